@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Character classes, each as what its RFC leaves out of the printable characters. */
+#include "base/abnf.h"
+
+static bool is_one_of(char c, const char *set)
+{
+	for (; *set; set++)
+		if (*set == c)
+			return true;
+	return false;
+}
+
+bool abnf_is_atext(char c)
+{
+	return abnf_is_alnum(c) || is_one_of(c, "!#$%&'*+-/=?^_`{|}~");
+}
+
+bool abnf_is_mime_token(char c)
+{
+	return abnf_is_vchar(c) && !is_one_of(c, "()<>@,;:\\\"/[]?=");
+}
+
+bool abnf_is_ftext(char c)
+{
+	return abnf_is_vchar(c) && c != ':';
+}
+
+bool abnf_is_qtext(char c)
+{
+	return abnf_is_vchar(c) && c != '"' && c != '\\';
+}
+
+bool abnf_is_imap_atom(char c)
+{
+	return abnf_is_vchar(c) && !is_one_of(c, "(){%*\"\\]");
+}
+
+bool abnf_is_imap_astring(char c)
+{
+	return c == ']' || abnf_is_imap_atom(c);
+}
+
+int abnf_hex_value(char c)
+{
+	if (abnf_is_digit(c))
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}

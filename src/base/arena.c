@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Memory that lives and dies together. */
+#include "base/arena.h"
+
+#include <stdlib.h>
+
+enum { BLOCK_BYTES = 2048, ALIGN = 16 };
+
+struct arena_block {
+	struct arena_block *next;
+	size_t size, used;
+	_Alignas(ALIGN) char data[];
+};
+
+void arena_init(struct arena *a, size_t max)
+{
+	*a = (struct arena){ .max = max };
+}
+
+static void free_blocks(struct arena_block *b)
+{
+	while (b) {
+		struct arena_block *next = b->next;
+		free(b);
+		b = next;
+	}
+}
+
+void arena_done(struct arena *a)
+{
+	free_blocks(a->blocks);
+	*a = (struct arena){ .max = a->max };
+}
+
+void arena_reset(struct arena *a)
+{
+	struct arena_block *keep = a->blocks;
+	if (keep) {
+		free_blocks(keep->next);
+		keep->next = NULL;
+		keep->used = 0;
+		if (keep->size > BLOCK_BYTES) {
+			free(keep);
+			keep = NULL;
+		}
+	}
+	a->blocks = keep;
+	a->used = 0;
+}
+
+void *arena_alloc(struct arena *a, size_t n)
+{
+	if (n > a->max || n > SIZE_MAX - ALIGN)
+		return NULL;
+	size_t size = (n + ALIGN - 1) / ALIGN * ALIGN;
+	if (size > a->max - a->used)
+		return NULL;
+	struct arena_block *b = a->blocks;
+	if (b == NULL || b->size - b->used < size) {
+		size_t room = size > BLOCK_BYTES ? size : BLOCK_BYTES;
+		b = xrealloc(NULL, sizeof(*b) + room);
+		*b = (struct arena_block){ .next = a->blocks, .size = room };
+		a->blocks = b;
+	}
+	char *p = b->data + b->used;
+	b->used += size;
+	a->used += size;
+	memset(p, 0, size);
+	return p;
+}
+
+void *arena_array(struct arena *a, size_t n, size_t size)
+{
+	size_t bytes;
+	if (__builtin_mul_overflow(n, size, &bytes))
+		return NULL;
+	return arena_alloc(a, bytes);
+}
+
+struct str arena_str(struct arena *a, struct str s)
+{
+	size_t size;
+	char *p = size_add(s.n, 1, &size) ? arena_alloc(a, size) : NULL;
+	if (p == NULL)
+		return STR_NONE;
+	if (s.n)
+		memcpy(p, s.p, s.n);
+	return str_make(p, s.n);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What went wrong, once. Functions that may fail return 0 or -1 and take `struct err *` as their
+ * last parameter. A kind says how a protocol answers (each protocol has one table from kind to its
+ * codes); the public text may be shown to a client and holds no paths; the log text may.
+ *
+ *     if (mailbox_full(mb))
+ *             return fail(err, ERR_QUOTA, "mailbox is full");
+ *
+ * uses: mem; used by: everything
+ */
+#ifndef CULVER_BASE_ERR_H
+#define CULVER_BASE_ERR_H
+
+#include "base/mem.h"
+
+/* The numbers travel in frames: append only. */
+enum err_kind {
+	ERR_NONE = 0,
+	ERR_TEMP = 1,         /* try again later: disk full, peer gone, time-out */
+	ERR_SYNTAX = 2,       /* the other side's words make no sense */
+	ERR_STATE = 3,        /* not now */
+	ERR_AUTH = 4,         /* wrong credentials */
+	ERR_DENIED = 5,       /* known, but not allowed */
+	ERR_NOT_FOUND = 6,    /* no such mailbox, account, message */
+	ERR_EXISTS = 7,       /* it is there already */
+	ERR_QUOTA = 8,        /* over quota */
+	ERR_LIMIT = 9,        /* a limit of ours was reached (size, count, depth) */
+	ERR_EXPIRED = 10,     /* ticket, session or epoch has ended */
+	ERR_IN_USE = 11,      /* somebody else holds it */
+	ERR_READ_ONLY = 12,   /* the store serves reads only */
+	ERR_CORRUPT = 13,     /* damage on disk was found; nothing wrong was served */
+	ERR_UNSUPPORTED = 14, /* understood, and not done */
+	ERR_CONFIG = 15,      /* the administrator's mistake */
+	ERR_KINDS
+};
+
+struct err {
+	enum err_kind kind;
+	char public_text[160];
+	char log_text[320];
+};
+
+#define ERR_INIT                                                                                   \
+	{                                                                                          \
+		.kind = ERR_NONE                                                                   \
+	}
+
+/* Sets kind and public text; returns -1. err may be NULL. */
+int fail(struct err *err, enum err_kind kind, const char *format, ...) PRINTF_LIKE(3, 4);
+/* As fail(), with a text for the log alone; the public text is the kind's general sentence. */
+int fail_log(struct err *err, enum err_kind kind, const char *format, ...) PRINTF_LIKE(3, 4);
+/* As fail_log(), with ": strerror(errno)" at the end; kind is ERR_TEMP. */
+int fail_errno(struct err *err, const char *format, ...) PRINTF_LIKE(2, 3);
+/* A kind's name for logs ("quota") and general sentence for clients. */
+const char *err_name(enum err_kind kind);
+const char *err_sentence(enum err_kind kind);
+/* The best text for a log. */
+const char *err_log_text(const struct err *err);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every limit, each with its reason or RFC section. 0 never means unlimited. Each is tested at
+ * N-1, N and N+1 by the unit test of the code that keeps it.
+ */
+#ifndef CULVER_BASE_LIMITS_H
+#define CULVER_BASE_LIMITS_H
+
+/* ---- frames and channels ---- */
+#define LIMIT_FRAME_BYTES          (66 * 1024) /* header excluded; bulk data is at most 65,000 */
+#define LIMIT_CHANNEL_SMALL_CREDIT (1024 * 1024)
+#define LIMIT_CHANNEL_BULK_CREDIT  (1024 * 1024) /* some 16 frames in flight a direction */
+#define LIMIT_CHANNEL_STALL_MS     30000 /* who grants no credit for so long is dropped */
+
+/* ---- streams ---- */
+#define LIMIT_STREAM_IN_BYTES   (64 * 1024) /* kept input of one connection */
+#define LIMIT_STREAM_OUT_BYTES  (256 * 1024) /* unsent output of one connection */
+#define LIMIT_SESSION_OUT_BYTES (128 * 1024) /* a session's own output before the host takes it */
+#define LIMIT_HANDSHAKE_MS      10000 /* TLS handshake; hostile-input T7 */
+#define LIMIT_SEND_STALL_MS     300000 /* a client that reads nothing; RFC 5321 4.5.3.2 names 5 min */
+#define LIMIT_CLOSE_MS          5000
+#define LIMIT_DATA_RATE_BYTES   500 /* a second, averaged over 60 s, while data is awaited */
+#define LIMIT_KEYS_MS           200 /* a front's wait for a signature */
+
+/* ---- addresses ---- */
+#define LIMIT_LOCAL_PART_BYTES 64  /* RFC 5321 4.5.3.1.1 */
+#define LIMIT_DOMAIN_BYTES     255 /* RFC 5321 4.5.3.1.2 */
+#define LIMIT_LABEL_BYTES      63  /* RFC 1035 2.3.4 */
+#define LIMIT_PATH_BYTES       256 /* with its < and >; RFC 5321 4.5.3.1.3 */
+
+/* ---- passwords ---- */
+#define LIMIT_PASSWORD_BYTES 1024 /* hostile-input A2 */
+
+#endif

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Borrowed bytes: comparing, finding, cutting. */
+#include "base/str.h"
+
+#include "base/abnf.h"
+#include "base/mem.h"
+
+bool str_equal(struct str a, struct str b)
+{
+	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+bool str_equal_nocase(struct str a, struct str b)
+{
+	if (a.n != b.n)
+		return false;
+	for (size_t i = 0; i < a.n; i++)
+		if (ascii_lower(a.p[i]) != ascii_lower(b.p[i]))
+			return false;
+	return true;
+}
+
+bool str_starts(struct str s, struct str prefix)
+{
+	return s.n >= prefix.n && str_equal(str_make(s.p, prefix.n), prefix);
+}
+
+bool str_starts_nocase(struct str s, struct str prefix)
+{
+	return s.n >= prefix.n && str_equal_nocase(str_make(s.p, prefix.n), prefix);
+}
+
+bool str_ends_nocase(struct str s, struct str suffix)
+{
+	return s.n >= suffix.n &&
+	       str_equal_nocase(str_make(s.p + (s.n - suffix.n), suffix.n), suffix);
+}
+
+int str_compare(struct str a, struct str b)
+{
+	size_t n = a.n < b.n ? a.n : b.n;
+	int order = n ? memcmp(a.p, b.p, n) : 0;
+	if (order != 0)
+		return order;
+	return a.n < b.n ? -1 : a.n > b.n;
+}
+
+size_t str_find(struct str s, char c)
+{
+	const char *at = s.n ? memchr(s.p, c, s.n) : NULL;
+	return at == NULL ? s.n : (size_t)(at - s.p);
+}
+
+size_t str_find_last(struct str s, char c)
+{
+	const char *at = s.n ? memrchr(s.p, c, s.n) : NULL;
+	return at == NULL ? s.n : (size_t)(at - s.p);
+}
+
+size_t str_search(struct str s, struct str needle)
+{
+	if (needle.n == 0)
+		return 0;
+	const char *at = s.n ? memmem(s.p, s.n, needle.p, needle.n) : NULL;
+	return at == NULL ? s.n : (size_t)(at - s.p);
+}
+
+struct str str_from_offset(struct str s, size_t from)
+{
+	if (from >= s.n)
+		return str_make(s.n ? s.p + s.n : s.p, 0);
+	return str_make(s.p + from, s.n - from);
+}
+
+struct str str_sub(struct str s, size_t from, size_t n)
+{
+	struct str r = str_from_offset(s, from);
+	if (r.n > n)
+		r.n = n;
+	return r;
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+struct str str_trim(struct str s)
+{
+	while (s.n && is_blank(s.p[0]))
+		s = str_from_offset(s, 1);
+	while (s.n && is_blank(s.p[s.n - 1]))
+		s.n--;
+	return s;
+}
+
+struct str str_chomp(struct str s)
+{
+	if (s.n && s.p[s.n - 1] == '\n')
+		s.n--;
+	if (s.n && s.p[s.n - 1] == '\r')
+		s.n--;
+	return s;
+}
+
+struct str str_split(struct str *rest, char c)
+{
+	size_t at = str_find(*rest, c);
+	struct str head = str_make(rest->p, at);
+	*rest = str_from_offset(*rest, at < rest->n ? at + 1 : at);
+	return head;
+}
+
+char *str_dup(struct str s)
+{
+	return xmemdup0(s.n ? s.p : "", s.n);
+}
+
+/* The length of the sequence at p, or 0 when it is not UTF-8.  RFC 3629 4 */
+static size_t utf8_sequence(const unsigned char *p, size_t left)
+{
+	if (p[0] < 0x80)
+		return 1;
+	size_t n = p[0] >= 0xc2 && p[0] <= 0xdf   ? 2
+		   : p[0] >= 0xe0 && p[0] <= 0xef ? 3
+		   : p[0] >= 0xf0 && p[0] <= 0xf4 ? 4
+						  : 0;
+	if (n == 0 || left < n)
+		return 0;
+	unsigned char low = p[0] == 0xe0 ? 0xa0 : p[0] == 0xf0 ? 0x90 : 0x80;
+	unsigned char high = p[0] == 0xed ? 0x9f : p[0] == 0xf4 ? 0x8f : 0xbf;
+	if (p[1] < low || p[1] > high)
+		return 0;
+	for (size_t i = 2; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	return n;
+}
+
+bool str_is_utf8(struct str s)
+{
+	for (size_t i = 0; i < s.n;) {
+		size_t n = utf8_sequence((const unsigned char *)s.p + i, s.n - i);
+		if (n == 0)
+			return false;
+		i += n;
+	}
+	return true;
+}
+
+bool str_is_ascii(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (abnf_is_8bit(s.p[i]))
+			return false;
+	return true;
+}
+
+bool str_has_control(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (abnf_is_ctl(s.p[i]))
+			return true;
+	return false;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A stream: a client's connection, plain or TLS, with bounded buffers and a deadline.
+ *
+ *     bytes in:  on_input(arg, bytes) returns how many it took; the rest is kept (at most
+ *                LIMIT_STREAM_IN_BYTES) and offered again with more, or at stream_resume().
+ *                While bytes are left over nothing is read from the network.
+ *     bytes out: stream_send takes them all from a buf it is given and sends as the client reads.
+ *
+ * While the stream idles its buffers are given back (SSL_MODE_RELEASE_BUFFERS and our own).
+ * STARTTLS throws unread plaintext away (RFC 3207 4.2). After TLS has begun no byte is ever read as
+ * plaintext again: the end of TLS is the end of the stream (hostile-input S19).
+ *
+ * uses: base, io/loop, io/tls; used by: process/front
+ */
+#ifndef CULVER_IO_STREAM_H
+#define CULVER_IO_STREAM_H
+
+#include "base/buf.h"
+#include "io/loop.h"
+
+struct stream;
+struct tls_server;
+
+struct stream_events {
+	size_t (*input)(void *arg, struct str bytes);
+	void (*drained)(void *arg);     /* everything given to stream_send has left */
+	void (*tls_started)(void *arg); /* the handshake is done */
+	void (*eof)(void *arg);         /* no input will come; truncated: TLS ended without close_notify */
+	void (*failed)(void *arg, const char *reason); /* dead; only stream_free is left */
+	void *arg;
+};
+
+struct stream *stream_new(struct loop *, int handle, const struct stream_events *);
+/* Starts the server's side of TLS now. Unread plaintext is thrown away. The handshake has
+ * LIMIT_HANDSHAKE_MS. */
+void stream_start_tls(struct stream *, struct tls_server *, const char *alpn);
+/* Takes the contents of out (as many as fit; the rest stays) and sends. */
+void stream_send(struct stream *, struct buf *out);
+size_t stream_unsent(const struct stream *);
+/* Offers kept input again. */
+void stream_resume(struct stream *);
+/* Stops or resumes reading from the network. */
+void stream_pause(struct stream *, bool on);
+/* Sends what is queued, then close_notify, and closes, in at most LIMIT_CLOSE_MS; then
+ * on_failed("closed"). (A client that does not read: the stream fails when unsent bytes make no
+ * progress for LIMIT_SEND_STALL_MS. Deadlines of the protocol are the caller's timer.) */
+void stream_close(struct stream *);
+void stream_tls_info(const struct stream *, char version[16], char cipher[64]);
+void stream_free(struct stream **); /* at once */
+
+/* io/tls.h: certificates and the provider that signs through keys. */
+
+#endif
