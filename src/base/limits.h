@@ -27,8 +27,10 @@
 #define LIMIT_DOMAIN_BYTES     255 /* RFC 5321 4.5.3.1.2 */
 #define LIMIT_LABEL_BYTES      63  /* RFC 1035 2.3.4 */
 #define LIMIT_PATH_BYTES       256 /* with its < and >; RFC 5321 4.5.3.1.3 */
+#define LIMIT_ADDRESS_BYTES    320 /* 64 + "@" + 255: what frames carry as an address */
 
 /* ---- passwords ---- */
-#define LIMIT_PASSWORD_BYTES 1024 /* hostile-input A2 */
+#define LIMIT_PASSWORD_BYTES  1024 /* hostile-input A2 */
+#define LIMIT_SASL_LINE_BYTES 12288 /* one base64 line of an exchange; RFC 4954 4 */
 
 #endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * SASL, the server's side (RFC 4422), for smtp, imap and pop3: PLAIN (RFC 4616) and LOGIN
+ * (draft-murchison-sasl-login). Pure step functions over a table of mechanisms: a mechanism that
+ * joins later (SCRAM, EXTERNAL, OAUTHBEARER) is a row and its steps; its users stay as they are.
+ *
+ *     struct sasl *x = sasl_new(STR("PLAIN"), STR("smtp"), peer_address);   NULL: no such mechanism
+ *     status = sasl_start(x, has_initial ? &initial : NULL);
+ *     while the status is
+ *       SASL_CHALLENGE  send base64(sasl_challenge(x)), read a line: status = sasl_response(x,
+ * line) SASL_ASK        sasl_question(x, &frame); ask the gate; status = sasl_answer(x, &answer)
+ *     SASL_DONE         the answer was a login_ok: its ticket is what was wanted
+ *     SASL_FAILED       wrong credentials, or the gate said `failed` (which then says why)
+ *     SASL_BAD          the client's words make no sense: base64, NULs, lengths
+ *     SASL_CANCELLED    the client sent "*"
+ *     sasl_free(&x)     wipes every secret
+ *
+ * A password travels to the gate in the question alone and is never logged.
+ *
+ * uses: base, api frames; used by: smtp imap pop3
+ */
+#ifndef CULVER_AUTH_SASL_H
+#define CULVER_AUTH_SASL_H
+
+#include "base/buf.h"
+#include "base/limits.h"
+
+struct frame;
+struct sasl;
+
+enum sasl_status {
+	SASL_CHALLENGE,
+	SASL_ASK,
+	SASL_DONE,
+	SASL_FAILED,
+	SASL_BAD,
+	SASL_CANCELLED,
+};
+
+/* Begins an exchange. mechanism: its name, without regard to case. service: "smtp", "imap", "pop3".
+ * peer: the client's address as text. Everything is copied. NULL: there is no such mechanism. */
+struct sasl *sasl_new(struct str mechanism, struct str service, struct str peer) MUST_CHECK;
+
+/* The first step. initial: the initial response as it stood in the command, base64 with "=" for an
+ * empty one (RFC 4954 4, RFC 5034 4, RFC 4959 3), or NULL when there was none. */
+enum sasl_status sasl_start(struct sasl *, const struct str *initial) MUST_CHECK;
+
+/* The client's line after a challenge, without its CRLF: base64, empty, or "*". */
+enum sasl_status sasl_response(struct sasl *, struct str line) MUST_CHECK;
+
+/* What to send to the client, before base64; may be empty. Valid until the next step. */
+struct str sasl_challenge(const struct sasl *);
+
+/* After SASL_ASK: fills the question for the gate. It points into the exchange, so ask before
+ * anything else is done with it. */
+void sasl_question(const struct sasl *, struct frame *ret_question);
+
+/* The gate's answer. SASL_DONE for login_ok, SASL_FAILED for failed; secrets are wiped. */
+enum sasl_status sasl_answer(struct sasl *, const struct frame *answer) MUST_CHECK;
+
+/* The user name that was given, for logs (through log_value); may be empty. */
+struct str sasl_user(const struct sasl *);
+
+/* Wipes and frees; accepts NULL. */
+void sasl_free(struct sasl **);
+
+/* Adds the name of every mechanism, `before` in front of each: " " for SMTP and POP3, " AUTH=" for
+ * IMAP. */
+void sasl_add_names(struct buf *out, const char *before);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The inside of an exchange, for sasl.c, sasl_gate.c and one file for each mechanism.
+ *
+ * Adding a mechanism? A file sasl_<name>.c with begin and step, a row in sasl.c, and, when the
+ * gate has to be asked in another way than by a password, its case in sasl_gate.c.
+ */
+#ifndef CULVER_AUTH_SASL_PRIVATE_H
+#define CULVER_AUTH_SASL_PRIVATE_H
+
+#include "auth/sasl.h"
+#include "base/mem.h"
+
+struct sasl_mechanism {
+	struct str name;
+	/* No initial response came: says which challenge to send. */
+	enum sasl_status (*begin)(struct sasl *);
+	/* One decoded response; its bytes are wiped after the call. */
+	enum sasl_status (*step)(struct sasl *, struct str message);
+};
+
+/* A short text with room of its own; 320 = 64 + 1 + 255, the longest address. */
+struct sasl_text {
+	char p[LIMIT_ADDRESS_BYTES];
+	size_t n;
+};
+
+struct sasl {
+	const struct sasl_mechanism *mechanism;
+	unsigned responses;   /* seen so far */
+	bool cannot_be_right; /* a part was too long or empty: fail at the end, like any other */
+	struct str challenge; /* literal text, or a part of this struct */
+	struct sasl_text service, peer, user, authzid;
+	char password[LIMIT_PASSWORD_BYTES];
+	size_t password_n;
+};
+
+/* False, and nothing set: too long. */
+bool sasl_text_set(struct sasl_text *, struct str);
+/* False, and nothing set: empty, or beyond LIMIT_PASSWORD_BYTES. */
+bool sasl_password_set(struct sasl *, struct str);
+
+enum sasl_status sasl_plain_begin(struct sasl *);
+enum sasl_status sasl_plain_step(struct sasl *, struct str message);
+enum sasl_status sasl_login_begin(struct sasl *);
+enum sasl_status sasl_login_step(struct sasl *, struct str message);
+
+#endif

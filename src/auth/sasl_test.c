@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "auth/sasl_private.h"
+#include "base/test.h"
+
+#include <stdlib.h>
+
+/* Base64 of bytes, in room that lasts until the next call. */
+static struct str base64(struct str s)
+{
+	static char room[3][LIMIT_SASL_LINE_BYTES * 2];
+	static unsigned turn;
+	struct buf b;
+	char *to = room[turn++ % 3];
+	buf_init(&b, sizeof(room[0]));
+	assert_true(buf_add_base64(&b, s));
+	memcpy(to, b.p, b.n);
+	struct str ret = str_make(to, b.n);
+	buf_done(&b);
+	return ret;
+}
+
+static struct sasl *begin(const char *mechanism)
+{
+	struct sasl *x = sasl_new(str_from(mechanism), STR("smtp"), STR("192.0.2.1"));
+	assert_non_null(x);
+	return x;
+}
+
+static void finds_mechanisms(void **state)
+{
+	(void)state;
+	struct sasl *x = begin("pLaIn");
+	sasl_free(&x);
+	assert_null(x);
+	sasl_free(&x);
+	assert_null(sasl_new(STR("PLAINX"), STR("smtp"), STR("::1")));
+	assert_null(sasl_new(STR(""), STR("smtp"), STR("::1")));
+	struct buf b;
+	buf_init(&b, 100);
+	sasl_add_names(&b, " AUTH=");
+	assert_str(buf_str(&b), STR(" AUTH=PLAIN AUTH=LOGIN"));
+	buf_done(&b);
+}
+
+static const struct plain_case {
+	struct str message;
+	enum sasl_status status;
+	const char *user, *authzid, *password;
+} plain_cases[] = {
+	/* RFC 4616 4, both examples */
+	{ STR_INIT("\0tim\0tanstaaftanstaaf"), SASL_ASK, "tim", "", "tanstaaftanstaaf" },
+	{ STR_INIT("Ursel\0Kurt\0xipj3plmq"), SASL_ASK, "Kurt", "Ursel", "xipj3plmq" },
+	{ STR_INIT("\0\xc3\xa5@x\0\xc3\xa5"), SASL_ASK, "\xc3\xa5@x", "", "\xc3\xa5" },
+	{ STR_INIT(""), SASL_BAD, 0, 0, 0 },
+	{ STR_INIT("\0"), SASL_BAD, 0, 0, 0 },
+	{ STR_INIT("tim"), SASL_BAD, 0, 0, 0 },
+	{ STR_INIT("\0tim"), SASL_BAD, 0, 0, 0 },
+	{ STR_INIT("\0tim\0"), SASL_BAD, 0, 0, 0 },
+	{ STR_INIT("\0\0pw"), SASL_BAD, 0, 0, 0 },
+	{ STR_INIT("\0tim\0pw\0"), SASL_BAD, 0, 0, 0 },
+	{ STR_INIT("\0tim\0p\0w"), SASL_BAD, 0, 0, 0 },
+	{ STR_INIT("\0tim\0\0pw\0x"), SASL_BAD, 0, 0, 0 },
+	{ STR_INIT("\0ti\xff\0pw"), SASL_BAD, 0, 0, 0 },
+	{ STR_INIT("\xc0\x80\0tim\0pw"), SASL_BAD, 0, 0, 0 },
+};
+
+/* S48: NULs are counted; three or five fields are refused. */
+static void s48_plain_messages(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(plain_cases); i++) {
+		const struct plain_case *c = &plain_cases[i];
+		struct str coded = c->message.n ? base64(c->message) : STR("=");
+		struct sasl *x = begin("PLAIN");
+		assert_int_equal(sasl_start(x, &coded), c->status);
+		if (c->status == SASL_ASK) {
+			assert_str(sasl_user(x), str_from(c->user));
+			assert_str(str_make(x->authzid.p, x->authzid.n), str_from(c->authzid));
+			assert_str(str_make(x->password, x->password_n), str_from(c->password));
+		}
+		sasl_free(&x);
+
+		/* The same as a response to the empty challenge. */
+		x = begin("PLAIN");
+		assert_int_equal(sasl_start(x, NULL), SASL_CHALLENGE);
+		assert_str(sasl_challenge(x), STR(""));
+		assert_int_equal(sasl_response(x, c->message.n ? coded : STR("")), c->status);
+		sasl_free(&x);
+	}
+}
+
+static void plain_lengths(void **state)
+{
+	(void)state;
+	static const struct {
+		size_t authzid, user, password;
+		enum sasl_status status;
+	} cases[] = {
+		{ 0, 319, 1023, SASL_ASK },
+		{ 320, 320, 1024, SASL_ASK },
+		{ 321, 320, 1024, SASL_FAILED },
+		{ 320, 321, 1024, SASL_FAILED },
+		{ 320, 320, 1025, SASL_FAILED },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char message[4096];
+		memset(message, 'a', sizeof(message));
+		size_t n = cases[i].authzid;
+		message[n] = 0;
+		n += 1 + cases[i].user;
+		message[n] = 0;
+		n += 1 + cases[i].password;
+		struct str coded = base64(str_make(message, n));
+		struct sasl *x = begin("PLAIN");
+		assert_int_equal(sasl_start(x, &coded), cases[i].status);
+		sasl_free(&x);
+	}
+}
+
+static void login_exchange(void **state)
+{
+	(void)state;
+	struct sasl *x = begin("LOGIN");
+	assert_int_equal(sasl_start(x, NULL), SASL_CHALLENGE);
+	assert_str(sasl_challenge(x), STR("Username:"));
+	assert_int_equal(sasl_response(x, base64(STR("tim"))), SASL_CHALLENGE);
+	assert_str(sasl_challenge(x), STR("Password:"));
+	assert_int_equal(sasl_response(x, base64(STR("secret"))), SASL_ASK);
+	assert_str(sasl_user(x), STR("tim"));
+	assert_str(str_make(x->password, x->password_n), STR("secret"));
+	sasl_free(&x);
+
+	x = begin("LOGIN");
+	struct str user = base64(STR("tim"));
+	assert_int_equal(sasl_start(x, &user), SASL_CHALLENGE);
+	assert_str(sasl_challenge(x), STR("Password:"));
+	assert_int_equal(sasl_response(x, STR("")), SASL_FAILED);
+	sasl_free(&x);
+
+	x = begin("LOGIN");
+	struct str empty = STR("=");
+	assert_int_equal(sasl_start(x, &empty), SASL_CHALLENGE);
+	assert_int_equal(sasl_response(x, base64(STR("pw"))), SASL_FAILED);
+	sasl_free(&x);
+
+	x = begin("LOGIN");
+	user = base64(STR("t\0m"));
+	assert_int_equal(sasl_start(x, &user), SASL_BAD);
+	sasl_free(&x);
+}
+
+/* S48: "*", "=" out of place, invalid base64. */
+static void s48_bad_responses(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *line;
+		enum sasl_status status;
+	} cases[] = {
+		{ "*", SASL_CANCELLED },
+		{ "=", SASL_BAD },
+		{ "**", SASL_BAD },
+		{ "AHRpbQ", SASL_BAD },
+		{ "AHRpbQ==AHRpbQ==", SASL_BAD },
+		{ "AHRpbQBwdw= ", SASL_BAD },
+		{ " AHRpbQBwdw==", SASL_BAD },
+		{ "AHRpbQBwdw-=", SASL_BAD },
+		{ "AHRpbQBwdx==", SASL_BAD }, /* bits beyond the last byte; RFC 4648 3.5 */
+		{ "AHRpbQBwdw==", SASL_ASK },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct sasl *x = begin("PLAIN");
+		assert_int_equal(sasl_start(x, NULL), SASL_CHALLENGE);
+		assert_int_equal(sasl_response(x, str_from(cases[i].line)), cases[i].status);
+		sasl_free(&x);
+	}
+	struct sasl *x = begin("PLAIN");
+	struct str none = STR("");
+	assert_int_equal(sasl_start(x, &none), SASL_BAD);
+	sasl_free(&x);
+}
+
+static void line_limit(void **state)
+{
+	(void)state;
+	static char line[LIMIT_SASL_LINE_BYTES + 8];
+	memset(line, 'A', sizeof(line)); /* zero bytes: too many NULs, or too long */
+	static const size_t sizes[] = { LIMIT_SASL_LINE_BYTES - 4, LIMIT_SASL_LINE_BYTES,
+		LIMIT_SASL_LINE_BYTES + 4 };
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		struct sasl *x = begin("PLAIN");
+		assert_int_equal(sasl_start(x, NULL), SASL_CHALLENGE);
+		assert_int_equal(sasl_response(x, str_make(line, sizes[i])), SASL_BAD);
+		sasl_free(&x);
+	}
+	memset(line, 'Y', sizeof(line)); /* "a" and so on: at the limit it is a long user name */
+	struct sasl *x = begin("LOGIN");
+	assert_int_equal(sasl_start(x, NULL), SASL_CHALLENGE);
+	memcpy(line, "YWFh", 4);
+	for (size_t i = 0; i < LIMIT_SASL_LINE_BYTES; i += 4)
+		memcpy(line + i, "YWFh", 4);
+	assert_int_equal(sasl_response(x, str_make(line, LIMIT_SASL_LINE_BYTES)), SASL_CHALLENGE);
+	assert_int_equal(sasl_response(x, base64(STR("pw"))), SASL_FAILED);
+	sasl_free(&x);
+}
+
+TEST_MAIN(test_case(finds_mechanisms), test_case(s48_plain_messages), test_case(plain_lengths),
+	test_case(login_exchange), test_case(s48_bad_responses), test_case(line_limit))
