@@ -52,7 +52,7 @@ static int run_folder(const char *folder)
 static int run_made(void)
 {
 	int n = 1;
-	uint8_t bytes[64];
+	uint8_t bytes[64] = { 0 };
 	LLVMFuzzerTestOneInput(bytes, 0);
 	for (int c = 0; c < 256; c++, n += 2) {
 		memset(bytes, c, sizeof(bytes));

@@ -66,8 +66,8 @@ enum key_scheme {
 /* What a channel's other end is, and so what it may ask. hand_over: role */
 enum role_class {
 	CLASS_SUPERVISOR = 1,
-	CLASS_MX = 2,    /* strangers: resolve, deliver */
-	CLASS_USER = 3,  /* sessions with a ticket, and what mx may */
+	CLASS_MX = 2,   /* strangers: resolve, deliver */
+	CLASS_USER = 3, /* sessions with a ticket, and what mx may */
 	CLASS_WEB = 4,
 	CLASS_ADMIN = 5, /* the command line */
 	CLASS_STORE = 6,

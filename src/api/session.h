@@ -40,32 +40,32 @@ enum session_next {
 
 /* What the host knows of the connection. Lives as long as the session. */
 struct session_peer_info {
-	char address[64];   /* the client's IP address as text */
+	char address[64]; /* the client's IP address as text */
 	uint16_t port;
-	bool loopback;      /* 127.0.0.0/8 or ::1 */
-	bool tls;           /* TLS is on now (implicit, or after STARTTLS) */
+	bool loopback; /* 127.0.0.0/8 or ::1 */
+	bool tls;      /* TLS is on now (implicit, or after STARTTLS) */
 	char tls_version[16];
 	char tls_cipher[64];
-	char service[16];   /* "smtp", "submission", "submissions", "submission-alt", "imap", ... */
+	char service[16]; /* "smtp", "submission", "submissions", "submission-alt", "imap", ... */
 };
 
 struct session_host {
 	/* Sends a question; the answer comes by class->answer with the same number. Returns the
 	 * request's number (never 0). When the peer is away the answer is a `failed` with ERR_TEMP,
 	 * and it never comes from inside ask(). The frame is encoded before ask() returns. */
-	uint32_t (*ask)(struct session_host *, struct session *, enum session_peer,
-		const struct frame *);
-	/* Sends a frame that goes with an earlier question (upload_bytes, uids): same number. False:
-	 * the channel has no room now, nothing was sent; class->resume is called when it has. Small
-	 * frames (not bulk) are always taken. */
+	uint32_t (*ask)(
+		struct session_host *, struct session *, enum session_peer, const struct frame *);
+	/* Sends a frame that goes with an earlier question (upload_bytes, uids): same number.
+	 * False: the channel has no room now, nothing was sent; class->resume is called when it
+	 * has. Small frames (not bulk) are always taken. */
 	bool (*tell)(struct session_host *, struct session *, enum session_peer, uint32_t request,
 		const struct frame *);
 	/* The answers of this request are no longer wanted. */
 	void (*cancel)(struct session_host *, struct session *, uint32_t request);
-	const struct seams *seams;  /* clock and random */
+	const struct seams *seams; /* clock and random */
 	const struct front_settings *settings;
-	const char *hostname;       /* our name, for greetings and Received */
-	uint32_t instance;          /* this front's number */
+	const char *hostname; /* our name, for greetings and Received */
+	uint32_t instance;    /* this front's number */
 };
 
 /* What an administrator set for fronts (config/config.h fills it; tests fill it by hand). */
@@ -76,15 +76,15 @@ struct front_settings {
 	uint32_t recipients;          /* most recipients a transaction */
 	uint32_t sessions;            /* most sessions a front */
 	uint32_t sessions_per_address;
-	bool tls_available;           /* there is a certificate */
+	bool tls_available; /* there is a certificate */
 };
 
 struct session_class {
 	const char *name; /* "smtp" */
 	/* service: a name from the table of listeners. The greeting is in out on return (but for
 	 * implicit TLS the host calls new after the handshake). */
-	struct session *(*new)(struct session_host *, const struct session_peer_info *,
-		const struct log *);
+	struct session *(*new)(
+		struct session_host *, const struct session_peer_info *, const struct log *);
 	/* Takes bytes; returns how many. */
 	size_t (*input)(struct session *, struct str bytes);
 	/* One answer. The frame and what it points at end with the call. */
@@ -113,11 +113,11 @@ struct session {
 	const struct session_class *class;
 	struct session_host *host;
 	const struct session_peer_info *peer;
-	struct buf out;          /* bytes for the client */
+	struct buf out; /* bytes for the client */
 	enum session_next next;
-	int64_t deadline_ms;     /* monotonic; 0: none */
-	uint32_t store_session;  /* number of the open store session, 0: none. For notices. */
-	bool idle;               /* nothing is going on: the host may give buffers back */
+	int64_t deadline_ms;    /* monotonic; 0: none */
+	uint32_t store_session; /* number of the open store session, 0: none. For notices. */
+	bool idle;              /* nothing is going on: the host may give buffers back */
 	bool authenticated;
 	struct log log;
 };
