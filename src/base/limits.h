@@ -33,4 +33,15 @@
 #define LIMIT_PASSWORD_BYTES  1024 /* hostile-input A2 */
 #define LIMIT_SASL_LINE_BYTES 12288 /* one base64 line of an exchange; RFC 4954 4 */
 
+/* ---- bodies ---- */
+#define LIMIT_CHUNK_BYTES        (64 * 1024)         /* raw bytes that are verified together */
+#define LIMIT_BODY_BYTES         (256 * 1024 * 1024) /* the format's; the setting is lower (50 MiB) */
+#define LIMIT_PREFIX_BYTES       8000                /* as in frame upload_to */
+#define LIMIT_RECORD_RECIPIENTS  1100                /* as in frame delivered */
+#define LIMIT_SPOOL_MEMORY_BYTES (1024 * 1024)       /* an upload's raw bytes in memory, then a file */
+#define LIMIT_SEGMENT_BYTES      (256 * 1024 * 1024) /* sealed at the first record end behind it */
+#define LIMIT_SEGMENT_FILES      64                  /* descriptors that readers keep open */
+#define LIMIT_SEGMENT_BATCH      (4 * 1024 * 1024)   /* appended bytes in memory before a write */
+#define LIMIT_DISK_RESERVE_BYTES (64 * 1024 * 1024)  /* no appends below: deletion needs room; Q3 */
+
 #endif

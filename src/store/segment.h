@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Segments: where the bytes of messages are. A body is stored once, as a record (record.h) in an
+ * append-only file blobs/NNNNNNNN. docs/store.md has the formats and what a crash leaves.
+ *
+ *     struct segments *s = segments_open(&options, &report, err);       at the store's start
+ *
+ *     spool_add(spool, bytes, err) …; spool_finish(spool, err);         the loop: an upload
+ * (spool.h)
+ *
+ *     segments_append(s, spool, recipients, n, &ref, err);              the writer: for each
+ * message segments_flush(s, err);                                           one flush for all of
+ * them … commit the rows that name the refs, flush those, only then answer …
+ *
+ *     segment_read(reader, &ref, offset, p, n, err);                    any thread, own reader
+ *
+ * Order: what segments_flush returned 0 for is on disk; only then may a row name it. A record that
+ * no row names is an orphan: harmless, reclaimed later. A body that was not flushed was never
+ * there.
+ *
+ * A flush that failed can't be repeated: the kernel may have dropped the pages and call them clean.
+ * Then segments_must_end() is true, every later append fails, and the process has to end without
+ * having promised anything: distrust_mark() (distrust.h), exit. Its successor opens with
+ * options.distrust (distrust_is_marked()), which re-reads the tail segment past the page cache,
+ * copies what verifies, flushes, renames. If that can't be done the store opens read-only.
+ *
+ * Threads: append, flush, forget: the writer alone. Readers: any number of threads, one reader
+ * each, at the same time. open, close, check: nobody else at work (check may run beside readers and
+ * the writer: it looks at flushed bytes only).
+ *
+ * uses: base, record, chunk, spool; used by: the ledger half of the store
+ */
+#ifndef CULVER_STORE_SEGMENT_H
+#define CULVER_STORE_SEGMENT_H
+
+#include "base/seams.h"
+#include "store/record.h"
+
+struct segments;
+struct segment_reader;
+struct spool;
+
+/* Where a record is. This is what a row keeps: all four fields. */
+struct blob_ref {
+	uint64_t id;      /* unique for ever in a store; a record that moves keeps it */
+	uint32_t segment; /* from 1 */
+	uint64_t offset;  /* of the record in its segment's file */
+	uint64_t length;  /* of the record as stored */
+};
+
+/* The first place behind everything that the ledger's rows name: the greatest segment, and in it
+ * the greatest offset + length. {0, 0}: no rows. */
+struct segment_end {
+	uint32_t segment;
+	uint64_t offset;
+};
+
+struct segments_options {
+	struct files_seam *files; /* "blobs" is made in its root */
+	uint8_t store_id[16];     /* random, made with the ledger, the same for ever */
+	uint64_t epoch;           /* the store's; goes into new segments */
+	int64_t now_ms;           /* wall clock, for the headers of new segments */
+	struct segment_end committed;
+	uint64_t segment_bytes; /* a segment is sealed at this size; 0: LIMIT_SEGMENT_BYTES */
+	bool distrust;          /* a flush failed before: copy the tail segment */
+	bool read_only;         /* change nothing at all (store check on a stopped server) */
+};
+
+/* What segments_open found and did; the caller logs it. */
+struct segments_report {
+	uint32_t segments;       /* files there are */
+	uint64_t orphan_records; /* whole records behind `committed`; kept */
+	uint64_t cut_bytes;      /* torn or unflushed bytes behind the last whole record; cut off */
+	uint64_t missing_bytes;  /* of what the ledger names, how much the files lack: damage */
+	uint64_t damaged_records; /* committed records of the tail that do not verify (distrust) */
+	bool copied;              /* the tail was copied and renamed (distrust) */
+	bool read_only;           /* writing is refused; `reason` says why */
+	struct err reason;
+};
+
+/* NULL and err when the store can't serve at all: another store's segments, a newer version
+ * (ERR_UNSUPPORTED), no directory. Damage and a disk that takes no writes do not prevent opening:
+ * see the report. With distrust, when 0 findings were reported and report->read_only is false, the
+ * caller may clear the mark once its own files are recovered too. */
+struct segments *segments_open(
+	const struct segments_options *options, struct segments_report *report, struct err *err);
+/* Nothing may be pending (flush or forget before). Accepts NULL. */
+void segments_close(struct segments **s);
+
+/*
+ * Appends a record for a finished spool (spool_finish). recipients: whom it is delivered to, at
+ * most LIMIT_RECORD_RECIPIENTS, prefixes at most LIMIT_PREFIX_BYTES each; all borrowed for the
+ * call. The spool stays the caller's and may be freed at once. ret_prefix_at (n numbers, or NULL):
+ * for segment_read_prefix. Not on disk before segments_flush.
+ *
+ * Failing: ERR_TEMP (disk full and the like) or ERR_READ_ONLY. Then nothing of the *whole batch*
+ * since the last flush is there any more: answer all of it with a temporary failure, or append it
+ * anew. ERR_LIMIT: refused before anything was written; the batch stays.
+ */
+int segments_append(struct segments *s, struct spool *spool,
+	const struct record_recipient *recipients, size_t n, struct blob_ref *ret,
+	uint32_t *ret_prefix_at, struct err *err);
+/* Writes and flushes what was appended. 0: all of it is on disk. -1: none of it may be named; ask
+ * segments_must_end(). Nothing appended: 0, without a flush. */
+int segments_flush(struct segments *s, struct err *err);
+/* Forgets what was appended since the last flush. */
+void segments_forget(struct segments *s);
+bool segments_must_end(const struct segments *s);
+bool segments_read_only(const struct segments *s);
+
+struct segments_totals {
+	uint32_t segments;
+	uint64_t bytes;   /* of all segments, as used */
+	uint64_t flushes; /* since open */
+	uint64_t records; /* appended and flushed since open */
+};
+/* From any thread. */
+struct segments_totals segments_totals(struct segments *s);
+
+/* ---- reading ---- */
+
+/* One for each thread that reads: it owns scratch memory and keeps the last header and chunk. */
+struct segment_reader *segment_reader_new(struct segments *s);
+void segment_reader_free(struct segment_reader **r);
+/* Bytes offset … offset + n of the raw body into p; clipped at the body's end. Returns how many, or
+ * -1: ERR_CORRUPT (a checksum, an address or a length is wrong: nothing wrong is ever returned),
+ * ERR_NOT_FOUND (no such segment), ERR_TEMP. Every byte returned was verified. */
+ssize_t segment_read(struct segment_reader *r, const struct blob_ref *ref, uint64_t offset, void *p,
+	size_t n, struct err *err);
+/* The prefix of one recipient into p (LIMIT_PREFIX_BYTES are enough); prefix_at as append gave it.
+ * Returns its length, or -1 as segment_read. */
+ssize_t segment_read_prefix(struct segment_reader *r, const struct blob_ref *ref,
+	uint32_t prefix_at, void *p, size_t n, struct err *err);
+/* Length and hash as the record has them. */
+struct segment_body {
+	uint64_t raw_length;
+	uint8_t sha256[32];
+};
+int segment_read_header(struct segment_reader *r, const struct blob_ref *ref,
+	struct segment_body *ret, struct err *err);
+
+/* ---- walking: check, and rebuilding a lost ledger ---- */
+
+struct segment_finding {
+	uint32_t segment;
+	uint64_t offset;
+	uint64_t id;      /* of the blob; 0: unknown */
+	const char *text; /* one line, borrowed for the call */
+};
+struct segment_record {
+	struct blob_ref ref;
+	uint64_t raw_length;
+	uint8_t sha256[32];
+	const struct record_recipient *recipients; /* borrowed for the call */
+	const uint32_t *prefix_at;
+	size_t n_recipients;
+};
+struct segment_walk {
+	/* Each whole record in order of segment and offset; NULL: not wanted. Non-zero ends the
+	 * walk. */
+	int (*record)(void *arg, const struct segment_record *record);
+	/* Each damage; NULL: not wanted. The walk goes on behind it where a record can be found. */
+	void (*finding)(void *arg, const struct segment_finding *finding);
+	void *arg;
+	bool bodies; /* also read every chunk, and compare lengths and SHA-256 */
+	uint64_t n_records, n_bytes, n_findings; /* results */
+};
+/* Walks all segments up to their flushed length. 0, or the callback's non-zero, or -1 and err when
+ * the files can't be read at all. Changes nothing. */
+int segments_walk(struct segments *s, struct segment_walk *walk, struct err *err);
+/* Verifies the one record that a row names, bodies and all: 0, or -1 and err (as segment_read) with
+ * a log text that says what is wrong. */
+int segment_verify(struct segment_reader *r, const struct blob_ref *ref,
+	const struct segment_body *expected, struct err *err);
+
+#endif
