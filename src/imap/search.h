@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * SEARCH: from its text to a flat program, and from a program and a message to yes or no
+ * (RFC 9051 6.4.4, RFC 3501 6.4.4, RFC 7162 3.1.5; hostile-input I5, I23).
+ *
+ * The program is in postfix order, so that nothing recurses. It is evaluated in three-valued logic,
+ * in stages that cost more and more: from the view's entry alone, from the digest, from the bytes;
+ * a stage is asked only when the ones before left the answer open.
+ *
+ *     if (search_parse(&scan, arena, utf8, &search, &err) < 0) return BAD or NO;
+ *     search_begin(&search, view, saved);
+ *     for each sequence number:
+ *         a = search_entry(&search, view, n);
+ *         if (a == SEARCH_NEEDS_DIGEST) a = search_digest(&search, view, n, digest);
+ *         if (a == SEARCH_NEEDS_BYTES)  a struct search_bytes (search_bytes.h)
+ *         if (a == SEARCH_YES) search_result_add(&result, …)
+ *
+ * uses: base, token, seqset, view, mail (digest, text); used by: SEARCH of imap
+ */
+#ifndef CULVER_IMAP_SEARCH_H
+#define CULVER_IMAP_SEARCH_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "imap/seqset.h"
+#include "imap/view.h"
+
+struct digest; /* mail/digest.h */
+
+enum search_op {
+	/* joints: they take the answers of what stands before them */
+	SEARCH_AND, /* of `count` */
+	SEARCH_OR,
+	SEARCH_NOT,
+	/* from the entry */
+	SEARCH_ALL,
+	SEARCH_FLAG,     /* all of `flags` */
+	SEARCH_KEYWORD,  /* text */
+	SEARCH_SEQUENCE, /* set */
+	SEARCH_UID,      /* set */
+	SEARCH_LARGER,   /* number */
+	SEARCH_SMALLER,
+	SEARCH_MODSEQ, /* at least number */
+	SEARCH_BEFORE, /* day: internal date */
+	SEARCH_ON,
+	SEARCH_SINCE,
+	SEARCH_NEVER, /* RECENT, NEW: \Recent is never given (RFC 9051 appendix E) */
+	/* from the digest */
+	SEARCH_SENT_BEFORE, /* day: Date field */
+	SEARCH_SENT_ON,
+	SEARCH_SENT_SINCE,
+	SEARCH_HEADER, /* text in the field `field`; empty text: it is there. From, To, Cc, Bcc,
+			  Subject are this too */
+	/* from the bytes */
+	SEARCH_BODY, /* text */
+	SEARCH_TEXT,
+};
+
+struct search_key {
+	enum search_op op;
+	uint8_t flags;     /* SEARCH_FLAG */
+	uint16_t count;    /* SEARCH_AND */
+	struct str field;  /* SEARCH_HEADER: name as given */
+	struct str text;   /* UTF-8, case-folded (mail/text.h), or a keyword as given */
+	uint64_t number;   /* octets or mod-sequence */
+	int32_t day;       /* days since 1970-01-01 */
+	struct seqset set; /* as given; search_begin resolves it into ranges */
+	struct vec ranges; /* struct seq_range: sequence numbers */
+};
+
+/* search-return-opt */
+enum search_return {
+	SEARCH_RETURN_MIN = 1,
+	SEARCH_RETURN_MAX = 2,
+	SEARCH_RETURN_ALL = 4,
+	SEARCH_RETURN_COUNT = 8,
+	SEARCH_RETURN_SAVE = 16
+};
+
+struct search {
+	struct search_key *keys; /* postfix; the last one is the root */
+	size_t n;
+	unsigned returns; /* enum search_return; 0: RETURN was not given */
+	bool extended;    /* RETURN was given, be it "()" (which means ALL) */
+	bool uses_modseq; /* MODSEQ occurs: results carry the highest (RFC 7162 3.1.5) */
+	bool uses_saved;  /* "$" occurs */
+};
+
+/* Takes what follows "SEARCH": [SP "RETURN" …] SP [CHARSET …] keys, to the end. strings_utf8: the
+ * default charset is UTF-8 (IMAP4rev2 enabled), otherwise 8-bit text without CHARSET is taken as
+ * UTF-8 when it is that. -1: ERR_SYNTAX (BAD), ERR_LIMIT (NO), ERR_UNSUPPORTED (NO [BADCHARSET]).
+ */
+int search_parse(struct scan *s, struct arena *a, struct search *ret, struct err *err) MUST_CHECK;
+/* Resolves sets with the view of this moment; saved: what "$" is. -1: ERR_SYNTAX. */
+int search_begin(struct search *search, const struct view *v, const struct seqset *saved,
+	struct err *err) MUST_CHECK;
+/* Frees what search_begin made. */
+void search_end(struct search *search);
+
+enum search_answer { SEARCH_NO, SEARCH_YES, SEARCH_NEEDS_DIGEST, SEARCH_NEEDS_BYTES };
+
+/* From the entry with this sequence number alone. */
+enum search_answer search_entry(
+	const struct search *search, const struct view *v, uint32_t sequence);
+
+/* ---- results ---- */
+
+/* What was found; added in ascending order. */
+struct search_result {
+	struct vec ranges; /* struct seq_range: sequence numbers, or UIDs */
+	struct vec uids;   /* struct seq_range: UIDs, when SAVE */
+	uint32_t min, max, count;
+	uint64_t modseq; /* highest among the found */
+	uint64_t min_modseq, max_modseq;
+};
+void search_result_init(struct search_result *r);
+void search_result_done(struct search_result *r);
+/* by_uid: numbers in answers are UIDs. */
+bool search_result_add(struct search_result *r, const struct search *search, const struct view *v,
+	uint32_t sequence, bool by_uid);
+/* Where search_result_write goes on. */
+struct search_write {
+	int at;
+	size_t range;
+	uint32_t next;
+};
+/* Adds "* SEARCH …" or "* ESEARCH (TAG "a1") UID …", with its CRLF. extended: RETURN was given, or
+ * IMAP4rev2 is enabled. True: done; false: out has no room, call again. */
+bool search_result_write(const struct search_result *r, const struct search *search, struct str tag,
+	bool by_uid, bool extended, struct search_write *w, struct buf *out);
+/* What "$" becomes: the UIDs (RFC 9051 6.4.4.1: with MIN or MAX and without ALL or COUNT, those
+ * alone). Ranges are appended to `saved`, a vec of struct seq_range, emptied first. */
+void search_result_save(
+	const struct search_result *r, const struct search *search, struct vec *saved);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sequence sets: "1:4,7,*", "$" (RFC 9051 9: sequence-set; hostile-input I7).
+ *
+ * Ranges are kept sorted, disjoint and not touching, whatever order the client wrote them in; "*"
+ * is kept apart until it is known what it stands for, since that is a matter of the moment the
+ * command runs. Whether the numbers are sequence numbers or UIDs is the user's knowledge; view.h
+ * turns either into the other.
+ *
+ *     struct seqset set;
+ *     if (!seqset_parse(&s, arena, &set)) return BAD;
+ *     seqset_resolve(&set, last);        what "*" is; 0 when there is nothing
+ *     for (size_t i = 0; i < set.n; i++) … set.ranges[i].low … high
+ *
+ * uses: base; used by: view, search, session and commands of imap
+ */
+#ifndef CULVER_IMAP_SEQSET_H
+#define CULVER_IMAP_SEQSET_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/scan.h"
+#include "base/vec.h"
+
+struct seq_range {
+	uint32_t low, high; /* 1 <= low <= high */
+};
+
+struct seqset {
+	struct seq_range *ranges;
+	size_t n;
+	bool saved;                   /* it is "$", and nothing else (RFC 5182, RFC 9051 6.4.4.1) */
+	bool star;                    /* "*" occurs; until seqset_resolve */
+	uint32_t star_low, star_high; /* the numbers that ranges with "*" name: "5:*,*:9" gives 5
+					 and 9; a lone "*" gives UINT32_MAX and 0 */
+};
+
+/* Takes a sequence-set or "$" from the cursor; the ranges live in the arena. False, cursor unmoved:
+ * it is none (0, a number above 4294967295, more than LIMIT_IMAP_SEQ_RANGES ranges, no room). */
+bool seqset_parse(struct scan *s, struct arena *a, struct seqset *ret) MUST_CHECK;
+/* "*" becomes `last` (the number of messages, or the highest UID). With last 0, "*" itself stands
+ * for nothing; "5:*" is then 5. */
+void seqset_resolve(struct seqset *set, uint32_t last);
+
+/* These ask a set without an unresolved "*" or "$". */
+bool seqset_contains(const struct seqset *set, uint32_t number); /* O(log n) */
+uint32_t seqset_max(const struct seqset *set);                   /* 0 when empty */
+uint64_t seqset_count(const struct seqset *set);
+/* "1:4,7": also valid as uid-set. Adds nothing for an empty set. False: out is full. */
+bool seqset_print(const struct seqset *set, struct buf *out);
+
+/* Ranges built by appending: v is a vec of struct seq_range, numbers come in ascending order.
+ * False: the vec's maximum was reached. */
+bool seq_ranges_add(struct vec *v, uint32_t low, uint32_t high);
+/* The vec's ranges as a set, borrowed. */
+struct seqset seqset_of(const struct vec *v);
+
+#endif
