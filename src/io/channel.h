@@ -35,8 +35,8 @@ struct channel_events {
 
 /* them: what is at the other end (enum role_class); us: what we are. Frames are checked against
  * both. The handle is taken over. */
-struct channel *channel_new(struct loop *, int handle, int us, int them,
-	const struct channel_events *);
+struct channel *channel_new(
+	struct loop *, int handle, int us, int them, const struct channel_events *);
 /* Encodes and queues. False: a bulk frame, and there is no credit or room now. Never blocks.
  * The bytes are sent when the loop turns, several frames in one system call. */
 bool channel_send(struct channel *, uint32_t request, const struct frame *) MUST_CHECK;
@@ -52,8 +52,8 @@ void channel_grant(struct channel *, size_t bytes);
 void channel_free(struct channel **);
 
 /* The one blocking call (a front to keys): sends the question, waits for the answer at most
- * within_ms on a channel of its own that is not on any loop. The answer's bytes live in `room`. 0, or
- * -1 with err ERR_TEMP when nobody answers in time; the late answer is thrown away later. */
+ * within_ms on a channel of its own that is not on any loop. The answer's bytes live in `room`. 0,
+ * or -1 with err ERR_TEMP when nobody answers in time; the late answer is thrown away later. */
 struct blocking_channel;
 struct blocking_channel *blocking_channel_new(int handle, int us, int them, struct clock_seam *);
 int blocking_channel_ask(struct blocking_channel *, const struct frame *question, int within_ms,

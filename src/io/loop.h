@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The network seam: one event loop with timers, listeners and links. Two back ends stand behind it:
- * loop_uv.c (libuv, the operating system) and loop_sim.c (a made-up network on a made-up clock). The
- * code above (stream.c, channel.c, process/) is the same for both and knows neither.
+ * loop_uv.c (libuv, the operating system) and loop_sim.c (a made-up network on a made-up clock).
+ * The code above (stream.c, channel.c, process/) is the same for both and knows neither.
  *
  * A handle is a number for something that the other side of the seam knows: a descriptor in
  * production, an index in a simulation. A link is a non-blocking byte conduit over one handle.
@@ -14,12 +14,15 @@
 
 #include "base/seams.h"
 
+#include <sys/uio.h>
+
 struct loop;
 struct timer;
 struct listener;
 struct link;
 
 enum { LINK_READ = 1, LINK_WRITE = 2 };
+enum { LINK_PIECES = 8 };
 
 struct link_events {
 	/* events: LINK_READ and/or LINK_WRITE, of those that are wanted. Errors and ends of file
@@ -29,7 +32,7 @@ struct link_events {
 };
 
 struct loop_class {
-	void (*run)(struct loop *);  /* until stop() */
+	void (*run)(struct loop *); /* until stop() */
 	void (*stop)(struct loop *);
 
 	/* when: monotonic ms, 0: off. fires once for each set. */
@@ -53,6 +56,8 @@ struct loop_class {
 	ssize_t (*link_read)(struct link *, void *p, size_t n, int *received);
 	/* pass: a descriptor to pass with the first byte, or -1. */
 	ssize_t (*link_write)(struct link *, const void *p, size_t n, int pass);
+	/* As link_write, from n pieces (at most LINK_PIECES). */
+	ssize_t (*link_writev)(struct link *, const struct iovec *pieces, size_t n, int pass);
 	void (*link_shutdown)(struct link *); /* no more writes from us */
 	int (*link_handle)(struct link *);    /* for SSL_set_fd; -1 in a simulation */
 	void (*link_free)(struct link **);    /* closes the handle */

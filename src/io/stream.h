@@ -26,7 +26,7 @@ struct stream_events {
 	size_t (*input)(void *arg, struct str bytes);
 	void (*drained)(void *arg);     /* everything given to stream_send has left */
 	void (*tls_started)(void *arg); /* the handshake is done */
-	void (*eof)(void *arg);         /* no input will come; truncated: TLS ended without close_notify */
+	void (*eof)(void *arg); /* no input will come; truncated: TLS ended without close_notify */
 	void (*failed)(void *arg, const char *reason); /* dead; only stream_free is left */
 	void *arg;
 };
