@@ -57,4 +57,17 @@
 #define LIMIT_MAILBOX_PATTERN_BYTES 1024  /* a LIST pattern after wildcards are made one; I10 */
 #define LIMIT_VIEW_ENTRIES          4000000 /* entries of one mailbox in a view: 260 MB */
 
+/* ---- mail formats ---- */
+#define LIMIT_FIELD_NAME_BYTES   998     /* a name is part of a line: RFC 5322 2.1.1 */
+#define LIMIT_HEADER_LINE_BYTES  65536   /* looked at of one header line; the rest is skipped; M2 */
+#define LIMIT_COMMENT_DEPTH      32      /* nested comments; hostile-input M10 */
+#define LIMIT_ADDRESSES          1000    /* entries of one address field; hostile-input M1 */
+#define LIMIT_ENCODED_WORD_BYTES 4096    /* RFC 2047 2 says 75; longer ones stay undecoded; M9 */
+#define LIMIT_MIME_PARAMS        100     /* parameters, and RFC 2231 segments; hostile-input M8 */
+#define LIMIT_MIME_DEPTH         100     /* composites within each other; hostile-input M4 */
+#define LIMIT_MIME_PARTS         10000   /* hostile-input M4 */
+#define LIMIT_BOUNDARY_BYTES     994     /* with "--" on both sides 998; RFC 2046 5.1.1 says 70 */
+#define LIMIT_DIGEST_BYTES       262144  /* a quarter of a transaction's parse state */
+#define LIMIT_PREVIEW_CHARS      200     /* RFC 8970 3.2 */
+
 #endif
