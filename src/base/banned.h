@@ -13,7 +13,6 @@
 
 #undef alloca
 #pragma GCC poison strcpy strcat strncpy strncat strtok sprintf vsprintf gets atoi atol atof
-#pragma GCC poison gmtime localtime asctime ctime mktime tmpnam mktemp system popen alloca rand    \
-	srand
+#pragma GCC poison gmtime localtime asctime ctime mktime tmpnam mktemp system popen alloca
 
 #endif

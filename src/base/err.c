@@ -13,7 +13,7 @@ static const struct {
 	[ERR_NONE] = { "none", "no error" },
 	[ERR_TEMP] = { "temporary", "temporarily unavailable, try again later" },
 	[ERR_SYNTAX] = { "syntax", "syntax error" },
-	[ERR_STATE] = { "state", "not possible now" },
+	[ERR_NOT_NOW] = { "state", "not possible now" },
 	[ERR_AUTH] = { "auth", "authentication failed" },
 	[ERR_DENIED] = { "denied", "not allowed" },
 	[ERR_NOT_FOUND] = { "not-found", "no such thing" },

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Tickets and verifiers. */
+#include "auth/ticket.h"
+#include "auth/verifier.h"
+#include "base/limits.h"
+#include "base/test.h"
+
+#include <time.h>
+
+static const uint8_t key[TICKET_KEY_BYTES] = { 1, 2, 3 };
+static const uint8_t other_key[TICKET_KEY_BYTES] = { 1, 2, 4 };
+
+static void a_ticket_opens_for_its_front_alone(void **state)
+{
+	(void)state;
+	struct ticket t = {
+		.instance = 7, .account = 42, .epoch = 3, .rights = 2, .expires_ms = 1000
+	};
+	struct ticket u;
+	struct err err = ERR_INIT;
+	struct buf b;
+	buf_init(&b, TICKET_MAX_BYTES);
+	ticket_seal(key, &t, &b);
+	assert_int_equal(ticket_open(key, buf_str(&b), 7, 999, &u, &err), 0);
+	assert_true(u.account == 42 && u.epoch == 3 && u.rights == 2 && u.expires_ms == 1000);
+	assert_int_equal(ticket_open(key, buf_str(&b), 8, 999, &u, &err), -1);
+	assert_int_equal(ticket_open(key, buf_str(&b), 7, 1000, &u, &err), -1);
+	assert_int_equal(ticket_open(other_key, buf_str(&b), 7, 999, &u, &err), -1);
+	assert_int_equal(err.kind, ERR_EXPIRED);
+	for (size_t i = 0; i < b.n * 8; i++) { /* every bit matters */
+		b.p[i / 8] = (char)(b.p[i / 8] ^ 1 << (i % 8));
+		assert_int_equal(ticket_open(key, buf_str(&b), 7, 999, &u, &err), -1);
+		b.p[i / 8] = (char)(b.p[i / 8] ^ 1 << (i % 8));
+	}
+	for (size_t n = 0; n < b.n; n++)
+		assert_int_equal(ticket_open(key, str_make(b.p, n), 7, 999, &u, &err), -1);
+	buf_done(&b);
+}
+
+static void a_verifier_knows_its_password(void **state)
+{
+	(void)state;
+	struct random_fake random;
+	struct err err = ERR_INIT;
+	struct buf v;
+	char longest[LIMIT_PASSWORD_BYTES + 1];
+	random_fake_init(&random, 1);
+	buf_init(&v, 256);
+	assert_int_equal(verifier_make(&random.seam, STR("p\xc3\xa4ss word"), &v, &err), 0);
+	assert_true(str_starts(buf_str(&v), STR("$y$")));
+	assert_true(verifier_check(buf_str(&v), STR("p\xc3\xa4ss word")));
+	assert_false(verifier_check(buf_str(&v), STR("p\xc3\xa4ss worD")));
+	assert_false(verifier_check(buf_str(&v), STR("")));
+	assert_false(verifier_check(STR(""), STR("")));
+	assert_false(verifier_check(STR("p"), STR("p")));
+	assert_int_equal(verifier_make(&random.seam, STR(""), &v, &err), -1);
+	assert_int_equal(verifier_make(&random.seam, STR("a\0b"), &v, &err), -1);
+	memset(longest, 'x', sizeof(longest));
+	assert_int_equal(
+		verifier_make(&random.seam, str_make(longest, sizeof(longest)), &v, &err), -1);
+	buf_done(&v);
+}
+
+/* Verifiers of other systems, made with openssl passwd -5 / -6 and htpasswd's bcrypt. */
+static void common_schemes_are_accepted(void **state)
+{
+	(void)state;
+	assert_true(verifier_check(STR("$5$saltsalt$Sas4JWfBYQQ9sT8/6y2BMDNXFGQYZK5dN0zIoVYkRv3"),
+			    STR("nope")) == false);
+	assert_true(verifier_known(STR("$6$x$y")));
+	assert_true(verifier_known(STR("$2y$05$x")));
+	assert_false(verifier_known(STR("$1$x$y")));
+	assert_false(verifier_known(STR("abJnggxhB/yWI")));
+}
+
+static void crypt_schemes_of_others_check(void **state)
+{
+	(void)state;
+	/* SHA-crypt's published vectors: Ulrich Drepper's specification. */
+	assert_true(verifier_check(STR("$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc8"),
+		STR("Hello world!")));
+	assert_true(verifier_check(
+		STR("$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjlO/O817G3uBnIFNjn"
+		    "QJuesI68OTLiBFdcbYEdFCoEOfaS35inz1"),
+		STR("Hello world!")));
+}
+
+static int64_t thread_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+/* A1 in small: an account that does not exist costs a hash of the same kind. */
+static void A1_nobody_costs_as_much_as_somebody(void **state)
+{
+	(void)state;
+	struct random_fake random;
+	struct err err = ERR_INIT;
+	struct buf v;
+	random_fake_init(&random, 1);
+	buf_init(&v, 256);
+	assert_int_equal(verifier_make(&random.seam, STR("secret"), &v, &err), 0);
+	int64_t a = thread_ns();
+	verifier_check(buf_str(&v), STR("wrong"));
+	int64_t b = thread_ns();
+	verifier_check(STR(""), STR("wrong"));
+	int64_t c = thread_ns();
+	assert_true((c - b) * 4 > b - a && c - b < (b - a) * 4);
+	buf_done(&v);
+}
+
+TEST_MAIN(test_case(a_ticket_opens_for_its_front_alone), test_case(a_verifier_knows_its_password),
+	test_case(common_schemes_are_accepted), test_case(crypt_schemes_of_others_check),
+	test_case(A1_nobody_costs_as_much_as_somebody))

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Verifiers: what is kept of a password. crypt(3) strings as libxcrypt makes and checks them:
+ * yescrypt for new ones; the common schemes of other systems ($2b$, $6$, $5$, $7$, $gy$, $argon2
+ * not) are accepted, so that accounts can be brought along. DES and MD5 are not.
+ *
+ * uses: base; used by: process/gate
+ */
+#ifndef CULVER_AUTH_VERIFIER_H
+#define CULVER_AUTH_VERIFIER_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/seams.h"
+
+/* Makes a yescrypt verifier with the library's standard cost. -1: the password is empty, longer
+ * than LIMIT_PASSWORD_BYTES, or holds NUL. */
+int verifier_make(struct random_seam *, struct str password, struct buf *ret, struct err *err);
+/* Whether the password is the verifier's. Takes tens of milliseconds by intent. For a verifier that
+ * is empty or of an unknown scheme it takes as long as for a fresh one, and says no. */
+bool verifier_check(struct str verifier, struct str password);
+/* Whether the scheme is one we accept. */
+bool verifier_known(struct str verifier);
+
+#endif

@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The table of keys, and everything that is made from it. */
+#include "config/config.h"
+
+#include "base/scan.h"
+
+#include <confuse.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum key_type { KEY_TEXT, KEY_NUMBER, KEY_BOOL, KEY_LIST };
+
+struct key {
+	const char *name;
+	enum key_type type;
+	size_t offset;
+	const char *standard; /* the default, as text */
+	int64_t min, max;     /* of a number */
+	const char *choices;  /* of a text: "a|b", or NULL */
+	unsigned readers;     /* enum config_reader */
+	const char *help;
+};
+
+#define AT(field) offsetof(struct config, field)
+#define MIB       (1024 * 1024)
+
+static const struct key keys[] = {
+	{ "hostname", KEY_TEXT, AT(hostname), "localhost", 0, 0, NULL, FOR_ALL,
+		"our name in greetings, Received fields and certificates" },
+	{ "directory", KEY_TEXT, AT(directory), ".", 0, 0, NULL, FOR_SUPERVISOR,
+		"where data, keys and the control socket are; relative to this file" },
+	{ "user", KEY_TEXT, AT(user), "culver", 0, 0, NULL, FOR_SUPERVISOR,
+		"the user that all roles become when started as root" },
+	{ "listen", KEY_LIST, AT(listen), "0.0.0.0 ::", 0, 0, NULL, FOR_SUPERVISOR,
+		"addresses to listen on" },
+	{ "port_offset", KEY_NUMBER, AT(port_offset), "0", 0, 60000, NULL, FOR_SUPERVISOR,
+		"added to every standard port" },
+	{ "loopback", KEY_BOOL, AT(loopback), "false", 0, 0, NULL, FOR_FRONT,
+		"allow passwords without TLS from 127.0.0.0/8 and ::1" },
+	{ "message_bytes", KEY_NUMBER, AT(message_bytes), "52428800", 65536, 1024 * MIB, NULL,
+		FOR_FRONT | FOR_STORE, "the largest message" },
+	{ "recipients", KEY_NUMBER, AT(recipients), "1000", 100, 1000, NULL, FOR_FRONT,
+		"most recipients of one message (RFC 5321 4.5.3.1.8: at least 100)" },
+	{ "sessions", KEY_NUMBER, AT(sessions), "8000", 10, 100000, NULL, FOR_FRONT,
+		"most connections of one front" },
+	{ "sessions_per_address", KEY_NUMBER, AT(sessions_per_address), "1000", 1, 100000, NULL,
+		FOR_FRONT,
+		"most connections of one IPv4 address or IPv6 /64 to one front; not loopback" },
+	{ "fronts_mx", KEY_NUMBER, AT(fronts_mx), "1", 1, 8, NULL, FOR_SUPERVISOR,
+		"processes that serve port 25" },
+	{ "fronts_user", KEY_NUMBER, AT(fronts_user), "1", 1, 8, NULL, FOR_SUPERVISOR,
+		"processes that serve submission, IMAP and POP3" },
+	{ "drain_seconds", KEY_NUMBER, AT(drain_seconds), "10", 1, 600, NULL, FOR_SUPERVISOR,
+		"how long sessions may take to end at a stop" },
+	{ "hash_workers", KEY_NUMBER, AT(hash_workers), "2", 2, 64, NULL, FOR_GATE,
+		"threads that check passwords; half of them for addresses that have logged in "
+		"before" },
+	{ "ticket_hours", KEY_NUMBER, AT(ticket_hours), "72", 1, 720, NULL, FOR_GATE,
+		"how long a login lasts at most, for a session that never ends" },
+	{ "segment_bytes", KEY_NUMBER, AT(segment_bytes), "268435456", MIB, 1024 * MIB, NULL,
+		FOR_STORE, "size at which a file of messages is sealed" },
+	{ "reserve_bytes", KEY_NUMBER, AT(reserve_bytes), "16777216", MIB, 1024 * MIB, NULL,
+		FOR_STORE,
+		"free space below which new mail is refused, so that deleting still works" },
+	{ "log_format", KEY_TEXT, AT(log_format), "logfmt", 0, 0, "logfmt|json", FOR_ALL,
+		"form of log lines" },
+	{ "log_level", KEY_TEXT, AT(log_level), "info", 0, 0, "error|warn|info|debug", FOR_ALL,
+		"log lines beyond this level are not written" },
+};
+
+static void *field_of(struct config *c, const struct key *k)
+{
+	return (char *)c + k->offset;
+}
+
+static const struct key *key_named(struct str name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (str_equal(str_from(keys[i].name), name))
+			return &keys[i];
+	return NULL;
+}
+
+/* ---- setting a value from text ---- */
+
+static bool is_choice(const char *choices, struct str value)
+{
+	struct str rest = str_from(choices);
+	while (rest.n)
+		if (str_equal(str_split(&rest, '|'), value))
+			return true;
+	return false;
+}
+
+static int set_text(char **field, const struct key *k, struct str value, struct err *err)
+{
+	if (k->choices && !is_choice(k->choices, value))
+		return fail(err, ERR_CONFIG, "%s must be one of %s", k->name, k->choices);
+	if (value.n == 0 || value.n > 1024 || str_has_control(value))
+		return fail(err, ERR_CONFIG, "%s must be 1 to 1024 printable characters", k->name);
+	free(*field);
+	*field = str_dup(value);
+	return 0;
+}
+
+static int set_number(int64_t *field, const struct key *k, struct str value, struct err *err)
+{
+	struct scan s = scan_from(value);
+	uint64_t n;
+	if (!scan_number(&s, INT64_MAX, &n) || !scan_end(&s) || (int64_t)n < k->min ||
+		(int64_t)n > k->max)
+		return fail(err, ERR_CONFIG, "%s must be a number from %" PRId64 " to %" PRId64,
+			k->name, k->min, k->max);
+	*field = (int64_t)n;
+	return 0;
+}
+
+static int set_bool(bool *field, const struct key *k, struct str value, struct err *err)
+{
+	if (!is_choice("true|false", value))
+		return fail(err, ERR_CONFIG, "%s must be true or false", k->name);
+	*field = str_equal(value, STR("true"));
+	return 0;
+}
+
+static int set_list(
+	char *field[CONFIG_LISTEN_MAX], const struct key *k, struct str value, struct err *err)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < CONFIG_LISTEN_MAX; i++) {
+		free(field[i]);
+		field[i] = NULL;
+	}
+	while (value.n) {
+		struct str item = str_split(&value, ' ');
+		if (item.n == 0)
+			continue;
+		if (n == CONFIG_LISTEN_MAX - 1)
+			return fail(err, ERR_CONFIG, "%s has more than %d items", k->name,
+				CONFIG_LISTEN_MAX - 1);
+		field[n++] = str_dup(item);
+	}
+	return 0;
+}
+
+static int set_value(struct config *c, const struct key *k, struct str value, struct err *err)
+{
+	switch (k->type) {
+	case KEY_TEXT:
+		return set_text(field_of(c, k), k, value, err);
+	case KEY_NUMBER:
+		return set_number(field_of(c, k), k, value, err);
+	case KEY_BOOL:
+		return set_bool(field_of(c, k), k, value, err);
+	case KEY_LIST:
+		return set_list(field_of(c, k), k, value, err);
+	}
+	return -1;
+}
+
+static void write_value(struct config *c, const struct key *k, struct buf *out)
+{
+	char **list = field_of(c, k);
+	switch (k->type) {
+	case KEY_TEXT:
+		buf_addz(out, *list);
+		return;
+	case KEY_NUMBER:
+		buf_addf(out, "%" PRId64, *(int64_t *)field_of(c, k));
+		return;
+	case KEY_BOOL:
+		buf_addz(out, *(bool *)field_of(c, k) ? "true" : "false");
+		return;
+	case KEY_LIST:
+		for (size_t i = 0; list[i]; i++)
+			buf_addf(out, "%s%s", i ? " " : "", list[i]);
+		return;
+	}
+}
+
+/* ---- whole configurations ---- */
+
+struct config *config_new(void)
+{
+	struct config *c = xmalloc(sizeof(*c));
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		int bad = set_value(c, &keys[i], str_from(keys[i].standard), NULL);
+		if (bad)
+			abort(); /* a default outside its own range: a bug in the table */
+	}
+	return c;
+}
+
+void config_free(struct config **config)
+{
+	struct config *c = *config;
+	if (c == NULL)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		char **text = field_of(c, &keys[i]);
+		if (keys[i].type == KEY_TEXT)
+			free(*text);
+		for (size_t n = 0; keys[i].type == KEY_LIST && text[n]; n++)
+			free(text[n]);
+	}
+	free(c);
+	*config = NULL;
+}
+
+void config_write_for(const struct config *config, enum config_reader reader, struct buf *out)
+{
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		if (!(keys[i].readers & reader))
+			continue;
+		buf_addf(out, "%s ", keys[i].name);
+		write_value((struct config *)(uintptr_t)config, &keys[i], out);
+		buf_addc(out, '\n');
+	}
+}
+
+int config_read_lines(struct config *c, struct str lines, struct err *err)
+{
+	while (lines.n) {
+		struct str line = str_split(&lines, '\n');
+		struct str name = str_split(&line, ' ');
+		const struct key *k = key_named(name);
+		if (k == NULL)
+			return fail(err, ERR_CONFIG, "unknown key %" STR_FMT, STR_ARG(name));
+		if (set_value(c, k, line, err))
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- the file ---- */
+
+/* libconfuse hands no argument to its callbacks, so what it complains about is kept in an option
+ * of its own, under a name that no file can spell. */
+#define ERROR_OPTION "error text"
+
+static void keep_error(cfg_t *cfg, const char *format, va_list args)
+{
+	char text[200];
+	cfg_opt_t *opt = cfg_getopt(cfg, ERROR_OPTION);
+	vsnprintf(text, sizeof(text), format, args);
+	if (opt && *opt->simple_value.string == NULL)
+		*opt->simple_value.string = xstrdup(text);
+}
+
+/* One value as text, whatever its type: lists are joined by blanks. */
+static void option_text(cfg_opt_t *opt, struct buf *out)
+{
+	for (unsigned i = 0; i < cfg_opt_size(opt); i++) {
+		const char *item = cfg_opt_getnstr(opt, i);
+		buf_addf(out, "%s%s", i ? " " : "", item ? item : "");
+	}
+}
+
+/* Called as each value is read, so that libconfuse can name the line. */
+static int validate(cfg_t *cfg, cfg_opt_t *opt)
+{
+	AUTO(config_free)
+	struct config *scratch = config_new();
+	AUTO(buf_done)
+	struct buf text;
+	struct err err = ERR_INIT;
+	const struct key *k = key_named(str_from(cfg_opt_name(opt)));
+	buf_init(&text, 16384);
+	option_text(opt, &text);
+	if (k && set_value(scratch, k, buf_str(&text), &err)) {
+		cfg_error(cfg, "%s", err.public_text);
+		return -1;
+	}
+	return 0;
+}
+
+static void describe_keys(cfg_opt_t opts[], char **error_text)
+{
+	size_t n = ARRAY_LEN(keys);
+	for (size_t i = 0; i < n; i++)
+		opts[i] = keys[i].type == KEY_LIST
+				  ? (cfg_opt_t)CFG_STR_LIST(keys[i].name, NULL, CFGF_NODEFAULT)
+				  : (cfg_opt_t)CFG_STR(keys[i].name, NULL, CFGF_NODEFAULT);
+	opts[n] = (cfg_opt_t)CFG_SIMPLE_STR(ERROR_OPTION, error_text);
+	opts[n + 1] = (cfg_opt_t)CFG_END();
+}
+
+static int take_values(struct config *c, cfg_t *cfg, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		cfg_opt_t *opt = cfg_getopt(cfg, keys[i].name);
+		AUTO(buf_done)
+		struct buf text;
+		buf_init(&text, 16384);
+		if (opt == NULL || cfg_opt_size(opt) == 0)
+			continue;
+		option_text(opt, &text);
+		if (set_value(c, &keys[i], buf_str(&text), err))
+			return -1;
+	}
+	return 0;
+}
+
+/* A relative directory is relative to the file that names it. */
+static int make_absolute(struct config *c, const char *path, struct err *err)
+{
+	AUTO(mem_free_p)
+	char *copy = xstrdup(path);
+	char real[PATH_MAX], joined[2 * PATH_MAX];
+	bool absolute = c->directory[0] == '/';
+	snprintf(joined, sizeof(joined), "%s/%s", absolute ? "" : dirname(copy), c->directory);
+	if (realpath(joined, real) == NULL)
+		return fail(err, ERR_CONFIG, "%s: directory %s: %s", path, joined, strerror(errno));
+	free(c->directory);
+	c->directory = xstrdup(real);
+	return 0;
+}
+
+static int load(struct config *c, cfg_t *cfg, const char *path, char **error_text, struct err *err)
+{
+	errno = 0;
+	int result = cfg_parse(cfg, path);
+	if (result == CFG_FILE_ERROR)
+		return fail(err, ERR_CONFIG, "%s: %s (make one with: culver quickstart)", path,
+			strerror(errno));
+	if (result != CFG_SUCCESS)
+		return fail(err, ERR_CONFIG, "%s:%d: %s", path, cfg->line,
+			*error_text ? *error_text : "syntax error");
+	if (take_values(c, cfg, err))
+		return -1;
+	return make_absolute(c, path, err);
+}
+
+struct config *config_load(const char *path, struct err *err)
+{
+	cfg_opt_t opts[ARRAY_LEN(keys) + 2];
+	char *error_text = NULL;
+	describe_keys(opts, &error_text);
+	cfg_t *cfg = cfg_init(opts, CFGF_NONE);
+	if (cfg == NULL) {
+		fail_errno(err, "cannot read %s", path);
+		return NULL;
+	}
+	cfg_set_error_function(cfg, keep_error);
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		cfg_set_validate_func(cfg, keys[i].name, validate);
+	struct config *c = config_new();
+	if (load(c, cfg, path, &error_text, err))
+		config_free(&c);
+	cfg_free(cfg);
+	free(error_text);
+	return c;
+}
+
+/* ---- help ---- */
+
+static void print_range(const struct key *k, struct buf *out)
+{
+	if (k->type == KEY_NUMBER)
+		buf_addf(out, " (%" PRId64 " to %" PRId64 ")", k->min, k->max);
+	else if (k->choices)
+		buf_addf(out, " (%s)", k->choices);
+}
+
+void config_print_defaults(struct buf *out, bool mdoc)
+{
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		const struct key *k = &keys[i];
+		if (mdoc)
+			buf_addf(out, ".It Ic %s\n%s.\nDefault:\n.Ql %s", k->name, k->help,
+				k->standard);
+		else
+			buf_addf(out, "# %s", k->help);
+		if (!mdoc) {
+			print_range(k, out);
+			buf_addf(out, "\n%s = \"%s\"\n", k->name, k->standard);
+			continue;
+		}
+		print_range(k, out);
+		buf_addz(out, ".\n");
+	}
+}

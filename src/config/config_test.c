@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/config.h"
+
+#include "base/test.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Writes text to a file of its own and loads it. */
+static struct config *load_text(const char *text, struct err *err)
+{
+	char path[] = "/tmp/culver-config-XXXXXX";
+	int fd = mkstemp(path);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+	struct config *c = config_load(path, err);
+	unlink(path);
+	return c;
+}
+
+static void values_are_read(void **state)
+{
+	(void)state;
+	struct err err = ERR_INIT;
+	struct config *c = load_text(
+		"# a comment\nhostname = \"mail.example.test\"\nport_offset = 2000\n"
+		"loopback = true\nlisten = {\"127.0.0.1\", \"::1\"}\n",
+		&err);
+	assert_non_null(c);
+	assert_string_equal(c->hostname, "mail.example.test");
+	assert_int_equal(c->port_offset, 2000);
+	assert_true(c->loopback);
+	assert_string_equal(c->listen[1], "::1");
+	assert_null(c->listen[2]);
+	assert_int_equal(c->recipients, 1000);
+	assert_string_equal(c->directory, "/tmp");
+	config_free(&c);
+}
+
+static void mistakes_are_named_with_their_line(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *expected;
+	} cases[] = {
+		{ "hostname = \"a\"\nrecipients = 99\n",
+			":2: recipients must be a number from 100" },
+		{ "recipients = 1001\n", "recipients must be" },
+		{ "recipients = 18446744073709551617\n", "recipients must be" },
+		{ "nonsense = 1\n", "nonsense" },
+		{ "loopback = perhaps\n", "loopback must be true or false" },
+		{ "log_format = xml\n", "log_format must be one of logfmt|json" },
+		{ "hostname = \"a\n", ":" },
+		{ "directory = \"/nonexistent/x\"\n", "No such file" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct err err = ERR_INIT;
+		assert_null(load_text(cases[i].text, &err));
+		assert_int_equal(err.kind, ERR_CONFIG);
+		if (!strstr(err.public_text, cases[i].expected))
+			fail_msg("'%s' for '%s'", err.public_text, cases[i].text);
+	}
+	struct err err = ERR_INIT;
+	assert_null(config_load("/nonexistent/culver.conf", &err));
+	assert_non_null(strstr(err.public_text, "quickstart"));
+}
+
+static void a_role_gets_its_own_keys(void **state)
+{
+	(void)state;
+	struct err err = ERR_INIT;
+	struct config *c = config_new(), *d = config_new();
+	struct buf out;
+	buf_init(&out, 8192);
+	c->recipients = 500;
+	config_write_for(c, FOR_FRONT, &out);
+	assert_null(strstr(out.p, "directory"));
+	assert_null(strstr(out.p, "user"));
+	assert_int_equal(config_read_lines(d, buf_str(&out), &err), 0);
+	assert_int_equal(d->recipients, 500);
+	assert_int_equal(config_read_lines(d, STR("recipients 5\n"), &err), -1);
+	assert_int_equal(config_read_lines(d, STR("bogus 5\n"), &err), -1);
+	buf_done(&out);
+	config_free(&c);
+	config_free(&d);
+}
+
+TEST_MAIN(test_case(values_are_read), test_case(mistakes_are_named_with_their_line),
+	test_case(a_role_gets_its_own_keys))
