@@ -269,6 +269,19 @@ bool frame_is_bulk(uint16_t type)
 	return info && info->bulk;
 }
 
+bool frame_ends_answer(const struct frame *frame)
+{
+	const struct frame_info *info = info_of((uint16_t)frame->type);
+	if (info == NULL || info->goes_on)
+		return info == NULL;
+	for (size_t i = 0; i < info->record.n; i++) {
+		const struct field *f = &info->record.fields[i];
+		if (f->kind == FIELD_BOOL && strcmp(f->name, "last") == 0)
+			return load((const char *)frame + f->offset, 1) != 0;
+	}
+	return true;
+}
+
 const char *frame_name(uint16_t type)
 {
 	const struct frame_info *info = info_of(type);

@@ -43,6 +43,8 @@ int frame_decode(const struct frame_header *, struct str payload, struct arena *
 /* Whether this type may travel from one class to another (enum role_class). */
 bool frame_allowed(uint16_t type, int from, int to);
 bool frame_is_bulk(uint16_t type);
+/* Whether this is the last frame of an answer: of a series, the one with last = true. */
+bool frame_ends_answer(const struct frame *);
 /* "mailbox_list", or "unknown". */
 const char *frame_name(uint16_t type);
 /* For logs and tests: name and fields as text; bytes by their length alone. */

@@ -40,6 +40,7 @@ struct frame_info {
 	const char *name;
 	uint16_t from, to; /* bits 1 << enum role_class */
 	bool bulk;
+	bool goes_on; /* another frame of the same answer follows it always */
 	struct record record;
 };
 

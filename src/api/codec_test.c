@@ -143,6 +143,21 @@ static void directions_are_known(void **state)
 		assert_true(frame_table[i - 1].type < frame_table[i].type);
 }
 
+static void the_end_of_an_answer_is_known(void **state)
+{
+	(void)state;
+	struct frame f = { .type = FRAME_VIEW_IS };
+	assert_false(frame_ends_answer(&f));
+	f = (struct frame){ .type = FRAME_VIEW_ENTRIES };
+	assert_false(frame_ends_answer(&f));
+	f.view_entries.last = true;
+	assert_true(frame_ends_answer(&f));
+	f = (struct frame){ .type = FRAME_DONE };
+	assert_true(frame_ends_answer(&f));
+	f = (struct frame){ .type = FRAME_FAILED };
+	assert_true(frame_ends_answer(&f));
+}
+
 static void every_empty_frame_comes_back(void **state)
 {
 	(void)state;
@@ -161,5 +176,5 @@ static void every_empty_frame_comes_back(void **state)
 TEST_MAIN(CASE(a_frame_with_lists_comes_back),
 	CASE(a_shorter_frame_has_zeroes_and_a_longer_is_refused),
 	CASE(lengths_hold_at_their_limits), CASE(counts_are_checked_before_memory_is_taken),
-	CASE(a_bool_is_zero_or_one), CASE(headers_are_checked), CASE(directions_are_known),
-	CASE(every_empty_frame_comes_back))
+	CASE(a_bool_is_zero_or_one), CASE(the_end_of_an_answer_is_known), CASE(headers_are_checked),
+	CASE(directions_are_known), CASE(every_empty_frame_comes_back))
