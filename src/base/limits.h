@@ -69,5 +69,24 @@
 #define LIMIT_BOUNDARY_BYTES     994     /* with "--" on both sides 998; RFC 2046 5.1.1 says 70 */
 #define LIMIT_DIGEST_BYTES       262144  /* a quarter of a transaction's parse state */
 #define LIMIT_PREVIEW_CHARS      200     /* RFC 8970 3.2 */
+/* ---- SMTP ---- */
+#define LIMIT_SMTP_COMMAND_BYTES 2048 /* 512 and what extensions add; RFC 5321 4.5.3.1.4 */
+#define LIMIT_SMTP_DISCARD_BYTES (64 * 1024) /* of a line or chunk nobody wants; S27, S32 */
+#define LIMIT_SMTP_PARAMETERS    16 /* of one MAIL or RCPT; there are five we know */
+#define LIMIT_SMTP_ERRORS        50 /* refused commands without a message between; S41 */
+#define LIMIT_SMTP_JUNK          200 /* commands that bring no message nearer (NOOP, RSET, ...) */
+#define LIMIT_SMTP_OVERSHOOT     1000 /* recipients refused for being too many, then 421; S42 */
+#define LIMIT_SMTP_TINY_CHUNK    512 /* BDAT below this is tiny, unless LAST; S26 */
+#define LIMIT_SMTP_TINY_CHUNKS   1000 /* a transaction */
+#define LIMIT_SMTP_DELIVERIES    1100 /* a transaction; frame delivered carries as many landings */
+#define LIMIT_SMTP_ENVELOPE_BYTES (1024 * 1024) /* memory of one envelope */
+#define LIMIT_SMTP_LOGIN_FAILURES 5 /* a connection; RFC 4954 4 */
+#define LIMIT_SMTP_COMMAND_MS    300000 /* RFC 5321 4.5.3.2.7 */
+#define LIMIT_SMTP_DATA_FIRST_MS 120000 /* after 354; RFC 5321 4.5.3.2.4 */
+#define LIMIT_SMTP_DATA_BLOCK_MS 180000 /* RFC 5321 4.5.3.2.5 */
+#define LIMIT_SMTP_ANSWER_MS     600000 /* our own processes; RFC 5321 4.5.3.2.6 */
+#define LIMIT_RECEIVED_FIELDS    50 /* hops, then it is a loop; RFC 5321 6.3 says >= 100 is safe */
+#define LIMIT_FROM_BYTES         (16 * 1024) /* the From field of a submitted message */
+#define LIMIT_FROM_ADDRESSES     20
 
 #endif
