@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "api/frames.h"
 #include "auth/sasl_private.h"
 #include "base/test.h"
 
@@ -204,5 +205,27 @@ static void line_limit(void **state)
 	sasl_free(&x);
 }
 
-TEST_MAIN(test_case(finds_mechanisms), test_case(s48_plain_messages), test_case(plain_lengths),
-	test_case(login_exchange), test_case(s48_bad_responses), test_case(line_limit))
+static void asks_the_gate(void **state)
+{
+	(void)state;
+	struct frame question, ok = { .type = FRAME_LOGIN_OK }, no = { .type = FRAME_FAILED };
+	for (int pass = 0; pass < 2; pass++) {
+		struct sasl *x = begin("PLAIN");
+		struct str coded = base64(STR("Ursel\0Kurt\0xipj3plmq"));
+		assert_int_equal(sasl_start(x, &coded), SASL_ASK);
+		sasl_question(x, &question);
+		assert_int_equal(question.type, FRAME_LOGIN);
+		assert_str(question.login.service, STR("smtp"));
+		assert_str(question.login.peer, STR("192.0.2.1"));
+		assert_str(question.login.user, STR("Kurt"));
+		assert_str(question.login.authzid, STR("Ursel"));
+		assert_str(question.login.password, STR("xipj3plmq"));
+		assert_int_equal(sasl_answer(x, pass ? &ok : &no), pass ? SASL_DONE : SASL_FAILED);
+		assert_int_equal(x->password[0], 0);
+		sasl_free(&x);
+	}
+}
+
+TEST_MAIN(test_case(asks_the_gate), test_case(finds_mechanisms), test_case(s48_plain_messages),
+	test_case(plain_lengths), test_case(login_exchange), test_case(s48_bad_responses),
+	test_case(line_limit))

@@ -118,8 +118,8 @@ static size_t past_text(struct str bytes, size_t i)
 	return i;
 }
 
-size_t smtp_data_feed(struct smtp_data *d, struct str bytes, struct str *ret_text,
-	enum smtp_data_status *ret)
+size_t smtp_data_feed(
+	struct smtp_data *d, struct str bytes, struct str *ret_text, enum smtp_data_status *ret)
 {
 	size_t from = 0, i = 0;
 	*ret = SMTP_DATA_MORE;

@@ -55,11 +55,12 @@ struct smtp_data {
 	enum smtp_data_at at; /* {0}: the start */
 };
 
-/* Takes bytes; returns how many. *ret_text is the next run of the message's bytes, unstuffed, a part
- * of `bytes` (it may be empty). Call again with the rest while the status is MORE and bytes are left.
- * The CR of a CRLF counts as text before its LF is seen: what is BAD later is refused whole. */
-size_t smtp_data_feed(struct smtp_data *, struct str bytes, struct str *ret_text,
-	enum smtp_data_status *ret);
+/* Takes bytes; returns how many. *ret_text is the next run of the message's bytes, unstuffed, a
+ * part of `bytes` (it may be empty). Call again with the rest while the status is MORE and bytes
+ * are left. The CR of a CRLF counts as text before its LF is seen: what is BAD later is refused
+ * whole. */
+size_t smtp_data_feed(
+	struct smtp_data *, struct str bytes, struct str *ret_text, enum smtp_data_status *ret);
 
 /* ---- chunks (BDAT) without BODY=BINARYMIME ---- */
 
