@@ -10,6 +10,8 @@
 #define LIMIT_FRAME_BYTES          (66 * 1024) /* header excluded; bulk data is at most 65,000 */
 #define LIMIT_CHANNEL_SMALL_CREDIT (1024 * 1024)
 #define LIMIT_CHANNEL_BULK_CREDIT  (1024 * 1024) /* some 16 frames in flight a direction */
+#define LIMIT_CHANNEL_QUEUE_BYTES  (4 * 1024 * 1024) /* small frames that wait for a peer */
+#define LIMIT_CHANNEL_HANDLES      64 /* descriptors on their way in one channel */
 #define LIMIT_CHANNEL_STALL_MS     30000 /* who grants no credit for so long is dropped */
 
 /* ---- streams ---- */

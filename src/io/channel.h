@@ -37,18 +37,22 @@ struct channel_events {
  * both. The handle is taken over. */
 struct channel *channel_new(
 	struct loop *, int handle, int us, int them, const struct channel_events *);
-/* Encodes and queues. False: a bulk frame, and there is no credit or room now. Never blocks.
- * The bytes are sent when the loop turns, several frames in one system call. */
+/* Encodes and queues. False: a bulk frame, and there is no credit now; room() says when. Never
+ * blocks and never calls back. The bytes are sent when the loop turns, several frames in one system
+ * call. On a channel that is ending, frames are thrown away (bulk: false); closed() is on its way.
+ */
 bool channel_send(struct channel *, uint32_t request, const struct frame *) MUST_CHECK;
 /* As channel_send for a small frame, with a descriptor to pass (which is closed once sent). */
 void channel_send_handle(struct channel *, uint32_t request, const struct frame *, int handle);
-/* The next request number of this side: odd for the side that was made first; never 0. */
+/* The next request number of this side: odd for the side whose class is the lower number; never 0.
+ */
 uint32_t channel_next_request(struct channel *);
 /* From inside frame(): do not grant this frame's bulk credit back; the number of bytes to give to
  * channel_grant later. */
 size_t channel_hold(struct channel *);
 void channel_grant(struct channel *, size_t bytes);
-/* Closes; on_closed is not called. */
+/* Closes, after one attempt to write what waits; closed() is not called. May be called from inside
+ * any of the events. */
 void channel_free(struct channel **);
 
 /* The one blocking call (a front to keys): sends the question, waits for the answer at most

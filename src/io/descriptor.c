@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/*
- * Reads and writes on non-blocking descriptors, with at most one descriptor passed along a call
- * (SCM_RIGHTS). Nothing blocks, raises SIGPIPE, or leaves a descriptor open that nobody asked for.
- */
-#include "io/loop_uv_private.h"
+/* See descriptor.h. */
+#include "io/descriptor.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 union control {
@@ -65,12 +64,12 @@ ssize_t descriptor_read(int fd, void *p, size_t n, int *received)
 	return got < 0 ? -errno : got;
 }
 
-ssize_t descriptor_write(int fd, const struct iovec *pieces, size_t n, int pass)
+ssize_t descriptor_write(int fd, const void *p, size_t n, int pass)
 {
 	union control control = { 0 };
-	struct msghdr m = { .msg_iovlen = n };
-	/* msg_iov is not const in the standard; sendmsg() does not write to it. */
-	memcpy(&m.msg_iov, &pieces, sizeof(pieces));
+	struct iovec piece = { .iov_len = n };
+	struct msghdr m = { .msg_iov = &piece, .msg_iovlen = 1 };
+	memcpy(&piece.iov_base, &p, sizeof(p)); /* iov_base is not const; nothing is written */
 	if (pass >= 0) {
 		m.msg_control = control.bytes;
 		m.msg_controllen = sizeof(control.bytes);
@@ -85,7 +84,7 @@ ssize_t descriptor_write(int fd, const struct iovec *pieces, size_t n, int pass)
 	do {
 		sent = sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (sent < 0 && errno == ENOTSOCK && pass < 0)
-			sent = writev(fd, pieces, (int)n);
+			sent = write(fd, p, n);
 	} while (sent < 0 && errno == EINTR);
 	return sent < 0 ? -errno : sent;
 }

@@ -14,15 +14,12 @@
 
 #include "base/seams.h"
 
-#include <sys/uio.h>
-
 struct loop;
 struct timer;
 struct listener;
 struct link;
 
 enum { LINK_READ = 1, LINK_WRITE = 2 };
-enum { LINK_PIECES = 8 };
 
 struct link_events {
 	/* events: LINK_READ and/or LINK_WRITE, of those that are wanted. Errors and ends of file
@@ -56,8 +53,6 @@ struct loop_class {
 	ssize_t (*link_read)(struct link *, void *p, size_t n, int *received);
 	/* pass: a descriptor to pass with the first byte, or -1. */
 	ssize_t (*link_write)(struct link *, const void *p, size_t n, int pass);
-	/* As link_write, from n pieces (at most LINK_PIECES). */
-	ssize_t (*link_writev)(struct link *, const struct iovec *pieces, size_t n, int pass);
 	void (*link_shutdown)(struct link *); /* no more writes from us */
 	int (*link_handle)(struct link *);    /* for SSL_set_fd; -1 in a simulation */
 	void (*link_free)(struct link **);    /* closes the handle */

@@ -167,7 +167,6 @@ static const struct loop_class loop_uv_class = {
 	.link_want = uv_link_want,
 	.link_read = uv_link_read,
 	.link_write = uv_link_write,
-	.link_writev = uv_link_writev,
 	.link_shutdown = uv_link_shutdown,
 	.link_handle = uv_link_handle,
 	.link_free = uv_link_free,

@@ -33,15 +33,9 @@ struct link *uv_link_new(struct loop *, int handle, const struct link_events *);
 void uv_link_want(struct link *, int events);
 ssize_t uv_link_read(struct link *, void *p, size_t n, int *received);
 ssize_t uv_link_write(struct link *, const void *p, size_t n, int pass);
-ssize_t uv_link_writev(struct link *, const struct iovec *pieces, size_t n, int pass);
 void uv_link_shutdown(struct link *);
 int uv_link_handle(struct link *);
 void uv_link_free(struct link **);
-
-/* descriptor.c: non-blocking reads and writes that may carry a descriptor. Both return as link_read
- * and link_write do. */
-ssize_t descriptor_read(int fd, void *p, size_t n, int *received);
-ssize_t descriptor_write(int fd, const struct iovec *pieces, size_t n, int pass);
 
 /* executor_uv.c */
 void uv_executor_init(struct loop_uv *);

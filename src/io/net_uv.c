@@ -3,6 +3,7 @@
  * Listeners and links of the operating system's loop: uv_poll over descriptors of our own, so that
  * TLS can work on the socket itself and descriptors can be passed.
  */
+#include "io/descriptor.h"
 #include "io/loop_uv_private.h"
 
 #include <arpa/inet.h>
@@ -139,6 +140,7 @@ struct listener *uv_listener_new(struct loop *loop, int handle,
 	l->arg = arg;
 	/* uv_poll_init makes it non-blocking. */
 	if (uv_poll_init(&loop_uv_of(loop)->uv, &l->poll, handle) != 0) {
+		close(handle);
 		free(l);
 		return NULL;
 	}
@@ -217,6 +219,7 @@ struct link *uv_link_new(struct loop *loop, int handle, const struct link_events
 	k->fd = handle;
 	k->on = *events;
 	if (uv_poll_init(&loop_uv_of(loop)->uv, &k->poll, handle) != 0) {
+		close(handle);
 		free(k);
 		return NULL;
 	}
@@ -240,16 +243,9 @@ ssize_t uv_link_read(struct link *k, void *p, size_t n, int *received)
 	return descriptor_read(k->fd, p, n, received);
 }
 
-ssize_t uv_link_writev(struct link *k, const struct iovec *pieces, size_t n, int pass)
-{
-	return descriptor_write(k->fd, pieces, n, pass);
-}
-
 ssize_t uv_link_write(struct link *k, const void *p, size_t n, int pass)
 {
-	struct iovec piece = { .iov_len = n };
-	memcpy(&piece.iov_base, &p, sizeof(p)); /* iov_base is not const; nothing is written */
-	return descriptor_write(k->fd, &piece, 1, pass);
+	return descriptor_write(k->fd, p, n, pass);
 }
 
 void uv_link_shutdown(struct link *k)
