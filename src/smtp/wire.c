@@ -123,11 +123,13 @@ size_t smtp_data_feed(
 {
 	size_t from = 0, i = 0;
 	*ret = SMTP_DATA_MORE;
-	while (i < bytes.n && *ret == SMTP_DATA_MORE) {
+	while (i < bytes.n) {
 		if (d->at == DATA_TEXT && (i = past_text(bytes, i)) == bytes.n)
 			break;
 		*ret = data_byte(d, bytes.p[i]);
 		i++;
+		if (*ret != SMTP_DATA_MORE)
+			break;
 		if (d->at == DATA_DOT && i - 1 > from) {
 			/* A run ends before the dot; the dot itself is taken, and is not text. */
 			*ret_text = str_sub(bytes, from, i - 1 - from);
