@@ -4,7 +4,12 @@
 
 #include <stdlib.h>
 
+#ifdef CULVER_SANITIZED
+/* A block for each piece, of exactly its size, so that AddressSanitizer sees where one ends. */
+enum { BLOCK_BYTES = 0, ALIGN = 16 };
+#else
 enum { BLOCK_BYTES = 2048, ALIGN = 16 };
+#endif
 
 struct arena_block {
 	struct arena_block *next;
@@ -48,24 +53,31 @@ void arena_reset(struct arena *a)
 	a->used = 0;
 }
 
+/* A block with room for n bytes. A large one goes behind the newest, whose room stays in use. */
+static struct arena_block *add_block(struct arena *a, size_t n)
+{
+	size_t room = n > BLOCK_BYTES ? n : BLOCK_BYTES;
+	struct arena_block *b = xrealloc(NULL, sizeof(*b) + room), **at = &a->blocks;
+	if (n > BLOCK_BYTES && a->blocks)
+		at = &a->blocks->next;
+	*b = (struct arena_block){ .next = *at, .size = room };
+	*at = b;
+	return b;
+}
+
 void *arena_alloc(struct arena *a, size_t n)
 {
-	if (n > a->max || n > SIZE_MAX - ALIGN)
-		return NULL;
-	size_t size = (n + ALIGN - 1) / ALIGN * ALIGN;
-	if (size > a->max - a->used)
+	if (n > a->max - a->used)
 		return NULL;
 	struct arena_block *b = a->blocks;
-	if (b == NULL || b->size - b->used < size) {
-		size_t room = size > BLOCK_BYTES ? size : BLOCK_BYTES;
-		b = xrealloc(NULL, sizeof(*b) + room);
-		*b = (struct arena_block){ .next = a->blocks, .size = room };
-		a->blocks = b;
-	}
+	if (b == NULL || b->size - b->used < n)
+		b = add_block(a, n);
 	char *p = b->data + b->used;
-	b->used += size;
-	a->used += size;
-	memset(p, 0, size);
+	/* The next piece is aligned; what that costs counts. */
+	size_t size = (n + ALIGN - 1) / ALIGN * ALIGN;
+	b->used = size < b->size - b->used ? b->used + size : b->size;
+	a->used = size < a->max - a->used ? a->used + size : a->max;
+	memset(p, 0, n);
 	return p;
 }
 

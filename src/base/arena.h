@@ -24,7 +24,8 @@ void arena_done(struct arena *a); /* frees everything; accepts one that was zero
 /* Forgets everything handed out and frees all but one small block. */
 void arena_reset(struct arena *a);
 
-/* Zeroed, aligned for any type; NULL beyond the maximum. */
+/* Zeroed, aligned for any type; NULL beyond the maximum, towards which a piece counts as a multiple
+ * of 16 bytes. */
 void *arena_alloc(struct arena *a, size_t n) MUST_CHECK;
 /* n elements, the product checked. */
 void *arena_array(struct arena *a, size_t n, size_t size) MUST_CHECK;

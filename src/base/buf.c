@@ -146,6 +146,19 @@ static int base64_value(char c)
 	return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
+/* Three bytes of the four digits, or -1. Padding counts as 0. */
+static int64_t base64_group(const char *p, size_t digits)
+{
+	int64_t v = 0;
+	for (size_t k = 0; k < 4; k++) {
+		int digit = k < digits ? base64_value(p[k]) : 0;
+		if (digit < 0)
+			return -1;
+		v = v << 6 | digit;
+	}
+	return v;
+}
+
 bool buf_add_base64_decoded(struct buf *b, struct str s)
 {
 	if (s.n % 4 != 0)
@@ -153,27 +166,20 @@ bool buf_add_base64_decoded(struct buf *b, struct str s)
 	if (s.n == 0)
 		return true;
 	size_t pad = s.p[s.n - 1] != '=' ? 0 : s.p[s.n - 2] != '=' ? 1 : 2;
-	size_t bytes = s.n / 4 * 3 - pad;
-	char *to = buf_reserve(b, s.n / 4 * 3);
-	if (to == NULL)
+	size_t before = b->n;
+	if (buf_reserve(b, s.n / 4 * 3 - pad) == NULL)
 		return false;
-	size_t n = 0;
 	for (size_t i = 0; i < s.n; i += 4) {
-		uint32_t v = 0;
-		for (size_t k = 0; k < 4; k++) {
-			int digit = i + k >= s.n - pad ? 0 : base64_value(s.p[i + k]);
-			if (digit < 0)
-				return false;
-			v = v << 6 | (uint32_t)digit;
-		}
-		to[n++] = (char)(v >> 16);
-		to[n++] = (char)(v >> 8 & 255);
-		to[n++] = (char)(v & 255);
+		size_t missing = i + 4 == s.n ? pad : 0;
+		int64_t v = base64_group(s.p + i, 4 - missing);
 		/* Bits beyond the last byte must be zero (RFC 4648 3.5). */
-		if (i + 4 == s.n && ((pad == 1 && (v & 0xff)) || (pad == 2 && (v & 0xffff))))
+		if (v < 0 || (v & ((INT64_C(1) << 8 * missing) - 1))) {
+			buf_truncate(b, before);
 			return false;
+		}
+		char bytes[3] = { (char)(v >> 16), (char)(v >> 8), (char)v };
+		buf_add(b, bytes, 3 - missing);
 	}
-	buf_used(b, bytes);
 	return true;
 }
 

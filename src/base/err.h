@@ -46,7 +46,8 @@ struct err {
 		.kind = ERR_NONE                                                                   \
 	}
 
-/* Sets kind and public text; returns -1. err may be NULL. */
+/* Sets kind and public text; returns -1. err may be NULL. The texts of err itself may be among the
+ * arguments. What is too long is cut; control bytes become blanks, so a text is one line. */
 int fail(struct err *err, enum err_kind kind, const char *format, ...) PRINTF_LIKE(3, 4);
 /* As fail(), with a text for the log alone; the public text is the kind's general sentence. */
 int fail_log(struct err *err, enum err_kind kind, const char *format, ...) PRINTF_LIKE(3, 4);

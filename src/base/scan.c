@@ -12,10 +12,8 @@ bool scan_char(struct scan *s, char c)
 
 bool scan_literal_nocase(struct scan *s, struct str literal)
 {
-	if (!str_starts_nocase(scan_rest(s), literal))
-		return false;
-	s->p += literal.n;
-	return true;
+	struct str ignored;
+	return str_starts_nocase(scan_rest(s), literal) && scan_bytes(s, literal.n, &ignored);
 }
 
 bool scan_word_nocase(struct scan *s, struct str word)
@@ -93,6 +91,8 @@ bool scan_bytes(struct scan *s, size_t n, struct str *ret)
 	if (scan_left(s) < n)
 		return false;
 	*ret = str_make(s->p, n);
-	s->p += n;
+	/* Nothing may be added to NULL, not even 0. */
+	if (n)
+		s->p += n;
 	return true;
 }

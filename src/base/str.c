@@ -32,8 +32,7 @@ bool str_starts_nocase(struct str s, struct str prefix)
 
 bool str_ends_nocase(struct str s, struct str suffix)
 {
-	return s.n >= suffix.n &&
-	       str_equal_nocase(str_make(s.p + (s.n - suffix.n), suffix.n), suffix);
+	return s.n >= suffix.n && str_equal_nocase(str_from_offset(s, s.n - suffix.n), suffix);
 }
 
 int str_compare(struct str a, struct str b)
@@ -116,16 +115,17 @@ char *str_dup(struct str s)
 	return xmemdup0(s.n ? s.p : "", s.n);
 }
 
-/* The length of the sequence at p, or 0 when it is not UTF-8.  RFC 3629 4 */
-static size_t utf8_sequence(const unsigned char *p, size_t left)
+/* UTF8-2, UTF8-3, UTF8-4                                          RFC 3629 4 */
+size_t str_utf8_sequence(struct str s)
 {
-	if (p[0] < 0x80)
-		return 1;
+	const unsigned char *p = (const unsigned char *)s.p;
+	if (s.n == 0 || p[0] < 0x80)
+		return s.n > 0;
 	size_t n = p[0] >= 0xc2 && p[0] <= 0xdf   ? 2
 		   : p[0] >= 0xe0 && p[0] <= 0xef ? 3
 		   : p[0] >= 0xf0 && p[0] <= 0xf4 ? 4
 						  : 0;
-	if (n == 0 || left < n)
+	if (n == 0 || s.n < n)
 		return 0;
 	unsigned char low = p[0] == 0xe0 ? 0xa0 : p[0] == 0xf0 ? 0x90 : 0x80;
 	unsigned char high = p[0] == 0xed ? 0x9f : p[0] == 0xf4 ? 0x8f : 0xbf;
@@ -139,11 +139,11 @@ static size_t utf8_sequence(const unsigned char *p, size_t left)
 
 bool str_is_utf8(struct str s)
 {
-	for (size_t i = 0; i < s.n;) {
-		size_t n = utf8_sequence((const unsigned char *)s.p + i, s.n - i);
+	while (s.n) {
+		size_t n = str_utf8_sequence(s);
 		if (n == 0)
 			return false;
-		i += n;
+		s = str_from_offset(s, n);
 	}
 	return true;
 }

@@ -72,6 +72,8 @@ struct str str_split(struct str *rest, char c);
 char *str_dup(struct str s);
 /* Whether the bytes are valid UTF-8 (RFC 3629: no overlong forms, no surrogates, <= U+10FFFF). */
 bool str_is_utf8(struct str s);
+/* The length of the valid UTF-8 sequence that s begins with, 1 to 4; 0 when there is none. */
+size_t str_utf8_sequence(struct str s);
 bool str_is_ascii(struct str s);
 /* Whether any byte is a control character (0x00-0x1f, 0x7f). */
 bool str_has_control(struct str s);

@@ -33,7 +33,8 @@ static inline void *vec_at(const struct vec *v, size_t i)
 /* Removes element i, keeping order. */
 void vec_remove(struct vec *v, size_t i);
 
+/* An empty one has no memory, and nothing may be added to NULL, not even 0. */
 #define VEC_EACH(type, e, v)                                                                       \
-	for (type *e = (type *)(void *)(v)->p, *e##_end = e + (v)->n; e != e##_end; e++)
+	for (type *e = (type *)(void *)(v)->p, *e##_end = e ? e + (v)->n : e; e != e##_end; e++)
 
 #endif

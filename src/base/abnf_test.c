@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Each character class over all 256 bytes, against the set as its RFC lists it. */
+#include "base/abnf.h"
+#include "base/mem.h"
+#include "base/test.h"
+
+#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+#define DIGITS  "0123456789"
+
+static const struct {
+	const char *name;
+	bool (*is)(char);
+	const char *set;
+} classes[] = {
+	{ "alpha", abnf_is_alpha, LETTERS },
+	{ "digit", abnf_is_digit, DIGITS },
+	{ "alnum", abnf_is_alnum, LETTERS DIGITS },
+	{ "vchar", abnf_is_vchar, LETTERS DIGITS "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~" },
+	{ "wsp", abnf_is_wsp, " \t" },
+	{ "atext", abnf_is_atext, LETTERS DIGITS "!#$%&'*+-/=?^_`{|}~" },
+	{ "mime token", abnf_is_mime_token, LETTERS DIGITS "!#$%&'*+-.^_`{|}~" },
+	{ "ftext", abnf_is_ftext, LETTERS DIGITS "!\"#$%&'()*+,-./;<=>?@[\\]^_`{|}~" },
+	{ "qtext", abnf_is_qtext, LETTERS DIGITS "!#$%&'()*+,-./:;<=>?@[]^_`{|}~" },
+	{ "imap atom", abnf_is_imap_atom, LETTERS DIGITS "!#$&'+,-./:;<=>?@[^_`|}~" },
+	{ "imap astring", abnf_is_imap_astring, LETTERS DIGITS "!#$&'+,-./:;<=>?@[]^_`|}~" },
+};
+
+static void classes_are_their_sets(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(classes); i++)
+		for (int c = 0; c < 256; c++) {
+			bool listed = c && strchr(classes[i].set, c) != NULL;
+			if (classes[i].is((char)c) != listed)
+				fail_msg("%s: 0x%02x", classes[i].name, c);
+		}
+}
+
+static void controls_and_eight_bits(void **state)
+{
+	(void)state;
+	for (int c = 0; c < 256; c++) {
+		assert_int_equal(abnf_is_ctl((char)c), c < 32 || c == 127);
+		assert_int_equal(abnf_is_8bit((char)c), c > 127);
+	}
+}
+
+static void hex(void **state)
+{
+	(void)state;
+	for (int c = 0; c < 256; c++) {
+		const char *at = c ? strchr("0123456789abcdefABCDEF", c) : NULL;
+		int value = at ? (c <= '9' ? c - '0' : (c | 32) - 'a' + 10) : -1;
+		assert_int_equal(abnf_hex_value((char)c), value);
+	}
+}
+
+TEST_MAIN(test_case(classes_are_their_sets), test_case(controls_and_eight_bits), test_case(hex))
