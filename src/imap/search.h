@@ -65,7 +65,7 @@ struct search_key {
 	uint64_t number;   /* octets or mod-sequence */
 	int32_t day;       /* days since 1970-01-01 */
 	struct seqset set; /* as given; search_begin resolves it into ranges */
-	struct vec ranges; /* struct seq_range: sequence numbers */
+	struct vec ranges; /* struct api_range: sequence numbers */
 };
 
 /* search-return-opt */
@@ -107,8 +107,8 @@ enum search_answer search_entry(
 
 /* What was found; added in ascending order. */
 struct search_result {
-	struct vec ranges; /* struct seq_range: sequence numbers, or UIDs */
-	struct vec uids;   /* struct seq_range: UIDs, when SAVE */
+	struct vec ranges; /* struct api_range: sequence numbers, or UIDs */
+	struct vec uids;   /* struct api_range: UIDs, when SAVE */
 	uint32_t min, max, count;
 	uint64_t modseq; /* highest among the found */
 	uint64_t min_modseq, max_modseq;
@@ -129,7 +129,7 @@ struct search_write {
 bool search_result_write(const struct search_result *r, const struct search *search, struct str tag,
 	bool by_uid, bool extended, struct search_write *w, struct buf *out);
 /* What "$" becomes: the UIDs (RFC 9051 6.4.4.1: with MIN or MAX and without ALL or COUNT, those
- * alone). Ranges are appended to `saved`, a vec of struct seq_range, emptied first. */
+ * alone). Ranges are appended to `saved`, a vec of struct api_range, emptied first. */
 void search_result_save(
 	const struct search_result *r, const struct search *search, struct vec *saved);
 

@@ -12,23 +12,22 @@
  *     seqset_resolve(&set, last);        what "*" is; 0 when there is nothing
  *     for (size_t i = 0; i < set.n; i++) … set.ranges[i].low … high
  *
- * uses: base; used by: view, search, session and commands of imap
+ * uses: base, api frames; used by: view, search, session and commands of imap
  */
 #ifndef CULVER_IMAP_SEQSET_H
 #define CULVER_IMAP_SEQSET_H
 
+#include "api/frames.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/scan.h"
 #include "base/vec.h"
 
-struct seq_range {
-	uint32_t low, high; /* 1 <= low <= high */
-};
-
+/* Ranges are struct api_range of the frames: low and high, 1 <= low <= high. */
 struct seqset {
-	struct seq_range *ranges;
+	const struct api_range *ranges;
 	size_t n;
+	struct api_range *own; /* the same, when this set may still change (has room for one more) */
 	bool saved;                   /* it is "$", and nothing else (RFC 5182, RFC 9051 6.4.4.1) */
 	bool star;                    /* "*" occurs; until seqset_resolve */
 	uint32_t star_low, star_high; /* the numbers that ranges with "*" name: "5:*,*:9" gives 5
@@ -46,10 +45,12 @@ void seqset_resolve(struct seqset *set, uint32_t last);
 bool seqset_contains(const struct seqset *set, uint32_t number); /* O(log n) */
 uint32_t seqset_max(const struct seqset *set);                   /* 0 when empty */
 uint64_t seqset_count(const struct seqset *set);
+/* One range, "7" or "1:4", after a comma when asked. */
+bool seqset_add_range(struct buf *out, struct api_range range, bool comma);
 /* "1:4,7": also valid as uid-set. Adds nothing for an empty set. False: out is full. */
 bool seqset_print(const struct seqset *set, struct buf *out);
 
-/* Ranges built by appending: v is a vec of struct seq_range, numbers come in ascending order.
+/* Ranges built by appending: v is a vec of struct api_range, numbers come in ascending order.
  * False: the vec's maximum was reached. */
 bool seq_ranges_add(struct vec *v, uint32_t low, uint32_t high);
 /* The vec's ranges as a set, borrowed. */

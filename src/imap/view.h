@@ -24,12 +24,12 @@
 #ifndef CULVER_IMAP_VIEW_H
 #define CULVER_IMAP_VIEW_H
 
+#include "api/frames.h"
 #include "base/buf.h"
 #include "base/vec.h"
 #include "imap/seqset.h"
 
 struct view;
-struct entry; /* api/frames.h */
 
 struct view *view_new(void);
 void view_free(struct view **v);
@@ -40,7 +40,7 @@ void view_free(struct view **v);
  * what is not in it is expunged, what differs is changed, what is above is new. view_load is false
  * when the entries are not in ascending order or beyond LIMIT_VIEW_ENTRIES: the store is broken. */
 void view_load_begin(struct view *v);
-bool view_load(struct view *v, const struct entry *entries, size_t n) MUST_CHECK;
+bool view_load(struct view *v, const struct api_entry *entries, size_t n) MUST_CHECK;
 void view_load_end(struct view *v);
 
 /* This session's own STORE ….SILENT: changes with this modseq that are exactly what the client
@@ -52,7 +52,7 @@ struct view_own {
 	uint64_t keywords_low, keywords_high;
 };
 /* One frame of changes; own may be NULL. False: a UID that cannot be new is new. */
-bool view_apply(struct view *v, const struct entry *entries, size_t n, const uint32_t *expunged,
+bool view_apply(struct view *v, const struct api_entry *entries, size_t n, const uint32_t *expunged,
 	size_t n_expunged, const struct view_own *own) MUST_CHECK;
 /* After the last frame of changes, before anything below. */
 void view_apply_end(struct view *v);
@@ -86,13 +86,13 @@ void view_mark_told(struct view *v, uint32_t sequence);
 uint32_t view_exists(const struct view *v);   /* messages, as the client counts */
 uint32_t view_last_uid(const struct view *v); /* what "*" is among UIDs; 0 when empty */
 /* The entry with a sequence number, NULL when there is none. Valid until the view changes. */
-const struct entry *view_entry(const struct view *v, uint32_t sequence);
+const struct api_entry *view_entry(const struct view *v, uint32_t sequence);
 /* It is expunged and the client not yet told. */
 bool view_is_gone(const struct view *v, uint32_t sequence);
 /* The sequence number of a UID, or 0. */
 uint32_t view_sequence(const struct view *v, uint32_t uid);
 
-/* The entries that a set from the client names, as ranges of sequence numbers (struct seq_range)
+/* The entries that a set from the client names, as ranges of sequence numbers (struct api_range)
  * put into ret, which is emptied first. uid: the set is of UIDs; unknown ones are passed over.
  * saved: what "$" stands for, a set of UIDs (NULL: empty). ERR_SYNTAX (false) when a sequence
  * number is above view_exists, "*" in an empty mailbox included (RFC 9051 9, seq-number). The set
@@ -110,7 +110,7 @@ struct str view_keyword_name(const struct view *v, size_t bit);
 /* The bit of a keyword, or -1. Keywords compare without case (RFC 5788 1). */
 int view_keyword_bit(const struct view *v, struct str name);
 /* Adds "(\Seen $Forwarded)". */
-bool view_add_flags(const struct view *v, struct buf *out, const struct entry *e);
+bool view_add_flags(const struct view *v, struct buf *out, const struct api_entry *e);
 /* Adds "(\Answered … $Forwarded …)": all flags and keywords that there are, `more` (like "\*")
  * before the end. */
 bool view_add_all_flags(const struct view *v, struct buf *out, const char *more);
