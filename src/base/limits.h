@@ -48,7 +48,7 @@
 
 /* ---- IMAP: sets, names, attributes, searches ---- */
 #define LIMIT_IMAP_SEQ_RANGES       65536 /* ranges of a sequence set; hostile-input I7 */
-#define LIMIT_IMAP_SECTION_DEPTH    64    /* numbers of a part: above what mail/ parses, I6 */
+#define LIMIT_IMAP_SECTION_DEPTH    128   /* numbers of a part: above LIMIT_MIME_DEPTH; I6 */
 #define LIMIT_IMAP_FETCH_ITEMS      256   /* I6 */
 #define LIMIT_IMAP_HEADER_FIELDS    256   /* names in HEADER.FIELDS; I6 */
 #define LIMIT_IMAP_SEARCH_KEYS      1024  /* keys and joints of a SEARCH; I5 */

@@ -5,27 +5,13 @@
 #include "base/limits.h"
 #include "imap/token.h"
 #include "imap/utf7.h"
-#include "mail/text.h"
+#include "mail/charset.h"
 
 static const struct str inbox = STR_INIT("INBOX");
 
 bool mailbox_name_is_inbox(struct str name)
 {
 	return str_equal(name, inbox);
-}
-
-/* U+0080-009F, U+2028, U+2029: not in Net-Unicode names (RFC 9051 5.1, RFC 5198 2). */
-static bool has_unicode_control(struct str s)
-{
-	for (size_t i = 0; i + 1 < s.n; i++) {
-		unsigned char a = (unsigned char)s.p[i], b = (unsigned char)s.p[i + 1];
-		if (a == 0xc2 && b < 0xa0)
-			return true;
-		if (a == 0xe2 && b == 0x80 && i + 2 < s.n &&
-			((unsigned char)s.p[i + 2] == 0xa8 || (unsigned char)s.p[i + 2] == 0xa9))
-			return true;
-	}
-	return false;
 }
 
 /* The spelling as UTF-8 in NFC. */
@@ -39,13 +25,12 @@ static int to_utf8(struct str wire, bool utf8, struct buf *out, struct err *err)
 	else
 		ok = utf7_decode(wire, &raw);
 	buf_clear(out);
-	if (ok)
-		ok = text_nfc(buf_str(&raw), out);
-	bool control = ok && (str_has_control(buf_str(out)) || has_unicode_control(buf_str(out)));
+	ok = ok && mail_to_nfc(buf_str(&raw), out);
 	buf_done(&raw);
 	if (!ok)
 		return fail(err, ERR_DENIED, "that is not a mailbox name");
-	if (control)
+	/* Net-Unicode (RFC 9051 5.1, RFC 5198 2). */
+	if (mail_has_unsafe(buf_str(out)))
 		return fail(err, ERR_DENIED, "mailbox names hold no control characters");
 	return 0;
 }

@@ -19,7 +19,7 @@
 
 struct match {
 	uint64_t *accepts; /* for each byte: which states it leads on from */
-	uint64_t *block;          /* the four below, one allocation */
+	uint64_t *block;   /* the four below, one allocation */
 	uint64_t *now, *next;
 	uint64_t *star, *percent; /* which states are wildcards */
 	size_t states, words;

@@ -27,9 +27,10 @@
 struct seqset {
 	const struct api_range *ranges;
 	size_t n;
-	struct api_range *own; /* the same, when this set may still change (has room for one more) */
-	bool saved;                   /* it is "$", and nothing else (RFC 5182, RFC 9051 6.4.4.1) */
-	bool star;                    /* "*" occurs; until seqset_resolve */
+	struct api_range
+		*own; /* the same, when this set may still change (has room for one more) */
+	bool saved;   /* it is "$", and nothing else (RFC 5182, RFC 9051 6.4.4.1) */
+	bool star;    /* "*" occurs; until seqset_resolve */
 	uint32_t star_low, star_high; /* the numbers that ranges with "*" name: "5:*,*:9" gives 5
 					 and 9; a lone "*" gives UINT32_MAX and 0 */
 };
@@ -50,7 +51,7 @@ bool seqset_add_range(struct buf *out, struct api_range range, bool comma);
 /* "1:4,7": also valid as uid-set. Adds nothing for an empty set. False: out is full. */
 bool seqset_print(const struct seqset *set, struct buf *out);
 
-/* Ranges built by appending: v is a vec of struct api_range, numbers come in ascending order.
+/* Ranges built by appending: v is a vec of struct api_range, ranges come in the order of `low`.
  * False: the vec's maximum was reached. */
 bool seq_ranges_add(struct vec *v, uint32_t low, uint32_t high);
 /* The vec's ranges as a set, borrowed. */

@@ -61,8 +61,8 @@ static bool take_unit(struct units *u, uint32_t unit, struct buf *out)
 		u->high = unit;
 		return true;
 	}
-	/* A lone low surrogate; or what stands for itself and so must not be in base64. */
-	if ((unit >= 0xdc00 && unit <= 0xdfff) || is_direct(unit))
+	/* NUL, which no name holds; a lone low surrogate; what stands for itself. */
+	if (unit == 0 || (unit >= 0xdc00 && unit <= 0xdfff) || is_direct(unit))
 		return false;
 	return add_utf8(out, unit);
 }
@@ -192,7 +192,7 @@ bool utf7_encode(struct str in, struct buf *out)
 {
 	size_t start = out->n;
 	struct scan s = scan_from(in);
-	if (str_is_utf8(in) && encode(&s, out))
+	if (str_is_utf8(in) && str_find(in, 0) == in.n && encode(&s, out))
 		return true;
 	buf_truncate(out, start);
 	return false;

@@ -15,7 +15,7 @@
 /* Adds the UTF-8 for a modified UTF-7 string. False: not canonical, or out is full; out is as it
  * was. */
 bool utf7_decode(struct str in, struct buf *out) MUST_CHECK;
-/* Adds the modified UTF-7 for a UTF-8 string. False: not UTF-8, or out is full. */
+/* Adds the modified UTF-7 for a UTF-8 string. False: not UTF-8, a NUL, or out is full. */
 bool utf7_encode(struct str in, struct buf *out) MUST_CHECK;
 
 #endif

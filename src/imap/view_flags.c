@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Flags and keywords of a view, and how they are written. RFC 9051 2.3.2. */
+#include "imap/view_private.h"
+
+#include "api/schemes.h"
+
+#include <stdlib.h>
+
+static const struct {
+	struct str name;
+	uint8_t bit;
+} system_flags[] = {
+	{ STR_INIT("\\Answered"), FLAG_ANSWERED },
+	{ STR_INIT("\\Flagged"), FLAG_FLAGGED },
+	{ STR_INIT("\\Deleted"), FLAG_DELETED },
+	{ STR_INIT("\\Seen"), FLAG_SEEN },
+	{ STR_INIT("\\Draft"), FLAG_DRAFT },
+};
+
+uint8_t flag_bit(struct str name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(system_flags); i++) {
+		if (str_equal_nocase(name, system_flags[i].name))
+			return system_flags[i].bit;
+	}
+	return 0;
+}
+
+void view_forget_keywords(struct view *v)
+{
+	for (size_t i = 0; i < v->n_keywords; i++)
+		free((void *)(uintptr_t)v->keywords[i].p);
+	v->n_keywords = 0;
+}
+
+bool view_set_keywords(struct view *v, const struct str *names, size_t n)
+{
+	if (n > VIEW_KEYWORDS)
+		n = VIEW_KEYWORDS;
+	bool same = n == v->n_keywords;
+	for (size_t i = 0; same && i < n; i++)
+		same = str_equal(names[i], v->keywords[i]);
+	if (same)
+		return false;
+	view_forget_keywords(v);
+	for (size_t i = 0; i < n; i++)
+		v->keywords[i] = str_make(str_dup(names[i]), names[i].n);
+	v->n_keywords = n;
+	return true;
+}
+
+size_t view_keyword_count(const struct view *v)
+{
+	return v->n_keywords;
+}
+
+struct str view_keyword_name(const struct view *v, size_t bit)
+{
+	return bit < v->n_keywords ? v->keywords[bit] : STR_NONE;
+}
+
+int view_keyword_bit(const struct view *v, struct str name)
+{
+	for (size_t i = 0; i < v->n_keywords; i++) {
+		if (str_equal_nocase(v->keywords[i], name))
+			return (int)i;
+	}
+	return -1;
+}
+
+/* Names one after another with blanks between. */
+struct names {
+	struct buf *out;
+	bool any;
+};
+
+static void add_name(struct names *l, struct str name)
+{
+	if (l->any)
+		buf_addc(l->out, ' ');
+	buf_adds(l->out, name);
+	l->any = true;
+}
+
+static void add_names(
+	struct names *l, const struct view *v, uint8_t flags, uint64_t low, uint64_t high)
+{
+	for (size_t i = 0; i < ARRAY_LEN(system_flags); i++) {
+		if (flags & system_flags[i].bit)
+			add_name(l, system_flags[i].name);
+	}
+	for (size_t i = 0; (low | high) != 0 && i < v->n_keywords; i++) {
+		if ((i < 64 ? low >> i : high >> (i - 64)) & 1)
+			add_name(l, v->keywords[i]);
+	}
+}
+
+static bool add_list(
+	const struct view *v, struct buf *out, const struct api_entry *e, const char *more)
+{
+	size_t start = out->n;
+	struct names l = { .out = out };
+	bool ok = buf_addc(out, '(');
+	add_names(&l, v, e->flags, e->keywords_low, e->keywords_high);
+	if (more != NULL)
+		add_name(&l, str_from(more));
+	ok = ok && buf_addc(out, ')') && !out->full;
+	if (!ok)
+		buf_truncate(out, start);
+	return ok;
+}
+
+bool view_add_flags(const struct view *v, struct buf *out, const struct api_entry *e)
+{
+	return add_list(v, out, e, NULL);
+}
+
+bool view_add_all_flags(const struct view *v, struct buf *out, const char *more)
+{
+	struct api_entry all = {
+		.flags = FLAGS_ALL, .keywords_low = UINT64_MAX, .keywords_high = UINT64_MAX
+	};
+	return add_list(v, out, &all, more);
+}

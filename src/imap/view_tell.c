@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What the client is told of a view's news. RFC 9051 7.4.1 (EXISTS), 7.5.1 (EXPUNGE), 7.5.2
+ * (FETCH).
+ *
+ * EXPUNGE goes from the highest number to the lowest: so no number that is still to be said changes
+ * by what was said, and a telling that stops for want of room goes on where it was. */
+#include "imap/view_private.h"
+
+#include "base/limits.h"
+
+#include <stdlib.h>
+
+#define EXPUNGE_BYTES 32
+/* All flags, every keyword of at most 64 bytes, and the rest of the line. */
+#define FETCH_BYTES (VIEW_KEYWORDS * 65 + 256)
+
+/* True: all were said, or nothing was to say. */
+static bool tell_expunge(struct view *v, struct buf *out)
+{
+	size_t i = v->tell_expunge ? v->tell_expunge : v->told;
+	for (; i > 0 && v->gone > 0; i--) {
+		if ((v->marks[i - 1] & (VIEW_GONE | VIEW_SAID)) != VIEW_GONE)
+			continue;
+		if (buf_room(out) < EXPUNGE_BYTES) {
+			v->tell_expunge = i;
+			return false;
+		}
+		buf_addf(out, "* %zu EXPUNGE\r\n", i);
+		v->marks[i - 1] |= VIEW_SAID;
+		v->gone--;
+	}
+	v->tell_expunge = 0;
+	view_squeeze(v, VIEW_SAID);
+	return true;
+}
+
+static bool tell_exists(struct view *v, struct buf *out)
+{
+	if (v->told == v->n)
+		return true;
+	if (buf_room(out) < EXPUNGE_BYTES)
+		return false;
+	buf_addf(out, "* %zu EXISTS\r\n", v->n);
+	v->told = v->n;
+	return true;
+}
+
+static void add_fetch(struct view *v, size_t i, const struct view_tell *tell, struct buf *out)
+{
+	const struct api_entry *e = &v->entries[i];
+	const char *space = "";
+	buf_addf(out, "* %zu FETCH (", i + 1);
+	if (tell->uid) {
+		buf_addf(out, "UID %u", e->uid);
+		space = " ";
+	}
+	if (v->marks[i] & VIEW_FLAGS) {
+		buf_addf(out, "%sFLAGS ", space);
+		view_add_flags(v, out, e);
+		space = " ";
+	}
+	if (tell->modseq)
+		buf_addf(out, "%sMODSEQ (%llu)", space, (unsigned long long)e->modseq);
+	buf_addz(out, ")\r\n");
+}
+
+static bool tell_fetch(struct view *v, const struct view_tell *tell, struct buf *out)
+{
+	for (size_t i = v->tell_fetch; i < v->told && v->changed > 0; i++) {
+		if (!(v->marks[i] & (VIEW_FLAGS | VIEW_MODSEQ)))
+			continue;
+		if (buf_room(out) < FETCH_BYTES) {
+			v->tell_fetch = i;
+			return false;
+		}
+		if (tell->modseq || (v->marks[i] & VIEW_FLAGS))
+			add_fetch(v, i, tell, out);
+		view_unmark(v, i);
+	}
+	v->tell_fetch = 0;
+	return true;
+}
+
+bool view_tell(struct view *v, const struct view_tell *tell, struct buf *out)
+{
+	/* More may have gone since a call that found no room: so again, until none is left. */
+	while (tell->expunge && v->gone > 0) {
+		if (!tell_expunge(v, out))
+			return false;
+	}
+	if (!tell_exists(v, out) || !tell_fetch(v, tell, out))
+		return false;
+	return v->changed == 0 || tell_fetch(v, tell, out);
+}
+
+bool view_has_news(const struct view *v, bool expunge)
+{
+	return (expunge && v->gone > 0) || v->told < v->n || v->changed > 0;
+}
+
+void view_tell_all(struct view *v)
+{
+	view_squeeze(v, VIEW_GONE);
+	v->told = v->n;
+	v->gone = v->changed = 0;
+	v->tell_expunge = v->tell_fetch = 0;
+	if (v->n > 0)
+		memset(v->marks, 0, v->n);
+}
+
+void view_mark_changed(struct view *v, const struct seqset *sequence)
+{
+	for (size_t r = 0; r < sequence->n; r++) {
+		for (size_t i = sequence->ranges[r].low; i <= sequence->ranges[r].high; i++) {
+			if (i > v->told)
+				return;
+			view_mark(v, i - 1, VIEW_FLAGS);
+		}
+	}
+}
+
+void view_mark_told(struct view *v, uint32_t sequence)
+{
+	if (sequence > 0 && sequence <= v->told)
+		view_unmark(v, sequence - 1);
+}
