@@ -28,8 +28,9 @@
 #include "mail/transfer.h"
 
 #define DIGEST_FORMAT_VERSION 1 /* a digest of another format does not open */
-#define DIGEST_PARSER_VERSION 1 /* raised when the parser's reading changes: old ones still open   \
-				 */
+#define DIGEST_PARSER_VERSION                                                                      \
+	1 /* raised when the parser's reading changes: old ones still open                         \
+	   */
 
 /* What was seen in the message. The numbers are kept: append only. */
 enum digest_flag {

@@ -9,8 +9,8 @@
  *     the field above), or where the bytes end;
  *   - a line that begins with SP or HTAB continues the field above it;
  *   - every other line begins a field; blanks between name and colon are tolerated (RFC 5322
- *     4.5); a line without a colon, or whose name holds anything but ftext, is a *broken* field:
- *     it has its bytes, and no name. (hostile-input M2, M3)
+ *     4.5); a line without a colon in its first 1,000 bytes, or whose name is above 998 or holds
+ *     anything but ftext, is a *broken* field: it has its bytes, and no name. (M2, M3)
  *
  *     struct mail_field f;
  *     for (struct str rest = block; mail_field_next(&rest, &f);)
@@ -73,9 +73,10 @@ struct mail_splitter {
 	struct str name;  /* of the field that the last piece belongs to; points into kept */
 	bool field_start; /* the last piece was the field's first */
 	uint8_t state;
-	size_t held_n, name_n;
+	size_t held_n, name_n, blanks;
 	char kept[LIMIT_FIELD_NAME_BYTES];
-	char held[LIMIT_FIELD_NAME_BYTES + 2]; /* the head of a line, until its name is known */
+	char held[LIMIT_FIELD_NAME_BYTES + 2]; /* the head of a line, until its name is known:
+						   the colon is in it, or the line is broken */
 };
 void mail_splitter_init(struct mail_splitter *s);
 /* The next piece; *bytes shrinks. A piece is borrowed from *bytes or from s, until the next call.

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Case folding, normalization form C, and what no name may hold. Unicode by ICU. */
+#include "mail/charset.h"
+
+#include "base/abnf.h"
+
+#include <stdlib.h>
+#include <unicode/ucasemap.h>
+#include <unicode/unorm2.h>
+#include <unicode/ustring.h>
+
+/* Text goes through ICU in pieces of at most this many bytes, cut between characters. */
+enum { PIECE = 4096, FOLD_GROWTH = 3 };
+
+static struct str take_piece(struct str *rest)
+{
+	size_t n = rest->n < PIECE ? rest->n : PIECE;
+	if (n < rest->n)
+		while (n > 1 && ((unsigned char)rest->p[n] & 0xc0) == 0x80)
+			n--;
+	struct str piece = str_make(rest->p, n);
+	*rest = str_from_offset(*rest, n);
+	return piece;
+}
+
+static bool fold_ascii(struct str text, struct buf *out)
+{
+	char *to = buf_reserve(out, text.n);
+	if (to == NULL)
+		return false;
+	for (size_t i = 0; i < text.n; i++)
+		to[i] = ascii_lower(text.p[i]);
+	buf_used(out, text.n);
+	return true;
+}
+
+static bool fold_piece(UCaseMap *map, struct str piece, struct buf *out)
+{
+	char folded[PIECE * FOLD_GROWTH];
+	UErrorCode status = U_ZERO_ERROR;
+	int32_t n = ucasemap_utf8FoldCase(
+		map, folded, sizeof(folded), piece.p, (int32_t)piece.n, &status);
+	return U_SUCCESS(status) && buf_add(out, folded, (size_t)n);
+}
+
+static bool fold_unicode(struct str text, struct buf *out)
+{
+	UErrorCode status = U_ZERO_ERROR;
+	UCaseMap *map = ucasemap_open("", U_FOLD_CASE_DEFAULT, &status);
+	bool fits = U_SUCCESS(status);
+	while (fits && text.n > 0)
+		fits = fold_piece(map, take_piece(&text), out);
+	ucasemap_close(map);
+	return fits;
+}
+
+bool mail_fold_case(struct str utf8, struct buf *out)
+{
+	if (str_is_ascii(utf8))
+		return fold_ascii(utf8, out);
+	if (str_is_utf8(utf8))
+		return fold_unicode(utf8, out);
+	struct buf clean;
+	buf_init(&clean, utf8.n * 3 + 16);
+	bool fits = mail_to_utf8(NULL, utf8, &clean) && fold_unicode(buf_str(&clean), out);
+	buf_done(&clean);
+	return fits;
+}
+
+/* The text as UTF-16, to be freed; *ret_n units. Each byte of UTF-8 gives at most one. */
+static UChar *to_utf16(struct str utf8, int32_t *ret_n)
+{
+	UErrorCode status = U_ZERO_ERROR;
+	if (utf8.n > INT32_MAX / 8 || !str_is_utf8(utf8))
+		return NULL;
+	UChar *u = xcalloc(utf8.n + 1, sizeof(*u));
+	u_strFromUTF8(
+		u, (int32_t)utf8.n + 1, ret_n, utf8.n ? utf8.p : "", (int32_t)utf8.n, &status);
+	return u;
+}
+
+bool mail_is_nfc(struct str utf8)
+{
+	UErrorCode status = U_ZERO_ERROR;
+	int32_t n = 0;
+	if (str_is_ascii(utf8))
+		return true;
+	UChar *u = to_utf16(utf8, &n);
+	if (u == NULL)
+		return false;
+	UBool normal = unorm2_isNormalized(unorm2_getNFCInstance(&status), u, n, &status);
+	free(u);
+	return U_SUCCESS(status) && normal;
+}
+
+/* One UTF-16 unit becomes at most 3 bytes; NFC lengthens UTF-16 by at most 3 (UAX 15). */
+bool mail_to_nfc(struct str utf8, struct buf *out)
+{
+	UErrorCode status = U_ZERO_ERROR;
+	int32_t n = 0, nfc_n = 0, bytes = 0;
+	if (str_is_ascii(utf8))
+		return buf_adds(out, utf8);
+	UChar *u = to_utf16(utf8, &n);
+	if (u == NULL)
+		return false;
+	int32_t cap = n * 3 + 1;
+	UChar *nfc = xcalloc((size_t)cap, sizeof(*nfc));
+	char *text = xmalloc((size_t)cap * 3);
+	nfc_n = unorm2_normalize(unorm2_getNFCInstance(&status), u, n, nfc, cap, &status);
+	u_strToUTF8(text, cap * 3, &bytes, nfc, nfc_n, &status);
+	bool fits = U_SUCCESS(status) && buf_add(out, text, (size_t)bytes);
+	free(u);
+	free(nfc);
+	free(text);
+	return fits;
+}
+
+bool mail_has_unsafe(struct str utf8)
+{
+	if (!str_is_utf8(utf8) || str_has_control(utf8))
+		return true;
+	for (size_t i = 0; i + 1 < utf8.n; i++) {
+		const unsigned char *p = (const unsigned char *)utf8.p + i;
+		if (p[0] == 0xc2 && p[1] <= 0x9f) /* U+0080-U+009F, NEL among them */
+			return true;
+		if (p[0] == 0xe2 && p[1] == 0x80 && i + 2 < utf8.n && (p[2] & 0xfe) == 0xa8)
+			return true; /* U+2028, U+2029 */
+	}
+	return false;
+}
