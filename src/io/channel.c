@@ -281,7 +281,8 @@ static void offer_room(struct channel *c)
 		return;
 	c->room_wanted = false;
 	stall_watch(c, true);
-	c->on.room(c->on.arg);
+	if (c->on.room != NULL)
+		c->on.room(c->on.arg);
 }
 
 /* Encodes to the end of the lane. 0: could not. */

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * TLS, the server's side: versions 1.2 and 1.3, with private keys that live in another process.
+ *
+ * A tls_server is made from certificate chains and a signer; each handshake asks the signer for one
+ * signature by the key's id (io/keyprov.c is the OpenSSL provider that does). A reload makes a new
+ * one; streams keep the one they began with until they end.
+ *
+ *     certificates = tls_certificates_new();
+ *     tls_certificates_add(certificates, key_id, pem, &err) …
+ *     server = tls_server_new(certificates, sign, arg, &err);
+ *     stream_start_tls(stream, server, "imap");
+ *
+ * Policy: ECDHE alone (hostile-input T6), AEAD before CBC with SHA-2, no compression, no
+ * renegotiation (T5), no early data and no resumption (T8), a registered ALPN name or none (T4), a
+ * bounded handshake (T7), the end of TLS told apart from the end of the connection (T11).
+ *
+ * uses: base, OpenSSL; used by: io/stream, process/front
+ */
+#ifndef CULVER_IO_TLS_H
+#define CULVER_IO_TLS_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "io/loop.h"
+
+/* Signs a digest with the key of that id. scheme: enum key_scheme (api/schemes.h). The signature is
+ * appended: DER for ECDSA, as the scheme's RFC says for RSA. May block for LIMIT_KEYS_MS. 0 or -1.
+ */
+typedef int tls_sign_function(void *arg, const char *key_id, uint16_t scheme, struct str digest,
+	struct buf *ret_signature, struct err *err);
+
+struct tls_certificates;
+struct tls_certificates *tls_certificates_new(void);
+/* One chain, leaf first, as PEM, and the id of the leaf's key. -1 with ERR_CONFIG: not
+ * certificates, a key that is neither RSA of 2048 bits or more nor ECDSA on P-256 or P-384, or too
+ * many. */
+int tls_certificates_add(struct tls_certificates *, struct str key_id, struct str chain_pem,
+	struct err *err) MUST_CHECK;
+void tls_certificates_free(struct tls_certificates **);
+
+struct tls_server;
+/* The certificates are copied. The first is shown to clients that name no host, or one that no
+ * certificate is for. Certificates for the same names with keys of different kinds stand side by
+ * side. NULL and err when there is none or OpenSSL refuses one. */
+struct tls_server *tls_server_new(const struct tls_certificates *, tls_sign_function *sign,
+	void *arg, struct err *err) MUST_CHECK;
+struct tls_server *tls_server_ref(struct tls_server *);
+/* Drops one reference. */
+void tls_server_free(struct tls_server **);
+/* Forces everything that OpenSSL would do lazily, files it would open included. Called by roles
+ * that use OpenSSL before their sandbox closes. */
+void tls_prepare(void);
+
+/* ---- one connection, for stream.c ---- */
+
+struct tls_conn;
+enum tls_result {
+	TLS_OK,
+	TLS_WANT_READ,  /* nothing more before bytes arrive */
+	TLS_WANT_WRITE, /* nothing more before bytes leave */
+	TLS_END,        /* close_notify came: no more input */
+	TLS_FAILED      /* dead: tls_conn_reason() */
+};
+
+/* Over a link, which stays the caller's. alpn: the protocol's registered name, or NULL. */
+struct tls_conn *tls_conn_new(struct tls_server *, struct loop *, struct link *, const char *alpn);
+enum tls_result tls_conn_handshake(struct tls_conn *);
+enum tls_result tls_conn_read(struct tls_conn *, void *p, size_t n, size_t *ret_n);
+enum tls_result tls_conn_write(struct tls_conn *, const void *p, size_t n, size_t *ret_n);
+/* Sends close_notify. TLS_OK: it is on its way. */
+enum tls_result tls_conn_end(struct tls_conn *);
+/* Whether decrypted or undecrypted bytes wait inside, of which the link knows nothing. */
+bool tls_conn_pending(const struct tls_conn *);
+const char *tls_conn_reason(const struct tls_conn *);
+void tls_conn_info(const struct tls_conn *, char version[16], char cipher[64]);
+void tls_conn_free(struct tls_conn **);
+
+#endif
