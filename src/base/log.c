@@ -73,15 +73,20 @@ const char *log_value(struct log_text *out, struct str value)
 
 /* ---- lines ---- */
 
-/* Takes one unit of a line of ours: an escape within quotes, else a character. */
+/* "\x" 2HEXDIG, as log_value writes them */
+static bool is_escape(struct str s)
+{
+	return str_starts(s, STR("\\x")) && s.n >= 4 && abnf_hex_value(s.p[2]) >= 0 &&
+	       abnf_hex_value(s.p[3]) >= 0;
+}
+
+/* Takes one unit of a line: an escape or a character. */
 static struct str take_unit(struct str *rest, bool *quoted)
 {
 	bool valid;
-	struct str unit = first_character(*rest, &valid);
+	struct str unit = is_escape(*rest) ? str_sub(*rest, 0, 4) : first_character(*rest, &valid);
 	if (*unit.p == '"')
 		*quoted = !*quoted;
-	else if (*unit.p == '\\' && *quoted)
-		unit = str_sub(*rest, 0, 4);
 	*rest = str_from_offset(*rest, unit.n);
 	return unit;
 }

@@ -242,7 +242,7 @@ int config_read_lines(struct config *c, struct str lines, struct err *err)
  * of its own, under a name that no file can spell. */
 #define ERROR_OPTION "error text"
 
-static void keep_error(cfg_t *cfg, const char *format, va_list args)
+static PRINTF_LIKE(2, 0) void keep_error(cfg_t *cfg, const char *format, va_list args)
 {
 	char text[200];
 	cfg_opt_t *opt = cfg_getopt(cfg, ERROR_OPTION);

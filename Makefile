@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+# Thin wrappers over meson and the scripts in tools/. `make help` lists them.
+#
+#   make            the release, build/culver
+#   make run        install what is missing, build, start on loopback (OFFSET=2000, below ./run)
+#   make test       install what is missing, build in build/test, run every test
+
+OFFSET = 2000
+PREFIX = /usr/local
+MESON  = /usr/bin/meson
+PYTHON = /usr/bin/python3
+
+.PHONY: all help deps deps-run deps-test deps-bench run test asan tsan fuzz bench format lint docs \
+	install clean
+
+all:
+	@tools/build release
+
+help:
+	@echo 'make [all|run|test|asan|tsan|fuzz|bench|format|lint|docs|install|clean|deps]; see HACKING.md'
+
+# Debian packages, each list on its own (tools/deps).
+deps: deps-run deps-test deps-bench
+deps-run:
+	@tools/deps run
+deps-test:
+	@tools/deps run test
+deps-bench:
+	@tools/deps run bench
+
+run: deps-run
+	@tools/build release
+	@tools/run $(OFFSET)
+
+test: deps-test
+	@tools/test
+
+# Unit tests under AddressSanitizer and UndefinedBehaviorSanitizer; under ThreadSanitizer.
+asan: deps-test
+	@tools/test asan
+tsan: deps-test
+	@tools/test tsan
+
+# Every fuzz target for SECONDS each.
+SECONDS = 60
+fuzz: deps-test
+	@tools/fuzz $(SECONDS)
+
+bench: deps-bench
+	@tools/build release
+	@bench/run
+
+format:
+	@tools/lint format
+lint: deps-test
+	@tools/lint
+
+docs: all
+	@tools/docs
+
+install: all
+	@$(MESON) configure build --prefix=$(PREFIX)
+	@$(MESON) install -C build
+
+clean:
+	rm -rf build
