@@ -91,4 +91,27 @@
 #define LIMIT_FROM_BYTES         (16 * 1024) /* the From field of a submitted message */
 #define LIMIT_FROM_ADDRESSES     20
 
+/* ---- store: ledger ---- */
+#define LIMIT_MAILBOXES             100000 /* an account; hostile-input I25, G11 */
+#define LIMIT_SUBSCRIPTIONS         100000 /* an account; hostile-input I25 */
+#define LIMIT_KEYWORDS              128 /* a mailbox: two 64-bit words an entry; hostile-input I18 */
+#define LIMIT_KEYWORD_BYTES         64
+#define LIMIT_ALIAS_TARGETS         128 /* one address stands for at most so many accounts */
+#define LIMIT_ALIAS_STEPS           512 /* addresses looked at in one resolution */
+#define LIMIT_GROUP_TRANSACTIONS    256 /* in one flush: past 64 the gain is small */
+#define LIMIT_TRANSACTION_BYTES     (16 * 1024 * 1024) /* what the operations of one point at */
+#define LIMIT_LANDINGS              1100 /* recipients of one message; frames.def, delivered */
+#define LIMIT_CHANGED_ENTRIES       2000000 /* entries that one transaction may touch */
+#define LIMIT_WAL_BYTES             (64 * 1024 * 1024)
+#define LIMIT_VIEW_SLICE_ROWS       50000 /* about 10 ms of one snapshot */
+#define LIMIT_CHANGE_LOG            16384 /* changes remembered of a watched mailbox */
+
+/* ---- store: peers ---- */
+#define LIMIT_PEER_SESSIONS     32768 /* store sessions of one front */
+#define LIMIT_PEER_WATCHES      65536
+#define LIMIT_PEER_JOBS         8192 /* unanswered questions of one peer */
+#define LIMIT_PEER_UPLOADS      4096 /* open uploads of one peer */
+#define LIMIT_PEER_ANSWER_BYTES (32 * 1024 * 1024) /* read for a peer and not yet sent */
+#define LIMIT_REQUEST_RANGES    70000 /* UID ranges of one request; IMAP I5 */
+
 #endif

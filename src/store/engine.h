@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An engine keeps the ledger: it runs transactions (ops.h) and answers reads. engine_sqlite.c is
+ * the first. What engines share is these functions and one test-suite (engine_suite.h), not SQL.
+ *
+ *     struct engine *e = engine_sqlite.open(&options, &err);
+ *     e->class->run(e, txns, n, &err);
+ *     struct reader *r = e->class->reader_open(e, &err);
+ *
+ * Threads: run, checkpoint and close by one thread at a time each; each reader is one thread's.
+ * Durability: when run returns 0, every transaction whose err is ERR_NONE is on disk, and only
+ * then do readers see it. When it returns -1 a flush may have failed: nothing of the group may be
+ * answered and the process has to end (architecture.md, "A failed flush").
+ *
+ * uses: ops; used by: the writer, readers and maintainer of the store
+ */
+#ifndef CULVER_STORE_ENGINE_H
+#define CULVER_STORE_ENGINE_H
+
+#include "base/seams.h"
+#include "store/ops.h"
+
+struct engine {
+	const struct engine_class *class;
+};
+struct reader {
+	const struct engine_class *class;
+};
+
+struct engine_options {
+	const struct seams *seams;
+	bool read_only; /* transactions are refused with ERR_READ_ONLY; nothing is written */
+};
+
+struct account_row {
+	uint64_t id, epoch, modseq;
+	char address[321];
+	char verifier[257];
+	uint8_t kind;
+	bool active;
+	uint32_t services;
+	uint64_t quota_bytes, quota_messages; /* 0: none set */
+	uint64_t used_bytes, used_messages;
+	uint8_t pop3_retention;
+	uint32_t pop3_expire_days;
+};
+
+struct mailbox_row {
+	struct api_mailbox status; /* name: in `name` below */
+	uint64_t account;
+	char name[LIMIT_MAILBOX_NAME_BYTES + 1];
+};
+
+/* What is needed to read an entry's bytes. */
+struct entry_place {
+	struct body_place body;
+	uint32_t prefix_at;
+	uint32_t prefix_size;
+	uint64_t size;
+};
+
+struct ledger_counts {
+	uint64_t accounts, messages, bodies, epoch;
+};
+
+/* Each gets one row; a non-zero return ends the walk, and is the walk's result. */
+typedef int (*each_str)(void *arg, struct str a, struct str b);
+
+struct engine_identity {
+	uint8_t store_id[16];
+	uint64_t epoch;
+	struct segment_end committed;
+};
+
+struct engine_class {
+	const char *name;
+	struct engine *(*open)(const struct engine_options *, struct err *);
+	void (*close)(struct engine **);
+	/* See above. Fills each transaction's err, results and changes. */
+	int (*run)(struct engine *, struct txn *const *txns, size_t n, struct err *);
+	/* Moves what is in the log to its place. Called by the maintainer when run or time says so;
+	 * a failure is as grave as one of run. */
+	int (*checkpoint)(struct engine *, struct err *);
+	/* What segments_open must know: the store's identity, drawn at creation, its epoch, and
+	 * the end of what rows name. */
+	void (*identity)(struct engine *, struct engine_identity *ret);
+
+	struct reader *(*reader_open)(struct engine *, struct err *);
+	void (*reader_close)(struct reader **);
+
+	/* Reads: 0 found, -1 with err (ERR_NOT_FOUND: there is none). Each is one snapshot that
+	 * ends with the call. */
+	int (*account_by_address)(struct reader *, struct str, struct account_row *, struct err *);
+	int (*account_by_id)(struct reader *, uint64_t, struct account_row *, struct err *);
+	/* The oldest active account of the domain, or of all when name is empty. */
+	int (*account_first)(struct reader *, struct str domain, uint64_t *, struct err *);
+	/* ret_catch_all: room for 321 bytes. */
+	int (*domain)(struct reader *, struct str name, char *ret_catch_all, struct err *);
+	/* Targets of an alias, up to LIMIT_ALIAS_TARGETS. */
+	int (*alias_targets)(struct reader *, struct str address, each_str, void *, struct err *);
+	int (*account_each)(struct reader *, uint64_t after,
+		int (*)(void *, const struct account_row *), void *, struct err *);
+	int (*domain_each)(
+		struct reader *, int (*)(void *, const struct api_domain *), void *, struct err *);
+	int (*alias_each)(struct reader *, each_str, void *, struct err *);
+
+	/* Mailboxes with their subscription, and subscribed names that do not exist (id 0), by
+	 * name. */
+	int (*mailbox_each)(struct reader *, uint64_t account,
+		int (*)(void *, const struct api_mailbox *), void *, struct err *);
+	int (*mailbox_by_name)(
+		struct reader *, uint64_t account, struct str, struct mailbox_row *, struct err *);
+	int (*mailbox_by_id)(struct reader *, uint64_t, struct mailbox_row *, struct err *);
+	/* One snapshot of at most `rows` entries with UIDs above `after`, appended to `entries`
+	 * (struct api_entry), and the mailbox's row and keywords (appended to `keywords`, struct
+	 * str in the arena, when it is not NULL) in the same snapshot. */
+	int (*view)(struct reader *, uint64_t mailbox, uint32_t after, size_t rows,
+		struct mailbox_row *, struct arena *, struct vec *keywords, struct vec *entries,
+		struct err *);
+	int (*entry)(struct reader *, uint64_t mailbox, uint32_t uid, struct entry_place *,
+		struct err *);
+	/* Every body, in order of id, above `after`; at most n. */
+	int (*body_each)(struct reader *, uint64_t after, size_t n,
+		int (*)(void *, const struct body_place *), void *, struct err *);
+	int (*counts)(struct reader *, struct ledger_counts *, struct err *);
+	/* Consistency of the engine's own files and rows: each finding is one line. */
+	int (*check)(struct reader *, int (*)(void *, struct str), void *, struct err *);
+};
+
+extern const struct engine_class engine_sqlite;
+
+#endif

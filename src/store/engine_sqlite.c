@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The SQLite engine: opening, groups of transactions, checkpoints. The embedded default.
+ *
+ * A group is one SQLite transaction, and so one flush; each of our transactions in it is a
+ * savepoint, so that one that fails fails alone. What a commit's failure leaves is not known, so
+ * every failure there but a full disk ends the process (architecture.md, "A failed flush").
+ */
+#include "store/sqlite_private.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+static const char file_name[] = "ledger.db";
+
+/* Every operation. `cold`: it reads or writes rows that state.c keeps, so those are written first
+ * and forgotten afterwards. */
+static const struct {
+	sqlite_op run;
+	bool cold;
+} operations[OP_KINDS] = {
+	[OP_BODY] = { sqlite_op_body, false },
+	[OP_LAND] = { sqlite_op_land, false },
+	[OP_FLAGS] = { sqlite_op_flags, false },
+	[OP_COPY] = { sqlite_op_copy, false },
+	[OP_EXPUNGE] = { sqlite_op_expunge, false },
+	[OP_MAILBOX_CREATE] = { sqlite_op_mailbox_create, true },
+	[OP_MAILBOX_DELETE] = { sqlite_op_mailbox_delete, true },
+	[OP_MAILBOX_RENAME] = { sqlite_op_mailbox_rename, true },
+	[OP_SUBSCRIBE] = { sqlite_op_subscribe, true },
+	[OP_ACCOUNT_ADD] = { sqlite_op_account_add, true },
+	[OP_ACCOUNT_PASSWORD] = { sqlite_op_account_password, true },
+	[OP_ACCOUNT_REMOVE] = { sqlite_op_account_remove, true },
+	[OP_ACCOUNT_SET] = { sqlite_op_account_set, true },
+	[OP_DOMAIN_ADD] = { sqlite_op_domain_add, true },
+	[OP_DOMAIN_REMOVE] = { sqlite_op_domain_remove, true },
+	[OP_DOMAIN_SET] = { sqlite_op_domain_set, true },
+	[OP_ALIAS_ADD] = { sqlite_op_alias_add, true },
+	[OP_ALIAS_REMOVE] = { sqlite_op_alias_remove, true },
+};
+
+/* ---- opening ---- */
+
+static int read_identity(struct sqlite_engine *e, struct err *err)
+{
+	sqlite3_stmt *st = sql_bound(&e->conn, SQL_META_GET, "t", STR("store_id"));
+	if (sql_row(&e->conn, st, err) <= 0)
+		return -1;
+	struct str id = sql_str(st, 0);
+	bool good = id.n == sizeof(e->identity.store_id);
+	if (good)
+		memcpy(e->identity.store_id, id.p, id.n);
+	sql_end(st);
+	uint64_t uidvalidity, segment;
+	if (!good)
+		return fail_log(err, ERR_CORRUPT, "ledger: the store has no identity");
+	if (sqlite_meta_get(&e->conn, "epoch", &e->identity.epoch, err) < 0 ||
+		sqlite_meta_get(&e->conn, "uidvalidity", &uidvalidity, err) < 0 ||
+		sqlite_meta_get(&e->conn, "tail_segment", &segment, err) < 0 ||
+		sqlite_meta_get(&e->conn, "tail_offset", &e->identity.committed.offset, err) < 0)
+		return -1;
+	e->uidvalidity = (uint32_t)uidvalidity;
+	e->identity.committed.segment = (uint32_t)segment;
+	e->tail = e->identity.committed;
+	return 0;
+}
+
+static int open_all(struct sqlite_engine *e, struct err *err)
+{
+	int flags = e->read_only ? SQLITE_OPEN_READONLY
+				 : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+	sqlite3 *db = sqlite_db_open(e->seams, file_name, flags, err);
+	if (db == NULL)
+		return -1;
+	sqlite_reader_init(&e->conn, db);
+	if (sqlite_schema_bring(db, e->seams, e->read_only, err) < 0 || read_identity(e, err) < 0)
+		return -1;
+	if (e->read_only)
+		return 0;
+	/* The name of a new file must be on disk too. */
+	if (e->seams->files->sync_directory(e->seams->files, ".") < 0)
+		return fail_log(err, ERR_TEMP, "the store's directory can't be flushed");
+	e->checkpointer = sqlite_db_open(e->seams, file_name, SQLITE_OPEN_READWRITE, err);
+	return e->checkpointer ? 0 : -1;
+}
+
+static void engine_close(struct engine **engine)
+{
+	if (*engine == NULL)
+		return;
+	struct sqlite_engine *e = sqlite_engine_of(*engine);
+	*engine = NULL;
+	state_done(e);
+	sqlite3_close_v2(e->checkpointer);
+	sqlite_reader_done(&e->conn);
+	free(e);
+}
+
+static struct engine *engine_open(const struct engine_options *options, struct err *err)
+{
+	struct sqlite_engine *e = xmalloc(sizeof(*e));
+	*e = (struct sqlite_engine){ .engine.class = &engine_sqlite,
+		.seams = options->seams,
+		.read_only = options->read_only };
+	state_init(e);
+	struct engine *engine = &e->engine;
+	if (open_all(e, err) < 0)
+		engine_close(&engine);
+	return engine;
+}
+
+static void engine_identity_of(struct engine *engine, struct engine_identity *ret)
+{
+	*ret = sqlite_engine_of(engine)->identity;
+}
+
+/* ---- a group ---- */
+
+static bool is_cold(const struct txn *txn)
+{
+	VEC_EACH (struct op, op, &txn->ops)
+		if (operations[op->kind].cold)
+			return true;
+	return false;
+}
+
+static int run_operations(struct sqlite_engine *e, struct txn *txn, struct err *err)
+{
+	VEC_EACH (struct op, op, &txn->ops)
+		if (operations[op->kind].run(e, op, err) < 0)
+			return -1;
+	return 0;
+}
+
+/* One transaction in its savepoint. -1: the group can't go on. */
+static int run_one(struct sqlite_engine *e, struct txn *txn, struct err *err)
+{
+	bool cold = is_cold(txn);
+	struct err why = ERR_INIT;
+	txn_reset_results(txn);
+	e->txn = txn;
+	if (cold && state_write(e, err) < 0)
+		return -1;
+	if (sql_run(&e->conn, sql_bound(&e->conn, SQL_SAVEPOINT, ""), err) < 0)
+		return -1;
+	int rc = run_operations(e, txn, &why);
+	if (rc == 0 && cold)
+		rc = state_write(e, &why);
+	if (sqlite3_get_autocommit(e->conn.db)) {
+		/* A full disk or an I/O error has undone the whole group. */
+		*err = why;
+		return -1;
+	}
+	state_settle(e, rc < 0);
+	if (rc < 0) {
+		vec_clear(&txn->changes);
+		txn->err = why;
+		if (sql_run(&e->conn, sql_bound(&e->conn, SQL_ROLLBACK_TO, ""), err) < 0)
+			return -1;
+	}
+	if (cold)
+		state_clear(e);
+	return sql_run(&e->conn, sql_bound(&e->conn, SQL_RELEASE, ""), err);
+}
+
+static int write_tail(struct sqlite_engine *e, struct err *err)
+{
+	struct segment_end was = e->identity.committed;
+	if (was.segment == e->tail.segment && was.offset == e->tail.offset)
+		return 0;
+	if (sqlite_meta_put(&e->conn, "tail_offset", e->tail.offset, err) < 0)
+		return -1;
+	if (was.segment == e->tail.segment)
+		return 0;
+	return sqlite_meta_put(&e->conn, "tail_segment", e->tail.segment, err);
+}
+
+static int run_group(struct sqlite_engine *e, struct txn *const *txns, size_t n, struct err *err)
+{
+	if (sql_run(&e->conn, sql_bound(&e->conn, SQL_BEGIN, ""), err) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		if (run_one(e, txns[i], err) < 0)
+			return -1;
+	if (state_write(e, err) < 0 || write_tail(e, err) < 0)
+		return -1;
+	return sql_run(&e->conn, sql_bound(&e->conn, SQL_COMMIT, ""), err);
+}
+
+static void fail_group(struct txn *const *txns, size_t n, const struct err *why)
+{
+	for (size_t i = 0; i < n; i++) {
+		vec_clear(&txns[i]->changes);
+		txns[i]->err = *why;
+	}
+}
+
+/* Whether the database's last failure is one after which the disk can't be believed. A full disk
+ * (SQLITE_FULL) comes from a write: nothing was promised, nothing is in doubt. */
+static bool is_grave(sqlite3 *db)
+{
+	return (sqlite3_errcode(db) & 0xff) == SQLITE_IOERR;
+}
+
+static int engine_run(struct engine *engine, struct txn *const *txns, size_t n, struct err *err)
+{
+	struct sqlite_engine *e = sqlite_engine_of(engine);
+	struct err why = ERR_INIT;
+	if (e->read_only) {
+		fail(&why, ERR_READ_ONLY, "the store takes no changes at present");
+		fail_group(txns, n, &why);
+		return 0;
+	}
+	state_trim(e);
+	if (run_group(e, txns, n, &why) == 0) {
+		e->identity.committed = e->tail;
+		return 0;
+	}
+	bool grave = is_grave(e->conn.db);
+	if (!sqlite3_get_autocommit(e->conn.db))
+		sql_run(&e->conn, sql_bound(&e->conn, SQL_ROLLBACK, ""), NULL);
+	state_clear(e);
+	e->tail = e->identity.committed;
+	if (why.kind == ERR_NONE)
+		fail_log(&why, ERR_TEMP, "ledger: the group failed");
+	fail_group(txns, n, &why);
+	if (!grave)
+		return 0;
+	*err = why;
+	return -1;
+}
+
+/* ---- checkpoints ---- */
+
+enum { PAGE_BYTES = 4096 };
+
+/* Passive while the log is small: it moves what no reader needs and waits for nobody. When readers
+ * keep it from starting over, a restart waits for them, which hold a snapshot for milliseconds. */
+static int engine_checkpoint(struct engine *engine, struct err *err)
+{
+	struct sqlite_engine *e = sqlite_engine_of(engine);
+	int pages = 0, moved = 0;
+	if (e->read_only)
+		return 0;
+	int rc = sqlite3_wal_checkpoint_v2(
+		e->checkpointer, NULL, SQLITE_CHECKPOINT_PASSIVE, &pages, &moved);
+	if (rc == SQLITE_OK && pages > LIMIT_WAL_BYTES / 2 / PAGE_BYTES)
+		rc = sqlite3_wal_checkpoint_v2(
+			e->checkpointer, NULL, SQLITE_CHECKPOINT_RESTART, &pages, &moved);
+	if (rc == SQLITE_OK || rc == SQLITE_BUSY || !is_grave(e->checkpointer))
+		return 0;
+	return sqlite_fail(e->checkpointer, err);
+}
+
+/* ---- readers ---- */
+
+static struct reader *engine_reader_open(struct engine *engine, struct err *err)
+{
+	struct sqlite_engine *e = sqlite_engine_of(engine);
+	sqlite3 *db = sqlite_db_open(e->seams, file_name, SQLITE_OPEN_READONLY, err);
+	if (db == NULL)
+		return NULL;
+	struct sqlite_reader *c = xmalloc(sizeof(*c));
+	sqlite_reader_init(c, db);
+	return &c->reader;
+}
+
+static void engine_reader_close(struct reader **reader)
+{
+	if (*reader == NULL)
+		return;
+	struct sqlite_reader *c = sqlite_reader_of(*reader);
+	*reader = NULL;
+	sqlite_reader_done(c);
+	free(c);
+}
+
+const struct engine_class engine_sqlite = {
+	.name = "sqlite",
+	.open = engine_open,
+	.close = engine_close,
+	.run = engine_run,
+	.checkpoint = engine_checkpoint,
+	.identity = engine_identity_of,
+	.reader_open = engine_reader_open,
+	.reader_close = engine_reader_close,
+	.account_by_address = sqlite_account_by_address,
+	.account_by_id = sqlite_account_by_id,
+	.account_first = sqlite_account_first,
+	.domain = sqlite_domain,
+	.alias_targets = sqlite_alias_targets,
+	.account_each = sqlite_account_each,
+	.domain_each = sqlite_domain_each,
+	.alias_each = sqlite_alias_each,
+	.mailbox_each = sqlite_mailbox_each,
+	.mailbox_by_name = sqlite_mailbox_by_name,
+	.mailbox_by_id = sqlite_mailbox_by_id,
+	.view = sqlite_view,
+	.entry = sqlite_entry,
+	.body_each = sqlite_body_each,
+	.counts = sqlite_counts,
+	.check = sqlite_check,
+};

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The one spelling of mailbox names and addresses. */
+#include "store/names.h"
+
+#include <unicode/unorm2.h>
+#include <unicode/ustring.h>
+
+/* NFC of valid UTF-8 into room; returns the bytes, or -1 when it does not fit. */
+static int32_t nfc(struct str s, char *room, size_t size)
+{
+	UChar wide[LIMIT_MAILBOX_NAME_BYTES + 1], normal[LIMIT_MAILBOX_NAME_BYTES + 1];
+	UErrorCode code = U_ZERO_ERROR;
+	int32_t n, bytes = 0;
+	if (s.n > LIMIT_MAILBOX_NAME_BYTES)
+		return -1;
+	const UNormalizer2 *normalizer = unorm2_getNFCInstance(&code);
+	u_strFromUTF8(wide, (int32_t)ARRAY_LEN(wide), &n, s.p, (int32_t)s.n, &code);
+	n = unorm2_normalize(normalizer, wide, n, normal, (int32_t)ARRAY_LEN(normal), &code);
+	u_strToUTF8(room, (int32_t)size, &bytes, normal, n, &code);
+	return U_FAILURE(code) ? -1 : bytes;
+}
+
+/* Copies s in NFC with a NUL into room of size bytes. */
+static int normalize(struct str s, char *room, size_t size, size_t *ret_n, struct err *err)
+{
+	if (!str_is_utf8(s) || str_has_control(s))
+		return fail(err, ERR_SYNTAX, "the name has characters that names can't have");
+	if (s.n >= size)
+		return fail(err, ERR_LIMIT, "the name is too long");
+	int32_t n = (int32_t)s.n;
+	if (str_is_ascii(s))
+		memcpy(room, s.n ? s.p : "", s.n);
+	else
+		n = nfc(s, room, size - 1);
+	if (n < 0)
+		return fail(err, ERR_LIMIT, "the name is too long");
+	room[n] = 0;
+	*ret_n = (size_t)n;
+	return 0;
+}
+
+bool mailbox_name_fits(struct str name)
+{
+	size_t levels = 1;
+	for (size_t i = 0; i < name.n; i++)
+		levels += name.p[i] == '/';
+	return name.n <= LIMIT_MAILBOX_NAME_BYTES && levels <= LIMIT_MAILBOX_LEVELS;
+}
+
+static bool has_empty_level(struct str name)
+{
+	return name.n == 0 || name.p[0] == '/' || name.p[name.n - 1] == '/' ||
+	       str_search(name, STR("//")) < name.n;
+}
+
+int mailbox_name_canonical(struct str given, struct mailbox_name *ret, struct err *err)
+{
+	struct mailbox_name name;
+	if (normalize(given, name.text, sizeof(name.text), &name.n, err) < 0)
+		return -1;
+	struct str s = mailbox_name_str(&name);
+	if (has_empty_level(s))
+		return fail(err, ERR_SYNTAX, "the name has an empty level");
+	if (!mailbox_name_fits(s))
+		return fail(
+			err, ERR_LIMIT, "the name has more than %d levels", LIMIT_MAILBOX_LEVELS);
+	/* INBOX in any case is INBOX: RFC 9051 5.1 */
+	if (str_equal_nocase(str_sub(s, 0, str_find(s, '/')), STR("INBOX")))
+		memcpy(name.text, "INBOX", 5);
+	*ret = name;
+	return 0;
+}
+
+static void lower(char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		p[i] = ascii_lower(p[i]);
+}
+
+int domain_canonical(struct str given, char ret[LIMIT_DOMAIN_BYTES + 1], struct err *err)
+{
+	char room[LIMIT_DOMAIN_BYTES + 1];
+	size_t n;
+	if (given.n == 0 || str_find(given, '@') < given.n || str_find(given, ' ') < given.n)
+		return fail(err, ERR_SYNTAX, "not a domain");
+	if (normalize(given, room, sizeof(room), &n, err) < 0)
+		return -1;
+	lower(room, n);
+	memcpy(ret, room, n + 1);
+	return 0;
+}
+
+int address_canonical(struct str given, struct address_name *ret, struct err *err)
+{
+	struct address_name a;
+	if (normalize(given, a.text, sizeof(a.text), &a.n, err) < 0)
+		return fail(err, ERR_SYNTAX, "not an address");
+	a.at = str_find_last(address_str(&a), '@');
+	if (a.at == 0 || a.at >= a.n || a.at > LIMIT_LOCAL_PART_BYTES)
+		return fail(err, ERR_SYNTAX, "not an address");
+	struct str domain = address_domain(&a);
+	if (domain.n == 0 || domain.n > LIMIT_DOMAIN_BYTES || str_find(domain, ' ') < domain.n)
+		return fail(err, ERR_SYNTAX, "not an address");
+	lower(a.text, a.n);
+	*ret = a;
+	return 0;
+}
+
+bool address_without_detail(const struct address_name *a, struct address_name *ret)
+{
+	size_t plus = str_find(address_local(a), '+');
+	if (plus == 0 || plus == a->at)
+		return false;
+	struct str domain = address_domain(a);
+	memcpy(ret->text, a->text, plus);
+	ret->text[plus] = '@';
+	memcpy(ret->text + plus + 1, domain.p, domain.n);
+	ret->at = plus;
+	ret->n = plus + 1 + domain.n;
+	ret->text[ret->n] = 0;
+	return true;
+}

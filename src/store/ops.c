@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Transactions as values: making, keeping and forgetting them. */
+#include "store/ops.h"
+
+#include <stdlib.h>
+
+struct txn *txn_new(void)
+{
+	struct txn *t = xmalloc(sizeof(*t));
+	arena_init(&t->arena, LIMIT_TRANSACTION_BYTES);
+	vec_init(&t->ops, sizeof(struct op), LIMIT_LANDINGS + 2);
+	vec_init(&t->changes, sizeof(struct change), 2 * LIMIT_CHANGED_ENTRIES + LIMIT_KEYWORDS);
+	return t;
+}
+
+static void free_results(struct txn *t)
+{
+	VEC_EACH (struct op, op, &t->ops) {
+		vec_done(&op->result.failed);
+		vec_done(&op->result.pairs);
+	}
+}
+
+void txn_free(struct txn **txn)
+{
+	struct txn *t = *txn;
+	if (t == NULL)
+		return;
+	*txn = NULL;
+	free_results(t);
+	vec_done(&t->ops);
+	vec_done(&t->changes);
+	arena_done(&t->arena);
+	free(t);
+}
+
+struct op *txn_add(struct txn *txn, enum op_kind kind)
+{
+	struct op *op = vec_push(&txn->ops, NULL);
+	if (op == NULL)
+		return NULL;
+	op->kind = kind;
+	vec_init(&op->result.failed, sizeof(uint32_t), LIMIT_CHANGED_ENTRIES);
+	vec_init(&op->result.pairs, sizeof(struct api_pair), LIMIT_CHANGED_ENTRIES);
+	return op;
+}
+
+bool txn_keep(struct txn *txn, struct str *s)
+{
+	if (s->n == 0)
+		return true;
+	*s = arena_str(&txn->arena, *s);
+	return s->p != NULL;
+}
+
+bool txn_keep_strings(struct txn *txn, struct api_str_list *list)
+{
+	if (list->n == 0)
+		return true;
+	struct str *items = arena_array(&txn->arena, list->n, sizeof(*items));
+	if (items == NULL)
+		return false;
+	for (size_t i = 0; i < list->n; i++) {
+		items[i] = list->items[i];
+		if (!txn_keep(txn, &items[i]))
+			return false;
+	}
+	list->items = items;
+	return true;
+}
+
+void txn_reset_results(struct txn *txn)
+{
+	free_results(txn);
+	VEC_EACH (struct op, op, &txn->ops) {
+		op->result = (struct op_result){ 0 };
+		vec_init(&op->result.failed, sizeof(uint32_t), LIMIT_CHANGED_ENTRIES);
+		vec_init(&op->result.pairs, sizeof(struct api_pair), LIMIT_CHANGED_ENTRIES);
+	}
+	vec_clear(&txn->changes);
+	txn->err = (struct err)ERR_INIT;
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Ledger operations as values. A transaction is a list of typed operations that an engine runs as
+ * a whole: all of them or none. It holds everything the operations point at, so it can wait in a
+ * queue, be run in a group with others, and be run again. What came of each operation is written
+ * beside it; what others are to hear of it once it is flushed is the list of changes.
+ *
+ *     struct txn *t = txn_new();
+ *     struct op *op = txn_add(t, OP_FLAGS);
+ *     op->by = (struct op_by){ .account = a, .epoch = e };
+ *     op->flags = (struct op_flags){ .mailbox = m, .mode = FLAGS_ADD, .flags = FLAG_SEEN, … };
+ *     engine_run(engine, &t, 1, &err);        then t->err, op->result, t->changes
+ *     txn_free(&t);
+ *
+ * Nothing here knows SQL, and nothing that runs operations knows frames (beyond the plain records
+ * that views are made of).
+ *
+ * uses: base, api records; used by: engines, the writer, the store's requests
+ */
+#ifndef CULVER_STORE_OPS_H
+#define CULVER_STORE_OPS_H
+
+#include "api/frames.h"
+#include "api/schemes.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/limits.h"
+#include "base/vec.h"
+#include "store/segment.h"
+
+enum op_kind {
+	OP_BODY, /* bytes that are on disk get a row */
+	OP_LAND, /* an entry for a body: delivered or appended */
+	OP_FLAGS,
+	OP_COPY, /* or move */
+	OP_EXPUNGE,
+	OP_MAILBOX_CREATE,
+	OP_MAILBOX_DELETE,
+	OP_MAILBOX_RENAME,
+	OP_SUBSCRIBE,
+	OP_ACCOUNT_ADD,
+	OP_ACCOUNT_PASSWORD,
+	OP_ACCOUNT_REMOVE,
+	OP_ACCOUNT_SET,
+	OP_DOMAIN_ADD,
+	OP_DOMAIN_REMOVE,
+	OP_DOMAIN_SET,
+	OP_ALIAS_ADD,
+	OP_ALIAS_REMOVE,
+	OP_KINDS
+};
+
+/* For whom an operation is done. The engine compares the epoch in the commit: ERR_EXPIRED. */
+struct op_by {
+	uint64_t account;
+	uint64_t epoch; /* 0: not compared (deliveries, the store itself) */
+};
+
+/* Where a body's record is, as segments_append said, and what is in it. */
+struct body_place {
+	struct blob_ref ref;
+	uint64_t size; /* raw bytes of the body */
+	uint8_t sha256[32];
+};
+
+struct op_body {
+	struct body_place place;
+};
+
+/* The modseq, UID and entry id are the engine's to give. */
+struct op_land {
+	uint64_t mailbox;     /* 0: the account's INBOX */
+	uint64_t body;        /* blob id */
+	uint32_t prefix_at;   /* where the prefix is: for segment_read_prefix */
+	uint32_t prefix_size; /* its bytes; 0: there is none */
+	uint64_t size;        /* prefix and body */
+	int64_t time;         /* internal date, ms since 1970 */
+	uint8_t flags;
+	struct api_str_list keywords;
+	bool strict; /* ERR_QUOTA when there is no room; otherwise it lands even so */
+};
+
+struct op_flags {
+	uint64_t mailbox;
+	struct api_range_list uids;
+	enum flags_mode mode;
+	uint8_t flags;
+	struct api_str_list keywords;
+	uint64_t unchanged_since; /* UINT64_MAX: not given. RFC 7162 3.1.3 */
+};
+
+struct op_copy {
+	uint64_t mailbox, target;
+	struct api_range_list uids;
+	bool move;
+};
+
+struct op_expunge {
+	uint64_t mailbox;
+	struct api_range_list uids;
+	bool deleted_only;
+	int64_t before; /* only entries with an internal date before it; 0: any */
+};
+
+/* Mailbox operations name mailboxes; names are canonical (names.h). */
+struct op_mailbox {
+	struct str name;
+	struct str to;        /* rename */
+	uint16_t special_use; /* create */
+	bool on;              /* subscribe */
+};
+
+/* Addresses are canonical (address.h). Which fields count depends on the kind. */
+struct op_account {
+	struct str address;
+	struct str verifier;
+	uint8_t kind;
+	uint32_t set; /* enum account_field */
+	struct api_account values;
+};
+
+struct op_domain {
+	struct str name;
+	struct str catch_all;
+};
+
+struct op_alias {
+	struct str address;
+	struct str target;
+};
+
+struct op_result {
+	uint64_t modseq;
+	uint64_t mailbox;
+	uint32_t uidvalidity;
+	uint32_t uid;
+	uint64_t entry_id;
+	uint32_t done_count;
+	struct vec failed;         /* uint32_t: UIDs that UNCHANGEDSINCE kept back, rising */
+	struct vec pairs;          /* struct api_pair, rising */
+	struct api_mailbox status; /* mailbox_create: the new one; its name is in the arena */
+};
+
+struct op {
+	enum op_kind kind;
+	struct op_by by;
+	union {
+		struct op_body body;
+		struct op_land land;
+		struct op_flags flags;
+		struct op_copy copy;
+		struct op_expunge expunge;
+		struct op_mailbox mailbox;
+		struct op_account account;
+		struct op_domain domain;
+		struct op_alias alias;
+	};
+	struct op_result result;
+};
+
+/* What others hear after the flush. */
+enum change_kind {
+	CHANGE_ENTRY,    /* new, or its flags changed: `entry` is what it is now */
+	CHANGE_EXPUNGED, /* entry.uid is gone */
+	CHANGE_KEYWORD,  /* the mailbox has a new keyword: bit and name */
+	CHANGE_GONE,     /* the mailbox was deleted */
+	CHANGE_ENDED,    /* the account's epoch rose, or it was removed: sessions end */
+};
+struct change {
+	enum change_kind kind;
+	uint64_t account, mailbox;
+	uint64_t modseq;
+	uint32_t uidnext;
+	struct api_entry entry;
+	uint32_t bit;
+	struct str name; /* lives as long as the transaction */
+};
+
+struct txn {
+	struct arena arena;
+	struct vec ops;     /* struct op; pointers into it end at the next txn_add */
+	struct vec changes; /* struct change, in order */
+	struct err err;     /* ERR_NONE: all of it is on disk */
+};
+
+struct txn *txn_new(void);
+void txn_free(struct txn **txn);
+/* A zeroed operation at the end of the list; NULL beyond LIMIT_LANDINGS + 2 operations. */
+struct op *txn_add(struct txn *txn, enum op_kind kind);
+static inline struct op *txn_op(const struct txn *txn, size_t i)
+{
+	return vec_at(&txn->ops, i);
+}
+/* Copies into the transaction. False: beyond LIMIT_TRANSACTION_BYTES. */
+bool txn_keep(struct txn *txn, struct str *s) MUST_CHECK;
+bool txn_keep_strings(struct txn *txn, struct api_str_list *list) MUST_CHECK;
+/* Forgets results, so that it can be run (again). Engines call it. */
+void txn_reset_results(struct txn *txn);
+
+#endif

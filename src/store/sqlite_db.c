@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A SQLite connection: opening, kept statements, binding, and what its errors mean to us. */
+#include "store/sqlite_private.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+
+/* WAL, so that readers never wait; every commit flushed; the checkpoint is the maintainer's. The
+ * fault build leaves the flush out, so that the crash tests can show that they notice. */
+#if defined(CULVER_FAULT_NO_ROW_FLUSH)
+#define SYNCHRONOUS "OFF"
+#else
+#define SYNCHRONOUS "FULL"
+#endif
+static const char pragmas[] = "PRAGMA journal_mode=WAL;"
+			      "PRAGMA synchronous=" SYNCHRONOUS ";"
+			      "PRAGMA wal_autocheckpoint=0;"
+			      "PRAGMA journal_size_limit=67108864;"
+			      "PRAGMA cache_size=-16384;"
+			      "PRAGMA temp_store=MEMORY;"
+			      "PRAGMA trusted_schema=OFF;"
+			      "PRAGMA cell_size_check=ON;";
+
+enum {
+	BUSY_MS = 10000
+}; /* a checkpoint that restarts the log holds the writer's lock for so long */
+
+int sqlite_fail(sqlite3 *db, struct err *err)
+{
+	int code = sqlite3_extended_errcode(db);
+	int kind = code & 0xff;
+	if (kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB)
+		return fail_log(err, ERR_CORRUPT, "ledger: %s (%d)", sqlite3_errmsg(db), code);
+	return fail_log(err, ERR_TEMP, "ledger: %s (%d)", sqlite3_errmsg(db), code);
+}
+
+int sqlite_exec(sqlite3 *db, const char *sql, struct err *err)
+{
+	if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		return sqlite_fail(db, err);
+	return 0;
+}
+
+sqlite3 *sqlite_db_open(const struct seams *seams, const char *name, int flags, struct err *err)
+{
+	struct files_seam *files = seams->files;
+	char *path = sqlite3_mprintf("%s/%s", files->root(files), name);
+	sqlite3 *db = NULL;
+	int rc = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX, files->sqlite_vfs(files));
+	sqlite3_free(path);
+	if (rc == SQLITE_OK) {
+		sqlite3_extended_result_codes(db, 1);
+		sqlite3_busy_timeout(db, BUSY_MS);
+		sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
+		if (flags & SQLITE_OPEN_READONLY || sqlite_exec(db, pragmas, err) == 0)
+			return db;
+	} else {
+		fail_log(err, ERR_TEMP, "%s: %s", name, db ? sqlite3_errmsg(db) : "no memory");
+	}
+	sqlite3_close_v2(db);
+	return NULL;
+}
+
+void sqlite_reader_init(struct sqlite_reader *c, sqlite3 *db)
+{
+	*c = (struct sqlite_reader){ .reader.class = &engine_sqlite, .db = db };
+}
+
+void sqlite_reader_done(struct sqlite_reader *c)
+{
+	for (size_t i = 0; i < SQL_STATEMENTS; i++)
+		sqlite3_finalize(c->kept[i]);
+	sqlite3_close_v2(c->db);
+	*c = (struct sqlite_reader){ 0 };
+}
+
+static sqlite3_stmt *kept(struct sqlite_reader *c, enum sql which)
+{
+	if (c->kept[which] == NULL) {
+		int rc = sqlite3_prepare_v3(c->db, sql_text[which], -1, SQLITE_PREPARE_PERSISTENT,
+			&c->kept[which], NULL);
+		if (rc != SQLITE_OK)
+			return NULL;
+	} else {
+		sqlite3_reset(c->kept[which]);
+	}
+	return c->kept[which];
+}
+
+static int bind_one(sqlite3_stmt *st, int at, char letter, va_list *values)
+{
+	if (letter == 'i')
+		return sqlite3_bind_int64(st, at, va_arg(*values, int64_t));
+	struct str s = va_arg(*values, struct str);
+	const char *p = s.p ? s.p : "";
+	if (letter == 't')
+		return sqlite3_bind_text(st, at, p, (int)s.n, SQLITE_STATIC);
+	return sqlite3_bind_blob(st, at, p, (int)s.n, SQLITE_STATIC);
+}
+
+sqlite3_stmt *sql_bound(struct sqlite_reader *c, enum sql which, const char *format, ...)
+{
+	sqlite3_stmt *st = kept(c, which);
+	if (st == NULL)
+		return NULL;
+	va_list values;
+	va_start(values, format);
+	for (int i = 0; format[i]; i++)
+		if (bind_one(st, i + 1, format[i], &values) != SQLITE_OK)
+			st = NULL;
+	va_end(values);
+	return st;
+}
+
+int sql_row(struct sqlite_reader *c, sqlite3_stmt *st, struct err *err)
+{
+	if (st == NULL)
+		return sqlite_fail(c->db, err);
+	int rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		return 1;
+	if (rc == SQLITE_DONE) {
+		sqlite3_reset(st);
+		return 0;
+	}
+	sqlite_fail(c->db, err);
+	sqlite3_reset(st);
+	return -1;
+}
+
+int sql_run(struct sqlite_reader *c, sqlite3_stmt *st, struct err *err)
+{
+	int row = sql_row(c, st, err);
+	if (row > 0)
+		sql_end(st);
+	return row < 0 ? -1 : 0;
+}
+
+void sql_copy_text(sqlite3_stmt *st, int column, char *room, size_t size)
+{
+	struct str s = str_sub(sql_str(st, column), 0, size - 1);
+	if (s.n)
+		memcpy(room, s.p, s.n);
+	room[s.n] = 0;
+}
+
+int sqlite_meta_get(struct sqlite_reader *c, const char *key, uint64_t *ret, struct err *err)
+{
+	sqlite3_stmt *st = sql_bound(c, SQL_META_GET, "t", str_from(key));
+	int row = sql_row(c, st, err);
+	if (row < 0)
+		return -1;
+	*ret = row ? sql_u64(st, 0) : 0;
+	if (row)
+		sql_end(st);
+	return 0;
+}
+
+int sqlite_meta_put(struct sqlite_reader *c, const char *key, uint64_t value, struct err *err)
+{
+	return sql_run(c, sql_bound(c, SQL_META_PUT, "ti", str_from(key), (int64_t)value), err);
+}

@@ -1,0 +1,497 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Operations on entries: landing, flags, copying and moving, expunging. Each takes one modseq of
+ * the account when it changes something at all, and leaves a change for each entry.
+ *
+ * UIDs are given here, inside the transaction, and are never given again: uidnext only rises
+ * (RFC 9051 2.3.1.1).
+ */
+#include "store/sqlite_private.h"
+
+enum { BATCH_ROWS = 256 };
+
+struct row {
+	struct api_entry entry;
+	uint64_t body;
+	uint32_t prefix_at, prefix_size;
+};
+
+/* ---- counters ---- */
+
+static void count_entry(struct mailbox_state *m, const struct api_entry *entry, bool in)
+{
+	uint64_t one = in ? 1 : (uint64_t)-1;
+	m->messages += one;
+	m->size += in ? entry->size : -entry->size;
+	if (!(entry->flags & FLAG_SEEN))
+		m->unseen += one;
+	if (entry->flags & FLAG_DELETED)
+		m->deleted += one;
+}
+
+static bool has_room(const struct account_state *a, uint64_t size)
+{
+	return (a->quota_messages == 0 || a->used_messages < a->quota_messages) &&
+	       (a->quota_bytes == 0 ||
+		       (size <= a->quota_bytes && a->used_bytes <= a->quota_bytes - size));
+}
+
+static void charge(struct sqlite_engine *e, struct account_state *a, uint64_t size, bool in)
+{
+	state_touch_account(e, a);
+	a->used_messages += in ? 1 : (uint64_t)-1;
+	a->used_bytes += in ? size : -size;
+}
+
+static void tell(struct sqlite_engine *e, enum change_kind kind, const struct mailbox_state *m,
+	const struct api_entry *entry)
+{
+	state_change(e, &(struct change){ .kind = kind,
+				.account = m->account,
+				.mailbox = m->id,
+				.modseq = entry->modseq,
+				.uidnext = m->uidnext,
+				.entry = *entry });
+}
+
+/* ---- keywords ---- */
+
+static int add_keyword(
+	struct sqlite_engine *e, struct mailbox_state *m, struct str name, struct err *err)
+{
+	if (name.n == 0 || name.n > LIMIT_KEYWORD_BYTES)
+		return fail(err, ERR_LIMIT, "a keyword has 1 to %d bytes", LIMIT_KEYWORD_BYTES);
+	if (m->n_keywords == LIMIT_KEYWORDS)
+		return fail(err, ERR_LIMIT, "a mailbox has at most %d keywords", LIMIT_KEYWORDS);
+	uint32_t bit = m->n_keywords;
+	if (sql_run(&e->conn,
+		    sql_bound(&e->conn, SQL_KEYWORD_INSERT, "iit", (int64_t)m->id, (int64_t)bit,
+			    name),
+		    err) < 0)
+		return -1;
+	state_touch_mailbox(e, m);
+	m->keywords[m->n_keywords++] = str_make(xmemdup0(name.p, name.n), name.n);
+	state_change(e, &(struct change){ .kind = CHANGE_KEYWORD,
+				.account = m->account,
+				.mailbox = m->id,
+				.bit = bit,
+				.name = arena_str(&e->txn->arena, name) });
+	return (int)bit;
+}
+
+/* The bit of a keyword: RFC 9051 2.3.2, without regard to case. -1 none; -2 failed. */
+static int keyword_bit(struct sqlite_engine *e, struct mailbox_state *m, struct str name, bool make,
+	struct err *err)
+{
+	if (state_keywords(e, m, err) < 0)
+		return -2;
+	for (uint32_t i = 0; i < m->n_keywords; i++)
+		if (str_equal_nocase(m->keywords[i], name))
+			return (int)i;
+	if (!make)
+		return -1;
+	int bit = add_keyword(e, m, name, err);
+	return bit < 0 ? -2 : bit;
+}
+
+static void set_bit(uint64_t bits[2], int bit)
+{
+	bits[bit / 64] |= (uint64_t)1 << (bit % 64);
+}
+
+static int keyword_bits(struct sqlite_engine *e, struct mailbox_state *m, struct api_str_list names,
+	bool make, uint64_t bits[2], struct err *err)
+{
+	for (size_t i = 0; i < names.n; i++) {
+		int bit = keyword_bit(e, m, names.items[i], make, err);
+		if (bit == -2)
+			return -1;
+		if (bit >= 0)
+			set_bit(bits, bit);
+	}
+	return 0;
+}
+
+/* ---- rows ---- */
+
+static int insert_entry(struct sqlite_engine *e, const struct mailbox_state *m,
+	const struct row *row, struct err *err)
+{
+	const struct api_entry *x = &row->entry;
+	return sql_run(&e->conn,
+		sql_bound(&e->conn, SQL_ENTRY_INSERT, "iiiiiiiiiiii", (int64_t)m->id,
+			(int64_t)x->uid, (int64_t)row->body, (int64_t)row->prefix_at,
+			(int64_t)row->prefix_size, (int64_t)x->flags, (int64_t)x->keywords_low,
+			(int64_t)x->keywords_high, (int64_t)x->modseq, (int64_t)x->size, x->time,
+			(int64_t)x->entry_id),
+		err);
+}
+
+static int delete_entry(struct sqlite_engine *e, const struct mailbox_state *m,
+	const struct api_entry *x, struct err *err)
+{
+	if (sql_run(&e->conn,
+		    sql_bound(&e->conn, SQL_ENTRY_DELETE, "ii", (int64_t)m->id, (int64_t)x->uid),
+		    err) < 0)
+		return -1;
+	/* Kept for QRESYNC: which UIDs went at which modseq. RFC 7162 3.2.5.2 */
+	return sql_run(&e->conn,
+		sql_bound(&e->conn, SQL_TOMBSTONE, "iii", (int64_t)m->id, (int64_t)x->uid,
+			(int64_t)x->modseq),
+		err);
+}
+
+/* Reads at most BATCH_ROWS entries from low to high. -1, or how many. */
+static int fetch(struct sqlite_engine *e, uint64_t mailbox, uint32_t low, uint32_t high,
+	struct row rows[BATCH_ROWS], struct err *err)
+{
+	sqlite3_stmt *st = sql_bound(&e->conn, SQL_ENTRIES, "iiii", (int64_t)mailbox, (int64_t)low,
+		(int64_t)high, (int64_t)BATCH_ROWS);
+	int n = 0, more;
+	while ((more = sql_row(&e->conn, st, err)) > 0 && n < BATCH_ROWS)
+		rows[n++] = (struct row){ .entry = { .uid = sql_u32(st, 0),
+						  .flags = (uint8_t)sql_u32(st, 1),
+						  .keywords_low = sql_u64(st, 2),
+						  .keywords_high = sql_u64(st, 3),
+						  .modseq = sql_u64(st, 4),
+						  .size = sql_u64(st, 5),
+						  .time = sqlite3_column_int64(st, 6),
+						  .entry_id = sql_u64(st, 7) },
+			.body = sql_u64(st, 8),
+			.prefix_at = sql_u32(st, 9),
+			.prefix_size = sql_u32(st, 10) };
+	return more < 0 ? -1 : n;
+}
+
+/* What an operation does to one entry. The row is what the entry was. */
+struct walk {
+	struct sqlite_engine *e;
+	struct account_state *a;
+	struct mailbox_state *m;
+	struct op_result *result;
+	uint64_t modseq; /* of this operation; 0: nothing was changed so far */
+	uint32_t seen;
+	int (*each)(struct walk *, struct row *, struct err *);
+	const void *op;
+};
+
+static uint64_t walk_modseq(struct walk *w)
+{
+	if (w->modseq == 0) {
+		w->modseq = state_next_modseq(w->e, w->a);
+		state_touch_mailbox(w->e, w->m);
+		w->m->modseq = w->modseq;
+	}
+	return w->modseq;
+}
+
+static int walk_range(struct walk *w, uint32_t low, uint32_t high, struct err *err)
+{
+	struct row rows[BATCH_ROWS];
+	for (int n = BATCH_ROWS; n == BATCH_ROWS && low <= high;) {
+		n = fetch(w->e, w->m->id, low, high, rows, err);
+		for (int i = 0; i < n; i++) {
+			if (++w->seen > LIMIT_CHANGED_ENTRIES)
+				return fail(err, ERR_LIMIT, "too many messages at once");
+			low = rows[i].entry.uid + 1;
+			if (w->each(w, &rows[i], err) < 0)
+				return -1;
+		}
+		if (n < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Every entry in the ranges, which must rise and not overlap. Entries that the walk itself adds
+ * are not seen: they are beyond the UIDNEXT of its begin. */
+static int walk(struct walk *w, struct api_range_list uids, struct err *err)
+{
+	uint32_t last = w->m->uidnext - 1, floor = 1;
+	for (size_t i = 0; i < uids.n; i++) {
+		uint32_t low = uids.items[i].low, high = uids.items[i].high;
+		if (low > high || low < floor)
+			return fail(err, ERR_SYNTAX, "UID ranges must rise");
+		if (low > last)
+			break;
+		if (high > last)
+			high = last;
+		if (walk_range(w, low, high, err) < 0)
+			return -1;
+		if (high == UINT32_MAX)
+			break;
+		floor = high + 1;
+	}
+	w->result->modseq = w->modseq ? w->modseq : w->m->modseq;
+	return 0;
+}
+
+/* ---- landing ---- */
+
+int sqlite_op_body(struct sqlite_engine *e, struct op *op, struct err *err)
+{
+	const struct body_place *b = &op->body.place;
+	if (sql_run(&e->conn,
+		    sql_bound(&e->conn, SQL_BODY_INSERT, "iiiiib", (int64_t)b->ref.id,
+			    (int64_t)b->ref.segment, (int64_t)b->ref.offset, (int64_t)b->ref.length,
+			    (int64_t)b->size, str_make(b->sha256, sizeof(b->sha256))),
+		    err) < 0)
+		return -1;
+	uint64_t end = b->ref.offset + b->ref.length;
+	if (b->ref.segment > e->tail.segment ||
+		(b->ref.segment == e->tail.segment && end > e->tail.offset))
+		e->tail = (struct segment_end){ b->ref.segment, end };
+	return 0;
+}
+
+int sqlite_op_land(struct sqlite_engine *e, struct op *op, struct err *err)
+{
+	const struct op_land *land = &op->land;
+	struct account_state *a = state_by(e, &op->by, err);
+	if (a == NULL)
+		return -1;
+	struct mailbox_state *m = land->mailbox ? state_owned(e, land->mailbox, a->id, err)
+						: state_inbox(e, a->id, err);
+	uint64_t bits[2] = { 0, 0 };
+	if (m == NULL)
+		return -1;
+	if (land->strict && !has_room(a, land->size))
+		return fail(err, ERR_QUOTA, "the account is over its quota");
+	if (m->uidnext == UINT32_MAX)
+		return fail(err, ERR_LIMIT, "the mailbox has given all its UIDs");
+	if (land->keywords.n && keyword_bits(e, m, land->keywords, true, bits, err) < 0)
+		return -1;
+	state_touch_mailbox(e, m);
+	uint32_t uid = m->uidnext++;
+	m->modseq = state_next_modseq(e, a);
+	/* The id is the first place's: no mailbox id and no UID in it is ever given again. */
+	struct row row = { .entry = { .uid = uid,
+				   .flags = land->flags & FLAGS_ALL,
+				   .keywords_low = bits[0],
+				   .keywords_high = bits[1],
+				   .modseq = m->modseq,
+				   .size = land->size,
+				   .time = land->time,
+				   .entry_id = m->id << 32 | uid },
+		.body = land->body,
+		.prefix_at = land->prefix_at,
+		.prefix_size = land->prefix_size };
+	if (insert_entry(e, m, &row, err) < 0)
+		return -1;
+	count_entry(m, &row.entry, true);
+	charge(e, a, land->size, true);
+	tell(e, CHANGE_ENTRY, m, &row.entry);
+	op->result.modseq = m->modseq;
+	op->result.mailbox = m->id;
+	op->result.uidvalidity = m->uidvalidity;
+	op->result.uid = uid;
+	op->result.entry_id = row.entry.entry_id;
+	op->result.done_count = 1;
+	return 0;
+}
+
+/* ---- flags ---- */
+
+struct flags_walk {
+	const struct op_flags *op;
+	uint64_t bits[2];
+};
+
+static uint64_t mix(enum flags_mode mode, uint64_t old, uint64_t given)
+{
+	if (mode == FLAGS_REPLACE)
+		return given;
+	return mode == FLAGS_ADD ? old | given : old & ~given;
+}
+
+static int flags_each(struct walk *w, struct row *row, struct err *err)
+{
+	const struct flags_walk *f = w->op;
+	struct api_entry *x = &row->entry, old = *x;
+	if (x->modseq > f->op->unchanged_since) {
+		vec_push(&w->result->failed, &x->uid);
+		return 0;
+	}
+	w->result->done_count++;
+	x->flags = (uint8_t)mix(f->op->mode, x->flags, f->op->flags & FLAGS_ALL);
+	x->keywords_low = mix(f->op->mode, x->keywords_low, f->bits[0]);
+	x->keywords_high = mix(f->op->mode, x->keywords_high, f->bits[1]);
+	if (x->flags == old.flags && x->keywords_low == old.keywords_low &&
+		x->keywords_high == old.keywords_high)
+		return 0; /* a change that changes nothing gives no modseq: RFC 7162 3.1.3 */
+	x->modseq = walk_modseq(w);
+	if (sql_run(&w->e->conn,
+		    sql_bound(&w->e->conn, SQL_ENTRY_FLAGS, "iiiiii", (int64_t)x->flags,
+			    (int64_t)x->keywords_low, (int64_t)x->keywords_high, (int64_t)x->modseq,
+			    (int64_t)w->m->id, (int64_t)x->uid),
+		    err) < 0)
+		return -1;
+	count_entry(w->m, &old, false);
+	count_entry(w->m, x, true);
+	tell(w->e, CHANGE_ENTRY, w->m, x);
+	return 0;
+}
+
+int sqlite_op_flags(struct sqlite_engine *e, struct op *op, struct err *err)
+{
+	struct account_state *a = state_by(e, &op->by, err);
+	struct mailbox_state *m = a ? state_owned(e, op->flags.mailbox, a->id, err) : NULL;
+	struct flags_walk f = { .op = &op->flags };
+	if (m == NULL)
+		return -1;
+	if (op->flags.mode > FLAGS_REMOVE)
+		return fail(err, ERR_SYNTAX, "no such mode");
+	bool make = op->flags.mode != FLAGS_REMOVE;
+	if (keyword_bits(e, m, op->flags.keywords, make, f.bits, err) < 0)
+		return -1;
+	struct walk w = {
+		.e = e, .a = a, .m = m, .result = &op->result, .each = flags_each, .op = &f
+	};
+	return walk(&w, op->flags.uids, err);
+}
+
+/* ---- copy and move ---- */
+
+struct copy_walk {
+	struct mailbox_state *to;
+	bool move;
+	int16_t bit_of[LIMIT_KEYWORDS]; /* a keyword's bit in the target; -1: dropped, -2: not asked
+					 */
+};
+
+/* Keywords go along by name. What the target has no room for is left out: RFC 9051 6.4.7 asks for
+ * the flags to be kept, but not at the price of the message. */
+static int copy_keyword(struct walk *w, struct copy_walk *c, int bit, struct err *err)
+{
+	if (c->bit_of[bit] == -2) {
+		bool room = c->to->n_keywords < LIMIT_KEYWORDS;
+		int to = keyword_bit(w->e, c->to, w->m->keywords[bit], room, err);
+		if (to == -2)
+			return -1;
+		c->bit_of[bit] = (int16_t)to;
+	}
+	return 0;
+}
+
+static int copy_keywords(struct walk *w, struct copy_walk *c, struct api_entry *x, struct err *err)
+{
+	uint64_t old[2] = { x->keywords_low, x->keywords_high }, bits[2] = { 0, 0 };
+	if ((old[0] | old[1]) == 0 || c->to == w->m)
+		return 0;
+	if (state_keywords(w->e, w->m, err) < 0 || state_keywords(w->e, c->to, err) < 0)
+		return -1;
+	for (int bit = 0; bit < (int)w->m->n_keywords; bit++) {
+		if (!(old[bit / 64] >> (bit % 64) & 1))
+			continue;
+		if (copy_keyword(w, c, bit, err) < 0)
+			return -1;
+		if (c->bit_of[bit] >= 0)
+			set_bit(bits, c->bit_of[bit]);
+	}
+	x->keywords_low = bits[0];
+	x->keywords_high = bits[1];
+	return 0;
+}
+
+static int leave_source(struct walk *w, struct row *row, struct err *err)
+{
+	struct api_entry gone = row->entry;
+	gone.modseq = walk_modseq(w);
+	if (delete_entry(w->e, w->m, &gone, err) < 0)
+		return -1;
+	count_entry(w->m, &gone, false);
+	tell(w->e, CHANGE_EXPUNGED, w->m, &gone);
+	return 0;
+}
+
+static int copy_each(struct walk *w, struct row *row, struct err *err)
+{
+	struct copy_walk *c = (struct copy_walk *)(uintptr_t)w->op;
+	struct mailbox_state *to = c->to;
+	uint32_t from = row->entry.uid;
+	if (!c->move && !has_room(w->a, row->entry.size))
+		return fail(err, ERR_QUOTA, "the account is over its quota");
+	if (to->uidnext == UINT32_MAX)
+		return fail(err, ERR_LIMIT, "the mailbox has given all its UIDs");
+	if (c->move && leave_source(w, row, err) < 0)
+		return -1;
+	if (w->modseq == 0)
+		w->modseq = state_next_modseq(w->e, w->a);
+	if (copy_keywords(w, c, &row->entry, err) < 0)
+		return -1;
+	state_touch_mailbox(w->e, to);
+	row->entry.uid = to->uidnext++;
+	row->entry.modseq = to->modseq = w->modseq;
+	if (insert_entry(w->e, to, row, err) < 0)
+		return -1;
+	count_entry(to, &row->entry, true);
+	if (!c->move)
+		charge(w->e, w->a, row->entry.size, true);
+	tell(w->e, CHANGE_ENTRY, to, &row->entry);
+	struct api_pair pair = { .from = from, .to = row->entry.uid };
+	vec_push(&w->result->pairs, &pair);
+	w->result->done_count++;
+	return 0;
+}
+
+int sqlite_entries_copy(struct sqlite_engine *e, struct account_state *a,
+	struct mailbox_state *from, struct mailbox_state *to, struct api_range_list uids, bool move,
+	struct op_result *result, struct err *err)
+{
+	struct copy_walk c = { .to = to, .move = move };
+	for (size_t i = 0; i < LIMIT_KEYWORDS; i++)
+		c.bit_of[i] = -2;
+	struct walk w = {
+		.e = e, .a = a, .m = from, .result = result, .each = copy_each, .op = &c
+	};
+	if (walk(&w, uids, err) < 0)
+		return -1;
+	result->uidvalidity = to->uidvalidity;
+	result->mailbox = to->id;
+	return 0;
+}
+
+int sqlite_op_copy(struct sqlite_engine *e, struct op *op, struct err *err)
+{
+	struct account_state *a = state_by(e, &op->by, err);
+	struct mailbox_state *from = a ? state_owned(e, op->copy.mailbox, a->id, err) : NULL;
+	struct mailbox_state *to = from ? state_owned(e, op->copy.target, a->id, err) : NULL;
+	if (to == NULL)
+		return -1;
+	return sqlite_entries_copy(e, a, from, to, op->copy.uids, op->copy.move, &op->result, err);
+}
+
+/* ---- expunge ---- */
+
+static int expunge_each(struct walk *w, struct row *row, struct err *err)
+{
+	const struct op_expunge *op = w->op;
+	struct api_entry *x = &row->entry;
+	if (op->deleted_only && !(x->flags & FLAG_DELETED))
+		return 0;
+	if (op->before && x->time >= op->before)
+		return 0;
+	x->modseq = walk_modseq(w);
+	if (delete_entry(w->e, w->m, x, err) < 0)
+		return -1;
+	count_entry(w->m, x, false);
+	charge(w->e, w->a, x->size, false);
+	tell(w->e, CHANGE_EXPUNGED, w->m, x);
+	w->result->done_count++;
+	return 0;
+}
+
+int sqlite_op_expunge(struct sqlite_engine *e, struct op *op, struct err *err)
+{
+	struct account_state *a = state_by(e, &op->by, err);
+	struct mailbox_state *m = a ? state_owned(e, op->expunge.mailbox, a->id, err) : NULL;
+	if (m == NULL)
+		return -1;
+	struct walk w = { .e = e,
+		.a = a,
+		.m = m,
+		.result = &op->result,
+		.each = expunge_each,
+		.op = &op->expunge };
+	return walk(&w, op->expunge.uids, err);
+}

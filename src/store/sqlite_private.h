@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The inside of the SQLite engine: a connection with its kept statements, and the parts of
+ * engine_sqlite.c that have files of their own. No other file includes this.
+ *
+ *     sqlite3_stmt *st = sql_bound(c, SQL_ACCOUNT_BY_ID, "i", id);
+ *     int rc = sql_row(c, st, err);       1: a row, 0: none, -1: failed; then sql_end(st)
+ *
+ * Format letters of sql_bound: i int64_t, t struct str as text, b struct str as blob.
+ */
+#ifndef CULVER_STORE_SQLITE_PRIVATE_H
+#define CULVER_STORE_SQLITE_PRIVATE_H
+
+#include <sqlite3.h>
+
+#include "base/map.h"
+#include "store/engine.h"
+
+/* Every statement, in the order of sqlite_statements.c. */
+enum sql {
+	SQL_BEGIN,
+	SQL_BEGIN_READ,
+	SQL_COMMIT,
+	SQL_ROLLBACK,
+	SQL_SAVEPOINT,
+	SQL_RELEASE,
+	SQL_ROLLBACK_TO,
+	SQL_META_GET,
+	SQL_META_PUT,
+	SQL_ACCOUNT_BY_ADDRESS,
+	SQL_ACCOUNT_BY_ID,
+	SQL_ACCOUNT_FIRST,
+	SQL_ACCOUNT_FIRST_OF,
+	SQL_ACCOUNT_EACH,
+	SQL_ACCOUNT_INSERT,
+	SQL_ACCOUNT_VERIFIER,
+	SQL_ACCOUNT_SET,
+	SQL_ACCOUNT_STATE,
+	SQL_ACCOUNT_STATE_PUT,
+	SQL_ACCOUNT_DELETE,
+	SQL_DOMAIN,
+	SQL_DOMAIN_EACH,
+	SQL_DOMAIN_INSERT,
+	SQL_DOMAIN_DELETE,
+	SQL_DOMAIN_SET,
+	SQL_DOMAIN_IN_USE,
+	SQL_ALIAS_TARGETS,
+	SQL_ALIAS_EACH,
+	SQL_ALIAS_INSERT,
+	SQL_ALIAS_DELETE,
+	SQL_ALIAS_DELETE_ALL,
+	SQL_ALIAS_COUNT,
+	SQL_ALIAS_FORGET_TARGET,
+	SQL_MAILBOX_BY_ID,
+	SQL_MAILBOX_BY_NAME,
+	SQL_MAILBOX_EACH,
+	SQL_MAILBOX_COUNT,
+	SQL_MAILBOX_FIRST,
+	SQL_MAILBOX_INSERT,
+	SQL_MAILBOX_STATE_PUT,
+	SQL_MAILBOX_RENAME,
+	SQL_MAILBOX_CHILDREN,
+	SQL_MAILBOX_DELETE,
+	SQL_MAILBOX_ENTRIES_DELETE,
+	SQL_MAILBOX_TOMBSTONES_DELETE,
+	SQL_MAILBOX_KEYWORDS_DELETE,
+	SQL_MAILBOX_SEEN_DELETE,
+	SQL_SUBSCRIBE,
+	SQL_UNSUBSCRIBE,
+	SQL_SUBSCRIPTION_COUNT,
+	SQL_SUBSCRIPTIONS_DELETE,
+	SQL_KEYWORDS,
+	SQL_KEYWORD_INSERT,
+	SQL_BODY_INSERT,
+	SQL_BODY_EACH,
+	SQL_BODY_COUNT,
+	SQL_ENTRY_INSERT,
+	SQL_ENTRIES,
+	SQL_ENTRY_FLAGS,
+	SQL_ENTRY_DELETE,
+	SQL_ENTRY_PLACE,
+	SQL_TOMBSTONE,
+	SQL_COUNTS,
+	SQL_CHECK_COUNTERS,
+	SQL_CHECK_BODIES,
+	SQL_CHECK_ORPHANS,
+	SQL_STATEMENTS
+};
+extern const char *const sql_text[SQL_STATEMENTS];
+
+/* A connection: the writer's, or a reader's. */
+struct sqlite_reader {
+	struct reader reader;
+	sqlite3 *db;
+	sqlite3_stmt *kept[SQL_STATEMENTS];
+};
+
+static inline struct sqlite_reader *sqlite_reader_of(struct reader *r)
+{
+	return CONTAINER_OF(r, struct sqlite_reader, reader);
+}
+
+/* Rows that transactions change again and again are kept here, and written once at the end of the
+ * group. `saved` is what the row was before the running transaction touched it. */
+struct account_state {
+	uint64_t id, epoch, modseq;
+	bool active;
+	uint64_t quota_bytes, quota_messages, used_bytes, used_messages;
+	bool dirty;
+	struct account_state *saved;
+};
+struct mailbox_state {
+	uint64_t id, account, modseq;
+	uint32_t uidvalidity, uidnext;
+	uint64_t messages, unseen, deleted, size;
+	bool dirty;
+	bool keywords_known;
+	uint32_t n_keywords;
+	struct str *keywords; /* LIMIT_KEYWORDS of them, or NULL; array and bytes are owned */
+	struct mailbox_state *saved;
+};
+
+struct sqlite_engine {
+	struct engine engine;
+	struct sqlite_reader conn; /* the writer's */
+	sqlite3 *checkpointer;     /* the maintainer's */
+	const struct seams *seams;
+	bool read_only;
+	struct engine_identity identity;
+	struct segment_end tail; /* identity.committed with what the running group adds */
+	uint32_t uidvalidity;    /* the last that was given to a mailbox */
+	struct map accounts;     /* id -> struct account_state */
+	struct map mailboxes;    /* id -> struct mailbox_state */
+	struct map inboxes;      /* account -> struct mailbox_state */
+	struct vec touched_accounts, touched_mailboxes; /* by the running transaction */
+	struct vec dirty_accounts, dirty_mailboxes;     /* by the running group */
+	struct txn *txn;                                /* the running one */
+};
+
+static inline struct sqlite_engine *sqlite_engine_of(struct engine *e)
+{
+	return CONTAINER_OF(e, struct sqlite_engine, engine);
+}
+
+/* ---- sqlite_db.c ---- */
+/* Opens the ledger; flags as sqlite3_open_v2. */
+sqlite3 *sqlite_db_open(const struct seams *, const char *name, int flags, struct err *err);
+int sqlite_exec(sqlite3 *db, const char *sql, struct err *err);
+void sqlite_reader_init(struct sqlite_reader *c, sqlite3 *db);
+void sqlite_reader_done(struct sqlite_reader *c);
+/* The kept statement, reset, with the values bound; aborts on a statement that does not compile
+ * (a bug), NULL never. */
+sqlite3_stmt *sql_bound(struct sqlite_reader *c, enum sql which, const char *format, ...);
+/* 1 a row, 0 the end, -1 with err. At 0 and -1 the statement has been reset. */
+int sql_row(struct sqlite_reader *c, sqlite3_stmt *st, struct err *err);
+static inline void sql_end(sqlite3_stmt *st)
+{
+	sqlite3_reset(st);
+}
+/* Runs a statement that gives no rows. */
+int sql_run(struct sqlite_reader *c, sqlite3_stmt *st, struct err *err);
+/* fail() from the connection's last error. */
+int sqlite_fail(sqlite3 *db, struct err *err);
+static inline uint64_t sql_u64(sqlite3_stmt *st, int column)
+{
+	return (uint64_t)sqlite3_column_int64(st, column);
+}
+static inline uint32_t sql_u32(sqlite3_stmt *st, int column)
+{
+	return (uint32_t)sqlite3_column_int64(st, column);
+}
+static inline struct str sql_str(sqlite3_stmt *st, int column)
+{
+	const void *p = sqlite3_column_blob(st, column);
+	return str_make(p, (size_t)sqlite3_column_bytes(st, column));
+}
+/* Copies a text column into room (with a NUL), cut at it. */
+void sql_copy_text(sqlite3_stmt *st, int column, char *room, size_t size);
+int sqlite_meta_get(struct sqlite_reader *c, const char *key, uint64_t *ret, struct err *err);
+int sqlite_meta_put(struct sqlite_reader *c, const char *key, uint64_t value, struct err *err);
+
+/* ---- sqlite_schema.c ---- */
+/* Brings the file to this program's version; refuses newer ones. G8 */
+int sqlite_schema_bring(sqlite3 *db, const struct seams *, bool read_only, struct err *err);
+
+/* ---- sqlite_state.c ---- */
+struct account_state *state_account(struct sqlite_engine *, uint64_t id, struct err *err);
+struct mailbox_state *state_mailbox(struct sqlite_engine *, uint64_t id, struct err *err);
+struct mailbox_state *state_inbox(struct sqlite_engine *, uint64_t account, struct err *err);
+/* To be called before a field is changed: keeps the old one for a roll-back, marks as dirty. */
+void state_touch_account(struct sqlite_engine *, struct account_state *a);
+void state_touch_mailbox(struct sqlite_engine *, struct mailbox_state *m);
+/* Checks `by` against the account: ERR_EXPIRED, ERR_NOT_FOUND. */
+struct account_state *state_by(struct sqlite_engine *, const struct op_by *, struct err *err);
+/* The mailbox, when it belongs to the account: ERR_NOT_FOUND else. I11 */
+struct mailbox_state *state_owned(
+	struct sqlite_engine *, uint64_t mailbox, uint64_t account, struct err *err);
+int state_keywords(struct sqlite_engine *, struct mailbox_state *m, struct err *err);
+/* The transaction is over: forget or restore what was saved. */
+void state_settle(struct sqlite_engine *, bool failed);
+/* Writes what is dirty. */
+int state_write(struct sqlite_engine *, struct err *err);
+/* Forgets all, written or not. */
+void state_clear(struct sqlite_engine *);
+void state_init(struct sqlite_engine *);
+void state_done(struct sqlite_engine *);
+/* Between groups: forgets all when it has become large. */
+void state_trim(struct sqlite_engine *);
+uint64_t state_next_modseq(struct sqlite_engine *, struct account_state *a);
+void state_change(struct sqlite_engine *, const struct change *change);
+
+/* ---- operations: sqlite_entries.c, sqlite_mailboxes.c, sqlite_accounts.c ---- */
+typedef int (*sqlite_op)(struct sqlite_engine *, struct op *, struct err *);
+int sqlite_op_body(struct sqlite_engine *, struct op *, struct err *);
+int sqlite_op_land(struct sqlite_engine *, struct op *, struct err *);
+int sqlite_op_flags(struct sqlite_engine *, struct op *, struct err *);
+int sqlite_op_copy(struct sqlite_engine *, struct op *, struct err *);
+int sqlite_op_expunge(struct sqlite_engine *, struct op *, struct err *);
+int sqlite_op_mailbox_create(struct sqlite_engine *, struct op *, struct err *);
+int sqlite_op_mailbox_delete(struct sqlite_engine *, struct op *, struct err *);
+int sqlite_op_mailbox_rename(struct sqlite_engine *, struct op *, struct err *);
+int sqlite_op_subscribe(struct sqlite_engine *, struct op *, struct err *);
+int sqlite_op_account_add(struct sqlite_engine *, struct op *, struct err *);
+int sqlite_op_account_password(struct sqlite_engine *, struct op *, struct err *);
+int sqlite_op_account_remove(struct sqlite_engine *, struct op *, struct err *);
+int sqlite_op_account_set(struct sqlite_engine *, struct op *, struct err *);
+int sqlite_op_domain_add(struct sqlite_engine *, struct op *, struct err *);
+int sqlite_op_domain_remove(struct sqlite_engine *, struct op *, struct err *);
+int sqlite_op_domain_set(struct sqlite_engine *, struct op *, struct err *);
+int sqlite_op_alias_add(struct sqlite_engine *, struct op *, struct err *);
+int sqlite_op_alias_remove(struct sqlite_engine *, struct op *, struct err *);
+
+/* A mailbox of the account; ret_id and status in *ret. name is canonical and free. */
+int sqlite_mailbox_make(struct sqlite_engine *, uint64_t account, struct str name, uint16_t use,
+	struct mailbox_row *ret, struct err *err);
+/* Removes a mailbox with its rows. */
+int sqlite_mailbox_drop(
+	struct sqlite_engine *, struct account_state *a, uint64_t mailbox, struct err *err);
+/* Moves or copies entries in ranges from one mailbox to another. pairs may be NULL. */
+int sqlite_entries_copy(struct sqlite_engine *, struct account_state *a, struct mailbox_state *from,
+	struct mailbox_state *to, struct api_range_list uids, bool move, struct op_result *result,
+	struct err *err);
+
+/* ---- sqlite_read.c ---- */
+int sqlite_account_by_address(struct reader *, struct str, struct account_row *, struct err *err);
+int sqlite_account_by_id(struct reader *, uint64_t, struct account_row *, struct err *err);
+int sqlite_account_first(struct reader *, struct str domain, uint64_t *, struct err *err);
+int sqlite_domain(struct reader *, struct str name, char *ret_catch_all, struct err *err);
+int sqlite_alias_targets(struct reader *, struct str address, each_str, void *, struct err *err);
+int sqlite_account_each(struct reader *, uint64_t after,
+	int (*)(void *, const struct account_row *), void *, struct err *err);
+int sqlite_domain_each(
+	struct reader *, int (*)(void *, const struct api_domain *), void *, struct err *err);
+int sqlite_alias_each(struct reader *, each_str, void *, struct err *err);
+int sqlite_mailbox_each(struct reader *, uint64_t account,
+	int (*)(void *, const struct api_mailbox *), void *, struct err *err);
+int sqlite_mailbox_by_name(
+	struct reader *, uint64_t account, struct str, struct mailbox_row *, struct err *err);
+int sqlite_mailbox_by_id(struct reader *, uint64_t, struct mailbox_row *, struct err *err);
+int sqlite_view(struct reader *, uint64_t mailbox, uint32_t after, size_t rows,
+	struct mailbox_row *, struct arena *, struct vec *keywords, struct vec *entries,
+	struct err *err);
+int sqlite_entry(
+	struct reader *, uint64_t mailbox, uint32_t uid, struct entry_place *, struct err *err);
+int sqlite_body_each(struct reader *, uint64_t after, size_t n,
+	int (*)(void *, const struct body_place *), void *, struct err *err);
+int sqlite_counts(struct reader *, struct ledger_counts *, struct err *err);
+int sqlite_check(struct reader *, int (*)(void *, struct str), void *, struct err *err);
+
+#endif

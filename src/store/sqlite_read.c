@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Reads of the SQLite engine. Each is one snapshot that ends with the call: a statement that is
+ * reset holds none, and a walk that takes two statements is inside BEGIN and COMMIT.
+ */
+#include "store/sqlite_private.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* ---- accounts, domains, aliases ---- */
+
+static void account_from_row(sqlite3_stmt *st, struct account_row *ret)
+{
+	*ret = (struct account_row){ .id = sql_u64(st, 0),
+		.epoch = sql_u64(st, 1),
+		.modseq = sql_u64(st, 2),
+		.kind = (uint8_t)sql_u32(st, 5),
+		.active = sql_u32(st, 6) != 0,
+		.services = sql_u32(st, 7),
+		.quota_bytes = sql_u64(st, 8),
+		.quota_messages = sql_u64(st, 9),
+		.used_bytes = sql_u64(st, 10),
+		.used_messages = sql_u64(st, 11),
+		.pop3_retention = (uint8_t)sql_u32(st, 12),
+		.pop3_expire_days = sql_u32(st, 13) };
+	sql_copy_text(st, 3, ret->address, sizeof(ret->address));
+	sql_copy_text(st, 4, ret->verifier, sizeof(ret->verifier));
+}
+
+/* The one row of a statement: 0, or -1 with ERR_NOT_FOUND and the text. */
+static int one(struct sqlite_reader *c, sqlite3_stmt *st, const char *missing, struct err *err)
+{
+	int row = sql_row(c, st, err);
+	if (row == 0)
+		return fail(err, ERR_NOT_FOUND, "%s", missing);
+	return row < 0 ? -1 : 0;
+}
+
+int sqlite_account_by_address(
+	struct reader *r, struct str address, struct account_row *ret, struct err *err)
+{
+	struct sqlite_reader *c = sqlite_reader_of(r);
+	sqlite3_stmt *st = sql_bound(c, SQL_ACCOUNT_BY_ADDRESS, "t", address);
+	if (one(c, st, "no such account", err) < 0)
+		return -1;
+	account_from_row(st, ret);
+	sql_end(st);
+	return 0;
+}
+
+int sqlite_account_by_id(struct reader *r, uint64_t id, struct account_row *ret, struct err *err)
+{
+	struct sqlite_reader *c = sqlite_reader_of(r);
+	sqlite3_stmt *st = sql_bound(c, SQL_ACCOUNT_BY_ID, "i", (int64_t)id);
+	if (one(c, st, "no such account", err) < 0)
+		return -1;
+	account_from_row(st, ret);
+	sql_end(st);
+	return 0;
+}
+
+int sqlite_account_first(struct reader *r, struct str domain, uint64_t *ret, struct err *err)
+{
+	struct sqlite_reader *c = sqlite_reader_of(r);
+	sqlite3_stmt *st = domain.n ? sql_bound(c, SQL_ACCOUNT_FIRST_OF, "t", domain)
+				    : sql_bound(c, SQL_ACCOUNT_FIRST, "");
+	if (one(c, st, "no account", err) < 0)
+		return -1;
+	*ret = sql_u64(st, 0);
+	sql_end(st);
+	return 0;
+}
+
+int sqlite_domain(struct reader *r, struct str name, char *ret_catch_all, struct err *err)
+{
+	struct sqlite_reader *c = sqlite_reader_of(r);
+	sqlite3_stmt *st = sql_bound(c, SQL_DOMAIN, "t", name);
+	if (one(c, st, "no such domain", err) < 0)
+		return -1;
+	sql_copy_text(st, 0, ret_catch_all, LIMIT_ADDRESS_BYTES + 1);
+	sql_end(st);
+	return 0;
+}
+
+/* Gives each row's first two columns (the second may be missing) to each(). */
+static int each_pair(
+	struct sqlite_reader *c, sqlite3_stmt *st, each_str each, void *arg, struct err *err)
+{
+	int row, rc = 0;
+	while (rc == 0 && (row = sql_row(c, st, err)) != 0) {
+		if (row < 0)
+			return -1;
+		rc = each(arg, sql_str(st, 0),
+			sqlite3_column_count(st) > 1 ? sql_str(st, 1) : STR_NONE);
+	}
+	if (st)
+		sql_end(st);
+	return rc;
+}
+
+int sqlite_alias_targets(
+	struct reader *r, struct str address, each_str each, void *arg, struct err *err)
+{
+	struct sqlite_reader *c = sqlite_reader_of(r);
+	return each_pair(c, sql_bound(c, SQL_ALIAS_TARGETS, "t", address), each, arg, err);
+}
+
+int sqlite_alias_each(struct reader *r, each_str each, void *arg, struct err *err)
+{
+	struct sqlite_reader *c = sqlite_reader_of(r);
+	return each_pair(c, sql_bound(c, SQL_ALIAS_EACH, ""), each, arg, err);
+}
+
+int sqlite_account_each(struct reader *r, uint64_t after,
+	int (*each)(void *, const struct account_row *), void *arg, struct err *err)
+{
+	struct sqlite_reader *c = sqlite_reader_of(r);
+	sqlite3_stmt *st = sql_bound(c, SQL_ACCOUNT_EACH, "i", (int64_t)after);
+	int row, rc = 0;
+	while (rc == 0 && (row = sql_row(c, st, err)) != 0) {
+		struct account_row account;
+		if (row < 0)
+			return -1;
+		account_from_row(st, &account);
+		rc = each(arg, &account);
+	}
+	sql_end(st);
+	return rc;
+}
+
+int sqlite_domain_each(struct reader *r, int (*each)(void *, const struct api_domain *), void *arg,
+	struct err *err)
+{
+	struct sqlite_reader *c = sqlite_reader_of(r);
+	sqlite3_stmt *st = sql_bound(c, SQL_DOMAIN_EACH, "");
+	int row, rc = 0;
+	while (rc == 0 && (row = sql_row(c, st, err)) != 0) {
+		if (row < 0)
+			return -1;
+		struct api_domain domain = { .name = sql_str(st, 0),
+			.catch_all = sql_str(st, 1),
+			.accounts = sql_u32(st, 2) };
+		rc = each(arg, &domain);
+	}
+	sql_end(st);
+	return rc;
+}
+
+/* ---- mailboxes ---- */
+
+static struct api_mailbox mailbox_from_row(sqlite3_stmt *st)
+{
+	return (struct api_mailbox){ .id = sql_u64(st, 0),
+		.name = sql_str(st, 1),
+		.special_use = (uint16_t)sql_u32(st, 2),
+		.uidvalidity = sql_u32(st, 3),
+		.uidnext = sql_u32(st, 4),
+		.highest_modseq = sql_u64(st, 5),
+		.messages = sql_u32(st, 6),
+		.unseen = sql_u32(st, 7),
+		.deleted = sql_u32(st, 8),
+		.size = sql_u64(st, 9),
+		.exists = sql_u64(st, 0) != 0,
+		.subscribed = sql_u32(st, 11) != 0 };
+}
+
+int sqlite_mailbox_each(struct reader *r, uint64_t account,
+	int (*each)(void *, const struct api_mailbox *), void *arg, struct err *err)
+{
+	struct sqlite_reader *c = sqlite_reader_of(r);
+	sqlite3_stmt *st = sql_bound(c, SQL_MAILBOX_EACH, "i", (int64_t)account);
+	int row, rc = 0;
+	while (rc == 0 && (row = sql_row(c, st, err)) != 0) {
+		if (row < 0)
+			return -1;
+		struct api_mailbox mailbox = mailbox_from_row(st);
+		rc = each(arg, &mailbox);
+	}
+	sql_end(st);
+	return rc;
+}
+
+static int mailbox_row(
+	struct sqlite_reader *c, sqlite3_stmt *st, struct mailbox_row *ret, struct err *err)
+{
+	if (one(c, st, "no such mailbox", err) < 0)
+		return -1;
+	ret->status = mailbox_from_row(st);
+	ret->account = sql_u64(st, 10);
+	sql_copy_text(st, 1, ret->name, sizeof(ret->name));
+	ret->status.name = str_from(ret->name);
+	sql_end(st);
+	return 0;
+}
+
+int sqlite_mailbox_by_name(struct reader *r, uint64_t account, struct str name,
+	struct mailbox_row *ret, struct err *err)
+{
+	struct sqlite_reader *c = sqlite_reader_of(r);
+	return mailbox_row(
+		c, sql_bound(c, SQL_MAILBOX_BY_NAME, "it", (int64_t)account, name), ret, err);
+}
+
+int sqlite_mailbox_by_id(struct reader *r, uint64_t id, struct mailbox_row *ret, struct err *err)
+{
+	struct sqlite_reader *c = sqlite_reader_of(r);
+	return mailbox_row(c, sql_bound(c, SQL_MAILBOX_BY_ID, "i", (int64_t)id), ret, err);
+}
+
+/* ---- views ---- */
+
+static int read_keywords(struct sqlite_reader *c, uint64_t mailbox, struct arena *arena,
+	struct vec *keywords, struct err *err)
+{
+	sqlite3_stmt *st = sql_bound(c, SQL_KEYWORDS, "i", (int64_t)mailbox);
+	int row;
+	while ((row = sql_row(c, st, err)) > 0) {
+		struct str name = arena_str(arena, sql_str(st, 1));
+		if (name.p == NULL || vec_push(keywords, &name) == NULL) {
+			sql_end(st);
+			return fail(err, ERR_LIMIT, "too many keywords");
+		}
+	}
+	return row;
+}
+
+static int read_entries(struct sqlite_reader *c, uint64_t mailbox, uint32_t after, size_t rows,
+	struct vec *entries, struct err *err)
+{
+	if (after == UINT32_MAX)
+		return 0;
+	sqlite3_stmt *st = sql_bound(c, SQL_ENTRIES, "iiii", (int64_t)mailbox, (int64_t)after + 1,
+		(int64_t)UINT32_MAX, (int64_t)rows);
+	int row;
+	while ((row = sql_row(c, st, err)) > 0) {
+		struct api_entry *entry = vec_push(entries, NULL);
+		if (entry == NULL) {
+			sql_end(st);
+			return fail(err, ERR_LIMIT, "the mailbox is too large for a view");
+		}
+		entry->uid = sql_u32(st, 0);
+		entry->flags = (uint8_t)sql_u32(st, 1);
+		entry->keywords_low = sql_u64(st, 2);
+		entry->keywords_high = sql_u64(st, 3);
+		entry->modseq = sql_u64(st, 4);
+		entry->size = sql_u64(st, 5);
+		entry->time = sqlite3_column_int64(st, 6);
+		entry->entry_id = sql_u64(st, 7);
+	}
+	return row;
+}
+
+int sqlite_view(struct reader *r, uint64_t mailbox, uint32_t after, size_t rows,
+	struct mailbox_row *ret, struct arena *arena, struct vec *keywords, struct vec *entries,
+	struct err *err)
+{
+	struct sqlite_reader *c = sqlite_reader_of(r);
+	if (sql_run(c, sql_bound(c, SQL_BEGIN_READ, ""), err) < 0)
+		return -1;
+	int rc = sqlite_mailbox_by_id(r, mailbox, ret, err);
+	if (rc == 0 && keywords)
+		rc = read_keywords(c, mailbox, arena, keywords, err);
+	if (rc == 0)
+		rc = read_entries(c, mailbox, after, rows, entries, err);
+	sql_run(c, sql_bound(c, SQL_COMMIT, ""), NULL);
+	return rc;
+}
+
+/* ---- bodies ---- */
+
+static void body_from_row(sqlite3_stmt *st, int at, struct body_place *ret)
+{
+	*ret = (struct body_place){ .ref = { .id = sql_u64(st, at),
+					    .segment = sql_u32(st, at + 1),
+					    .offset = sql_u64(st, at + 2),
+					    .length = sql_u64(st, at + 3) },
+		.size = sql_u64(st, at + 4) };
+	struct str hash = sql_str(st, at + 5);
+	if (hash.n == sizeof(ret->sha256))
+		memcpy(ret->sha256, hash.p, hash.n);
+}
+
+int sqlite_entry(
+	struct reader *r, uint64_t mailbox, uint32_t uid, struct entry_place *ret, struct err *err)
+{
+	struct sqlite_reader *c = sqlite_reader_of(r);
+	sqlite3_stmt *st = sql_bound(c, SQL_ENTRY_PLACE, "ii", (int64_t)mailbox, (int64_t)uid);
+	if (one(c, st, "no such message", err) < 0)
+		return -1;
+	*ret = (struct entry_place){
+		.prefix_at = sql_u32(st, 0), .prefix_size = sql_u32(st, 1), .size = sql_u64(st, 2)
+	};
+	bool has_body = sqlite3_column_type(st, 3) != SQLITE_NULL;
+	if (has_body)
+		body_from_row(st, 3, &ret->body);
+	sql_end(st);
+	if (!has_body)
+		return fail_log(err, ERR_CORRUPT, "ledger: mailbox %" PRIu64 " uid %u has no body",
+			mailbox, uid);
+	return 0;
+}
+
+int sqlite_body_each(struct reader *r, uint64_t after, size_t n,
+	int (*each)(void *, const struct body_place *), void *arg, struct err *err)
+{
+	struct sqlite_reader *c = sqlite_reader_of(r);
+	sqlite3_stmt *st = sql_bound(c, SQL_BODY_EACH, "ii", (int64_t)after, (int64_t)n);
+	int row, rc = 0;
+	while (rc == 0 && (row = sql_row(c, st, err)) != 0) {
+		struct body_place body;
+		if (row < 0)
+			return -1;
+		body_from_row(st, 0, &body);
+		rc = each(arg, &body);
+	}
+	sql_end(st);
+	return rc;
+}
+
+int sqlite_counts(struct reader *r, struct ledger_counts *ret, struct err *err)
+{
+	struct sqlite_reader *c = sqlite_reader_of(r);
+	sqlite3_stmt *st = sql_bound(c, SQL_COUNTS, "");
+	if (one(c, st, "no counts", err) < 0)
+		return -1;
+	*ret = (struct ledger_counts){ .accounts = sql_u64(st, 0),
+		.messages = sql_u64(st, 1),
+		.bodies = sql_u64(st, 2),
+		.epoch = sql_u64(st, 3) };
+	sql_end(st);
+	return 0;
+}
+
+/* ---- check ---- */
+
+struct finder {
+	int (*each)(void *, struct str);
+	void *arg;
+};
+
+static int find(struct finder *f, const char *format, ...) PRINTF_LIKE(2, 3);
+static int find(struct finder *f, const char *format, ...)
+{
+	char text[400];
+	va_list values;
+	va_start(values, format);
+	vsnprintf(text, sizeof(text), format, values);
+	va_end(values);
+	return f->each(f->arg, str_from(text));
+}
+
+/* A mailbox's counters against its entries. */
+static int check_counters(struct finder *f, sqlite3_stmt *st)
+{
+	static const struct {
+		int kept, real;
+		const char *what;
+	} columns[] = { { 2, 4, "messages" }, { 3, 5, "bytes" }, { 8, 9, "unseen" },
+		{ 10, 11, "deleted" } };
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(columns); i++)
+		if (sql_u64(st, columns[i].kept) != sql_u64(st, columns[i].real))
+			rc = find(f, "mailbox %" PRIu64 ": %s: kept %" PRIu64 ", found %" PRIu64,
+				sql_u64(st, 0), columns[i].what, sql_u64(st, columns[i].kept),
+				sql_u64(st, columns[i].real));
+	if (rc == 0 && sql_u64(st, 6) >= sql_u64(st, 7))
+		rc = find(f, "mailbox %" PRIu64 ": a UID is above UIDNEXT", sql_u64(st, 0));
+	return rc;
+}
+
+static int check_body(struct finder *f, sqlite3_stmt *st)
+{
+	return find(f, "mailbox %" PRIu64 " uid %" PRIu64 ": body %" PRIu64 " has no row",
+		sql_u64(st, 0), sql_u64(st, 1), sql_u64(st, 2));
+}
+
+static int check_orphan(struct finder *f, sqlite3_stmt *st)
+{
+	return find(f, "%" PRIu64 " entries of mailbox %" PRIu64 ", which does not exist",
+		sql_u64(st, 2), sql_u64(st, 0));
+}
+
+static int check_rows(struct sqlite_reader *c, enum sql which,
+	int (*check)(struct finder *, sqlite3_stmt *), struct finder *f, struct err *err)
+{
+	sqlite3_stmt *st = sql_bound(c, which, "");
+	int row, rc = 0;
+	while (rc == 0 && (row = sql_row(c, st, err)) != 0) {
+		if (row < 0)
+			return -1;
+		rc = check(f, st);
+	}
+	sql_end(st);
+	return rc;
+}
+
+static int check_pages(struct sqlite_reader *c, struct finder *f, struct err *err)
+{
+	sqlite3_stmt *st = NULL;
+	if (sqlite3_prepare_v2(c->db, "PRAGMA integrity_check(100)", -1, &st, NULL) != SQLITE_OK)
+		return sqlite_fail(c->db, err);
+	int rc = 0;
+	while (rc == 0 && sqlite3_step(st) == SQLITE_ROW) {
+		struct str line = sql_str(st, 0);
+		if (!str_equal(line, STR("ok")))
+			rc = find(f, "ledger: %.*s", (int)(line.n > 300 ? 300 : line.n), line.p);
+	}
+	sqlite3_finalize(st);
+	return rc;
+}
+
+int sqlite_check(struct reader *r, int (*each)(void *, struct str), void *arg, struct err *err)
+{
+	struct sqlite_reader *c = sqlite_reader_of(r);
+	struct finder f = { .each = each, .arg = arg };
+	int rc = check_pages(c, &f, err);
+	if (rc == 0)
+		rc = check_rows(c, SQL_CHECK_COUNTERS, check_counters, &f, err);
+	if (rc == 0)
+		rc = check_rows(c, SQL_CHECK_BODIES, check_body, &f, err);
+	if (rc == 0)
+		rc = check_rows(c, SQL_CHECK_ORPHANS, check_orphan, &f, err);
+	return rc;
+}

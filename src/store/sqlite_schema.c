@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The schema, as the list of steps that lead to it: step n brings version n to n + 1, in one
+ * transaction with the number itself (PRAGMA user_version). A step that was ever released does not
+ * change. docs/store.md explains the tables.
+ */
+#include "store/sqlite_private.h"
+
+#include <inttypes.h>
+
+enum { APPLICATION_ID = 0x43564c52 }; /* "CVLR" */
+
+static const char *const steps[] = {
+	/* 1 */
+	"CREATE TABLE meta(key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE domains(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,"
+	" catch_all TEXT NOT NULL DEFAULT '') STRICT;"
+	"CREATE TABLE accounts(id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" address TEXT NOT NULL UNIQUE, domain INTEGER NOT NULL,"
+	" kind INTEGER NOT NULL DEFAULT 0, active INTEGER NOT NULL DEFAULT 1,"
+	" verifier TEXT NOT NULL, epoch INTEGER NOT NULL DEFAULT 1,"
+	" services INTEGER NOT NULL DEFAULT 7,"
+	" quota_bytes INTEGER NOT NULL DEFAULT 0, quota_messages INTEGER NOT NULL DEFAULT 0,"
+	" used_bytes INTEGER NOT NULL DEFAULT 0, used_messages INTEGER NOT NULL DEFAULT 0,"
+	" pop3_retention INTEGER NOT NULL DEFAULT 0,"
+	" pop3_expire_days INTEGER NOT NULL DEFAULT 0,"
+	" modseq INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"CREATE INDEX accounts_domain ON accounts(domain);"
+	"CREATE TABLE aliases(address TEXT NOT NULL, target TEXT NOT NULL,"
+	" PRIMARY KEY(address,target)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX aliases_target ON aliases(target);"
+	"CREATE TABLE mailboxes(id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" account INTEGER NOT NULL, name TEXT NOT NULL, uidvalidity INTEGER NOT NULL,"
+	" uidnext INTEGER NOT NULL DEFAULT 1, special_use INTEGER NOT NULL DEFAULT 0,"
+	" modseq INTEGER NOT NULL, messages INTEGER NOT NULL DEFAULT 0,"
+	" unseen INTEGER NOT NULL DEFAULT 0, deleted INTEGER NOT NULL DEFAULT 0,"
+	" size INTEGER NOT NULL DEFAULT 0, UNIQUE(account,name)) STRICT;"
+	"CREATE TABLE subscriptions(account INTEGER NOT NULL, name TEXT NOT NULL,"
+	" PRIMARY KEY(account,name)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE keywords(mailbox INTEGER NOT NULL, bit INTEGER NOT NULL,"
+	" name TEXT NOT NULL, PRIMARY KEY(mailbox,bit)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE bodies(id INTEGER PRIMARY KEY, segment INTEGER NOT NULL,"
+	" offset INTEGER NOT NULL, stored INTEGER NOT NULL, size INTEGER NOT NULL,"
+	" sha256 BLOB NOT NULL) STRICT;"
+	"CREATE TABLE entries(mailbox INTEGER NOT NULL, uid INTEGER NOT NULL,"
+	" body INTEGER NOT NULL, prefix_at INTEGER NOT NULL, prefix_size INTEGER NOT NULL,"
+	" flags INTEGER NOT NULL, keywords_low INTEGER NOT NULL, keywords_high INTEGER NOT NULL,"
+	" modseq INTEGER NOT NULL, size INTEGER NOT NULL, time INTEGER NOT NULL,"
+	" entry_id INTEGER NOT NULL, PRIMARY KEY(mailbox,uid)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX entries_body ON entries(body);"
+	"CREATE TABLE expunged(mailbox INTEGER NOT NULL, uid INTEGER NOT NULL,"
+	" modseq INTEGER NOT NULL, PRIMARY KEY(mailbox,uid)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE seen(mailbox INTEGER NOT NULL, account INTEGER NOT NULL,"
+	" uid INTEGER NOT NULL, PRIMARY KEY(mailbox,account,uid)) STRICT, WITHOUT ROWID;",
+};
+enum { VERSION = ARRAY_LEN(steps) };
+
+static int pragma_number(sqlite3 *db, const char *sql, int64_t *ret, struct err *err)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
+	if (rc == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW) {
+		*ret = sqlite3_column_int64(st, 0);
+		sqlite3_finalize(st);
+		return 0;
+	}
+	sqlite_fail(db, err);
+	sqlite3_finalize(st);
+	return -1;
+}
+
+/* What a new ledger knows of itself. UIDVALIDITY starts at the time, so that a ledger that was
+ * lost and made anew gives higher ones than before (RFC 9051 2.3.1.1). */
+static int fill_meta(sqlite3 *db, const struct seams *seams, struct err *err)
+{
+	uint8_t id[16];
+	seams->random->fill(seams->random, id, sizeof(id));
+	int64_t now_ms = seams->clock->wall_ms(seams->clock);
+	int64_t uidvalidity = now_ms / 1000;
+	if (uidvalidity < 1 || uidvalidity > 0x7fffffff)
+		uidvalidity = 1;
+	sqlite3_stmt *st = NULL;
+	static const char sql[] = "INSERT INTO meta(key,value) VALUES('store_id',?1),"
+				  "('epoch',1),('uidvalidity',?2),('created_ms',?3),"
+				  "('tail_segment',0),('tail_offset',0)";
+	int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
+	if (rc == SQLITE_OK) {
+		sqlite3_bind_blob(st, 1, id, sizeof(id), SQLITE_STATIC);
+		sqlite3_bind_int64(st, 2, uidvalidity);
+		sqlite3_bind_int64(st, 3, now_ms);
+		rc = sqlite3_step(st);
+	}
+	if (rc != SQLITE_DONE)
+		sqlite_fail(db, err);
+	sqlite3_finalize(st);
+	return rc == SQLITE_DONE ? 0 : -1;
+}
+
+static int take_step(sqlite3 *db, int64_t from, const struct seams *seams, struct err *err)
+{
+	char number[96];
+	snprintf(number, sizeof(number),
+		"PRAGMA user_version=%" PRId64 ";PRAGMA application_id=%d;", from + 1,
+		APPLICATION_ID);
+	if (sqlite_exec(db, "BEGIN IMMEDIATE", err) < 0)
+		return -1;
+	if (sqlite_exec(db, steps[from], err) == 0 &&
+		(from > 0 || fill_meta(db, seams, err) == 0) && sqlite_exec(db, number, err) == 0 &&
+		sqlite_exec(db, "COMMIT", err) == 0)
+		return 0;
+	sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+	return -1;
+}
+
+int sqlite_schema_bring(sqlite3 *db, const struct seams *seams, bool read_only, struct err *err)
+{
+	int64_t version, application;
+	if (pragma_number(db, "PRAGMA user_version", &version, err) < 0 ||
+		pragma_number(db, "PRAGMA application_id", &application, err) < 0)
+		return -1;
+	if (version > VERSION)
+		return fail_log(err, ERR_UNSUPPORTED,
+			"the store was written by a newer version of this program (schema %" PRId64
+			", this program knows %d)",
+			version, VERSION);
+	if (version < 0 || (version > 0 && application != APPLICATION_ID))
+		return fail_log(err, ERR_CONFIG, "ledger.db is not a ledger of this program");
+	if (version < VERSION && read_only)
+		return fail_log(err, ERR_READ_ONLY,
+			"the ledger has schema %" PRId64 " and must be "
+			"brought to %d, but nothing may be written",
+			version, VERSION);
+	for (; version < VERSION; version++)
+		if (take_step(db, version, seams, err) < 0)
+			return -1;
+	return 0;
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Every SQL statement that the engine keeps, in one place. */
+#include "store/sqlite_private.h"
+
+#define ACCOUNT_COLUMNS                                                                            \
+	"id, epoch, modseq, address, verifier, kind, active, services, quota_bytes, "              \
+	"quota_messages, used_bytes, used_messages, pop3_retention, pop3_expire_days"
+#define MAILBOX_COLUMNS                                                                            \
+	"m.id, m.name, m.special_use, m.uidvalidity, m.uidnext, m.modseq, m.messages, m.unseen, "  \
+	"m.deleted, m.size, m.account"
+
+const char *const sql_text[SQL_STATEMENTS] = {
+	[SQL_BEGIN] = "BEGIN IMMEDIATE",
+	[SQL_BEGIN_READ] = "BEGIN",
+	[SQL_COMMIT] = "COMMIT",
+	[SQL_ROLLBACK] = "ROLLBACK",
+	[SQL_SAVEPOINT] = "SAVEPOINT one",
+	[SQL_RELEASE] = "RELEASE one",
+	[SQL_ROLLBACK_TO] = "ROLLBACK TO one",
+	[SQL_META_GET] = "SELECT value FROM meta WHERE key=?",
+	[SQL_META_PUT] = "INSERT INTO meta(key,value) VALUES(?,?) "
+			 "ON CONFLICT(key) DO UPDATE SET value=excluded.value",
+
+	[SQL_ACCOUNT_BY_ADDRESS] = "SELECT " ACCOUNT_COLUMNS " FROM accounts WHERE address=?",
+	[SQL_ACCOUNT_BY_ID] = "SELECT " ACCOUNT_COLUMNS " FROM accounts WHERE id=?",
+	[SQL_ACCOUNT_FIRST] = "SELECT id FROM accounts WHERE active ORDER BY id LIMIT 1",
+	[SQL_ACCOUNT_FIRST_OF] = "SELECT a.id FROM accounts a JOIN domains d ON d.id=a.domain "
+				 "WHERE d.name=? AND a.active ORDER BY a.id LIMIT 1",
+	[SQL_ACCOUNT_EACH] = "SELECT " ACCOUNT_COLUMNS " FROM accounts WHERE id>? ORDER BY id",
+	[SQL_ACCOUNT_INSERT] =
+		"INSERT INTO accounts(address,domain,verifier,kind,quota_bytes,quota_messages) "
+		"VALUES(?1,(SELECT id FROM domains WHERE name=?2),?3,?4,?5,?6)",
+	[SQL_ACCOUNT_VERIFIER] = "UPDATE accounts SET verifier=?, epoch=epoch+1 WHERE address=?",
+	[SQL_ACCOUNT_SET] =
+		"UPDATE accounts SET active=?,services=?,quota_bytes=?,quota_messages=?,"
+		"pop3_retention=?,pop3_expire_days=?,kind=?,epoch=epoch+? WHERE id=?",
+	[SQL_ACCOUNT_STATE] = "SELECT epoch,modseq,active,quota_bytes,quota_messages,used_bytes,"
+			      "used_messages FROM accounts WHERE id=?",
+	[SQL_ACCOUNT_STATE_PUT] =
+		"UPDATE accounts SET modseq=?,used_bytes=?,used_messages=? WHERE id=?",
+	[SQL_ACCOUNT_DELETE] = "DELETE FROM accounts WHERE id=?",
+
+	[SQL_DOMAIN] = "SELECT catch_all FROM domains WHERE name=?",
+	[SQL_DOMAIN_EACH] = "SELECT name,catch_all,(SELECT count(*) FROM accounts a "
+			    "WHERE a.domain=d.id) FROM domains d ORDER BY name",
+	[SQL_DOMAIN_INSERT] = "INSERT INTO domains(name) VALUES(?)",
+	[SQL_DOMAIN_DELETE] = "DELETE FROM domains WHERE name=?",
+	[SQL_DOMAIN_SET] = "UPDATE domains SET catch_all=? WHERE name=?",
+	[SQL_DOMAIN_IN_USE] = "SELECT 1 FROM accounts a JOIN domains d ON d.id=a.domain "
+			      "WHERE d.name=? LIMIT 1",
+
+	[SQL_ALIAS_TARGETS] =
+		"SELECT target FROM aliases WHERE address=? ORDER BY target LIMIT 128",
+	[SQL_ALIAS_EACH] = "SELECT address,target FROM aliases ORDER BY address,target",
+	[SQL_ALIAS_INSERT] = "INSERT INTO aliases(address,target) VALUES(?,?)",
+	[SQL_ALIAS_DELETE] = "DELETE FROM aliases WHERE address=? AND target=?",
+	[SQL_ALIAS_DELETE_ALL] = "DELETE FROM aliases WHERE address=?",
+	[SQL_ALIAS_COUNT] = "SELECT count(*) FROM aliases WHERE address=?",
+	[SQL_ALIAS_FORGET_TARGET] = "DELETE FROM aliases WHERE target=?",
+
+	[SQL_MAILBOX_BY_ID] = "SELECT " MAILBOX_COLUMNS ", EXISTS(SELECT 1 FROM subscriptions s "
+			      "WHERE s.account=m.account AND s.name=m.name) "
+			      "FROM mailboxes m WHERE m.id=?",
+	[SQL_MAILBOX_BY_NAME] = "SELECT " MAILBOX_COLUMNS ", EXISTS(SELECT 1 FROM subscriptions s "
+				"WHERE s.account=m.account AND s.name=m.name) "
+				"FROM mailboxes m WHERE m.account=? AND m.name=?",
+	[SQL_MAILBOX_EACH] =
+		"SELECT " MAILBOX_COLUMNS ", s.name IS NOT NULL FROM mailboxes m "
+		"LEFT JOIN subscriptions s ON s.account=m.account AND s.name=m.name "
+		"WHERE m.account=?1 "
+		"UNION ALL SELECT 0,s.name,0,0,0,0,0,0,0,0,s.account,1 FROM subscriptions s "
+		"WHERE s.account=?1 AND NOT EXISTS(SELECT 1 FROM mailboxes m "
+		"WHERE m.account=?1 AND m.name=s.name) ORDER BY 2",
+	[SQL_MAILBOX_COUNT] = "SELECT count(*) FROM mailboxes WHERE account=?",
+	[SQL_MAILBOX_FIRST] = "SELECT id FROM mailboxes WHERE account=? LIMIT 1",
+	[SQL_MAILBOX_INSERT] = "INSERT INTO mailboxes(account,name,uidvalidity,special_use,modseq) "
+			       "VALUES(?,?,?,?,?)",
+	[SQL_MAILBOX_STATE_PUT] = "UPDATE mailboxes SET uidnext=?,modseq=?,messages=?,unseen=?,"
+				  "deleted=?,size=? WHERE id=?",
+	[SQL_MAILBOX_RENAME] = "UPDATE mailboxes SET name=? WHERE id=?",
+	/* Names that begin with a prefix: '0' is the byte after '/'. */
+	[SQL_MAILBOX_CHILDREN] = "SELECT id,name FROM mailboxes WHERE account=?1 "
+				 "AND name>?2||'/' AND name<?2||'0' ORDER BY name",
+	[SQL_MAILBOX_DELETE] = "DELETE FROM mailboxes WHERE id=?",
+	[SQL_MAILBOX_ENTRIES_DELETE] = "DELETE FROM entries WHERE mailbox=?",
+	[SQL_MAILBOX_TOMBSTONES_DELETE] = "DELETE FROM expunged WHERE mailbox=?",
+	[SQL_MAILBOX_KEYWORDS_DELETE] = "DELETE FROM keywords WHERE mailbox=?",
+	[SQL_MAILBOX_SEEN_DELETE] = "DELETE FROM seen WHERE mailbox=?",
+
+	[SQL_SUBSCRIBE] = "INSERT OR IGNORE INTO subscriptions(account,name) VALUES(?,?)",
+	[SQL_UNSUBSCRIBE] = "DELETE FROM subscriptions WHERE account=? AND name=?",
+	[SQL_SUBSCRIPTION_COUNT] = "SELECT count(*) FROM subscriptions WHERE account=?",
+	[SQL_SUBSCRIPTIONS_DELETE] = "DELETE FROM subscriptions WHERE account=?",
+
+	[SQL_KEYWORDS] = "SELECT bit,name FROM keywords WHERE mailbox=? ORDER BY bit",
+	[SQL_KEYWORD_INSERT] = "INSERT INTO keywords(mailbox,bit,name) VALUES(?,?,?)",
+
+	[SQL_BODY_INSERT] = "INSERT INTO bodies(id,segment,offset,stored,size,sha256) "
+			    "VALUES(?,?,?,?,?,?)",
+	[SQL_BODY_EACH] = "SELECT id,segment,offset,stored,size,sha256 FROM bodies WHERE id>? "
+			  "ORDER BY id LIMIT ?",
+	[SQL_BODY_COUNT] = "SELECT count(*) FROM bodies",
+
+	[SQL_ENTRY_INSERT] =
+		"INSERT INTO entries(mailbox,uid,body,prefix_at,prefix_size,flags,keywords_low,"
+		"keywords_high,modseq,size,time,entry_id) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
+	[SQL_ENTRIES] = "SELECT uid,flags,keywords_low,keywords_high,modseq,size,time,entry_id,"
+			"body,prefix_at,prefix_size FROM entries "
+			"WHERE mailbox=? AND uid>=? AND uid<=? ORDER BY uid LIMIT ?",
+	[SQL_ENTRY_FLAGS] = "UPDATE entries SET flags=?,keywords_low=?,keywords_high=?,modseq=? "
+			    "WHERE mailbox=? AND uid=?",
+	[SQL_ENTRY_DELETE] = "DELETE FROM entries WHERE mailbox=? AND uid=?",
+	[SQL_ENTRY_PLACE] = "SELECT e.prefix_at,e.prefix_size,e.size,b.id,b.segment,b.offset,"
+			    "b.stored,b.size,b.sha256 FROM entries e LEFT JOIN bodies b "
+			    "ON b.id=e.body WHERE e.mailbox=? AND e.uid=?",
+	[SQL_TOMBSTONE] = "INSERT INTO expunged(mailbox,uid,modseq) VALUES(?,?,?)",
+
+	[SQL_COUNTS] = "SELECT (SELECT count(*) FROM accounts),"
+		       "(SELECT coalesce(sum(messages),0) FROM mailboxes),"
+		       "(SELECT count(*) FROM bodies),"
+		       "(SELECT value FROM meta WHERE key='epoch')",
+	[SQL_CHECK_COUNTERS] =
+		"SELECT m.id,m.name,m.messages,m.size,count(e.uid),coalesce(sum(e.size),0),"
+		"coalesce(max(e.uid),0),m.uidnext,"
+		"m.unseen,coalesce(sum(e.flags&1=0),0),m.deleted,coalesce(sum(e.flags&8<>0),0) "
+		"FROM mailboxes m LEFT JOIN entries e ON e.mailbox=m.id GROUP BY m.id",
+	[SQL_CHECK_BODIES] = "SELECT e.mailbox,e.uid,e.body FROM entries e LEFT JOIN bodies b "
+			     "ON b.id=e.body WHERE b.id IS NULL LIMIT 1000",
+	[SQL_CHECK_ORPHANS] = "SELECT e.mailbox,min(e.uid),count(*) FROM entries e LEFT JOIN "
+			      "mailboxes m ON m.id=e.mailbox WHERE m.id IS NULL GROUP BY e.mailbox",
+};
