@@ -71,6 +71,7 @@
 #define LIMIT_BOUNDARY_BYTES     994     /* with "--" on both sides 998; RFC 2046 5.1.1 says 70 */
 #define LIMIT_DIGEST_BYTES       262144  /* a quarter of a transaction's parse state */
 #define LIMIT_PREVIEW_CHARS      200     /* RFC 8970 3.2 */
+
 /* ---- SMTP ---- */
 #define LIMIT_SMTP_COMMAND_BYTES 2048 /* 512 and what extensions add; RFC 5321 4.5.3.1.4 */
 #define LIMIT_SMTP_DISCARD_BYTES (64 * 1024) /* of a line or chunk nobody wants; S27, S32 */
@@ -112,6 +113,7 @@
 #define LIMIT_PEER_JOBS         8192 /* unanswered questions of one peer */
 #define LIMIT_PEER_UPLOADS      4096 /* open uploads of one peer */
 #define LIMIT_PEER_ANSWER_BYTES (32 * 1024 * 1024) /* read for a peer and not yet sent */
+#define LIMIT_PEER_UPLOAD_BYTES (256 * 1024 * 1024) /* memory of one peer's uploads */
 #define LIMIT_REQUEST_RANGES    70000 /* UID ranges of one request; IMAP I5 */
 
 #endif
