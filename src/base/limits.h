@@ -54,6 +54,7 @@
 #define LIMIT_IMAP_SEARCH_KEYS      1024  /* keys and joints of a SEARCH; I5 */
 #define LIMIT_IMAP_SEARCH_DEPTH     64    /* NOT, OR and parentheses; I5 */
 #define LIMIT_IMAP_NEEDLE_BYTES     1024  /* text of one search key; I23 */
+#define LIMIT_IMAP_STRUCTURE_BYTES  2097152 /* ENVELOPE or BODYSTRUCTURE: 8 times a digest */
 #define LIMIT_MAILBOX_NAME_BYTES    1024  /* UTF-8; frames.def str 1024 */
 #define LIMIT_MAILBOX_LEVELS        32    /* I9, I30 */
 #define LIMIT_MAILBOX_PATTERN_BYTES 1024  /* a LIST pattern after wildcards are made one; I10 */
