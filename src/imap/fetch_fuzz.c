@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (fetch_attrs_parse(&s, &a, &f, &err) == 0) {
 		for (size_t i = 0; i < f.n; i++) {
 			FUZZ_CHECK(!f.items[i].partial ||
-				f.items[i].length <= INT64_MAX - f.items[i].offset);
+				   f.items[i].length <= INT64_MAX - f.items[i].offset);
 			arena_reset(&b);
 			again(&f.items[i], &b);
 		}

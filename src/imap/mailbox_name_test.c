@@ -23,7 +23,8 @@ static void reads_names(void **state)
 		{ STR_INIT("&AOQ-"), false, "\xc3\xa4" },
 		{ STR_INIT("&AOQ-"), true, "&AOQ-" },
 		{ STR_INIT("\xc3\xa4"), true, "\xc3\xa4" },
-		{ STR_INIT("\xc3\xa4"), false, "\xc3\xa4" }, /* a bare 8-bit name is taken as UTF-8 */
+		{ STR_INIT("\xc3\xa4"), false,
+			"\xc3\xa4" }, /* a bare 8-bit name is taken as UTF-8 */
 		{ STR_INIT("a\xcc\x88"), true, "\xc3\xa4" }, /* NFC: one name, one mailbox */
 		{ STR_INIT("&AGEDCA-"), false, NULL },       /* "a" in base64 */
 		{ STR_INIT("a&Awg-"), false, "\xc3\xa4" },
@@ -75,7 +76,8 @@ static void has_limits(void **state)
 		buf_clear(&wire);
 		for (size_t k = 0; k < sizes[i]; k++)
 			buf_addc(&wire, 'a');
-		assert_int_equal(mailbox_name_read(buf_str(&wire), i % 2, &b, NULL), i < 2 ? 0 : -1);
+		assert_int_equal(
+			mailbox_name_read(buf_str(&wire), i % 2, &b, NULL), i < 2 ? 0 : -1);
 	}
 	size_t levels[] = { LIMIT_MAILBOX_LEVELS - 1, LIMIT_MAILBOX_LEVELS,
 		LIMIT_MAILBOX_LEVELS + 1, 500 };
