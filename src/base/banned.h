@@ -14,7 +14,10 @@
 #include <string.h>
 #include <time.h>
 
+/* Some are macros in some builds: alloca in gcc, sprintf in clang with _FORTIFY_SOURCE. */
 #undef alloca
+#undef sprintf
+#undef vsprintf
 #pragma GCC poison strcpy strcat strncpy strncat strtok strtok_r stpcpy sprintf vsprintf gets
 #pragma GCC poison atoi atol atoll atof strtol strtoul strtoll strtoull scanf sscanf
 #pragma GCC poison gmtime gmtime_r localtime localtime_r asctime ctime mktime timegm strftime

@@ -19,7 +19,7 @@ enum err_kind {
 	ERR_NONE = 0,
 	ERR_TEMP = 1,         /* try again later: disk full, peer gone, time-out */
 	ERR_SYNTAX = 2,       /* the other side's words make no sense */
-	ERR_NOT_NOW = 3,        /* not now */
+	ERR_NOT_NOW = 3,      /* not now */
 	ERR_AUTH = 4,         /* wrong credentials */
 	ERR_DENIED = 5,       /* known, but not allowed */
 	ERR_NOT_FOUND = 6,    /* no such mailbox, account, message */
