@@ -8,9 +8,11 @@
  *     recipients  n_recipients × (RECORD_RECIPIENT_BYTES + prefix, padded to 8), a checksum each
  *     chunks      as stored, one behind the other, padded to 8 at the end
  *
- * Every checksum is a CRC-32C (crc32c.h) that also covers the blob id, what it is the checksum of,
- * and its number in the record, so that bytes that stand in the wrong place do not verify. The
- * header also says in which segment and at which offset it was written.
+ * Every checksum is a CRC-32C (crc32c.h) that also covers the store's id (by the seed), the blob
+ * id, what it is the checksum of, and its number in the record, so that bytes that stand in the
+ * wrong place, come from another store, or were put into a mail by somebody who wants them found as
+ * a record, do not verify. The header also says in which segment and at which offset it was
+ * written.
  *
  * uses: base, crc32c; used by: segment, spool
  */
@@ -82,29 +84,34 @@ static inline uint64_t record_recipient_length(size_t prefix_length)
 	return record_pad(RECORD_RECIPIENT_BYTES + prefix_length);
 }
 
+/* What all checksums of a store begin with. */
+uint32_t record_seed(const uint8_t store_id[16]);
+
 /* Each writes exactly its part. The header is encoded last: it has the table's checksum. */
-void record_put_header(uint8_t p[RECORD_HEADER_BYTES], const struct record_header *h);
+void record_put_header(
+	uint32_t seed, uint8_t p[RECORD_HEADER_BYTES], const struct record_header *h);
 void record_put_chunk(uint8_t p[RECORD_CHUNK_BYTES], const struct record_chunk *c);
 /* Returns the bytes written: record_recipient_length(). */
-size_t record_put_recipient(
-	uint8_t *p, uint64_t blob_id, uint32_t index, const struct record_recipient *r);
+size_t record_put_recipient(uint32_t seed, uint8_t *p, uint64_t blob_id, uint32_t index,
+	const struct record_recipient *r);
 
 /* Checksums of the table and of one chunk's stored bytes. */
-uint32_t record_table_crc(uint64_t blob_id, const uint8_t *table, uint32_t n_chunks);
-uint32_t record_chunk_crc(uint64_t blob_id, uint32_t index, const void *stored, size_t n);
+uint32_t record_table_crc(uint32_t seed, uint64_t blob_id, const uint8_t *table, uint32_t n_chunks);
+uint32_t record_chunk_crc(
+	uint32_t seed, uint64_t blob_id, uint32_t index, const void *stored, size_t n);
 
 /* Decodes and verifies a header: checksum, version (ERR_UNSUPPORTED when newer), key id
  * (ERR_UNSUPPORTED when not 0), and that lengths and counts agree and are within limits. */
-int record_get_header(
-	const uint8_t p[RECORD_HEADER_BYTES], struct record_header *ret, struct err *err);
+int record_get_header(uint32_t seed, const uint8_t p[RECORD_HEADER_BYTES],
+	struct record_header *ret, struct err *err);
 /* Verifies the table (n_chunks × RECORD_CHUNK_BYTES) and decodes it into ret[n_chunks]: each
  * chunk's codec is known, raw lengths add up, stored lengths fit the record. */
-int record_get_table(const struct record_header *h, const uint8_t *table, struct record_chunk *ret,
-	struct err *err);
+int record_get_table(uint32_t seed, const struct record_header *h, const uint8_t *table,
+	struct record_chunk *ret, struct err *err);
 /* Decodes the recipient at the front of p[0 … n); the prefix borrows from p. *ret_used: how many
  * bytes it takes. */
-int record_get_recipient(const uint8_t *p, size_t n, uint64_t blob_id, struct record_recipient *ret,
-	uint32_t *ret_index, size_t *ret_used, struct err *err);
+int record_get_recipient(uint32_t seed, const uint8_t *p, size_t n, uint64_t blob_id,
+	struct record_recipient *ret, uint32_t *ret_index, size_t *ret_used, struct err *err);
 /* Whether the bytes begin like a record (magic alone). */
 bool record_begins(const uint8_t *p, size_t n);
 

@@ -64,6 +64,7 @@ struct segments_options {
 	uint64_t segment_bytes; /* a segment is sealed at this size; 0: LIMIT_SEGMENT_BYTES */
 	bool distrust;          /* a flush failed before: copy the tail segment */
 	bool read_only;         /* change nothing at all (store check on a stopped server) */
+	bool keep_all;          /* the ledger was lost: do not clean what no row names */
 };
 
 /* What segments_open found and did; the caller logs it. */
@@ -78,10 +79,10 @@ struct segments_report {
 	struct err reason;
 };
 
-/* NULL and err when the store can't serve at all: another store's segments, a newer version
- * (ERR_UNSUPPORTED), no directory. Damage and a disk that takes no writes do not prevent opening:
- * see the report. With distrust, when 0 findings were reported and report->read_only is false, the
- * caller may clear the mark once its own files are recovered too. */
+/* NULL and err when the store can't serve at all: another store's segments (ERR_CONFIG), a newer
+ * version (ERR_UNSUPPORTED), no directory. Damage and a disk that takes no writes do not prevent
+ * opening: see the report. With distrust, when 0 findings were reported and report->read_only is
+ * false, the caller may clear the mark once its own files are recovered too. */
 struct segments *segments_open(
 	const struct segments_options *options, struct segments_report *report, struct err *err);
 /* Nothing may be pending (flush or forget before). Accepts NULL. */
@@ -123,8 +124,8 @@ struct segments_totals segments_totals(struct segments *s);
 struct segment_reader *segment_reader_new(struct segments *s);
 void segment_reader_free(struct segment_reader **r);
 /* Bytes offset … offset + n of the raw body into p; clipped at the body's end. Returns how many, or
- * -1: ERR_CORRUPT (a checksum, an address or a length is wrong: nothing wrong is ever returned),
- * ERR_NOT_FOUND (no such segment), ERR_TEMP. Every byte returned was verified. */
+ * -1: ERR_CORRUPT (a checksum, an address or a length is wrong: nothing wrong is ever returned;
+ * or the segment is gone), ERR_TEMP. Every byte returned was verified. */
 ssize_t segment_read(struct segment_reader *r, const struct blob_ref *ref, uint64_t offset, void *p,
 	size_t n, struct err *err);
 /* The prefix of one recipient into p (LIMIT_PREFIX_BYTES are enough); prefix_at as append gave it.

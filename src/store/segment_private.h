@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files segment*.c share. */
+#ifndef CULVER_STORE_SEGMENT_PRIVATE_H
+#define CULVER_STORE_SEGMENT_PRIVATE_H
+
+#include "base/vec.h"
+#include "store/chunk.h"
+#include "store/disk.h"
+#include "store/segment.h"
+
+#include <pthread.h>
+
+/* A batch begins at a multiple of this, so that no block that was flushed is ever written again. */
+#define SEGMENT_BLOCK        4096
+#define SEGMENT_HEADER_BYTES SEGMENT_BLOCK
+#define SEGMENT_VERSION      1
+#define SEGMENT_NAME_BYTES   32
+#define SEGMENTS_DIRECTORY   "blobs"
+#define SEGMENT_MAX_NUMBER   99999999U
+
+struct segment_header {
+	uint32_t number;
+	uint8_t store_id[16];
+	uint64_t epoch;
+	int64_t created_ms;
+};
+
+/* A descriptor that readers share. */
+struct segment_file {
+	uint32_t number; /* 0: free */
+	int file;
+	unsigned users;
+	uint64_t used_at; /* for choosing the one to close */
+	uint64_t size;    /* of a sealed segment */
+};
+
+struct segments {
+	struct files_seam *files;
+	struct segments_options options;
+	uint32_t seed; /* record_seed() */
+
+	/* The writer's. The batch is what was appended since the last flush: in the file from tail
+	 * to `written`, in batch[0 … n) from there on. */
+	int file; /* -1: none; the next append makes a segment */
+	uint32_t next_number;
+	uint32_t number; /* the segment being written, 0: none yet */
+	uint64_t tail;   /* end of what is flushed, a multiple of SEGMENT_BLOCK */
+	uint64_t written;
+	uint64_t extended; /* the file's size: written ahead with zeros */
+	uint8_t *batch;
+	size_t n;
+	uint64_t batch_records;
+	bool dirty; /* something was written behind tail since the last flush */
+	bool must_end, read_only;
+
+	/* Guards what follows; number and tail too, but that the writer reads them without. */
+	pthread_mutex_t lock;
+	uint32_t last_number; /* greater ones may be in the making */
+	struct segment_file open_files[LIMIT_SEGMENT_FILES];
+	uint64_t uses;
+	uint64_t flushes, records;
+};
+
+struct segment_reader {
+	struct segments *s;
+	struct chunk_coder *coder;
+	struct sha256_pool *hashes;
+	/* A file that is read instead of the segment's own (recovery); -1: none. */
+	int fixed_file;
+	uint64_t fixed_limit;
+
+	/* Bytes of a segment that were read last: a multiple of SEGMENT_BLOCK in place and size. */
+	uint8_t *window;
+	uint32_t window_segment;
+	uint64_t window_at;
+	size_t window_n;
+
+	/* The record whose header and table were read last. */
+	bool have_record;
+	struct record_header header;
+	struct record_chunk *chunks; /* with room for chunks_cap */
+	uint64_t *chunk_at;          /* offset in the file */
+	uint32_t chunks_cap;
+
+	/* The chunk that was decoded last. */
+	bool have_chunk;
+	uint64_t chunk_blob;
+	uint32_t chunk_index;
+	uint8_t *chunk;
+};
+
+static inline uint64_t segment_block_up(uint64_t n)
+{
+	return (n + SEGMENT_BLOCK - 1) & ~(uint64_t)(SEGMENT_BLOCK - 1);
+}
+
+/* ---- segment_file.c ---- */
+
+void segment_name(char name[SEGMENT_NAME_BYTES], uint32_t number, const char *suffix);
+void segment_put_header(uint8_t p[SEGMENT_HEADER_BYTES], const struct segment_header *h);
+/* ERR_CORRUPT, or ERR_UNSUPPORTED for a newer version. */
+int segment_get_header(
+	const uint8_t p[SEGMENT_HEADER_BYTES], struct segment_header *ret, struct err *err);
+/* Reads and decodes the header, and compares number and store. ERR_CONFIG: another store's. */
+int segment_check_header(struct segments *s, int file, uint32_t number, struct err *err);
+/* The numbers of all segments, ascending. ret is initialised here. */
+int segment_numbers(struct segments *s, struct vec *ret, struct err *err);
+/* Up to n bytes; fewer only at the end of the file. Or -errno. */
+ssize_t segment_pread(struct files_seam *files, int file, void *p, size_t n, uint64_t at);
+/* A descriptor to read with, and up to where: the flushed length. Given back with release. */
+int segment_acquire(
+	struct segments *s, uint32_t number, int *ret_file, uint64_t *ret_limit, struct err *err);
+void segment_release(struct segments *s, uint32_t number, int file);
+/* Number and tail of the segment that is written from now on; 0: none. The one before is as long as
+ * its tail was. */
+void segment_set_current(struct segments *s, uint32_t number, uint64_t tail);
+void segment_close_all(struct segments *s);
+
+/* ---- segment.c ---- */
+
+/* fdatasync; a failure is for ever (must_end). */
+int segment_flush_file(struct segments *s, int file, struct err *err);
+
+/* ---- segment_read.c ---- */
+
+/* n bytes at a place of a segment, borrowed until the next call; n at most a window. */
+const uint8_t *segment_window(
+	struct segment_reader *r, uint32_t number, uint64_t at, size_t n, struct err *err);
+/* Loads header and table of the record there. */
+int segment_load(struct segment_reader *r, uint32_t number, uint64_t offset, struct err *err);
+/* Verifies the loaded record's chunks: checksums; with `bodies` also what they decode to, and the
+ * hash of the whole. */
+int segment_verify_chunks(struct segment_reader *r, bool bodies, struct err *err);
+/* Verifies the loaded record's recipients. */
+int segment_verify_recipients(struct segment_reader *r, struct err *err);
+
+/* ---- segment_scan.c ---- */
+
+/* Goes through one segment from an offset up to its limit by a reader (its fixed file, if it has
+ * one). Each whole record is given to record(); each range of bytes that is neither record nor
+ * zeros to garbage(), before the record behind it. Either's non-zero ends the walk and is returned.
+ * *ret_end: behind the last whole record (or the start). */
+struct segment_scan {
+	uint32_t number;
+	uint64_t from, limit;
+	bool bodies;
+	int (*record)(void *arg, struct segment_reader *r);
+	int (*garbage)(void *arg, uint64_t from, uint64_t to, const struct err *why);
+	void *arg;
+	uint64_t end; /* result */
+};
+int segment_scan(struct segment_reader *r, struct segment_scan *scan, struct err *err);
+
+#endif
