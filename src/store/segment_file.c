@@ -42,11 +42,21 @@ void segment_put_header(uint8_t p[SEGMENT_HEADER_BYTES], const struct segment_he
 	put_u32(p + AT_CRC, crc32c(0, p, AT_CRC));
 }
 
+/* Every byte of the block counts, so that damage anywhere is seen. */
+static bool rest_is_zero(const uint8_t *p)
+{
+	for (size_t i = AT_END; i < SEGMENT_HEADER_BYTES; i++)
+		if (p[i])
+			return false;
+	return true;
+}
+
 int segment_get_header(
 	const uint8_t p[SEGMENT_HEADER_BYTES], struct segment_header *ret, struct err *err)
 {
 	if (memcmp(p + AT_MAGIC, magic, sizeof(magic)) != 0 ||
-		get_u32(p + AT_CRC) != crc32c(0, p, AT_CRC) || get_u32(p + AT_VERSION) == 0)
+		get_u32(p + AT_CRC) != crc32c(0, p, AT_CRC) || get_u32(p + AT_VERSION) == 0 ||
+		!rest_is_zero(p))
 		return fail_log(err, ERR_CORRUPT, "a segment's header is damaged");
 	if (get_u32(p + AT_VERSION) > SEGMENT_VERSION)
 		return fail_log(err, ERR_UNSUPPORTED,
