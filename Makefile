@@ -55,7 +55,7 @@ format:
 lint: deps-test
 	@tools/lint
 
-docs: all
+docs:
 	@tools/docs
 
 install: all
