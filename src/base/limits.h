@@ -92,6 +92,30 @@
 #define LIMIT_RECEIVED_FIELDS    50 /* hops, then it is a loop; RFC 5321 6.3 says >= 100 is safe */
 #define LIMIT_FROM_BYTES         (16 * 1024) /* the From field of a submitted message */
 #define LIMIT_FROM_ADDRESSES     20
+/* ---- imap: one command ---- */
+#define LIMIT_IMAP_STRANGER_TEXT_BYTES    8192 /* before login, literals included; hostile-input I1 */
+#define LIMIT_IMAP_STRANGER_LITERAL_BYTES 4096 /* all literals before login; RFC 7888 5 */
+#define LIMIT_IMAP_STRANGER_LITERALS      8
+#define LIMIT_IMAP_STRANGER_SKIP_BYTES    65536 /* read without being kept; I2 */
+#define LIMIT_IMAP_STRANGER_DEPTH         8     /* open parentheses; I4 */
+#define LIMIT_IMAP_TEXT_BYTES             (1024 * 1024) /* a long UID set; I3 */
+#define LIMIT_IMAP_LITERALS               1000
+#define LIMIT_IMAP_SKIP_BYTES             (128ULL * 1024 * 1024) /* an APPEND that is refused */
+#define LIMIT_IMAP_DEPTH                  64
+
+/* ---- imap: sessions ---- */
+#define LIMIT_IMAP_STRANGER_MS    60000   /* from the greeting to a login */
+#define LIMIT_IMAP_IDLE_MS        1800000 /* autologout; RFC 9051 5.4 */
+#define LIMIT_IMAP_COMMAND_MS     300000  /* within a command that has begun to arrive */
+#define LIMIT_IMAP_TAG_BYTES      64
+#define LIMIT_KEYWORD_BYTES       64      /* as in frame set_flags; hostile-input I18 */
+#define LIMIT_IMAP_BADS           10      /* refused commands before login */
+#define LIMIT_IMAP_LOGINS         5       /* failed logins a connection */
+#define LIMIT_IMAP_LOGIN_DELAY_MS 1000    /* before the first refusal; doubled for each */
+#define LIMIT_IMAP_RESPONSE_BYTES (8 * 1024 * 1024) /* one response held until there is room */
+#define LIMIT_IMAP_ARENA_BYTES    (16 * 1024 * 1024) /* what one command may parse into */
+#define LIMIT_IMAP_HOLD_BYTES     (1024 * 1024) /* decoded or filtered part kept between two passes */
+#define LIMIT_IMAP_MAILBOXES      200000  /* names that one LIST looks at */
 
 /* ---- store: ledger ---- */
 #define LIMIT_MAILBOXES             100000 /* an account; hostile-input I25, G11 */

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What may be said in any state: CAPABILITY, NOOP, LOGOUT (RFC 9051 6.1), ID (RFC 2971); CHECK,
+ * which is NOOP (RFC 3501 6.4.1); and ENABLE (RFC 9051 6.3.1). */
+#include "imap/imap_private.h"
+#include "imap/token.h"
+
+/* ---- CAPABILITY ---- */
+
+enum when {
+	ALWAYS = 0,
+	NO_TLS_YET = 1,   /* TLS can be started */
+	MAY_LOGIN = 2,    /* passwords are taken now */
+	NO_PASSWORDS = 4, /* they are not, for want of TLS */
+	BEFORE = 8,       /* before login */
+	AFTER = 16,       /* after login */
+};
+
+/* RFC 9051 6.1.1, 7.2.2. Nothing is announced that is not done. CHILDREN: RFC 3348; LITERAL- before
+ * and LITERAL+ after login: RFC 7888. */
+static const struct {
+	const char *name;
+	unsigned when;
+} capabilities[] = {
+	{ "IMAP4rev1", ALWAYS },
+	{ "IMAP4rev2", ALWAYS },
+	{ "STARTTLS", NO_TLS_YET },
+	{ "LOGINDISABLED", NO_PASSWORDS },
+	{ "AUTH=PLAIN", MAY_LOGIN },
+	{ "AUTH=LOGIN", MAY_LOGIN },
+	{ "SASL-IR", BEFORE },
+	{ "LITERAL-", BEFORE },
+	{ "LITERAL+", AFTER },
+	{ "ID", ALWAYS },
+	{ "ENABLE", ALWAYS },
+	{ "IDLE", AFTER },
+	{ "UIDPLUS", AFTER },
+	{ "MOVE", AFTER },
+	{ "NAMESPACE", AFTER },
+	{ "SPECIAL-USE", AFTER },
+	{ "CREATE-SPECIAL-USE", AFTER },
+	{ "UNSELECT", AFTER },
+	{ "CHILDREN", AFTER },
+	{ "LIST-EXTENDED", AFTER },
+	{ "LIST-STATUS", AFTER },
+	{ "STATUS=SIZE", AFTER },
+	{ "ESEARCH", AFTER },
+	{ "SEARCHRES", AFTER },
+	{ "BINARY", AFTER },
+	{ "CONDSTORE", AFTER },
+};
+
+bool imap_may_login(const struct imap *s)
+{
+	const struct front_settings *set = s->session.host->settings;
+
+	return s->session.peer->tls || (set->plaintext_auth_loopback && s->session.peer->loopback);
+}
+
+void capability_add(const struct imap *s, struct buf *out)
+{
+	bool before = s->state == NOT_AUTHENTICATED;
+	unsigned now = before ? BEFORE : AFTER;
+	const char *gap = "";
+
+	if (before && !s->session.peer->tls && s->session.host->settings->tls_available)
+		now |= NO_TLS_YET;
+	if (before)
+		now |= imap_may_login(s) ? MAY_LOGIN : NO_PASSWORDS;
+	for (size_t i = 0; i < ARRAY_LEN(capabilities); i++) {
+		if (capabilities[i].when != ALWAYS && (capabilities[i].when & now) == 0)
+			continue;
+		buf_addf(out, "%s%s", gap, capabilities[i].name);
+		gap = " ";
+	}
+}
+
+void imap_capability(struct imap *s)
+{
+	if (!imap_args_end(s))
+		return;
+	buf_addz(imap_out(s), "* CAPABILITY ");
+	capability_add(s, imap_out(s));
+	buf_addz(imap_out(s), "\r\n");
+	reply_ok(s, NULL, "CAPABILITY completed");
+	imap_finish(s);
+}
+
+/* ---- NOOP and CHECK: they ask the store whether there is news, whatever notices said ---- */
+
+void imap_noop(struct imap *s)
+{
+	if (!imap_args_end(s))
+		return;
+	s->sel.stale = s->sel.view != NULL;
+	reply_ok(s, NULL, "%.*s completed", (int)s->cmd.verb->name.n, s->cmd.verb->name.p);
+	imap_finish(s);
+}
+
+/* ---- LOGOUT ---- */
+
+void imap_logout(struct imap *s)
+{
+	if (!imap_args_end(s))
+		return;
+	reply_ok(s, NULL, "LOGOUT completed");
+	imap_writef(s, "* BYE Goodbye\r\n");
+	imap_write(s, buf_str(&s->reply));
+	s->session.next = NEXT_CLOSE;
+}
+
+/* ---- ID: RFC 2971. What a client says of itself is checked and forgotten. ---- */
+
+#define ID_FIELDS 30 /* RFC 2971 3.3 */
+
+static bool id_nstring(struct imap *s, size_t most)
+{
+	struct str value;
+
+	if (scan_word_nocase(&s->cmd.args, STR("NIL")))
+		return true;
+	return token_string(&s->cmd.args, &s->arena, &value) && value.n <= most;
+}
+
+/* id_params_list = "(" *(string SPACE nstring) ")" / nil        RFC 2971 4 */
+static bool id_params(struct imap *s)
+{
+	if (!scan_sp(&s->cmd.args))
+		return false;
+	if (scan_word_nocase(&s->cmd.args, STR("NIL")))
+		return true;
+	if (!scan_char(&s->cmd.args, '('))
+		return false;
+	for (int i = 0; i < ID_FIELDS && scan_peek(&s->cmd.args) != ')'; i++) {
+		struct str name;
+
+		if (i > 0 && !scan_sp(&s->cmd.args))
+			return false;
+		if (!token_string(&s->cmd.args, &s->arena, &name) || name.n > 30 ||
+			!scan_sp(&s->cmd.args) || !id_nstring(s, 1024))
+			return false;
+	}
+	return scan_char(&s->cmd.args, ')');
+}
+
+void imap_id(struct imap *s)
+{
+	if (!id_params(s) || !scan_end(&s->cmd.args)) {
+		imap_bad_args(s);
+		return;
+	}
+	imap_writef(s, "* ID (\"name\" \"Culver\")\r\n");
+	reply_ok(s, NULL, "ID completed");
+	imap_finish(s);
+}
+
+/* ---- ENABLE: RFC 9051 6.3.1, RFC 5161 ---- */
+
+void imap_enable(struct imap *s)
+{
+	struct str name;
+	bool rev2 = false, condstore = false, any = false;
+
+	while (scan_sp(&s->cmd.args)) {
+		if (!token_atom(&s->cmd.args, &name)) {
+			imap_bad_args(s);
+			return;
+		}
+		any = true;
+		rev2 = rev2 || str_equal_nocase(name, STR("IMAP4rev2"));
+		condstore = condstore || str_equal_nocase(name, STR("CONDSTORE"));
+	}
+	if (!any || !scan_end(&s->cmd.args)) {
+		imap_bad_args(s);
+		return;
+	}
+	/* Only what was not on before is listed. */
+	imap_writef(s, "* ENABLED%s%s\r\n", rev2 && !s->rev2 ? " IMAP4rev2" : "",
+		condstore && !s->condstore ? " CONDSTORE" : "");
+	s->rev2 = s->rev2 || rev2;
+	if (condstore)
+		imap_enable_condstore(s);
+	reply_ok(s, NULL, "ENABLE completed");
+	imap_finish(s);
+}
+
+/* RFC 7162 3.1.2.1: after the first CONDSTORE-enabling command with a mailbox selected, the client
+ * is told where the mailbox stands. */
+void imap_enable_condstore(struct imap *s)
+{
+	if (s->condstore)
+		return;
+	s->condstore = true;
+	if (s->sel.view != NULL)
+		imap_writef(s, "* OK [HIGHESTMODSEQ %llu] Highest\r\n",
+			(unsigned long long)s->sel.modseq);
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+/* COPY (RFC 9051 6.4.7) and MOVE (6.4.8), with COPYUID (RFC 9051 7.1). All or nothing, in the
+ * store. MOVE says COPYUID before the EXPUNGEs, in an untagged OK. */
+#include "imap/imap_private.h"
+
+#include <inttypes.h>
+
+struct copy_work {
+	struct vec sequence, uids; /* struct api_range */
+	struct vec from, to;       /* struct api_range, in step */
+	struct str name;
+	uint64_t target;
+	uint32_t uidvalidity;
+	bool move;
+};
+
+static void drop(struct imap *s)
+{
+	struct copy_work *w = s->cmd.work;
+
+	vec_done(&w->sequence);
+	vec_done(&w->uids);
+	vec_done(&w->from);
+	vec_done(&w->to);
+}
+
+static void take_pairs(struct copy_work *w, const struct frame_copied *c)
+{
+	w->uidvalidity = c->uidvalidity;
+	for (size_t i = 0; i < c->pairs.n; i++) {
+		seq_ranges_add(&w->from, c->pairs.items[i].from, c->pairs.items[i].from);
+		seq_ranges_add(&w->to, c->pairs.items[i].to, c->pairs.items[i].to);
+	}
+}
+
+/* resp-code-copy = "COPYUID" SP nz-number SP uid-set SP uid-set */
+static void add_copyuid(struct buf *out, const struct copy_work *w)
+{
+	struct seqset from = seqset_of(&w->from), to = seqset_of(&w->to);
+
+	buf_addf(out, "COPYUID %" PRIu32 " ", w->uidvalidity);
+	seqset_print(&from, out);
+	buf_addc(out, ' ');
+	seqset_print(&to, out);
+}
+
+static void say_copied(struct imap *s, const struct copy_work *w)
+{
+	const char *name = w->move ? "MOVE" : "COPY";
+
+	if (w->from.n == 0) {
+		reply_ok(s, NULL, "%s completed, nothing was there", name);
+	} else if (w->move) {
+		buf_addz(imap_out(s), "* OK [");
+		add_copyuid(imap_out(s), w);
+		buf_addz(imap_out(s), "] Moved\r\n");
+		reply_ok(s, NULL, "MOVE completed");
+	} else {
+		add_copyuid(reply_open_ok(s), w);
+		reply_close(s, "COPY completed");
+	}
+}
+
+static void copied(struct imap *s, const struct frame *answer)
+{
+	struct copy_work *w = s->cmd.work;
+
+	if (answer->type == FRAME_COPIED) {
+		take_pairs(w, &answer->copied);
+		if (!answer->copied.last)
+			return;
+	}
+	s->sel.stale = s->sel.stale || w->move || w->target == s->sel.mailbox;
+	if (answer->type == FRAME_FAILED && answer->failed.kind == ERR_NOT_FOUND) {
+		/* an entry went in between: all or nothing, so nothing.   RFC 5530 3 */
+		s->request = 0;
+		s->sel.stale = true;
+		reply_no(s, "EXPUNGEISSUED", "Some of the messages no longer exist");
+		imap_finish(s);
+		return;
+	}
+	if (!imap_expect(s, answer, FRAME_COPIED))
+		return;
+	say_copied(s, w);
+	imap_finish(s);
+}
+
+static void target_found(struct imap *s, const struct frame *answer)
+{
+	struct copy_work *w = s->cmd.work;
+	struct frame copy = { .type = FRAME_COPY,
+		.copy = { s->session.store_session, s->sel.mailbox, 0, w->move } };
+
+	if (answer->type == FRAME_FAILED && answer->failed.kind == ERR_NOT_FOUND) {
+		s->request = 0;
+		reply_no(s, "TRYCREATE", "No such mailbox");
+		imap_finish(s);
+		return;
+	}
+	if (!imap_expect(s, answer, FRAME_MAILBOXES))
+		return;
+	if (answer->mailboxes.mailboxes.n != 1 || !answer->mailboxes.mailboxes.items[0].exists) {
+		reply_no(s, "TRYCREATE", "No such mailbox");
+		imap_finish(s);
+		return;
+	}
+	w->target = copy.copy.target = answer->mailboxes.mailboxes.items[0].id;
+	imap_ask_change(s, &w->uids, &copy, copied);
+}
+
+static void begin(struct imap *s, bool move)
+{
+	struct copy_work *w = imap_work(s, sizeof *w, drop);
+
+	w->move = move;
+	vec_init(&w->sequence, sizeof(struct api_range), LIMIT_IMAP_SEQ_RANGES);
+	vec_init(&w->uids, sizeof(struct api_range), LIMIT_IMAP_SEQ_RANGES);
+	vec_init(&w->from, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
+	vec_init(&w->to, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
+	if (!imap_arg_set(s, s->cmd.uid, &w->sequence) || !imap_arg_mailbox(s, &w->name) ||
+		!imap_args_end(s) || (move && imap_refuse_read_only(s)))
+		return;
+	view_uids(s->sel.view, &w->sequence, &w->uids);
+	if (w->uids.n == 0) {
+		say_copied(s, w);
+		imap_finish(s);
+		return;
+	}
+	imap_ask(s, ASK_STORE,
+		&(struct frame){ .type = FRAME_MAILBOX_STATUS,
+			.mailbox_status = { s->session.store_session, w->name } },
+		target_found);
+}
+
+void imap_copy(struct imap *s)
+{
+	begin(s, false);
+}
+
+void imap_move(struct imap *s)
+{
+	begin(s, true);
+}

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+/* FETCH (RFC 9051 6.4.5) and UID FETCH, with CHANGEDSINCE (RFC 7162 3.1.4). What the view knows is
+ * written at once; the rest comes in batches of messages, whose digests and bytes are read ahead.
+ * \Seen is set at the end, for all messages together, and told like any other news. */
+#include "imap/fetch.h"
+
+#include "base/time.h"
+#include "imap/token.h"
+
+#include <inttypes.h>
+
+static void drop(struct imap *s)
+{
+	struct fetch_work *f = s->cmd.work;
+
+	batch_done(&f->batch);
+	vec_done(&f->sequence);
+	vec_done(&f->seen);
+	buf_done(&f->sending.hold);
+	buf_done(&f->sending.scratch);
+	mail_parser_free(&f->parser);
+}
+
+/* ---- which messages ---- */
+
+static bool is_wanted(const struct imap *s, struct fetch_work *f, uint32_t sequence)
+{
+	if (view_is_gone(s->sel.view, sequence)) {
+		f->worst = ERR_NOT_FOUND;
+		return false;
+	}
+	return view_entry(s->sel.view, sequence)->modseq > f->changed_since ||
+	       f->changed_since == 0;
+}
+
+/* The next message that was asked for, or 0. */
+static uint32_t next_sequence(const struct imap *s, struct fetch_work *f)
+{
+	const struct api_range *ranges = (const void *)f->sequence.p;
+
+	while (f->range < f->sequence.n) {
+		uint32_t n = f->next < ranges[f->range].low ? ranges[f->range].low : f->next;
+
+		if (n > ranges[f->range].high) {
+			f->range++;
+			continue;
+		}
+		f->next = n + 1;
+		if (is_wanted(s, f, n))
+			return n;
+	}
+	return 0;
+}
+
+/* ---- the end ---- */
+
+static void reply(struct imap *s)
+{
+	const struct fetch_work *f = s->cmd.work;
+
+	if (f->worst == ERR_NOT_FOUND) { /* RFC 5530 3, RFC 2180 4.1.2 */
+		reply_no(s, "EXPUNGEISSUED", "Some of the messages no longer exist");
+		s->sel.stale = true;
+	} else if (f->worst != ERR_NONE) {
+		reply_err(s, f->worst, STR_NONE);
+	} else if (f->unknown_cte) {
+		reply_no(s, "UNKNOWN-CTE", "Some parts cannot be decoded");
+	} else {
+		reply_ok(s, NULL, "FETCH completed");
+	}
+	imap_finish(s);
+}
+
+static void seen_set(struct imap *s, const struct frame *answer)
+{
+	if (answer->type == FRAME_CHANGED && !answer->changed.last)
+		return;
+	s->request = 0;
+	s->sel.stale = true;
+	reply(s);
+}
+
+static void end(struct imap *s)
+{
+	struct fetch_work *f = s->cmd.work;
+	struct frame set = { .type = FRAME_SET_FLAGS,
+		.set_flags = { .session = s->session.store_session,
+			.mailbox = s->sel.mailbox,
+			.mode = FLAGS_ADD,
+			.flags = FLAG_SEEN,
+			.unchanged_since = UINT64_MAX } };
+
+	s->cmd.busy = false;
+	if (f->seen.n == 0)
+		reply(s);
+	else
+		imap_ask_change(s, &f->seen, &set, seen_set);
+}
+
+/* ---- what the view and the digest know ---- */
+
+static void write_date(struct buf *out, int64_t ms)
+{
+	struct time_text text;
+
+	buf_addf(out, "\"%s\"", time_imap(&text, ms));
+}
+
+void fetch_write_simple(
+	struct imap *s, const struct fetch_work *f, const struct message *m, size_t item)
+{
+	const struct fetch_item *i = &f->attrs.items[item];
+	const struct api_entry *e = view_entry(s->sel.view, m->sequence);
+	struct buf *out = imap_out(s);
+
+	fetch_item_print(i, out);
+	buf_addc(out, ' ');
+	switch (i->kind) {
+	case FETCH_UID:
+		buf_addf(out, "%" PRIu32, m->uid);
+		break;
+	case FETCH_FLAGS:
+		view_add_flags(s->sel.view, out, e);
+		break;
+	case FETCH_INTERNALDATE:
+		write_date(out, e->time);
+		break;
+	case FETCH_SIZE:
+		buf_addf(out, "%" PRIu64, e->size);
+		break;
+	case FETCH_MODSEQ:
+		buf_addf(out, "(%" PRIu64 ")", e->modseq);
+		break;
+	case FETCH_ENVELOPE:
+		fetch_write_envelope(out, &m->digest.envelope, s->rev2);
+		break;
+	case FETCH_BODY:
+	case FETCH_BODYSTRUCTURE:
+		fetch_write_structure(out, &m->digest, i->kind == FETCH_BODYSTRUCTURE, s->rev2);
+		break;
+	case FETCH_SECTION:
+	case FETCH_BINARY:
+	case FETCH_BINARY_SIZE:
+		break;
+	}
+}
+
+void fetch_message_done(struct imap *s, struct fetch_work *f, const struct message *m)
+{
+	const struct api_entry *e = view_entry(s->sel.view, m->sequence);
+
+	buf_addz(imap_out(s), ")\r\n");
+	s->fetched++;
+	if (f->attrs.wants[FETCH_FLAGS] && (!s->condstore || f->attrs.wants[FETCH_MODSEQ]))
+		view_mark_told(s->sel.view, m->sequence);
+	if (f->attrs.sets_seen && !s->sel.read_only && (e->flags & FLAG_SEEN) == 0)
+		seq_ranges_add(&f->seen, m->uid, m->uid);
+}
+
+/* ---- message by message ---- */
+
+static void write_plain(struct imap *s, struct fetch_work *f, uint32_t sequence)
+{
+	struct message m = { .sequence = sequence, .uid = view_entry(s->sel.view, sequence)->uid };
+
+	buf_addf(imap_out(s), "* %" PRIu32 " FETCH (", sequence);
+	for (size_t i = 0; i < f->attrs.n; i++) {
+		if (i > 0)
+			buf_addc(imap_out(s), ' ');
+		fetch_write_simple(s, f, &m, i);
+	}
+	fetch_message_done(s, f, &m);
+}
+
+/* The view knows all that was asked for. */
+static void plain_step(struct imap *s)
+{
+	struct fetch_work *f = s->cmd.work;
+
+	while (imap_out(s)->n < IMAP_ROOM_BYTES) {
+		uint32_t n = next_sequence(s, f);
+
+		if (n == 0) {
+			end(s);
+			return;
+		}
+		write_plain(s, f, n);
+	}
+	s->step = plain_step;
+}
+
+static void batch_step(struct imap *s);
+
+static void messages_step(struct imap *s)
+{
+	struct fetch_work *f = s->cmd.work;
+
+	while (s->line.n < IMAP_ROOM_BYTES) {
+		if (f->here.message == f->batch.n) {
+			s->step = batch_step;
+			return;
+		}
+		if (fetch_message_step(s, f, messages_step) != GO_ON)
+			return;
+	}
+	s->step = messages_step;
+}
+
+static void batch_step(struct imap *s)
+{
+	struct fetch_work *f = s->cmd.work;
+	uint32_t n;
+
+	batch_clear(&f->batch);
+	f->here = f->ahead = (struct cursor){ .message = 0 };
+	if (f->worst != ERR_NONE && f->worst != ERR_NOT_FOUND) {
+		end(s);
+		return;
+	}
+	while (f->batch.n < BATCH_MAX && (n = next_sequence(s, f)) != 0)
+		batch_add(&f->batch, s->sel.view, n);
+	if (f->batch.n == 0)
+		end(s);
+	else if (f->attrs.needs_digest)
+		batch_load(s, &f->batch, messages_step);
+	else
+		s->step = messages_step;
+}
+
+/* ---- the command ---- */
+
+static bool arguments(struct imap *s, struct fetch_work *f)
+{
+	struct err err = ERR_INIT;
+
+	if (!imap_arg_set(s, s->cmd.uid, &f->sequence))
+		return false;
+	if (!scan_sp(&s->cmd.args)) {
+		imap_bad_args(s);
+		return false;
+	}
+	if (fetch_attrs_parse(&s->cmd.args, &s->arena, &f->attrs, &err) < 0 ||
+		fetch_modifiers_parse(&s->cmd.args, &f->changed_since, &err) < 0) {
+		if (err.kind == ERR_SYNTAX)
+			reply_bad(s, NULL, "%s", err.public_text);
+		else
+			reply_err(s, err.kind, str_from(err.public_text));
+		imap_finish(s);
+		return false;
+	}
+	return imap_args_end(s);
+}
+
+void imap_fetch(struct imap *s)
+{
+	struct fetch_work *f = imap_work(s, sizeof *f, drop);
+
+	vec_init(&f->sequence, sizeof(struct api_range), LIMIT_IMAP_SEQ_RANGES);
+	vec_init(&f->seen, sizeof(struct api_range), LIMIT_IMAP_SEQ_RANGES);
+	batch_init(&f->batch);
+	buf_init(&f->sending.hold, LIMIT_IMAP_HOLD_BYTES);
+	buf_init(&f->sending.scratch, READS_BYTES + 2048);
+	if (!arguments(s, f))
+		return;
+	if (f->changed_since != 0 || f->attrs.wants[FETCH_MODSEQ])
+		imap_enable_condstore(s);
+	if (f->changed_since != 0)
+		fetch_attrs_add(&f->attrs, &s->arena, FETCH_MODSEQ);
+	if (s->cmd.uid)
+		fetch_attrs_add(&f->attrs, &s->arena, FETCH_UID);
+	s->cmd.busy = true;
+	s->step = f->attrs.needs_digest || f->attrs.needs_bytes ? batch_step : plain_step;
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+/* IDLE (RFC 9051 6.3.13): news are told as they come, until DONE. */
+#include "imap/imap_private.h"
+#include "imap/selected.h"
+
+static void idle_tell(struct imap *s)
+{
+	if (s->sel.view != NULL && !selected_tell(s, true) && s->session.next == NEXT_GO_ON)
+		s->step = idle_tell;
+	else if (s->sel.stale && !s->lost)
+		selected_refresh(s, idle_tell); /* it changed again while we asked */
+}
+
+static void idle_news(struct imap *s)
+{
+	if (s->sel.view != NULL)
+		selected_refresh(s, idle_tell);
+}
+
+static void idle_line(struct imap *s, struct str line)
+{
+	s->cmd.line = NULL;
+	s->cmd.news = NULL;
+	if (str_equal_nocase(line, STR("DONE")))
+		reply_ok(s, NULL, "IDLE terminated");
+	else
+		reply_bad(s, NULL, "IDLE ends with DONE");
+	imap_finish(s);
+}
+
+void imap_idle(struct imap *s)
+{
+	if (!imap_args_end(s))
+		return;
+	imap_write(s, STR("+ idling\r\n"));
+	wire_reset(&s->wire);
+	wire_plain(&s->wire);
+	s->cmd.line = idle_line;
+	s->cmd.news = idle_news;
+	idle_news(s);
+}

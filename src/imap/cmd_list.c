@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: Apache-2.0
+/* LIST (RFC 9051 6.3.9, RFC 5258, 5819, 6154), LSUB (RFC 3501 6.3.9), NAMESPACE (RFC 9051 6.3.10).
+ * One question brings all names; what is asked for is then chosen and written step by step, so that
+ * a client that reads slowly holds no more than the names. */
+#include "imap/grammar.h"
+#include "imap/imap_private.h"
+#include "imap/mailbox_name.h"
+#include "imap/mailboxes.h"
+#include "imap/match.h"
+#include "imap/token.h"
+
+#define PATTERNS_MAX 32 /* patterns of one LIST; RFC 5258 3 */
+
+/* Selection and return options. */
+enum list_option {
+	SELECT_SUBSCRIBED = 1,
+	SELECT_RECURSIVE = 2, /* RECURSIVEMATCH */
+	SELECT_SPECIAL_USE = 4,
+	SELECT_REMOTE = 8,
+	RETURN_SUBSCRIBED = 16,
+	RETURN_CHILDREN = 32,
+	RETURN_SPECIAL_USE = 64,
+	RETURN_STATUS = 128,
+};
+
+struct list_work {
+	struct mailboxes boxes;
+	struct match patterns[PATTERNS_MAX];
+	size_t n_patterns;
+	unsigned options;
+	unsigned atts; /* of STATUS */
+	bool lsub;
+	bool extended; /* LIST-EXTENDED syntax was used */
+	size_t at;
+};
+
+static void drop(struct imap *s)
+{
+	struct list_work *w = s->cmd.work;
+
+	mailboxes_done(&w->boxes);
+	for (size_t i = 0; i < w->n_patterns; i++)
+		match_done(&w->patterns[i]);
+}
+
+/* ---- what is asked for ---- */
+
+static const struct {
+	struct str name;
+	unsigned option;
+} select_options[] = {
+	{ STR_INIT("SUBSCRIBED"), SELECT_SUBSCRIBED },
+	{ STR_INIT("RECURSIVEMATCH"), SELECT_RECURSIVE },
+	{ STR_INIT("SPECIAL-USE"), SELECT_SPECIAL_USE },
+	{ STR_INIT("REMOTE"), SELECT_REMOTE },
+}, return_options[] = {
+	{ STR_INIT("SUBSCRIBED"), RETURN_SUBSCRIBED },
+	{ STR_INIT("CHILDREN"), RETURN_CHILDREN },
+	{ STR_INIT("SPECIAL-USE"), RETURN_SPECIAL_USE },
+	{ STR_INIT("STATUS"), RETURN_STATUS },
+};
+
+static bool select_option(struct scan *a, unsigned *options)
+{
+	for (size_t i = 0; i < ARRAY_LEN(select_options); i++)
+		if (scan_word_nocase(a, select_options[i].name)) {
+			*options |= select_options[i].option;
+			return true;
+		}
+	return false;
+}
+
+/* list-select-opts: RECURSIVEMATCH needs SUBSCRIBED or another base option. RFC 5258 3.1 */
+static bool select_opts(struct scan *a, unsigned *options)
+{
+	if (!scan_char(a, '('))
+		return false;
+	if (!scan_char(a, ')')) {
+		do {
+			if (!select_option(a, options))
+				return false;
+		} while (scan_sp(a));
+		if (!scan_char(a, ')'))
+			return false;
+	}
+	return (*options & SELECT_RECURSIVE) == 0 ||
+	       (*options & (SELECT_SUBSCRIBED | SELECT_SPECIAL_USE)) != 0;
+}
+
+static bool return_option(struct scan *a, struct list_work *w)
+{
+	for (size_t i = 0; i < ARRAY_LEN(return_options); i++) {
+		if (!scan_word_nocase(a, return_options[i].name))
+			continue;
+		w->options |= return_options[i].option;
+		return return_options[i].option != RETURN_STATUS ||
+		       (scan_sp(a) && grammar_status_atts(a, &w->atts));
+	}
+	return false;
+}
+
+/* list-return-opts = "RETURN" SP "(" [list-return-opt *(SP list-return-opt)] ")" */
+static bool return_opts(struct scan *a, struct list_work *w)
+{
+	if (scan_end(a))
+		return true;
+	w->extended = true;
+	if (!scan_sp(a) || !scan_word_nocase(a, STR("RETURN")) || !scan_sp(a) || !scan_char(a, '('))
+		return false;
+	if (scan_char(a, ')'))
+		return scan_end(a);
+	do {
+		if (!return_option(a, w))
+			return false;
+	} while (scan_sp(a));
+	return scan_char(a, ')') && scan_end(a);
+}
+
+static bool one_pattern(struct imap *s, struct list_work *w, struct str reference)
+{
+	struct str wire;
+	struct buf pattern;
+	struct err err = ERR_INIT;
+	bool ok;
+
+	if (w->n_patterns == PATTERNS_MAX || !token_list_mailbox(&s->cmd.args, &s->arena, &wire))
+		return false;
+	buf_init(&pattern, LIMIT_MAILBOX_PATTERN_BYTES);
+	/* a pattern that no name can be written like matches nothing */
+	if (mailbox_pattern_read(wire, s->rev2, &pattern, &err) < 0) {
+		buf_done(&pattern);
+		return true;
+	}
+	ok = match_init(&w->patterns[w->n_patterns], reference, buf_str(&pattern));
+	w->n_patterns += ok;
+	buf_done(&pattern);
+	return ok;
+}
+
+/* mbox-or-pat = list-mailbox / patterns; patterns = "(" list-mailbox *(SP list-mailbox) ")" */
+static bool patterns(struct imap *s, struct list_work *w, struct str reference)
+{
+	if (!scan_char(&s->cmd.args, '('))
+		return one_pattern(s, w, reference);
+	w->extended = true;
+	do {
+		if (!one_pattern(s, w, reference))
+			return false;
+	} while (scan_sp(&s->cmd.args));
+	return scan_char(&s->cmd.args, ')');
+}
+
+/* ---- what is answered ---- */
+
+static bool matches(struct list_work *w, struct str name)
+{
+	for (size_t i = 0; i < w->n_patterns; i++)
+		if (match_name(&w->patterns[i], name))
+			return true;
+	return false;
+}
+
+static void add_flag(struct buf *out, const char **gap, const char *flag)
+{
+	buf_addf(out, "%s%s", *gap, flag);
+	*gap = " ";
+}
+
+/* mailbox-list = "(" [mbx-list-flags] ")" SP DQUOTE QUOTED-CHAR DQUOTE SP mailbox [SP extended] */
+static void write_box(
+	struct imap *s, const struct list_work *w, const struct api_mailbox *m, bool childinfo)
+{
+	struct buf *out = imap_out(s);
+	const char *gap = "";
+
+	buf_addf(out, "* %s (", w->lsub ? "LSUB" : "LIST");
+	if (!m->exists)
+		add_flag(out, &gap, w->lsub ? "\\Noselect" : "\\NonExistent");
+	if (!w->lsub)
+		add_flag(out, &gap,
+			mailboxes_has_children(&w->boxes, m->name) ? "\\HasChildren"
+								   : "\\HasNoChildren");
+	if (m->subscribed && (w->options & (SELECT_SUBSCRIBED | RETURN_SUBSCRIBED)))
+		add_flag(out, &gap, "\\Subscribed");
+	for (uint16_t bit = 1; !w->lsub && bit <= USE_ALL; bit = (uint16_t)(bit << 1))
+		if (m->special_use & bit)
+			add_flag(out, &gap, grammar_special_use_name(bit));
+	buf_addz(out, ") \"/\" ");
+	mailbox_name_write(out, m->name, s->rev2);
+	if (childinfo)
+		buf_addz(out, " (\"CHILDINFO\" (\"SUBSCRIBED\"))");
+	buf_addz(out, "\r\n");
+	if (m->exists && (w->options & RETURN_STATUS))
+		status_add(out, m, w->atts, s->rev2);
+}
+
+static bool is_selected(const struct list_work *w, const struct api_mailbox *m)
+{
+	if ((w->options & SELECT_SUBSCRIBED) && !m->subscribed)
+		return false;
+	if ((w->options & SELECT_SPECIAL_USE) && m->special_use == 0)
+		return false;
+	return m->exists || (w->options & SELECT_SUBSCRIBED);
+}
+
+/* RFC 5258 4: with RECURSIVEMATCH a parent that matches stands for selected ones below it that do
+ * not. RFC 3501 6.3.9: LSUB with "%" does the same, with \Noselect. */
+static void list_one(struct imap *s, struct list_work *w, const struct api_mailbox *m)
+{
+	bool below = (w->options & SELECT_SUBSCRIBED) &&
+		     (w->lsub || (w->options & SELECT_RECURSIVE)) &&
+		     mailboxes_has_subscribed_below(&w->boxes, m->name);
+	struct api_mailbox shown = *m;
+
+	if (!matches(w, m->name))
+		return;
+	if (is_selected(w, m)) {
+		write_box(s, w, m, below && !w->lsub);
+	} else if (below) {
+		shown.exists = w->lsub ? false : m->exists;
+		write_box(s, w, &shown, !w->lsub);
+	}
+}
+
+static void list_step(struct imap *s)
+{
+	struct list_work *w = s->cmd.work;
+
+	while (w->at < w->boxes.all.n && imap_out(s)->n < IMAP_ROOM_BYTES)
+		list_one(s, w, mailboxes_at(&w->boxes, w->at++));
+	if (w->at < w->boxes.all.n) {
+		s->step = list_step;
+		return;
+	}
+	reply_ok(s, NULL, "%s completed", w->lsub ? "LSUB" : "LIST");
+	imap_finish(s);
+}
+
+static void take_boxes(struct imap *s, const struct frame *answer)
+{
+	struct list_work *w = s->cmd.work;
+	const struct frame_mailboxes *m = &answer->mailboxes;
+
+	if (answer->type != FRAME_MAILBOXES) {
+		imap_expect(s, answer, FRAME_MAILBOXES);
+		return;
+	}
+	if (!mailboxes_add(&w->boxes, m->mailboxes.items, m->mailboxes.n)) {
+		s->session.host->cancel(s->session.host, &s->session, s->request);
+		s->request = 0;
+		reply_no(s, "LIMIT", "Too many mailboxes");
+		imap_finish(s);
+		return;
+	}
+	if (!m->last)
+		return;
+	s->request = 0;
+	mailboxes_end(&w->boxes);
+	s->step = list_step;
+}
+
+static void ask_list(struct imap *s)
+{
+	imap_ask(s, ASK_STORE,
+		&(struct frame){
+			.type = FRAME_MAILBOX_LIST, .mailbox_list = { s->session.store_session } },
+		take_boxes);
+}
+
+/* RFC 9051 6.3.9: LIST "" "" asks for the delimiter and the root of the reference. */
+static void list_root(struct imap *s)
+{
+	imap_writef(s, "* LIST (\\Noselect) \"/\" \"\"\r\n");
+	reply_ok(s, NULL, "LIST completed");
+	imap_finish(s);
+}
+
+static bool reference(struct imap *s, struct str *ret)
+{
+	struct str wire;
+	struct buf name;
+	struct err err = ERR_INIT;
+
+	if (!scan_sp(&s->cmd.args) || !token_astring(&s->cmd.args, &s->arena, &wire) ||
+		!scan_sp(&s->cmd.args))
+		return false;
+	buf_init(&name, LIMIT_MAILBOX_PATTERN_BYTES);
+	*ret = STR("\x01"); /* in no name: nothing matches */
+	if (mailbox_pattern_read(wire, s->rev2, &name, &err) == 0)
+		*ret = arena_str(&s->arena, buf_str(&name));
+	buf_done(&name);
+	return true;
+}
+
+static struct list_work *begin(struct imap *s)
+{
+	struct list_work *w = imap_work(s, sizeof *w, drop);
+
+	mailboxes_init(&w->boxes, &s->arena);
+	return w;
+}
+
+static bool is_empty_pattern(const struct scan *a)
+{
+	return str_equal(scan_rest(a), STR("\"\""));
+}
+
+/* list = "LIST" [SP list-select-opts] SP mailbox SP mbox-or-pat [SP list-return-opts] */
+void imap_list(struct imap *s)
+{
+	struct list_work *w = begin(s);
+	struct scan at = s->cmd.args;
+	struct str ref;
+
+	if (scan_sp(&at) && scan_peek(&at) == '(') {
+		w->extended = true;
+		s->cmd.args = at;
+		if (!select_opts(&s->cmd.args, &w->options)) {
+			imap_bad_args(s);
+			return;
+		}
+	}
+	if (!reference(s, &ref)) {
+		imap_bad_args(s);
+		return;
+	}
+	if (!w->extended && is_empty_pattern(&s->cmd.args)) {
+		list_root(s);
+		return;
+	}
+	if (!patterns(s, w, ref) || !return_opts(&s->cmd.args, w)) {
+		imap_bad_args(s);
+		return;
+	}
+	if (w->atts & STATUS_HIGHESTMODSEQ)
+		imap_enable_condstore(s);
+	ask_list(s);
+}
+
+/* lsub = "LSUB" SP mailbox SP list-mailbox                  RFC 3501 9 */
+void imap_lsub(struct imap *s)
+{
+	struct list_work *w = begin(s);
+	struct str ref;
+
+	w->lsub = true;
+	w->options = SELECT_SUBSCRIBED;
+	if (!reference(s, &ref) || !one_pattern(s, w, ref) || !scan_end(&s->cmd.args)) {
+		imap_bad_args(s);
+		return;
+	}
+	ask_list(s);
+}
+
+/* One personal namespace; no other users', no shared ones. */
+void imap_namespace(struct imap *s)
+{
+	if (!imap_args_end(s))
+		return;
+	imap_writef(s, "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n");
+	reply_ok(s, NULL, "NAMESPACE completed");
+	imap_finish(s);
+}

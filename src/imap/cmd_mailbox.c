@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Mailboxes as such: CREATE (RFC 9051 6.3.4; USE: RFC 6154 3), DELETE (6.3.5), RENAME (6.3.6),
+ * SUBSCRIBE and UNSUBSCRIBE (6.3.7, 6.3.8). Each is one question to the store. */
+#include "imap/grammar.h"
+#include "imap/imap_private.h"
+#include "imap/mailbox_name.h"
+#include "imap/selected.h"
+#include "imap/token.h"
+
+static void mailbox_done(struct imap *s, const struct frame *answer)
+{
+	if (answer->type != FRAME_MAILBOXES && !imap_expect(s, answer, FRAME_DONE))
+		return;
+	s->request = 0;
+	reply_ok(s, NULL, "%.*s completed", (int)s->cmd.verb->name.n, s->cmd.verb->name.p);
+	imap_finish(s);
+}
+
+/* create-param = "USE" SP "(" [use-attr *(SP use-attr)] ")"   RFC 6154 6
+ * -1: the arguments are bad; 0: a use we do not know. */
+static int create_params(struct imap *s, uint16_t *ret_use)
+{
+	struct scan *a = &s->cmd.args;
+	struct str name;
+
+	*ret_use = 0;
+	if (scan_end(a))
+		return 1;
+	if (!scan_sp(a) || !scan_char(a, '(') || !scan_word_nocase(a, STR("USE")) || !scan_sp(a) ||
+		!scan_char(a, '('))
+		return -1;
+	while (scan_peek(a) != ')') {
+		uint16_t bit;
+
+		if (!token_flag(a, &name))
+			return -1;
+		bit = grammar_special_use(name);
+		if (bit == 0 || bit == USE_ALL || bit == USE_FLAGGED)
+			return 0;
+		*ret_use = (uint16_t)(*ret_use | bit);
+		scan_sp(a);
+	}
+	return scan_char(a, ')') && scan_char(a, ')') && scan_end(a) ? 1 : -1;
+}
+
+void imap_create(struct imap *s)
+{
+	struct str name;
+	uint16_t use;
+	int parsed;
+
+	if (!imap_arg_mailbox(s, &name))
+		return;
+	parsed = create_params(s, &use);
+	if (parsed < 0) {
+		imap_bad_args(s);
+		return;
+	}
+	if (parsed == 0) { /* RFC 6154 3 */
+		reply_no(s, "USEATTR", "That special use is not supported");
+		imap_finish(s);
+		return;
+	}
+	imap_ask(s, ASK_STORE,
+		&(struct frame){ .type = FRAME_MAILBOX_CREATE,
+			.mailbox_create = { s->session.store_session, name, use } },
+		mailbox_done);
+}
+
+void imap_delete(struct imap *s)
+{
+	struct str name;
+
+	if (!imap_arg_mailbox(s, &name) || !imap_args_end(s))
+		return;
+	imap_ask(s, ASK_STORE,
+		&(struct frame){ .type = FRAME_MAILBOX_DELETE,
+			.mailbox_delete = { s->session.store_session, name } },
+		mailbox_done);
+}
+
+void imap_rename(struct imap *s)
+{
+	struct str from, to;
+
+	if (!imap_arg_mailbox(s, &from) || !imap_arg_mailbox(s, &to) || !imap_args_end(s))
+		return;
+	s->sel.stale = s->sel.view != NULL; /* RENAME INBOX moves its messages */
+	imap_ask(s, ASK_STORE,
+		&(struct frame){ .type = FRAME_MAILBOX_RENAME,
+			.mailbox_rename = { s->session.store_session, from, to } },
+		mailbox_done);
+}
+
+static void subscribe(struct imap *s, bool on)
+{
+	struct str name;
+
+	if (!imap_arg_mailbox(s, &name) || !imap_args_end(s))
+		return;
+	imap_ask(s, ASK_STORE,
+		&(struct frame){ .type = FRAME_MAILBOX_SUBSCRIBE,
+			.mailbox_subscribe = { s->session.store_session, name, on } },
+		mailbox_done);
+}
+
+void imap_subscribe(struct imap *s)
+{
+	subscribe(s, true);
+}
+
+void imap_unsubscribe(struct imap *s)
+{
+	subscribe(s, false);
+}

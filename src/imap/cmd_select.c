@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Into a mailbox and out of it: SELECT, EXAMINE (RFC 9051 6.3.2, 6.3.3; CONDSTORE: RFC 7162 3.1.8),
+ * CLOSE, UNSELECT (6.4.1, 6.4.2). */
+#include "imap/grammar.h"
+#include "imap/imap_private.h"
+#include "imap/mailbox_name.h"
+#include "imap/selected.h"
+#include "imap/token.h"
+
+#include <inttypes.h>
+
+struct select_work {
+	struct str name;
+	bool examine;
+};
+
+/* select-param = "CONDSTORE"                                RFC 7162 7 */
+static bool select_params(struct imap *s)
+{
+	if (scan_end(&s->cmd.args))
+		return true;
+	if (!scan_sp(&s->cmd.args) || !scan_char(&s->cmd.args, '(') ||
+		!scan_word_nocase(&s->cmd.args, STR("CONDSTORE")) ||
+		!scan_char(&s->cmd.args, ')') || !scan_end(&s->cmd.args))
+		return false;
+	s->condstore = true;
+	return true;
+}
+
+/* The first unseen message's number: OK [UNSEEN n] is for rev1 alone (RFC 9051 appendix E). */
+static uint32_t first_unseen(const struct view *v)
+{
+	for (uint32_t n = 1; n <= view_exists(v); n++)
+		if ((view_entry(v, n)->flags & FLAG_SEEN) == 0)
+			return n;
+	return 0;
+}
+
+static void say_selected(struct imap *s, const struct select_work *w)
+{
+	uint32_t unseen = s->rev2 ? 0 : first_unseen(s->sel.view);
+
+	selected_write_flags(s, true);
+	imap_writef(s, "* %" PRIu32 " EXISTS\r\n", view_exists(s->sel.view));
+	if (!s->rev2)
+		imap_writef(s, "* 0 RECENT\r\n");
+	if (unseen != 0)
+		imap_writef(s, "* OK [UNSEEN %" PRIu32 "] First unseen\r\n", unseen);
+	imap_writef(s, "* OK [UIDVALIDITY %" PRIu32 "] UIDs valid\r\n", s->sel.uidvalidity);
+	imap_writef(s, "* OK [UIDNEXT %" PRIu32 "] Predicted next UID\r\n", s->sel.uidnext);
+	imap_writef(s, "* OK [HIGHESTMODSEQ %" PRIu64 "] Highest\r\n", s->sel.modseq);
+	/* RFC 9051 6.3.2: SELECT has a LIST response, with the mailbox's true name */
+	if (s->rev2) {
+		buf_addz(imap_out(s), "* LIST () \"/\" ");
+		mailbox_name_write(imap_out(s), w->name, s->rev2);
+		buf_addz(imap_out(s), "\r\n");
+	}
+}
+
+static void select_opened(struct imap *s, const struct frame *answer)
+{
+	const struct select_work *w = s->cmd.work;
+
+	if (answer->type != FRAME_VIEW_ENTRIES) {
+		reply_failed(s, answer);
+		selected_leave(s);
+		imap_finish(s);
+		return;
+	}
+	view_tell_all(s->sel.view);
+	s->state = SELECTED;
+	say_selected(s, w);
+	reply_ok(s, w->examine ? "READ-ONLY" : "READ-WRITE", "%s completed",
+		w->examine ? "EXAMINE" : "SELECT");
+	imap_finish_now(s);
+}
+
+static void select_found(struct imap *s, const struct frame *answer)
+{
+	const struct select_work *w = s->cmd.work;
+	const struct api_mailbox *m;
+
+	if (!imap_expect(s, answer, FRAME_MAILBOXES))
+		return;
+	m = answer->mailboxes.mailboxes.items;
+	if (answer->mailboxes.mailboxes.n != 1 || !m->exists) {
+		reply_no(s, "NONEXISTENT", "No such mailbox");
+		imap_finish(s);
+		return;
+	}
+	selected_open(s, m->id, w->examine, select_opened);
+}
+
+/* A mailbox that was selected is closed first, whatever becomes of the new one (6.3.2). */
+static void open_mailbox(struct imap *s, bool examine)
+{
+	struct select_work *w = imap_work(s, sizeof *w, NULL);
+
+	w->examine = examine;
+	if (!imap_arg_mailbox(s, &w->name))
+		return;
+	if (!select_params(s)) {
+		imap_bad_args(s);
+		return;
+	}
+	if (s->sel.view != NULL) {
+		selected_leave(s);
+		untagged_ok(s, "CLOSED", "Previous mailbox is closed");
+	}
+	imap_ask(s, ASK_STORE,
+		&(struct frame){ .type = FRAME_MAILBOX_STATUS,
+			.mailbox_status = { s->session.store_session, w->name } },
+		select_found);
+}
+
+void imap_select(struct imap *s)
+{
+	open_mailbox(s, false);
+}
+
+void imap_examine(struct imap *s)
+{
+	open_mailbox(s, true);
+}
+
+/* ---- out again ---- */
+
+static void leave(struct imap *s)
+{
+	selected_leave(s);
+	reply_ok(s, NULL, "%.*s completed", (int)s->cmd.verb->name.n, s->cmd.verb->name.p);
+	imap_finish_now(s);
+}
+
+void imap_unselect(struct imap *s)
+{
+	if (imap_args_end(s))
+		leave(s);
+}
+
+static void close_expunged(struct imap *s, const struct frame *answer)
+{
+	if (!imap_expect(s, answer, FRAME_CHANGED))
+		return;
+	leave(s);
+}
+
+/* CLOSE expunges without a word, unless the mailbox was EXAMINEd.   RFC 9051 6.4.1 */
+void imap_close(struct imap *s)
+{
+	if (!imap_args_end(s))
+		return;
+	if (s->sel.read_only)
+		leave(s);
+	else
+		imap_expunge_all(s, close_expunged);
+}

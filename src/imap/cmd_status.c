@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+/* STATUS (RFC 9051 6.3.11; SIZE: RFC 8438; HIGHESTMODSEQ: RFC 7162 3.1.7), and its response for
+ * LIST-STATUS (RFC 5819). The numbers are the store's of this moment, even for the selected
+ * mailbox. */
+#include "imap/grammar.h"
+#include "imap/imap_private.h"
+#include "imap/mailbox_name.h"
+#include "imap/token.h"
+
+#include <inttypes.h>
+
+struct status_work {
+	struct str name;
+	unsigned atts;
+};
+
+/* RECENT is always 0; see imap.h. */
+static uint64_t att_value(const struct api_mailbox *m, unsigned att)
+{
+	switch (att) {
+	case STATUS_MESSAGES:
+		return m->messages;
+	case STATUS_UIDNEXT:
+		return m->uidnext;
+	case STATUS_UIDVALIDITY:
+		return m->uidvalidity;
+	case STATUS_UNSEEN:
+		return m->unseen;
+	case STATUS_DELETED:
+		return m->deleted;
+	case STATUS_SIZE:
+		return m->size;
+	case STATUS_HIGHESTMODSEQ:
+		return m->highest_modseq;
+	default:
+		return 0;
+	}
+}
+
+/* "STATUS" SP mailbox SP "(" [status-att-list] ")"             RFC 9051 9 */
+void status_add(struct buf *out, const struct api_mailbox *m, unsigned atts, bool utf8)
+{
+	const char *gap = "";
+
+	buf_addz(out, "* STATUS ");
+	mailbox_name_write(out, m->name, utf8);
+	buf_addz(out, " (");
+	for (unsigned bit = 1; bit <= STATUS_HIGHESTMODSEQ; bit <<= 1) {
+		if ((atts & bit) == 0)
+			continue;
+		buf_addf(
+			out, "%s%s %" PRIu64, gap, grammar_status_att_name(bit), att_value(m, bit));
+		gap = " ";
+	}
+	buf_addz(out, ")\r\n");
+}
+
+static void status_is(struct imap *s, const struct frame *answer)
+{
+	const struct status_work *w = s->cmd.work;
+	const struct api_mailbox_list *list = &answer->mailboxes.mailboxes;
+
+	if (!imap_expect(s, answer, FRAME_MAILBOXES))
+		return;
+	if (list->n != 1 || !list->items[0].exists) {
+		reply_no(s, "NONEXISTENT", "No such mailbox");
+	} else {
+		status_add(imap_out(s), &list->items[0], w->atts, s->rev2);
+		reply_ok(s, NULL, "STATUS completed");
+	}
+	imap_finish(s);
+}
+
+void imap_status(struct imap *s)
+{
+	struct status_work *w = imap_work(s, sizeof *w, NULL);
+
+	if (!imap_arg_mailbox(s, &w->name))
+		return;
+	if (!scan_sp(&s->cmd.args) || !grammar_status_atts(&s->cmd.args, &w->atts) ||
+		!scan_end(&s->cmd.args)) {
+		imap_bad_args(s);
+		return;
+	}
+	if (w->atts & STATUS_HIGHESTMODSEQ)
+		imap_enable_condstore(s);
+	imap_ask(s, ASK_STORE,
+		&(struct frame){ .type = FRAME_MAILBOX_STATUS,
+			.mailbox_status = { s->session.store_session, w->name } },
+		status_is);
+}

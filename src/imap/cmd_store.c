@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+/* STORE (RFC 9051 6.4.6) and UID STORE, with UNCHANGEDSINCE (RFC 7162 3.1.3). The store changes the
+ * flags; what they became is asked for like any other news, so that the session's view and its
+ * client's knowledge come from one place. */
+#include "imap/grammar.h"
+#include "imap/imap_private.h"
+#include "imap/token.h"
+
+struct store_work {
+	struct vec sequence, uids; /* struct api_range */
+	struct vec failed;         /* UIDs that UNCHANGEDSINCE kept back */
+	struct flag_list flags;
+	uint64_t unchanged_since;
+	enum flags_mode mode;
+	bool silent;
+};
+
+static void drop(struct imap *s)
+{
+	struct store_work *w = s->cmd.work;
+
+	vec_done(&w->sequence);
+	vec_done(&w->uids);
+	vec_done(&w->failed);
+}
+
+/* store-modifier = "(" "UNCHANGEDSINCE" SP mod-sequence-valzer ")"   RFC 7162 7 */
+static bool modifiers(struct imap *s, uint64_t *ret)
+{
+	struct scan *a = &s->cmd.args;
+
+	*ret = UINT64_MAX;
+	if (scan_peek(a) != '(')
+		return true;
+	if (!scan_char(a, '(') || !scan_word_nocase(a, STR("UNCHANGEDSINCE")) || !scan_sp(a) ||
+		!token_number64(a, ret) || !scan_char(a, ')') || !scan_sp(a))
+		return false;
+	imap_enable_condstore(s);
+	return true;
+}
+
+/* store-att-flags = (["+" / "-"] "FLAGS" [".SILENT"]) SP (flag-list / (flag *(SP flag))) */
+static bool att_flags(struct scan *a, struct store_work *w)
+{
+	w->mode = scan_char(a, '+') ? FLAGS_ADD : scan_char(a, '-') ? FLAGS_REMOVE : FLAGS_REPLACE;
+	if (!scan_literal_nocase(a, STR("FLAGS")))
+		return false;
+	w->silent = scan_literal_nocase(a, STR(".SILENT"));
+	if (!scan_sp(a))
+		return false;
+	return scan_peek(a) == '(' ? grammar_flag_list(a, &w->flags) : grammar_flags(a, &w->flags);
+}
+
+/* MODIFIED names what was kept back, as sequence numbers or UIDs like the command. RFC 7162 3.1.3
+ */
+static void reply_modified(struct imap *s, struct store_work *w)
+{
+	struct seqset failed = seqset_of(&w->failed);
+	struct vec sequence;
+
+	vec_init(&sequence, sizeof(struct api_range), LIMIT_IMAP_SEQ_RANGES);
+	if (!s->cmd.uid && view_resolve(s->sel.view, &failed, true, NULL, &sequence))
+		failed = seqset_of(&sequence);
+	buf_addz(reply_open_ok(s), "MODIFIED ");
+	seqset_print(&failed, &s->reply);
+	reply_close(s, "Conditional STORE failed for some");
+	vec_done(&sequence);
+}
+
+/* What this command did is told to everybody else; the client that said .SILENT knows. */
+static void expect_own(struct imap *s, const struct store_work *w, uint64_t modseq)
+{
+	struct view_own *own = &s->sel.own;
+
+	*own = (struct view_own){
+		.modseq = modseq, .mode = (uint8_t)w->mode, .flags = w->flags.flags
+	};
+	for (size_t i = 0; i < w->flags.n; i++) {
+		int bit = view_keyword_bit(s->sel.view, w->flags.keywords[i]);
+
+		if (bit >= 64)
+			own->keywords_high |= 1ULL << (bit - 64);
+		else if (bit >= 0)
+			own->keywords_low |= 1ULL << bit;
+	}
+	s->sel.has_own = true;
+}
+
+static void stored(struct imap *s, const struct frame *answer)
+{
+	struct store_work *w = s->cmd.work;
+	const struct frame_changed *c = &answer->changed;
+
+	if (answer->type == FRAME_CHANGED) {
+		for (size_t i = 0; i < c->failed.n; i++)
+			seq_ranges_add(&w->failed, c->failed.items[i].low, c->failed.items[i].high);
+		if (!c->last)
+			return;
+	}
+	s->sel.stale = true;
+	if (!imap_expect(s, answer, FRAME_CHANGED))
+		return;
+	if (w->silent)
+		expect_own(s, w, c->modseq);
+	else
+		view_mark_changed(s->sel.view,
+			&(struct seqset){ .ranges = (void *)w->sequence.p, .n = w->sequence.n });
+	if (w->failed.n > 0)
+		reply_modified(s, w);
+	else
+		reply_ok(s, NULL, "STORE completed");
+	imap_finish(s);
+}
+
+static void ask_store(struct imap *s, struct store_work *w)
+{
+	struct frame set = { .type = FRAME_SET_FLAGS,
+		.set_flags = { .session = s->session.store_session,
+			.mailbox = s->sel.mailbox,
+			.mode = (uint8_t)w->mode,
+			.flags = w->flags.flags,
+			.keywords = { w->flags.keywords, w->flags.n },
+			.unchanged_since = w->unchanged_since } };
+
+	view_uids(s->sel.view, &w->sequence, &w->uids);
+	if (w->uids.n > 0) {
+		imap_ask_change(s, &w->uids, &set, stored);
+		return;
+	}
+	reply_ok(s, NULL, "STORE completed");
+	imap_finish(s);
+}
+
+void imap_store(struct imap *s)
+{
+	struct store_work *w = imap_work(s, sizeof *w, drop);
+
+	vec_init(&w->sequence, sizeof(struct api_range), LIMIT_IMAP_SEQ_RANGES);
+	vec_init(&w->uids, sizeof(struct api_range), LIMIT_IMAP_SEQ_RANGES);
+	vec_init(&w->failed, sizeof(struct api_range), LIMIT_IMAP_SEQ_RANGES);
+	if (!imap_arg_set(s, s->cmd.uid, &w->sequence))
+		return;
+	if (!scan_sp(&s->cmd.args) || !modifiers(s, &w->unchanged_since) ||
+		!att_flags(&s->cmd.args, w) || !scan_end(&s->cmd.args)) {
+		imap_bad_args(s);
+		return;
+	}
+	if (!imap_refuse_read_only(s))
+		ask_store(s, w);
+}

@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What of FETCH needs a message's bytes: BODY[…], BINARY[…], BINARY.SIZE[…] (RFC 9051 6.4.5), and
+ * parsing a message that has no digest.
+ *
+ * A slice of the message is sent as it arrives: its length is known before. What goes through a
+ * filter (HEADER.FIELDS) or a decoder (BINARY) is measured first, and kept as far as it fits; if it
+ * does not, it is read a second time to be sent. So no literal is ever whole in memory. */
+#include "imap/fetch.h"
+
+#include <inttypes.h>
+
+/* ---- which bytes ---- */
+
+static bool needs_bytes(enum fetch_kind kind)
+{
+	return kind == FETCH_SECTION || kind == FETCH_BINARY || kind == FETCH_BINARY_SIZE;
+}
+
+static bool is_identity(enum mail_encoding e)
+{
+	return e != MAIL_QUOTED_PRINTABLE && e != MAIL_BASE64;
+}
+
+static struct extent parse_extent(const struct fetch_work *f, const struct message *m)
+{
+	struct extent e = { .offset = m->prefix_size };
+
+	if (f->attrs.needs_digest && !m->has_digest && m->size > m->prefix_size)
+		e.length = m->size - m->prefix_size;
+	return e;
+}
+
+static struct extent item_extent(
+	const struct fetch_work *f, const struct message *m, const struct fetch_item *i)
+{
+	struct extent e = { .found = true, .place = { .size = m->size } };
+	bool whole = i->section.n_part == 0 && i->section.text == SECTION_ALL;
+
+	if (!needs_bytes(i->kind))
+		return (struct extent){ .found = false };
+	if ((!whole || i->kind != FETCH_SECTION) && f->attrs.needs_digest)
+		e.found = section_find(&m->digest, m->prefix_size, &i->section, &e.place);
+	if (!e.found)
+		return e;
+	if (i->kind != FETCH_SECTION) {
+		e.unknown = e.place.encoding == MAIL_ENCODING_UNKNOWN;
+		if (e.unknown)
+			return e;
+		e.how = is_identity(e.place.encoding) ? HOW_SLICE : HOW_DECODE;
+	} else if (e.place.filter) {
+		e.how = HOW_FILTER;
+	}
+	e.offset = e.place.offset;
+	e.length = e.place.size;
+	if (e.how == HOW_SLICE && i->kind == FETCH_BINARY_SIZE) {
+		e.length = 0;
+	} else if (e.how == HOW_SLICE) {
+		uint64_t from;
+
+		fetch_partial(i, e.place.size, &from, &e.length);
+		e.offset += from;
+	}
+	return e;
+}
+
+static struct extent extent_at(const struct fetch_work *f, const struct cursor *c)
+{
+	const struct message *m = &f->batch.messages[c->message];
+
+	return c->item == 0 ? parse_extent(f, m) : item_extent(f, m, &f->attrs.items[c->item - 1]);
+}
+
+/* ---- asking ahead ---- */
+
+/* The next item or message; false: what comes is not known before this message was parsed. */
+static bool cursor_next(const struct fetch_work *f, struct cursor *c)
+{
+	const struct message *m = &f->batch.messages[c->message];
+
+	if (c->item == 0 && f->attrs.needs_digest && !m->has_digest)
+		return false;
+	c->at = 0;
+	if (++c->item > f->attrs.n) {
+		c->item = 0;
+		c->message++;
+	}
+	return true;
+}
+
+static void ask_ahead(struct imap *s, struct fetch_work *f)
+{
+	struct cursor *c = &f->ahead;
+
+	while (reads_room(&s->reads) && c->message < f->batch.n) {
+		struct extent e = extent_at(f, c);
+		uint64_t left = e.length - c->at;
+
+		if (left == 0) {
+			if (!cursor_next(f, c))
+				return;
+			continue;
+		}
+		if (left > READS_BYTES)
+			left = READS_BYTES;
+		reads_ask(&s->reads, f->batch.messages[c->message].uid, e.offset + c->at,
+			(uint32_t)left);
+		c->at += left;
+	}
+}
+
+/* From here on everything is asked for again. */
+static void restart(struct imap *s, struct fetch_work *f, struct cursor from)
+{
+	reads_clear(&s->reads);
+	f->ahead = from;
+}
+
+static struct piece *next_piece(struct imap *s, struct fetch_work *f, imap_step *step)
+{
+	struct piece *p;
+
+	ask_ahead(s, f);
+	p = reads_first(&s->reads);
+	if (p == NULL)
+		reads_wait(&s->reads, step);
+	else if (p->error == ERR_NONE && p->data.n != p->length)
+		p->error = ERR_CORRUPT;
+	return p;
+}
+
+/* ---- a message that cannot be had ---- */
+
+/* Its response has not begun: it has none. RFC 2180 4.1.2 */
+static enum progress skip_message(struct imap *s, struct fetch_work *f, enum err_kind why)
+{
+	if (f->worst == ERR_NONE || f->worst == ERR_NOT_FOUND)
+		f->worst = why;
+	mail_parser_free(&f->parser);
+	f->here = (struct cursor){ .message = f->here.message + 1 };
+	restart(s, f, f->here);
+	return GO_ON;
+}
+
+/* Between items: the item is NIL, as is what follows. Within a literal there is no honest way on.
+ */
+static enum progress piece_fails(struct imap *s, struct fetch_work *f, enum err_kind why)
+{
+	struct sending *x = &f->sending;
+
+	if (x->open && (x->extent.how == HOW_SLICE || x->resend)) {
+		log_event(&s->session.log, LOG_WARN, "imap-fetch-cut", "uid=%" PRIu32 " why=%s",
+			f->batch.messages[f->here.message].uid, err_name(why));
+		imap_bye(s, "[UNAVAILABLE] A message went away while it was sent");
+		return GIVE_UP;
+	}
+	if (f->worst == ERR_NONE || f->worst == ERR_NOT_FOUND)
+		f->worst = why;
+	fetch_item_print(&f->attrs.items[f->here.item - 1], imap_out(s));
+	buf_addz(imap_out(s), " NIL");
+	x->open = false;
+	cursor_next(f, &f->here);
+	restart(s, f, f->here);
+	return GO_ON;
+}
+
+/* ---- parsing ---- */
+
+static enum progress parse_step(struct imap *s, struct fetch_work *f, imap_step *step)
+{
+	struct message *m = &f->batch.messages[f->here.message];
+	uint64_t size = parse_extent(f, m).length;
+
+	if (f->parser == NULL)
+		f->parser = mail_parser_new(NULL);
+	while (f->here.at < size) {
+		struct piece *p = next_piece(s, f, step);
+
+		if (p == NULL)
+			return MUST_WAIT;
+		if (p->error != ERR_NONE)
+			return skip_message(s, f, p->error);
+		mail_parser_input(f->parser, buf_str(&p->data));
+		f->here.at += p->data.n;
+		reads_pop(&s->reads);
+	}
+	buf_clear(&m->bytes);
+	mail_parser_end(f->parser, &m->bytes);
+	mail_parser_free(&f->parser);
+	f->here.at = 0;
+	f->ahead = f->here;
+	return batch_parsed(s, m) ? GO_ON : skip_message(s, f, ERR_CORRUPT);
+}
+
+/* ---- what the bytes become ---- */
+
+/* One more piece of the result: counted, and kept or sent as far as it is wanted. */
+static void emit(struct imap *s, struct sending *x, struct str piece)
+{
+	uint64_t begin = x->total, end = x->total + piece.n;
+	uint64_t from = begin > x->from ? begin : x->from, to = end < x->to ? end : x->to;
+
+	x->total = end;
+	if (from >= to)
+		return;
+	piece = str_sub(piece, (size_t)(from - begin), (size_t)(to - from));
+	x->nul = x->nul || str_find(piece, '\0') < piece.n;
+	if (x->resend)
+		imap_write(s, piece);
+	else if (!x->hold.full)
+		buf_adds(&x->hold, piece);
+}
+
+static void transform(struct imap *s, struct sending *x, struct str bytes)
+{
+	struct str piece;
+
+	if (x->extent.how == HOW_FILTER) {
+		while (section_filter_next(&x->filter, &bytes, &piece))
+			emit(s, x, piece);
+	} else {
+		buf_clear(&x->scratch);
+		mail_decoder_input(&x->decoder, bytes, &x->scratch);
+		emit(s, x, buf_str(&x->scratch));
+	}
+}
+
+static void transform_end(struct imap *s, struct sending *x)
+{
+	struct str piece;
+
+	if (x->extent.how == HOW_FILTER) {
+		while (section_filter_end(&x->filter, &piece))
+			emit(s, x, piece);
+	} else {
+		buf_clear(&x->scratch);
+		mail_decoder_end(&x->decoder, &x->scratch);
+		emit(s, x, buf_str(&x->scratch));
+	}
+}
+
+/* ---- one item ---- */
+
+static void write_literal_head(struct imap *s, const struct fetch_item *i, uint64_t n, bool nul)
+{
+	struct buf *out = imap_out(s);
+
+	fetch_item_print(i, out);
+	buf_addf(out, " %s{%" PRIu64 "}\r\n", nul ? "~" : "", n);
+}
+
+static void begin_transform(struct sending *x, const struct fetch_item *i)
+{
+	x->got = x->total = 0;
+	if (x->extent.how == HOW_FILTER)
+		section_filter_init(&x->filter, &i->section);
+	else
+		mail_decoder_init(&x->decoder, x->extent.place.encoding);
+}
+
+/* False: the item needs no bytes, and is written. */
+static bool begin_item(struct imap *s, struct fetch_work *f)
+{
+	const struct fetch_item *i = &f->attrs.items[f->here.item - 1];
+	const struct message *m = &f->batch.messages[f->here.message];
+	struct sending *x = &f->sending;
+	struct buf *out = imap_out(s);
+
+	x->extent = extent_at(f, &f->here);
+	if (!x->extent.found || x->extent.unknown) {
+		f->unknown_cte = f->unknown_cte || x->extent.unknown;
+		fetch_item_print(i, out);
+		buf_addz(out, i->kind == FETCH_BINARY_SIZE ? " 0" : " NIL");
+		return false;
+	}
+	if (i->kind == FETCH_BINARY_SIZE && x->extent.how == HOW_SLICE) {
+		fetch_item_print(i, out);
+		buf_addf(out, " %" PRIu64, x->extent.place.size);
+		return false;
+	}
+	x->open = true;
+	x->resend = x->nul = false;
+	buf_clear(&x->hold);
+	if (x->extent.how == HOW_SLICE) {
+		x->got = 0;
+		write_literal_head(s, i, x->extent.length,
+			i->kind == FETCH_BINARY && (m->digest.flags & DIGEST_NUL) != 0);
+		return true;
+	}
+	begin_transform(x, i);
+	x->from = i->partial ? i->offset : 0;
+	x->to = i->partial ? i->offset + i->length : UINT64_MAX;
+	return true;
+}
+
+/* The bytes of the extent, as they come. */
+static enum progress item_bytes(struct imap *s, struct fetch_work *f, imap_step *step)
+{
+	struct sending *x = &f->sending;
+	bool mask = f->attrs.items[f->here.item - 1].kind == FETCH_SECTION;
+
+	while (x->got < x->extent.length) {
+		struct piece *p;
+
+		if (s->line.n >= IMAP_ROOM_BYTES) {
+			s->step = step;
+			return MUST_WAIT;
+		}
+		p = next_piece(s, f, step);
+		if (p == NULL)
+			return MUST_WAIT;
+		if (p->error != ERR_NONE)
+			return piece_fails(s, f, p->error);
+		if (mask)
+			fetch_mask_nul(p->data.p, p->data.n);
+		if (x->extent.how == HOW_SLICE)
+			imap_write(s, buf_str(&p->data));
+		else
+			transform(s, x, buf_str(&p->data));
+		x->got += p->data.n;
+		reads_pop(&s->reads);
+	}
+	return GO_ON;
+}
+
+/* All was measured: it is written, or read again to be written. */
+static bool item_measured(struct imap *s, struct fetch_work *f)
+{
+	const struct fetch_item *i = &f->attrs.items[f->here.item - 1];
+	struct sending *x = &f->sending;
+	uint64_t to = x->to < x->total ? x->to : x->total;
+	uint64_t n = to > x->from ? to - x->from : 0;
+
+	if (i->kind == FETCH_BINARY_SIZE) {
+		fetch_item_print(i, imap_out(s));
+		buf_addf(imap_out(s), " %" PRIu64, x->total);
+		return true;
+	}
+	write_literal_head(s, i, n, i->kind == FETCH_BINARY && x->nul);
+	if (!x->hold.full) {
+		buf_adds(imap_out(s), buf_str(&x->hold));
+		return true;
+	}
+	x->resend = true;
+	begin_transform(x, i);
+	restart(s, f, (struct cursor){ .message = f->here.message, .item = f->here.item });
+	return false;
+}
+
+static enum progress item_step(struct imap *s, struct fetch_work *f, imap_step *step)
+{
+	struct sending *x = &f->sending;
+	enum progress p;
+
+	if (!needs_bytes(f->attrs.items[f->here.item - 1].kind)) {
+		fetch_write_simple(s, f, &f->batch.messages[f->here.message], f->here.item - 1);
+		return GO_ON;
+	}
+	if (!x->open && !begin_item(s, f))
+		return GO_ON;
+	do {
+		p = item_bytes(s, f, step);
+		if (p != GO_ON || !x->open)
+			return p;
+		if (x->extent.how != HOW_SLICE)
+			transform_end(s, x);
+	} while (x->extent.how != HOW_SLICE && !x->resend && !item_measured(s, f));
+	x->open = false;
+	return GO_ON;
+}
+
+/* ---- one message ---- */
+
+static bool has_extents(const struct fetch_work *f, size_t message)
+{
+	struct cursor c = { .message = message };
+
+	for (c.item = 1; c.item <= f->attrs.n; c.item++)
+		if (extent_at(f, &c).length > 0)
+			return true;
+	return false;
+}
+
+/* Nothing is said of a message before its first bytes are here: until then it may turn out to be
+ * expunged. */
+static enum progress open_message(struct imap *s, struct fetch_work *f, imap_step *step)
+{
+	const struct message *m = &f->batch.messages[f->here.message];
+
+	if (f->attrs.needs_digest && !m->has_digest)
+		return parse_step(s, f, step);
+	if (has_extents(f, f->here.message)) {
+		const struct piece *p = next_piece(s, f, step);
+
+		if (p == NULL)
+			return MUST_WAIT;
+		if (p->error != ERR_NONE)
+			return skip_message(s, f, p->error);
+	}
+	buf_addf(imap_out(s), "* %" PRIu32 " FETCH (", m->sequence);
+	f->here.item = 1;
+	return GO_ON;
+}
+
+enum progress fetch_message_step(struct imap *s, struct fetch_work *f, imap_step *step)
+{
+	size_t message = f->here.message, item = f->here.item;
+	enum progress p;
+
+	if (item == 0)
+		return open_message(s, f, step);
+	if (!f->sending.open && item > 1 && !f->spaced)
+		buf_addc(imap_out(s), ' ');
+	f->spaced = true;
+	p = item_step(s, f, step);
+	if (p != GO_ON)
+		return p;
+	f->spaced = false;
+	if (f->here.item == item && f->here.message == message)
+		cursor_next(f, &f->here);
+	if (f->here.message != message)
+		fetch_message_done(s, f, &f->batch.messages[message]);
+	return GO_ON;
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Arguments that several commands share; see grammar.h. Pure but for the two at the end, which end
+ * the command when the argument is not there. */
+#include "imap/grammar.h"
+
+#include "api/schemes.h"
+#include "base/time.h"
+#include "imap/imap_private.h"
+#include "imap/mailbox_name.h"
+#include "imap/token.h"
+
+/* ---- flags ---- */
+
+static bool add_flag(struct flag_list *f, struct str name)
+{
+	uint8_t bit = flag_bit(name);
+
+	f->flags |= bit;
+	if (bit != 0 || str_equal_nocase(name, STR("\\Recent")))
+		return true;
+	if (name.p[0] == '\\' || name.n > LIMIT_KEYWORD_BYTES)
+		return false;
+	for (size_t i = 0; i < f->n; i++)
+		if (str_equal_nocase(f->keywords[i], name))
+			return true;
+	if (f->n == ARRAY_LEN(f->keywords))
+		return false;
+	f->keywords[f->n++] = name;
+	return true;
+}
+
+bool grammar_flags(struct scan *s, struct flag_list *ret)
+{
+	struct str name;
+
+	*ret = (struct flag_list){ .n = 0 };
+	do {
+		if (!token_flag(s, &name) || !add_flag(ret, name))
+			return false;
+	} while (scan_sp(s));
+	return true;
+}
+
+bool grammar_flag_list(struct scan *s, struct flag_list *ret)
+{
+	*ret = (struct flag_list){ .n = 0 };
+	if (!scan_char(s, '('))
+		return false;
+	if (scan_char(s, ')'))
+		return true;
+	return grammar_flags(s, ret) && scan_char(s, ')');
+}
+
+/* ---- dates ---- */
+
+bool grammar_date_time(struct scan *s, int64_t *ret_ms)
+{
+	struct scan at = *s;
+
+	if (!scan_char(&at, '"') || !time_scan_imap(&at, ret_ms) || !scan_char(&at, '"'))
+		return false;
+	*s = at;
+	return true;
+}
+
+/* ---- STATUS items ---- */
+
+static const struct {
+	struct str name;
+	unsigned bit;
+} status_atts[] = {
+	{ STR_INIT("MESSAGES"), STATUS_MESSAGES },
+	{ STR_INIT("RECENT"), STATUS_RECENT },
+	{ STR_INIT("UIDNEXT"), STATUS_UIDNEXT },
+	{ STR_INIT("UIDVALIDITY"), STATUS_UIDVALIDITY },
+	{ STR_INIT("UNSEEN"), STATUS_UNSEEN },
+	{ STR_INIT("DELETED"), STATUS_DELETED },
+	{ STR_INIT("SIZE"), STATUS_SIZE },
+	{ STR_INIT("HIGHESTMODSEQ"), STATUS_HIGHESTMODSEQ },
+};
+
+static unsigned status_att(struct scan *s)
+{
+	for (size_t i = 0; i < ARRAY_LEN(status_atts); i++)
+		if (scan_word_nocase(s, status_atts[i].name))
+			return status_atts[i].bit;
+	return 0;
+}
+
+bool grammar_status_atts(struct scan *s, unsigned *ret)
+{
+	unsigned all = 0;
+
+	if (!scan_char(s, '('))
+		return false;
+	do {
+		unsigned bit = status_att(s);
+
+		if (bit == 0)
+			return false;
+		all |= bit;
+	} while (scan_sp(s));
+	*ret = all;
+	return scan_char(s, ')');
+}
+
+const char *grammar_status_att_name(unsigned bit)
+{
+	for (size_t i = 0; i < ARRAY_LEN(status_atts); i++)
+		if (status_atts[i].bit == bit)
+			return status_atts[i].name.p;
+	return "";
+}
+
+/* ---- special use ---- */
+
+static const struct {
+	struct str name;
+	uint16_t bit;
+} uses[] = {
+	{ STR_INIT("\\Archive"), USE_ARCHIVE },
+	{ STR_INIT("\\Drafts"), USE_DRAFTS },
+	{ STR_INIT("\\Flagged"), USE_FLAGGED },
+	{ STR_INIT("\\Junk"), USE_JUNK },
+	{ STR_INIT("\\Sent"), USE_SENT },
+	{ STR_INIT("\\Trash"), USE_TRASH },
+	{ STR_INIT("\\All"), USE_ALL },
+};
+
+uint16_t grammar_special_use(struct str name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(uses); i++)
+		if (str_equal_nocase(uses[i].name, name))
+			return uses[i].bit;
+	return 0;
+}
+
+const char *grammar_special_use_name(uint16_t bit)
+{
+	for (size_t i = 0; i < ARRAY_LEN(uses); i++)
+		if (uses[i].bit == bit)
+			return uses[i].name.p;
+	return "";
+}
+
+/* ---- arguments that end the command when they are not there ---- */
+
+bool imap_arg_mailbox(struct imap *s, struct str *ret_name)
+{
+	struct err err = ERR_INIT;
+	struct buf name;
+	struct str wire;
+
+	if (!scan_sp(&s->cmd.args) || !token_astring(&s->cmd.args, &s->arena, &wire)) {
+		imap_bad_args(s);
+		return false;
+	}
+	buf_init(&name, LIMIT_MAILBOX_NAME_BYTES);
+	if (mailbox_name_read(wire, s->rev2, &name, &err) < 0) {
+		reply_err(s, err.kind, str_from(err.public_text));
+		imap_finish(s);
+		buf_done(&name);
+		return false;
+	}
+	*ret_name = arena_str(&s->arena, buf_str(&name));
+	buf_done(&name);
+	return true;
+}
+
+bool imap_arg_set(struct imap *s, bool uid, struct vec *ret)
+{
+	struct seqset set, saved = seqset_of(&s->sel.saved);
+
+	if (!scan_sp(&s->cmd.args) || !seqset_parse(&s->cmd.args, &s->arena, &set)) {
+		imap_bad_args(s);
+		return false;
+	}
+	if (view_resolve(s->sel.view, &set, uid, &saved, ret))
+		return true;
+	reply_bad(s, NULL, "No such message number");
+	imap_finish(s);
+	return false;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * IMAP4rev2 (RFC 9051) and IMAP4rev1 (RFC 3501) together, as a session without I/O (api/session.h).
+ *
+ *     wire.c      bytes to commands, bounded               grammar.c  their common arguments
+ *     session.c   states, the command table, turns         reply.c    every status response
+ *     selected.c  the selected mailbox and its news         cmd_*.c    one group of verbs each
+ *
+ * One command runs at a time; what comes later waits in the stream, which settles every ambiguity
+ * of RFC 9051 5.5. A command is a chain of steps: a step writes something and names the next, or
+ * asks store or gate and names who takes the answer. Output beyond what the host has room for
+ * stops the chain until resume(). Before the tagged reply of every command the selected mailbox's
+ * news is fetched and told, so a session sees its own changes and everybody else's the same way.
+ *
+ * Deviations, each chosen: \Recent is never given and RECENT is 0 (RFC 3501 2.3.2 would have new
+ * messages be recent for some session; rev2 removed it). A mailbox deleted by another session ends
+ * this one with BYE.
+ *
+ * uses: base, mail, auth/sasl.h, api; used by: process/front.c, tests
+ */
+#ifndef CULVER_IMAP_IMAP_H
+#define CULVER_IMAP_IMAP_H
+
+#include "api/session.h"
+
+extern const struct session_class imap_session_class;
+
+#endif

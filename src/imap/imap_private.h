@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The inside of an IMAP session, for session.c, selected.c, reply.c and the commands.
+ *
+ * A command's life: session.c parses tag and verb and calls verb->run. run() reads s->cmd.args and
+ * ends in one of: imap_finish (a tagged reply, after the mailbox's news), imap_ask (an answer is
+ * awaited), s->step = … (something to write that may not fit at once). Memory that the command
+ * needs comes from s->cmd.arena and ends with it; what else it owns is freed by s->cmd.drop.
+ */
+#ifndef CULVER_IMAP_PRIVATE_H
+#define CULVER_IMAP_PRIVATE_H
+
+#include "api/schemes.h"
+#include "base/arena.h"
+#include "base/limits.h"
+#include "base/scan.h"
+#include "base/vec.h"
+#include "imap/imap.h"
+#include "imap/reads.h"
+#include "imap/reply.h"
+#include "imap/view.h"
+#include "imap/wire.h"
+
+struct imap;
+struct sasl;
+
+/* RFC 9051 3. Bits, so that a verb can name several. */
+enum imap_state { NOT_AUTHENTICATED = 1, AUTHENTICATED = 2, SELECTED = 4 };
+#define ANY_STATE (NOT_AUTHENTICATED | AUTHENTICATED | SELECTED)
+
+enum verb_flags {
+	HAS_UID = 1,    /* may stand behind UID */
+	ONLY_UID = 2,   /* this row is for the UID form */
+	NO_EXPUNGE = 4, /* EXPUNGE is not said while it runs, but in the UID form: RFC 9051 7.5.1 */
+	NO_NEWS = 8,    /* ends the selected state: nothing is told before its reply */
+};
+
+struct verb {
+	struct str name;
+	unsigned states, flags;
+	void (*run)(struct imap *);
+};
+
+typedef void imap_step(struct imap *);
+/* Takes one frame of an answer. For a series it is called for each. */
+typedef void imap_answer(struct imap *, const struct frame *);
+
+/* One command, reset after it by assigning a constant. */
+struct command {
+	const struct verb *verb;
+	struct str tag; /* in the arena */
+	bool uid;       /* UID was before the verb */
+	struct scan args;
+	struct batch *batch;         /* whose digests are on their way */
+	void *work;                  /* the verb's own, in the arena */
+	void (*drop)(struct imap *); /* frees what work owns; NULL: nothing */
+	void (*line)(
+		struct imap *, struct str line); /* the next line is not a command: SASL, DONE */
+	void (*bytes)(struct imap *, struct str bytes); /* takes APPEND's literal */
+	void (*resume)(struct imap *);                  /* a channel has room again */
+	void (*news)(struct imap *);                    /* mailbox_changed while it runs: IDLE */
+	void (*timer)(struct imap *); /* deadline_ms is this command's, not a time-out */
+	bool running;
+	bool busy;        /* no input is taken, though nothing is asked */
+	bool reply_ready; /* the tagged reply is in s->reply */
+};
+
+/* The selected mailbox. */
+struct selected {
+	uint64_t mailbox;
+	uint32_t uidvalidity, uidnext;
+	uint64_t modseq;     /* the view is as the mailbox was then */
+	struct view *view;   /* NULL: nothing is selected */
+	bool read_only;      /* EXAMINE */
+	bool stale;          /* there is news */
+	bool gone;           /* deleted by somebody */
+	struct vec saved;    /* "$": struct api_range of UIDs */
+	imap_answer *opened; /* takes the end of a view that is loaded: its last frame, or failed */
+	imap_step *after;    /* after a refresh or a reopening */
+	struct view_own own;
+	bool has_own; /* `own` is a STORE .SILENT of this command */
+};
+
+struct imap {
+	struct session session; /* first */
+	enum imap_state state;
+	bool rev2;      /* ENABLE IMAP4rev2 was said */
+	bool condstore; /* a CONDSTORE-enabling command was said: RFC 7162 3.1 */
+	bool draining;
+	bool lost; /* the store's session must be opened anew */
+	bool eof;
+	struct wire wire;
+	struct command cmd;
+	struct arena arena; /* the command's */
+	struct buf line;    /* output that found no room in session.out */
+	struct buf reply;   /* the tagged reply */
+	imap_step *step;
+	uint32_t request; /* what we wait for; 0: nothing */
+	imap_answer *answer;
+	uint32_t upload; /* APPEND's, until it is committed; 0: none */
+	imap_answer *upload_answer;
+	struct reads reads; /* FETCH's and SEARCH's messages on their way */
+	struct selected sel;
+	struct sasl *sasl;
+	uint32_t bads, failed_logins;
+	uint64_t account;
+	char address[321];
+	char ticket[256];
+	size_t ticket_bytes;
+	int64_t born_ms;
+	uint64_t commands, bytes_in, appended, fetched;
+};
+
+static inline struct imap *imap_of(struct session *s)
+{
+	return (struct imap *)(void *)s;
+}
+
+/* ---- session.c: turns ---- */
+
+/* Goes on until there is something to wait for: room, an answer, input. Every entry ends in it. */
+void imap_run(struct imap *s);
+/* Asks; `answer` takes what comes. One question at a time (reads are apart). */
+void imap_ask(
+	struct imap *s, enum session_peer peer, const struct frame *question, imap_answer *answer);
+/* Sends a small frame that goes with the present question. */
+void imap_tell(struct imap *s, const struct frame *frame);
+/* Writes to the client; what finds no room in session.out waits in s->line. */
+void imap_write(struct imap *s, struct str bytes);
+void imap_writef(struct imap *s, const char *format, ...) PRINTF_LIKE(2, 3);
+/* Room that a step has for one response: write into it, then imap_flush. */
+struct buf *imap_out(struct imap *s);
+/* Output that a step may still make before it should name itself again. */
+bool imap_has_room(const struct imap *s);
+#define IMAP_ROOM_BYTES 32768 /* a step runs only when session.out has so much room */
+
+/* The command's tagged reply is s->reply (reply.h made it): tells the news, then sends it. */
+void imap_finish(struct imap *s);
+/* No news first; for what ends the selected state, and for refusals that ask nobody. */
+void imap_finish_now(struct imap *s);
+/* n zeroed bytes in the command's arena as cmd.work; drop as in struct command. */
+void *imap_work(struct imap *s, size_t n, void (*drop)(struct imap *));
+/* Untagged BYE, then the stream closes. */
+void imap_bye(struct imap *s, const char *text);
+/* The frame answered is not `expected`: finishes the command with the refusal that a `failed`
+ * carries. False then. */
+bool imap_expect(struct imap *s, const struct frame *answer, enum frame_type expected);
+/* The literal that the wire has announced is refused. The reply is s->reply when cmd.reply_ready,
+ * else BAD for what the wire says is wrong. */
+void imap_refuse_literal(struct imap *s);
+/* The command is over without a reply that waits: STARTTLS. */
+void imap_command_over(struct imap *s);
+/* A stranger's refused command: the last one allowed ends the connection. */
+void imap_count_bad(struct imap *s);
+/* Nothing may follow: else finishes with BAD and returns false. */
+bool imap_args_end(struct imap *s);
+/* BAD for arguments that are not what the verb takes. */
+void imap_bad_args(struct imap *s);
+/* Milliseconds of the monotonic clock. */
+int64_t imap_now(const struct imap *s);
+/* State after login, and what login changes. */
+void imap_authenticated(struct imap *s);
+
+/* ---- the groups of verbs, in the order of the table ---- */
+
+void imap_capability(struct imap *s);
+void imap_noop(struct imap *s);
+void imap_logout(struct imap *s);
+void imap_id(struct imap *s);
+void imap_starttls(struct imap *s);
+void imap_authenticate(struct imap *s);
+void imap_login(struct imap *s);
+void imap_enable(struct imap *s);
+void imap_select(struct imap *s);
+void imap_examine(struct imap *s);
+void imap_create(struct imap *s);
+void imap_delete(struct imap *s);
+void imap_rename(struct imap *s);
+void imap_subscribe(struct imap *s);
+void imap_unsubscribe(struct imap *s);
+void imap_list(struct imap *s);
+void imap_lsub(struct imap *s);
+void imap_namespace(struct imap *s);
+void imap_status(struct imap *s);
+void imap_append(struct imap *s);
+void imap_idle(struct imap *s);
+void imap_close(struct imap *s);
+void imap_unselect(struct imap *s);
+void imap_expunge(struct imap *s);
+void imap_uid_expunge(struct imap *s);
+void imap_fetch(struct imap *s);
+void imap_store(struct imap *s);
+void imap_copy(struct imap *s);
+void imap_move(struct imap *s);
+
+/* Adds the capabilities of the moment, from "IMAP4rev1" on. RFC 9051 6.1.1 */
+void capability_add(const struct imap *s, struct buf *out);
+/* Passwords are taken now: TLS is on, or the administrator trusts loopback. */
+bool imap_may_login(const struct imap *s);
+/* A CONDSTORE-enabling command was said. RFC 7162 3.1 */
+void imap_enable_condstore(struct imap *s);
+/* A literal of an APPEND command begins: takes the command over when it is the message's. */
+bool imap_append_literal(struct imap *s);
+/* Opens the store's session for the ticket. after: done or s->cmd finished with NO. */
+void imap_open_session(struct imap *s, imap_answer *answer);
+
+/* Asks for a change of these UIDs (a vec of struct api_range, not empty): `uids` frames, then it.
+ */
+void imap_ask_change(
+	struct imap *s, const struct vec *uids, const struct frame *change, imap_answer *answer);
+/* Expunges what carries \Deleted, in the whole mailbox. */
+void imap_expunge_all(struct imap *s, imap_answer *answer);
+/* After EXAMINE: finishes with NO and returns true. */
+bool imap_refuse_read_only(struct imap *s);
+/* Adds an untagged STATUS response; atts: enum status_att. */
+void status_add(struct buf *out, const struct api_mailbox *m, unsigned atts, bool utf8);
+
+/* ---- grammar.c ---- */
+
+/* SP mailbox, as the store spells it; finishes the command with BAD or NO and returns false. */
+bool imap_arg_mailbox(struct imap *s, struct str *ret_name);
+/* SP sequence-set, as ranges of sequence numbers put into ret (a vec of struct api_range); finishes
+ * with BAD and returns false. uid: the set is of UIDs. */
+bool imap_arg_set(struct imap *s, bool uid, struct vec *ret);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Pieces of messages on their way from the store: a short queue of message_read questions, several
+ * in flight, taken in the order in which they were asked. FETCH and SEARCH keep it filled ahead of
+ * where they write, so that neither the store nor the client waits for the other.
+ *
+ *     while (reads_room(r) && there is a next piece) reads_ask(r, uid, offset, length, tag);
+ *     p = reads_first(r);            NULL: it has not come; reads_wait(r, step) and return
+ *     … p->data …
+ *     reads_pop(r);
+ */
+#ifndef CULVER_IMAP_READS_H
+#define CULVER_IMAP_READS_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+struct imap;
+struct frame;
+
+#define READS_MAX   8     /* in flight: 512 KiB at most */
+#define READS_BYTES 65000 /* message_bytes: data */
+
+struct piece {
+	uint32_t request; /* 0: it came */
+	uint32_t uid;
+	uint64_t offset;
+	uint32_t length;     /* asked for */
+	enum err_kind error; /* ERR_NONE: data is what was asked for, or up to the end */
+	uint64_t size;       /* of the message */
+	struct buf data;
+};
+
+struct reads {
+	struct imap *s;
+	struct piece pieces[READS_MAX]; /* a ring */
+	unsigned first, n;
+	void (*wake)(struct imap *); /* becomes s->step when the first piece comes */
+};
+
+void reads_init(struct reads *r, struct imap *s);
+/* Forgets all; answers still on their way are dropped. */
+void reads_clear(struct reads *r);
+static inline bool reads_room(const struct reads *r)
+{
+	return r->n < READS_MAX;
+}
+void reads_ask(struct reads *r, uint32_t uid, uint64_t offset, uint32_t length);
+struct piece *reads_first(struct reads *r);
+void reads_pop(struct reads *r);
+/* Runs `step` when the first piece has come. */
+void reads_wait(struct reads *r, void (*step)(struct imap *));
+/* An answer with a request of ours; others are ignored. */
+void reads_answer(struct reads *r, uint32_t request, const struct frame *frame);
+
+#endif

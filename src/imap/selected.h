@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The selected mailbox: opening its view, fetching its news, telling them, and opening all of it
+ * again when the store was replaced.
+ */
+#ifndef CULVER_IMAP_SELECTED_H
+#define CULVER_IMAP_SELECTED_H
+
+#include "imap/imap_private.h"
+
+void selected_init(struct imap *s);
+/* Nothing is selected any more: the store is told, the view is freed. Says nothing. */
+void selected_leave(struct imap *s);
+/* Opens the view of a mailbox and watches it. opened gets the last frame, or the failed one; on
+ * failure nothing is selected. */
+void selected_open(struct imap *s, uint64_t mailbox, bool read_only, imap_answer *opened);
+/* Fetches what is new since sel.modseq if there may be something, then runs `after`. A store that
+ * is away leaves the news for later. */
+void selected_refresh(struct imap *s, imap_step *after);
+/* Tells what may be told; false: there is no room, call again. */
+bool selected_tell(struct imap *s, bool expunge);
+/* The store was replaced: opens session and view again, then runs `after` (may be NULL). When that
+ * does not work a running command gets NO [UNAVAILABLE]. */
+void selected_reopen(struct imap *s, imap_step *after);
+/* "* FLAGS" and, for SELECT, PERMANENTFLAGS. */
+void selected_write_flags(struct imap *s, bool permanent);
+
+#endif

@@ -1,0 +1,645 @@
+// SPDX-License-Identifier: Apache-2.0
+/* An IMAP session: its states, the table of commands, and its turns (RFC 9051 3, 6). Bytes become
+ * commands through the wire; a command becomes steps and questions; imap_run goes on with them
+ * until there is something to wait for. What a single verb does stands in cmd_*.c. */
+#include "imap/imap_private.h"
+
+#include "auth/sasl.h"
+#include "imap/selected.h"
+#include "imap/token.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+
+/* RFC 9051 6.1 to 6.4: which command may be given when. STARTTLS, LOGIN and AUTHENTICATE are for
+ * strangers alone; NOOP, CAPABILITY, LOGOUT and ID (RFC 2971) for everybody. */
+#define LOGGED_IN (AUTHENTICATED | SELECTED)
+static const struct verb verbs[] = {
+	{ STR_INIT("CAPABILITY"), ANY_STATE, 0, imap_capability },
+	{ STR_INIT("NOOP"), ANY_STATE, 0, imap_noop },
+	{ STR_INIT("LOGOUT"), ANY_STATE, NO_NEWS, imap_logout },
+	{ STR_INIT("ID"), ANY_STATE, 0, imap_id },
+	{ STR_INIT("STARTTLS"), NOT_AUTHENTICATED, 0, imap_starttls },
+	{ STR_INIT("AUTHENTICATE"), NOT_AUTHENTICATED, 0, imap_authenticate },
+	{ STR_INIT("LOGIN"), NOT_AUTHENTICATED, 0, imap_login },
+	{ STR_INIT("ENABLE"), LOGGED_IN, 0, imap_enable },
+	{ STR_INIT("SELECT"), LOGGED_IN, NO_NEWS, imap_select },
+	{ STR_INIT("EXAMINE"), LOGGED_IN, NO_NEWS, imap_examine },
+	{ STR_INIT("CREATE"), LOGGED_IN, 0, imap_create },
+	{ STR_INIT("DELETE"), LOGGED_IN, 0, imap_delete },
+	{ STR_INIT("RENAME"), LOGGED_IN, 0, imap_rename },
+	{ STR_INIT("SUBSCRIBE"), LOGGED_IN, 0, imap_subscribe },
+	{ STR_INIT("UNSUBSCRIBE"), LOGGED_IN, 0, imap_unsubscribe },
+	{ STR_INIT("LIST"), LOGGED_IN, 0, imap_list },
+	{ STR_INIT("LSUB"), LOGGED_IN, 0, imap_lsub },
+	{ STR_INIT("NAMESPACE"), LOGGED_IN, 0, imap_namespace },
+	{ STR_INIT("STATUS"), LOGGED_IN, 0, imap_status },
+	{ STR_INIT("APPEND"), LOGGED_IN, 0, imap_append },
+	{ STR_INIT("IDLE"), LOGGED_IN, 0, imap_idle },
+	{ STR_INIT("CHECK"), SELECTED, 0, imap_noop },
+	{ STR_INIT("CLOSE"), SELECTED, NO_NEWS, imap_close },
+	{ STR_INIT("UNSELECT"), SELECTED, NO_NEWS, imap_unselect },
+	{ STR_INIT("EXPUNGE"), SELECTED, 0, imap_expunge },
+	{ STR_INIT("EXPUNGE"), SELECTED, ONLY_UID, imap_uid_expunge },
+	{ STR_INIT("FETCH"), SELECTED, HAS_UID | NO_EXPUNGE, imap_fetch },
+	{ STR_INIT("STORE"), SELECTED, HAS_UID | NO_EXPUNGE, imap_store },
+	{ STR_INIT("COPY"), SELECTED, HAS_UID, imap_copy },
+	{ STR_INIT("MOVE"), SELECTED, HAS_UID, imap_move },
+};
+
+/* ---- output ---- */
+
+/* Moves what waits in s->line to the host's buffer, as far as there is room. */
+static void drain(struct imap *s)
+{
+	size_t n = s->line.n, room = buf_room(&s->session.out);
+
+	if (n == 0)
+		return;
+	n = n < room ? n : room;
+	buf_add(&s->session.out, s->line.p, n);
+	if (n == s->line.n)
+		buf_release(&s->line);
+	else
+		buf_consume(&s->line, n);
+}
+
+void imap_write(struct imap *s, struct str bytes)
+{
+	drain(s);
+	if (s->line.n == 0 && bytes.n <= buf_room(&s->session.out))
+		buf_adds(&s->session.out, bytes);
+	else if (!buf_adds(&s->line, bytes))
+		s->session.next = NEXT_CLOSE; /* more than any response may be */
+}
+
+void imap_writef(struct imap *s, const char *format, ...)
+{
+	char text[1500];
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	imap_write(s, str_make(text, n < 0 ? 0 : (size_t)n));
+}
+
+struct buf *imap_out(struct imap *s)
+{
+	return &s->line;
+}
+
+bool imap_has_room(const struct imap *s)
+{
+	return s->line.n == 0 && buf_room(&s->session.out) >= IMAP_ROOM_BYTES;
+}
+
+/* ---- questions ---- */
+
+void imap_ask(
+	struct imap *s, enum session_peer peer, const struct frame *question, imap_answer *answer)
+{
+	s->answer = answer;
+	s->request = s->session.host->ask(s->session.host, &s->session, peer, question);
+}
+
+void imap_tell(struct imap *s, const struct frame *frame)
+{
+	s->session.host->tell(s->session.host, &s->session, ASK_STORE, s->request, frame);
+}
+
+bool imap_expect(struct imap *s, const struct frame *answer, enum frame_type expected)
+{
+	s->request = 0;
+	if (answer->type == expected)
+		return true;
+	reply_failed(s, answer);
+	imap_finish(s);
+	return false;
+}
+
+/* ---- the end of a command ---- */
+
+static void send_reply(struct imap *s)
+{
+	imap_write(s, buf_str(&s->reply));
+	imap_command_over(s);
+}
+
+/* RFC 9051 7: news may be told at any time, but for EXPUNGE (7.5.1). */
+static void tell_news(struct imap *s)
+{
+	const struct verb *v = s->cmd.verb;
+	bool hold = v != NULL && (v->flags & NO_EXPUNGE) != 0 && !s->cmd.uid;
+
+	if (s->sel.view != NULL && !selected_tell(s, !hold)) {
+		s->step = tell_news;
+		return;
+	}
+	s->step = send_reply;
+}
+
+void imap_finish(struct imap *s)
+{
+	const struct verb *v = s->cmd.verb;
+
+	if (s->sel.view == NULL || (v != NULL && (v->flags & NO_NEWS)))
+		s->step = send_reply;
+	else
+		selected_refresh(s, tell_news);
+}
+
+void imap_finish_now(struct imap *s)
+{
+	s->step = send_reply;
+}
+
+void *imap_work(struct imap *s, size_t n, void (*drop)(struct imap *))
+{
+	s->cmd.work = arena_alloc(&s->arena, n);
+	s->cmd.drop = drop;
+	return s->cmd.work;
+}
+
+static void drop_work(struct imap *s)
+{
+	void (*drop)(struct imap *) = s->cmd.drop;
+
+	s->cmd.drop = NULL;
+	if (drop != NULL)
+		drop(s);
+	reads_clear(&s->reads);
+}
+
+/* Nothing of a command survives it but what it did to the session's own state. */
+void imap_command_over(struct imap *s)
+{
+	drop_work(s);
+	s->commands++;
+	s->cmd = (struct command){ .verb = NULL };
+	s->sel.has_own = false;
+	arena_reset(&s->arena);
+	wire_reset(&s->wire);
+	buf_release(&s->reply);
+	if (s->draining)
+		imap_bye(s, "Server is going down, please come back");
+	else if (s->lost && s->state != NOT_AUTHENTICATED)
+		selected_reopen(s, NULL);
+}
+
+void imap_bye(struct imap *s, const char *text)
+{
+	imap_writef(s, "* BYE %s\r\n", text);
+	s->step = NULL;
+	s->session.next = NEXT_CLOSE;
+}
+
+bool imap_args_end(struct imap *s)
+{
+	if (scan_end(&s->cmd.args))
+		return true;
+	imap_bad_args(s);
+	return false;
+}
+
+/* The tenth refusal of a stranger's is the last. */
+void imap_count_bad(struct imap *s)
+{
+	if (s->state == NOT_AUTHENTICATED && ++s->bads >= LIMIT_IMAP_BADS) {
+		imap_write(s, buf_str(&s->reply));
+		imap_bye(s, "Too many bad commands");
+	}
+}
+
+void imap_bad_args(struct imap *s)
+{
+	const struct verb *v = s->cmd.verb;
+
+	reply_bad(s, NULL, "Arguments of %.*s are not understood", (int)v->name.n, v->name.p);
+	imap_finish_now(s);
+	imap_count_bad(s);
+}
+
+static void bad(struct imap *s, const char *code, const char *text)
+{
+	reply_bad(s, code, "%s", text);
+	imap_finish_now(s);
+	imap_count_bad(s);
+}
+
+/* ---- the beginning of a command ---- */
+
+/* RFC 9051 3: a command in the wrong state is BAD. */
+static const char *out_of_state(const struct imap *s, const struct verb *v)
+{
+	if (s->state == NOT_AUTHENTICATED)
+		return "Please log in first";
+	if (v->states == NOT_AUTHENTICATED)
+		return "You are logged in already";
+	return "Please select a mailbox first";
+}
+
+static const struct verb *find_verb(struct str name, bool uid)
+{
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+		const struct verb *v = &verbs[i];
+		bool fits = uid ? (v->flags & (HAS_UID | ONLY_UID)) != 0
+				: (v->flags & ONLY_UID) == 0;
+
+		if (fits && str_equal_nocase(v->name, name))
+			return v;
+	}
+	return NULL;
+}
+
+static bool is_tag_char(char c)
+{
+	return abnf_is_imap_astring(c) && c != '+';
+}
+
+/* tag = 1*<any ASTRING-CHAR except "+">                     RFC 9051 9 */
+static bool parse_tag(struct imap *s)
+{
+	struct str tag = scan_while(&s->cmd.args, is_tag_char);
+
+	if (tag.n == 0 || (scan_peek(&s->cmd.args) != ' ' && !scan_end(&s->cmd.args)))
+		return false;
+	if (tag.n > LIMIT_IMAP_TAG_BYTES)
+		return false;
+	s->cmd.tag = arena_str(&s->arena, tag);
+	return true;
+}
+
+/* command = tag SP (…) and uid = "UID" SP (…)               RFC 9051 9
+ * false: it was answered. */
+static bool parse_verb(struct imap *s)
+{
+	struct str name;
+
+	s->cmd.running = true;
+	s->cmd.args = scan_from(buf_str(&s->wire.text));
+	if (!parse_tag(s))
+		return bad(s, NULL, "A command begins with a tag"), false;
+	if (!scan_sp(&s->cmd.args) || !token_atom(&s->cmd.args, &name))
+		return bad(s, NULL, "A command has a name"), false;
+	if (str_equal_nocase(name, STR("UID"))) {
+		s->cmd.uid = true;
+		if (!scan_sp(&s->cmd.args) || !token_atom(&s->cmd.args, &name))
+			return bad(s, NULL, "UID has a command"), false;
+	}
+	s->cmd.verb = find_verb(name, s->cmd.uid);
+	if (s->cmd.verb == NULL)
+		return bad(s, NULL, "Unknown command"), false;
+	if ((s->cmd.verb->states & s->state) == 0)
+		return bad(s, NULL, out_of_state(s, s->cmd.verb)), false;
+	return true;
+}
+
+static void run_verb(struct imap *s)
+{
+	s->cmd.verb->run(s);
+}
+
+/* A browser that was tricked into speaking to us gets no echo of its words (T4). */
+static bool looks_like_http(struct str text)
+{
+	return text.n > 9 && str_starts_nocase(str_from_offset(text, text.n - 9), STR(" HTTP/1."));
+}
+
+static void dispatch(struct imap *s)
+{
+	if (s->state == NOT_AUTHENTICATED && looks_like_http(buf_str(&s->wire.text))) {
+		s->session.next = NEXT_CLOSE;
+		return;
+	}
+	if (!parse_verb(s))
+		return;
+	if (s->lost && s->state != NOT_AUTHENTICATED && s->cmd.verb->states != ANY_STATE)
+		selected_reopen(s, run_verb);
+	else
+		run_verb(s);
+}
+
+/* ---- what the wire says ---- */
+
+static const struct {
+	const char *code, *text;
+} wire_texts[] = {
+	[WIRE_FINE] = { NULL, "Not understood" },
+	[WIRE_BARE] = { NULL, "Lines end in CRLF" },
+	[WIRE_NUL] = { NULL, "NUL is not allowed here" },
+	[WIRE_TOO_LONG] = { "TOOBIG", "Command is too long" },
+	[WIRE_TOO_BIG] = { "TOOBIG", "Literal is too large" },
+	[WIRE_NUMBER] = { NULL, "Literal is malformed" },
+	[WIRE_QUOTE] = { NULL, "Quoted string has no end" },
+	[WIRE_DEPTH] = { NULL, "Too many parentheses" },
+};
+
+static void wire_is_bad(struct imap *s)
+{
+	enum wire_bad why = s->wire.bad;
+
+	if (s->cmd.reply_ready) {
+		imap_finish(s); /* an APPEND that was refused: its bytes are skipped now */
+		return;
+	}
+	if (!s->cmd.running) {
+		s->cmd.running = true;
+		s->cmd.args = scan_from(buf_str(&s->wire.text));
+		parse_tag(s);
+	}
+	bad(s, wire_texts[why].code, wire_texts[why].text);
+}
+
+void imap_refuse_literal(struct imap *s)
+{
+	enum wire_event e = wire_refuse(&s->wire);
+
+	if (e == WIRE_BAD)
+		wire_is_bad(s);
+	else if (e == WIRE_FATAL)
+		imap_bye(s, "[TOOBIG] Literal is too large");
+}
+
+/* A literal of a known command that its sender may not give, or that is too much, is refused
+ * before we invite it (I1). */
+static void wire_literal(struct imap *s)
+{
+	if (!s->cmd.running && s->state != NOT_AUTHENTICATED && imap_append_literal(s))
+		return;
+	if (wire_accept(&s->wire)) {
+		if (!s->wire.nonsync)
+			imap_write(s, STR("+ OK\r\n"));
+		return;
+	}
+	imap_refuse_literal(s);
+}
+
+static void wire_command(struct imap *s)
+{
+	if (s->cmd.line != NULL)
+		s->cmd.line(s, buf_str(&s->wire.text));
+	else if (s->cmd.running)
+		run_verb(s); /* APPEND, whose literal has been taken */
+	else
+		dispatch(s);
+}
+
+static void wire_event(struct imap *s, enum wire_event e)
+{
+	switch (e) {
+	case WIRE_MORE:
+		break;
+	case WIRE_COMMAND:
+		wire_command(s);
+		break;
+	case WIRE_LITERAL:
+		wire_literal(s);
+		break;
+	case WIRE_BYTES:
+		s->cmd.bytes(s, s->wire.piece);
+		break;
+	case WIRE_BAD:
+		wire_is_bad(s);
+		break;
+	case WIRE_FATAL:
+		imap_bye(s, "[TOOBIG] Too much for one command");
+		break;
+	}
+}
+
+/* ---- turns ---- */
+
+void imap_run(struct imap *s)
+{
+	for (;;) {
+		imap_step *step = s->step;
+
+		drain(s);
+		if (s->line.n > 0 || step == NULL || s->request != 0 ||
+			s->session.next != NEXT_GO_ON || !imap_has_room(s))
+			break;
+		s->step = NULL;
+		step(s);
+	}
+	s->session.idle = s->step == NULL && s->request == 0 && !s->cmd.busy &&
+			  s->wire.text.n == 0 && s->line.n == 0;
+}
+
+int64_t imap_now(const struct imap *s)
+{
+	struct clock_seam *clock = s->session.host->seams->clock;
+
+	return clock->monotonic_ms(clock);
+}
+
+/* RFC 9051 5.4: the autologout timer is at least 30 minutes; strangers have a minute in all. */
+static void set_deadline(struct imap *s)
+{
+	if (s->cmd.timer != NULL)
+		return;
+	s->session.deadline_ms = s->state == NOT_AUTHENTICATED ? s->born_ms + LIMIT_IMAP_STRANGER_MS
+							       : imap_now(s) + LIMIT_IMAP_IDLE_MS;
+}
+
+static bool takes_input(const struct imap *s)
+{
+	return s->session.next == NEXT_GO_ON && s->step == NULL && s->request == 0 &&
+	       s->cmd.timer == NULL && !s->cmd.busy && s->line.n == 0 &&
+	       buf_room(&s->session.out) >= IMAP_ROOM_BYTES;
+}
+
+static size_t input(struct session *session, struct str bytes)
+{
+	struct imap *s = imap_of(session);
+	size_t taken = 0;
+
+	while (taken < bytes.n && takes_input(s)) {
+		size_t used = 0;
+
+		wire_event(s, wire_take(&s->wire, str_from_offset(bytes, taken), &used));
+		taken += used;
+		imap_run(s);
+	}
+	s->bytes_in += taken;
+	if (taken > 0)
+		set_deadline(s);
+	return taken;
+}
+
+static void answer(struct session *session, uint32_t request, const struct frame *frame)
+{
+	struct imap *s = imap_of(session);
+
+	if (request != 0 && request == s->request)
+		s->answer(s, frame);
+	else if (request != 0 && request == s->upload)
+		s->upload_answer(s, frame);
+	else
+		reads_answer(&s->reads, request, frame);
+	imap_run(s);
+}
+
+static void notice(struct session *session, const struct frame *frame)
+{
+	struct imap *s = imap_of(session);
+
+	if (frame->type == FRAME_SESSION_ENDED) {
+		session->store_session = 0;
+		imap_bye(s, "[UNAVAILABLE] Your credentials have changed, please log in again");
+	} else if (frame->type == FRAME_MAILBOX_CHANGED && s->sel.view != NULL &&
+		   frame->mailbox_changed.mailbox == s->sel.mailbox) {
+		s->sel.stale = true;
+		s->sel.gone = s->sel.gone || frame->mailbox_changed.gone;
+		if (s->cmd.news != NULL && s->step == NULL && s->request == 0)
+			s->cmd.news(s);
+	}
+	imap_run(s);
+}
+
+static void resume(struct session *session)
+{
+	struct imap *s = imap_of(session);
+
+	if (s->cmd.resume != NULL)
+		s->cmd.resume(s);
+	imap_run(s);
+}
+
+static void timeout(struct session *session)
+{
+	struct imap *s = imap_of(session);
+	void (*timer)(struct imap *) = s->cmd.timer;
+
+	if (timer != NULL) {
+		s->cmd.timer = NULL;
+		set_deadline(s);
+		timer(s);
+	} else if (s->state == NOT_AUTHENTICATED) {
+		imap_bye(s, "Login takes too long");
+	} else if (s->request != 0 || s->step != NULL || s->cmd.busy) {
+		set_deadline(s); /* a command is at work */
+	} else {
+		imap_bye(s, "Autologout: idle for too long");
+	}
+	imap_run(s);
+}
+
+/* RFC 9051 11.1, RFC 8314: what was said without TLS counts for nothing. */
+static void tls_started(struct session *session)
+{
+	struct imap *s = imap_of(session);
+
+	session->next = NEXT_GO_ON;
+	wire_reset(&s->wire);
+	imap_run(s);
+}
+
+static void eof(struct session *session)
+{
+	struct imap *s = imap_of(session);
+
+	s->eof = true;
+	session->next = NEXT_CLOSE;
+}
+
+static void drain_front(struct session *session)
+{
+	struct imap *s = imap_of(session);
+
+	s->draining = true;
+	if (!s->cmd.running || s->cmd.news != NULL)
+		imap_bye(s, "Server is going down, please come back");
+	imap_run(s);
+}
+
+static void store_lost(struct session *session)
+{
+	struct imap *s = imap_of(session);
+
+	session->store_session = 0;
+	if (s->state == NOT_AUTHENTICATED)
+		return;
+	s->lost = true;
+	if (s->request == 0 && s->step == NULL && (!s->cmd.running || s->cmd.news != NULL))
+		selected_reopen(s, s->cmd.news);
+	imap_run(s);
+}
+
+void imap_authenticated(struct imap *s)
+{
+	s->state = AUTHENTICATED;
+	s->session.authenticated = true;
+	wire_set_limits(&s->wire, &wire_limits_user);
+	set_deadline(s);
+}
+
+static struct session *new (
+	struct session_host *host, const struct session_peer_info *peer, const struct log *log)
+{
+	struct imap *s = xmalloc(sizeof *s);
+
+	s->session = (struct session){ .class = &imap_session_class, .host = host, .peer = peer };
+	s->session.log = *log;
+	buf_init(&s->session.out, LIMIT_SESSION_OUT_BYTES);
+	buf_init(&s->line, LIMIT_IMAP_RESPONSE_BYTES);
+	buf_init(&s->reply, LIMIT_IMAP_RESPONSE_BYTES);
+	arena_init(&s->arena, LIMIT_IMAP_ARENA_BYTES);
+	wire_init(&s->wire, &wire_limits_stranger);
+	reads_init(&s->reads, s);
+	selected_init(s);
+	s->state = NOT_AUTHENTICATED;
+	s->born_ms = imap_now(s);
+	/* greeting = "*" SP (resp-cond-auth / resp-cond-bye) CRLF   RFC 9051 7.1.4 */
+	buf_addz(&s->session.out, "* OK [CAPABILITY ");
+	capability_add(s, &s->session.out);
+	buf_addf(&s->session.out, "] %s Culver is ready\r\n", host->hostname);
+	set_deadline(s);
+	s->session.idle = true;
+	return &s->session;
+}
+
+static void free_session(struct session **session)
+{
+	struct imap *s = *session == NULL ? NULL : imap_of(*session);
+
+	if (s == NULL)
+		return;
+	if (s->request != 0)
+		s->session.host->cancel(s->session.host, &s->session, s->request);
+	drop_work(s);
+	selected_leave(s);
+	if (s->session.store_session != 0)
+		s->session.host->tell(s->session.host, &s->session, ASK_STORE, 0,
+			&(struct frame){ .type = FRAME_SESSION_CLOSE,
+				.session_close = { s->session.store_session } });
+	if (s->state != NOT_AUTHENTICATED)
+		log_event(&s->session.log, LOG_INFO, "imap-end",
+			"commands=%" PRIu64 " in=%" PRIu64 " appended=%" PRIu64 " fetched=%" PRIu64,
+			s->commands, s->bytes_in, s->appended, s->fetched);
+	sasl_free(&s->sasl);
+	mem_wipe(s->ticket, sizeof s->ticket);
+	wire_done(&s->wire);
+	arena_done(&s->arena);
+	buf_done(&s->line);
+	buf_done(&s->reply);
+	buf_done(&s->session.out);
+	free(s);
+	*session = NULL;
+}
+
+const struct session_class imap_session_class = {
+	.name = "imap",
+	.new = new,
+	.input = input,
+	.answer = answer,
+	.notice = notice,
+	.resume = resume,
+	.timeout = timeout,
+	.tls_started = tls_started,
+	.eof = eof,
+	.drain = drain_front,
+	.store_lost = store_lost,
+	.free = free_session,
+};
