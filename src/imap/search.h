@@ -7,12 +7,12 @@
  * in stages that cost more and more: from the view's entry alone, from the digest, from the bytes;
  * a stage is asked only when the ones before left the answer open.
  *
- *     if (search_parse(&scan, arena, utf8, &search, &err) < 0) return BAD or NO;
+ *     if (search_parse(&scan, arena, &search, &err) < 0) return BAD or NO;
  *     search_begin(&search, view, saved);
  *     for each sequence number:
  *         a = search_entry(&search, view, n);
  *         if (a == SEARCH_NEEDS_DIGEST) a = search_digest(&search, view, n, digest);
- *         if (a == SEARCH_NEEDS_BYTES)  a struct search_bytes (search_bytes.h)
+ *         if (a == SEARCH_NEEDS_BYTES)  search_bytes_new, and feed it
  *         if (a == SEARCH_YES) search_result_add(&result, …)
  *
  * uses: base, token, seqset, view, mail (digest, text); used by: SEARCH of imap
@@ -61,9 +61,10 @@ struct search_key {
 	uint8_t flags;     /* SEARCH_FLAG */
 	uint16_t count;    /* SEARCH_AND */
 	struct str field;  /* SEARCH_HEADER: name as given */
-	struct str text;   /* UTF-8, case-folded (mail/text.h), or a keyword as given */
+	struct str text;   /* UTF-8, case-folded (mail/charset.h), or a keyword as given */
 	uint64_t number;   /* octets or mod-sequence */
-	int32_t day;       /* days since 1970-01-01 */
+	int64_t day;       /* days since 1970-01-01 */
+	int bit;           /* SEARCH_KEYWORD: the keyword's, or -1; by search_begin */
 	struct seqset set; /* as given; search_begin resolves it into ranges */
 	struct vec ranges; /* struct api_range: sequence numbers */
 };
@@ -86,12 +87,13 @@ struct search {
 	bool uses_saved;  /* "$" occurs */
 };
 
-/* Takes what follows "SEARCH": [SP "RETURN" …] SP [CHARSET …] keys, to the end. strings_utf8: the
- * default charset is UTF-8 (IMAP4rev2 enabled), otherwise 8-bit text without CHARSET is taken as
- * UTF-8 when it is that. -1: ERR_SYNTAX (BAD), ERR_LIMIT (NO), ERR_UNSUPPORTED (NO [BADCHARSET]).
+/* Takes what follows "SEARCH": [SP "RETURN" …] SP [CHARSET …] keys, to the end. Without
+ * CHARSET text is UTF-8 (RFC 9051 6.4.4). -1: ERR_SYNTAX (BAD), ERR_LIMIT (NO), ERR_UNSUPPORTED (NO
+ * [BADCHARSET]).
  */
 int search_parse(struct scan *s, struct arena *a, struct search *ret, struct err *err) MUST_CHECK;
-/* Resolves sets with the view of this moment; saved: what "$" is. -1: ERR_SYNTAX. */
+/* Resolves sets and keywords with the view of this moment; saved: what "$" is. Numbers that no
+ * message has match none. -1: ERR_LIMIT. search_end frees in either case. */
 int search_begin(struct search *search, const struct view *v, const struct seqset *saved,
 	struct err *err) MUST_CHECK;
 /* Frees what search_begin made. */
@@ -102,6 +104,32 @@ enum search_answer { SEARCH_NO, SEARCH_YES, SEARCH_NEEDS_DIGEST, SEARCH_NEEDS_BY
 /* From the entry with this sequence number alone. */
 enum search_answer search_entry(
 	const struct search *search, const struct view *v, uint32_t sequence);
+/* From the entry and its digest. */
+enum search_answer search_digest(const struct search *search, const struct view *v,
+	uint32_t sequence, const struct digest *d);
+
+/*
+ * From the bytes as well: decoded, case-folded text of the header and of the text parts, in one
+ * pass and without holding more than a window of it (RFC 9051 6.4.4: BODY, TEXT, HEADER).
+ *
+ *     struct search_bytes *b = search_bytes_new(&search, view, n, &digest, prefix_size);
+ *     while (search_bytes_want(b, &offset, &length)) search_bytes_feed(b, what is there);
+ *     yes = search_bytes_answer(b);
+ *     search_bytes_free(&b);
+ *
+ * The search and the view must stay as they are meanwhile; the digest is looked at in new and want
+ * alone, and must stay too.
+ */
+struct search_bytes;
+struct search_bytes *search_bytes_new(const struct search *search, const struct view *v,
+	uint32_t sequence, const struct digest *d, uint32_t prefix_size);
+/* What to read next of the message (prefix and body as one). False: the answer is known. */
+bool search_bytes_want(struct search_bytes *b, uint64_t *ret_offset, uint32_t *ret_length);
+/* Bytes from the offset that was wanted, at least one and at most as many as wanted; none at all
+ * when the message ends there. */
+void search_bytes_feed(struct search_bytes *b, struct str bytes);
+bool search_bytes_answer(const struct search_bytes *b);
+void search_bytes_free(struct search_bytes **b);
 
 /* ---- results ---- */
 

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A search against one message: three-valued logic over a postfix program. A leaf that the facts at
+ * hand do not answer is open; the program's answer is often known without it. */
+#include "imap/search_private.h"
+
+#include "api/schemes.h"
+#include "base/limits.h"
+#include "base/time.h"
+#include "mail/charset.h"
+#include "mail/date.h"
+#include "mail/digest.h"
+#include "mail/encoded.h"
+
+/* ---- before the first message ---- */
+
+/* Numbers beyond the mailbox match nothing here; elsewhere they are BAD (view_resolve). */
+static bool resolve_sequence(struct search_key *key, uint32_t exists)
+{
+	seqset_resolve(&key->set, exists);
+	for (size_t i = 0; i < key->set.n && key->set.ranges[i].low <= exists; i++) {
+		struct api_range r = key->set.ranges[i];
+		if (!seq_ranges_add(&key->ranges, r.low, r.high < exists ? r.high : exists))
+			return false;
+	}
+	return true;
+}
+
+int search_begin(
+	struct search *search, const struct view *v, const struct seqset *saved, struct err *err)
+{
+	for (size_t i = 0; i < search->n; i++) {
+		struct search_key *key = &search->keys[i];
+		bool ok = true;
+		if (key->op == SEARCH_KEYWORD)
+			key->bit = view_keyword_bit(v, key->text);
+		if (key->op != SEARCH_SEQUENCE && key->op != SEARCH_UID)
+			continue;
+		vec_init(&key->ranges, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
+		if (key->op == SEARCH_UID || key->set.saved)
+			ok = view_resolve(v, &key->set, true, saved, &key->ranges);
+		else
+			ok = resolve_sequence(key, view_exists(v));
+		if (!ok)
+			return fail(err, ERR_LIMIT, "the search is too large");
+	}
+	return 0;
+}
+
+void search_end(struct search *search)
+{
+	for (size_t i = 0; i < search->n; i++)
+		vec_done(&search->keys[i].ranges);
+}
+
+/* ---- logic ---- */
+
+static enum truth and_of(const enum truth *t, size_t n)
+{
+	enum truth all = TRUTH_YES;
+	for (size_t i = 0; i < n; i++) {
+		if (t[i] == TRUTH_NO)
+			return TRUTH_NO;
+		if (t[i] == TRUTH_OPEN)
+			all = TRUTH_OPEN;
+	}
+	return all;
+}
+
+static enum truth not_of(enum truth t)
+{
+	return t == TRUTH_OPEN ? TRUTH_OPEN : t == TRUTH_YES ? TRUTH_NO : TRUTH_YES;
+}
+
+enum truth search_truth(const struct search *search, const enum truth *leaves)
+{
+	enum truth stack[LIMIT_IMAP_SEARCH_KEYS];
+	size_t n = 0;
+	for (size_t i = 0; i < search->n; i++) {
+		const struct search_key *key = &search->keys[i];
+		switch ((int)key->op) {
+		case SEARCH_AND:
+			n -= key->count;
+			stack[n] = and_of(stack + n, key->count);
+			n++;
+			break;
+		case SEARCH_OR: /* not (not a and not b) */
+			n -= 2;
+			stack[n] = not_of(stack[n]);
+			stack[n + 1] = not_of(stack[n + 1]);
+			stack[n] = not_of(and_of(stack + n, 2));
+			n++;
+			break;
+		case SEARCH_NOT:
+			stack[n - 1] = not_of(stack[n - 1]);
+			break;
+		default:
+			stack[n++] = leaves[i];
+		}
+	}
+	return n == 1 ? stack[0] : TRUTH_NO;
+}
+
+/* ---- from the entry ---- */
+
+static int64_t day_of(int64_t ms)
+{
+	return ms / TIME_DAY_MS - (ms % TIME_DAY_MS < 0);
+}
+
+static enum truth truth(bool yes)
+{
+	return yes ? TRUTH_YES : TRUTH_NO;
+}
+
+static bool has_keyword(const struct api_entry *e, int bit)
+{
+	return bit >= 0 &&
+	       ((bit < 64 ? e->keywords_low >> bit : e->keywords_high >> (bit - 64)) & 1);
+}
+
+static enum truth from_entry(
+	const struct search_key *key, const struct api_entry *e, uint32_t sequence)
+{
+	switch ((int)key->op) {
+	case SEARCH_ALL:
+		return TRUTH_YES;
+	case SEARCH_NEVER:
+		return TRUTH_NO;
+	case SEARCH_FLAG:
+		return truth((e->flags & key->flags) == key->flags);
+	case SEARCH_KEYWORD:
+		return truth(has_keyword(e, key->bit));
+	case SEARCH_SEQUENCE:
+	case SEARCH_UID: {
+		struct seqset set = seqset_of(&key->ranges);
+		return truth(seqset_contains(&set, sequence));
+	}
+	case SEARCH_LARGER:
+		return truth(e->size > key->number);
+	case SEARCH_SMALLER:
+		return truth(e->size < key->number);
+	case SEARCH_MODSEQ:
+		return truth(e->modseq >= key->number);
+	case SEARCH_BEFORE:
+		return truth(day_of(e->time) < key->day);
+	case SEARCH_ON:
+		return truth(day_of(e->time) == key->day);
+	case SEARCH_SINCE:
+		return truth(day_of(e->time) >= key->day);
+	default:
+		return TRUTH_OPEN;
+	}
+}
+
+void search_ask_entry(
+	const struct search *search, const struct view *v, uint32_t sequence, enum truth *leaves)
+{
+	const struct api_entry *e = view_entry(v, sequence);
+	for (size_t i = 0; i < search->n; i++)
+		leaves[i] = e == NULL ? TRUTH_NO : from_entry(&search->keys[i], e, sequence);
+}
+
+enum search_answer search_entry(
+	const struct search *search, const struct view *v, uint32_t sequence)
+{
+	enum truth leaves[LIMIT_IMAP_SEARCH_KEYS];
+	search_ask_entry(search, v, sequence, leaves);
+	enum truth t = search_truth(search, leaves);
+	return t == TRUTH_OPEN ? SEARCH_NEEDS_DIGEST : t == TRUTH_YES ? SEARCH_YES : SEARCH_NO;
+}
+
+/* ---- from the digest ---- */
+
+/* The fields that a digest has, in its order. */
+static const struct str digest_names[DIGEST_FIELDS] = {
+	[DIGEST_DATE] = STR_INIT("Date"),
+	[DIGEST_SUBJECT] = STR_INIT("Subject"),
+	[DIGEST_FROM] = STR_INIT("From"),
+	[DIGEST_SENDER] = STR_INIT("Sender"),
+	[DIGEST_REPLY_TO] = STR_INIT("Reply-To"),
+	[DIGEST_TO] = STR_INIT("To"),
+	[DIGEST_CC] = STR_INIT("Cc"),
+	[DIGEST_BCC] = STR_INIT("Bcc"),
+	[DIGEST_IN_REPLY_TO] = STR_INIT("In-Reply-To"),
+	[DIGEST_MESSAGE_ID] = STR_INIT("Message-ID"),
+	[DIGEST_REFERENCES] = STR_INIT("References"),
+};
+
+bool search_value_has(struct str value, struct str folded_needle)
+{
+	if (folded_needle.n == 0)
+		return true;
+	struct buf text, folded;
+	buf_init(&text, value.n * 3 + 16);
+	buf_init(&folded, value.n * 9 + 64);
+	mail_encoded_decode(value, &text);
+	mail_fold_case(buf_str(&text), &folded);
+	bool has = str_search(buf_str(&folded), folded_needle) < folded.n;
+	buf_done(&text);
+	buf_done(&folded);
+	return has;
+}
+
+static enum truth field_truth(const struct search_key *key, const struct digest_envelope *e)
+{
+	size_t f = 0;
+	while (f < DIGEST_FIELDS && !str_equal_nocase(key->field, digest_names[f]))
+		f++;
+	if (f == DIGEST_FIELDS)
+		return TRUTH_OPEN;
+	if (e->value[f].p == NULL)
+		return TRUTH_NO;
+	if (search_value_has(e->value[f], key->text))
+		return TRUTH_YES;
+	/* It may be in what the digest left out. */
+	return ((e->duplicates | e->truncated) >> f) & 1 ? TRUTH_OPEN : TRUTH_NO;
+}
+
+/* "disregarding time and timezone" (RFC 9051 6.4.4); without a usable Date, the day it arrived
+ * (hostile-input M13). */
+static int64_t sent_day(const struct digest_envelope *e, const struct api_entry *entry)
+{
+	struct mail_date date;
+	struct str value = e->value[DIGEST_DATE];
+	if (value.p != NULL && mail_date_parse(value, &date))
+		return mail_date_local_day(&date);
+	return day_of(entry->time);
+}
+
+void search_ask_digest(const struct search *search, const struct api_entry *entry,
+	const struct digest *d, enum truth *leaves)
+{
+	int64_t day = INT64_MIN;
+	for (size_t i = 0; i < search->n; i++) {
+		const struct search_key *key = &search->keys[i];
+		bool sent = key->op >= SEARCH_SENT_BEFORE && key->op <= SEARCH_SENT_SINCE;
+		if (leaves[i] != TRUTH_OPEN)
+			continue;
+		if (sent && day == INT64_MIN)
+			day = sent_day(&d->envelope, entry);
+		if (key->op == SEARCH_SENT_BEFORE)
+			leaves[i] = truth(day < key->day);
+		else if (key->op == SEARCH_SENT_ON)
+			leaves[i] = truth(day == key->day);
+		else if (key->op == SEARCH_SENT_SINCE)
+			leaves[i] = truth(day >= key->day);
+		else if (key->op == SEARCH_HEADER)
+			leaves[i] = field_truth(key, &d->envelope);
+	}
+}
+
+enum search_answer search_digest(const struct search *search, const struct view *v,
+	uint32_t sequence, const struct digest *d)
+{
+	enum truth leaves[LIMIT_IMAP_SEARCH_KEYS];
+	search_ask_entry(search, v, sequence, leaves);
+	const struct api_entry *e = view_entry(v, sequence);
+	if (e != NULL)
+		search_ask_digest(search, e, d, leaves);
+	enum truth t = search_truth(search, leaves);
+	return t == TRUTH_OPEN ? SEARCH_NEEDS_BYTES : t == TRUTH_YES ? SEARCH_YES : SEARCH_NO;
+}

@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The last stage of a search: the message's own bytes. RFC 9051 6.4.4: HEADER, BODY, TEXT.
+ *
+ * The message is read in ranges that the digest names: its header, then each text part and the
+ * header of each message inside. A header goes field by field, unfolded and decoded; a part through
+ * transfer decoding, charset and case folding into a window, of which the end is kept as long as
+ * the longest needle, so that nothing is missed where two chunks meet. */
+#include "imap/search_private.h"
+
+#include "base/limits.h"
+#include "mail/charset.h"
+#include "mail/digest.h"
+#include "mail/encoded.h"
+#include "mail/header.h"
+#include "mail/transfer.h"
+
+#include <stdlib.h>
+
+#define READ_BYTES  65000 /* what one message_bytes frame holds */
+#define SLICE_BYTES 8192  /* decoded at a time */
+/* A decoded slice with what the decoder held, its UTF-8 (3 bytes a byte), and that folded (again
+ * 3): the bounds that the headers of mail/ give. */
+#define DECODED_BYTES (SLICE_BYTES + 2048)
+#define UTF8_BYTES    (3 * DECODED_BYTES + 64)
+#define FOLDED_BYTES  (3 * UTF8_BYTES + 64)
+
+enum reading { READ_START, READ_HEADER, READ_INNER_HEADER, READ_TEXT };
+
+struct search_bytes {
+	const struct search *search;
+	const struct digest *digest;
+	uint64_t prefix;
+	enum truth *leaves;
+	bool finished;
+	size_t longest; /* needle of BODY and TEXT */
+	/* the range being read */
+	enum reading reading;
+	uint64_t offset, end;
+	struct digest_part part;
+	/* a header */
+	struct mail_splitter splitter;
+	struct buf field; /* as it stands, up to LIMIT_HEADER_LINE_BYTES */
+	/* a part */
+	struct mail_decoder decoder;
+	struct mail_converter *converter;
+	struct buf decoded, utf8, window;
+};
+
+static bool is_open(const struct search_bytes *b, enum search_op from, enum search_op to)
+{
+	for (size_t i = 0; i < b->search->n; i++) {
+		enum search_op op = b->search->keys[i].op;
+		if (b->leaves[i] == TRUTH_OPEN && op >= from && op <= to)
+			return true;
+	}
+	return false;
+}
+
+/* An empty needle is in everything. */
+static void answer_empty(struct search_bytes *b)
+{
+	for (size_t i = 0; i < b->search->n; i++) {
+		const struct search_key *key = &b->search->keys[i];
+		if (key->op != SEARCH_BODY && key->op != SEARCH_TEXT)
+			continue;
+		if (key->text.n == 0)
+			b->leaves[i] = TRUTH_YES;
+		if (key->text.n > b->longest)
+			b->longest = key->text.n;
+	}
+}
+
+struct search_bytes *search_bytes_new(const struct search *search, const struct view *v,
+	uint32_t sequence, const struct digest *d, uint32_t prefix_size)
+{
+	struct search_bytes *b = xmalloc(sizeof(*b));
+	b->search = search;
+	b->digest = d;
+	b->prefix = prefix_size;
+	b->leaves = xcalloc(search->n, sizeof(*b->leaves));
+	buf_init(&b->field, LIMIT_HEADER_LINE_BYTES);
+	buf_init(&b->decoded, DECODED_BYTES);
+	buf_init(&b->utf8, UTF8_BYTES);
+	search_ask_entry(search, v, sequence, b->leaves);
+	const struct api_entry *e = view_entry(v, sequence);
+	if (e != NULL)
+		search_ask_digest(search, e, d, b->leaves);
+	answer_empty(b);
+	buf_init(&b->window, FOLDED_BYTES + b->longest);
+	return b;
+}
+
+void search_bytes_free(struct search_bytes **b)
+{
+	if (*b == NULL)
+		return;
+	mail_converter_free(&(*b)->converter);
+	buf_done(&(*b)->field);
+	buf_done(&(*b)->decoded);
+	buf_done(&(*b)->utf8);
+	buf_done(&(*b)->window);
+	free((*b)->leaves);
+	free(*b);
+	*b = NULL;
+}
+
+bool search_bytes_answer(const struct search_bytes *b)
+{
+	return search_truth(b->search, b->leaves) == TRUTH_YES;
+}
+
+/* ---- headers ---- */
+
+static bool find_field(const struct search_bytes *b, const struct search_key *key, struct str name,
+	struct str folded_value, struct str folded_line)
+{
+	bool inner = b->reading == READ_INNER_HEADER;
+	switch ((int)key->op) {
+	case SEARCH_HEADER: /* an empty needle: the field is there */
+		if (inner || !str_equal_nocase(key->field, name))
+			return false;
+		return key->text.n == 0 || str_search(folded_value, key->text) < folded_value.n;
+	case SEARCH_BODY: /* the header of a message inside is part of the body */
+		return inner && str_search(folded_line, key->text) < folded_line.n;
+	case SEARCH_TEXT:
+		return str_search(folded_line, key->text) < folded_line.n;
+	default:
+		return false;
+	}
+}
+
+/* The field that has been gathered is complete. */
+static void end_field(struct search_bytes *b)
+{
+	struct str rest = buf_str(&b->field);
+	struct mail_field f;
+	if (!mail_field_next(&rest, &f)) {
+		buf_clear(&b->field);
+		return;
+	}
+	struct buf value, line, folded;
+	buf_init(&value, f.value.n);
+	buf_init(&line, 3 * f.value.n + f.name.n + 64);
+	buf_init(&folded, 3 * line.max + 64);
+	mail_unfold(f.value, &value);
+	buf_adds(&line, f.name);
+	buf_addz(&line, ": ");
+	mail_fold_case(buf_str(&line), &folded);
+	size_t head = folded.n;
+	buf_clear(&line);
+	mail_encoded_decode(buf_str(&value), &line);
+	mail_fold_case(buf_str(&line), &folded);
+	for (size_t i = 0; i < b->search->n; i++) {
+		if (b->leaves[i] == TRUTH_OPEN &&
+			find_field(b, &b->search->keys[i], f.name,
+				str_from_offset(buf_str(&folded), head), buf_str(&folded)))
+			b->leaves[i] = TRUTH_YES;
+	}
+	buf_done(&value);
+	buf_done(&line);
+	buf_done(&folded);
+	buf_clear(&b->field);
+}
+
+/* Of a field longer than the buffer, the beginning is looked at (hostile-input M2). */
+static void take_piece(struct search_bytes *b, enum mail_piece kind, struct str piece)
+{
+	if (kind != MAIL_PIECE_FIELD)
+		return;
+	if (b->splitter.field_start && b->field.n > 0)
+		end_field(b);
+	size_t room = buf_room(&b->field);
+	buf_adds(&b->field, str_sub(piece, 0, room));
+}
+
+static void feed_header(struct search_bytes *b, struct str bytes)
+{
+	enum mail_piece kind;
+	struct str piece;
+	while ((kind = mail_splitter_next(&b->splitter, &bytes, &piece)) != MAIL_PIECE_MORE)
+		take_piece(b, kind, piece);
+}
+
+static void end_header(struct search_bytes *b)
+{
+	enum mail_piece kind;
+	struct str piece;
+	while ((kind = mail_splitter_end(&b->splitter, &piece)) != MAIL_PIECE_MORE)
+		take_piece(b, kind, piece);
+	end_field(b);
+}
+
+/* ---- text ---- */
+
+/* Looks through the window, and keeps its end. */
+static void look(struct search_bytes *b)
+{
+	mail_fold_case(buf_str(&b->utf8), &b->window);
+	buf_clear(&b->utf8);
+	for (size_t i = 0; i < b->search->n; i++) {
+		const struct search_key *key = &b->search->keys[i];
+		if (b->leaves[i] != TRUTH_OPEN || key->op < SEARCH_BODY)
+			continue;
+		if (str_search(buf_str(&b->window), key->text) < b->window.n)
+			b->leaves[i] = TRUTH_YES;
+	}
+	size_t keep = b->longest - 1;
+	if (b->window.n > keep)
+		buf_consume(&b->window, b->window.n - keep);
+}
+
+static void feed_text(struct search_bytes *b, struct str bytes)
+{
+	for (size_t at = 0; at < bytes.n; at += SLICE_BYTES) {
+		mail_decoder_input(&b->decoder, str_sub(bytes, at, SLICE_BYTES), &b->decoded);
+		mail_converter_input(b->converter, buf_str(&b->decoded), &b->utf8);
+		buf_clear(&b->decoded);
+		look(b);
+	}
+}
+
+static void end_text(struct search_bytes *b)
+{
+	mail_decoder_end(&b->decoder, &b->decoded);
+	mail_converter_input(b->converter, buf_str(&b->decoded), &b->utf8);
+	mail_converter_end(b->converter, &b->utf8);
+	buf_clear(&b->decoded);
+	look(b);
+	buf_clear(&b->window);
+	mail_converter_free(&b->converter);
+}
+
+static const struct mail_charset *charset_of(const struct digest_part *part)
+{
+	struct str params = part->params, name, value;
+	while (digest_param_next(&params, &name, &value)) {
+		if (str_equal_nocase(name, STR("charset")))
+			return mail_charset_find(value);
+	}
+	return NULL;
+}
+
+static bool is_text(const struct digest_part *part)
+{
+	return part->kind == DIGEST_LEAF && (str_equal_nocase(part->type, STR("text")) ||
+						    str_equal_nocase(part->type, STR("message")));
+}
+
+/* ---- ranges ---- */
+
+static void begin(struct search_bytes *b, enum reading reading, uint64_t offset, uint64_t size)
+{
+	b->reading = reading;
+	b->offset = offset;
+	b->end = offset + size;
+	if (reading == READ_TEXT) {
+		mail_decoder_init(&b->decoder, b->part.encoding);
+		b->converter = mail_converter_new(charset_of(&b->part));
+	} else {
+		mail_splitter_init(&b->splitter);
+	}
+}
+
+static void end_range(struct search_bytes *b)
+{
+	if (b->reading == READ_TEXT)
+		end_text(b);
+	else if (b->reading != READ_START)
+		end_header(b);
+}
+
+/* Finds the next range in the parts from b->part on. */
+static bool begin_part(struct search_bytes *b, bool more)
+{
+	for (; more; more = digest_next(b->digest, &b->part, &b->part)) {
+		struct digest_part inner;
+		if (is_text(&b->part)) {
+			begin(b, READ_TEXT, b->prefix + b->part.body_at, b->part.body_size);
+			return true;
+		}
+		if (b->part.kind == DIGEST_MESSAGE &&
+			digest_first_child(b->digest, &b->part, &inner)) {
+			begin(b, READ_INNER_HEADER, b->prefix + inner.header_at, inner.header_size);
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool next_range(struct search_bytes *b)
+{
+	enum reading was = b->reading;
+	end_range(b);
+	if (was == READ_START && (is_open(b, SEARCH_HEADER, SEARCH_HEADER) ||
+					 is_open(b, SEARCH_TEXT, SEARCH_TEXT))) {
+		begin(b, READ_HEADER, 0, b->prefix + b->digest->header_size);
+		return true;
+	}
+	if (!is_open(b, SEARCH_BODY, SEARCH_TEXT))
+		return false;
+	if (was <= READ_HEADER) {
+		b->part = digest_root(b->digest);
+		return begin_part(b, true);
+	}
+	return begin_part(b, digest_next(b->digest, &b->part, &b->part));
+}
+
+bool search_bytes_want(struct search_bytes *b, uint64_t *ret_offset, uint32_t *ret_length)
+{
+	while (!b->finished) {
+		if (search_truth(b->search, b->leaves) != TRUTH_OPEN)
+			break;
+		if (b->offset < b->end) {
+			uint64_t left = b->end - b->offset;
+			*ret_offset = b->offset;
+			*ret_length = (uint32_t)(left < READ_BYTES ? left : READ_BYTES);
+			return true;
+		}
+		b->finished = !next_range(b);
+	}
+	/* Everything was looked at: what was not found is not there. */
+	for (size_t i = 0; b->finished && i < b->search->n; i++) {
+		if (b->leaves[i] == TRUTH_OPEN)
+			b->leaves[i] = TRUTH_NO;
+	}
+	b->finished = true;
+	return false;
+}
+
+void search_bytes_feed(struct search_bytes *b, struct str bytes)
+{
+	if (bytes.n == 0) {
+		b->offset = b->end;
+		return;
+	}
+	uint64_t left = b->end - b->offset;
+	if (bytes.n > left)
+		bytes.n = (size_t)left;
+	b->offset += bytes.n;
+	if (b->reading == READ_TEXT)
+		feed_text(b, bytes);
+	else
+		feed_header(b, bytes);
+}

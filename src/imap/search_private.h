@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What search.c and search_bytes.c share. */
+#ifndef CULVER_IMAP_SEARCH_PRIVATE_H
+#define CULVER_IMAP_SEARCH_PRIVATE_H
+
+#include "imap/search.h"
+
+enum truth { TRUTH_OPEN, TRUTH_NO, TRUTH_YES };
+
+/* The program's answer from those of its leaves, which stand at their keys' places. */
+enum truth search_truth(const struct search *search, const enum truth *leaves);
+/* Fills the leaves: what the entry answers, and TRUTH_OPEN. */
+void search_ask_entry(
+	const struct search *search, const struct view *v, uint32_t sequence, enum truth *leaves);
+/* Answers open leaves from the digest. */
+void search_ask_digest(const struct search *search, const struct api_entry *entry,
+	const struct digest *d, enum truth *leaves);
+/* Whether a field's value, unfolded, decoded and folded, holds the needle. */
+bool search_value_has(struct str value, struct str folded_needle);
+
+#endif
