@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The preview: the first characters of the text a reader would see (RFC 8970). The first bytes of
+ * the first text/plain part are kept, or else of the first text/html part, decoded when the part
+ * ends. HTML is not parsed: what stands between < and > is left out, and of style and script all;
+ * five entities are known. Nothing expands (hostile-input M12).
+ */
+#include "mail/mime_private.h"
+
+#include "base/abnf.h"
+#include "mail/charset.h"
+
+/* Raw bytes looked at. 200 characters in base64 of UTF-32 are 1,100; HTML mail often begins with
+ * kilobytes of style. */
+enum { RAW_PLAIN = 2048, RAW_HTML = 24 * 1024 };
+
+void preview_init(struct preview *p)
+{
+	*p = (struct preview){ .capturing = false };
+	buf_init(&p->raw, RAW_HTML);
+	buf_init(&p->text, 4 * LIMIT_PREVIEW_CHARS);
+}
+
+void preview_done(struct preview *p)
+{
+	buf_done(&p->raw);
+	buf_done(&p->text);
+}
+
+bool preview_wants(const struct preview *p, bool is_html)
+{
+	return p->text.n == 0 || (p->is_html && !is_html);
+}
+
+void preview_begin(struct preview *p, bool is_html, enum mail_encoding encoding, struct str charset)
+{
+	buf_clear(&p->raw);
+	if (charset.n > sizeof(p->charset))
+		charset.n = 0;
+	if (charset.n)
+		memcpy(p->charset, charset.p, charset.n);
+	p->charset_name = str_make(p->charset, charset.n);
+	p->encoding = encoding;
+	p->is_html = is_html;
+	p->capturing = true;
+}
+
+size_t preview_room(const struct preview *p)
+{
+	size_t max = p->is_html ? RAW_HTML : RAW_PLAIN;
+	return p->capturing && p->raw.n < max ? max - p->raw.n : 0;
+}
+
+void preview_input(struct preview *p, struct str bytes)
+{
+	buf_adds(&p->raw, str_sub(bytes, 0, preview_room(p)));
+}
+
+/* ---- markup ---- */
+
+/* Passes a tag; with style and script also what they hold. s is behind the "<". */
+static void skip_tag(struct str *s)
+{
+	static const struct str hidden[] = { STR_INIT("style"), STR_INIT("script"),
+		STR_INIT("title"), STR_INIT("head") };
+	static const struct str closing[] = { STR_INIT("</style"), STR_INIT("</script"),
+		STR_INIT("</title"), STR_INIT("</head") };
+	struct str tag = *s;
+	if (str_starts(*s, STR("!--"))) {
+		*s = str_from_offset(*s, str_search(*s, STR("-->")) + 3);
+		return;
+	}
+	str_split(s, '>');
+	for (size_t i = 0; i < ARRAY_LEN(hidden); i++) {
+		bool is_it = str_starts_nocase(tag, hidden[i]) && tag.n > hidden[i].n &&
+			     !abnf_is_alnum(tag.p[hidden[i].n]);
+		if (!is_it)
+			continue;
+		while (s->n > 0 && !str_starts_nocase(*s, closing[i]))
+			*s = str_from_offset(*s, 1);
+		str_split(s, '>');
+	}
+}
+
+static bool add_entity(struct str *s, struct buf *out)
+{
+	static const struct {
+		struct str name, text;
+	} entities[] = {
+		{ STR_INIT("&amp;"), STR_INIT("&") },
+		{ STR_INIT("&lt;"), STR_INIT("<") },
+		{ STR_INIT("&gt;"), STR_INIT(">") },
+		{ STR_INIT("&quot;"), STR_INIT("\"") },
+		{ STR_INIT("&nbsp;"), STR_INIT(" ") },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(entities); i++) {
+		if (!str_starts_nocase(*s, entities[i].name))
+			continue;
+		buf_adds(out, entities[i].text);
+		*s = str_from_offset(*s, entities[i].name.n);
+		return true;
+	}
+	return false;
+}
+
+static void strip_markup(struct str html, struct buf *out)
+{
+	while (html.n > 0) {
+		char c = html.p[0];
+		if (c == '&' && add_entity(&html, out))
+			continue;
+		html = str_from_offset(html, 1);
+		if (c == '<') {
+			skip_tag(&html);
+			c = ' ';
+		}
+		buf_addc(out, c);
+	}
+}
+
+/* ---- the line ---- */
+
+/* Bytes of the character at the front; what is no text counts as a blank. */
+static size_t character(struct str s, bool *ret_blank)
+{
+	static const size_t length[] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 4 };
+	size_t n = length[(unsigned char)s.p[0] >> 4];
+	struct str c = str_sub(s, 0, n);
+	*ret_blank = c.p[0] == ' ' || mail_has_unsafe(c) || str_equal(c, STR("\xc2\xa0")) ||
+		     str_equal(c, STR("\xef\xbb\xbf")); /* no-break space, byte order mark */
+	return c.n;
+}
+
+/* Runs of blanks become one; at most LIMIT_PREVIEW_CHARS characters. */
+static void collapse(struct str text, struct buf *out)
+{
+	size_t count = 0;
+	bool gap = false, blank;
+	while (text.n > 0 && count < LIMIT_PREVIEW_CHARS) {
+		size_t n = character(text, &blank);
+		if (!blank && gap && count > 0) {
+			if (count + 2 > LIMIT_PREVIEW_CHARS)
+				break;
+			buf_addc(out, ' ');
+			count++;
+		}
+		if (!blank) {
+			buf_add(out, text.p, n);
+			count++;
+		}
+		gap = blank;
+		text = str_from_offset(text, n);
+	}
+}
+
+void preview_end(struct preview *p)
+{
+	struct mail_decoder decoder;
+	struct buf bytes, text, plain;
+	const struct mail_charset *charset = mail_charset_find(p->charset_name);
+	p->capturing = false;
+	buf_init(&bytes, RAW_HTML + 2048);
+	buf_init(&text, 3 * (RAW_HTML + 2048) + 16);
+	buf_init(&plain, 3 * (RAW_HTML + 2048) + 16);
+	mail_decoder_init(&decoder, p->encoding);
+	mail_decoder_input(&decoder, buf_str(&p->raw), &bytes);
+	mail_decoder_end(&decoder, &bytes);
+	/* No charset named, and no UTF-8: as in mail/encoded.h. */
+	if (p->charset_name.n == 0 && !str_is_utf8(buf_str(&bytes)))
+		charset = mail_charset_find(STR("windows-1252"));
+	mail_to_utf8(charset, buf_str(&bytes), &text);
+	if (p->is_html)
+		strip_markup(buf_str(&text), &plain);
+	buf_clear(&p->text);
+	collapse(buf_str(p->is_html ? &plain : &text), &p->text);
+	buf_release(&p->raw);
+	buf_done(&bytes);
+	buf_done(&text);
+	buf_done(&plain);
+}
