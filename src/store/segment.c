@@ -71,20 +71,26 @@ static void abandon(struct segments *s)
 	s->dirty = false;
 }
 
+/* Takes back what was written behind the tail: it must not be found behind a later, shorter batch.
+ * After a flush that failed nothing is touched any more. */
+static int clean_tail(struct segments *s, struct err *err)
+{
+	if (!s->dirty || s->must_end)
+		return 0;
+	int result = s->files->truncate(s->files, s->file, (off_t)s->tail);
+	if (result < 0)
+		return FAIL_SEAM(err, result, "can't clean the end of segment %u", s->number);
+	s->dirty = false;
+	s->extended = s->tail;
+	return 0;
+}
+
 void segments_forget(struct segments *s)
 {
 	s->written = s->tail;
 	s->n = 0;
 	s->batch_records = 0;
-	/* What was written of it must not be found behind a later, shorter batch. After a flush
-	 * that failed nothing is touched any more. */
-	if (!s->dirty || s->must_end)
-		return;
-	s->dirty = false;
-	if (s->files->truncate(s->files, s->file, (off_t)s->tail) < 0)
-		abandon(s);
-	else
-		s->extended = s->tail;
+	(void)clean_tail(s, NULL); /* if not, prepare() has to */
 }
 
 /* Forgets the batch after an error; hands the -1 on. */
@@ -205,6 +211,8 @@ static int seal(struct segments *s, struct err *err)
 /* Makes sure that there is a segment with room for one record more. */
 static int prepare(struct segments *s, struct err *err)
 {
+	if (batch_is_empty(s) && clean_tail(s, err) < 0)
+		return -1;
 	if (s->file >= 0 && batch_end(s) >= s->options.segment_bytes && seal(s, err) < 0)
 		return -1;
 	return s->file < 0 ? new_segment(s, err) : 0;

@@ -155,13 +155,13 @@ static int on_garbage(void *arg, uint64_t from, uint64_t to, const struct err *w
 	return 0;
 }
 
-/* Cuts off what is torn at the end, and makes that last. */
+/* Cuts off what is torn at the end, and gives the file a length that seals it. */
 static void cut(struct opening *o, uint64_t end)
 {
 	struct files_seam *files = o->s->files;
-	if (!o->torn || o->s->options.keep_all || o->s->read_only)
-		return;
 	int result = files->truncate(files, o->file, (off_t)end);
+	if (result == 0 && end % SEGMENT_BLOCK == 0) /* longer by some zeros */
+		result = files->truncate(files, o->file, (off_t)(end + RECORD_ALIGN));
 	if (result == 0)
 		result = files->fdatasync(files, o->file);
 	struct err err;
@@ -171,10 +171,12 @@ static void cut(struct opening *o, uint64_t end)
 	}
 }
 
-/* Goes on in the last segment when nothing was torn. */
+/* Goes on in the last segment, where nothing was torn. */
 static void resume(struct opening *o, uint64_t end)
 {
 	struct segments *s = o->s;
+	if (o->size % SEGMENT_BLOCK)
+		return; /* it is sealed */
 	segment_set_current(s, o->number, segment_block_up(end));
 	s->file = o->file;
 	s->written = s->tail;
@@ -200,10 +202,13 @@ static int scan_tail(struct opening *o, struct err *err)
 	if (result < 0)
 		return -1;
 	uint64_t end = scan.end > o->committed ? scan.end : o->committed;
-	cut(o, end);
+	if (o->s->read_only)
+		return 0;
 	/* A copied segment is sealed: the file is fresh, its blob ids are not. */
-	if (!o->torn && !o->s->read_only && !o->s->options.distrust)
+	if (!o->torn && !o->report->copied)
 		resume(o, end);
+	else if (!o->s->options.keep_all)
+		cut(o, end);
 	return 0;
 }
 

@@ -7,11 +7,12 @@
  */
 #include "store/segment_private.h"
 
+static const uint8_t zeros[SEGMENT_BLOCK];
+
 /* Whether [from, to) is all zeros. -1: can't be read. */
 static int is_zero(
 	struct segment_reader *r, uint32_t number, uint64_t from, uint64_t to, struct err *err)
 {
-	static const uint8_t zeros[SEGMENT_BLOCK];
 	while (from < to) {
 		size_t n = to - from < sizeof(zeros) ? (size_t)(to - from) : sizeof(zeros);
 		const uint8_t *p = segment_window(r, number, from, n, err);
@@ -42,12 +43,18 @@ static int has_header(struct segment_reader *r, const struct segment_scan *scan,
 static int find_record(struct segment_reader *r, const struct segment_scan *scan, uint64_t from,
 	uint64_t *ret, struct err *err)
 {
-	for (*ret = record_pad(from); *ret + RECORD_HEADER_BYTES <= scan->limit;
-		*ret += RECORD_ALIGN) {
+	*ret = record_pad(from);
+	while (*ret + RECORD_HEADER_BYTES <= scan->limit) {
 		struct record_header h;
 		int has = has_header(r, scan, *ret, &h, err);
 		if (has)
 			return has < 0 ? -1 : 0;
+		/* What was written ahead is passed over block by block. */
+		bool block = *ret % SEGMENT_BLOCK == 0 && *ret + SEGMENT_BLOCK <= scan->limit;
+		int zero = block ? is_zero(r, scan->number, *ret, *ret + SEGMENT_BLOCK, err) : 0;
+		if (zero < 0)
+			return -1;
+		*ret += zero ? SEGMENT_BLOCK : RECORD_ALIGN;
 	}
 	*ret = scan->limit;
 	return 0;
