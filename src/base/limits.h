@@ -18,6 +18,11 @@
 #define LIMIT_STREAM_IN_BYTES   (64 * 1024) /* kept input of one connection */
 #define LIMIT_STREAM_OUT_BYTES  (256 * 1024) /* unsent output of one connection */
 #define LIMIT_SESSION_OUT_BYTES (128 * 1024) /* a session's own output before the host takes it */
+#define LIMIT_HANDSHAKE_BYTES   (18 * 1024) /* a ClientHello of 16 KiB and a client's last flight; T7 */
+#define LIMIT_KEY_UPDATES       64 /* of TLS 1.3, a connection: each costs us more than them; T5 */
+#define LIMIT_CERTIFICATES      64 /* chains of one front */
+#define LIMIT_CHAIN             10 /* certificates of one chain */
+#define LIMIT_SIGNATURE_BYTES   1024 /* RSA of 8192 bits */
 #define LIMIT_HANDSHAKE_MS      10000 /* TLS handshake; hostile-input T7 */
 #define LIMIT_SEND_STALL_MS     300000 /* a client that reads nothing; RFC 5321 4.5.3.2 names 5 min */
 #define LIMIT_CLOSE_MS          5000

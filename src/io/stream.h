@@ -32,10 +32,12 @@ struct stream_events {
 };
 
 struct stream *stream_new(struct loop *, int handle, const struct stream_events *);
-/* Starts the server's side of TLS now. Unread plaintext is thrown away. The handshake has
- * LIMIT_HANDSHAKE_MS. */
+/* Starts the server's side of TLS, after what was given to stream_send has left. Unread plaintext
+ * is thrown away. The handshake has LIMIT_HANDSHAKE_MS. alpn: the protocol's registered name or
+ * NULL, copied. The server is referenced as long as it is needed. May be called inside input(). */
 void stream_start_tls(struct stream *, struct tls_server *, const char *alpn);
-/* Takes the contents of out (as many as fit; the rest stays) and sends. */
+/* Takes the contents of out (as many as fit; the rest stays) and sends, soon. All of these calls
+ * may be made from inside events, and none calls one back from inside. */
 void stream_send(struct stream *, struct buf *out);
 size_t stream_unsent(const struct stream *);
 /* Offers kept input again. */
@@ -48,7 +50,5 @@ void stream_pause(struct stream *, bool on);
 void stream_close(struct stream *);
 void stream_tls_info(const struct stream *, char version[16], char cipher[64]);
 void stream_free(struct stream **); /* at once */
-
-/* io/tls.h: certificates and the provider that signs through keys. */
 
 #endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An OpenSSL 3 provider whose keys are elsewhere. A key of it knows its public part and its id;
+ * signing hashes here and asks the signer for the signature of the digest. It does ECDSA and RSA
+ * (PKCS #1 v1.5 and PSS) over SHA-256, -384 and -512, which is what TLS 1.2 and 1.3 need.
+ *
+ * uses: base, OpenSSL; used by: io/tls_server
+ */
+#ifndef CULVER_IO_KEYPROV_H
+#define CULVER_IO_KEYPROV_H
+
+#include "io/tls.h"
+
+#include <openssl/evp.h>
+
+struct keyprov_signer {
+	tls_sign_function *sign;
+	void *arg;
+};
+
+#define KEYPROV_ID_BYTES 65 /* a key id with its NUL */
+
+/* Loads the provider, and OpenSSL's own as the preferred one, into a library context of the
+ * caller's. It goes when the context is freed. */
+bool keyprov_load(OSSL_LIB_CTX *);
+/* A key whose private part has that id. public: any key or a certificate's, RSA or EC. The signer
+ * is borrowed for the key's life. NULL when OpenSSL refuses. */
+EVP_PKEY *keyprov_key(
+	OSSL_LIB_CTX *, EVP_PKEY *public, const struct keyprov_signer *, const char *key_id);
+
+#endif

@@ -1,0 +1,989 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Streams over real sockets: plain and TLS, with a client in a thread of its own. The private keys
+ * are in a keysign, so the stream's side never has them. */
+#include "io/stream.h"
+
+#include "api/schemes.h"
+#include "base/limits.h"
+#include "base/test.h"
+#include "io/keysign.h"
+#include "io/tls.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* ---- certificates made for the test ---- */
+
+struct identity {
+	char id[16];
+	struct keysign *key;
+	char *chain;
+};
+
+static char *pem_of(int (*write)(BIO *, void *), void *what)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *p;
+	assert_int_equal(write(bio, what), 1);
+	long n = BIO_get_mem_data(bio, &p);
+	char *copy = xmemdup0(p, (size_t)n);
+	BIO_free(bio);
+	return copy;
+}
+static int write_key(BIO *bio, void *key)
+{
+	return PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL);
+}
+static int write_certificate(BIO *bio, void *x)
+{
+	return PEM_write_bio_X509(bio, x);
+}
+
+static struct identity identity_new(const char *id, EVP_PKEY *key, const char *names)
+{
+	struct identity i = { 0 };
+	struct err err = ERR_INIT;
+	snprintf(i.id, sizeof(i.id), "%s", id);
+	X509 *x = X509_new();
+	X509_set_version(x, 2);
+	ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
+	X509_gmtime_adj(X509_getm_notBefore(x), -60);
+	X509_gmtime_adj(X509_getm_notAfter(x), 3600);
+	X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC,
+		(const unsigned char *)"test", -1, -1, 0);
+	X509_set_issuer_name(x, X509_get_subject_name(x));
+	X509_set_pubkey(x, key);
+	X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, names);
+	X509_add_ext(x, e, -1);
+	X509_EXTENSION_free(e);
+	assert_true(X509_sign(x, key, EVP_sha256()) > 0);
+	i.chain = pem_of(write_certificate, x);
+	char *pem = pem_of(write_key, key);
+	i.key = keysign_load(str_from(pem), &err);
+	assert_non_null(i.key);
+	free(pem);
+	X509_free(x);
+	EVP_PKEY_free(key);
+	return i;
+}
+
+/* One fixture for all tests: RSA keys take long to make. */
+struct fixture {
+	struct identity ec, ec384, rsa, other;
+	atomic_int signatures;
+	bool fail;
+};
+
+static int sign(void *arg, const char *key_id, uint16_t scheme, struct str digest,
+	struct buf *ret_signature, struct err *err)
+{
+	struct fixture *f = arg;
+	const struct identity *all[] = { &f->ec, &f->ec384, &f->rsa, &f->other };
+	if (f->fail)
+		return fail(err, ERR_TEMP, "keys is away");
+	f->signatures++;
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		if (strcmp(all[i]->id, key_id) == 0)
+			return keysign_sign(all[i]->key, scheme, digest, ret_signature, err);
+	return fail(err, ERR_NOT_FOUND, "no such key");
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = xmalloc(sizeof(*f));
+	tls_prepare();
+	signal(SIGPIPE, SIG_IGN);
+	f->ec = identity_new("ec", EVP_EC_gen("P-256"), "DNS:mail.example.test");
+	f->ec384 = identity_new("ec384", EVP_EC_gen("P-384"), "DNS:b.example.test");
+	f->rsa = identity_new("rsa", EVP_RSA_gen(2048), "DNS:mail.example.test");
+	f->other = identity_new("other", EVP_EC_gen("P-256"), "DNS:*.other.test");
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+	struct identity *all[] = { &f->ec, &f->ec384, &f->rsa, &f->other };
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		keysign_free(&all[i]->key);
+		free(all[i]->chain);
+	}
+	free(f);
+	return 0;
+}
+
+static struct tls_server *server_of(struct fixture *f, const struct identity *const *all, size_t n)
+{
+	struct err err = ERR_INIT;
+	struct tls_certificates *c = tls_certificates_new();
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(tls_certificates_add(
+					 c, str_from(all[i]->id), str_from(all[i]->chain), &err),
+			0);
+	struct tls_server *s = tls_server_new(c, sign, f, &err);
+	if (s == NULL)
+		fail_msg("%s", err_log_text(&err));
+	tls_certificates_free(&c);
+	return s;
+}
+
+/* ---- the server's side: what a front does, in small ---- */
+
+struct guest {
+	struct loop *loop;
+	struct stream *stream;
+	struct tls_server *server;
+	const char *alpn;
+	struct buf got, reply;
+	size_t take; /* most bytes that input takes; 0: all */
+	bool echo, starttls, close_at_eof, hold, free_at_input;
+	int drained, started, eofs;
+	const char *reason;
+	char version[16], cipher[64];
+};
+
+static size_t guest_input(void *arg, struct str bytes)
+{
+	struct guest *g = arg;
+	if (g->hold)
+		return 0;
+	size_t n = g->take && g->take < bytes.n ? g->take : bytes.n;
+	if (g->starttls && g->started == 0) {
+		size_t line = str_search(bytes, STR("\r\n")) + 2;
+		assert_true(line <= bytes.n);
+		buf_adds(&g->got, str_sub(bytes, 0, line));
+		buf_addz(&g->reply, "220 go\r\n");
+		stream_send(g->stream, &g->reply);
+		stream_start_tls(g->stream, g->server, g->alpn);
+		return line;
+	}
+	buf_add(&g->got, bytes.p, n);
+	if (g->free_at_input) {
+		stream_free(&g->stream);
+		g->loop->class->stop(g->loop);
+		return n;
+	}
+	if (g->echo) {
+		buf_add(&g->reply, bytes.p, n);
+		stream_send(g->stream, &g->reply);
+		g->hold = g->reply.n > 0 || stream_unsent(g->stream) > LIMIT_STREAM_OUT_BYTES / 2;
+	}
+	return n;
+}
+static void guest_drained(void *arg)
+{
+	struct guest *g = arg;
+	g->drained++;
+	if (g->reply.n > 0)
+		stream_send(g->stream, &g->reply);
+	if (g->hold && g->echo) {
+		g->hold = false;
+		stream_resume(g->stream);
+	}
+}
+static void guest_started(void *arg)
+{
+	struct guest *g = arg;
+	g->started++;
+	stream_tls_info(g->stream, g->version, g->cipher);
+}
+static void guest_eof(void *arg)
+{
+	struct guest *g = arg;
+	g->eofs++;
+	if (g->close_at_eof)
+		stream_close(g->stream);
+}
+static void guest_failed(void *arg, const char *reason)
+{
+	struct guest *g = arg;
+	assert_null(g->reason);
+	g->reason = xstrdup(reason);
+	stream_free(&g->stream);
+	g->loop->class->stop(g->loop);
+}
+
+static void guest_init(struct guest *g, struct loop *l, int handle)
+{
+	g->loop = l;
+	buf_init(&g->got, 64 << 20);
+	buf_init(&g->reply, 1 << 20);
+	g->stream = stream_new(l, handle,
+		&(struct stream_events){
+			guest_input, guest_drained, guest_started, guest_eof, guest_failed, g });
+}
+static void guest_done(struct guest *g)
+{
+	stream_free(&g->stream);
+	buf_done(&g->got);
+	buf_done(&g->reply);
+	char *reason = NULL;
+	memcpy(&reason, &g->reason, sizeof(reason));
+	free(reason);
+}
+
+/* ---- the client's side ---- */
+
+struct client {
+	int fd;
+	void (*script)(struct client *);
+	/* TLS */
+	int version;
+	const char *host, *ciphers, *sigalgs;
+	const unsigned char *alpn;
+	unsigned alpn_n;
+	SSL *ssl;
+	/* what came of it */
+	bool connected;
+	char key_kind[32], chosen_alpn[16], subject_host[64];
+	size_t echoed;
+	char text[256];
+	int end; /* SSL_get_error at the end, or read()'s 0 or -1 */
+	unsigned long error;
+};
+
+static void *client_main(void *arg)
+{
+	struct client *c = arg;
+	c->script(c);
+	if (c->fd >= 0)
+		close(c->fd);
+	return NULL;
+}
+
+static void stop_loop(void *arg)
+{
+	struct loop *l = arg;
+	l->class->stop(l);
+}
+
+/* Runs server and client until both ended, at most 10 s. */
+static void meet(struct guest *g, struct client *c)
+{
+	int h[2];
+	pthread_t thread;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, h), 0);
+	struct loop *l = loop_uv_new();
+	struct timer *t = l->class->timer_new(l, stop_loop, l);
+	c->fd = h[1];
+	guest_init(g, l, h[0]);
+	if (g->server != NULL && !g->starttls)
+		stream_start_tls(g->stream, g->server, g->alpn);
+	pthread_create(&thread, NULL, client_main, c);
+	l->class->timer_set(t, l->clock->monotonic_ms(l->clock) + 10000);
+	l->class->run(l);
+	stream_free(&g->stream);
+	pthread_join(thread, NULL);
+	l->class->timer_free(&t);
+	loop_uv_free(&l);
+}
+
+/* ---- plain ---- */
+
+static bool send_all(int fd, const char *p, size_t n)
+{
+	while (n > 0) {
+		ssize_t sent = send(fd, p, n, MSG_NOSIGNAL);
+		if (sent <= 0)
+			return false;
+		p += sent;
+		n -= (size_t)sent;
+	}
+	return true;
+}
+
+static void plain_says_and_half_closes(struct client *c)
+{
+	send_all(c->fd, "hello\r\nworld\r\n", 14);
+	shutdown(c->fd, SHUT_WR);
+	size_t n = 0;
+	ssize_t got;
+	while ((got = read(c->fd, c->text + n, sizeof(c->text) - 1 - n)) > 0)
+		n += (size_t)got;
+	c->end = (int)got;
+}
+
+static void plain_echo_and_half_close(void **state)
+{
+	(void)state;
+	struct guest g = { .echo = true, .close_at_eof = true };
+	struct client c = { .script = plain_says_and_half_closes };
+	meet(&g, &c);
+	assert_string_equal(c.text, "hello\r\nworld\r\n");
+	assert_int_equal(c.end, 0);
+	assert_int_equal(g.eofs, 1);
+	assert_true(g.drained >= 1);
+	assert_string_equal(g.reason, "closed");
+	guest_done(&g);
+}
+
+static char blob[8 << 20];
+
+/* The client reads only after it has sent all: neither side may hold more than its bounds. */
+static void plain_sends_much(struct client *c)
+{
+	struct timeval soon = { .tv_usec = 200000 };
+	setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &soon, sizeof(soon));
+	size_t sent = 0;
+	ssize_t n;
+	while ((n = send(c->fd, blob, sizeof(blob), MSG_NOSIGNAL)) > 0)
+		sent += (size_t)n;
+	c->end = errno;
+	/* Both buffers of the system, ours in and out. */
+	c->connected = sent < 4u << 20;
+	shutdown(c->fd, SHUT_WR);
+	char room[65536];
+	while ((n = read(c->fd, room, sizeof(room))) > 0)
+		c->echoed += (size_t)n;
+	c->echoed = c->echoed == sent;
+}
+
+static void nobody_waits_in_memory(void **state)
+{
+	(void)state;
+	struct guest g = { .echo = true, .close_at_eof = true };
+	struct client c = { .script = plain_sends_much };
+	meet(&g, &c);
+	assert_int_equal(c.end, EAGAIN);
+	assert_true(c.connected);
+	assert_true(c.echoed);
+	assert_string_equal(g.reason, "closed");
+	guest_done(&g);
+}
+
+static void plain_goes_at_once(struct client *c)
+{
+	send_all(c->fd, "x", 1);
+}
+
+static void freed_inside_input(void **state)
+{
+	(void)state;
+	struct guest g = { .free_at_input = true };
+	struct client c = { .script = plain_goes_at_once };
+	meet(&g, &c);
+	assert_int_equal(g.got.n, 1);
+	assert_null(g.reason);
+	guest_done(&g);
+}
+
+/* What input leaves is kept, and nothing more is read: N - 1, N and N + 1 bytes of the bound. */
+struct keeper {
+	struct guest g;
+	struct timer *timer;
+	size_t before;
+};
+static void keeper_resumes(void *arg)
+{
+	struct keeper *k = arg;
+	k->before = k->g.got.n;
+	k->g.hold = false;
+	stream_resume(k->g.stream);
+}
+static void kept_input_is_bounded_and_offered_again(void **state)
+{
+	(void)state;
+	for (size_t n = LIMIT_STREAM_IN_BYTES - 1; n <= LIMIT_STREAM_IN_BYTES + 1; n++) {
+		struct keeper k = { .g = { .hold = true } };
+		int h[2];
+		struct loop *l = loop_uv_new();
+		assert_int_equal(l->class->pair(l, h), 0);
+		guest_init(&k.g, l, h[0]);
+		assert_true(send_all(h[1], blob, n));
+		k.timer = l->class->timer_new(l, keeper_resumes, &k);
+		l->class->timer_set(k.timer, l->clock->monotonic_ms(l->clock) + 30);
+		struct timer *t = l->class->timer_new(l, stop_loop, l);
+		l->class->timer_set(t, l->clock->monotonic_ms(l->clock) + 80);
+		l->class->run(l);
+		assert_int_equal(k.before, 0);
+		assert_int_equal(k.g.got.n, n);
+		l->class->timer_free(&t);
+		l->class->timer_free(&k.timer);
+		guest_done(&k.g);
+		close(h[1]);
+		loop_uv_free(&l);
+	}
+}
+
+/* ---- TLS ---- */
+
+static bool client_connects(struct client *c)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	SSL_CTX_set_security_level(ctx, 0);
+	if (c->version != 0) {
+		SSL_CTX_set_min_proto_version(ctx, c->version);
+		SSL_CTX_set_max_proto_version(ctx, c->version);
+	}
+	if (c->ciphers != NULL)
+		assert_int_equal(SSL_CTX_set_cipher_list(ctx, c->ciphers), 1);
+	if (c->sigalgs != NULL)
+		assert_int_equal(SSL_CTX_set1_sigalgs_list(ctx, c->sigalgs), 1);
+	c->ssl = SSL_new(ctx);
+	SSL_CTX_free(ctx);
+	if (c->alpn != NULL)
+		SSL_set_alpn_protos(c->ssl, c->alpn, c->alpn_n);
+	if (c->host != NULL)
+		SSL_set_tlsext_host_name(c->ssl, c->host);
+	SSL_set_fd(c->ssl, c->fd);
+	int r = SSL_connect(c->ssl);
+	c->connected = r == 1;
+	if (r != 1) {
+		c->end = SSL_get_error(c->ssl, r);
+		c->error = ERR_peek_error();
+		return false;
+	}
+	X509 *x = SSL_get1_peer_certificate(c->ssl);
+	const unsigned char *alpn;
+	unsigned n;
+	snprintf(c->key_kind, sizeof(c->key_kind), "%s",
+		EVP_PKEY_get0_type_name(X509_get0_pubkey(x)));
+	if (X509_check_host(x, "a.other.test", 0, 0, NULL) == 1)
+		snprintf(c->subject_host, sizeof(c->subject_host), "other");
+	SSL_get0_alpn_selected(c->ssl, &alpn, &n);
+	snprintf(c->chosen_alpn, sizeof(c->chosen_alpn), "%.*s", (int)n, (const char *)alpn);
+	X509_free(x);
+	return true;
+}
+
+static void client_ends(struct client *c)
+{
+	SSL_free(c->ssl);
+	ERR_clear_error();
+}
+
+/* 300 KB there and back, more than any buffer, then an orderly end. */
+static void tls_echoes(struct client *c)
+{
+	if (client_connects(c)) {
+		char room[20000];
+		size_t sent = 0, total = 300000;
+		while (sent < total || c->echoed < total) {
+			int n;
+			if (sent < total) {
+				n = SSL_write(c->ssl, blob, 10000);
+				if (n <= 0)
+					break;
+				sent += (size_t)n;
+			}
+			n = SSL_read(c->ssl, room, sizeof(room));
+			if (n <= 0)
+				break;
+			c->echoed += (size_t)n;
+		}
+		SSL_shutdown(c->ssl);
+		int n = SSL_read(c->ssl, room, sizeof(room));
+		c->end = SSL_get_error(c->ssl, n);
+	}
+	client_ends(c);
+}
+
+static const struct {
+	int version;
+	bool rsa;
+	const char *sigalgs, *kind;
+} handshakes[] = {
+	{ TLS1_2_VERSION, false, NULL, "EC" },
+	{ TLS1_3_VERSION, false, NULL, "EC" },
+	{ TLS1_2_VERSION, true, NULL, "RSA" },
+	{ TLS1_2_VERSION, true, "RSA+SHA256", "RSA" },
+	{ TLS1_2_VERSION, true, "RSA-PSS+SHA512", "RSA" },
+	{ TLS1_2_VERSION, true, "RSA+SHA384", "RSA" },
+	{ TLS1_3_VERSION, true, NULL, "RSA" },
+	{ TLS1_3_VERSION, true, "RSA-PSS+SHA384", "RSA" },
+};
+
+static void t10_handshakes_with_keys_elsewhere(void **state)
+{
+	struct fixture *f = *state;
+	for (size_t i = 0; i < ARRAY_LEN(handshakes); i++) {
+		const struct identity *one[] = { handshakes[i].rsa ? &f->rsa : &f->ec };
+		struct guest g = {
+			.server = server_of(f, one, 1), .echo = true, .close_at_eof = true
+		};
+		struct client c = { .script = tls_echoes,
+			.version = handshakes[i].version,
+			.sigalgs = handshakes[i].sigalgs };
+		f->signatures = 0;
+		meet(&g, &c);
+		if (!c.connected)
+			fail_msg("%zu: %s, %s", i, ERR_reason_error_string(c.error), g.reason);
+		assert_int_equal(f->signatures, 1);
+		assert_int_equal(c.echoed, 300000);
+		assert_int_equal(c.end, SSL_ERROR_ZERO_RETURN); /* our close_notify came */
+		assert_int_equal(g.eofs, 1);
+		assert_string_equal(g.reason, "closed");
+		assert_string_equal(
+			g.version, handshakes[i].version == TLS1_2_VERSION ? "TLSv1.2" : "TLSv1.3");
+		assert_non_null(strstr(g.cipher, "_") ? g.cipher : strstr(g.cipher, "ECDHE"));
+		guest_done(&g);
+		tls_server_free(&g.server);
+	}
+}
+
+/* Two kinds of keys for one name: the client's abilities decide. A name of another certificate, a
+ * name of none, no name. */
+static void certificates_are_chosen(void **state)
+{
+	struct fixture *f = *state;
+	const struct identity *all[] = { &f->ec, &f->rsa, &f->other };
+	static const struct {
+		const char *host, *sigalgs, *kind, *subject;
+	} cases[] = {
+		{ "mail.example.test", NULL, "EC", "" },
+		{ "mail.example.test", "RSA-PSS+SHA256", "RSA", "" },
+		{ "a.other.test", NULL, "EC", "other" },
+		{ "nobody.test", NULL, "EC", "" },
+		{ NULL, "RSA-PSS+SHA256", "RSA", "" },
+	};
+	struct tls_server *server = server_of(f, all, 3);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct guest g = { .server = server, .echo = true, .close_at_eof = true };
+		struct client c = {
+			.script = tls_echoes, .host = cases[i].host, .sigalgs = cases[i].sigalgs
+		};
+		meet(&g, &c);
+		assert_true(c.connected);
+		assert_string_equal(c.key_kind, cases[i].kind);
+		assert_string_equal(c.subject_host, cases[i].subject);
+		guest_done(&g);
+	}
+	tls_server_free(&server);
+}
+
+/* T2, T4, T6: what is refused, and that it is refused by an alert at once. */
+static void t2_t4_t6_refusals(void **state)
+{
+	struct fixture *f = *state;
+	static const unsigned char http[] = "\x02h2\x08http/1.1", imap[] = "\x04imap",
+				   both[] = "\x08http/1.1\x04imap", xyz[] = "\x03xyz";
+	static const struct {
+		const char *name;
+		int version;
+		const char *ciphers, *server_alpn;
+		const unsigned char *alpn;
+		unsigned alpn_n;
+		bool works;
+		const char *chosen;
+	} cases[] = {
+		{ "TLS 1.1", TLS1_1_VERSION, NULL, "imap", NULL, 0, false, "" },
+		{ "DHE", TLS1_2_VERSION, "DHE+AESGCM", "imap", NULL, 0, false, "" },
+		{ "RSA exchange", TLS1_2_VERSION, "kRSA", "imap", NULL, 0, false, "" },
+		{ "SHA-1 MAC", TLS1_2_VERSION, "ECDHE+SHA1", "imap", NULL, 0, false, "" },
+		{ "no ALPN", 0, NULL, "imap", NULL, 0, true, "" },
+		{ "imap", 0, NULL, "imap", imap, 5, true, "imap" },
+		{ "http, imap", 0, NULL, "imap", both, 14, true, "imap" },
+		{ "http to imap", 0, NULL, "imap", http, 12, false, "" },
+		{ "imap to pop3", 0, NULL, "pop3", imap, 5, false, "" },
+		{ "http to smtp", 0, NULL, NULL, http, 12, false, "" },
+		{ "unknown to smtp", 0, NULL, NULL, xyz, 4, true, "" },
+	};
+	const struct identity *all[] = { &f->ec, &f->rsa };
+	struct tls_server *server = server_of(f, all, 2);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct guest g = { .server = server,
+			.alpn = cases[i].server_alpn,
+			.echo = true,
+			.close_at_eof = true };
+		struct client c = { .script = tls_echoes,
+			.version = cases[i].version,
+			.ciphers = cases[i].ciphers,
+			.alpn = cases[i].alpn,
+			.alpn_n = cases[i].alpn_n };
+		meet(&g, &c);
+		if (c.connected != cases[i].works)
+			fail_msg("%s: %s", cases[i].name, g.reason);
+		assert_string_equal(c.chosen_alpn, cases[i].chosen);
+		if (cases[i].alpn != NULL && !cases[i].works)
+			assert_int_equal(
+				ERR_GET_REASON(c.error), SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL);
+		guest_done(&g);
+	}
+	tls_server_free(&server);
+}
+
+/* T10: the signer fails: so does the handshake, at once. */
+static void t10_signer_away(void **state)
+{
+	struct fixture *f = *state;
+	const struct identity *all[] = { &f->ec };
+	static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
+	struct tls_server *server = server_of(f, all, 1);
+	struct clock_seam *clock = clock_os();
+	f->fail = true;
+	for (size_t i = 0; i < 2; i++) {
+		struct guest g = { .server = server };
+		struct client c = { .script = tls_echoes, .version = versions[i] };
+		int64_t start = clock->monotonic_ms(clock);
+		meet(&g, &c);
+		assert_false(c.connected);
+		assert_non_null(g.reason);
+		assert_true(clock->monotonic_ms(clock) - start < 2000);
+		guest_done(&g);
+	}
+	f->fail = false;
+	tls_server_free(&server);
+}
+
+/* S15: plaintext after STARTTLS in the same segment is never heard. */
+static void starttls_injects(struct client *c)
+{
+	send_all(c->fd, "STARTTLS\r\nRCPT TO:<evil@example.test>\r\n", 39);
+	assert_int_equal(read(c->fd, c->text, sizeof(c->text)), 8);
+	if (client_connects(c)) {
+		SSL_write(c->ssl, "EHLO x\r\n", 8);
+		char room[64];
+		int n = SSL_read(c->ssl, room, sizeof(room));
+		c->echoed = n > 0 ? (size_t)n : 0;
+		SSL_shutdown(c->ssl);
+	}
+	client_ends(c);
+}
+static void s15_starttls_discards_plaintext(void **state)
+{
+	struct fixture *f = *state;
+	const struct identity *all[] = { &f->ec };
+	struct guest g = {
+		.server = server_of(f, all, 1), .starttls = true, .echo = true, .close_at_eof = true
+	};
+	struct client c = { .script = starttls_injects };
+	meet(&g, &c);
+	assert_true(c.connected);
+	assert_string_equal(c.text, "220 go\r\n");
+	assert_str(buf_str(&g.got), STR("STARTTLS\r\nEHLO x\r\n"));
+	assert_int_equal(c.echoed, 8);
+	guest_done(&g);
+	tls_server_free(&g.server);
+}
+
+/* S15: plaintext that comes later is no TLS, and is not heard either. */
+static void starttls_injects_later(struct client *c)
+{
+	send_all(c->fd, "STARTTLS\r\n", 10);
+	assert_int_equal(read(c->fd, c->text, sizeof(c->text)), 8);
+	send_all(c->fd, "RCPT TO:<evil@example.test>\r\n", 29);
+	ssize_t n;
+	while ((n = read(c->fd, c->text, sizeof(c->text))) > 0)
+		;
+	c->end = (int)n;
+}
+static void s15_plaintext_instead_of_a_handshake(void **state)
+{
+	struct fixture *f = *state;
+	const struct identity *all[] = { &f->ec };
+	struct guest g = { .server = server_of(f, all, 1), .starttls = true };
+	struct client c = { .script = starttls_injects_later };
+	meet(&g, &c);
+	assert_true(c.end <= 0);
+	assert_str(buf_str(&g.got), STR("STARTTLS\r\n"));
+	assert_int_equal(g.started, 0);
+	assert_non_null(strstr(g.reason, "TLS: "));
+	guest_done(&g);
+	tls_server_free(&g.server);
+}
+
+/* S19: close_notify, then clear bytes on the same connection. */
+static void goes_on_in_clear(struct client *c)
+{
+	if (client_connects(c)) {
+		SSL_write(c->ssl, "BDAT 100\r\n", 10);
+		SSL_shutdown(c->ssl);
+		usleep(20000);
+		send_all(c->fd, "MAIL FROM:<>\r\n", 14);
+		usleep(20000);
+		send_all(c->fd, "RCPT TO:<evil@example.test>\r\n", 29);
+	}
+	client_ends(c);
+}
+static void s19_no_plaintext_after_tls(void **state)
+{
+	struct fixture *f = *state;
+	const struct identity *all[] = { &f->ec };
+	static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
+	for (size_t i = 0; i < 4; i++) {
+		struct guest g = { .server = server_of(f, all, 1), .close_at_eof = i < 2 };
+		struct client c = { .script = goes_on_in_clear, .version = versions[i & 1] };
+		if (i < 2) {
+			meet(&g, &c);
+			assert_string_equal(g.reason, "closed");
+		} else { /* the owner is slow to close */
+			int h[2];
+			pthread_t thread;
+			assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, h), 0);
+			struct loop *l = loop_uv_new();
+			c.fd = h[1];
+			guest_init(&g, l, h[0]);
+			stream_start_tls(g.stream, g.server, NULL);
+			pthread_create(&thread, NULL, client_main, &c);
+			struct timer *t = l->class->timer_new(l, stop_loop, l);
+			l->class->timer_set(t, l->clock->monotonic_ms(l->clock) + 150);
+			l->class->run(l);
+			stream_resume(g.stream);
+			l->class->timer_set(t, l->clock->monotonic_ms(l->clock) + 50);
+			l->class->run(l);
+			stream_free(&g.stream);
+			pthread_join(thread, NULL);
+			l->class->timer_free(&t);
+			loop_uv_free(&l);
+		}
+		assert_str(buf_str(&g.got), STR("BDAT 100\r\n"));
+		assert_int_equal(g.eofs, 1);
+		guest_done(&g);
+		tls_server_free(&g.server);
+	}
+}
+
+/* T11: the connection ends and TLS did not: a failure, never an end. */
+static void goes_away(struct client *c)
+{
+	if (client_connects(c)) {
+		SSL_write(c->ssl, "DATA\r\n", 6);
+		usleep(20000);
+		shutdown(c->fd, SHUT_WR);
+		usleep(50000);
+	}
+	client_ends(c);
+}
+static void t11_truncation_is_a_failure(void **state)
+{
+	struct fixture *f = *state;
+	const struct identity *all[] = { &f->ec };
+	static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
+	for (size_t i = 0; i < 2; i++) {
+		struct guest g = { .server = server_of(f, all, 1) };
+		struct client c = { .script = goes_away, .version = versions[i] };
+		meet(&g, &c);
+		assert_int_equal(g.eofs, 0);
+		assert_string_equal(g.reason, "TLS: unexpected eof while reading");
+		guest_done(&g);
+		tls_server_free(&g.server);
+	}
+}
+
+/* T7: a ClientHello that never ends. */
+static void endless_hello(struct client *c)
+{
+	/* Handshake records of 4 KiB; the message says that it is 128 KiB long. */
+	static char record[5 + 4096] = { 22, 3, 1, 16, 0, 1, 1, 255, 255, 3, 3 };
+	send_all(c->fd, record, sizeof(record));
+	record[5] = record[6] = record[7] = record[8] = 0;
+	while (c->echoed < 100 && send_all(c->fd, record, sizeof(record)))
+		c->echoed++;
+	ssize_t n;
+	while ((n = read(c->fd, c->text, sizeof(c->text))) > 0)
+		;
+	c->end = (int)n;
+}
+static void t7_hello_is_bounded(void **state)
+{
+	struct fixture *f = *state;
+	const struct identity *all[] = { &f->ec };
+	struct guest g = { .server = server_of(f, all, 1) };
+	struct client c = { .script = endless_hello };
+	meet(&g, &c);
+	assert_non_null(g.reason);
+	assert_true(c.echoed < 100);
+	assert_string_equal(g.reason, "the TLS handshake is too long");
+	guest_done(&g);
+	tls_server_free(&g.server);
+}
+
+/* T5: key updates: a few are fine, more than the limit are not; renegotiation never. */
+static void updates_keys(struct client *c)
+{
+	if (client_connects(c)) {
+		int n = (int)c->echoed;
+		for (int i = 0; i < n; i++) {
+			SSL_key_update(c->ssl, SSL_KEY_UPDATE_NOT_REQUESTED);
+			if (SSL_do_handshake(c->ssl) != 1)
+				break;
+		}
+		char room[64];
+		SSL_write(c->ssl, "hello", 5);
+		c->end = SSL_read(c->ssl, room, sizeof(room));
+		SSL_shutdown(c->ssl);
+	}
+	client_ends(c);
+}
+static void t5_key_updates_are_counted(void **state)
+{
+	struct fixture *f = *state;
+	const struct identity *all[] = { &f->ec };
+	struct tls_server *server = server_of(f, all, 1);
+	for (int n = LIMIT_KEY_UPDATES - 1; n <= LIMIT_KEY_UPDATES + 1; n++) {
+		struct guest g = { .server = server, .echo = true, .close_at_eof = true };
+		struct client c = {
+			.script = updates_keys, .version = TLS1_3_VERSION, .echoed = (size_t)n
+		};
+		meet(&g, &c);
+		assert_true(c.connected);
+		if (n <= LIMIT_KEY_UPDATES) {
+			assert_int_equal(c.end, 5);
+		} else {
+			assert_true(c.end <= 0);
+			assert_string_equal(g.reason, "too many TLS key updates");
+		}
+		guest_done(&g);
+	}
+	tls_server_free(&server);
+}
+
+/* A reload while a connection lives: it keeps its server. */
+static void reload_keeps_old_connections(void **state)
+{
+	struct fixture *f = *state;
+	const struct identity *all[] = { &f->ec };
+	struct guest g = { .server = server_of(f, all, 1), .echo = true, .close_at_eof = true };
+	struct tls_server *mine = g.server;
+	struct client c = { .script = tls_echoes };
+	int h[2];
+	pthread_t thread;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, h), 0);
+	struct loop *l = loop_uv_new();
+	c.fd = h[1];
+	guest_init(&g, l, h[0]);
+	stream_start_tls(g.stream, mine, NULL);
+	tls_server_free(&mine);
+	pthread_create(&thread, NULL, client_main, &c);
+	l->class->run(l);
+	pthread_join(thread, NULL);
+	loop_uv_free(&l);
+	assert_int_equal(c.echoed, 300000);
+	guest_done(&g);
+}
+
+/* ---- certificates and keys that are refused ---- */
+
+static void bad_certificates_are_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = ERR_INIT;
+	struct tls_certificates *c = tls_certificates_new();
+	EVP_PKEY *weak = EVP_RSA_gen(1024);
+	assert_null(tls_server_new(c, sign, f, &err));
+	assert_int_equal(tls_certificates_add(c, STR("k"), STR(""), &err), -1);
+	assert_int_equal(tls_certificates_add(c, STR("k"), STR("hello"), &err), -1);
+	assert_int_equal(tls_certificates_add(c, STR(""), str_from(f->ec.chain), &err), -1);
+	char long_id[65] = { 0 };
+	memset(long_id, 'k', 64);
+	assert_int_equal(
+		tls_certificates_add(c, str_make(long_id, 64), str_from(f->ec.chain), &err), 0);
+	assert_int_equal(
+		tls_certificates_add(c, str_make(long_id, 65), str_from(f->ec.chain), &err), -1);
+	/* chains: LIMIT_CHAIN and one more */
+	struct buf chain;
+	buf_init(&chain, 1 << 20);
+	for (int i = 0; i < LIMIT_CHAIN; i++)
+		buf_addz(&chain, f->ec.chain);
+	assert_int_equal(tls_certificates_add(c, STR("k"), buf_str(&chain), &err), 0);
+	buf_addz(&chain, f->ec.chain);
+	assert_int_equal(tls_certificates_add(c, STR("k"), buf_str(&chain), &err), -1);
+	assert_int_equal(err.kind, ERR_CONFIG);
+	/* garbage after the first certificate */
+	buf_clear(&chain);
+	buf_addz(&chain, f->ec.chain);
+	buf_addz(&chain, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+	assert_int_equal(tls_certificates_add(c, STR("k"), buf_str(&chain), &err), -1);
+	for (int i = 2; i < LIMIT_CERTIFICATES; i++)
+		assert_int_equal(tls_certificates_add(c, STR("k"), str_from(f->ec.chain), &err), 0);
+	assert_int_equal(tls_certificates_add(c, STR("k"), str_from(f->ec.chain), &err), -1);
+	buf_done(&chain);
+	tls_certificates_free(&c);
+	EVP_PKEY_free(weak);
+}
+
+static void keysign_refuses_what_does_not_fit(void **state)
+{
+	struct fixture *f = *state;
+	static const char zeroes[64];
+	static const struct {
+		bool rsa;
+		uint16_t scheme;
+		size_t digest_n;
+		bool works;
+	} cases[] = {
+		{ false, SCHEME_ECDSA_SHA256, 31, false },
+		{ false, SCHEME_ECDSA_SHA256, 32, true },
+		{ false, SCHEME_ECDSA_SHA256, 33, false },
+		{ false, SCHEME_ECDSA_SHA384, 48, true },
+		{ false, SCHEME_RSA_PSS_SHA256, 32, false },
+		{ false, SCHEME_ED25519, 32, false },
+		{ false, 0, 32, false },
+		{ false, 10, 32, false },
+		{ true, SCHEME_RSA_PKCS1_SHA256, 32, true },
+		{ true, SCHEME_RSA_PSS_SHA512, 64, true },
+		{ true, SCHEME_RSA_PSS_SHA512, 32, false },
+		{ true, SCHEME_ECDSA_SHA256, 32, false },
+	};
+	struct buf signature;
+	buf_init(&signature, LIMIT_SIGNATURE_BYTES);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct err err = ERR_INIT;
+		buf_clear(&signature);
+		int r = keysign_sign(cases[i].rsa ? f->rsa.key : f->ec.key, cases[i].scheme,
+			str_make(zeroes, cases[i].digest_n), &signature, &err);
+		assert_int_equal(r, cases[i].works ? 0 : -1);
+		assert_int_equal(signature.n > 0, cases[i].works);
+		if (r != 0)
+			assert_int_equal(err.kind, ERR_DENIED);
+	}
+	buf_done(&signature);
+}
+
+/* DKIM's Ed25519 (RFC 8463) verifies with the public key. */
+static void keysign_ed25519(void **state)
+{
+	(void)state;
+	struct err err = ERR_INIT;
+	EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	char *pem = pem_of(write_key, key);
+	struct keysign *k = keysign_load(str_from(pem), &err);
+	assert_non_null(k);
+	assert_string_equal(keysign_kind(k), "ED25519");
+	unsigned char digest[32] = { 7 };
+	struct buf signature;
+	buf_init(&signature, LIMIT_SIGNATURE_BYTES);
+	assert_int_equal(
+		keysign_sign(k, SCHEME_ED25519, str_make(digest, 32), &signature, &err), 0);
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	assert_int_equal(EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, key), 1);
+	assert_int_equal(
+		EVP_DigestVerify(ctx, (unsigned char *)signature.p, signature.n, digest, 32), 1);
+	EVP_MD_CTX_free(ctx);
+	buf_done(&signature);
+	keysign_free(&k);
+	free(pem);
+	EVP_PKEY_free(key);
+	EVP_PKEY *small = EVP_RSA_gen(1024);
+	pem = pem_of(write_key, small);
+	assert_null(keysign_load(str_from(pem), &err));
+	assert_null(keysign_load(STR("nothing"), &err));
+	assert_null(keysign_load(STR(""), &err));
+	free(pem);
+	EVP_PKEY_free(small);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { test_case(plain_echo_and_half_close),
+		test_case(nobody_waits_in_memory), test_case(freed_inside_input),
+		test_case(kept_input_is_bounded_and_offered_again),
+		test_case(t10_handshakes_with_keys_elsewhere), test_case(certificates_are_chosen),
+		test_case(t2_t4_t6_refusals), test_case(t10_signer_away),
+		test_case(s15_starttls_discards_plaintext),
+		test_case(s15_plaintext_instead_of_a_handshake),
+		test_case(s19_no_plaintext_after_tls), test_case(t11_truncation_is_a_failure),
+		test_case(t7_hello_is_bounded), test_case(t5_key_updates_are_counted),
+		test_case(reload_keeps_old_connections), test_case(bad_certificates_are_refused),
+		test_case(keysign_refuses_what_does_not_fit), test_case(keysign_ed25519) };
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inside of TLS, shared by tls_server.c and tls_conn.c. */
+#ifndef CULVER_IO_TLS_PRIVATE_H
+#define CULVER_IO_TLS_PRIVATE_H
+
+#include "io/keyprov.h"
+#include "io/tls.h"
+
+#include <openssl/ssl.h>
+
+struct tls_host {
+	SSL_CTX *ctx;
+	X509 *leaf;
+};
+
+struct tls_server {
+	unsigned refs;
+	OSSL_LIB_CTX *lib; /* with our provider; ends after every SSL that uses it */
+	BIO_METHOD *bio;
+	struct keyprov_signer signer;
+	struct tls_host *hosts; /* [0]: for clients that name no host of ours */
+	size_t n;
+};
+
+struct tls_conn {
+	SSL *ssl;
+	struct tls_server *server;
+	struct loop *loop;
+	struct link *link;
+	char alpn[16];
+	const char *reason; /* why it failed; NULL: OpenSSL's own */
+	char reason_text[96];
+	size_t received; /* during the handshake */
+	unsigned key_updates;
+	bool done; /* the handshake */
+	bool eof;  /* the link has ended */
+};
+
+/* A BIO over a link. NULL when there is no memory. */
+BIO_METHOD *tls_conn_bio(void);
+/* OpenSSL shows every message here: key updates are counted. */
+void tls_conn_message(
+	int sent, int version, int type, const void *p, size_t n, SSL *ssl, void *arg);
+
+#endif

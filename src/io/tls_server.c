@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What a server shows and accepts in TLS (see tls.h): certificates, their choice by the client's
+ * server name, versions, ciphers, ALPN. One SSL_CTX a certificate; a certificate for the same name
+ * with a key of the other kind is in it too, and OpenSSL chooses by what the client can verify.
+ */
+#include "io/tls_private.h"
+
+#include "base/limits.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/x509v3.h>
+
+/* ECDHE alone (T6), AEAD first; CBC with SHA-2 for servers of 2012. RSA key exchange, SHA-1, RC4
+ * and the like are not in it (T2). */
+#define CIPHERS_12 "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES+SHA256:ECDHE+AES+SHA384:!aNULL"
+#define GROUPS     "X25519:P-256:P-384"
+/* What the keys process signs (api/schemes.h). */
+#define SIGALGS                                                                                    \
+	"ECDSA+SHA256:ECDSA+SHA384:RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:"                  \
+	"RSA+SHA256:RSA+SHA384:RSA+SHA512"
+
+/* ---- certificates ---- */
+
+struct certificate {
+	char key_id[KEYPROV_ID_BYTES];
+	char *pem;
+	size_t pem_n;
+};
+
+struct tls_certificates {
+	size_t n;
+	struct certificate items[LIMIT_CERTIFICATES];
+};
+
+/* A chain as OpenSSL has it. */
+struct chain {
+	X509 *leaf;
+	STACK_OF(X509) * rest;
+};
+
+static void chain_done(struct chain *c)
+{
+	X509_free(c->leaf);
+	sk_X509_pop_free(c->rest, X509_free);
+	*c = (struct chain){ 0 };
+}
+
+struct tls_certificates *tls_certificates_new(void)
+{
+	return xmalloc(sizeof(struct tls_certificates));
+}
+
+static X509 *read_one(OSSL_LIB_CTX *lib, BIO *bio)
+{
+	X509 *x = X509_new_ex(lib, NULL);
+	if (x != NULL && PEM_read_bio_X509(bio, &x, NULL, NULL) == NULL) {
+		X509_free(x);
+		return NULL;
+	}
+	return x;
+}
+
+/* 0 or -1. What follows the last certificate must be nothing. */
+static int chain_read(OSSL_LIB_CTX *lib, struct str pem, struct chain *ret, struct err *err)
+{
+	if (pem.n > INT32_MAX)
+		return fail(err, ERR_CONFIG, "the certificate is too long");
+	BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
+	struct chain c = { .leaf = read_one(lib, bio), .rest = sk_X509_new_null() };
+	int n = 1;
+	for (X509 *x; c.leaf != NULL && n <= LIMIT_CHAIN && (x = read_one(lib, bio)) != NULL; n++)
+		sk_X509_push(c.rest, x);
+	unsigned long last = ERR_peek_last_error();
+	bool end = ERR_GET_LIB(last) == ERR_LIB_PEM && ERR_GET_REASON(last) == PEM_R_NO_START_LINE;
+	ERR_clear_error();
+	BIO_free(bio);
+	if (c.leaf == NULL || n > LIMIT_CHAIN || !end) {
+		chain_done(&c);
+		return fail(err, ERR_CONFIG,
+			n > LIMIT_CHAIN ? "the certificate chain is too long"
+					: "this is not a certificate chain in PEM");
+	}
+	*ret = c;
+	return 0;
+}
+
+/* Whether keys can sign for it. */
+static bool key_kind_known(EVP_PKEY *key)
+{
+	char group[64] = "";
+	if (EVP_PKEY_is_a(key, "RSA"))
+		return EVP_PKEY_get_bits(key) >= 2048 && EVP_PKEY_get_bits(key) <= 8192;
+	if (!EVP_PKEY_is_a(key, "EC") ||
+		EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) != 1)
+		return false;
+	return strcmp(group, "prime256v1") == 0 || strcmp(group, "secp384r1") == 0;
+}
+
+int tls_certificates_add(
+	struct tls_certificates *all, struct str key_id, struct str chain_pem, struct err *err)
+{
+	AUTO(chain_done)
+	struct chain chain = { 0 };
+	if (all->n == ARRAY_LEN(all->items))
+		return fail(err, ERR_CONFIG, "too many certificates");
+	if (key_id.n == 0 || key_id.n >= KEYPROV_ID_BYTES || str_find(key_id, '\0') != key_id.n)
+		return fail(err, ERR_CONFIG, "not a key id");
+	if (chain_read(NULL, chain_pem, &chain, err) != 0)
+		return -1;
+	EVP_PKEY *key = X509_get0_pubkey(chain.leaf);
+	if (key == NULL || !key_kind_known(key))
+		return fail(err, ERR_CONFIG,
+			"the certificate's key must be RSA of 2048 bits or more, P-256 or P-384");
+	struct certificate *c = &all->items[all->n++];
+	memcpy(c->key_id, key_id.p, key_id.n);
+	c->pem = xmemdup0(chain_pem.p, chain_pem.n);
+	c->pem_n = chain_pem.n;
+	return 0;
+}
+
+void tls_certificates_free(struct tls_certificates **all)
+{
+	if (*all == NULL)
+		return;
+	for (size_t i = 0; i < (*all)->n; i++)
+		free((*all)->items[i].pem);
+	free(*all);
+	*all = NULL;
+}
+
+/* ---- callbacks of a handshake ---- */
+
+/* The certificate for the name that the client asks for; the first one when there is none. */
+static int choose_host(SSL *ssl, int *alert, void *arg)
+{
+	struct tls_server *server = arg;
+	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	(void)alert;
+	for (size_t i = 0; name != NULL && i < server->n; i++) {
+		if (X509_check_host(server->hosts[i].leaf, name, 0, 0, NULL) == 1) {
+			SSL_set_SSL_CTX(ssl, server->hosts[i].ctx);
+			return SSL_TLSEXT_ERR_OK;
+		}
+	}
+	return name != NULL ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+}
+
+static bool offers(const unsigned char *in, unsigned int n, const char *name)
+{
+	size_t length = strlen(name);
+	for (unsigned int i = 0; i < n; i += 1u + in[i])
+		if (in[i] == length && i + length < n && memcmp(in + i + 1, name, length) == 0)
+			return true;
+	return false;
+}
+
+/* T4: who offers names, and not ours, wants another protocol: alert 120 (RFC 7301 3.2). SMTP has no
+ * registered name, so there only those who say that they speak something else are refused. */
+static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n,
+	const unsigned char *in, unsigned int in_n, void *arg)
+{
+	static const char *const others[] = { "http/1.1", "http/1.0", "h2", "h3", "imap", "pop3",
+		"ftp", "managesieve", "nntp", "xmpp-client", "irc" };
+	const struct tls_conn *conn = SSL_get_app_data(ssl);
+	(void)arg;
+	if (conn->alpn[0] == '\0') {
+		for (size_t i = 0; i < ARRAY_LEN(others); i++)
+			if (offers(in, in_n, others[i]))
+				return SSL_TLSEXT_ERR_ALERT_FATAL;
+		return SSL_TLSEXT_ERR_NOACK;
+	}
+	if (!offers(in, in_n, conn->alpn))
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
+	*out = (const unsigned char *)conn->alpn;
+	*out_n = (unsigned char)strlen(conn->alpn);
+	return SSL_TLSEXT_ERR_OK;
+}
+
+/* ---- the server ---- */
+
+static SSL_CTX *context_new(struct tls_server *server)
+{
+	SSL_CTX *ctx = SSL_CTX_new_ex(server->lib, "?provider=default", TLS_server_method());
+	if (ctx == NULL)
+		return NULL;
+	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+					 SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE |
+					 SSL_OP_PRIORITIZE_CHACHA);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	/* T8: no resumption until keys derives ticket keys. */
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_num_tickets(ctx, 0);
+	SSL_CTX_set_max_early_data(ctx, 0);
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
+	SSL_CTX_set_alpn_select_cb(ctx, choose_alpn, NULL);
+	SSL_CTX_set_tlsext_servername_callback(ctx, choose_host);
+	SSL_CTX_set_tlsext_servername_arg(ctx, server);
+	SSL_CTX_set_msg_callback(ctx, tls_conn_message);
+	if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
+		SSL_CTX_set_cipher_list(ctx, CIPHERS_12) != 1 ||
+		SSL_CTX_set1_groups_list(ctx, GROUPS) != 1 ||
+		SSL_CTX_set1_sigalgs_list(ctx, SIGALGS) != 1) {
+		SSL_CTX_free(ctx);
+		return NULL;
+	}
+	return ctx;
+}
+
+static bool context_use(
+	struct tls_server *server, SSL_CTX *ctx, const struct chain *chain, const char *key_id)
+{
+	EVP_PKEY *key = keyprov_key(
+		server->lib, X509_get0_pubkey(chain->leaf), &server->signer, key_id);
+	bool good = key != NULL && SSL_CTX_use_certificate(ctx, chain->leaf) == 1 &&
+		    SSL_CTX_use_PrivateKey(ctx, key) == 1 &&
+		    SSL_CTX_set1_chain(ctx, chain->rest) == 1;
+	EVP_PKEY_free(key);
+	return good;
+}
+
+/* Whether b's certificate may stand beside a's: the same host, a key of the other kind. */
+static bool stands_beside(const struct chain *a, const struct chain *b)
+{
+	bool ec_a = EVP_PKEY_is_a(X509_get0_pubkey(a->leaf), "EC");
+	bool ec_b = EVP_PKEY_is_a(X509_get0_pubkey(b->leaf), "EC");
+	GENERAL_NAMES *names = X509_get_ext_d2i(a->leaf, NID_subject_alt_name, NULL, NULL);
+	bool same = false;
+	for (int i = 0; ec_a != ec_b && !same && i < sk_GENERAL_NAME_num(names); i++) {
+		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+		if (name->type != GEN_DNS)
+			continue;
+		const char *host = (const char *)ASN1_STRING_get0_data(name->d.dNSName);
+		size_t n = (size_t)ASN1_STRING_length(name->d.dNSName);
+		same = X509_check_host(b->leaf, host, n, 0, NULL) == 1;
+	}
+	GENERAL_NAMES_free(names);
+	return same;
+}
+
+static int hosts_make(struct tls_server *server, const struct tls_certificates *all,
+	const struct chain *chains, struct err *err)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		struct tls_host *host = &server->hosts[i];
+		host->ctx = context_new(server);
+		server->n = i + 1;
+		X509_up_ref(chains[i].leaf);
+		host->leaf = chains[i].leaf;
+		bool good = host->ctx != NULL &&
+			    context_use(server, host->ctx, &chains[i], all->items[i].key_id);
+		for (size_t j = 0, beside = 0; good && beside == 0 && j < all->n; j++) {
+			if (j == i || !stands_beside(&chains[i], &chains[j]))
+				continue;
+			good = context_use(server, host->ctx, &chains[j], all->items[j].key_id);
+			beside++;
+		}
+		if (!good) {
+			const char *why = ERR_reason_error_string(ERR_peek_error());
+			ERR_clear_error();
+			return fail(err, ERR_CONFIG,
+				"OpenSSL refuses the certificate of key %s: %s",
+				all->items[i].key_id, why ? why : "no reason given");
+		}
+	}
+	return 0;
+}
+
+static int server_fill(
+	struct tls_server *server, const struct tls_certificates *all, struct err *err)
+{
+	struct chain *chains = xcalloc(all->n, sizeof(*chains));
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < all->n; i++)
+		r = chain_read(server->lib, str_make(all->items[i].pem, all->items[i].pem_n),
+			&chains[i], err);
+	if (r == 0)
+		r = hosts_make(server, all, chains, err);
+	for (size_t i = 0; i < all->n; i++)
+		chain_done(&chains[i]);
+	free(chains);
+	return r;
+}
+
+struct tls_server *tls_server_new(
+	const struct tls_certificates *all, tls_sign_function *sign, void *arg, struct err *err)
+{
+	if (all->n == 0) {
+		fail(err, ERR_CONFIG, "there is no certificate");
+		return NULL;
+	}
+	struct tls_server *server = xmalloc(sizeof(*server));
+	server->refs = 1;
+	server->signer = (struct keyprov_signer){ sign, arg };
+	server->hosts = xcalloc(all->n, sizeof(*server->hosts));
+	server->lib = OSSL_LIB_CTX_new();
+	server->bio = tls_conn_bio();
+	int r = server->lib != NULL && server->bio != NULL && keyprov_load(server->lib)
+			? server_fill(server, all, err)
+			: fail(err, ERR_CONFIG, "OpenSSL cannot be set up");
+	if (r != 0)
+		tls_server_free(&server);
+	return server;
+}
+
+struct tls_server *tls_server_ref(struct tls_server *server)
+{
+	server->refs++;
+	return server;
+}
+
+void tls_server_free(struct tls_server **server)
+{
+	struct tls_server *s = *server;
+	*server = NULL;
+	if (s == NULL || --s->refs > 0)
+		return;
+	for (size_t i = 0; i < s->n; i++) {
+		SSL_CTX_free(s->hosts[i].ctx);
+		X509_free(s->hosts[i].leaf);
+	}
+	free(s->hosts);
+	BIO_meth_free(s->bio);
+	OSSL_LIB_CTX_free(s->lib);
+	free(s);
+}
+
+void tls_prepare(void)
+{
+	/* openssl.cnf is not ours to obey: the policy is in this file. */
+	OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_LOAD_SSL_STRINGS |
+				 OPENSSL_INIT_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_ADD_ALL_CIPHERS |
+				 OPENSSL_INIT_ADD_ALL_DIGESTS,
+		NULL);
+	unsigned char byte;
+	RAND_bytes(&byte, 1);
+	RAND_priv_bytes(&byte, 1);
+	EVP_MD_free(EVP_MD_fetch(NULL, "SHA2-256", NULL));
+}
