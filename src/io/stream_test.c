@@ -686,7 +686,8 @@ static void s15_plaintext_instead_of_a_handshake(void **state)
 	assert_true(c.end <= 0);
 	assert_str(buf_str(&g.got), STR("STARTTLS\r\n"));
 	assert_int_equal(g.started, 0);
-	assert_non_null(strstr(g.reason, "TLS: "));
+	if (g.reason == NULL || strncmp(g.reason, "TLS: ", 5) != 0)
+		fail_msg("%s", g.reason);
 	guest_done(&g);
 	tls_server_free(&g.server);
 }
