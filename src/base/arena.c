@@ -67,6 +67,8 @@ static struct arena_block *add_block(struct arena *a, size_t n)
 
 void *arena_alloc(struct arena *a, size_t n)
 {
+	/* A piece of nothing is a piece of its own, too. */
+	n = n ? n : 1;
 	if (n > a->max - a->used)
 		return NULL;
 	struct arena_block *b = a->blocks;

@@ -66,7 +66,7 @@ static PRINTF_LIKE(3, 0) void put_text(char *to, size_t size, const char *format
 	memcpy(to, text, strlen(text) + 1);
 }
 
-int fail(struct err *err, enum err_kind kind, const char *format, ...)
+int(fail)(struct err *err, enum err_kind kind, const char *format, ...)
 {
 	if (err == NULL)
 		return -1;
@@ -87,7 +87,7 @@ static PRINTF_LIKE(3, 0) void put_log(
 	snprintf(err->public_text, sizeof(err->public_text), "%s", err_sentence(kind));
 }
 
-int fail_log(struct err *err, enum err_kind kind, const char *format, ...)
+int(fail_log)(struct err *err, enum err_kind kind, const char *format, ...)
 {
 	if (err == NULL)
 		return -1;
@@ -98,7 +98,7 @@ int fail_log(struct err *err, enum err_kind kind, const char *format, ...)
 	return -1;
 }
 
-int fail_errno(struct err *err, const char *format, ...)
+int(fail_errno)(struct err *err, const char *format, ...)
 {
 	int number = errno;
 	if (err == NULL)

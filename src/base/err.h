@@ -53,6 +53,13 @@ int fail(struct err *err, enum err_kind kind, const char *format, ...) PRINTF_LI
 int fail_log(struct err *err, enum err_kind kind, const char *format, ...) PRINTF_LIKE(3, 4);
 /* As fail_log(), with ": strerror(errno)" at the end; kind is ERR_TEMP. */
 int fail_errno(struct err *err, const char *format, ...) PRINTF_LIKE(2, 3);
+#ifdef __clang_analyzer__
+/* The analyzer doesn't see across files that these return -1 and that what they are returned for
+ * was not done. */
+#define fail(...)       (fail(__VA_ARGS__), -1)
+#define fail_log(...)   (fail_log(__VA_ARGS__), -1)
+#define fail_errno(...) (fail_errno(__VA_ARGS__), -1)
+#endif
 /* A kind's name for logs ("quota") and general sentence for clients. */
 const char *err_name(enum err_kind kind);
 const char *err_sentence(enum err_kind kind);
