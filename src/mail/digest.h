@@ -15,7 +15,7 @@
  *     for (bool more = digest_first_child(&d, &part, &child); more;
  *             more = digest_next_sibling(&d, &child, &child)) …
  *
- * Format, version 1 (docs/store.md has the table): varints are LEB128 of at most 64 bits.
+ * The format, version 1, is written down in digest_private.h.
  *
  * uses: base, mail/transfer (encoding names); used by: imap, smtp, store (size and version alone)
  */
