@@ -75,14 +75,8 @@ static void expect_own(struct imap *s, const struct store_work *w, uint64_t mods
 	*own = (struct view_own){
 		.modseq = modseq, .mode = (uint8_t)w->mode, .flags = w->flags.flags
 	};
-	for (size_t i = 0; i < w->flags.n; i++) {
-		int bit = view_keyword_bit(s->sel.view, w->flags.keywords[i]);
-
-		if (bit >= 64)
-			own->keywords_high |= 1ULL << (bit - 64);
-		else if (bit >= 0)
-			own->keywords_low |= 1ULL << bit;
-	}
+	s->sel.own_keywords = w->flags.keywords;
+	s->sel.n_own_keywords = w->flags.n;
 	s->sel.has_own = true;
 }
 

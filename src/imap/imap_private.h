@@ -78,6 +78,8 @@ struct selected {
 	imap_answer *opened; /* takes the end of a view that is loaded: its last frame, or failed */
 	imap_step *after;    /* after a refresh or a reopening */
 	struct view_own own;
+	const struct str *own_keywords; /* of `own`, by name: some may be new */
+	size_t n_own_keywords;
 	bool has_own; /* `own` is a STORE .SILENT of this command */
 };
 
@@ -188,6 +190,7 @@ void imap_close(struct imap *s);
 void imap_unselect(struct imap *s);
 void imap_expunge(struct imap *s);
 void imap_uid_expunge(struct imap *s);
+void imap_search(struct imap *s);
 void imap_fetch(struct imap *s);
 void imap_store(struct imap *s);
 void imap_copy(struct imap *s);

@@ -117,6 +117,25 @@ static void changes_failed(struct imap *s, const struct frame *frame)
 	go_on(s);
 }
 
+/* The keywords of this session's own change have their bits now. */
+static const struct view_own *own_change(struct imap *s)
+{
+	struct view_own *own = &s->sel.own;
+
+	if (!s->sel.has_own)
+		return NULL;
+	own->keywords_low = own->keywords_high = 0;
+	for (size_t i = 0; i < s->sel.n_own_keywords; i++) {
+		int bit = view_keyword_bit(s->sel.view, s->sel.own_keywords[i]);
+
+		if (bit >= 64)
+			own->keywords_high |= 1ULL << (bit - 64);
+		else if (bit >= 0)
+			own->keywords_low |= 1ULL << bit;
+	}
+	return own;
+}
+
 static void take_changes(struct imap *s, const struct frame *frame)
 {
 	const struct frame_view_changed *c = &frame->view_changed;
@@ -128,7 +147,7 @@ static void take_changes(struct imap *s, const struct frame *frame)
 	if (view_set_keywords(s->sel.view, c->keywords.items, c->keywords.n))
 		selected_write_flags(s, false);
 	if (!view_apply(s->sel.view, c->entries.items, c->entries.n, c->expunged.items,
-		    c->expunged.n, s->sel.has_own ? &s->sel.own : NULL)) {
+		    c->expunged.n, own_change(s))) {
 		imap_bye(s, "[SERVERBUG] The mailbox's view is broken");
 		return;
 	}

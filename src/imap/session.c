@@ -41,6 +41,7 @@ static const struct verb verbs[] = {
 	{ STR_INIT("UNSELECT"), SELECTED, NO_NEWS, imap_unselect },
 	{ STR_INIT("EXPUNGE"), SELECTED, 0, imap_expunge },
 	{ STR_INIT("EXPUNGE"), SELECTED, ONLY_UID, imap_uid_expunge },
+	{ STR_INIT("SEARCH"), SELECTED, HAS_UID | NO_EXPUNGE, imap_search },
 	{ STR_INIT("FETCH"), SELECTED, HAS_UID | NO_EXPUNGE, imap_fetch },
 	{ STR_INIT("STORE"), SELECTED, HAS_UID | NO_EXPUNGE, imap_store },
 	{ STR_INIT("COPY"), SELECTED, HAS_UID, imap_copy },
