@@ -81,6 +81,8 @@ struct engine_class {
 	/* Moves what is in the log to its place. Called by the maintainer when run or time says so;
 	 * a failure is as grave as one of run. */
 	int (*checkpoint)(struct engine *, struct err *);
+	/* Whether the log has grown so much that a checkpoint is due. From any thread. */
+	bool (*checkpoint_due)(struct engine *);
 	/* What segments_open must know: the store's identity, drawn at creation, its epoch, and
 	 * the end of what rows name. */
 	void (*identity)(struct engine *, struct engine_identity *ret);
@@ -117,8 +119,9 @@ struct engine_class {
 	int (*view)(struct reader *, uint64_t mailbox, uint32_t after, size_t rows,
 		struct mailbox_row *, struct arena *, struct vec *keywords, struct vec *entries,
 		struct err *);
-	int (*entry)(struct reader *, uint64_t mailbox, uint32_t uid, struct entry_place *,
-		struct err *);
+	/* An entry of a mailbox of the account: ERR_NOT_FOUND also when it is another's. I11 */
+	int (*entry)(struct reader *, uint64_t account, uint64_t mailbox, uint32_t uid,
+		struct entry_place *, struct err *);
 	/* Every body, in order of id, above `after`; at most n. */
 	int (*body_each)(struct reader *, uint64_t after, size_t n,
 		int (*)(void *, const struct body_place *), void *, struct err *);

@@ -41,6 +41,8 @@ static const struct {
 
 /* ---- opening ---- */
 
+static int note_log_pages(void *arg, sqlite3 *db, const char *name, int pages);
+
 static int read_identity(struct sqlite_engine *e, struct err *err)
 {
 	sqlite3_stmt *st = sql_bound(&e->conn, SQL_META_GET, "t", STR("store_id"));
@@ -57,6 +59,7 @@ static int read_identity(struct sqlite_engine *e, struct err *err)
 	if (sqlite_meta_get(&e->conn, "epoch", &e->identity.epoch, err) < 0 ||
 		sqlite_meta_get(&e->conn, "uidvalidity", &uidvalidity, err) < 0 ||
 		sqlite_meta_get(&e->conn, "tail_segment", &segment, err) < 0 ||
+		sqlite_meta_get(&e->conn, "bodies", &e->bodies, err) < 0 ||
 		sqlite_meta_get(&e->conn, "tail_offset", &e->identity.committed.offset, err) < 0)
 		return -1;
 	e->uidvalidity = (uint32_t)uidvalidity;
@@ -80,6 +83,7 @@ static int open_all(struct sqlite_engine *e, struct err *err)
 	/* The name of a new file must be on disk too. */
 	if (e->seams->files->sync_directory(e->seams->files, ".") < 0)
 		return fail_log(err, ERR_TEMP, "the store's directory can't be flushed");
+	sqlite3_wal_hook(db, note_log_pages, e);
 	e->checkpointer = sqlite_db_open(e->seams, file_name, SQLITE_OPEN_READWRITE, err);
 	return e->checkpointer ? 0 : -1;
 }
@@ -136,6 +140,7 @@ static int run_operations(struct sqlite_engine *e, struct txn *txn, struct err *
 static int run_one(struct sqlite_engine *e, struct txn *txn, struct err *err)
 {
 	bool cold = is_cold(txn);
+	uint64_t bodies = e->bodies;
 	struct err why = ERR_INIT;
 	txn_reset_results(txn);
 	e->txn = txn;
@@ -153,6 +158,7 @@ static int run_one(struct sqlite_engine *e, struct txn *txn, struct err *err)
 	}
 	state_settle(e, rc < 0);
 	if (rc < 0) {
+		e->bodies = bodies;
 		vec_clear(&txn->changes);
 		txn->err = why;
 		if (sql_run(&e->conn, sql_bound(&e->conn, SQL_ROLLBACK_TO, ""), err) < 0)
@@ -168,7 +174,8 @@ static int write_tail(struct sqlite_engine *e, struct err *err)
 	struct segment_end was = e->identity.committed;
 	if (was.segment == e->tail.segment && was.offset == e->tail.offset)
 		return 0;
-	if (sqlite_meta_put(&e->conn, "tail_offset", e->tail.offset, err) < 0)
+	if (sqlite_meta_put(&e->conn, "tail_offset", e->tail.offset, err) < 0 ||
+		sqlite_meta_put(&e->conn, "bodies", e->bodies, err) < 0)
 		return -1;
 	if (was.segment == e->tail.segment)
 		return 0;
@@ -202,6 +209,28 @@ static bool is_grave(sqlite3 *db)
 	return (sqlite3_errcode(db) & 0xff) == SQLITE_IOERR;
 }
 
+enum { PAGE_BYTES = 4096, DUE_PAGES = 4 * 1024 * 1024 / PAGE_BYTES };
+
+/* The maintainer's checkpoints keep the log near DUE_PAGES. Should they fall behind, the writer
+ * itself starts the log over; a reader that is in the way is given a tenth of a second. */
+static void keep_log_small(struct sqlite_engine *e)
+{
+	if (e->log_pages < LIMIT_WAL_BYTES / PAGE_BYTES)
+		return;
+	sqlite3_busy_timeout(e->conn.db, 100);
+	sqlite3_wal_checkpoint_v2(e->conn.db, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
+	sqlite3_busy_timeout(e->conn.db, 10000);
+}
+
+static int note_log_pages(void *arg, sqlite3 *db, const char *name, int pages)
+{
+	struct sqlite_engine *e = arg;
+	(void)db;
+	(void)name;
+	e->log_pages = pages;
+	return SQLITE_OK;
+}
+
 static int engine_run(struct engine *engine, struct txn *const *txns, size_t n, struct err *err)
 {
 	struct sqlite_engine *e = sqlite_engine_of(engine);
@@ -211,7 +240,9 @@ static int engine_run(struct engine *engine, struct txn *const *txns, size_t n, 
 		fail_group(txns, n, &why);
 		return 0;
 	}
+	uint64_t bodies = e->bodies;
 	state_trim(e);
+	keep_log_small(e);
 	if (run_group(e, txns, n, &why) == 0) {
 		e->identity.committed = e->tail;
 		return 0;
@@ -221,6 +252,7 @@ static int engine_run(struct engine *engine, struct txn *const *txns, size_t n, 
 		sql_run(&e->conn, sql_bound(&e->conn, SQL_ROLLBACK, ""), NULL);
 	state_clear(e);
 	e->tail = e->identity.committed;
+	e->bodies = bodies;
 	if (why.kind == ERR_NONE)
 		fail_log(&why, ERR_TEMP, "ledger: the group failed");
 	fail_group(txns, n, &why);
@@ -231,8 +263,6 @@ static int engine_run(struct engine *engine, struct txn *const *txns, size_t n, 
 }
 
 /* ---- checkpoints ---- */
-
-enum { PAGE_BYTES = 4096 };
 
 /* Passive while the log is small: it moves what no reader needs and waits for nobody. When readers
  * keep it from starting over, a restart waits for them, which hold a snapshot for milliseconds. */
@@ -253,6 +283,11 @@ static int engine_checkpoint(struct engine *engine, struct err *err)
 }
 
 /* ---- readers ---- */
+
+static bool engine_checkpoint_due(struct engine *engine)
+{
+	return sqlite_engine_of(engine)->log_pages >= DUE_PAGES;
+}
 
 static struct reader *engine_reader_open(struct engine *engine, struct err *err)
 {
@@ -281,6 +316,7 @@ const struct engine_class engine_sqlite = {
 	.close = engine_close,
 	.run = engine_run,
 	.checkpoint = engine_checkpoint,
+	.checkpoint_due = engine_checkpoint_due,
 	.identity = engine_identity_of,
 	.reader_open = engine_reader_open,
 	.reader_close = engine_reader_close,

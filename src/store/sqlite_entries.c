@@ -241,6 +241,7 @@ int sqlite_op_body(struct sqlite_engine *e, struct op *op, struct err *err)
 	if (b->ref.segment > e->tail.segment ||
 		(b->ref.segment == e->tail.segment && end > e->tail.offset))
 		e->tail = (struct segment_end){ b->ref.segment, end };
+	e->bodies++;
 	return 0;
 }
 

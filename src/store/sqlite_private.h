@@ -73,7 +73,6 @@ enum sql {
 	SQL_KEYWORD_INSERT,
 	SQL_BODY_INSERT,
 	SQL_BODY_EACH,
-	SQL_BODY_COUNT,
 	SQL_ENTRY_INSERT,
 	SQL_ENTRIES,
 	SQL_ENTRY_FLAGS,
@@ -128,6 +127,8 @@ struct sqlite_engine {
 	bool read_only;
 	struct engine_identity identity;
 	struct segment_end tail; /* identity.committed with what the running group adds */
+	uint64_t bodies;         /* rows there are, with what the running group adds */
+	_Atomic int log_pages;   /* of the WAL, after the last commit */
 	uint32_t uidvalidity;    /* the last that was given to a mailbox */
 	struct map accounts;     /* id -> struct account_state */
 	struct map mailboxes;    /* id -> struct mailbox_state */
@@ -260,8 +261,8 @@ int sqlite_mailbox_by_id(struct reader *, uint64_t, struct mailbox_row *, struct
 int sqlite_view(struct reader *, uint64_t mailbox, uint32_t after, size_t rows,
 	struct mailbox_row *, struct arena *, struct vec *keywords, struct vec *entries,
 	struct err *err);
-int sqlite_entry(
-	struct reader *, uint64_t mailbox, uint32_t uid, struct entry_place *, struct err *err);
+int sqlite_entry(struct reader *, uint64_t account, uint64_t mailbox, uint32_t uid,
+	struct entry_place *, struct err *err);
 int sqlite_body_each(struct reader *, uint64_t after, size_t n,
 	int (*)(void *, const struct body_place *), void *, struct err *err);
 int sqlite_counts(struct reader *, struct ledger_counts *, struct err *err);

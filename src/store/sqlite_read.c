@@ -281,11 +281,11 @@ static void body_from_row(sqlite3_stmt *st, int at, struct body_place *ret)
 		memcpy(ret->sha256, hash.p, hash.n);
 }
 
-int sqlite_entry(
-	struct reader *r, uint64_t mailbox, uint32_t uid, struct entry_place *ret, struct err *err)
+int sqlite_entry(struct reader *r, uint64_t account, uint64_t mailbox, uint32_t uid,
+	struct entry_place *ret, struct err *err)
 {
 	struct sqlite_reader *c = sqlite_reader_of(r);
-	sqlite3_stmt *st = sql_bound(c, SQL_ENTRY_PLACE, "ii", (int64_t)mailbox, (int64_t)uid);
+	sqlite3_stmt *st = sql_bound(c, SQL_ENTRY_PLACE, "iii", (int64_t)mailbox, (int64_t)uid, (int64_t)account);
 	if (one(c, st, "no such message", err) < 0)
 		return -1;
 	*ret = (struct entry_place){

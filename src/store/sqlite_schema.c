@@ -82,7 +82,7 @@ static int fill_meta(sqlite3 *db, const struct seams *seams, struct err *err)
 	sqlite3_stmt *st = NULL;
 	static const char sql[] = "INSERT INTO meta(key,value) VALUES('store_id',?1),"
 				  "('epoch',1),('uidvalidity',?2),('created_ms',?3),"
-				  "('tail_segment',0),('tail_offset',0)";
+				  "('tail_segment',0),('tail_offset',0),('bodies',0)";
 	int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
 	if (rc == SQLITE_OK) {
 		sqlite3_bind_blob(st, 1, id, sizeof(id), SQLITE_STATIC);

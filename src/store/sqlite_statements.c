@@ -99,7 +99,6 @@ const char *const sql_text[SQL_STATEMENTS] = {
 			    "VALUES(?,?,?,?,?,?)",
 	[SQL_BODY_EACH] = "SELECT id,segment,offset,stored,size,sha256 FROM bodies WHERE id>? "
 			  "ORDER BY id LIMIT ?",
-	[SQL_BODY_COUNT] = "SELECT count(*) FROM bodies",
 
 	[SQL_ENTRY_INSERT] =
 		"INSERT INTO entries(mailbox,uid,body,prefix_at,prefix_size,flags,keywords_low,"
@@ -112,12 +111,13 @@ const char *const sql_text[SQL_STATEMENTS] = {
 	[SQL_ENTRY_DELETE] = "DELETE FROM entries WHERE mailbox=? AND uid=?",
 	[SQL_ENTRY_PLACE] = "SELECT e.prefix_at,e.prefix_size,e.size,b.id,b.segment,b.offset,"
 			    "b.stored,b.size,b.sha256 FROM entries e LEFT JOIN bodies b "
-			    "ON b.id=e.body WHERE e.mailbox=? AND e.uid=?",
+			    "ON b.id=e.body WHERE e.mailbox=? AND e.uid=? AND "
+			    "(SELECT account FROM mailboxes m WHERE m.id=e.mailbox)=?",
 	[SQL_TOMBSTONE] = "INSERT INTO expunged(mailbox,uid,modseq) VALUES(?,?,?)",
 
 	[SQL_COUNTS] = "SELECT (SELECT count(*) FROM accounts),"
 		       "(SELECT coalesce(sum(messages),0) FROM mailboxes),"
-		       "(SELECT count(*) FROM bodies),"
+		       "(SELECT value FROM meta WHERE key='bodies'),"
 		       "(SELECT value FROM meta WHERE key='epoch')",
 	[SQL_CHECK_COUNTERS] =
 		"SELECT m.id,m.name,m.messages,m.size,count(e.uid),coalesce(sum(e.size),0),"

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Changes to entries: flags, copies, expunges. The UIDs come in frames of their own before. */
+#include "store/store_private.h"
+
+#include <stdlib.h>
+
+enum { RANGES_A_FRAME = 7000, PEER_RANGES = 16 * LIMIT_REQUEST_RANGES };
+
+/* ---- UIDs ---- */
+
+ASK(ask_uids)
+{
+	(void)session;
+	struct vec *ranges = map_get_u64(&peer->ranges, request);
+	size_t n = frame->uids.ranges.n;
+	if (ranges == NULL) {
+		ranges = xmalloc(sizeof(*ranges));
+		vec_init(ranges, sizeof(struct api_range), LIMIT_REQUEST_RANGES);
+		if (!map_put_u64(&peer->ranges, request, ranges)) {
+			free(ranges); /* the change that follows is refused for want of UIDs */
+			return;
+		}
+	}
+	/* Beyond the limit: one more than may be, so that the change is refused. */
+	if (ranges->n + n > LIMIT_REQUEST_RANGES || peer->n_ranges + n > PEER_RANGES) {
+		peer->n_ranges -= ranges->n;
+		vec_done(ranges);
+		vec_init(ranges, 1, 1);
+		vec_push(ranges, NULL);
+		peer->n_ranges += ranges->n;
+		return;
+	}
+	if (ranges->size == 1)
+		return;
+	for (size_t i = 0; i < n; i++)
+		vec_push(ranges, &frame->uids.ranges.items[i]);
+	peer->n_ranges += n;
+}
+
+bool peer_take_ranges(struct store_peer *peer, uint32_t request, struct vec *ret)
+{
+	struct vec *ranges = map_remove_u64(&peer->ranges, request);
+	if (ranges == NULL)
+		return false;
+	peer->n_ranges -= ranges->n;
+	*ret = *ranges;
+	free(ranges);
+	if (ret->size != 1)
+		return true;
+	vec_done(ret);
+	return false;
+}
+
+/* ---- changes ---- */
+
+/* A write job with one operation for the session; its UIDs live as long as the transaction. */
+static struct job *change_new(struct store_peer *peer, const struct store_session *session,
+	const struct job_class *class, uint32_t request, const struct frame *frame,
+	enum op_kind kind, struct api_range_list *ret_uids)
+{
+	struct vec ranges;
+	struct err err = ERR_INIT;
+	bool known = peer_take_ranges(peer, request, &ranges);
+	struct job *job = job_new(peer, class, request, frame);
+	if (job == NULL || !known) {
+		if (known)
+			vec_done(&ranges);
+		fail(&err, ERR_LIMIT, "no UIDs, or too many ranges of them");
+		if (job)
+			job_answer_failed(job, &err);
+		return NULL;
+	}
+	job->txn = txn_new();
+	txn_add(job->txn, kind)->by = session->by;
+	struct api_range *kept =
+		arena_array(&job->txn->arena, ranges.n + 1, sizeof(struct api_range));
+	if (ranges.n)
+		memcpy(kept, ranges.p, ranges.n * sizeof(*kept));
+	*ret_uids = (struct api_range_list){ kept, ranges.n };
+	vec_done(&ranges);
+	return job;
+}
+
+/* UIDs, rising, as ranges. */
+static void make_ranges(struct job *job, const struct vec *uids)
+{
+	vec_init(&job->items, sizeof(struct api_range), LIMIT_CHANGED_ENTRIES);
+	VEC_EACH (uint32_t, uid, uids) {
+		struct api_range *last =
+			job->items.n ? vec_at(&job->items, job->items.n - 1) : NULL;
+		if (last && last->high + 1 == *uid)
+			last->high = *uid;
+		else
+			vec_push(&job->items, &(struct api_range){ *uid, *uid });
+	}
+}
+
+static bool changed(struct job *job)
+{
+	make_ranges(job, &txn_op(job->txn, 0)->result.failed);
+	return true;
+}
+
+static enum produced changed_produce(struct job *job, struct frame *frame)
+{
+	if (job->finished)
+		return PRODUCED_END;
+	const struct op_result *result = &txn_op(job->txn, 0)->result;
+	size_t n = job->items.n - job->at;
+	job->step = n > RANGES_A_FRAME ? RANGES_A_FRAME : n;
+	*frame = (struct frame){ .type = FRAME_CHANGED,
+		.changed = { .modseq = result->modseq,
+			.failed = { n ? vec_at(&job->items, job->at) : NULL, job->step },
+			.done_count = result->done_count,
+			.last = job->step == n } };
+	return PRODUCED_FRAME;
+}
+
+static void items_sent(struct job *job)
+{
+	job->at += job->step;
+	job->finished = job->at == job->items.n;
+}
+
+static const struct job_class change_class = {
+	.name = "change", .done = changed, .produce = changed_produce, .sent = items_sent
+};
+
+ASK(ask_set_flags)
+{
+	const struct frame_set_flags *ask = &frame->set_flags;
+	struct api_range_list uids;
+	struct err err = ERR_INIT;
+	struct job *job =
+		change_new(peer, session, &change_class, request, frame, OP_FLAGS, &uids);
+	if (job == NULL)
+		return;
+	struct op *op = txn_op(job->txn, 0);
+	op->flags = (struct op_flags){ .mailbox = ask->mailbox,
+		.uids = uids,
+		.mode = ask->mode,
+		.flags = ask->flags,
+		.keywords = ask->keywords,
+		.unchanged_since = ask->unchanged_since };
+	if (txn_keep_strings(job->txn, &op->flags.keywords)) {
+		job_write(job);
+		return;
+	}
+	fail(&err, ERR_LIMIT, "too many keywords");
+	job_answer_failed(job, &err);
+}
+
+ASK(ask_expunge)
+{
+	const struct frame_expunge *ask = &frame->expunge;
+	struct api_range_list uids;
+	struct job *job =
+		change_new(peer, session, &change_class, request, frame, OP_EXPUNGE, &uids);
+	if (job == NULL)
+		return;
+	txn_op(job->txn, 0)->expunge = (struct op_expunge){
+		.mailbox = ask->mailbox, .uids = uids, .deleted_only = ask->deleted_only
+	};
+	job_write(job);
+}
+
+/* ---- copy ---- */
+
+static bool copied(struct job *job)
+{
+	job->size = txn_op(job->txn, 0)->result.pairs.n;
+	return true;
+}
+
+static enum produced copied_produce(struct job *job, struct frame *frame)
+{
+	if (job->finished)
+		return PRODUCED_END;
+	const struct op_result *result = &txn_op(job->txn, 0)->result;
+	size_t n = result->pairs.n - job->at;
+	job->step = n > RANGES_A_FRAME ? RANGES_A_FRAME : n;
+	*frame = (struct frame){ .type = FRAME_COPIED,
+		.copied = { .uidvalidity = result->uidvalidity,
+			.modseq = result->modseq,
+			.pairs = { n ? vec_at(&result->pairs, job->at) : NULL, job->step },
+			.last = job->step == n } };
+	return PRODUCED_FRAME;
+}
+
+static void pairs_sent(struct job *job)
+{
+	job->at += job->step;
+	job->finished = job->at == job->size;
+}
+
+ASK(ask_copy)
+{
+	static const struct job_class class = {
+		.name = "copy", .done = copied, .produce = copied_produce, .sent = pairs_sent
+	};
+	const struct frame_copy *ask = &frame->copy;
+	struct api_range_list uids;
+	struct job *job = change_new(peer, session, &class, request, frame, OP_COPY, &uids);
+	if (job == NULL)
+		return;
+	txn_op(job->txn, 0)->copy = (struct op_copy){
+		.mailbox = ask->mailbox, .target = ask->target, .uids = uids, .move = ask->move
+	};
+	job_write(job);
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Questions about mailboxes, and changes to them. */
+#include "store/names.h"
+#include "store/store_private.h"
+
+enum { MAILBOXES_A_FRAME = 256, NAMES_A_FRAME = 48000, RECORD_BYTES = 64 };
+
+/* ---- answers that are lists of mailboxes ---- */
+
+/* As many as fit into a frame by number and by bytes. */
+static size_t fitting(const struct job *job)
+{
+	size_t n = 0, bytes = 0;
+	while (job->at + n < job->items.n && n < MAILBOXES_A_FRAME) {
+		const struct api_mailbox *m = vec_at(&job->items, job->at + n);
+		bytes += m->name.n + RECORD_BYTES;
+		if (n > 0 && bytes > NAMES_A_FRAME)
+			break;
+		n++;
+	}
+	return n;
+}
+
+static enum produced mailboxes_produce(struct job *job, struct frame *frame)
+{
+	if (job->finished)
+		return PRODUCED_END;
+	job->step = fitting(job);
+	*frame = (struct frame){ .type = FRAME_MAILBOXES,
+		.mailboxes = { .mailboxes = { job->step ? vec_at(&job->items, job->at) : NULL,
+					job->step },
+			.last = job->at + job->step == job->items.n } };
+	return PRODUCED_FRAME;
+}
+
+static void mailboxes_sent(struct job *job)
+{
+	job->at += job->step;
+	job->finished = job->at == job->items.n;
+}
+
+static int add_mailbox(void *arg, const struct api_mailbox *mailbox)
+{
+	struct job *job = arg;
+	struct api_mailbox copy = *mailbox;
+	if (job_keep(job, &copy.name) && vec_push(&job->items, &copy))
+		return 0;
+	return fail(&job->err, ERR_LIMIT, "too many mailboxes");
+}
+
+static void init_items(struct job *job)
+{
+	vec_init(&job->items, sizeof(struct api_mailbox), LIMIT_MAILBOXES + LIMIT_SUBSCRIPTIONS);
+}
+
+/* ---- reads ---- */
+
+static void list_work(struct reading *r, struct job *job)
+{
+	init_items(job);
+	r->reader->class->mailbox_each(r->reader, job->by.account, add_mailbox, job, &job->err);
+}
+
+ASK(ask_mailbox_list)
+{
+	static const struct job_class class = { .name = "mailboxes",
+		.work = list_work,
+		.produce = mailboxes_produce,
+		.sent = mailboxes_sent,
+		.cost = 64 * 1024 };
+	struct job *job = job_new(peer, &class, request, frame);
+	if (job == NULL)
+		return;
+	job->by = session->by;
+	job_read(job);
+}
+
+static void status_work(struct reading *r, struct job *job)
+{
+	struct mailbox_row row;
+	init_items(job);
+	if (r->reader->class->mailbox_by_name(r->reader, job->by.account,
+		    job->ask.mailbox_status.name, &row, &job->err) == 0)
+		add_mailbox(job, &row.status);
+}
+
+/* Puts a canonical name into the job. */
+static int keep_name(struct job *job, struct str *name, struct err *err)
+{
+	struct mailbox_name canonical;
+	if (mailbox_name_canonical(*name, &canonical, err) < 0)
+		return -1;
+	*name = mailbox_name_str(&canonical);
+	return job_keep(job, name) ? 0 : fail(err, ERR_LIMIT, "the name is too long");
+}
+
+ASK(ask_mailbox_status)
+{
+	static const struct job_class class = { .name = "status",
+		.work = status_work,
+		.produce = mailboxes_produce,
+		.sent = mailboxes_sent };
+	struct err err = ERR_INIT;
+	struct job *job = job_new(peer, &class, request, frame);
+	if (job == NULL)
+		return;
+	job->by = session->by;
+	if (keep_name(job, &job->ask.mailbox_status.name, &err) == 0) {
+		job_read(job);
+		return;
+	}
+	/* What can't be a name is no mailbox. */
+	fail(&err, ERR_NOT_FOUND, "no such mailbox");
+	job_answer_failed(job, &err);
+}
+
+/* ---- changes ---- */
+
+static bool created(struct job *job)
+{
+	init_items(job);
+	add_mailbox(job, &txn_op(job->txn, 0)->result.status);
+	return true;
+}
+
+static bool answer_done(struct job *job)
+{
+	job_answer_done(job);
+	return false;
+}
+
+static const struct job_class create_class = {
+	.name = "create", .done = created, .produce = mailboxes_produce, .sent = mailboxes_sent
+};
+static const struct job_class change_class = { .name = "mailbox", .done = answer_done };
+
+/* One operation on names. `to` may be empty. */
+static void change(struct store_peer *peer, const struct store_session *session, uint32_t request,
+	const struct frame *frame, enum op_kind kind, struct op_mailbox values)
+{
+	struct err err = ERR_INIT;
+	const struct job_class *class =
+		kind == OP_MAILBOX_CREATE ? &create_class : &change_class;
+	struct job *job = job_new(peer, class, request, frame);
+	if (job == NULL)
+		return;
+	job->txn = txn_new();
+	struct op *op = txn_add(job->txn, kind);
+	op->by = session->by;
+	op->mailbox = values;
+	if (keep_name(job, &op->mailbox.name, &err) < 0 ||
+		(kind == OP_MAILBOX_RENAME && keep_name(job, &op->mailbox.to, &err) < 0))
+		job_answer_failed(job, &err);
+	else
+		job_write(job);
+}
+
+ASK(ask_mailbox_create)
+{
+	const struct frame_mailbox_create *ask = &frame->mailbox_create;
+	change(peer, session, request, frame, OP_MAILBOX_CREATE,
+		(struct op_mailbox){ .name = ask->name, .special_use = ask->special_use });
+}
+
+ASK(ask_mailbox_delete)
+{
+	change(peer, session, request, frame, OP_MAILBOX_DELETE,
+		(struct op_mailbox){ .name = frame->mailbox_delete.name });
+}
+
+ASK(ask_mailbox_rename)
+{
+	const struct frame_mailbox_rename *ask = &frame->mailbox_rename;
+	change(peer, session, request, frame, OP_MAILBOX_RENAME,
+		(struct op_mailbox){ .name = ask->from, .to = ask->to });
+}
+
+ASK(ask_mailbox_subscribe)
+{
+	const struct frame_mailbox_subscribe *ask = &frame->mailbox_subscribe;
+	change(peer, session, request, frame, OP_SUBSCRIBE,
+		(struct op_mailbox){ .name = ask->name, .on = ask->on });
+}

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Questions about who: recipients, credentials, sessions. */
+#include "auth/ticket.h"
+#include "store/resolve.h"
+#include "store/store_private.h"
+
+ASK(ask_ping)
+{
+	(void)session;
+	(void)frame;
+	peer_send(peer, request, &(struct frame){ .type = FRAME_DONE });
+}
+
+/* For a read whose question is one string: keeps it and hands the job over. */
+static void read_with(struct job *job, struct str *s)
+{
+	struct err err = ERR_INIT;
+	if (job == NULL)
+		return;
+	if (job_keep(job, s)) {
+		job_read(job);
+		return;
+	}
+	fail(&err, ERR_LIMIT, "the question is too long");
+	job_answer_failed(job, &err);
+}
+
+/* ---- resolve ---- */
+
+/* Known and over quota for sure: there is no room for the declared size, or for anything. */
+static bool has_no_room(const struct account_row *a, uint64_t size)
+{
+	if (a->quota_messages && a->used_messages >= a->quota_messages)
+		return true;
+	if (a->quota_bytes == 0)
+		return false;
+	return a->used_bytes >= a->quota_bytes || size > a->quota_bytes - a->used_bytes;
+}
+
+static int collect_targets(struct job *job, struct resolution *found, struct err *err)
+{
+	vec_init(&job->items, sizeof(struct api_target), LIMIT_ALIAS_TARGETS);
+	VEC_EACH (struct account_row, account, &found->accounts) {
+		/* One that is full refuses for all: else its copy would be lost in silence. */
+		if (has_no_room(account, job->ask.resolve.size))
+			return fail(err, ERR_QUOTA, "the mailbox is full");
+		struct api_target target = { .account = account->id,
+			.address = str_from(account->address) };
+		if (!job_keep(job, &target.address) || !vec_push(&job->items, &target))
+			return fail(err, ERR_LIMIT, "too many accounts");
+	}
+	return 0;
+}
+
+static void resolve_work(struct reading *r, struct job *job)
+{
+	struct resolution found;
+	resolution_init(&found);
+	if (resolve_address(r->reader, job->ask.resolve.address, &found, &job->err) == 0)
+		collect_targets(job, &found, &job->err);
+	resolution_done(&found);
+}
+
+static bool resolve_done(struct job *job)
+{
+	job_answer(job,
+		&(struct frame){ .type = FRAME_RESOLVED,
+			.resolved.targets = { (void *)job->items.p, job->items.n } });
+	return false;
+}
+
+ASK(ask_resolve)
+{
+	static const struct job_class class = {
+		.name = "resolve", .work = resolve_work, .done = resolve_done
+	};
+	(void)session;
+	struct job *job = job_new(peer, &class, request, frame);
+	read_with(job, job ? &job->ask.resolve.address : NULL);
+}
+
+/* ---- credentials ---- */
+
+static struct account_row *room_for_account(struct job *job)
+{
+	job->account = arena_alloc(&job->arena, sizeof(*job->account));
+	return job->account;
+}
+
+static void credentials_work(struct reading *r, struct job *job)
+{
+	struct address_name address;
+	if (address_canonical(job->ask.get_credentials.address, &address, NULL) < 0) {
+		fail(&job->err, ERR_NOT_FOUND, "no such account");
+		return;
+	}
+	r->reader->class->account_by_address(
+		r->reader, address_str(&address), room_for_account(job), &job->err);
+}
+
+static bool credentials_done(struct job *job)
+{
+	const struct account_row *a = job->account;
+	job_answer(job,
+		&(struct frame){ .type = FRAME_CREDENTIALS,
+			.credentials = { .account = a->id,
+				.epoch = a->epoch,
+				.address = str_from(a->address),
+				.verifier = str_from(a->verifier),
+				.services = a->services,
+				.active = a->active } });
+	return false;
+}
+
+ASK(ask_credentials)
+{
+	static const struct job_class class = {
+		.name = "credentials", .work = credentials_work, .done = credentials_done
+	};
+	(void)session;
+	struct job *job = job_new(peer, &class, request, frame);
+	read_with(job, job ? &job->ask.get_credentials.address : NULL);
+}
+
+/* ---- sessions ---- */
+
+static const struct {
+	struct str name;
+	uint32_t service;
+} services[] = {
+	{ STR_INIT("smtp"), SERVICE_SMTP },
+	{ STR_INIT("imap"), SERVICE_IMAP },
+	{ STR_INIT("pop3"), SERVICE_POP3 },
+};
+
+static uint32_t service_of(struct str name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(services); i++)
+		if (str_equal(services[i].name, name))
+			return services[i].service;
+	return 0;
+}
+
+static void session_work(struct reading *r, struct job *job)
+{
+	struct account_row *a = room_for_account(job);
+	if (r->reader->class->account_by_id(r->reader, job->by.account, a, &job->err) < 0) {
+		if (job->err.kind == ERR_NOT_FOUND)
+			fail(&job->err, ERR_EXPIRED, "the login has ended");
+		return;
+	}
+	if (!a->active || a->epoch != job->by.epoch)
+		fail(&job->err, ERR_EXPIRED, "the login has ended");
+}
+
+static bool session_done(struct job *job)
+{
+	struct store_peer *peer = job->peer;
+	const struct account_row *a = job->account;
+	if (job->noted != peer->store->endings) {
+		/* Some account's epoch rose while this one's was being read. */
+		job->noted = peer->store->endings;
+		job_read(job);
+		return false;
+	}
+	struct store_session *s = session_add(peer, &job->by, (uint32_t)job->size);
+	job_answer(job,
+		&(struct frame){ .type = FRAME_SESSION_IS,
+			.session_is = { .session = s->number,
+				.account = a->id,
+				.address = str_from(a->address),
+				.pop3_retention = a->pop3_retention,
+				.pop3_expire_days = a->pop3_expire_days,
+				.quota_bytes = a->quota_bytes,
+				.used_bytes = a->used_bytes } });
+	return false;
+}
+
+static int check_ticket(
+	struct store_peer *peer, const struct frame *frame, struct ticket *ret, struct err *err)
+{
+	struct store *store = peer->store;
+	uint32_t service = service_of(frame->session_open.service);
+	int64_t now_ms = store->seams->clock->wall_ms(store->seams->clock);
+	if (service == 0)
+		return fail(err, ERR_SYNTAX, "no such service");
+	if (ticket_open(store->settings.ticket_key, frame->session_open.ticket, peer->instance,
+		    now_ms, ret, err) < 0)
+		return -1;
+	if (!(ret->rights & service))
+		return fail(err, ERR_DENIED, "the login was for another service");
+	if (peer->n_sessions >= LIMIT_PEER_SESSIONS)
+		return fail(err, ERR_LIMIT, "too many sessions");
+	return 0;
+}
+
+ASK(ask_session_open)
+{
+	static const struct job_class class = {
+		.name = "session", .work = session_work, .done = session_done
+	};
+	struct ticket ticket;
+	struct err err = ERR_INIT;
+	(void)session;
+	if (check_ticket(peer, frame, &ticket, &err) < 0) {
+		peer_fail(peer, request, &err);
+		return;
+	}
+	struct job *job = job_new(peer, &class, request, frame);
+	if (job == NULL)
+		return;
+	job->by = (struct op_by){ .account = ticket.account, .epoch = ticket.epoch };
+	job->size = service_of(frame->session_open.service);
+	job->noted = peer->store->endings;
+	job_read(job);
+}
+
+ASK(ask_session_close)
+{
+	(void)peer;
+	(void)request;
+	(void)frame;
+	session_remove(session);
+}
+
+ASK(ask_lock_maildrop)
+{
+	(void)frame;
+	struct store *store = peer->store;
+	struct store_session *holder = map_get_u64(&store->maildrops, session->by.account);
+	if (holder && holder != session) {
+		/* RFC 1939 3: the maildrop is locked exclusively. */
+		struct err err = ERR_INIT;
+		fail(&err, ERR_IN_USE, "another session has the maildrop");
+		peer_fail(peer, request, &err);
+		return;
+	}
+	session->maildrop = true;
+	map_put_u64(&store->maildrops, session->by.account, session);
+	peer_send(peer, request, &(struct frame){ .type = FRAME_DONE });
+}
+
+/* ---- addresses of one's own ---- */
+
+static void owns_work(struct reading *r, struct job *job)
+{
+	int owns = resolve_owns(
+		r->reader, job->ask.owns_address.address, job->by.account, &job->err);
+	if (owns == 0 || (owns < 0 && job->err.kind == ERR_SYNTAX))
+		fail(&job->err, ERR_DENIED, "the address is not one of yours");
+}
+
+static bool answer_done(struct job *job)
+{
+	job_answer_done(job);
+	return false;
+}
+
+ASK(ask_owns_address)
+{
+	static const struct job_class class = {
+		.name = "owns", .work = owns_work, .done = answer_done
+	};
+	struct job *job = job_new(peer, &class, request, frame);
+	if (job)
+		job->by = session->by;
+	read_with(job, job ? &job->ask.owns_address.address : NULL);
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The derived table of digests. Its transactions are not flushed (synchronous=NORMAL in WAL mode:
+ * what a crash takes is the newest part, never the shape of the file). */
+#include "store/digests.h"
+
+#include <sqlite3.h>
+#include <stdlib.h>
+
+#include "base/limits.h"
+#include "store/crc32c.h"
+
+static const char file_name[] = "digests.db";
+static const char setup[] = "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;"
+			    "PRAGMA wal_autocheckpoint=0;PRAGMA journal_size_limit=67108864;"
+			    "PRAGMA trusted_schema=OFF;"
+			    "CREATE TABLE IF NOT EXISTS digests(body INTEGER PRIMARY KEY,"
+			    " crc INTEGER NOT NULL, bytes BLOB NOT NULL);";
+
+struct digests {
+	const struct seams *seams;
+	sqlite3 *db, *checkpointer;
+	sqlite3_stmt *put;
+	bool begun;
+};
+struct digest_reader {
+	sqlite3 *db;
+	sqlite3_stmt *get;
+};
+
+static sqlite3 *open_db(const struct seams *seams, int flags)
+{
+	struct files_seam *files = seams->files;
+	char *path = sqlite3_mprintf("%s/%s", files->root(files), file_name);
+	sqlite3 *db = NULL;
+	int rc = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX, files->sqlite_vfs(files));
+	sqlite3_free(path);
+	if (rc != SQLITE_OK) {
+		sqlite3_close_v2(db);
+		return NULL;
+	}
+	sqlite3_busy_timeout(db, 1000);
+	return db;
+}
+
+static void close_all(struct digests *d)
+{
+	sqlite3_finalize(d->put);
+	sqlite3_close_v2(d->checkpointer);
+	sqlite3_close_v2(d->db);
+	*d = (struct digests){ .seams = d->seams };
+}
+
+static bool open_all(struct digests *d)
+{
+	static const char sql[] = "INSERT INTO digests(body,crc,bytes) VALUES(?,?,?) "
+				  "ON CONFLICT(body) DO UPDATE SET crc=excluded.crc,"
+				  "bytes=excluded.bytes";
+	d->db = open_db(d->seams, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+	if (d->db && sqlite3_exec(d->db, setup, NULL, NULL, NULL) == SQLITE_OK &&
+		sqlite3_prepare_v3(d->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &d->put, NULL) ==
+			SQLITE_OK)
+		d->checkpointer = open_db(d->seams, SQLITE_OPEN_READWRITE);
+	if (d->checkpointer)
+		return true;
+	close_all(d);
+	return false;
+}
+
+static void throw_away(const struct seams *seams)
+{
+	static const char *const names[] = { "digests.db", "digests.db-wal", "digests.db-shm" };
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		seams->files->unlink(seams->files, names[i]);
+}
+
+struct digests *digests_open(const struct seams *seams, bool fresh, struct err *err)
+{
+	struct digests *d = xmalloc(sizeof(*d));
+	d->seams = seams;
+	if (fresh)
+		throw_away(seams);
+	if (open_all(d))
+		return d;
+	throw_away(seams);
+	if (open_all(d))
+		return d;
+	free(d);
+	fail_log(err, ERR_TEMP, "digests.db can't be made");
+	return NULL;
+}
+
+void digests_close(struct digests **d)
+{
+	if (*d == NULL)
+		return;
+	close_all(*d);
+	free(*d);
+	*d = NULL;
+}
+
+void digests_begin(struct digests *d)
+{
+	if (d)
+		d->begun = sqlite3_exec(d->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK;
+}
+
+static uint32_t checksum(uint64_t body, const void *p, size_t n)
+{
+	return crc32c(crc32c(0, &body, sizeof(body)), p, n);
+}
+
+void digests_put(struct digests *d, uint64_t body, struct str digest)
+{
+	if (d == NULL || !d->begun || digest.n == 0 || digest.n > LIMIT_DIGEST_BYTES)
+		return;
+	sqlite3_bind_int64(d->put, 1, (int64_t)body);
+	sqlite3_bind_int64(d->put, 2, checksum(body, digest.p, digest.n));
+	sqlite3_bind_blob(d->put, 3, digest.p, (int)digest.n, SQLITE_STATIC);
+	sqlite3_step(d->put);
+	sqlite3_reset(d->put);
+}
+
+void digests_end(struct digests *d)
+{
+	if (d == NULL || !d->begun)
+		return;
+	d->begun = false;
+	if (sqlite3_exec(d->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
+		sqlite3_exec(d->db, "ROLLBACK", NULL, NULL, NULL);
+}
+
+void digests_checkpoint(struct digests *d)
+{
+	if (d)
+		sqlite3_wal_checkpoint_v2(
+			d->checkpointer, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+}
+
+struct digest_reader *digest_reader_new(struct digests *d)
+{
+	if (d == NULL)
+		return NULL;
+	struct digest_reader *r = xmalloc(sizeof(*r));
+	r->db = open_db(d->seams, SQLITE_OPEN_READONLY);
+	static const char sql[] = "SELECT crc,bytes FROM digests WHERE body=?";
+	if (r->db == NULL || sqlite3_prepare_v3(r->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &r->get,
+				     NULL) != SQLITE_OK)
+		digest_reader_free(&r);
+	return r;
+}
+
+void digest_reader_free(struct digest_reader **r)
+{
+	if (*r == NULL)
+		return;
+	sqlite3_finalize((*r)->get);
+	sqlite3_close_v2((*r)->db);
+	free(*r);
+	*r = NULL;
+}
+
+bool digest_read(struct digest_reader *r, uint64_t body, struct buf *out)
+{
+	if (r == NULL)
+		return false;
+	bool found = false;
+	sqlite3_bind_int64(r->get, 1, (int64_t)body);
+	if (sqlite3_step(r->get) == SQLITE_ROW) {
+		const void *p = sqlite3_column_blob(r->get, 1);
+		size_t n = (size_t)sqlite3_column_bytes(r->get, 1);
+		if (sqlite3_column_int64(r->get, 0) == checksum(body, p, n))
+			found = buf_add(out, p, n);
+	}
+	sqlite3_reset(r->get);
+	return found;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Digests: what a front's parser said about a body. Derived: kept beside the ledger in digests.db,
+ * not flushed with a commit, absent from backups, and made anew by any front when one is missing.
+ * They are claims that readers decode like a socket; here they are bytes with a checksum.
+ *
+ * uses: base, SQLite; used by: the writer and the readers of the store
+ */
+#ifndef CULVER_STORE_DIGESTS_H
+#define CULVER_STORE_DIGESTS_H
+
+#include "base/buf.h"
+#include "base/seams.h"
+
+struct digests;
+struct digest_reader;
+
+/* Opens or makes the table; one that can't be read is made anew. fresh: throw away what is there
+ * (after a failed flush). NULL and err when even that fails: then there are no digests, which is
+ * slow and not wrong; every function takes NULL. */
+struct digests *digests_open(const struct seams *seams, bool fresh, struct err *err);
+void digests_close(struct digests **d);
+/* The writer's: begin, put …, end. What fails is left out. */
+void digests_begin(struct digests *d);
+void digests_put(struct digests *d, uint64_t body, struct str digest);
+void digests_end(struct digests *d);
+/* The maintainer's. */
+void digests_checkpoint(struct digests *d);
+
+struct digest_reader *digest_reader_new(struct digests *d);
+void digest_reader_free(struct digest_reader **r);
+/* Appends the digest; false: there is none, it is damaged, or it does not fit. */
+bool digest_read(struct digest_reader *r, uint64_t body, struct buf *out);
+
+#endif

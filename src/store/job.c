@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Jobs: a question with everything it needs, handed from the loop to a worker and back. */
+#include "store/store_private.h"
+
+#include <stdlib.h>
+
+/* ---- queues ---- */
+
+void job_queue_init(struct job_queue *q)
+{
+	*q = (struct job_queue){ 0 };
+	pthread_mutex_init(&q->lock, NULL);
+	q->end = &q->first;
+}
+
+void job_queue_done(struct job_queue *q)
+{
+	for (struct job *job = job_queue_take(q, SIZE_MAX), *next; job; job = next) {
+		next = job->next;
+		job_free(job);
+	}
+	pthread_mutex_destroy(&q->lock);
+}
+
+void job_queue_put(struct job_queue *q, struct job *job)
+{
+	job->next = NULL;
+	pthread_mutex_lock(&q->lock);
+	*q->end = job;
+	q->end = &job->next;
+	q->n++;
+	pthread_mutex_unlock(&q->lock);
+}
+
+struct job *job_queue_take(struct job_queue *q, size_t max)
+{
+	pthread_mutex_lock(&q->lock);
+	struct job *first = q->first, **end = &first;
+	for (; *end && max > 0; max--, q->n--)
+		end = &(*end)->next;
+	q->first = *end;
+	*end = NULL;
+	if (q->first == NULL)
+		q->end = &q->first;
+	pthread_mutex_unlock(&q->lock);
+	return first;
+}
+
+/* ---- life ---- */
+
+enum { JOB_ARENA_BYTES = 64 * 1024 * 1024, JOB_BYTES = 1024 * 1024 };
+
+struct job *job_new_own(struct store *store, const struct job_class *class)
+{
+	struct job *job = xmalloc(sizeof(*job));
+	job->class = class;
+	job->store = store;
+	arena_init(&job->arena, JOB_ARENA_BYTES);
+	vec_init(&job->items, 1, 1);
+	vec_init(&job->more_items, 1, 1);
+	vec_init(&job->keywords, sizeof(struct str), LIMIT_KEYWORDS);
+	buf_init(&job->bytes, JOB_BYTES);
+	return job;
+}
+
+struct job *job_new(struct store_peer *peer, const struct job_class *class, uint32_t request,
+	const struct frame *frame)
+{
+	if (peer->n_jobs >= LIMIT_PEER_JOBS) {
+		struct err err = ERR_INIT;
+		fail(&err, ERR_LIMIT, "too many questions at once");
+		peer_fail(peer, request, &err);
+		return NULL;
+	}
+	struct job *job = job_new_own(peer->store, class);
+	job->request = request;
+	job->ask = *frame;
+	job->peer = peer;
+	job->peer_next = peer->jobs;
+	job->peer_link = &peer->jobs;
+	if (peer->jobs)
+		peer->jobs->peer_link = &job->peer_next;
+	peer->jobs = job;
+	peer->n_jobs++;
+	return job;
+}
+
+static void leave_peer(struct job *job)
+{
+	*job->peer_link = job->peer_next;
+	if (job->peer_next)
+		job->peer_next->peer_link = job->peer_link;
+	job->peer->n_jobs--;
+	job->peer->held_bytes -= job->held;
+	if (job->held)
+		peer_start_waiting(job->peer);
+}
+
+void job_free(struct job *job)
+{
+	if (job->peer)
+		leave_peer(job);
+	txn_free(&job->txn);
+	spool_free(&job->spool);
+	vec_done(&job->items);
+	vec_done(&job->more_items);
+	vec_done(&job->keywords);
+	buf_done(&job->bytes);
+	arena_done(&job->arena);
+	free(job);
+}
+
+bool job_keep(struct job *job, struct str *s)
+{
+	if (s->n == 0)
+		return true;
+	*s = arena_str(&job->arena, *s);
+	return s->p != NULL;
+}
+
+/* ---- handing over ---- */
+
+static void to_readers(struct job *job)
+{
+	struct store *store = job->store;
+	store->under_way++;
+	job_queue_put(&store->to_read, job);
+	/* One that is idle; when none is, each looks again before it becomes idle (reading.c). */
+	for (uint32_t i = 0; i < store->n_readers; i++) {
+		if (store->readings[i].busy)
+			continue;
+		store->seams->executor->wake(store->readings[i].worker);
+		return;
+	}
+}
+
+void job_read(struct job *job)
+{
+	struct store_peer *peer = job->peer;
+	size_t cost = job->class->cost;
+	if (peer == NULL || cost == 0 || job->held) {
+		to_readers(job);
+		return;
+	}
+	if (peer->waiting || (peer->held_bytes && peer->held_bytes + cost > LIMIT_PEER_ANSWER_BYTES)) {
+		job->next = NULL;
+		*peer->waiting_end = job;
+		peer->waiting_end = &job->next;
+		return;
+	}
+	job->held = cost;
+	peer->held_bytes += cost;
+	to_readers(job);
+}
+
+void peer_start_waiting(struct store_peer *peer)
+{
+	while (peer->waiting) {
+		struct job *job = peer->waiting;
+		size_t cost = job->class->cost;
+		if (peer->held_bytes && peer->held_bytes + cost > LIMIT_PEER_ANSWER_BYTES)
+			return;
+		peer->waiting = job->next;
+		if (peer->waiting == NULL)
+			peer->waiting_end = &peer->waiting;
+		job->held = cost;
+		peer->held_bytes += cost;
+		to_readers(job);
+	}
+}
+
+void job_write(struct job *job)
+{
+	struct store *store = job->store;
+	if (store->read_only) {
+		struct err err = ERR_INIT;
+		fail(&err, ERR_READ_ONLY, "the store takes no changes at present");
+		job_answer_failed(job, &err);
+		return;
+	}
+	store->under_way++;
+	job_queue_put(&store->to_write, job);
+	store->seams->executor->wake(store->writer);
+}
+
+/* ---- answers ---- */
+
+void job_answer(struct job *job, const struct frame *frame)
+{
+	if (job->peer)
+		peer_send(job->peer, job->request, frame);
+	job_free(job);
+}
+
+void job_answer_done(struct job *job)
+{
+	job_answer(job, &(struct frame){ .type = FRAME_DONE });
+}
+
+void job_answer_failed(struct job *job, const struct err *err)
+{
+	if (job->peer)
+		peer_fail(job->peer, job->request, err);
+	job_free(job);
+}

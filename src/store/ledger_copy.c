@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Copying the ledger past a page cache that can't be believed. */
+#include "store/ledger_copy.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+
+static const char ledger_name[] = "ledger.db", copy_name[] = "ledger.tmp",
+		  ready_name[] = "ledger.ready";
+
+static bool exists(struct files_seam *files, const char *name)
+{
+	int file = files->open(files, name, O_RDONLY, 0);
+	if (file < 0)
+		return false;
+	files->close(files, file);
+	return true;
+}
+
+static int failed(struct err *err, const char *what, int rc)
+{
+	errno = -rc;
+	return fail_errno(err, "%s", what);
+}
+
+/* 0, also when it is not there. */
+static int remove_file(struct files_seam *files, const char *name, struct err *err)
+{
+	int rc = files->unlink(files, name);
+	return rc < 0 && rc != -ENOENT ? failed(err, name, rc) : 0;
+}
+
+int ledger_copy_finish(const struct seams *seams, struct err *err)
+{
+	struct files_seam *files = seams->files;
+	if (!exists(files, ready_name))
+		return 0;
+	/* The old log must be gone for good before the new file has the name that it belongs to:
+	 * replayed into the copy it would undo parts of it. */
+	if (remove_file(files, "ledger.db-wal", err) < 0 ||
+		remove_file(files, "ledger.db-shm", err) < 0)
+		return -1;
+	int rc = files->sync_directory(files, ".");
+	if (rc == 0)
+		rc = files->rename(files, ready_name, ledger_name);
+	if (rc == 0)
+		rc = files->sync_directory(files, ".");
+	return rc < 0 ? failed(err, "the copied ledger can't take its place", rc) : 0;
+}
+
+static sqlite3 *open_db(struct files_seam *files, const char *name, struct err *err)
+{
+	char *path = sqlite3_mprintf("%s/%s", files->root(files), name);
+	sqlite3 *db = NULL;
+	int rc = sqlite3_open_v2(path, &db,
+		SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+		files->sqlite_vfs(files));
+	sqlite3_free(path);
+	if (rc == SQLITE_OK)
+		return db;
+	fail_log(err, ERR_TEMP, "%s: %s", name, db ? sqlite3_errmsg(db) : "no memory");
+	sqlite3_close_v2(db);
+	return NULL;
+}
+
+static int copy_pages(sqlite3 *from, sqlite3 *to, struct err *err)
+{
+	sqlite3_exec(to, "PRAGMA synchronous=FULL", NULL, NULL, NULL);
+	sqlite3_backup *backup = sqlite3_backup_init(to, "main", from, "main");
+	int rc = backup ? sqlite3_backup_step(backup, -1) : SQLITE_ERROR;
+	if (backup && sqlite3_backup_finish(backup) != SQLITE_OK)
+		rc = SQLITE_ERROR;
+	if (rc == SQLITE_DONE)
+		return 0;
+	return fail_log(err, ERR_TEMP, "copying the ledger: %s", sqlite3_errmsg(to));
+}
+
+/* One line, "ok", or the ledger is damaged. */
+static int verify(sqlite3 *db, struct err *err)
+{
+	sqlite3_stmt *st = NULL;
+	bool good = sqlite3_prepare_v2(db, "PRAGMA integrity_check(1)", -1, &st, NULL) ==
+			    SQLITE_OK &&
+		    sqlite3_step(st) == SQLITE_ROW &&
+		    sqlite3_stricmp((const char *)sqlite3_column_text(st, 0), "ok") == 0;
+	sqlite3_finalize(st);
+	return good ? 0 : fail_log(err, ERR_CORRUPT, "the copied ledger does not verify");
+}
+
+static int copy_and_verify(struct files_seam *files, struct err *err)
+{
+	sqlite3 *from = open_db(files, ledger_name, err);
+	sqlite3 *to = from ? open_db(files, copy_name, err) : NULL;
+	int rc = -1;
+	if (to && copy_pages(from, to, err) == 0 && verify(to, err) == 0)
+		rc = 0;
+	/* The copy's own log, if it had one, is moved into it by the last close. */
+	sqlite3_close(to);
+	sqlite3_close(from);
+	return rc;
+}
+
+static int flush(struct files_seam *files, struct err *err)
+{
+	int file = files->open(files, copy_name, O_RDWR, 0);
+	if (file < 0)
+		return failed(err, copy_name, file);
+	int rc = files->fsync(files, file);
+	files->close(files, file);
+	return rc < 0 ? failed(err, "flushing the copied ledger", rc) : 0;
+}
+
+static int remove_copy(struct files_seam *files, struct err *err)
+{
+	static const char *const names[] = {
+		"ledger.tmp", "ledger.tmp-wal", "ledger.tmp-shm", "ledger.tmp-journal"
+	};
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (remove_file(files, names[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+int ledger_copy(const struct seams *seams, struct err *err)
+{
+	struct files_seam *files = seams->files;
+	if (!exists(files, ledger_name))
+		return 0;
+	if (remove_copy(files, err) < 0 || copy_and_verify(files, err) < 0 || flush(files, err) < 0)
+		return -1;
+	if (exists(files, "ledger.tmp-wal"))
+		return fail_log(err, ERR_TEMP, "the copied ledger kept a log");
+	int rc = files->rename(files, copy_name, ready_name);
+	if (rc == 0)
+		rc = files->sync_directory(files, ".");
+	if (rc < 0)
+		return failed(err, "the copied ledger", rc);
+	return ledger_copy_finish(seams, err);
+}

@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Peers: who may ask what, which session a number is, and output in turns.
+ *
+ * Small answers leave at once. Answers that are series of bulk frames take turns, a frame each, so
+ * that a large view does not keep the bytes of a message waiting.
+ */
+#include "store/store_private.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* ---- who may ask what ---- */
+
+#define MX    (1U << CLASS_MX)
+#define USER  (1U << CLASS_USER | 1U << CLASS_WEB)
+#define GATE  (1U << CLASS_GATE)
+#define ADMIN (1U << CLASS_ADMIN)
+#define ANY   (MX | USER | GATE | ADMIN)
+
+static const struct question {
+	enum frame_type type;
+	unsigned classes;
+	bool session; /* the frame begins with a session's number, which must be the peer's */
+	ask_function ask;
+} questions[] = {
+	{ FRAME_PING, ANY, false, ask_ping },
+	{ FRAME_RESOLVE, MX | USER | ADMIN, false, ask_resolve },
+	{ FRAME_GET_CREDENTIALS, GATE, false, ask_credentials },
+	{ FRAME_UPLOAD_OPEN, MX | USER, false, ask_upload_open },
+	{ FRAME_UPLOAD_BYTES, MX | USER, false, ask_upload_bytes },
+	{ FRAME_UPLOAD_DIGEST, MX | USER, false, ask_upload_digest },
+	{ FRAME_UPLOAD_TO, MX | USER, false, ask_upload_to },
+	{ FRAME_UPLOAD_INTO, USER, false, ask_upload_into },
+	{ FRAME_UPLOAD_COMMIT, MX | USER, false, ask_upload_commit },
+	{ FRAME_UPLOAD_ABORT, MX | USER, false, ask_upload_abort },
+	{ FRAME_SESSION_OPEN, USER, false, ask_session_open },
+	{ FRAME_SESSION_CLOSE, USER, true, ask_session_close },
+	{ FRAME_OWNS_ADDRESS, USER, true, ask_owns_address },
+	{ FRAME_LOCK_MAILDROP, USER, true, ask_lock_maildrop },
+	{ FRAME_MAILBOX_LIST, USER, true, ask_mailbox_list },
+	{ FRAME_MAILBOX_STATUS, USER, true, ask_mailbox_status },
+	{ FRAME_MAILBOX_CREATE, USER, true, ask_mailbox_create },
+	{ FRAME_MAILBOX_DELETE, USER, true, ask_mailbox_delete },
+	{ FRAME_MAILBOX_RENAME, USER, true, ask_mailbox_rename },
+	{ FRAME_MAILBOX_SUBSCRIBE, USER, true, ask_mailbox_subscribe },
+	{ FRAME_VIEW_OPEN, USER, true, ask_view_open },
+	{ FRAME_VIEW_CHANGES, USER, true, ask_view_changes },
+	{ FRAME_VIEW_CLOSE, USER, true, ask_view_close },
+	{ FRAME_MESSAGE_READ, USER, true, ask_message_read },
+	{ FRAME_DIGEST_READ, USER, true, ask_digest_read },
+	{ FRAME_DIGEST_PUT, USER, true, ask_digest_put },
+	{ FRAME_UIDS, USER, false, ask_uids },
+	{ FRAME_SET_FLAGS, USER, true, ask_set_flags },
+	{ FRAME_COPY, USER, true, ask_copy },
+	{ FRAME_EXPUNGE, USER, true, ask_expunge },
+	{ FRAME_ACCOUNT_ADD, ADMIN, false, ask_account_add },
+	{ FRAME_ACCOUNT_PASSWORD, ADMIN, false, ask_account_password },
+	{ FRAME_ACCOUNT_REMOVE, ADMIN, false, ask_account_remove },
+	{ FRAME_ACCOUNT_SET, ADMIN, false, ask_account_set },
+	{ FRAME_ACCOUNT_LIST, ADMIN, false, ask_account_list },
+	{ FRAME_DOMAIN_ADD, ADMIN, false, ask_domain_add },
+	{ FRAME_DOMAIN_REMOVE, ADMIN, false, ask_domain_remove },
+	{ FRAME_DOMAIN_SET, ADMIN, false, ask_domain_set },
+	{ FRAME_DOMAIN_LIST, ADMIN, false, ask_domain_list },
+	{ FRAME_ALIAS_ADD, ADMIN, false, ask_alias_add },
+	{ FRAME_ALIAS_REMOVE, ADMIN, false, ask_alias_remove },
+	{ FRAME_ALIAS_LIST, ADMIN, false, ask_alias_list },
+	{ FRAME_STORE_CHECK, ADMIN, false, ask_store_check },
+	{ FRAME_STORE_STATUS, ADMIN, false, ask_store_status },
+};
+
+static const struct question *question_of(enum frame_type type)
+{
+	for (size_t i = 0; i < ARRAY_LEN(questions); i++)
+		if (questions[i].type == type)
+			return &questions[i];
+	return NULL;
+}
+
+/* Every frame of a session begins with its number, so it can be read by any of their names. */
+_Static_assert(offsetof(struct frame, session_close.session) == offsetof(struct frame, copy.session) &&
+		       offsetof(struct frame, session_close.session) ==
+			       offsetof(struct frame, upload_into.session) &&
+		       offsetof(struct frame, session_close.session) ==
+			       offsetof(struct frame, digest_put.session),
+	"the session's number comes first");
+
+bool store_peer_frame(struct store_peer *peer, uint32_t request, const struct frame *frame)
+{
+	const struct question *q = question_of(frame->type);
+	if (q == NULL || !(q->classes & 1U << peer->class))
+		return false;
+	if (peer->store->ended)
+		return true; /* nothing is answered any more */
+	struct store_session *session = NULL;
+	if (q->session) {
+		session = session_find(peer, frame->session_close.session);
+		if (session == NULL) {
+			/* It may have been ended while the frame was on its way. */
+			struct err err = ERR_INIT;
+			fail(&err, ERR_EXPIRED, "the session has ended");
+			peer_refuse(peer, request, frame->type, &err);
+			return true;
+		}
+	}
+	q->ask(peer, session, request, frame);
+	return true;
+}
+
+/* ---- peers ---- */
+
+struct store_peer *store_peer_add(
+	struct store *store, int class, uint32_t instance, const struct store_replies *replies)
+{
+	assert(class > 0 && class < 32);
+	struct store_peer *peer = xmalloc(sizeof(*peer));
+	*peer = (struct store_peer){ .store = store,
+		.class = class,
+		.instance = instance,
+		.replies = *replies,
+		.next = store->peers,
+		.link = &store->peers };
+	peer->out_end = &peer->out;
+	peer->waiting_end = &peer->waiting;
+	log_child(&peer->log, &store->log, "peer=%d instance=%u", class, instance);
+	map_init(&peer->uploads, store->map_key, LIMIT_PEER_UPLOADS);
+	map_init(&peer->ranges, store->map_key, LIMIT_PEER_JOBS);
+	if (store->peers)
+		store->peers->link = &peer->next;
+	store->peers = peer;
+	return peer;
+}
+
+static void free_uploads(struct store_peer *peer)
+{
+	void *value;
+	for (size_t at = 0; map_next(&peer->uploads, &at, NULL, &value);)
+		upload_free(peer, value);
+	map_done(&peer->uploads);
+}
+
+static void free_ranges(struct store_peer *peer)
+{
+	void *value;
+	for (size_t at = 0; map_next(&peer->ranges, &at, NULL, &value);) {
+		vec_done(value);
+		free(value);
+	}
+	map_done(&peer->ranges);
+}
+
+/* Jobs that workers have go on without the peer; all others end here. */
+static void leave_jobs(struct store_peer *peer)
+{
+	struct job *idle = peer->out;
+	*peer->out_end = peer->waiting;
+	if (idle == NULL)
+		idle = peer->waiting;
+	peer->out = peer->waiting = NULL;
+	for (struct job *job = peer->jobs, *next; job; job = next) {
+		next = job->peer_next;
+		job->peer = NULL;
+	}
+	peer->jobs = NULL;
+	for (struct job *next; idle; idle = next) {
+		next = idle->next;
+		job_free(idle);
+	}
+}
+
+void store_peer_remove(struct store_peer **ppeer)
+{
+	struct store_peer *peer = *ppeer;
+	if (peer == NULL)
+		return;
+	*ppeer = NULL;
+	while (peer->sessions)
+		session_remove(peer->sessions);
+	leave_jobs(peer);
+	free_uploads(peer);
+	free_ranges(peer);
+	*peer->link = peer->next;
+	if (peer->next)
+		peer->next->link = peer->link;
+	free(peer);
+}
+
+/* ---- output ---- */
+
+void peer_send(struct store_peer *peer, uint32_t request, const struct frame *frame)
+{
+	(void)peer->replies.send(peer->replies.arg, request, frame); /* small: always taken */
+}
+
+void peer_fail(struct store_peer *peer, uint32_t request, const struct err *err)
+{
+	struct str text = str_from(err->public_text[0] ? err->public_text : err_sentence(err->kind));
+	if (err->log_text[0]) {
+		struct log_text value;
+		log_event(&peer->log, LOG_WARN, "store-failed", "request=%u kind=%s why=%s", request,
+			err_name(err->kind), log_value(&value, str_from(err->log_text)));
+	}
+	peer_send(peer, request,
+		&(struct frame){ .type = FRAME_FAILED,
+			.failed = { .kind = (uint8_t)err->kind, .text = text } });
+}
+
+/* Frames that ask nothing get no `failed`: what goes with a question is answered there. */
+void peer_refuse(struct store_peer *peer, uint32_t request, enum frame_type type,
+	const struct err *err)
+{
+	struct vec ranges;
+	if (peer_take_ranges(peer, request, &ranges))
+		vec_done(&ranges);
+	if (type != FRAME_SESSION_CLOSE && type != FRAME_VIEW_CLOSE && request != 0)
+		peer_fail(peer, request, err);
+}
+
+static struct job *take_out(struct store_peer *peer)
+{
+	struct job *job = peer->out;
+	peer->out = job->next;
+	if (peer->out == NULL)
+		peer->out_end = &peer->out;
+	return job;
+}
+
+static void put_out(struct store_peer *peer, struct job *job)
+{
+	job->next = NULL;
+	*peer->out_end = job;
+	peer->out_end = &job->next;
+}
+
+/* One frame of the first job, which then goes to the end of the line. False: no room. */
+static bool pump_one(struct store_peer *peer)
+{
+	struct frame frame;
+	struct job *job = take_out(peer);
+	enum produced produced = job->class->produce(job, &frame);
+	if (produced == PRODUCED_END) {
+		job_free(job);
+		return true;
+	}
+	if (produced == PRODUCED_WORK) {
+		job_read(job);
+		return true;
+	}
+	if (!peer->replies.send(peer->replies.arg, job->request, &frame)) {
+		/* Still the first. */
+		job->next = peer->out;
+		peer->out = job;
+		if (job->next == NULL)
+			peer->out_end = &job->next;
+		return false;
+	}
+	if (job->class->sent)
+		job->class->sent(job);
+	put_out(peer, job);
+	return true;
+}
+
+void peer_pump(struct store_peer *peer)
+{
+	if (peer->pumping || peer->blocked)
+		return;
+	peer->pumping = true;
+	while (peer->out && !peer->blocked)
+		peer->blocked = !pump_one(peer);
+	peer->pumping = false;
+}
+
+void peer_out(struct store_peer *peer, struct job *job)
+{
+	put_out(peer, job);
+	peer_pump(peer);
+}
+
+void store_peer_room(struct store_peer *peer)
+{
+	peer->blocked = false;
+	peer_pump(peer);
+}
+
+/* ---- sessions ---- */
+
+struct store_session *session_find(const struct store_peer *peer, uint32_t number)
+{
+	struct store_session *s = map_get_u64(&peer->store->sessions, number);
+	return s && s->peer == peer ? s : NULL;
+}
+
+struct store_session *session_add(struct store_peer *peer, const struct op_by *by, uint32_t service)
+{
+	struct store *store = peer->store;
+	struct store_session *s = xmalloc(sizeof(*s));
+	do
+		store->last_session++;
+	while (store->last_session == 0 || map_get_u64(&store->sessions, store->last_session));
+	*s = (struct store_session){ .peer = peer,
+		.number = store->last_session,
+		.by = *by,
+		.service = service,
+		.next = peer->sessions,
+		.link = &peer->sessions };
+	if (s->next)
+		s->next->link = &s->next;
+	peer->sessions = s;
+	peer->n_sessions++;
+	map_put_u64(&store->sessions, s->number, s);
+	return s;
+}
+
+void session_remove(struct store_session *s)
+{
+	struct store *store = s->peer->store;
+	while (s->watches)
+		watch_remove(s->watches);
+	if (s->maildrop)
+		map_remove_u64(&store->maildrops, s->by.account);
+	map_remove_u64(&store->sessions, s->number);
+	*s->link = s->next;
+	if (s->next)
+		s->next->link = s->link;
+	s->peer->n_sessions--;
+	free(s);
+}
+
+static void end_of_peer(struct store_peer *peer, uint64_t account)
+{
+	for (struct store_session *s = peer->sessions, *next; s; s = next) {
+		next = s->next;
+		if (s->by.account != account)
+			continue;
+		peer_send(peer, 0,
+			&(struct frame){ .type = FRAME_SESSION_ENDED,
+				.session_ended = { .session = s->number } });
+		session_remove(s);
+	}
+}
+
+void sessions_end(struct store *store, uint64_t account)
+{
+	store->endings++;
+	for (struct store_peer *peer = store->peers; peer; peer = peer->next)
+		end_of_peer(peer, account);
+}

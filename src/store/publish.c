@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What others hear, after the flush: the change logs of watched mailboxes, the news to those who
+ * watch, the end of sessions whose account changed. A mailbox nobody watches has no log.
+ */
+#include "store/store_private.h"
+
+#include <stdlib.h>
+
+/* ---- logs ---- */
+
+struct mailbox_log *log_get(struct store *store, uint64_t mailbox, uint64_t account)
+{
+	struct mailbox_log *log = map_get_u64(&store->logs, mailbox);
+	if (log)
+		return log->account == account ? log : NULL;
+	log = xmalloc(sizeof(*log));
+	*log = (struct mailbox_log){ .mailbox = mailbox, .account = account, .floor = UINT64_MAX };
+	vec_init(&log->items, sizeof(struct logged), LIMIT_CHANGE_LOG);
+	map_put_u64(&store->logs, mailbox, log);
+	return log;
+}
+
+void log_release(struct store *store, struct mailbox_log *log)
+{
+	if (log->watches || log->users)
+		return;
+	map_remove_u64(&store->logs, log->mailbox);
+	vec_done(&log->items);
+	free(log->keywords);
+	free(log);
+}
+
+static void set_keyword(struct mailbox_log *log, uint32_t bit, struct str name)
+{
+	if (bit >= LIMIT_KEYWORDS || name.n > LIMIT_KEYWORD_BYTES)
+		return;
+	if (log->keywords == NULL)
+		log->keywords = xcalloc(LIMIT_KEYWORDS, sizeof(*log->keywords));
+	if (name.n)
+		memcpy(log->keywords[bit], name.p, name.n);
+	log->keywords[bit][name.n] = 0;
+	if (bit >= log->n_keywords)
+		log->n_keywords = bit + 1;
+}
+
+/* Every change that was published since the log was made is in it, and a view that was read after
+ * that has all that was published before: so the log is complete from the view's modseq on. */
+void log_view_was_read(
+	struct mailbox_log *log, uint64_t modseq, uint32_t uidnext, const struct vec *keywords)
+{
+	if (modseq < log->floor)
+		log->floor = modseq;
+	if (uidnext > log->uidnext)
+		log->uidnext = uidnext;
+	for (size_t i = log->n_keywords; i < keywords->n; i++)
+		set_keyword(log, (uint32_t)i, *(struct str *)vec_at(keywords, i));
+}
+
+/* The older half goes when the log is full. */
+static void make_room(struct mailbox_log *log)
+{
+	if (log->items.n < LIMIT_CHANGE_LOG)
+		return;
+	size_t half = log->items.n / 2;
+	struct logged *last = vec_at(&log->items, half - 1);
+	if (last->modseq > log->dropped)
+		log->dropped = last->modseq;
+	memmove(log->items.p, vec_at(&log->items, half), (log->items.n - half) * log->items.size);
+	log->items.n -= half;
+}
+
+static void log_change(struct mailbox_log *log, const struct change *change)
+{
+	if (change->kind == CHANGE_KEYWORD) {
+		set_keyword(log, change->bit, change->name);
+		return;
+	}
+	make_room(log);
+	struct logged item = { .modseq = change->modseq,
+		.expunged = change->kind == CHANGE_EXPUNGED,
+		.entry = change->entry };
+	vec_push(&log->items, &item);
+	if (change->modseq > log->latest)
+		log->latest = change->modseq;
+	if (change->uidnext > log->uidnext)
+		log->uidnext = change->uidnext;
+}
+
+/* ---- reading a log ---- */
+
+struct position {
+	uint32_t uid;
+	size_t at;
+};
+
+static int compare_positions(const void *a, const void *b)
+{
+	const struct position *x = a, *y = b;
+	if (x->uid != y->uid)
+		return x->uid < y->uid ? -1 : 1;
+	return x->at < y->at ? -1 : x->at > y->at;
+}
+
+static int deliver_newest(const struct mailbox_log *log, const struct vec *positions,
+	struct vec *entries, struct vec *expunged, struct err *err)
+{
+	for (size_t i = 0; i < positions->n; i++) {
+		const struct position *p = vec_at(positions, i);
+		if (i + 1 < positions->n && ((const struct position *)vec_at(positions, i + 1))->uid == p->uid)
+			continue; /* there is a newer one for this UID */
+		const struct logged *item = vec_at(&log->items, p->at);
+		if (!(item->expunged ? vec_push(expunged, &item->entry.uid)
+				     : vec_push(entries, &item->entry)))
+			return fail(err, ERR_LIMIT, "too many changes");
+	}
+	return 0;
+}
+
+int log_changes(const struct mailbox_log *log, uint64_t since, struct vec *entries,
+	struct vec *expunged, struct err *err)
+{
+	if (log->floor == UINT64_MAX || since < log->floor || since < log->dropped)
+		return fail(err, ERR_LIMIT, "changes since then are not known any more");
+	struct vec positions;
+	vec_init(&positions, sizeof(struct position), LIMIT_CHANGE_LOG);
+	for (size_t at = log->items.n; at > 0; at--) {
+		const struct logged *item = vec_at(&log->items, at - 1);
+		if (item->modseq <= since)
+			break; /* modseqs only rise */
+		struct position p = { item->entry.uid, at - 1 };
+		vec_push(&positions, &p);
+	}
+	if (positions.n)
+		qsort(positions.p, positions.n, sizeof(struct position), compare_positions);
+	int rc = deliver_newest(log, &positions, entries, expunged, err);
+	vec_done(&positions);
+	return rc;
+}
+
+/* ---- watches ---- */
+
+struct watch *watch_find(const struct store_session *session, uint64_t mailbox)
+{
+	for (struct watch *w = session->watches; w; w = w->next)
+		if (w->log->mailbox == mailbox)
+			return w;
+	return NULL;
+}
+
+struct watch *watch_add(struct store_session *session, uint64_t mailbox, struct err *err)
+{
+	struct store_peer *peer = session->peer;
+	struct watch *w = watch_find(session, mailbox);
+	if (w)
+		return w;
+	if (peer->n_watches >= LIMIT_PEER_WATCHES) {
+		fail(err, ERR_LIMIT, "too many mailboxes are watched");
+		return NULL;
+	}
+	struct mailbox_log *log = log_get(peer->store, mailbox, session->by.account);
+	if (log == NULL) {
+		fail(err, ERR_NOT_FOUND, "no such mailbox");
+		return NULL;
+	}
+	w = xmalloc(sizeof(*w));
+	*w = (struct watch){ .session = session,
+		.log = log,
+		.next = session->watches,
+		.link = &session->watches,
+		.log_next = log->watches,
+		.log_link = &log->watches };
+	if (w->next)
+		w->next->link = &w->next;
+	if (w->log_next)
+		w->log_next->log_link = &w->log_next;
+	session->watches = log->watches = w;
+	peer->n_watches++;
+	return w;
+}
+
+void watch_remove(struct watch *w)
+{
+	struct mailbox_log *log = w->log;
+	struct store_peer *peer = w->session->peer;
+	*w->link = w->next;
+	if (w->next)
+		w->next->link = w->link;
+	*w->log_link = w->log_next;
+	if (w->log_next)
+		w->log_next->log_link = w->log_link;
+	peer->n_watches--;
+	free(w);
+	log_release(peer->store, log);
+}
+
+/* Once, until the peer asks again: so any number of changes needs the credit of one frame. */
+void watch_tell(struct watch *w, bool gone)
+{
+	if (w->told && !gone)
+		return;
+	w->told = true;
+	peer_send(w->session->peer, 0,
+		&(struct frame){ .type = FRAME_MAILBOX_CHANGED,
+			.mailbox_changed = { .session = w->session->number,
+				.mailbox = w->log->mailbox,
+				.modseq = w->log->latest,
+				.gone = gone } });
+}
+
+/* ---- publishing ---- */
+
+static void tell_watchers(struct mailbox_log *log, bool gone)
+{
+	for (struct watch *w = log->watches, *next; w; w = next) {
+		next = w->log_next;
+		watch_tell(w, gone);
+	}
+}
+
+static void publish_gone(struct store *store, struct mailbox_log *log)
+{
+	tell_watchers(log, true);
+	log->gone = true;
+	log->users++; /* the log outlives its watches here */
+	while (log->watches)
+		watch_remove(log->watches);
+	log->users--;
+	log_release(store, log);
+}
+
+void publish(struct store *store, const struct txn *txn)
+{
+	struct mailbox_log *log = NULL;
+	uint64_t mailbox = 0;
+	VEC_EACH (struct change, change, &txn->changes) {
+		if (change->kind == CHANGE_ENDED) {
+			sessions_end(store, change->account);
+			log = NULL;
+			mailbox = 0;
+			continue;
+		}
+		if (change->mailbox != mailbox) {
+			if (log)
+				tell_watchers(log, false);
+			mailbox = change->mailbox;
+			log = map_get_u64(&store->logs, mailbox);
+		}
+		if (log == NULL)
+			continue;
+		if (change->kind == CHANGE_GONE) {
+			publish_gone(store, log);
+			log = NULL;
+		} else {
+			log_change(log, change);
+		}
+	}
+	if (log)
+		tell_watchers(log, false);
+}

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The store's beginning and end, and the way back of what workers have done. */
+#include "store/store_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "store/distrust.h"
+#include "store/ledger_copy.h"
+
+/* ---- opening ---- */
+
+/* One process a store. G9 */
+static int take_lock(struct store *store, struct err *err)
+{
+	struct files_seam *files = store->seams->files;
+	store->lock_file = files->open(files, "lock", O_RDWR | O_CREAT, 0600);
+	if (store->lock_file < 0) {
+		errno = -store->lock_file;
+		return store->settings.read_only ? 0 : fail_errno(err, "the store's lock file");
+	}
+	int rc = files->lock(files, store->lock_file);
+	if (rc == -EWOULDBLOCK)
+		return fail(err, ERR_IN_USE, "another process has the store");
+	if (rc < 0) {
+		errno = -rc;
+		return fail_errno(err, "the store's lock");
+	}
+	return 0;
+}
+
+static void become_read_only(struct store *store, const struct err *why)
+{
+	if (store->read_only)
+		return;
+	store->read_only = true;
+	store->read_only_why = *why;
+	struct log_text text;
+	log_event(&store->log, LOG_ERROR, "store-read-only", "why=%s",
+		log_value(&text, str_from(err_log_text(why))));
+}
+
+/* A flush failed before: the ledger is copied into a new file, or nothing is written. */
+static void distrust_ledger(struct store *store)
+{
+	struct err why = ERR_INIT;
+	log_event(&store->log, LOG_WARN, "store-distrust", "step=copy-ledger");
+	if (ledger_copy(store->seams, &why) < 0)
+		become_read_only(store, &why);
+}
+
+static int open_engine(struct store *store, struct err *err)
+{
+	struct engine_options options = { .seams = store->seams, .read_only = store->read_only };
+	store->engine = engine_sqlite.open(&options, err);
+	return store->engine ? 0 : -1;
+}
+
+static void log_segments(struct store *store, const struct segments_report *report)
+{
+	bool damage = report->missing_bytes || report->damaged_records;
+	log_event(&store->log, damage ? LOG_ERROR : LOG_INFO, "store-segments",
+		"segments=%u orphans=%" PRIu64 " cut=%" PRIu64 " missing=%" PRIu64
+		" damaged=%" PRIu64 " copied=%d",
+		report->segments, report->orphan_records, report->cut_bytes, report->missing_bytes,
+		report->damaged_records, report->copied);
+}
+
+static int open_segments(struct store *store, bool distrust, struct err *err)
+{
+	struct engine_identity id;
+	struct segments_report report = { 0 };
+	store->engine->class->identity(store->engine, &id);
+	struct segments_options options = { .files = store->seams->files,
+		.epoch = id.epoch,
+		.now_ms = store->seams->clock->wall_ms(store->seams->clock),
+		.committed = id.committed,
+		.distrust = distrust,
+		.read_only = store->read_only };
+	memcpy(options.store_id, id.store_id, sizeof(options.store_id));
+	store->segments = segments_open(&options, &report, err);
+	if (store->segments == NULL)
+		return -1;
+	log_segments(store, &report);
+	if (report.read_only)
+		become_read_only(store, &report.reason);
+	return 0;
+}
+
+static int open_files(struct store *store, struct err *err)
+{
+	struct files_seam *files = store->seams->files;
+	bool distrust = store->settings.distrust || distrust_is_marked(files);
+	if (store->settings.read_only) {
+		store->read_only = true;
+		fail(&store->read_only_why, ERR_READ_ONLY, "opened for reading");
+	}
+	if (!store->read_only && ledger_copy_finish(store->seams, err) < 0)
+		return -1;
+	if (distrust && !store->read_only)
+		distrust_ledger(store);
+	if (open_engine(store, err) < 0 || open_segments(store, distrust, err) < 0)
+		return -1;
+	struct err ignored = ERR_INIT;
+	if (!store->settings.read_only)
+		store->digests = digests_open(store->seams, distrust, &ignored);
+	if (distrust && !store->read_only && distrust_clear(files, &ignored) < 0)
+		become_read_only(store, &ignored);
+	store->spooler = spooler_new(files);
+	return 0;
+}
+
+/* ---- workers ---- */
+
+static struct worker *start(struct store *store, const char *name, bool (*step)(void *), void *arg)
+{
+	struct worker_spec spec = { .name = name, .step = step, .done = store_collect, .arg = arg };
+	return store->seams->executor->start(store->seams->executor, &spec);
+}
+
+static void start_workers(struct store *store)
+{
+	for (uint32_t i = 0; i <= store->n_readers; i++)
+		store->readings[i].store = store;
+	store->maintaining = &store->readings[store->n_readers];
+	store->writing.store = store;
+	store->writer = start(store, "writer", writer_step, &store->writing);
+	for (uint32_t i = 0; i < store->n_readers; i++)
+		store->readings[i].worker =
+			start(store, "reader", reading_step, &store->readings[i]);
+	store->maintaining->worker =
+		start(store, "maintainer", maintainer_step, store->maintaining);
+	store->maintainer = store->maintaining->worker;
+}
+
+static void stop_workers(struct store *store)
+{
+	struct executor_seam *executor = store->seams->executor;
+	if (store->writer)
+		executor->stop(&store->writer);
+	for (uint32_t i = 0; i <= store->n_readers; i++) {
+		struct reading *r = &store->readings[i];
+		if (r->worker)
+			executor->stop(&r->worker);
+		digest_reader_free(&r->digests);
+		segment_reader_free(&r->segments);
+		if (r->reader)
+			store->engine->class->reader_close(&r->reader);
+	}
+	store->maintainer = NULL;
+}
+
+/* ---- life ---- */
+
+static void init(struct store *store)
+{
+	store->seams->random->fill(store->seams->random, store->map_key, sizeof(store->map_key));
+	map_init(&store->sessions, store->map_key, 1 << 24);
+	map_init(&store->logs, store->map_key, 1 << 24);
+	map_init(&store->maildrops, store->map_key, 1 << 24);
+	job_queue_init(&store->to_write);
+	job_queue_init(&store->to_read);
+	job_queue_init(&store->to_maintain);
+	job_queue_init(&store->finished);
+	uint32_t n = store->settings.readers;
+	store->n_readers = n < 1 ? 1 : n > MAX_READERS ? MAX_READERS : n;
+	if (store->settings.message_bytes == 0 || store->settings.message_bytes > LIMIT_BODY_BYTES)
+		store->settings.message_bytes = LIMIT_BODY_BYTES;
+}
+
+struct store *store_new(const struct seams *seams, const struct store_settings *settings,
+	const struct log *log, struct err *err)
+{
+	struct store *store = xmalloc(sizeof(*store));
+	store->seams = seams;
+	store->settings = *settings;
+	store->log = *log;
+	store->lock_file = -1;
+	init(store);
+	if (take_lock(store, err) < 0 || open_files(store, err) < 0) {
+		store_free(&store);
+		return NULL;
+	}
+	start_workers(store);
+	return store;
+}
+
+void store_free(struct store **pstore)
+{
+	struct store *store = *pstore;
+	if (store == NULL)
+		return;
+	*pstore = NULL;
+	stop_workers(store);
+	while (store->peers) {
+		struct store_peer *peer = store->peers;
+		store_peer_remove(&peer);
+	}
+	job_queue_done(&store->to_write);
+	job_queue_done(&store->to_read);
+	job_queue_done(&store->to_maintain);
+	job_queue_done(&store->finished);
+	views_drop(store);
+	map_done(&store->sessions);
+	map_done(&store->logs);
+	map_done(&store->maildrops);
+	if (store->segments)
+		segments_close(&store->segments);
+	digests_close(&store->digests);
+	if (store->engine)
+		store->engine->class->close(&store->engine);
+	spooler_free(&store->spooler);
+	if (store->lock_file >= 0)
+		store->seams->files->close(store->seams->files, store->lock_file);
+	mem_wipe(store->settings.ticket_key, sizeof(store->settings.ticket_key));
+	free(store);
+}
+
+bool store_read_only(const struct store *store, struct err *ret_why)
+{
+	if (store->read_only && ret_why)
+		*ret_why = store->read_only_why;
+	return store->read_only;
+}
+
+bool store_is_idle(const struct store *store)
+{
+	if (store->under_way || store->views_waiting)
+		return false;
+	for (const struct store_peer *peer = store->peers; peer; peer = peer->next)
+		if (peer->jobs)
+			return false;
+	return true;
+}
+
+void store_ticket_key(struct store *store, const uint8_t key[STORE_TICKET_KEY_BYTES])
+{
+	memcpy(store->settings.ticket_key, key, STORE_TICKET_KEY_BYTES);
+}
+
+/* ---- the way back ---- */
+
+static void finish(struct store *store, struct job *job)
+{
+	store->under_way--;
+	if (job->txn && job->err.kind == ERR_NONE && job->txn->changes.n)
+		publish(store, job->txn);
+	if (job->class->always)
+		job->class->always(job);
+	if (job->peer == NULL)
+		job_free(job);
+	else if (job->err.kind != ERR_NONE)
+		job_answer_failed(job, &job->err);
+	else if (job->class->done == NULL || job->class->done(job))
+		peer_out(job->peer, job);
+}
+
+/* After a failed flush: not one answer more. */
+static void end(struct store *store)
+{
+	if (store->told_ended)
+		return;
+	store->told_ended = true;
+	struct log_text text;
+	log_event(&store->log, LOG_ERROR, "store-ended", "why=%s",
+		log_value(&text, str_from(err_log_text(&store->ended_why))));
+	if (store->settings.ended)
+		store->settings.ended(store->settings.arg, &store->ended_why);
+}
+
+void store_collect(void *arg)
+{
+	struct reading *r = arg;
+	struct store *store = r->store;
+	if (store->ended) {
+		end(store);
+		return;
+	}
+	struct job *job;
+	while ((job = job_queue_take(&store->finished, 1)) != NULL)
+		finish(store, job);
+	views_retry(store);
+}

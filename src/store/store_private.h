@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The inside of the store. Files and what they hold:
+ *
+ *     store.c       opening, closing, workers, collecting what they have done
+ *     job.c         jobs and their queues
+ *     writer.c      the writer's step: bodies, flush, rows, flush
+ *     reading.c     the readers' step, the maintainer's
+ *     publish.c     change logs of watched mailboxes, and telling watchers
+ *     peer.c        peers, the table of questions, output in turns
+ *     ask_*.c       one family of questions each
+ *     digests.c     the derived table of digests
+ *     ledger_copy.c the successor of a failed flush
+ *
+ * Loop and workers share nothing but jobs, which belong to one side at a time, and the engine,
+ * the segments and the digests, whose headers say who may call what.
+ */
+#ifndef CULVER_STORE_STORE_PRIVATE_H
+#define CULVER_STORE_STORE_PRIVATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "api/schemes.h"
+#include "base/buf.h"
+#include "base/map.h"
+#include "store/digests.h"
+#include "store/engine.h"
+#include "store/segment.h"
+#include "store/spool.h"
+#include "store/store.h"
+
+struct job;
+struct reading;
+
+/* ---- sessions and watches: loop ---- */
+
+struct store_session {
+	struct store_session *next, **link; /* of the peer */
+	struct store_peer *peer;
+	uint32_t number;
+	struct op_by by;
+	uint32_t service; /* enum service */
+	bool maildrop;    /* holds the account's maildrop lock */
+	struct watch *watches;
+};
+
+struct watch {
+	struct watch *next, **link;         /* of the session */
+	struct watch *log_next, **log_link; /* of the mailbox's log */
+	struct store_session *session;
+	struct mailbox_log *log;
+	bool told; /* mailbox_changed was sent, and the peer did not ask since */
+};
+
+struct logged {
+	uint64_t modseq;
+	bool expunged;
+	struct api_entry entry;
+};
+
+/* What happened to a mailbox while somebody watches it. It reaches back to `floor`. */
+struct mailbox_log {
+	uint64_t mailbox, account;
+	struct watch *watches;
+	uint32_t users;   /* views that are being read for a watcher */
+	struct vec items; /* struct logged, by modseq */
+	uint64_t floor;   /* UINT64_MAX: not known before the first view has been read */
+	uint64_t dropped; /* modseq of the newest that was dropped */
+	uint64_t latest;  /* of what was published since the log was made */
+	bool gone;
+	uint32_t uidnext;
+	uint32_t n_keywords;
+	char (*keywords)[LIMIT_KEYWORD_BYTES + 1]; /* LIMIT_KEYWORDS of them, or NULL */
+};
+
+/* ---- peers: loop ---- */
+
+struct upload;
+
+struct store_peer {
+	struct store_peer *next, **link; /* of the store */
+	struct store *store;
+	int class;
+	uint32_t instance;
+	struct store_replies replies;
+	struct log log;
+	struct store_session *sessions;
+	struct job *jobs;               /* all that are under way for it */
+	struct job *out, **out_end;     /* with frames to send, in turns */
+	struct job *waiting, **waiting_end; /* for room in held_bytes */
+	size_t n_jobs, n_sessions, n_watches, n_ranges;
+	size_t held_bytes;   /* what heavy answers hold, or are thought to hold */
+	size_t upload_bytes; /* memory of its uploads */
+	struct map uploads;  /* request -> struct upload */
+	struct map ranges;   /* request -> struct vec of struct api_range */
+	bool blocked;        /* a bulk frame was refused */
+	bool pumping;
+};
+
+/* ---- jobs: one side at a time ---- */
+
+enum produced {
+	PRODUCED_FRAME, /* *frame is to be sent, then `sent` */
+	PRODUCED_END,
+	PRODUCED_WORK /* the readers have to go on first */
+};
+
+struct job_class {
+	const char *name;
+	/* On a reader's thread; NULL: a write. Fills err. */
+	void (*work)(struct reading *, struct job *);
+	/* On the loop, when it has been worked on; the peer is there. Sends the answer, or returns
+	 * true: the answer is a series (produce). NULL: only a series. Not called after an error,
+	 * which is answered by `failed`. */
+	bool (*done)(struct job *);
+	/* The next frame of the series; sent() when it was taken. */
+	enum produced (*produce)(struct job *, struct frame *);
+	void (*sent)(struct job *);
+	/* On the loop in any case, peer or not, error or not, before done: counters and locks. */
+	void (*always)(struct job *);
+	size_t cost; /* bytes its answer may hold; 0: little */
+};
+
+struct landing_to {
+	uint64_t account, mailbox;
+	int64_t time_ms;
+	struct str prefix;
+};
+
+struct job {
+	struct job *next; /* of the queue it is in */
+	const struct job_class *class;
+	struct store *store;
+	struct store_peer *peer; /* loop only; NULL: gone */
+	struct job *peer_next, **peer_link;
+	uint32_t request;
+	uint32_t session; /* 0: none */
+	struct op_by by;
+	struct frame ask; /* the question; what it points at is in the arena */
+	struct arena arena;
+	struct err err;
+	size_t held; /* of the peer's held_bytes */
+
+	/* writes */
+	struct txn *txn;
+	struct spool *spool;
+	struct record_recipient *recipients; /* in the arena; one for each landing */
+	size_t n_recipients;
+	struct str digest;    /* of the body */
+	uint64_t digest_body; /* whose digest it is, when there is no spool */
+
+	/* results of reads, and how far the series is */
+	struct vec items, more_items, keywords;
+	struct mailbox_row *mailbox;
+	struct account_row *account;
+	struct buf bytes;
+	uint64_t size;
+	uint64_t noted;        /* store->endings at the begin */
+	struct mailbox_log *log; /* view: is being read for a watcher */
+	size_t at, step, worked;
+	bool finished;
+};
+
+struct job_queue {
+	pthread_mutex_t lock;
+	struct job *first, **end;
+	size_t n;
+};
+void job_queue_init(struct job_queue *q);
+void job_queue_done(struct job_queue *q); /* frees what is left */
+void job_queue_put(struct job_queue *q, struct job *job);
+/* Up to `max` jobs, linked by next; NULL: none. */
+struct job *job_queue_take(struct job_queue *q, size_t max);
+
+/* A job for a question; NULL: the peer has too many, and was told so. */
+struct job *job_new(struct store_peer *peer, const struct job_class *class, uint32_t request,
+	const struct frame *frame);
+/* One that nobody waits for. */
+struct job *job_new_own(struct store *store, const struct job_class *class);
+void job_free(struct job *job);
+/* Copies a string of the question into the job; false: it does not fit. */
+bool job_keep(struct job *job, struct str *s) MUST_CHECK;
+/* To the readers, or (heavy ones) as soon as the peer's answers leave room. */
+void job_read(struct job *job);
+/* To the writer. ERR_READ_ONLY is answered at once. */
+void job_write(struct job *job);
+void job_answer(struct job *job, const struct frame *frame);
+void job_answer_done(struct job *job);
+void job_answer_failed(struct job *job, const struct err *err);
+
+/* ---- workers ---- */
+
+struct reading {
+	struct store *store;
+	struct worker *worker;
+	struct reader *reader;
+	struct segment_reader *segments;
+	struct digest_reader *digests;
+	atomic_bool busy;
+};
+
+enum { MAX_READERS = 16 };
+
+struct store {
+	const struct seams *seams;
+	struct store_settings settings;
+	struct log log;
+	int lock_file;
+	struct engine *engine;
+	struct segments *segments;
+	struct spooler *spooler;
+	struct digests *digests;
+	bool read_only;
+	struct err read_only_why;
+	uint8_t map_key[16];
+
+	/* loop */
+	struct store_peer *peers;
+	struct map sessions;  /* number -> struct store_session */
+	struct map logs;      /* mailbox -> struct mailbox_log */
+	struct map maildrops; /* account -> struct store_session */
+	struct job *views_waiting;
+	uint32_t last_session;
+	uint64_t endings;   /* how often sessions were ended by an account's change */
+	uint64_t under_way; /* jobs that workers have */
+	bool told_ended;
+
+	/* shared */
+	struct job_queue to_write, to_read, to_maintain, finished;
+	struct worker *writer, *maintainer;
+	struct reading writing;                   /* only its store is used */
+	struct reading readings[MAX_READERS + 1]; /* the last is the maintainer's */
+	struct reading *maintaining;
+	uint32_t n_readers;
+	atomic_bool ended;
+	struct err ended_why; /* written before `ended`, read after */
+	_Atomic uint64_t commits;
+};
+
+/* writer.c, reading.c */
+bool writer_step(void *arg);
+bool reading_step(void *arg);
+bool maintainer_step(void *arg);
+/* A flush failed. From any worker. */
+void store_end(struct store *store, const struct err *why);
+/* store.c: takes back what workers have done. */
+void store_collect(void *arg);
+
+/* publish.c */
+void publish(struct store *store, const struct txn *txn);
+struct mailbox_log *log_get(struct store *store, uint64_t mailbox, uint64_t account);
+void log_release(struct store *store, struct mailbox_log *log);
+void log_view_was_read(struct mailbox_log *log, uint64_t modseq, uint32_t uidnext,
+	const struct vec *keywords);
+/* NULL and err: too many watches. */
+struct watch *watch_add(struct store_session *session, uint64_t mailbox, struct err *err);
+struct watch *watch_find(const struct store_session *session, uint64_t mailbox);
+void watch_remove(struct watch *watch);
+void watch_tell(struct watch *watch, bool gone);
+/* Changes after `since`, one for each UID: into the job's items (entries) and more_items
+ * (expunged UIDs). ERR_LIMIT: the log does not reach back. */
+int log_changes(const struct mailbox_log *log, uint64_t since, struct vec *entries,
+	struct vec *expunged, struct err *err);
+
+/* ask_view.c: views that were read ahead of what is published */
+void views_retry(struct store *store);
+void views_drop(struct store *store);
+
+/* peer.c */
+void peer_send(struct store_peer *peer, uint32_t request, const struct frame *frame);
+void peer_fail(struct store_peer *peer, uint32_t request, const struct err *err);
+void peer_refuse(struct store_peer *peer, uint32_t request, enum frame_type type,
+	const struct err *err);
+void peer_pump(struct store_peer *peer);
+void peer_out(struct store_peer *peer, struct job *job);
+void peer_start_waiting(struct store_peer *peer);
+struct store_session *session_find(const struct store_peer *peer, uint32_t number);
+struct store_session *session_add(struct store_peer *peer, const struct op_by *by, uint32_t service);
+void session_remove(struct store_session *session);
+/* Every session of an account ends, and its peers are told. */
+void sessions_end(struct store *store, uint64_t account);
+/* Takes the ranges that were sent for a request; false: none. The caller owns the vec. */
+bool peer_take_ranges(struct store_peer *peer, uint32_t request, struct vec *ret);
+
+/* ask_*.c: what the table in peer.c names */
+typedef void (*ask_function)(
+	struct store_peer *, struct store_session *, uint32_t request, const struct frame *);
+#define ASK(name)                                                                                  \
+	void name(struct store_peer *peer, struct store_session *session, uint32_t request,        \
+		const struct frame *frame)
+ASK(ask_ping);
+ASK(ask_resolve);
+ASK(ask_credentials);
+ASK(ask_upload_open);
+ASK(ask_upload_bytes);
+ASK(ask_upload_digest);
+ASK(ask_upload_to);
+ASK(ask_upload_into);
+ASK(ask_upload_commit);
+ASK(ask_upload_abort);
+ASK(ask_session_open);
+ASK(ask_session_close);
+ASK(ask_owns_address);
+ASK(ask_lock_maildrop);
+ASK(ask_mailbox_list);
+ASK(ask_mailbox_status);
+ASK(ask_mailbox_create);
+ASK(ask_mailbox_delete);
+ASK(ask_mailbox_rename);
+ASK(ask_mailbox_subscribe);
+ASK(ask_view_open);
+ASK(ask_view_changes);
+ASK(ask_view_close);
+ASK(ask_message_read);
+ASK(ask_digest_read);
+ASK(ask_digest_put);
+ASK(ask_uids);
+ASK(ask_set_flags);
+ASK(ask_copy);
+ASK(ask_expunge);
+ASK(ask_account_add);
+ASK(ask_account_password);
+ASK(ask_account_remove);
+ASK(ask_account_set);
+ASK(ask_account_list);
+ASK(ask_domain_add);
+ASK(ask_domain_remove);
+ASK(ask_domain_set);
+ASK(ask_domain_list);
+ASK(ask_alias_add);
+ASK(ask_alias_remove);
+ASK(ask_alias_list);
+ASK(ask_store_check);
+ASK(ask_store_status);
+void upload_free(struct store_peer *peer, struct upload *upload);
+
+#endif

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The writer: takes everything that waits, appends the bodies, flushes them once, runs the rows as
+ * one group, which is the second flush, and hands all of it back to be answered. So the more there
+ * is to do the cheaper each of it is.
+ */
+#include "store/store_private.h"
+
+#include "store/distrust.h"
+
+void store_end(struct store *store, const struct err *why)
+{
+	static pthread_mutex_t once = PTHREAD_MUTEX_INITIALIZER;
+	pthread_mutex_lock(&once);
+	if (!store->ended) {
+		distrust_mark(store->seams->files);
+		store->ended_why = *why;
+		store->ended = true;
+	}
+	pthread_mutex_unlock(&once);
+}
+
+/* ---- bodies ---- */
+
+/* The engine's operations get what the append said: op 0 is the body's row, then one landing for
+ * each recipient. */
+static void fill_in(struct job *job, const struct blob_ref *ref, const uint32_t *prefix_at)
+{
+	struct op *body = txn_op(job->txn, 0);
+	body->body.place = (struct body_place){ .ref = *ref, .size = spool_length(job->spool) };
+	memcpy(body->body.place.sha256, spool_sha256(job->spool), 32);
+	for (size_t i = 0; i < job->n_recipients; i++) {
+		struct op *op = txn_op(job->txn, i + 1);
+		op->land.body = ref->id;
+		op->land.prefix_at = prefix_at[i];
+	}
+}
+
+static void append(struct store *store, struct job *job)
+{
+	uint32_t prefix_at[LIMIT_RECORD_RECIPIENTS];
+	struct blob_ref ref;
+	if (segments_append(store->segments, job->spool, job->recipients, job->n_recipients, &ref,
+		    prefix_at, &job->err) == 0)
+		fill_in(job, &ref, prefix_at);
+}
+
+/* A failed append that was no refusal takes the whole batch with it (segment.h): all of it is
+ * answered as failed for now. */
+static void fail_bodies(struct job *jobs, const struct err *why)
+{
+	for (struct job *job = jobs; job; job = job->next)
+		if (job->spool && job->err.kind == ERR_NONE)
+			job->err = *why;
+}
+
+static bool write_bodies(struct store *store, struct job *jobs)
+{
+	struct err why = ERR_INIT;
+	for (struct job *job = jobs; job; job = job->next) {
+		if (job->spool == NULL)
+			continue;
+		append(store, job);
+		if (job->err.kind != ERR_NONE && job->err.kind != ERR_LIMIT) {
+			why = job->err;
+			fail_bodies(jobs, &why);
+			break;
+		}
+	}
+	if (segments_flush(store->segments, &why) < 0)
+		fail_bodies(jobs, &why);
+	if (!segments_must_end(store->segments))
+		return true;
+	store_end(store, &why);
+	return false;
+}
+
+/* ---- rows ---- */
+
+static void write_digests(struct store *store, struct job *jobs)
+{
+	bool any = false;
+	for (struct job *job = jobs; job; job = job->next) {
+		if (job->err.kind != ERR_NONE || job->digest.n == 0)
+			continue;
+		if (!any)
+			digests_begin(store->digests);
+		any = true;
+		uint64_t body = job->spool ? txn_op(job->txn, 0)->body.place.ref.id
+					   : job->digest_body;
+		digests_put(store->digests, body, job->digest);
+	}
+	if (any)
+		digests_end(store->digests);
+}
+
+static bool write_rows(struct store *store, struct job *jobs)
+{
+	struct txn *txns[LIMIT_GROUP_TRANSACTIONS];
+	size_t n = 0;
+	struct err why = ERR_INIT;
+	for (struct job *job = jobs; job; job = job->next)
+		if (job->txn && job->err.kind == ERR_NONE)
+			txns[n++] = job->txn;
+	if (n == 0)
+		return true;
+	if (store->engine->class->run(store->engine, txns, n, &why) < 0) {
+		store_end(store, &why);
+		return false;
+	}
+	store->commits += n;
+	for (struct job *job = jobs; job; job = job->next)
+		if (job->txn && job->err.kind == ERR_NONE)
+			job->err = job->txn->err;
+	return true;
+}
+
+bool writer_step(void *arg)
+{
+	struct reading *writing = arg;
+	struct store *store = writing->store;
+	if (store->ended)
+		return false;
+	struct job *jobs = job_queue_take(&store->to_write, LIMIT_GROUP_TRANSACTIONS);
+	if (jobs == NULL)
+		return false;
+	bool going_on = write_bodies(store, jobs);
+	if (going_on) {
+		write_digests(store, jobs);
+		going_on = write_rows(store, jobs);
+	}
+	/* After a failed flush nothing is answered; the jobs still go home to be freed. */
+	for (struct job *job = jobs, *next; job; job = next) {
+		next = job->next;
+		job_queue_put(&store->finished, job);
+	}
+	store->seams->executor->notify(store->writer);
+	if (going_on && store->engine->class->checkpoint_due(store->engine))
+		store->seams->executor->wake(store->maintainer);
+	return going_on;
+}
