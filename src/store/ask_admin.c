@@ -122,9 +122,8 @@ ASK(ask_account_set)
 	change(job, good, &err);
 }
 
-static void domain_change(
-	struct store_peer *peer, uint32_t request, const struct frame *frame, enum op_kind kind,
-	struct str name, struct str catch_all)
+static void domain_change(struct store_peer *peer, uint32_t request, const struct frame *frame,
+	enum op_kind kind, struct str name, struct str catch_all)
 {
 	struct err err = ERR_INIT;
 	struct op *op;
@@ -401,8 +400,8 @@ static void check_work(struct reading *r, struct job *job)
 		return;
 	do {
 		c.turn = 0;
-		if (engine->body_each(r->reader, c.last_body, BODIES_A_TURN, check_body, &c,
-			    &job->err) < 0)
+		if (engine->body_each(
+			    r->reader, c.last_body, BODIES_A_TURN, check_body, &c, &job->err) < 0)
 			return;
 	} while (c.turn == BODIES_A_TURN);
 	if (engine->counts(r->reader, &counts, &job->err) < 0)
@@ -418,8 +417,8 @@ static bool check_done(struct job *job)
 {
 	VEC_EACH (struct finding, finding, &job->items)
 		peer_send(job->peer, job->request,
-			&(struct frame){ .type = FRAME_CHECK_FINDING,
-				.check_finding.text = finding->text });
+			&(struct frame){
+				.type = FRAME_CHECK_FINDING, .check_finding.text = finding->text });
 	struct frame answer = { .type = FRAME_CHECK_DONE, .check_done = job->ask.check_done };
 	job_answer(job, &answer);
 	return false;

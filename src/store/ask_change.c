@@ -72,8 +72,8 @@ static struct job *change_new(struct store_peer *peer, const struct store_sessio
 	}
 	job->txn = txn_new();
 	txn_add(job->txn, kind)->by = session->by;
-	struct api_range *kept =
-		arena_array(&job->txn->arena, ranges.n + 1, sizeof(struct api_range));
+	struct api_range *kept = arena_array(
+		&job->txn->arena, ranges.n + 1, sizeof(struct api_range));
 	if (ranges.n)
 		memcpy(kept, ranges.p, ranges.n * sizeof(*kept));
 	*ret_uids = (struct api_range_list){ kept, ranges.n };
@@ -86,8 +86,8 @@ static void make_ranges(struct job *job, const struct vec *uids)
 {
 	vec_init(&job->items, sizeof(struct api_range), LIMIT_CHANGED_ENTRIES);
 	VEC_EACH (uint32_t, uid, uids) {
-		struct api_range *last =
-			job->items.n ? vec_at(&job->items, job->items.n - 1) : NULL;
+		struct api_range *last = job->items.n ? vec_at(&job->items, job->items.n - 1)
+						      : NULL;
 		if (last && last->high + 1 == *uid)
 			last->high = *uid;
 		else
@@ -131,8 +131,7 @@ ASK(ask_set_flags)
 	const struct frame_set_flags *ask = &frame->set_flags;
 	struct api_range_list uids;
 	struct err err = ERR_INIT;
-	struct job *job =
-		change_new(peer, session, &change_class, request, frame, OP_FLAGS, &uids);
+	struct job *job = change_new(peer, session, &change_class, request, frame, OP_FLAGS, &uids);
 	if (job == NULL)
 		return;
 	struct op *op = txn_op(job->txn, 0);
@@ -154,8 +153,8 @@ ASK(ask_expunge)
 {
 	const struct frame_expunge *ask = &frame->expunge;
 	struct api_range_list uids;
-	struct job *job =
-		change_new(peer, session, &change_class, request, frame, OP_EXPUNGE, &uids);
+	struct job *job = change_new(
+		peer, session, &change_class, request, frame, OP_EXPUNGE, &uids);
 	if (job == NULL)
 		return;
 	txn_op(job->txn, 0)->expunge = (struct op_expunge){

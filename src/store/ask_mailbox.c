@@ -27,8 +27,8 @@ static enum produced mailboxes_produce(struct job *job, struct frame *frame)
 		return PRODUCED_END;
 	job->step = fitting(job);
 	*frame = (struct frame){ .type = FRAME_MAILBOXES,
-		.mailboxes = { .mailboxes = { job->step ? vec_at(&job->items, job->at) : NULL,
-					job->step },
+		.mailboxes = {
+			.mailboxes = { job->step ? vec_at(&job->items, job->at) : NULL, job->step },
 			.last = job->at + job->step == job->items.n } };
 	return PRODUCED_FRAME;
 }
@@ -79,8 +79,8 @@ static void status_work(struct reading *r, struct job *job)
 {
 	struct mailbox_row row;
 	init_items(job);
-	if (r->reader->class->mailbox_by_name(r->reader, job->by.account,
-		    job->ask.mailbox_status.name, &row, &job->err) == 0)
+	if (r->reader->class->mailbox_by_name(
+		    r->reader, job->by.account, job->ask.mailbox_status.name, &row, &job->err) == 0)
 		add_mailbox(job, &row.status);
 }
 
@@ -139,8 +139,7 @@ static void change(struct store_peer *peer, const struct store_session *session,
 	const struct frame *frame, enum op_kind kind, struct op_mailbox values)
 {
 	struct err err = ERR_INIT;
-	const struct job_class *class =
-		kind == OP_MAILBOX_CREATE ? &create_class : &change_class;
+	const struct job_class *class = kind == OP_MAILBOX_CREATE ? &create_class : &change_class;
 	struct job *job = job_new(peer, class, request, frame);
 	if (job == NULL)
 		return;

@@ -19,13 +19,13 @@ static int read_prefix(struct reading *r, struct job *job, const struct entry_pl
 	char prefix[LIMIT_PREFIX_BYTES];
 	if (offset >= place->prefix_size || *length == 0)
 		return 0;
-	ssize_t n = segment_read_prefix(r->segments, &place->body.ref, place->prefix_at, prefix,
-		sizeof(prefix), &job->err);
+	ssize_t n = segment_read_prefix(
+		r->segments, &place->body.ref, place->prefix_at, prefix, sizeof(prefix), &job->err);
 	if (n < 0)
 		return -1;
 	if ((size_t)n != place->prefix_size)
-		return fail_log(&job->err, ERR_CORRUPT, "body %" PRIu64 ": a prefix has another size",
-			place->body.ref.id);
+		return fail_log(&job->err, ERR_CORRUPT,
+			"body %" PRIu64 ": a prefix has another size", place->body.ref.id);
 	struct str part = str_sub(str_make(prefix, (size_t)n), offset, *length);
 	buf_adds(&job->bytes, part);
 	*length -= part.n;
@@ -38,8 +38,8 @@ static int read_body(struct reading *r, struct job *job, const struct entry_plac
 	while (length > 0 && offset < place->body.size) {
 		char *p = buf_reserve(&job->bytes, length);
 		ssize_t n = p == NULL ? -1
-				      : segment_read(r->segments, &place->body.ref, offset, p, length,
-						&job->err);
+				      : segment_read(r->segments, &place->body.ref, offset, p,
+						length, &job->err);
 		if (n < 0)
 			return -1;
 		if (n == 0)
@@ -59,8 +59,8 @@ static void bytes_work(struct reading *r, struct job *job)
 	const struct frame_message_read *ask = &job->ask.message_read;
 	struct entry_place place;
 	size_t length = ask->length > BYTES_A_FRAME ? BYTES_A_FRAME : ask->length;
-	if (r->reader->class->entry(r->reader, job->by.account, ask->mailbox, ask->uid, &place,
-		    &job->err) < 0)
+	if (r->reader->class->entry(
+		    r->reader, job->by.account, ask->mailbox, ask->uid, &place, &job->err) < 0)
 		return;
 	job->size = place.prefix_size + place.body.size;
 	if (read_prefix(r, job, &place, ask->offset, &length) < 0)
@@ -111,8 +111,7 @@ static int read_one(struct reading *r, struct job *job, uint32_t uid)
 	struct entry_place place;
 	struct err err = ERR_INIT;
 	uint64_t mailbox = job->ask.digest_read.mailbox;
-	if (r->reader->class->entry(
-		    r->reader, job->by.account, mailbox, uid, &place, &err) == 0) {
+	if (r->reader->class->entry(r->reader, job->by.account, mailbox, uid, &place, &err) == 0) {
 		d.prefix_size = place.prefix_size;
 		digest_read(r->digests, place.body.ref.id, &job->bytes);
 	} else if (err.kind != ERR_NOT_FOUND && err.kind != ERR_CORRUPT) {
@@ -150,7 +149,8 @@ static enum produced digests_produce(struct job *job, struct frame *frame)
 	*frame = (struct frame){ .type = FRAME_DIGEST_IS,
 		.digest_is = { .uid = d->uid,
 			.prefix_size = d->prefix_size,
-			.digest = str_sub(buf_str(&job->bytes), d->at + (size_t)job->noted, job->step),
+			.digest = str_sub(
+				buf_str(&job->bytes), d->at + (size_t)job->noted, job->step),
 			.more = more,
 			.last = !more && read_all && job->at + 1 == job->items.n } };
 	return PRODUCED_FRAME;
@@ -205,8 +205,8 @@ static void put_work(struct reading *r, struct job *job)
 {
 	const struct frame_digest_put *ask = &job->ask.digest_put;
 	struct entry_place place;
-	if (r->reader->class->entry(r->reader, job->by.account, ask->mailbox, ask->uid, &place,
-		    &job->err) == 0)
+	if (r->reader->class->entry(
+		    r->reader, job->by.account, ask->mailbox, ask->uid, &place, &job->err) == 0)
 		job->digest_body = place.body.ref.id;
 }
 

@@ -63,9 +63,8 @@ static void resolve_work(struct reading *r, struct job *job)
 
 static bool resolve_done(struct job *job)
 {
-	job_answer(job,
-		&(struct frame){ .type = FRAME_RESOLVED,
-			.resolved.targets = { (void *)job->items.p, job->items.n } });
+	job_answer(job, &(struct frame){ .type = FRAME_RESOLVED,
+				.resolved.targets = { (void *)job->items.p, job->items.n } });
 	return false;
 }
 
@@ -101,14 +100,13 @@ static void credentials_work(struct reading *r, struct job *job)
 static bool credentials_done(struct job *job)
 {
 	const struct account_row *a = job->account;
-	job_answer(job,
-		&(struct frame){ .type = FRAME_CREDENTIALS,
-			.credentials = { .account = a->id,
-				.epoch = a->epoch,
-				.address = str_from(a->address),
-				.verifier = str_from(a->verifier),
-				.services = a->services,
-				.active = a->active } });
+	job_answer(job, &(struct frame){ .type = FRAME_CREDENTIALS,
+				.credentials = { .account = a->id,
+					.epoch = a->epoch,
+					.address = str_from(a->address),
+					.verifier = str_from(a->verifier),
+					.services = a->services,
+					.active = a->active } });
 	return false;
 }
 
@@ -164,15 +162,14 @@ static bool session_done(struct job *job)
 		return false;
 	}
 	struct store_session *s = session_add(peer, &job->by, (uint32_t)job->size);
-	job_answer(job,
-		&(struct frame){ .type = FRAME_SESSION_IS,
-			.session_is = { .session = s->number,
-				.account = a->id,
-				.address = str_from(a->address),
-				.pop3_retention = a->pop3_retention,
-				.pop3_expire_days = a->pop3_expire_days,
-				.quota_bytes = a->quota_bytes,
-				.used_bytes = a->used_bytes } });
+	job_answer(job, &(struct frame){ .type = FRAME_SESSION_IS,
+				.session_is = { .session = s->number,
+					.account = a->id,
+					.address = str_from(a->address),
+					.pop3_retention = a->pop3_retention,
+					.pop3_expire_days = a->pop3_expire_days,
+					.quota_bytes = a->quota_bytes,
+					.used_bytes = a->used_bytes } });
 	return false;
 }
 

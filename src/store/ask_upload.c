@@ -66,7 +66,7 @@ ASK(ask_upload_open)
 	struct err err = ERR_INIT;
 	struct store *store = peer->store;
 	if (find(peer, request) || peer->uploads.n >= LIMIT_PEER_UPLOADS) {
-		fail(&err, find(peer, request) ? ERR_STATE : ERR_LIMIT, "too many uploads");
+		fail(&err, find(peer, request) ? ERR_NOT_NOW : ERR_LIMIT, "too many uploads");
 		peer_fail(peer, request, &err);
 		return;
 	}
@@ -198,8 +198,8 @@ ASK(ask_upload_abort)
 
 static bool delivered(struct job *job)
 {
-	struct api_landing *landings =
-		arena_array(&job->arena, job->n_recipients + 1, sizeof(*landings));
+	struct api_landing *landings = arena_array(
+		&job->arena, job->n_recipients + 1, sizeof(*landings));
 	struct log_text msg;
 	log_value(&msg, job->ask.upload_commit.message_id);
 	for (size_t i = 0; landings && i < job->n_recipients; i++) {
@@ -236,14 +236,13 @@ static int fill_job(struct job *job, struct upload *u, struct err *err)
 	u->spool = NULL;
 	u->txn = NULL;
 	job->n_recipients = u->given.n;
-	job->recipients =
-		arena_array(&job->arena, u->given.n + 1, sizeof(struct record_recipient));
+	job->recipients = arena_array(&job->arena, u->given.n + 1, sizeof(struct record_recipient));
 	job->digest = u->digest.full ? STR_NONE : buf_str(&u->digest);
 	if (job->recipients == NULL || !job_keep(job, &job->digest) ||
 		!job_keep(job, &job->ask.upload_commit.message_id))
 		return fail(err, ERR_LIMIT, "the message is too large");
 	if (u->given.n == 0)
-		return fail(err, ERR_STATE, "the message has no recipients");
+		return fail(err, ERR_NOT_NOW, "the message has no recipients");
 	memcpy(job->recipients, u->given.p, u->given.n * u->given.size);
 	if (spool_finish(job->spool, err) < 0)
 		return -1;
@@ -262,7 +261,7 @@ ASK(ask_upload_commit)
 		return;
 	}
 	if (u == NULL) {
-		fail(&err, ERR_STATE, "there is no such upload");
+		fail(&err, ERR_NOT_NOW, "there is no such upload");
 		peer_fail(peer, request, &err);
 		return;
 	}

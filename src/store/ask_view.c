@@ -263,8 +263,8 @@ ASK(ask_view_open)
 		.sent = items_sent,
 		.cost = LIMIT_PEER_ANSWER_BYTES / 8 };
 	struct err err = ERR_INIT;
-	struct mailbox_log *log =
-		log_get(peer->store, frame->view_open.mailbox, session->by.account);
+	struct mailbox_log *log = log_get(
+		peer->store, frame->view_open.mailbox, session->by.account);
 	if (log == NULL) {
 		fail(&err, ERR_NOT_FOUND, "no such mailbox");
 		peer_fail(peer, request, &err);

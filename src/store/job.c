@@ -142,7 +142,8 @@ void job_read(struct job *job)
 		to_readers(job);
 		return;
 	}
-	if (peer->waiting || (peer->held_bytes && peer->held_bytes + cost > LIMIT_PEER_ANSWER_BYTES)) {
+	if (peer->waiting ||
+		(peer->held_bytes && peer->held_bytes + cost > LIMIT_PEER_ANSWER_BYTES)) {
 		job->next = NULL;
 		*peer->waiting_end = job;
 		peer->waiting_end = &job->next;

@@ -113,9 +113,8 @@ static int flush(struct files_seam *files, struct err *err)
 
 static int remove_copy(struct files_seam *files, struct err *err)
 {
-	static const char *const names[] = {
-		"ledger.tmp", "ledger.tmp-wal", "ledger.tmp-shm", "ledger.tmp-journal"
-	};
+	static const char *const names[] = { "ledger.tmp", "ledger.tmp-wal", "ledger.tmp-shm",
+		"ledger.tmp-journal" };
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (remove_file(files, names[i], err) < 0)
 			return -1;

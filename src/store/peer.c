@@ -79,11 +79,12 @@ static const struct question *question_of(enum frame_type type)
 }
 
 /* Every frame of a session begins with its number, so it can be read by any of their names. */
-_Static_assert(offsetof(struct frame, session_close.session) == offsetof(struct frame, copy.session) &&
-		       offsetof(struct frame, session_close.session) ==
-			       offsetof(struct frame, upload_into.session) &&
-		       offsetof(struct frame, session_close.session) ==
-			       offsetof(struct frame, digest_put.session),
+_Static_assert(
+	offsetof(struct frame, session_close.session) == offsetof(struct frame, copy.session) &&
+		offsetof(struct frame, session_close.session) ==
+			offsetof(struct frame, upload_into.session) &&
+		offsetof(struct frame, session_close.session) ==
+			offsetof(struct frame, digest_put.session),
 	"the session's number comes first");
 
 bool store_peer_frame(struct store_peer *peer, uint32_t request, const struct frame *frame)
@@ -195,11 +196,12 @@ void peer_send(struct store_peer *peer, uint32_t request, const struct frame *fr
 
 void peer_fail(struct store_peer *peer, uint32_t request, const struct err *err)
 {
-	struct str text = str_from(err->public_text[0] ? err->public_text : err_sentence(err->kind));
+	struct str text = str_from(
+		err->public_text[0] ? err->public_text : err_sentence(err->kind));
 	if (err->log_text[0]) {
 		struct log_text value;
-		log_event(&peer->log, LOG_WARN, "store-failed", "request=%u kind=%s why=%s", request,
-			err_name(err->kind), log_value(&value, str_from(err->log_text)));
+		log_event(&peer->log, LOG_WARN, "store-failed", "request=%u kind=%s why=%s",
+			request, err_name(err->kind), log_value(&value, str_from(err->log_text)));
 	}
 	peer_send(peer, request,
 		&(struct frame){ .type = FRAME_FAILED,
@@ -207,8 +209,8 @@ void peer_fail(struct store_peer *peer, uint32_t request, const struct err *err)
 }
 
 /* Frames that ask nothing get no `failed`: what goes with a question is answered there. */
-void peer_refuse(struct store_peer *peer, uint32_t request, enum frame_type type,
-	const struct err *err)
+void peer_refuse(
+	struct store_peer *peer, uint32_t request, enum frame_type type, const struct err *err)
 {
 	struct vec ranges;
 	if (peer_take_ranges(peer, request, &ranges))

@@ -107,7 +107,8 @@ static int deliver_newest(const struct mailbox_log *log, const struct vec *posit
 {
 	for (size_t i = 0; i < positions->n; i++) {
 		const struct position *p = vec_at(positions, i);
-		if (i + 1 < positions->n && ((const struct position *)vec_at(positions, i + 1))->uid == p->uid)
+		if (i + 1 < positions->n &&
+			((const struct position *)vec_at(positions, i + 1))->uid == p->uid)
 			continue; /* there is a newer one for this UID */
 		const struct logged *item = vec_at(&log->items, p->at);
 		if (!(item->expunged ? vec_push(expunged, &item->entry.uid)

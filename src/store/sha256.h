@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * SHA-256 (FIPS 180-4) by OpenSSL, with contexts that are used again. (A file of its own because
- * OpenSSL's headers and base/err.h both have a name ERR_STATE.)
+ * OpenSSL's headers and base/err.h both have a name ERR_NOT_NOW.)
  */
 #ifndef CULVER_STORE_SHA256_H
 #define CULVER_STORE_SHA256_H

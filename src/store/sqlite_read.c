@@ -285,7 +285,8 @@ int sqlite_entry(struct reader *r, uint64_t account, uint64_t mailbox, uint32_t 
 	struct entry_place *ret, struct err *err)
 {
 	struct sqlite_reader *c = sqlite_reader_of(r);
-	sqlite3_stmt *st = sql_bound(c, SQL_ENTRY_PLACE, "iii", (int64_t)mailbox, (int64_t)uid, (int64_t)account);
+	sqlite3_stmt *st = sql_bound(
+		c, SQL_ENTRY_PLACE, "iii", (int64_t)mailbox, (int64_t)uid, (int64_t)account);
 	if (one(c, st, "no such message", err) < 0)
 		return -1;
 	*ret = (struct entry_place){

@@ -128,10 +128,10 @@ static void start_workers(struct store *store)
 	store->writing.store = store;
 	store->writer = start(store, "writer", writer_step, &store->writing);
 	for (uint32_t i = 0; i < store->n_readers; i++)
-		store->readings[i].worker =
-			start(store, "reader", reading_step, &store->readings[i]);
-	store->maintaining->worker =
-		start(store, "maintainer", maintainer_step, store->maintaining);
+		store->readings[i].worker = start(
+			store, "reader", reading_step, &store->readings[i]);
+	store->maintaining->worker = start(
+		store, "maintainer", maintainer_step, store->maintaining);
 	store->maintainer = store->maintaining->worker;
 }
 

@@ -86,8 +86,8 @@ struct store_peer {
 	struct store_replies replies;
 	struct log log;
 	struct store_session *sessions;
-	struct job *jobs;               /* all that are under way for it */
-	struct job *out, **out_end;     /* with frames to send, in turns */
+	struct job *jobs;                   /* all that are under way for it */
+	struct job *out, **out_end;         /* with frames to send, in turns */
 	struct job *waiting, **waiting_end; /* for room in held_bytes */
 	size_t n_jobs, n_sessions, n_watches, n_ranges;
 	size_t held_bytes;   /* what heavy answers hold, or are thought to hold */
@@ -156,7 +156,7 @@ struct job {
 	struct account_row *account;
 	struct buf bytes;
 	uint64_t size;
-	uint64_t noted;        /* store->endings at the begin */
+	uint64_t noted;          /* store->endings at the begin */
 	struct mailbox_log *log; /* view: is being read for a watcher */
 	size_t at, step, worked;
 	bool finished;
@@ -251,8 +251,8 @@ void store_collect(void *arg);
 void publish(struct store *store, const struct txn *txn);
 struct mailbox_log *log_get(struct store *store, uint64_t mailbox, uint64_t account);
 void log_release(struct store *store, struct mailbox_log *log);
-void log_view_was_read(struct mailbox_log *log, uint64_t modseq, uint32_t uidnext,
-	const struct vec *keywords);
+void log_view_was_read(
+	struct mailbox_log *log, uint64_t modseq, uint32_t uidnext, const struct vec *keywords);
 /* NULL and err: too many watches. */
 struct watch *watch_add(struct store_session *session, uint64_t mailbox, struct err *err);
 struct watch *watch_find(const struct store_session *session, uint64_t mailbox);
@@ -270,13 +270,14 @@ void views_drop(struct store *store);
 /* peer.c */
 void peer_send(struct store_peer *peer, uint32_t request, const struct frame *frame);
 void peer_fail(struct store_peer *peer, uint32_t request, const struct err *err);
-void peer_refuse(struct store_peer *peer, uint32_t request, enum frame_type type,
-	const struct err *err);
+void peer_refuse(
+	struct store_peer *peer, uint32_t request, enum frame_type type, const struct err *err);
 void peer_pump(struct store_peer *peer);
 void peer_out(struct store_peer *peer, struct job *job);
 void peer_start_waiting(struct store_peer *peer);
 struct store_session *session_find(const struct store_peer *peer, uint32_t number);
-struct store_session *session_add(struct store_peer *peer, const struct op_by *by, uint32_t service);
+struct store_session *session_add(
+	struct store_peer *peer, const struct op_by *by, uint32_t service);
 void session_remove(struct store_session *session);
 /* Every session of an account ends, and its peers are told. */
 void sessions_end(struct store *store, uint64_t account);
