@@ -5,8 +5,8 @@
  *     sandbox_confine   before threads exist and before anything is served: no_new_privs, no core
  *                       dumps and no ptrace by equals, resource limits, the directory (Landlock; as
  *                       root also chroot), the user (as root)
- *     sandbox_close     when all is set up: seccomp for every thread. What is not named in the row
- *                       ends the process.
+ *     sandbox_close     when all is set up: seccomp for every thread. What is not in the row's
+ * groups ends the process (looking at files by name is refused with EACCES).
  *
  * Where the kernel lacks Landlock or PR_SET_MDWE the step is skipped and the note says so; without
  * seccomp nothing is served.
@@ -50,14 +50,18 @@ struct sandbox_place {
 int sandbox_confine(const struct sandbox_rules *, const struct sandbox_place *,
 	const char **ret_directory, struct err *err) MUST_CHECK;
 int sandbox_close(const struct sandbox_rules *, struct err *err) MUST_CHECK;
-/* What holds here, for the log: "seccomp landlock=7 mdwe". */
+/* What holds here, for the log: "seccomp landlock=7 mdwe user=999". Between the two steps. */
 void sandbox_note(char note[160]);
 
 /* The self-test: attempts something that no sandboxed role may do. It returns only when the attempt
- * was not stopped by a signal: 0 when it was refused with an error, 1 when it succeeded. Names:
- * sandbox_probe_names, NULL at the end. -1: no such name. "open" and "open-outside" may be refused
- * or end the process; all others must end it. */
-extern const char *const sandbox_probe_names[];
+ * was not stopped by a signal: 0 when it was refused with an error, 1 when it succeeded, -1 when
+ * there is no such name. For the names "open", "open-outside" and "create" 0 is as good as a
+ * signal; all others must end the process (SIGSYS). */
 int sandbox_probe(const char *name);
+/* The i-th name, NULL at the end. */
+const char *sandbox_probe_name(size_t i);
+/* Whether the attempt is forbidden by these rules: courier may make sockets, a role with a
+ * directory may open it. */
+bool sandbox_probe_applies(const struct sandbox_rules *, const char *name);
 
 #endif
