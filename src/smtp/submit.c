@@ -58,18 +58,24 @@ static void field_begins(struct smtp_header *h, struct str name)
 	h->broken = h->broken || name.n == 0;
 }
 
+/* The first line is no field, or would continue one. */
+static bool has_no_header(const struct smtp_header *h)
+{
+	return h->submission && !h->any_field &&
+	       (!h->splitter.field_start || h->splitter.name.n == 0);
+}
+
 static void field(struct smtp_header *h, struct str piece)
 {
-	if (h->splitter.field_start) {
-		if (h->submission && h->splitter.name.n == 0 && !h->any_field) {
-			add_missing(h);
-			emit(h, STR("\r\n"));
-			h->in_body = true;
-			emit(h, piece);
-			return;
-		}
-		field_begins(h, h->splitter.name);
+	if (has_no_header(h)) {
+		add_missing(h);
+		emit(h, STR("\r\n"));
+		h->in_body = true;
+		emit(h, piece);
+		return;
 	}
+	if (h->splitter.field_start)
+		field_begins(h, h->splitter.name);
 	if (h->in_from && h->submission && h->from_fields == 1)
 		buf_adds(&h->from, piece); /* too long: from.full */
 	if (!h->dropping)
