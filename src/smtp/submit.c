@@ -14,6 +14,7 @@ void smtp_header_init(struct smtp_header *h, bool submission, struct str added, 
 	void (*emit)(void *arg, struct str bytes), void *arg)
 {
 	*h = (struct smtp_header){ .submission = submission,
+		.ends_with_lf = true,
 		.added = added,
 		.added_date_n = date_n,
 		.emit = emit,
@@ -111,7 +112,7 @@ void smtp_header_end(struct smtp_header *h)
 	if (h->in_body || !h->submission)
 		return;
 	/* A header without its empty line, and no body. */
-	if (h->any_field && !h->ends_with_lf)
+	if (!h->ends_with_lf)
 		emit(h, STR("\r\n"));
 	add_missing(h);
 }
