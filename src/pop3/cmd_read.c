@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+/* RETR   RFC 1939 5      TOP   RFC 1939 7
+ *
+ * A message is pulled from the store a piece at a time, as the client makes room; no more than one
+ * piece is in memory. +OK is said with the first piece, so that a message that can't be read is
+ * refused; one that breaks off later can only be told by ending the connection. */
+#include "pop3/pop3_private.h"
+
+#define PIECE_BYTES 65000 /* what one message_bytes frame holds */
+/* A piece, stuffed (half as much again at worst), and the lines around it. */
+#define PIECE_ROOM (PIECE_BYTES + PIECE_BYTES / 2 + 1024)
+_Static_assert(PIECE_ROOM < LIMIT_SESSION_OUT_BYTES, "a stuffed piece fits");
+
+static void piece_came(struct pop3 *s, const struct frame *f);
+
+static const struct pop3_message *message(const struct pop3 *s)
+{
+	return vec_at(&s->drop, s->at);
+}
+
+static bool end(struct pop3 *s)
+{
+	struct pop3_message *m = vec_at(&s->drop, s->at);
+	if (!s->read.top)
+		m->retrieved = true;
+	return pop3_stuff_end(&s->read.stuffer, &s->session.out);
+}
+
+/* Asks for the next piece when there is room for it. */
+static bool write_message(struct pop3 *s)
+{
+	if (buf_room(&s->session.out) < PIECE_ROOM)
+		return false;
+	if (s->read.last)
+		return end(s);
+	struct frame q = { .type = FRAME_MESSAGE_READ,
+		.message_read = { s->session.store_session, s->mailbox, message(s)->uid,
+			s->read.offset, PIECE_BYTES } };
+	pop3_ask(s, ASK_STORE, &q, piece_came);
+	return false;
+}
+
+static void broken(struct pop3 *s, const struct frame *f)
+{
+	enum err_kind kind = f->type == FRAME_FAILED ? f->failed.kind : ERR_TEMP;
+	s->writing = NULL;
+	if (!s->read.begun) {
+		pop3_reply_failed(&s->session.out, kind,
+			kind == ERR_NOT_FOUND ? STR("the message is gone") : STR_NONE);
+		return;
+	}
+	log_event(&s->session.log, LOG_WARN, "pop3-broken-off", "uid=%u offset=%" PRIu64,
+		message(s)->uid, s->read.offset);
+	pop3_close(s);
+}
+
+static void piece_came(struct pop3 *s, const struct frame *f)
+{
+	if (f->type != FRAME_MESSAGE_BYTES ||
+		(f->message_bytes.data.n == 0 && s->read.offset < f->message_bytes.size)) {
+		broken(s, f);
+		return;
+	}
+	struct str data = f->message_bytes.data;
+	if (!s->read.begun) {
+		s->read.begun = true;
+		if (s->read.top)
+			pop3_say(s, "+OK top of message follows");
+		else
+			pop3_say(s, "+OK %" PRIu64 " octets", f->message_bytes.size);
+	}
+	s->read.offset += data.n;
+	s->read.last = s->read.offset >= f->message_bytes.size;
+	if (s->read.top) {
+		bool done;
+		data.n = pop3_top_take(&s->read.limit, data, &done);
+		s->read.last |= done;
+	}
+	s->octets_sent += data.n;
+	if (!pop3_stuff(&s->read.stuffer, data, &s->session.out))
+		pop3_close(s); /* more than was asked for */
+}
+
+static void read_message(struct pop3 *s, struct pop3_message *m, bool top, uint64_t lines)
+{
+	s->at = (size_t)(m - (struct pop3_message *)vec_at(&s->drop, 0));
+	s->read.offset = 0;
+	s->read.begun = s->read.last = false;
+	s->read.top = top;
+	s->read.limit = (struct pop3_top){ .lines = lines };
+	pop3_stuffer_init(&s->read.stuffer);
+	pop3_write(s, write_message);
+}
+
+void pop3_retr(struct pop3 *s, struct str arg)
+{
+	struct pop3_message *m = pop3_message_arg(s, arg);
+	if (m != NULL)
+		read_message(s, m, false, 0);
+}
+
+/* TOP msg n: n is a non-negative number of lines. */
+void pop3_top(struct pop3 *s, struct str arg)
+{
+	struct str count = arg, number = str_split(&count, ' ');
+	struct scan scan = scan_from(count);
+	uint64_t lines;
+	if (!scan_number(&scan, UINT64_MAX, &lines) || scan_wsp(&scan) > 1 || !scan_end(&scan)) {
+		pop3_refuse(s, "TOP has a message number and a number of lines");
+		return;
+	}
+	struct pop3_message *m = pop3_message_arg(s, number);
+	if (m != NULL)
+		read_message(s, m, true, lines);
+}

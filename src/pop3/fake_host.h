@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A host for POP3 sessions in tests: a made-up gate and store. Answers never come from inside
+ * ask(); they wait until fake_run. alice's password is "secret"; the maildrop is what the test puts
+ * into it.
+ *
+ * used by: pop3's tests and fuzz target
+ */
+#ifndef CULVER_POP3_FAKE_HOST_H
+#define CULVER_POP3_FAKE_HOST_H
+
+#include "api/frames.h"
+#include "api/schemes.h"
+#include "base/limits.h"
+#include "base/vec.h"
+#include "pop3/pop3.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+struct fake_message {
+	struct str bytes;
+	uint32_t uid;
+	int64_t time;
+	bool gone;
+};
+
+struct fake_host {
+	struct session_host host;
+	struct session_peer_info peer;
+	struct front_settings settings;
+	struct seams seams;
+	struct clock_fake clock;
+	struct random_fake random;
+	struct log log;
+	struct session *session;
+	struct buf out;  /* all that the session said */
+	struct buf left; /* input it has not taken */
+
+	const struct fake_message *message; /* the maildrop */
+	size_t messages;
+	uint32_t many;             /* that many more, of one byte each, UIDs from 1000 on */
+	struct api_entry *entries; /* of the view that is being told */
+
+	struct {
+		uint32_t request;
+		struct frame frame;
+	} pending[4096];
+	size_t pending_n;
+	uint32_t last_request, uids_request;
+	struct vec expunged; /* struct api_range, of requests that were carried out */
+	struct vec uids;     /* of the present one */
+	size_t changes, sessions_closed, logins;
+	bool locked; /* by somebody else */
+	bool gate_away, store_away, change_fails, hold;
+	uint8_t retention;
+	uint32_t expire_days;
+};
+
+static inline struct fake_host *fake_of(struct session_host *h)
+{
+	return CONTAINER_OF(h, struct fake_host, host);
+}
+
+static inline void fake_push(struct fake_host *f, uint32_t request, const struct frame *answer)
+{
+	assert(f->pending_n < ARRAY_LEN(f->pending));
+	f->pending[f->pending_n].request = request;
+	f->pending[f->pending_n++].frame = *answer;
+}
+
+static inline void fake_fail(struct fake_host *f, uint32_t request, enum err_kind kind)
+{
+	struct frame no = { .type = FRAME_FAILED, .failed = { .kind = (uint8_t)kind } };
+	fake_push(f, request, &no);
+}
+
+static inline void fake_login(struct fake_host *f, uint32_t request, const struct frame_login *q)
+{
+	struct frame ok = { .type = FRAME_LOGIN_OK, .login_ok = { .ticket = STR("ticket") } };
+	f->logins++;
+	assert(str_equal(q->service, STR("pop3")));
+	if (str_equal(q->user, STR("alice")) && str_equal(q->password, STR("secret")))
+		fake_push(f, request, &ok);
+	else
+		fake_fail(f, request, ERR_AUTH);
+}
+
+static inline struct fake_message fake_message_at(const struct fake_host *f, size_t i)
+{
+	if (i < f->messages)
+		return f->message[i];
+	return (struct fake_message){ STR("x"), (uint32_t)(1000 + i - f->messages), 0, false };
+}
+
+/* The view in frames of at most 1000 entries. */
+static inline void fake_view(struct fake_host *f, uint32_t request)
+{
+	size_t n = f->messages + f->many;
+	free(f->entries);
+	f->entries = xcalloc(n + 1, sizeof(*f->entries));
+	for (size_t i = 0; i < n; i++) {
+		struct fake_message m = fake_message_at(f, i);
+		f->entries[i] = (struct api_entry){
+			.uid = m.uid, .size = m.bytes.n, .time = m.time
+		};
+	}
+	struct frame is = { .type = FRAME_VIEW_IS,
+		.view_is = { .mailbox = 5, .uidvalidity = 77, .messages = (uint32_t)n } };
+	fake_push(f, request, &is);
+	size_t at = 0;
+	do {
+		size_t k = n - at < 1000 ? n - at : 1000;
+		struct frame e = { .type = FRAME_VIEW_ENTRIES,
+			.view_entries = { { f->entries + at, k }, at + k == n } };
+		fake_push(f, request, &e);
+		at += k;
+	} while (at < n);
+}
+
+static inline void fake_read(
+	struct fake_host *f, uint32_t request, const struct frame_message_read *q)
+{
+	assert(q->session == 9 && q->mailbox == 5 && q->length <= 65000);
+	for (size_t i = 0; i < f->messages + (f->many > 0); i++) {
+		struct fake_message m = fake_message_at(f, i);
+		if (m.uid != q->uid || m.gone)
+			continue;
+		struct frame b = { .type = FRAME_MESSAGE_BYTES,
+			.message_bytes = { m.bytes.n, str_sub(m.bytes, q->offset, q->length) } };
+		fake_push(f, request, &b);
+		return;
+	}
+	fake_fail(f, request, ERR_NOT_FOUND);
+}
+
+static inline void fake_add_uids(struct fake_host *f, const struct frame_uids *q)
+{
+	for (size_t i = 0; i < q->ranges.n; i++)
+		vec_push(&f->uids, &q->ranges.items[i]);
+	assert(f->uids.n <= LIMIT_REQUEST_RANGES);
+}
+
+static inline uint32_t fake_ask(struct session_host *h, struct session *session,
+	enum session_peer peer, const struct frame *q)
+{
+	struct fake_host *f = fake_of(h);
+	uint32_t request = ++f->last_request;
+	static struct api_mailbox inbox = { .id = 5, .name = STR_INIT("INBOX") };
+	struct frame done = { .type = FRAME_DONE };
+	struct frame is = { .type = FRAME_SESSION_IS,
+		.session_is = { .session = 9,
+			.address = STR("alice@example.test"),
+			.pop3_retention = f->retention,
+			.pop3_expire_days = f->expire_days } };
+	struct frame boxes = { .type = FRAME_MAILBOXES, .mailboxes = { { &inbox, 1 }, true } };
+	(void)session;
+	if (peer == ASK_GATE ? f->gate_away : f->store_away)
+		fake_fail(f, request, ERR_TEMP);
+	else if (q->type == FRAME_LOGIN)
+		fake_login(f, request, &q->login);
+	else if (q->type == FRAME_SESSION_OPEN)
+		fake_push(f, request, &is);
+	else if (q->type == FRAME_LOCK_MAILDROP && f->locked)
+		fake_fail(f, request, ERR_IN_USE);
+	else if (q->type == FRAME_LOCK_MAILDROP)
+		fake_push(f, request, &done);
+	else if (q->type == FRAME_MAILBOX_STATUS)
+		fake_push(f, request, &boxes);
+	else if (q->type == FRAME_VIEW_OPEN && !q->view_open.watch)
+		fake_view(f, request);
+	else if (q->type == FRAME_MESSAGE_READ)
+		fake_read(f, request, &q->message_read);
+	else if (q->type == FRAME_UIDS) {
+		f->uids_request = request;
+		fake_add_uids(f, &q->uids);
+	} else
+		assert(!"a question nobody knows");
+	return request;
+}
+
+static inline bool fake_tell(struct session_host *h, struct session *session,
+	enum session_peer peer, uint32_t request, const struct frame *q)
+{
+	struct fake_host *f = fake_of(h);
+	(void)session;
+	assert(peer == ASK_STORE);
+	if (q->type == FRAME_SESSION_CLOSE) {
+		f->sessions_closed++;
+	} else if (q->type == FRAME_UIDS) {
+		assert(request == f->uids_request);
+		fake_add_uids(f, &q->uids);
+	} else {
+		assert(q->type == FRAME_EXPUNGE && !q->expunge.deleted_only);
+		assert(request == f->uids_request && f->uids.n > 0);
+		f->changes++;
+		struct frame changed = { .type = FRAME_CHANGED, .changed = { .last = true } };
+		if (f->change_fails) {
+			fake_fail(f, request, ERR_TEMP);
+		} else {
+			VEC_EACH (struct api_range, r, &f->uids)
+				vec_push(&f->expunged, r);
+			fake_push(f, request, &changed);
+		}
+		vec_clear(&f->uids);
+	}
+	return true;
+}
+
+static inline void fake_cancel(struct session_host *h, struct session *session, uint32_t request)
+{
+	struct fake_host *f = fake_of(h);
+	(void)session;
+	for (size_t i = 0; i < f->pending_n; i++)
+		if (f->pending[i].request == request)
+			f->pending[i].request = 0;
+}
+
+static inline bool fake_answer_one(struct fake_host *f)
+{
+	if (f->hold || f->pending_n == 0)
+		return false;
+	uint32_t request = f->pending[0].request;
+	struct frame frame = f->pending[0].frame;
+	memmove(f->pending, f->pending + 1, --f->pending_n * sizeof(f->pending[0]));
+	if (request != 0)
+		f->session->class->answer(f->session, request, &frame);
+	return true;
+}
+
+/* Everything that can happen without more input or time. */
+static inline void fake_run(struct fake_host *f)
+{
+	for (bool more = true; more;) {
+		struct session *s = f->session;
+		more = s->out.n > 0;
+		assert(s->out.n <= LIMIT_SESSION_OUT_BYTES && !s->out.full);
+		buf_adds(&f->out, buf_str(&s->out));
+		buf_clear(&s->out);
+		if (s->next == NEXT_CLOSE)
+			return;
+		if (s->next == NEXT_START_TLS) {
+			buf_clear(&f->left);
+			f->peer.tls = true;
+			s->class->tls_started(s);
+		}
+		more |= fake_answer_one(f);
+		if (more)
+			s->class->resume(s);
+		size_t took = s->class->input(s, buf_str(&f->left));
+		buf_consume(&f->left, took);
+		more |= took > 0;
+	}
+}
+
+static inline void fake_say(struct fake_host *f, struct str bytes)
+{
+	buf_adds(&f->left, bytes);
+	fake_run(f);
+}
+
+static inline void fake_open(struct fake_host *f)
+{
+	f->host = (struct session_host){ .ask = fake_ask,
+		.tell = fake_tell,
+		.cancel = fake_cancel,
+		.seams = &f->seams,
+		.settings = &f->settings,
+		.hostname = "mx.example.test" };
+	clock_fake_init(&f->clock, 1000000000000);
+	random_fake_init(&f->random, 1);
+	f->seams.clock = &f->clock.seam;
+	f->seams.random = &f->random.seam;
+	f->settings.tls_available = true;
+	log_init(&f->log, NULL, "test=1");
+	buf_init(&f->out, 64 << 20);
+	buf_init(&f->left, 16 << 20);
+	vec_init(&f->expunged, sizeof(struct api_range), 2000000);
+	vec_init(&f->uids, sizeof(struct api_range), 2000000);
+	f->session = pop3_session_class.new(&f->host, &f->peer, &f->log);
+	fake_run(f);
+}
+
+static inline void fake_close(struct fake_host *f)
+{
+	f->session->class->free(&f->session);
+	buf_done(&f->out);
+	buf_done(&f->left);
+	vec_done(&f->expunged);
+	vec_done(&f->uids);
+	free(f->entries);
+}
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A POP3 session's inside, for the files of this folder. */
+#ifndef CULVER_POP3_PRIVATE_H
+#define CULVER_POP3_PRIVATE_H
+
+#include <inttypes.h>
+
+#include "api/schemes.h"
+#include "auth/sasl.h"
+#include "base/limits.h"
+#include "base/scan.h"
+#include "base/vec.h"
+#include "pop3/pop3.h"
+#include "pop3/reply.h"
+#include "pop3/wire.h"
+
+/* RFC 1939 3, as bits for the table of verbs. */
+enum pop3_state { POP3_AUTHORIZATION = 1, POP3_TRANSACTION = 2, POP3_UPDATE = 4 };
+
+struct pop3_message {
+	uint32_t uid;
+	bool deleted;   /* DELE */
+	bool retrieved; /* RETR, to the end */
+	uint64_t size;
+	int64_t time; /* internal date, ms since 1970 */
+};
+
+struct pop3;
+typedef void pop3_answer(struct pop3 *, const struct frame *);
+
+/* A response that does not fit at once: goes on in resume(). False: out has no room. */
+typedef bool pop3_writer(struct pop3 *);
+
+struct pop3 {
+	struct session session;
+	enum pop3_state state;
+	struct pop3_lines lines;
+	unsigned errors;   /* refused lines since the last good one */
+	unsigned failures; /* of logins */
+	bool draining, closed_by_client;
+
+	/* waiting: for an answer, for room, or for a while */
+	pop3_answer *waiting;
+	uint32_t request;
+	pop3_writer *writing;
+	bool delayed; /* -ERR is said at the deadline */
+
+	/* login */
+	bool in_exchange; /* the next line is a response to a challenge */
+	bool user_given;
+	char user[LIMIT_ADDRESS_BYTES + 1];
+	struct sasl *sasl;
+	char address[LIMIT_ADDRESS_BYTES + 1]; /* of the account */
+
+	/* the maildrop */
+	uint64_t mailbox;
+	uint32_t uidvalidity;
+	uint8_t retention; /* enum pop3_retention */
+	uint32_t expire_days;
+	struct vec drop;      /* struct pop3_message */
+	struct vec deleted;   /* uint32_t: places of those with DELE */
+	uint64_t drop_octets; /* of those not deleted */
+	size_t drop_count;
+	uint64_t octets_sent; /* for the log */
+
+	/* LIST, UIDL: the next message; RETR, TOP */
+	size_t at;
+	bool uidl;
+	struct {
+		uint64_t offset;
+		bool begun, last, top;
+		struct pop3_stuffer stuffer;
+		struct pop3_top limit;
+	} read;
+};
+
+/* Adds a line; the format has no CRLF. */
+void pop3_say(struct pop3 *s, const char *format, ...) PRINTF_LIKE(2, 3);
+/* "-ERR …" for what the other side got wrong; counts. */
+void pop3_refuse(struct pop3 *s, const char *format, ...) PRINTF_LIKE(2, 3);
+/* Asks; the answer goes to the function. One question at a time. */
+void pop3_ask(struct pop3 *s, enum session_peer, const struct frame *, pop3_answer *);
+/* The series is not over: the next frame goes to the function too. */
+void pop3_await(struct pop3 *s, pop3_answer *);
+/* Begins a response that may take many calls. */
+void pop3_write(struct pop3 *s, pop3_writer *);
+int64_t pop3_now(const struct pop3 *s);
+void pop3_close(struct pop3 *s);
+/* Leaves the store's session, if there is one. */
+void pop3_leave(struct pop3 *s);
+
+/* The message that the argument names, or NULL after having refused. */
+struct pop3_message *pop3_message_arg(struct pop3 *s, struct str arg);
+
+/* verbs */
+void pop3_user(struct pop3 *s, struct str arg);
+void pop3_pass(struct pop3 *s, struct str arg);
+void pop3_auth(struct pop3 *s, struct str arg);
+void pop3_auth_response(struct pop3 *s, struct str line);
+void pop3_stls(struct pop3 *s, struct str arg);
+void pop3_capa(struct pop3 *s, struct str arg);
+void pop3_stat(struct pop3 *s, struct str arg);
+void pop3_list(struct pop3 *s, struct str arg);
+void pop3_uidl(struct pop3 *s, struct str arg);
+void pop3_dele(struct pop3 *s, struct str arg);
+void pop3_rset(struct pop3 *s, struct str arg);
+void pop3_noop(struct pop3 *s, struct str arg);
+void pop3_retr(struct pop3 *s, struct str arg);
+void pop3_top(struct pop3 *s, struct str arg);
+void pop3_quit(struct pop3 *s, struct str arg);
+
+/* A login failed; the while is over. */
+void pop3_login_delayed(struct pop3 *s);
+
+#endif
