@@ -358,10 +358,13 @@ static void stream_settle(struct stream *s)
 {
 	s->busy = false;
 	if (!s->freed && s->failed != NULL && !s->told) {
+		/* The text may be the TLS connection's own, which ends here. */
+		char why[160];
+		snprintf(why, sizeof(why), "%s", s->failed);
 		s->told = true;
 		stream_shut(s);
 		s->busy = true;
-		s->on.failed(s->on.arg, s->failed);
+		s->on.failed(s->on.arg, why);
 		s->busy = false;
 	}
 	if (s->freed) {
