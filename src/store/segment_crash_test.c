@@ -131,7 +131,7 @@ static void crash_at_every_call(bool power)
 {
 	enum { BATCHES = 9 };
 	uint64_t calls = calls_of(BATCHES);
-	assert_true(calls > 30);
+	assert_true(calls > 20);
 	for (uint64_t call = 1; call <= calls; call++)
 		for (uint64_t seed = 0; seed < (power ? 12 : 2); seed++) {
 			struct run r = run_new(seed * 1000 + call);
