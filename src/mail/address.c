@@ -220,7 +220,7 @@ static void angle(struct parser *p)
 	while (p->token.kind == T_WORD || p->token.kind == T_QUOTED || at(p, '.'))
 		word(p);
 	a.local = keep(p, buf_str(p->local_split ? &p->name : &p->local));
-	p->result->malformed |= p->local_split || p->local.n == 0;
+	p->result->malformed |= p->local_split || !p->any;
 	a.domain = str_make(a.local.p, 0);
 	if (at(p, '@')) {
 		next(p);
@@ -246,7 +246,7 @@ static void angle(struct parser *p)
 static void bare(struct parser *p)
 {
 	struct mail_address a = { .local = keep(p, buf_str(&p->local)) };
-	p->result->malformed |= p->local_split || p->local.n == 0;
+	p->result->malformed |= p->local_split || !p->any;
 	next(p);
 	a.domain = domain(p);
 	if (at(p, '<')) {

@@ -65,7 +65,7 @@ static const struct {
 	{ "a@b.test (one (nested \\) two) end)", "one (nested ) two) end|-|a|b.test" },
 	/* quoted local parts, literals, UTF-8 (RFC 6532) */
 	{ "\"a b\"@c.test", "-|-|a b|c.test" }, { "\"a\\\"b\".c@d.test", "-|-|a\"b.c|d.test" },
-	{ "x@[192.0.2.1]", "-|-|x|[192.0.2.1]" },
+	{ "\"\"@c.test", "-|-||c.test" }, { "x@[192.0.2.1]", "-|-|x|[192.0.2.1]" },
 	{ "J\xc3\xb6rg <j\xc3\xb6rg@b\xc3\xbc"
 	  "cher.example>",
 		"J\xc3\xb6rg|-|j\xc3\xb6rg|b\xc3\xbc"

@@ -18,6 +18,12 @@ static struct reader reader_at(const struct digest *d, size_t at, size_t end)
 	return (struct reader){ p + at, p + end, false };
 }
 
+static struct reader reader_over(struct str s)
+{
+	const unsigned char *p = (const unsigned char *)(s.n ? s.p : "");
+	return (struct reader){ p, p + s.n, false };
+}
+
 static uint8_t get_u8(struct reader *r)
 {
 	if (r->p >= r->end) {
@@ -104,9 +110,7 @@ static void get_entry(struct reader *r, uint8_t entry, struct digest_part *part)
 	} else if (entry == ENTRY_DISPOSITION_PARAMS) {
 		part->disposition_params = get_string(r);
 	} else if (entry == ENTRY_ENVELOPE) {
-		struct str s = get_string(r);
-		struct reader inside = { (const unsigned char *)s.p,
-			(const unsigned char *)s.p + s.n, r->bad };
+		struct reader inside = reader_over(get_string(r));
 		if (!r->bad)
 			part->envelope = get_envelope(&inside);
 		r->bad |= inside.bad || inside.p != inside.end;
@@ -171,8 +175,7 @@ struct level {
 
 static bool params_are_good(struct str params)
 {
-	struct reader r = { (const unsigned char *)params.p,
-		(const unsigned char *)params.p + params.n, false };
+	struct reader r = reader_over(params);
 	while (r.p < r.end && !r.bad) {
 		get_text(&r);
 		get_text(&r);
@@ -346,8 +349,7 @@ bool digest_find(const struct digest *d, const uint32_t *path, size_t n, struct 
 
 bool digest_param_next(struct str *params, struct str *name, struct str *value)
 {
-	struct reader r = { (const unsigned char *)params->p,
-		(const unsigned char *)params->p + params->n, false };
+	struct reader r = reader_over(*params);
 	if (params->n == 0)
 		return false;
 	*name = get_text(&r);
