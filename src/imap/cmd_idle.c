@@ -7,7 +7,7 @@ static void idle_tell(struct imap *s)
 {
 	if (s->sel.view != NULL && !selected_tell(s, true) && s->session.next == NEXT_GO_ON)
 		s->step = idle_tell;
-	else if (s->sel.stale && !s->lost)
+	else if (s->sel.noticed && !s->lost)
 		selected_refresh(s, idle_tell); /* it changed again while we asked */
 }
 

@@ -180,8 +180,7 @@ static void write_box(
 		add_flag(out, &gap,
 			mailboxes_has_children(&w->boxes, m->name) ? "\\HasChildren"
 								   : "\\HasNoChildren");
-	if (m->subscribed && !w->lsub &&
-		(w->options & (SELECT_SUBSCRIBED | RETURN_SUBSCRIBED)))
+	if (m->subscribed && !w->lsub && (w->options & (SELECT_SUBSCRIBED | RETURN_SUBSCRIBED)))
 		add_flag(out, &gap, "\\Subscribed");
 	for (uint16_t bit = 1; !w->lsub && bit <= USE_ALL; bit = (uint16_t)(bit << 1))
 		if (m->special_use & bit)

@@ -120,15 +120,19 @@ static bool refuse_plaintext(struct imap *s)
 
 /* ---- LOGIN SP userid SP password                          RFC 9051 6.2.3 ---- */
 
+struct login_work {
+	struct str user, password; /* in the wire's text, or in the arena when they had escapes */
+};
+
 static void login_answer(struct imap *s, const struct frame *answer)
 {
-	const struct str *user = s->cmd.work;
+	const struct login_work *w = s->cmd.work;
 
 	s->request = 0;
 	if (answer->type == FRAME_LOGIN_OK)
 		take_ticket(s, answer);
 	else
-		login_fails(s, *user, answer);
+		login_fails(s, w->user, answer);
 }
 
 static void wipe_text(struct imap *s)
@@ -137,20 +141,27 @@ static void wipe_text(struct imap *s)
 		mem_wipe(s->wire.text.p, s->wire.text.n);
 }
 
+static void drop_login(struct imap *s)
+{
+	struct login_work *w = s->cmd.work;
+
+	mem_wipe((void *)(uintptr_t)w->password.p, w->password.n);
+	wipe_text(s);
+}
+
 void imap_login(struct imap *s)
 {
-	struct str *user, password;
+	struct login_work *w = imap_work(s, sizeof *w, drop_login);
 
-	user = imap_work(s, sizeof *user, wipe_text);
-	if (!scan_sp(&s->cmd.args) || !token_astring(&s->cmd.args, &s->arena, user) ||
-		!scan_sp(&s->cmd.args) || !token_astring(&s->cmd.args, &s->arena, &password) ||
+	if (!scan_sp(&s->cmd.args) || !token_astring(&s->cmd.args, &s->arena, &w->user) ||
+		!scan_sp(&s->cmd.args) || !token_astring(&s->cmd.args, &s->arena, &w->password) ||
 		!scan_end(&s->cmd.args)) {
 		imap_bad_args(s);
 		return;
 	}
 	if (refuse_plaintext(s))
 		return;
-	if (user->n > 320 || password.n > LIMIT_PASSWORD_BYTES) {
+	if (w->user.n > 320 || w->password.n > LIMIT_PASSWORD_BYTES) {
 		login_fails(s, STR("(too long)"),
 			&(struct frame){ .type = FRAME_FAILED, .failed = { .kind = ERR_AUTH } });
 		return;
@@ -159,8 +170,8 @@ void imap_login(struct imap *s)
 		&(struct frame){ .type = FRAME_LOGIN,
 			.login = { .service = STR("imap"),
 				.peer = str_from(s->session.peer->address),
-				.user = *user,
-				.password = password } },
+				.user = w->user,
+				.password = w->password } },
 		login_answer);
 }
 

@@ -67,16 +67,30 @@ void imap_create(struct imap *s)
 		mailbox_done);
 }
 
+static void deleted(struct imap *s, const struct frame *answer)
+{
+	if (!imap_expect(s, answer, FRAME_DONE))
+		return;
+	/* whoever deletes the mailbox that is selected has it closed */
+	if (s->sel.view != NULL &&
+		str_equal(str_from(s->sel.name), *(const struct str *)s->cmd.work)) {
+		selected_leave(s);
+		untagged_ok(s, "CLOSED", "The selected mailbox was deleted");
+	}
+	reply_ok(s, NULL, "DELETE completed");
+	imap_finish(s);
+}
+
 void imap_delete(struct imap *s)
 {
-	struct str name;
+	struct str *name = imap_work(s, sizeof *name, NULL);
 
-	if (!imap_arg_mailbox(s, &name) || !imap_args_end(s))
+	if (!imap_arg_mailbox(s, name) || !imap_args_end(s))
 		return;
 	imap_ask(s, ASK_STORE,
 		&(struct frame){ .type = FRAME_MAILBOX_DELETE,
-			.mailbox_delete = { s->session.store_session, name } },
-		mailbox_done);
+			.mailbox_delete = { s->session.store_session, *name } },
+		deleted);
 }
 
 void imap_rename(struct imap *s)

@@ -371,6 +371,15 @@ static void fake_create(
 	fake_one_box(f, s, request, b);
 }
 
+static void fake_forget_entries(struct fake_box *b)
+{
+	for (size_t i = 0; i < b->entries.n; i++) {
+		buf_done(&fake_entry(b, i)->bytes);
+		buf_done(&fake_entry(b, i)->digest);
+	}
+	vec_clear(&b->entries);
+}
+
 static void fake_delete(struct fake *f, struct session *s, uint32_t request, struct str name)
 {
 	struct fake_box *b = fake_box_by_name(f, name);
@@ -382,7 +391,7 @@ static void fake_delete(struct fake *f, struct session *s, uint32_t request, str
 	} else {
 		b->m.exists = false;
 		b->m.id = ++f->next_id + 100000;
-		vec_clear(&b->entries);
+		fake_forget_entries(b);
 		fake_ok(f, s, request);
 	}
 }
@@ -970,10 +979,7 @@ static inline void fake_done(struct fake *f)
 		buf_done(&f->clients[c].unread);
 	}
 	for (size_t i = 0; i < f->n_boxes; i++) {
-		for (size_t k = 0; k < f->boxes[i].entries.n; k++) {
-			buf_done(&fake_entry(&f->boxes[i], k)->bytes);
-			buf_done(&fake_entry(&f->boxes[i], k)->digest);
-		}
+		fake_forget_entries(&f->boxes[i]);
 		vec_done(&f->boxes[i].entries);
 	}
 	while (f->answers.n > 0) {

@@ -68,11 +68,13 @@ struct command {
 /* The selected mailbox. */
 struct selected {
 	uint64_t mailbox;
+	char *name; /* as it was when it was selected */
 	uint32_t uidvalidity, uidnext;
 	uint64_t modseq;     /* the view is as the mailbox was then */
 	struct view *view;   /* NULL: nothing is selected */
 	bool read_only;      /* EXAMINE */
-	bool stale;          /* there is news */
+	bool stale;          /* there may be news */
+	bool noticed;        /* the store said so since we asked */
 	bool gone;           /* deleted by somebody */
 	struct vec saved;    /* "$": struct api_range of UIDs */
 	imap_answer *opened; /* takes the end of a view that is loaded: its last frame, or failed */

@@ -16,6 +16,7 @@ void selected_leave(struct imap *s)
 			&(struct frame){ .type = FRAME_VIEW_CLOSE,
 				.view_close = { s->session.store_session, s->sel.mailbox } });
 	view_free(&s->sel.view);
+	free(s->sel.name);
 	vec_done(&s->sel.saved);
 	s->sel = (struct selected){ .mailbox = 0 };
 	selected_init(s);
@@ -74,9 +75,11 @@ static void ask_view(struct imap *s, imap_answer *opened)
 		take_view);
 }
 
-void selected_open(struct imap *s, uint64_t mailbox, bool read_only, imap_answer *opened)
+void selected_open(
+	struct imap *s, uint64_t mailbox, struct str name, bool read_only, imap_answer *opened)
 {
 	s->sel.mailbox = mailbox;
+	s->sel.name = str_dup(name);
 	s->sel.read_only = read_only;
 	s->sel.view = view_new();
 	ask_view(s, opened);
@@ -167,7 +170,7 @@ void selected_refresh(struct imap *s, imap_step *after)
 		return;
 	}
 	s->sel.after = after;
-	s->sel.stale = false;
+	s->sel.stale = s->sel.noticed = false;
 	imap_ask(s, ASK_STORE,
 		&(struct frame){ .type = FRAME_VIEW_CHANGES,
 			.view_changes = { s->session.store_session, s->sel.mailbox,

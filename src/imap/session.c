@@ -120,6 +120,28 @@ bool imap_expect(struct imap *s, const struct frame *answer, enum frame_type exp
 	return false;
 }
 
+/* ---- time ---- */
+
+int64_t imap_now(const struct imap *s)
+{
+	struct clock_seam *clock = s->session.host->seams->clock;
+
+	return clock->monotonic_ms(clock);
+}
+
+/* RFC 9051 5.4: the autologout timer is at least 30 minutes; strangers have a minute in all. */
+static void set_deadline(struct imap *s)
+{
+	bool within = s->cmd.line == NULL && (s->wire.text.n > 0 || s->wire.mode != WIRE_TEXT);
+
+	if (s->cmd.timer != NULL)
+		return;
+	s->session.deadline_ms = s->state == NOT_AUTHENTICATED
+					 ? s->born_ms + LIMIT_IMAP_STRANGER_MS
+					 : imap_now(s) + (within ? LIMIT_IMAP_COMMAND_MS
+								 : LIMIT_IMAP_IDLE_MS);
+}
+
 /* ---- the end of a command ---- */
 
 static void send_reply(struct imap *s)
@@ -183,6 +205,7 @@ void imap_command_over(struct imap *s)
 	arena_reset(&s->arena);
 	wire_reset(&s->wire);
 	buf_release(&s->reply);
+	set_deadline(s);
 	if (s->draining)
 		imap_bye(s, "Server is going down, please come back");
 	else if (s->lost && s->state != NOT_AUTHENTICATED)
@@ -428,22 +451,6 @@ void imap_run(struct imap *s)
 			  s->wire.text.n == 0 && s->line.n == 0;
 }
 
-int64_t imap_now(const struct imap *s)
-{
-	struct clock_seam *clock = s->session.host->seams->clock;
-
-	return clock->monotonic_ms(clock);
-}
-
-/* RFC 9051 5.4: the autologout timer is at least 30 minutes; strangers have a minute in all. */
-static void set_deadline(struct imap *s)
-{
-	if (s->cmd.timer != NULL)
-		return;
-	s->session.deadline_ms = s->state == NOT_AUTHENTICATED ? s->born_ms + LIMIT_IMAP_STRANGER_MS
-							       : imap_now(s) + LIMIT_IMAP_IDLE_MS;
-}
-
 static bool takes_input(const struct imap *s)
 {
 	return s->session.next == NEXT_GO_ON && s->step == NULL && s->request == 0 &&
@@ -491,7 +498,7 @@ static void notice(struct session *session, const struct frame *frame)
 		imap_bye(s, "[UNAVAILABLE] Your credentials have changed, please log in again");
 	} else if (frame->type == FRAME_MAILBOX_CHANGED && s->sel.view != NULL &&
 		   frame->mailbox_changed.mailbox == s->sel.mailbox) {
-		s->sel.stale = true;
+		s->sel.stale = s->sel.noticed = true;
 		s->sel.gone = s->sel.gone || frame->mailbox_changed.gone;
 		if (s->cmd.news != NULL && s->step == NULL && s->request == 0)
 			s->cmd.news(s);

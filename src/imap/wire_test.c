@@ -162,8 +162,8 @@ static void test_many_literals(void **state)
 		feed(&out, &wire_limits_user, buf_str(&in), in.n);
 		assert_true((str_search(buf_str(&out), STR("C[a X")) < out.n) ==
 			    (n <= LIMIT_IMAP_LITERALS));
-		assert_true(str_ends_nocase(buf_str(&out), STR("B[4]")) ==
-			    (n > LIMIT_IMAP_LITERALS));
+		assert_true(
+			str_ends_nocase(buf_str(&out), STR("B[4]")) == (n > LIMIT_IMAP_LITERALS));
 		buf_done(&in);
 		buf_done(&out);
 	}
@@ -173,8 +173,8 @@ static void test_many_literals(void **state)
 static void test_long_line(void **state)
 {
 	(void)state;
-	for (size_t n = LIMIT_IMAP_STRANGER_TEXT_BYTES - 1;
-		n <= LIMIT_IMAP_STRANGER_TEXT_BYTES + 1; n++) {
+	for (size_t n = LIMIT_IMAP_STRANGER_TEXT_BYTES - 1; n <= LIMIT_IMAP_STRANGER_TEXT_BYTES + 1;
+		n++) {
 		struct buf in, out;
 
 		buf_init(&in, 65536);

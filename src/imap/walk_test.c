@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Random walks: two sessions on one account give random commands, right ones and wrong ones. Each
+ * command has exactly one tagged reply; what a client counts from EXISTS and EXPUNGE is what is
+ * there; EXPUNGE comes only when it may; at the end both see what the store has. */
+#include "base/scan.h"
+#include "base/test.h"
+#include "imap/fake_host.h"
+
+#define WALKS 2000
+#define STEPS 40
+
+/* % is a small number, $ a mailbox, # flags. */
+static const char *const alphabet[] = { "NOOP", "CHECK", "CAPABILITY", "ID NIL", "SELECT INBOX",
+	"SELECT INBOX", "SELECT $", "EXAMINE INBOX", "FETCH % (FLAGS)", "FETCH 1:* (UID FLAGS)",
+	"FETCH %:% (BODY[TEXT] RFC822.SIZE)", "UID FETCH %:% (ENVELOPE)", "FETCH % BODYSTRUCTURE",
+	"UID FETCH % BODY.PEEK[HEADER.FIELDS (X)]", "STORE % +FLAGS (#)", "STORE %:% -FLAGS (#)",
+	"UID STORE %:% FLAGS.SILENT (#)", "UID STORE %:* +FLAGS (\\Deleted)", "EXPUNGE", "EXPUNGE",
+	"UID EXPUNGE %:%", "COPY % $", "UID COPY %:% INBOX", "MOVE % $", "UID MOVE % INBOX",
+	"SEARCH DELETED", "UID SEARCH BODY word", "SEARCH RETURN (SAVE) ALL", "UID FETCH $ FLAGS",
+	"STATUS $ (MESSAGES UNSEEN)", "LIST \"\" *", "LSUB \"\" %", "CREATE $", "DELETE $",
+	"RENAME $ $", "SUBSCRIBE $", "UNSUBSCRIBE $", "NAMESPACE", "CLOSE", "UNSELECT", "XYZZY",
+	"FETCH", "UID", "STORE 1", "LIST (", "ENABLE CONDSTORE", "APPEND $ {5+}\r\nA: b\n",
+	"APPEND INBOX (#) {9+}\r\nA: b\r\n\r\nx", "IDLE\r\nDONE", "LOGIN alice secret" };
+
+static const char *const boxes[] = { "Sent", "Trash", "a", "a/b", "&AOQ-" };
+static const char *const flags[] = { "\\Seen", "\\Flagged", "\\Deleted $X", "$Y", "\\Answered" };
+
+static unsigned pick(struct fake *f, unsigned n)
+{
+	uint32_t r;
+
+	f->random.seam.fill(&f->random.seam, &r, sizeof r);
+	return r % n;
+}
+
+static void make(struct fake *f, struct buf *out, const char *pattern)
+{
+	for (const char *p = pattern; *p != '\0'; p++) {
+		if (*p == '%')
+			buf_addf(out, "%u", 1 + pick(f, 6));
+		else if (*p == '$' && (p[1] == '\0' || p[1] == ' ') &&
+			 strstr(pattern, "UID FETCH") == NULL)
+			buf_addz(out, boxes[pick(f, ARRAY_LEN(boxes))]);
+		else if (*p == '#')
+			buf_addz(out, flags[pick(f, ARRAY_LEN(flags))]);
+		else
+			buf_addc(out, *p);
+	}
+}
+
+/* What a client believes. */
+struct belief {
+	uint64_t exists;
+	bool selected;
+};
+
+static bool starts(struct scan *s, const char *text)
+{
+	return scan_literal_nocase(s, str_from(text));
+}
+
+static void hear_untagged(struct belief *b, struct scan s, const char *command)
+{
+	uint64_t n;
+
+	if (starts(&s, "OK [CLOSED]"))
+		*b = (struct belief){ 0 };
+	if (!scan_number(&s, UINT32_MAX, &n) || !scan_sp(&s))
+		return;
+	if (starts(&s, "EXISTS")) {
+		assert_true(!b->selected || n >= b->exists);
+		b->exists = n;
+	} else if (starts(&s, "EXPUNGE")) {
+		assert_true(n >= 1 && n <= b->exists);
+		b->exists--;
+		/* RFC 9051 7.5.1 */
+		assert_true(strncmp(command, "FETCH", 5) != 0 &&
+			    strncmp(command, "STORE", 5) != 0 &&
+			    strncmp(command, "SEARCH", 6) != 0);
+	} else if (starts(&s, "FETCH")) {
+		assert_true(n >= 1 && n <= b->exists);
+	}
+}
+
+/* Reads what came; returns how many replies had the tag. Literals are short here: their lines
+ * never look like responses. */
+static int hear(struct fake_client *c, struct belief *b, const char *tag, const char *command)
+{
+	struct str all = buf_str(&c->received);
+	int replies = 0;
+
+	while (all.n > 0) {
+		size_t n = str_search(all, STR("\r\n"));
+		struct scan s = scan_from(str_sub(all, 0, n));
+
+		all = str_from_offset(all, n + 2);
+		if (starts(&s, "* "))
+			hear_untagged(b, s, command);
+		else if (starts(&s, tag) && scan_sp(&s)) {
+			bool ok = starts(&s, "OK");
+
+			replies++;
+			if (strncmp(command, "SELECT", 6) == 0 ||
+				strncmp(command, "EXAMINE", 7) == 0)
+				b->selected = ok;
+			if ((strncmp(command, "CLOSE", 5) == 0 ||
+				    strncmp(command, "UNSELECT", 8) == 0) &&
+				ok)
+				b->selected = false;
+			if (!b->selected)
+				b->exists = 0;
+		}
+	}
+	buf_clear(&c->received);
+	return replies;
+}
+
+static void step(struct fake *f, int client, struct belief *b, int number)
+{
+	struct fake_client *c = &f->clients[client];
+	const char *pattern = alphabet[pick(f, ARRAY_LEN(alphabet))];
+	char tag[16];
+	struct buf line;
+	int replies;
+
+	if (c->session == NULL)
+		return;
+	snprintf(tag, sizeof tag, "t%d", number);
+	buf_init(&line, 4096);
+	buf_addf(&line, "%s ", tag);
+	make(f, &line, pattern);
+	buf_addz(&line, "\r\n");
+	if (strncmp(pattern, "SELECT", 6) == 0 || strncmp(pattern, "EXAMINE", 7) == 0)
+		b->selected = false;
+	fake_send(f, client, buf_str(&line));
+	replies = hear(c, b, tag, pattern);
+	if (c->session != NULL && replies != 1)
+		fail_msg("%d replies to %.*s", replies, (int)line.n, line.p);
+	buf_done(&line);
+}
+
+/* After NOOP a session that has INBOX selected counts what INBOX has. */
+static void agree(struct fake *f, int client, struct belief *b)
+{
+	struct fake_client *c = &f->clients[client];
+	size_t living = 0;
+
+	if (c->session == NULL)
+		return;
+	fake_send(f, client, STR("end NOOP\r\n"));
+	if (c->session == NULL) /* its mailbox was deleted */
+		return;
+	assert_int_equal(hear(c, b, "end", "NOOP"), 1);
+	for (size_t i = 0; i < f->n_boxes; i++) {
+		if (f->boxes[i].m.id != c->watched)
+			continue;
+		for (size_t k = 0; k < f->boxes[i].entries.n; k++)
+			living += !fake_entry(&f->boxes[i], k)->gone;
+		if (b->selected)
+			assert_int_equal(b->exists, living);
+	}
+}
+
+static void walk(uint64_t seed, bool stingy)
+{
+	struct fake *f = xmalloc(sizeof *f);
+	struct belief beliefs[2] = { { 0 } };
+
+	fake_init(f);
+	random_fake_init(&f->random, seed);
+	fake_make_box(f, STR("a"), 0);
+	for (int c = 0; c < 2; c++) {
+		fake_connect(f, "imaps", true);
+		fake_send(f, c, STR("x LOGIN alice secret\r\n"));
+		hear(&f->clients[c], &beliefs[c], "x", "LOGIN");
+	}
+	for (int i = 0; i < 4; i++)
+		fake_deliver(f, "INBOX", STR("X: word\r\n\r\nword\r\n"));
+	fake_run(f);
+	f->stingy = stingy;
+	f->no_digests = seed % 2;
+	for (int i = 0; i < STEPS; i++) {
+		int c = (int)pick(f, 2);
+
+		step(f, c, &beliefs[c], i);
+	}
+	for (int c = 0; c < 2; c++)
+		agree(f, c, &beliefs[c]);
+	fake_done(f);
+	free(f);
+}
+
+static void test_walks(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= WALKS; seed++)
+		walk(seed, seed % 3 == 0);
+}
+
+TEST_MAIN(test_case(test_walks))
