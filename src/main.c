@@ -1,9 +1,105 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The table of subcommands. */
-#include <stdio.h>
+#include "cli/cli.h"
+#include "process/os.h"
 
-int main(void)
+#include <stdio.h>
+#include <string.h>
+
+static const struct command {
+	const char *group, *name; /* "account", "add"; the name is NULL for a command of one word */
+	int (*run)(const struct options *);
+	const char *help;
+} commands[] = {
+	{ "quickstart", NULL, cmd_quickstart, "make a directory with all that a server needs" },
+	{ "serve", NULL, cmd_serve, "be the server, in the foreground" },
+	{ "check", NULL, cmd_check, "check the configuration; --print-defaults shows every key" },
+	{ "status", NULL, cmd_status, "what the running server does" },
+	{ "version", NULL, cmd_version, "which version this is" },
+	{ "account", "add", cmd_account_add, "make an account" },
+	{ "account", "list", cmd_account_list, "all accounts" },
+	{ "account", "password", cmd_account_password, "change a password; ends its sessions" },
+	{ "account", "set", cmd_account_set, "quota, services, retention, active" },
+	{ "account", "remove", cmd_account_remove, "remove an account and its mail" },
+	{ "domain", "add", cmd_domain_add, "receive mail for a domain" },
+	{ "domain", "list", cmd_domain_list, "all domains" },
+	{ "domain", "set", cmd_domain_set, "a domain's catch-all address" },
+	{ "domain", "remove", cmd_domain_remove,
+		"no longer receive for a domain without accounts" },
+	{ "alias", "add", cmd_alias_add, "another address for an account, or for several" },
+	{ "alias", "list", cmd_alias_list, "all aliases" },
+	{ "alias", "remove", cmd_alias_remove, "remove an alias, or one target of it" },
+	{ "store", "check", cmd_store_check, "verify every byte that is stored; changes nothing" },
+};
+
+static void print_help(FILE *out)
 {
-	puts("culver " CULVER_VERSION);
-	return 0;
+	fprintf(out, "usage: culver COMMAND [OPTION...] [ARGUMENT...]\n\n");
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		fprintf(out, "  %-10s %-9s %s\n", commands[i].group,
+			commands[i].name ? commands[i].name : "", commands[i].help);
+	fprintf(out,
+		"\nEvery command takes -c FILE (or $CULVER_CONF; else /etc/culver/culver.conf) and "
+		"--json.\nExit codes: 0 done, 1 failed, 2 usage, 3 not there, 4 exists, 5 "
+		"configuration, 6 damage, 7 not running.\nManual: culver(1), culver.conf(5)\n");
+}
+
+static const struct command *find_command(int argc, char **argv)
+{
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		const struct command *c = &commands[i];
+		if (strcmp(argv[1], c->group) == 0 &&
+			(c->name == NULL || (argc > 2 && strcmp(argv[2], c->name) == 0)))
+			return c;
+	}
+	return NULL;
+}
+
+static int run_command(const struct command *c, int argc, char **argv)
+{
+	char title[64];
+	int words = c->name ? 2 : 1;
+	struct options o = { .command = title };
+	snprintf(title, sizeof(title), "%s%s%s", c->group, c->name ? " " : "",
+		c->name ? c->name : "");
+	/* getopt begins behind its first word, which stands for the program in what it says. */
+	char program[] = "culver";
+	argv[words] = program;
+	if (options_read(&o, argc - words, argv + words))
+		return EXIT_USAGE;
+	int result = c->run(&o);
+	return fflush(stdout) == 0 ? result : EXIT_FAILED;
+}
+
+static bool is_one_of(const char *word, const char *a, const char *b)
+{
+	return strcmp(word, a) == 0 || strcmp(word, b) == 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		print_help(stderr);
+		return EXIT_USAGE;
+	}
+	if (strcmp(argv[1], "role") == 0)
+		return role_main(argc, argv);
+	if (strcmp(argv[1], "role-probe") == 0)
+		return role_probe_main(argc, argv);
+	for (int i = 1; i < argc; i++) {
+		if (is_one_of(argv[i], "--help", "-h") || is_one_of(argv[1], "help", "--help")) {
+			print_help(stdout);
+			return EXIT_GOOD;
+		}
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		printf("culver %s\n", CULVER_VERSION);
+		return EXIT_GOOD;
+	}
+	const struct command *c = find_command(argc, argv);
+	if (c == NULL) {
+		fprintf(stderr, "culver: there is no such command; see culver --help\n");
+		return EXIT_USAGE;
+	}
+	return run_command(c, argc, argv);
 }

@@ -40,7 +40,7 @@ int frame_header_decode(struct str bytes, struct frame_header *ret, struct err *
 int frame_decode(const struct frame_header *, struct str payload, struct arena *, struct frame *ret,
 	struct err *err) MUST_CHECK;
 
-/* Whether this type may travel from one class to another (enum role_class). */
+/* Whether this type may travel from one class to another (enum peer_class). */
 bool frame_allowed(uint16_t type, int from, int to);
 bool frame_is_bulk(uint16_t type);
 /* Whether this is the last frame of an answer: of a series, the one with last = true. */

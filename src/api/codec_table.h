@@ -38,7 +38,7 @@ struct record {
 struct frame_info {
 	uint16_t type;
 	const char *name;
-	uint16_t from, to; /* bits 1 << enum role_class */
+	uint16_t from, to; /* bits 1 << enum peer_class */
 	bool bulk;
 	bool goes_on; /* another frame of the same answer follows it always */
 	struct record record;

@@ -64,7 +64,7 @@ enum key_scheme {
 };
 
 /* What a channel's other end is, and so what it may ask. hand_over: role */
-enum role_class {
+enum peer_class {
 	CLASS_SUPERVISOR = 1,
 	CLASS_MX = 2,   /* strangers: resolve, deliver */
 	CLASS_USER = 3, /* sessions with a ticket, and what mx may */

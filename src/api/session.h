@@ -120,6 +120,7 @@ struct session {
 	bool idle;              /* nothing is going on: the host may give buffers back */
 	bool authenticated;
 	struct log log;
+	void *host_data;         /* the host's own */
 };
 
 #endif

@@ -36,6 +36,23 @@
 #define LIMIT_PATH_BYTES       256 /* with its < and >; RFC 5321 4.5.3.1.3 */
 #define LIMIT_ADDRESS_BYTES    320 /* 64 + "@" + 255: what frames carry as an address */
 
+/* ---- fronts ---- */
+#define LIMIT_FRONT_QUESTIONS 65536 /* of all sessions of a front, to one peer, unanswered */
+#define LIMIT_FRONT_ADDRESSES 65536 /* client addresses counted at once */
+
+/* ---- the gate ---- */
+#define LIMIT_GATE_QUEUE      512   /* logins that wait for a hash worker; more are told to come back */
+#define LIMIT_GATE_CACHE      16384 /* past successes remembered */
+#define LIMIT_GATE_ADDRESSES  65536 /* client addresses whose failures are counted */
+#define LIMIT_GATE_FAILURES   20    /* in a row from one address before it must wait */
+#define LIMIT_GATE_REFILL_MS  10000 /* one failure is forgiven after so long */
+
+/* ---- the supervisor ---- */
+#define LIMIT_ADMIN_CHANNELS 16 /* commands at work at once */
+#define LIMIT_CERTIFICATES   64 /* in tls/ */
+#define LIMIT_SIGNATURES_A_SECOND 20000 /* of keys; some 1,350 handshakes a CPU-second are possible */
+#define LIMIT_RESTART_MS     5000 /* longest back-off of a child that does not start */
+
 /* ---- passwords ---- */
 #define LIMIT_PASSWORD_BYTES  1024 /* hostile-input A2 */
 #define LIMIT_SASL_LINE_BYTES 12288 /* one base64 line of an exchange; RFC 4954 4 */

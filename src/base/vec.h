@@ -35,6 +35,7 @@ void vec_remove(struct vec *v, size_t i);
 
 /* An empty one has no memory, and nothing may be added to NULL, not even 0. */
 #define VEC_EACH(type, e, v)                                                                       \
-	for (type *e = (type *)(void *)(v)->p, *e##_end = e ? e + (v)->n : e; e != e##_end; e++)
+	for (__typeof__(type) *e = (type *)(void *)(v)->p, *e##_end = e ? e + (v)->n : e;          \
+		e != e##_end; e++)
 
 #endif

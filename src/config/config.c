@@ -361,26 +361,30 @@ struct config *config_load(const char *path, struct err *err)
 static void print_range(const struct key *k, struct buf *out)
 {
 	if (k->type == KEY_NUMBER)
-		buf_addf(out, " (%" PRId64 " to %" PRId64 ")", k->min, k->max);
+		buf_addf(out, "%" PRId64 " to %" PRId64, k->min, k->max);
 	else if (k->choices)
-		buf_addf(out, " (%s)", k->choices);
+		buf_addz(out, k->choices);
+}
+
+static void print_mdoc(const struct key *k, struct buf *out)
+{
+	bool ranged = k->type == KEY_NUMBER || k->choices;
+	buf_addf(out, ".It Ic %s\n%s.\nDefault:\n.Ql \\&%s %s\n", k->name, k->help, k->standard,
+		ranged ? ";" : ".");
+	print_range(k, out);
+	buf_addz(out, ranged ? ".\n" : "");
+}
+
+static void print_plain(const struct key *k, struct buf *out)
+{
+	bool ranged = k->type == KEY_NUMBER || k->choices;
+	buf_addf(out, "# %s%s", k->help, ranged ? ": " : "");
+	print_range(k, out);
+	buf_addf(out, "\n%s = \"%s\"\n", k->name, k->standard);
 }
 
 void config_print_defaults(struct buf *out, bool mdoc)
 {
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		const struct key *k = &keys[i];
-		if (mdoc)
-			buf_addf(out, ".It Ic %s\n%s.\nDefault:\n.Ql %s", k->name, k->help,
-				k->standard);
-		else
-			buf_addf(out, "# %s", k->help);
-		if (!mdoc) {
-			print_range(k, out);
-			buf_addf(out, "\n%s = \"%s\"\n", k->name, k->standard);
-			continue;
-		}
-		print_range(k, out);
-		buf_addz(out, ".\n");
-	}
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		(mdoc ? print_mdoc : print_plain)(&keys[i], out);
 }

@@ -3,6 +3,7 @@
 
 #include "base/test.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -86,5 +87,24 @@ static void a_role_gets_its_own_keys(void **state)
 	config_free(&d);
 }
 
-TEST_MAIN(test_case(values_are_read), test_case(mistakes_are_named_with_their_line),
-	test_case(a_role_gets_its_own_keys))
+/* culver.conf(5) and the table cannot disagree. */
+static void the_manual_page_is_the_tables(void **state)
+{
+	(void)state;
+	struct buf list, page;
+	char chunk[4096];
+	buf_init(&list, 65536);
+	buf_init(&page, 65536);
+	FILE *f = fopen("man/culver.conf.5", "r");
+	assert_non_null(f);
+	for (size_t n; (n = fread(chunk, 1, sizeof(chunk), f)) > 0;)
+		buf_add(&page, chunk, n);
+	fclose(f);
+	config_print_defaults(&list, true);
+	assert_true(str_search(buf_str(&page), buf_str(&list)) < page.n);
+	buf_done(&list);
+	buf_done(&page);
+}
+
+TEST_MAIN(test_case(the_manual_page_is_the_tables), test_case(values_are_read),
+	test_case(mistakes_are_named_with_their_line), test_case(a_role_gets_its_own_keys))

@@ -33,7 +33,7 @@ struct channel_events {
 	void *arg;
 };
 
-/* them: what is at the other end (enum role_class); us: what we are. Frames are checked against
+/* them: what is at the other end (enum peer_class); us: what we are. Frames are checked against
  * both. The handle is taken over. */
 struct channel *channel_new(
 	struct loop *, int handle, int us, int them, const struct channel_events *);

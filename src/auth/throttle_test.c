@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "auth/throttle.h"
+
+#include "base/limits.h"
+#include "base/test.h"
+
+static struct throttle *make(size_t max)
+{
+	struct random_fake random;
+	random_fake_init(&random, 1);
+	return throttle_new(&random.seam, max);
+}
+
+static void failures_are_counted_by_address(void **state)
+{
+	(void)state;
+	struct throttle *t = make(100);
+	struct str a = STR("192.0.2.1");
+	for (int i = 0; i < LIMIT_GATE_FAILURES; i++) {
+		assert_true(throttle_may_try(t, a, 0));
+		throttle_failed(t, a, 0);
+	}
+	assert_false(throttle_may_try(t, a, 0));
+	assert_true(throttle_may_try(t, STR("192.0.2.2"), 0));
+	assert_false(throttle_may_try(t, a, LIMIT_GATE_REFILL_MS - 1));
+	assert_true(throttle_may_try(t, a, LIMIT_GATE_REFILL_MS));
+	throttle_failed(t, a, LIMIT_GATE_REFILL_MS);
+	assert_false(throttle_may_try(t, a, LIMIT_GATE_REFILL_MS));
+	throttle_free(&t);
+}
+
+static void a_network_of_ipv6_is_one(void **state)
+{
+	(void)state;
+	struct throttle *t = make(100);
+	for (int i = 0; i < LIMIT_GATE_FAILURES; i++)
+		throttle_failed(t, STR("2001:db8:1:2:3:4:5:6"), 0);
+	assert_false(throttle_may_try(t, STR("2001:db8:1:2::9"), 0) &&
+		throttle_may_try(t, STR("2001:db8:1:2:9:9:9:9"), 0));
+	assert_true(throttle_may_try(t, STR("2001:db8:1:3:3:4:5:6"), 0));
+	throttle_free(&t);
+}
+
+static void this_machine_is_not_held_up(void **state)
+{
+	(void)state;
+	struct throttle *t = make(100);
+	for (int i = 0; i < 1000; i++)
+		throttle_failed(t, STR("127.0.0.1"), 0);
+	assert_true(throttle_may_try(t, STR("127.0.0.1"), 0));
+	throttle_free(&t);
+}
+
+static void success_is_remembered_and_forgives_one(void **state)
+{
+	(void)state;
+	struct throttle *t = make(100);
+	struct str a = STR("192.0.2.1");
+	assert_false(throttle_is_known(t, a));
+	for (int i = 0; i < LIMIT_GATE_FAILURES; i++)
+		throttle_failed(t, a, 0);
+	throttle_succeeded(t, a, 0);
+	assert_true(throttle_is_known(t, a));
+	assert_true(throttle_may_try(t, a, 0));
+	throttle_failed(t, a, 0);
+	assert_false(throttle_may_try(t, a, 0));
+	throttle_free(&t);
+}
+
+static void the_quietest_is_forgotten_at_the_limit(void **state)
+{
+	(void)state;
+	struct throttle *t = make(2);
+	throttle_succeeded(t, STR("192.0.2.1"), 0);
+	throttle_succeeded(t, STR("192.0.2.2"), 0);
+	throttle_may_try(t, STR("192.0.2.1"), 0);
+	throttle_succeeded(t, STR("192.0.2.3"), 0);
+	assert_true(throttle_is_known(t, STR("192.0.2.1")));
+	assert_false(throttle_is_known(t, STR("192.0.2.2")));
+	assert_true(throttle_is_known(t, STR("192.0.2.3")));
+	throttle_free(&t);
+}
+
+TEST_MAIN(test_case(failures_are_counted_by_address), test_case(a_network_of_ipv6_is_one),
+	test_case(this_machine_is_not_held_up), test_case(success_is_remembered_and_forgives_one),
+	test_case(the_quietest_is_forgotten_at_the_limit))

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What an administrator types. Each command is a function of the same form in a table (main.c);
+ * what they share is here: options, output as text or JSON, exit codes.
+ *
+ * uses: everything below; used by: main
+ */
+#ifndef CULVER_CLI_CLI_H
+#define CULVER_CLI_CLI_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/* Exit codes: fixed, in every manual page. */
+enum exit_code {
+	EXIT_GOOD = 0,
+	EXIT_FAILED = 1,      /* it could not be done; try again or look at the log */
+	EXIT_USAGE = 2,       /* the command line makes no sense */
+	EXIT_NOT_THERE = 3,   /* no such account, domain, alias */
+	EXIT_THERE = 4,       /* it exists already */
+	EXIT_BAD_CONFIG = 5,  /* the configuration is wrong */
+	EXIT_DAMAGE = 6,      /* store check found damage */
+	EXIT_NOT_RUNNING = 7, /* status: no server runs */
+};
+
+/* What every command takes, and what is left. */
+struct options {
+	const char *command; /* "account add" */
+	const char *config_path;
+	bool json;
+	bool password_stdin, demo, loopback, print_defaults;
+	const char *dir, *hostname, *domain, *quota, *messages, *services, *kind, *retention,
+		*active, *catch_all;
+	int64_t offset;
+	char **args;
+	int args_n;
+};
+
+/* Reads options; -1 after having said on stderr what is wrong. */
+int options_read(struct options *, int argc, char **argv);
+/* The configuration's path: -c, or $CULVER_CONF, or /etc/culver/culver.conf. */
+const char *options_config(const struct options *);
+
+/* Says what went wrong on stderr ("culver account add: ..."; as JSON with --json) and gives the
+ * exit code for it. */
+int cli_fail(const struct options *, const struct err *);
+int cli_usage(const struct options *, const char *text);
+
+/* JSON text of a string, quoted, into out. Bytes that are no UTF-8 become U+FFFD. */
+void json_string(struct buf *out, struct str s);
+
+int cmd_quickstart(const struct options *);
+int cmd_serve(const struct options *);
+int cmd_check(const struct options *);
+int cmd_status(const struct options *);
+int cmd_version(const struct options *);
+int cmd_account_add(const struct options *);
+int cmd_account_list(const struct options *);
+int cmd_account_remove(const struct options *);
+int cmd_account_password(const struct options *);
+int cmd_account_set(const struct options *);
+int cmd_domain_add(const struct options *);
+int cmd_domain_list(const struct options *);
+int cmd_domain_remove(const struct options *);
+int cmd_domain_set(const struct options *);
+int cmd_alias_add(const struct options *);
+int cmd_alias_list(const struct options *);
+int cmd_alias_remove(const struct options *);
+int cmd_store_check(const struct options *);
+
+#endif

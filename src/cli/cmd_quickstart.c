@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+/* culver quickstart: a directory with everything a server needs: configuration, store with one
+ * domain, a key and a certificate. What exists is left as it is, so a second run changes nothing.
+ */
+#include "cli/cli.h"
+
+#include "base/seams.h"
+#include "cli/certificate.h"
+#include "cli/remote.h"
+#include "process/os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct quickstart {
+	const struct options *o;
+	const char *dir;
+	char config_path[4200];
+	struct identity nobody; /* directories that stay ours */
+};
+
+/* ---- files ---- */
+
+/* Writes a file whole or not at all; one that exists is left alone. Flushed, with its name. */
+static int write_file(const struct quickstart *q, const char *name, unsigned mode, struct str bytes,
+	struct err *err)
+{
+	char path[4300], temporary[4400];
+	snprintf(path, sizeof(path), "%s/%s", q->dir, name);
+	snprintf(temporary, sizeof(temporary), "%s.new", path);
+	if (access(path, F_OK) == 0)
+		return 0;
+	int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+	if (fd < 0)
+		return fail_errno(err, "cannot write %s", path);
+	bool good = fchmod(fd, mode) == 0 && write(fd, bytes.p, bytes.n) == (ssize_t)bytes.n &&
+		    fsync(fd) == 0;
+	good = close(fd) == 0 && good && rename(temporary, path) == 0;
+	if (good)
+		return 0;
+	int result = fail_errno(err, "cannot write %s", path);
+	unlink(temporary);
+	return result;
+}
+
+static int make_directories(const struct quickstart *q, struct err *err)
+{
+	static const struct {
+		const char *name;
+		unsigned mode;
+	} directories[] = { { "", 0755 }, { "tls", 0755 }, { "keys", 0700 }, { "empty", 0555 } };
+	for (size_t i = 0; i < ARRAY_LEN(directories); i++) {
+		char path[4300];
+		snprintf(path, sizeof(path), "%s/%s", q->dir, directories[i].name);
+		if (os_make_directory(path, directories[i].mode, q->nobody, err))
+			return -1;
+	}
+	return 0;
+}
+
+static int write_config(const struct quickstart *q, struct err *err)
+{
+	const struct options *o = q->o;
+	AUTO(buf_done)
+	struct buf text;
+	buf_init(&text, 65536);
+	buf_addz(&text, "# Culver's configuration. Every key: culver check --print-defaults\n");
+	buf_addf(&text, "hostname = \"%s\"\n", o->hostname);
+	if (o->offset)
+		buf_addf(&text, "port_offset = %lld\n", (long long)o->offset);
+	if (o->loopback)
+		buf_addz(&text,
+			"# For trying and testing: this machine alone, and passwords without TLS.\n"
+			"listen = {\"127.0.0.1\", \"::1\"}\nloopback = true\n");
+	return write_file(q, "culver.conf", 0644, buf_str(&text), err);
+}
+
+static int write_master_key(const struct quickstart *q, struct err *err)
+{
+	uint8_t key[32];
+	struct random_seam *random = random_os();
+	random->fill(random, key, sizeof(key));
+	int result = write_file(q, "master.key", 0600, str_make(key, sizeof(key)), err);
+	mem_wipe(key, sizeof(key));
+	return result;
+}
+
+/* The key first: a certificate without its key would be worse than none. */
+static int write_certificate(const struct quickstart *q, struct err *err)
+{
+	const char *names[] = { q->o->hostname, q->o->domain, "localhost", "127.0.0.1", "::1",
+		NULL };
+	char path[4300];
+	snprintf(path, sizeof(path), "%s/tls/default.crt", q->dir);
+	if (access(path, F_OK) == 0)
+		return 0;
+	AUTO(buf_done)
+	struct buf key, certificate;
+	buf_init(&key, 8192);
+	buf_init(&certificate, 8192);
+	int result = certificate_make(names, &key, &certificate, err);
+	if (result == 0) {
+		snprintf(path, sizeof(path), "%s/keys/default.key", q->dir);
+		unlink(path);
+		result = write_file(q, "keys/default.key", 0600, buf_str(&key), err);
+	}
+	if (result == 0)
+		result = write_file(q, "tls/default.crt", 0644, buf_str(&certificate), err);
+	if (key.p)
+		mem_wipe(key.p, key.cap);
+	return result;
+}
+
+/* ---- the store ---- */
+
+static int add_domain(const struct quickstart *q, struct remote *r, struct err *err)
+{
+	struct frame f = { .type = FRAME_DOMAIN_ADD, .domain_add.name = str_from(q->o->domain) };
+	if (remote_ask(r, REMOTE_STORE, &f, NULL, NULL, err) && err->kind != ERR_EXISTS)
+		return -1;
+	return 0;
+}
+
+/* Letters and digits that are not mistaken for one another; about 119 bits. */
+static void make_password(char ret[25])
+{
+	static const char letters[] = "abcdefghjkmnpqrstuvwxyz23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
+	struct random_seam *random = random_os();
+	for (size_t i = 0; i < 24;) {
+		uint8_t byte;
+		random->fill(random, &byte, 1);
+		if (byte < 256 / (sizeof(letters) - 1) * (sizeof(letters) - 1))
+			ret[i++] = letters[byte % (sizeof(letters) - 1)];
+	}
+	ret[20] = '\0';
+}
+
+static int add_person(const struct quickstart *q, struct remote *r, const char *local,
+	struct buf *passwords, struct err *err)
+{
+	char password[25], verifier[257], address[600];
+	make_password(password);
+	snprintf(address, sizeof(address), "%s@%s", local, q->o->domain);
+	if (remote_make_verifier(r, str_from(password), verifier, err))
+		return -1;
+	struct frame f = { .type = FRAME_ACCOUNT_ADD,
+		.account_add = { .address = str_from(address), .verifier = str_from(verifier) } };
+	if (remote_ask(r, REMOTE_STORE, &f, NULL, NULL, err)) {
+		if (err->kind != ERR_EXISTS)
+			return -1;
+		/* An earlier run died before it could write the passwords down. */
+		f = (struct frame){ .type = FRAME_ACCOUNT_PASSWORD,
+			.account_password = { str_from(address), str_from(verifier) } };
+		if (remote_ask(r, REMOTE_STORE, &f, NULL, NULL, err))
+			return -1;
+	}
+	buf_addf(passwords, "%s %s\n", address, password);
+	return 0;
+}
+
+static int add_people(const struct quickstart *q, struct remote *r, struct err *err)
+{
+	char path[4300];
+	AUTO(buf_done)
+	struct buf passwords;
+	snprintf(path, sizeof(path), "%s/passwords", q->dir);
+	if (!q->o->demo || access(path, F_OK) == 0)
+		return 0;
+	buf_init(&passwords, 8192);
+	int result = add_person(q, r, "alice", &passwords, err);
+	if (result == 0)
+		result = add_person(q, r, "bob", &passwords, err);
+	if (result == 0)
+		result = write_file(q, "passwords", 0600, buf_str(&passwords), err);
+	if (passwords.p)
+		mem_wipe(passwords.p, passwords.cap);
+	return result;
+}
+
+static int fill_store(const struct quickstart *q, struct err *err)
+{
+	const char *note;
+	char data[4300];
+	AUTO(config_free)
+	struct config *c = config_load(q->config_path, err);
+	if (c == NULL)
+		return -1;
+	snprintf(data, sizeof(data), "%s/data", q->dir);
+	if (os_make_directory(data, 0700, os_identity(c, &note), err))
+		return -1;
+	AUTO(remote_close)
+	struct remote *r = remote_open(q->config_path, false, err);
+	return r == NULL || add_domain(q, r, err) || add_people(q, r, err) ? -1 : 0;
+}
+
+/* ---- the command ---- */
+
+static bool is_name(const char *text)
+{
+	size_t n = strlen(text);
+	for (size_t i = 0; i < n; i++)
+		if (!(text[i] == '-' || text[i] == '.' || (text[i] >= '0' && text[i] <= '9') ||
+			    (text[i] >= 'a' && text[i] <= 'z') ||
+			    (text[i] >= 'A' && text[i] <= 'Z')))
+			return false;
+	return n > 0 && n <= 253 && text[0] != '-' && text[0] != '.';
+}
+
+static int check_names(const struct options *o, struct err *err)
+{
+	if (!is_name(o->hostname) || !is_name(o->domain))
+		return fail(err, ERR_SYNTAX,
+			"host name and domain hold letters, digits, dots and hyphens (IDN as "
+			"xn--)");
+	return 0;
+}
+
+static void say_what_is_there(const struct quickstart *q)
+{
+	printf("configuration  %s\n"
+	       "certificate    %s/tls/default.crt (of its own making; for %s)\n"
+	       "retention      POP3 clients decide what is deleted (culver account set "
+	       "--retention)\n"
+	       "start it       culver serve -c %s\n",
+		q->config_path, q->dir, q->o->hostname, q->config_path);
+	if (!q->o->demo)
+		printf("add somebody   culver account add -c %s NAME@%s\n", q->config_path,
+			q->o->domain);
+}
+
+int cmd_quickstart(const struct options *o)
+{
+	struct err err = ERR_INIT;
+	struct quickstart q = { .o = o, .dir = o->dir, .nobody = { -1, -1 } };
+	if (o->args_n || !o->dir || !o->hostname || !o->domain)
+		return cli_usage(
+			o, "--dir D --hostname H --domain X [--offset N] [--loopback] [--demo]");
+	umask(022);
+	snprintf(q.config_path, sizeof(q.config_path), "%s/culver.conf", o->dir);
+	if (check_names(o, &err) || make_directories(&q, &err) || write_config(&q, &err) ||
+		write_master_key(&q, &err) || write_certificate(&q, &err) || fill_store(&q, &err))
+		return cli_fail(o, &err);
+	if (o->json)
+		printf("{\"done\":true}\n");
+	else
+		say_what_is_there(&q);
+	return EXIT_GOOD;
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+/* culver serve: the server in the foreground. One line on standard output when all listen; logs on
+ * standard error. SIGTERM and SIGINT drain and end, SIGHUP reloads. */
+#include "cli/cli.h"
+
+#include "process/os.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct server {
+	struct config *config; /* for the ready line; the supervisor has its own */
+	struct loop *loop;
+	struct supervisor *supervisor;
+	struct log_sink_fd sink;
+	struct identity who;
+};
+
+static bool may_command(void *arg, int handle)
+{
+	const struct server *s = arg;
+	return os_may_command(handle, s->who);
+}
+
+static void say_ready(void *arg)
+{
+	struct server *s = arg;
+	printf("ready");
+	for (size_t i = 0; i < service_rows_n; i++)
+		printf(" %s=%" PRId64, service_rows[i].name,
+			service_rows[i].port + s->config->port_offset);
+	printf("\n");
+	fflush(stdout);
+}
+
+static void on_signal(void *arg, int number)
+{
+	struct server *s = arg;
+	if (number == SIGHUP)
+		supervisor_reload(s->supervisor);
+	else
+		supervisor_stop(s->supervisor);
+}
+
+static void write_line(void *arg, struct str line)
+{
+	struct server *s = arg;
+	s->sink.sink.write(&s->sink.sink, line);
+}
+
+/* As many descriptors as the hard limit has: fronts hold a connection in each. */
+static void raise_descriptors(void)
+{
+	struct rlimit r;
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
+		r.rlim_cur = r.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &r);
+	}
+}
+
+static int run(struct server *s, struct supervisor_options *o, struct err *err)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+	s->supervisor = supervisor_new(s->loop, o, err);
+	if (s->supervisor == NULL)
+		return -1;
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+		if (loop_uv_on_signal(s->loop, signals[i], on_signal, s) < 0)
+			return fail_log(err, ERR_TEMP, "cannot watch signal %d", signals[i]);
+	s->loop->class->run(s->loop);
+	int status = supervisor_status(s->supervisor);
+	supervisor_free(&s->supervisor);
+	return status ? fail_log(err, ERR_TEMP, "a role could not be started; the log says why")
+		      : 0;
+}
+
+static int prepare_directories(
+	const struct config *c, struct identity who, char *jail, size_t n, struct err *err)
+{
+	struct identity root = { -1, -1 };
+	char data[4200];
+	snprintf(jail, n, "%s/empty", c->directory);
+	snprintf(data, sizeof(data), "%s/data", c->directory);
+	return os_make_directory(jail, 0555, root, err) || os_make_directory(data, 0700, who, err)
+		       ? -1
+		       : 0;
+}
+
+static int serve(struct server *s, const struct options *options, struct err *err)
+{
+	const char *path = options_config(options), *note;
+	char jail[4200];
+	s->config = config_load(path, err);
+	struct config *config = s->config ? config_load(path, err) : NULL;
+	if (config == NULL)
+		return -1;
+	s->who = os_identity(config, &note);
+	struct supervisor_options o = { .config_path = path, .config = config, .admin_handle = -1 };
+	int lock = os_lock(config, err);
+	if (lock < 0 || prepare_directories(config, s->who, jail, sizeof(jail), err) ||
+		os_listen(config, &o.listeners, &o.listeners_n, err))
+		return -1;
+	o.control_listener = os_control_listen(config, s->who, err);
+	if (o.control_listener < 0)
+		return -1;
+	s->loop = loop_uv_new();
+	o.clock = s->loop->clock;
+	o.random = random_os();
+	o.spawn = spawn_os_new(s->loop, s->who, jail);
+	o.may_command = may_command;
+	o.ready = say_ready;
+	o.log_write = write_line;
+	o.ready_arg = o.log_arg = o.may_command_arg = s;
+	log_init(&o.log, &s->sink.sink, "role=supervisor");
+	s->sink.sink.json = strcmp(config->log_format, "json") == 0;
+	if (note)
+		log_event(&o.log, LOG_WARN, "user", "user=%s note=\"%s\"", config->user, note);
+	int result = run(s, &o, err);
+	os_control_remove(s->config);
+	spawn_os_free(&o.spawn);
+	free(o.listeners);
+	loop_uv_free(&s->loop);
+	close(lock);
+	return result;
+}
+
+int cmd_serve(const struct options *options)
+{
+	struct err err = ERR_INIT;
+	struct server s = { .config = NULL };
+	if (options->args_n)
+		return cli_usage(options, "[-c FILE]");
+	signal(SIGPIPE, SIG_IGN);
+	umask(077);
+	raise_descriptors();
+	log_sink_fd_init(&s.sink, STDERR_FILENO);
+	int result = serve(&s, options, &err);
+	config_free(&s.config);
+	return result ? cli_fail(options, &err) : EXIT_GOOD;
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+/* culver store check, status, check, version. */
+#include "cli/cli.h"
+
+#include "api/schemes.h"
+#include "cli/remote.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+struct checking {
+	const struct options *o;
+	struct frame_check_done done;
+	bool first;
+};
+
+static void on_finding(void *arg, const struct frame *frame)
+{
+	struct checking *c = arg;
+	AUTO(buf_done)
+	struct buf text;
+	buf_init(&text, 8192);
+	if (frame->type == FRAME_CHECK_DONE)
+		c->done = frame->check_done;
+	if (frame->type != FRAME_CHECK_FINDING)
+		return;
+	json_string(&text, frame->check_finding.text);
+	if (c->o->json)
+		printf("%s%s", c->first ? "" : ",", text.p);
+	else
+		printf("damage: %" STR_FMT "\n", STR_ARG(frame->check_finding.text));
+	c->first = false;
+}
+
+int cmd_store_check(const struct options *o)
+{
+	struct err err = ERR_INIT;
+	struct frame f = { .type = FRAME_STORE_CHECK };
+	struct checking c = { .o = o, .first = true };
+	if (o->args_n)
+		return cli_usage(o, "[-c FILE] [--json]");
+	AUTO(remote_close)
+	struct remote *r = remote_open(options_config(o), false, &err);
+	if (r == NULL)
+		return cli_fail(o, &err);
+	if (o->json)
+		printf("{\"findings\":[");
+	int result = remote_ask(r, REMOTE_STORE, &f, on_finding, &c, &err);
+	const struct frame_check_done *d = &c.done;
+	if (o->json)
+		printf("],\"messages\":%" PRIu64 ",\"bodies\":%" PRIu64 ",\"bytes\":%" PRIu64
+		       ",\"found\":%" PRIu64 "}\n",
+			d->messages, d->bodies, d->bytes, d->findings);
+	else if (result == 0)
+		printf("%" PRIu64 " messages, %" PRIu64 " bodies, %" PRIu64 " bytes, %" PRIu64
+		       " found damaged\n",
+			d->messages, d->bodies, d->bytes, d->findings);
+	if (result)
+		return cli_fail(o, &err);
+	return d->findings ? EXIT_DAMAGE : EXIT_GOOD;
+}
+
+/* ---- status ---- */
+
+static void keep_status(void *arg, const struct frame *frame)
+{
+	struct frame_store_status_is *s = arg;
+	if (frame->type == FRAME_STORE_STATUS_IS)
+		*s = frame->store_status_is;
+}
+
+/* "name pid state restarts seconds" as JSON. */
+static void print_role_json(struct str line, bool first)
+{
+	static const char *const names[] = { "role", "pid", "state", "restarts", "seconds" };
+	AUTO(buf_done)
+	struct buf out;
+	buf_init(&out, 4096);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		struct str value = str_split(&line, ' ');
+		bool text = i == 0 || i == 2;
+		buf_addf(&out, "%s\"%s\":", i ? "," : "", names[i]);
+		if (text)
+			json_string(&out, value);
+		else
+			buf_adds(&out, value);
+	}
+	printf("%s{%s}", first ? "" : ",", out.p);
+}
+
+static void print_status(
+	const struct options *o, struct str roles, const struct frame_store_status_is *s)
+{
+	bool first = true;
+	if (o->json)
+		printf("{\"running\":true,\"roles\":[");
+	while (roles.n) {
+		struct str line = str_split(&roles, '\n');
+		if (o->json)
+			print_role_json(line, first);
+		else
+			printf("%" STR_FMT "\n", STR_ARG(line));
+		first = false;
+	}
+	if (o->json)
+		printf("],\"accounts\":%" PRIu64 ",\"messages\":%" PRIu64 ",\"bodies\":%" PRIu64
+		       ",\"segment_bytes\":%" PRIu64 ",\"commits\":%" PRIu64 ",\"flushes\":%" PRIu64
+		       ",\"read_only\":%s}\n",
+			s->accounts, s->messages, s->bodies, s->segment_bytes, s->commits,
+			s->flushes, s->read_only ? "true" : "false");
+	else
+		printf("accounts %" PRIu64 " messages %" PRIu64 " bodies %" PRIu64 " bytes %" PRIu64
+		       " commits %" PRIu64 " flushes %" PRIu64 "%s\n",
+			s->accounts, s->messages, s->bodies, s->segment_bytes, s->commits,
+			s->flushes, s->read_only ? " READ-ONLY" : "");
+}
+
+int cmd_status(const struct options *o)
+{
+	struct err err = ERR_INIT;
+	struct frame f = { .type = FRAME_STORE_STATUS };
+	struct frame_store_status_is status = { .accounts = 0 };
+	if (o->args_n)
+		return cli_usage(o, "[-c FILE] [--json]");
+	AUTO(remote_close)
+	struct remote *r = remote_open(options_config(o), true, &err);
+	if (r == NULL && err.kind == ERR_NOT_FOUND) {
+		if (o->json)
+			printf("{\"running\":false}\n");
+		fprintf(stderr, "culver status: %s\n", err.public_text);
+		return EXIT_NOT_RUNNING;
+	}
+	if (r == NULL || remote_ask(r, REMOTE_STORE, &f, keep_status, &status, &err))
+		return cli_fail(o, &err);
+	print_status(o, remote_status(r), &status);
+	return EXIT_GOOD;
+}
+
+/* ---- check and version ---- */
+
+int cmd_check(const struct options *o)
+{
+	struct err err = ERR_INIT;
+	if (o->args_n)
+		return cli_usage(o, "[-c FILE] | --print-defaults");
+	if (o->print_defaults) {
+		AUTO(buf_done)
+		struct buf out;
+		buf_init(&out, 65536);
+		config_print_defaults(&out, false);
+		printf("%s", out.p);
+		return EXIT_GOOD;
+	}
+	AUTO(config_free)
+	struct config *c = config_load(options_config(o), &err);
+	if (c == NULL)
+		return cli_fail(o, &err);
+	printf(o->json ? "{\"good\":true}\n" : "%s is good\n", options_config(o));
+	return EXIT_GOOD;
+}
+
+int cmd_version(const struct options *o)
+{
+	printf(o->json ? "{\"version\":\"%s\"}\n" : "culver %s\n", CULVER_VERSION);
+	return EXIT_GOOD;
+}

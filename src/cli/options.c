@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Options and what commands say when they fail. */
+#include "cli/cli.h"
+
+#include "base/scan.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { OPT_FIRST = 256 };
+
+/* Every option of every command. */
+static const struct {
+	const char *name;
+	int has_argument;
+	size_t offset;
+} table[] = {
+	{ "config", required_argument, offsetof(struct options, config_path) },
+	{ "dir", required_argument, offsetof(struct options, dir) },
+	{ "hostname", required_argument, offsetof(struct options, hostname) },
+	{ "domain", required_argument, offsetof(struct options, domain) },
+	{ "offset", required_argument, offsetof(struct options, offset) },
+	{ "quota", required_argument, offsetof(struct options, quota) },
+	{ "messages", required_argument, offsetof(struct options, messages) },
+	{ "services", required_argument, offsetof(struct options, services) },
+	{ "kind", required_argument, offsetof(struct options, kind) },
+	{ "retention", required_argument, offsetof(struct options, retention) },
+	{ "active", required_argument, offsetof(struct options, active) },
+	{ "catch-all", required_argument, offsetof(struct options, catch_all) },
+	{ "json", no_argument, offsetof(struct options, json) },
+	{ "password-stdin", no_argument, offsetof(struct options, password_stdin) },
+	{ "demo", no_argument, offsetof(struct options, demo) },
+	{ "loopback", no_argument, offsetof(struct options, loopback) },
+	{ "print-defaults", no_argument, offsetof(struct options, print_defaults) },
+};
+
+static int set_option(struct options *o, size_t i)
+{
+	char *field = (char *)o + table[i].offset;
+	uint64_t n;
+	if (table[i].has_argument == no_argument) {
+		*(bool *)field = true;
+		return 0;
+	}
+	if (table[i].offset != offsetof(struct options, offset)) {
+		memcpy(field, &optarg, sizeof(optarg));
+		return 0;
+	}
+	struct scan s = scan_from(str_from(optarg));
+	if (!scan_number(&s, 60000, &n) || !scan_end(&s)) {
+		fprintf(stderr, "culver: --offset is a number from 0 to 60000\n");
+		return -1;
+	}
+	o->offset = (int64_t)n;
+	return 0;
+}
+
+int options_read(struct options *o, int argc, char **argv)
+{
+	struct option longs[ARRAY_LEN(table) + 1] = { 0 };
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		int value = OPT_FIRST + (int)i;
+		longs[i] = (struct option){ table[i].name, table[i].has_argument, NULL, value };
+	}
+	optind = 1;
+	for (int c; (c = getopt_long(argc, argv, "c:", longs, NULL)) != -1;) {
+		if (c == 'c')
+			o->config_path = optarg;
+		else if (c < OPT_FIRST || set_option(o, (size_t)(c - OPT_FIRST)))
+			return -1; /* getopt has said why */
+	}
+	o->args = argv + optind;
+	o->args_n = argc - optind;
+	return 0;
+}
+
+const char *options_config(const struct options *o)
+{
+	const char *env = getenv("CULVER_CONF");
+	if (o->config_path)
+		return o->config_path;
+	return env && env[0] ? env : "/etc/culver/culver.conf";
+}
+
+/* ---- saying what went wrong ---- */
+
+static enum exit_code exit_code_for(enum err_kind kind)
+{
+	switch ((int)kind) {
+	case ERR_SYNTAX:
+		return EXIT_USAGE;
+	case ERR_NOT_FOUND:
+		return EXIT_NOT_THERE;
+	case ERR_EXISTS:
+		return EXIT_THERE;
+	case ERR_CONFIG:
+		return EXIT_BAD_CONFIG;
+	default:
+		return EXIT_FAILED;
+	}
+}
+
+int cli_fail(const struct options *o, const struct err *err)
+{
+	const char *text = err_log_text(err);
+	if (text[0] == '\0')
+		text = err_sentence(err->kind);
+	if (o->json) {
+		AUTO(buf_done)
+		struct buf out;
+		buf_init(&out, 8192);
+		json_string(&out, str_from(text));
+		printf("{\"error\":\"%s\",\"text\":%s}\n", err_name(err->kind), out.p);
+	}
+	fprintf(stderr, "culver %s: %s\n", o->command, text);
+	return (int)exit_code_for(err->kind);
+}
+
+int cli_usage(const struct options *o, const char *text)
+{
+	fprintf(stderr, "usage: culver %s %s\n", o->command, text);
+	return EXIT_USAGE;
+}
+
+void json_string(struct buf *out, struct str s)
+{
+	bool utf8 = str_is_utf8(s);
+	buf_addc(out, '"');
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+		if (c == '"' || c == '\\')
+			buf_addf(out, "\\%c", c);
+		else if (abnf_is_ctl(c))
+			buf_addf(out, "\\u%04x", (unsigned char)c);
+		else if (abnf_is_8bit(c) && !utf8)
+			buf_addz(out, "\xef\xbf\xbd");
+		else
+			buf_addc(out, c);
+	}
+	buf_addc(out, '"');
+}

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Asking store and gate, on a running server or a stopped one. */
+#include "cli/remote.h"
+
+#include "base/limits.h"
+#include "io/channel.h"
+#include "process/os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { PEERS = 2, ANSWER_MS = 600000, CONNECT_MS = 20000 };
+
+struct remote_channel {
+	struct remote *remote;
+	struct channel *channel;
+};
+
+struct remote {
+	struct config *config;
+	struct loop *loop;
+	struct timer *timeout;
+	struct channel *control;
+	struct remote_channel peers[PEERS];
+	struct buf status;
+	bool have_status, lost, timed_out;
+	bool running;
+	pid_t offline; /* the supervisor of a stopped server, our child */
+	/* the one question at a time */
+	uint32_t request;
+	void (*each)(void *, const struct frame *);
+	void *arg;
+	struct err *err;
+	bool answered;
+	int result;
+};
+
+static void wake(struct remote *r)
+{
+	r->loop->class->stop(r->loop);
+}
+
+/* ---- what comes in ---- */
+
+static bool peer_frame(void *arg, uint32_t request, const struct frame *frame, int handle)
+{
+	struct remote *r = ((struct remote_channel *)arg)->remote;
+	if (handle >= 0 || request != r->request)
+		return handle < 0;
+	if (frame->type == FRAME_FAILED)
+		r->result = fail(r->err, (enum err_kind)frame->failed.kind, "%" STR_FMT,
+			STR_ARG(frame->failed.text));
+	else if (r->each)
+		r->each(r->arg, frame);
+	r->answered = frame_ends_answer(frame);
+	if (r->answered)
+		wake(r);
+	return true;
+}
+
+static void peer_closed(void *arg, const char *reason)
+{
+	struct remote_channel *c = arg;
+	(void)reason;
+	channel_free(&c->channel);
+	c->remote->lost = true;
+	wake(c->remote);
+}
+
+static void add_peer(struct remote *r, enum remote_peer number, int class, int handle)
+{
+	struct remote_channel *c = &r->peers[number];
+	struct channel_events events = { .frame = peer_frame, .closed = peer_closed, .arg = c };
+	channel_free(&c->channel);
+	c->remote = r;
+	c->channel = channel_new(r->loop, handle, CLASS_ADMIN, class, &events);
+}
+
+static bool control_frame(void *arg, uint32_t request, const struct frame *frame, int handle)
+{
+	struct remote *r = arg;
+	(void)request;
+	if (frame->type == FRAME_STATUS) {
+		buf_clear(&r->status);
+		buf_adds(&r->status, frame->status.text);
+		r->have_status = true;
+		wake(r);
+		return true;
+	}
+	if (frame->type != FRAME_HAND_OVER || handle < 0)
+		return false;
+	bool store = str_equal(frame->hand_over.kind, STR("store"));
+	add_peer(r, store ? REMOTE_STORE : REMOTE_GATE, store ? CLASS_STORE : CLASS_GATE, handle);
+	return true;
+}
+
+static void control_closed(void *arg, const char *reason)
+{
+	struct remote *r = arg;
+	(void)reason;
+	channel_free(&r->control);
+	r->lost = true;
+	wake(r);
+}
+
+static void on_timeout(void *arg)
+{
+	struct remote *r = arg;
+	r->timed_out = true;
+	wake(r);
+}
+
+static void run_until(struct remote *r, const bool *done, int64_t within_ms)
+{
+	r->timed_out = false;
+	r->loop->class->timer_set(
+		r->timeout, r->loop->clock->monotonic_ms(r->loop->clock) + within_ms);
+	while (!*done && !r->lost && !r->timed_out)
+		r->loop->class->run(r->loop);
+	r->loop->class->timer_set(r->timeout, 0);
+}
+
+/* ---- a stopped server ---- */
+
+static void drop_line(void *arg, struct str line)
+{
+	(void)arg;
+	if (str_search(line, STR("level=error")) < line.n)
+		fprintf(stderr, "%" STR_FMT, STR_ARG(line));
+}
+
+/* In a child of ours: a supervisor without listeners, until the command closes its channel. */
+static int serve_offline(const char *config_path, struct config *config, int handle)
+{
+	struct err err = ERR_INIT;
+	struct log_sink_fd sink;
+	char jail[4200];
+	const char *note;
+	struct identity who = os_identity(config, &note);
+	struct loop *loop = loop_uv_new();
+	log_sink_fd_init(&sink, STDERR_FILENO);
+	sink.sink.level = LOG_ERROR;
+	snprintf(jail, sizeof(jail), "%s/empty", config->directory);
+	struct supervisor_options o = { .config_path = config_path,
+		.config = config,
+		.clock = loop->clock,
+		.random = random_os(),
+		.spawn = spawn_os_new(loop, who, jail),
+		.control_listener = -1,
+		.admin_handle = handle,
+		.log_write = drop_line };
+	struct spawn_seam *spawn = o.spawn;
+	log_init(&o.log, &sink.sink, "role=supervisor");
+	struct supervisor *s = supervisor_new(loop, &o, &err);
+	if (s == NULL) {
+		fprintf(stderr, "culver: %s\n", err_log_text(&err));
+		return 1;
+	}
+	loop->class->run(loop);
+	int status = supervisor_status(s);
+	supervisor_free(&s);
+	spawn_os_free(&spawn);
+	loop_uv_free(&loop);
+	return status;
+}
+
+static int start_offline(struct remote *r, const char *config_path, struct err *err)
+{
+	int pair[2];
+	int lock = os_lock(r->config, err);
+	if (lock < 0)
+		return -1;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0) {
+		close(lock);
+		return fail_errno(err, "socketpair");
+	}
+	fflush(NULL);
+	r->offline = fork();
+	if (r->offline == 0) {
+		struct config *config = config_load(config_path, err);
+		close(pair[0]);
+		_exit(config ? serve_offline(config_path, config, pair[1]) : 1);
+	}
+	close(lock); /* the child holds it */
+	close(pair[1]);
+	if (r->offline < 0) {
+		close(pair[0]);
+		return fail_errno(err, "fork");
+	}
+	return pair[0];
+}
+
+/* Somebody who is just starting or stopping has the lock but no control socket: worth a moment. */
+static int connect_somehow(
+	struct remote *r, const char *config_path, bool only_running, struct err *err)
+{
+	for (int tries = 0;; tries++) {
+		int handle = os_control_connect(r->config, err);
+		r->running = handle >= 0;
+		if (handle >= 0 || err->kind != ERR_NOT_FOUND || only_running)
+			return handle;
+		handle = start_offline(r, config_path, err);
+		if (handle >= 0 || err->kind != ERR_IN_USE || tries == 50)
+			return handle;
+		usleep(100000);
+	}
+}
+
+/* ---- opening, asking, closing ---- */
+
+static int open_control(
+	struct remote *r, const char *config_path, bool only_running, struct err *err)
+{
+	struct channel_events events = {
+		.frame = control_frame, .closed = control_closed, .arg = r
+	};
+	int handle = connect_somehow(r, config_path, only_running, err);
+	if (handle < 0)
+		return -1;
+	r->loop = loop_uv_new();
+	r->timeout = r->loop->class->timer_new(r->loop, on_timeout, r);
+	r->control = channel_new(r->loop, handle, CLASS_ADMIN, CLASS_SUPERVISOR, &events);
+	run_until(r, &r->have_status, CONNECT_MS);
+	if (r->have_status)
+		return 0;
+	return fail(err, ERR_TEMP, "the server does not answer on its control socket%s",
+		r->lost ? " (not allowed?)" : "");
+}
+
+struct remote *remote_open(const char *config_path, bool only_running, struct err *err)
+{
+	struct remote *r = xmalloc(sizeof(*r));
+	buf_init(&r->status, LIMIT_FRAME_BYTES);
+	r->config = config_load(config_path, err);
+	if (r->config && open_control(r, config_path, only_running, err) == 0)
+		return r;
+	remote_close(&r);
+	return NULL;
+}
+
+int remote_ask(struct remote *r, enum remote_peer peer, const struct frame *question,
+	void (*each)(void *arg, const struct frame *), void *arg, struct err *err)
+{
+	struct channel *channel = r->peers[peer].channel;
+	if (channel == NULL)
+		return fail(err, ERR_TEMP, "the server's %s is away, try again",
+			peer == REMOTE_STORE ? "store" : "gate");
+	r->request = channel_next_request(channel);
+	r->each = each;
+	r->arg = arg;
+	r->err = err;
+	r->answered = false;
+	r->result = 0;
+	if (!channel_send(channel, r->request, question))
+		return fail(err, ERR_SYNTAX, "an argument is too long");
+	run_until(r, &r->answered, ANSWER_MS);
+	if (!r->answered)
+		return fail(err, ERR_TEMP, "no answer from the server");
+	return r->result;
+}
+
+struct kept_verifier {
+	char text[257];
+};
+
+static void keep_verifier(void *arg, const struct frame *frame)
+{
+	struct kept_verifier *v = arg;
+	if (frame->type == FRAME_VERIFIER)
+		snprintf(v->text, sizeof(v->text), "%" STR_FMT, STR_ARG(frame->verifier.verifier));
+}
+
+int remote_make_verifier(struct remote *r, struct str password, char ret[257], struct err *err)
+{
+	struct kept_verifier v = { "" };
+	struct frame f = { .type = FRAME_MAKE_VERIFIER, .make_verifier.password = password };
+	if (remote_ask(r, REMOTE_GATE, &f, keep_verifier, &v, err))
+		return -1;
+	memcpy(ret, v.text, sizeof(v.text));
+	return 0;
+}
+
+bool remote_is_running(const struct remote *r)
+{
+	return r->running;
+}
+
+struct str remote_status(const struct remote *r)
+{
+	return buf_str(&r->status);
+}
+
+void remote_close(struct remote **remote)
+{
+	struct remote *r = *remote;
+	if (r == NULL)
+		return;
+	for (size_t i = 0; i < PEERS; i++)
+		channel_free(&r->peers[i].channel);
+	channel_free(&r->control);
+	if (r->loop) {
+		r->loop->class->timer_free(&r->timeout);
+		loop_uv_free(&r->loop);
+	}
+	if (r->offline > 0)
+		while (waitpid(r->offline, NULL, 0) < 0 && errno == EINTR)
+			;
+	buf_done(&r->status);
+	config_free(&r->config);
+	free(r);
+	*remote = NULL;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A command's way to the store and the gate: through D/control of a running server, or, when none
+ * runs, by starting the same roles without listeners under the same lock. The command does not see
+ * the difference.
+ *
+ * uses: api, config, io, process; used by: cli
+ */
+#ifndef CULVER_CLI_REMOTE_H
+#define CULVER_CLI_REMOTE_H
+
+#include "api/frames.h"
+#include "config/config.h"
+
+enum remote_peer { REMOTE_STORE, REMOTE_GATE };
+
+struct remote;
+/* config_path must outlive it. NULL and err. only_running: ERR_NOT_FOUND when no server runs. */
+struct remote *remote_open(const char *config_path, bool only_running, struct err *err);
+void remote_close(struct remote **);
+bool remote_is_running(const struct remote *);
+/* The supervisor's status lines (valid while open). */
+struct str remote_status(const struct remote *);
+
+/* Asks and waits. each is called for every frame of the answer but `failed`, which becomes err.
+ * The frame ends with the call. */
+int remote_ask(struct remote *, enum remote_peer, const struct frame *question,
+	void (*each)(void *arg, const struct frame *), void *arg, struct err *err);
+/* A verifier of the password, from the gate. */
+int remote_make_verifier(struct remote *, struct str password, char ret[257], struct err *err);
+
+#endif

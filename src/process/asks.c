@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Questions on their way: the sessions' side of a front's channels. A session asks; the answer
+ * finds it by its request's number. When the peer dies, every question to it is answered `failed`
+ * with ERR_TEMP, so that a session never waits for what cannot come. */
+#include "process/front_private.h"
+
+#include <stdlib.h>
+
+static struct front *front_of(struct session_host *host)
+{
+	return CONTAINER_OF(host, struct front, host);
+}
+
+static struct conn *conn_of(struct session *s)
+{
+	return s->host_data;
+}
+
+static const struct frame peer_is_away = { .type = FRAME_FAILED,
+	.failed = { .kind = ERR_TEMP, .text = STR_INIT("service is restarting, try again") } };
+
+static void ask_free(struct front_peer *p, struct ask *a)
+{
+	map_remove_u64(&p->asks, a->request);
+	if (a->next)
+		a->next->link = a->link;
+	*a->link = a->next;
+	free(a);
+}
+
+static bool ask_new(struct front_peer *p, struct conn *c, uint32_t request)
+{
+	struct ask *a = xmalloc(sizeof(*a));
+	*a = (struct ask){ .conn = c, .request = request, .peer = p->number, .next = c->asks };
+	if (!map_put_u64(&p->asks, request, a)) {
+		free(a);
+		return false;
+	}
+	a->link = &c->asks;
+	if (a->next)
+		a->next->link = &a->next;
+	c->asks = a;
+	return true;
+}
+
+/* A number of our own, for a question that will be answered `failed` at the next turn. */
+static uint32_t refuse_later(struct front_peer *p, struct conn *c)
+{
+	struct front *f = p->front;
+	struct refused r = { .peer = p->number };
+	do {
+		f->away_request = f->away_request + 1;
+		r.request = f->away_request | 0x80000000u;
+	} while (map_get_u64(&p->asks, r.request) != NULL);
+	if (!ask_new(p, c, r.request) || !vec_push(&f->refused_asks, &r))
+		conn_kill(c);
+	front_soon(f);
+	return r.request;
+}
+
+static uint32_t ask(struct session_host *host, struct session *s, enum session_peer peer,
+	const struct frame *frame)
+{
+	struct front_peer *p = &front_of(host)->peers[peer];
+	struct conn *c = conn_of(s);
+	if (p->channel == NULL)
+		return refuse_later(p, c);
+	uint32_t request = channel_next_request(p->channel) & 0x7fffffffu;
+	if (!ask_new(p, c, request))
+		return refuse_later(p, c);
+	if (!channel_send(p->channel, request, frame)) {
+		ask_free(p, map_get_u64(&p->asks, request));
+		return refuse_later(p, c);
+	}
+	return request;
+}
+
+static bool tell(struct session_host *host, struct session *s, enum session_peer peer,
+	uint32_t request, const struct frame *frame)
+{
+	struct front_peer *p = &front_of(host)->peers[peer];
+	/* A peer that is away has answered, or will: what goes with the question goes nowhere. */
+	if (p->channel == NULL || request & 0x80000000u || !map_get_u64(&p->asks, request))
+		return true;
+	if (channel_send(p->channel, request, frame))
+		return true;
+	conn_of(s)->wants_room = true;
+	return false;
+}
+
+static void cancel(struct session_host *host, struct session *s, uint32_t request)
+{
+	struct front *f = front_of(host);
+	for (struct ask *a = conn_of(s)->asks; a; a = a->next) {
+		if (a->request == request) {
+			ask_free(&f->peers[a->peer], a);
+			return;
+		}
+	}
+}
+
+/* ---- what comes back ---- */
+
+static void give(struct front_peer *p, struct ask *a, const struct frame *frame)
+{
+	struct conn *c = a->conn;
+	uint32_t request = a->request;
+	if (frame_ends_answer(frame))
+		ask_free(p, a);
+	conn_answer(c, request, frame);
+}
+
+/* Frames that the store sends of itself go to the session they name. */
+static void notice(struct front *f, uint32_t store_session, const struct frame *frame)
+{
+	struct conn *c = map_get_u64(&f->sessions, store_session);
+	if (c == NULL || c->dead || c->session->class->notice == NULL)
+		return;
+	c->session->class->notice(c->session, frame);
+	conn_settle(c);
+}
+
+static bool on_frame(void *arg, uint32_t request, const struct frame *frame, int handle)
+{
+	struct front_peer *p = arg;
+	struct ask *a = map_get_u64(&p->asks, request);
+	if (handle >= 0)
+		return false; /* nobody but the supervisor hands anything over */
+	if (frame->type == FRAME_MAILBOX_CHANGED)
+		notice(p->front, frame->mailbox_changed.session, frame);
+	else if (frame->type == FRAME_SESSION_ENDED)
+		notice(p->front, frame->session_ended.session, frame);
+	else if (a)
+		give(p, a, frame);
+	return true; /* an answer that nobody wants any more is no offence */
+}
+
+static void on_room(void *arg)
+{
+	struct front_peer *p = arg;
+	for (struct conn *c = p->front->conns; c; c = c->next)
+		if (c->wants_room)
+			conn_room(c);
+}
+
+/* Answers everything that was asked of this peer. Each answer may ask anew, and that goes to the
+ * next turn, so only what is there now is taken. */
+static void fail_all(struct front_peer *p)
+{
+	size_t at = 0;
+	void *value;
+	while (map_next(&p->asks, &at, NULL, &value)) {
+		struct ask *a = value;
+		if (!(a->request & 0x80000000u)) {
+			struct refused r = { p->number, a->request };
+			vec_push(&p->front->refused_asks, &r);
+		}
+	}
+	front_soon(p->front);
+}
+
+void asks_turn(struct front *f)
+{
+	struct vec now = f->refused_asks;
+	vec_init(&f->refused_asks, sizeof(struct refused), now.max);
+	VEC_EACH (struct refused, r, &now) {
+		struct front_peer *p = &f->peers[r->peer];
+		struct ask *a = map_get_u64(&p->asks, r->request);
+		if (a)
+			give(p, a, &peer_is_away);
+	}
+	vec_done(&now);
+}
+
+static void tell_sessions(struct front *f)
+{
+	for (struct conn *c = f->conns; c; c = c->next) {
+		if (c->dead || c->session == NULL || c->session->class->store_lost == NULL)
+			continue;
+		c->session->class->store_lost(c->session);
+		conn_settle(c);
+	}
+}
+
+static void lost(struct front_peer *p, const char *reason)
+{
+	struct front *f = p->front;
+	struct log_text text;
+	log_event(&f->base.context->log, LOG_WARN, "peer-lost", "peer=%d why=%s", p->number,
+		log_value(&text, str_from(reason)));
+	channel_free(&p->channel);
+	fail_all(p);
+	asks_turn(f);
+	if (p->number == ASK_STORE)
+		tell_sessions(f);
+}
+
+static void on_closed(void *arg, const char *reason)
+{
+	lost(arg, reason);
+}
+
+void asks_set_channel(struct front *f, enum session_peer number, int handle)
+{
+	static const int classes[FRONT_PEERS] = { CLASS_STORE, CLASS_GATE, CLASS_COURIER };
+	struct front_peer *p = &f->peers[number];
+	struct channel_events events = {
+		.frame = on_frame, .room = on_room, .closed = on_closed, .arg = p
+	};
+	if (p->channel)
+		lost(p, "replaced");
+	p->channel = channel_new(f->base.context->loop, handle, f->base.context->row->channel_class,
+		classes[number], &events);
+}
+
+/* ---- beginning and end ---- */
+
+void asks_init(struct front *f)
+{
+	uint8_t key[16];
+	struct random_seam *random = f->base.context->seams.random;
+	random->fill(random, key, sizeof(key));
+	for (unsigned i = 0; i < FRONT_PEERS; i++) {
+		f->peers[i].front = f;
+		f->peers[i].number = (enum session_peer)i;
+		map_init(&f->peers[i].asks, key, LIMIT_FRONT_QUESTIONS);
+	}
+	vec_init(&f->refused_asks, sizeof(struct refused), 2 * LIMIT_FRONT_QUESTIONS);
+	f->host.ask = ask;
+	f->host.tell = tell;
+	f->host.cancel = cancel;
+}
+
+void asks_forget(struct conn *c)
+{
+	while (c->asks)
+		ask_free(&c->front->peers[c->asks->peer], c->asks);
+}
+
+void asks_done(struct front *f)
+{
+	for (unsigned i = 0; i < FRONT_PEERS; i++) {
+		channel_free(&f->peers[i].channel);
+		map_done(&f->peers[i].asks);
+	}
+	vec_done(&f->refused_asks);
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Children's log lines: read from each child's pipe, passed on line by line, so that two children
+ * never write into one line. Bytes are passed as they are; a line has a bound. */
+#include "process/supervisor_private.h"
+
+#include <errno.h>
+
+static void pass_lines(struct child *c)
+{
+	struct supervisor *s = c->supervisor;
+	struct str rest = buf_str(&c->log_line);
+	size_t end;
+	while ((end = str_find(rest, '\n')) < rest.n) {
+		s->o.log_write(s->o.log_arg, str_sub(rest, 0, end + 1));
+		rest = str_from_offset(rest, end + 1);
+	}
+	buf_consume(&c->log_line, c->log_line.n - rest.n);
+	if (buf_room(&c->log_line) == 0) { /* no newline in sight */
+		buf_truncate(&c->log_line, c->log_line.n - 1);
+		buf_addc(&c->log_line, '\n');
+		s->o.log_write(s->o.log_arg, buf_str(&c->log_line));
+		buf_clear(&c->log_line);
+	}
+}
+
+/* Reads what is there; false when there will be no more. */
+static bool read_some(struct child *c)
+{
+	struct loop *loop = c->supervisor->loop;
+	size_t room = buf_room(&c->log_line);
+	char *to = buf_reserve(&c->log_line, room);
+	ssize_t got = loop->class->link_read(c->log, to, room, NULL);
+	if (got == -EAGAIN || got == -EINTR)
+		return true;
+	if (got <= 0)
+		return false;
+	buf_used(&c->log_line, (size_t)got);
+	pass_lines(c);
+	return true;
+}
+
+static void ready(void *arg, int events)
+{
+	struct child *c = arg;
+	(void)events;
+	if (!read_some(c))
+		c->supervisor->loop->class->link_free(&c->log);
+}
+
+void child_log_open(struct child *c, int handle)
+{
+	struct loop *loop = c->supervisor->loop;
+	struct link_events events = { .ready = ready, .arg = c };
+	child_log_close(c);
+	c->log = loop->class->link_new(loop, handle, &events);
+	loop->class->link_want(c->log, LINK_READ);
+}
+
+/* What a child said last is often what matters: it is read to the end. */
+void child_log_close(struct child *c)
+{
+	struct loop *loop = c->supervisor->loop;
+	for (int i = 0; c->log && i < 64; i++) {
+		char *to = buf_reserve(&c->log_line, buf_room(&c->log_line));
+		ssize_t got = loop->class->link_read(c->log, to, buf_room(&c->log_line), NULL);
+		if (got <= 0)
+			break;
+		buf_used(&c->log_line, (size_t)got);
+		pass_lines(c);
+	}
+	if (c->log)
+		loop->class->link_free(&c->log);
+	if (c->log_line.n) {
+		buf_addc(&c->log_line, '\n');
+		pass_lines(c);
+	}
+}

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+/* One client's connection: the stream below, the session above, and what each wants of the other.
+ */
+#include "process/front_private.h"
+
+#include "auth/throttle.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- counting by address ---- */
+
+static bool count_address(struct front *f, const char *key, int change)
+{
+	struct str k = str_from(key);
+	uintptr_t n = (uintptr_t)map_get(&f->per_address, k);
+	if (change < 0) {
+		if (n > 1)
+			return map_put(&f->per_address, k, (void *)(n - 1));
+		map_remove(&f->per_address, k);
+		return true;
+	}
+	return n < f->settings.sessions_per_address && map_put(&f->per_address, k, (void *)(n + 1));
+}
+
+/* ---- the session's wishes ---- */
+
+static void set_deadline(struct conn *c)
+{
+	struct loop *loop = c->front->base.context->loop;
+	if (c->session->deadline_ms == c->deadline_ms)
+		return;
+	c->deadline_ms = c->session->deadline_ms;
+	loop->class->timer_set(c->deadline, c->deadline_ms);
+}
+
+/* Keeps the way from a store session's number to its connection. */
+static void note_store_session(struct conn *c, uint32_t number)
+{
+	if (number == c->store_session)
+		return;
+	if (c->store_session && map_get_u64(&c->front->sessions, c->store_session) == c)
+		map_remove_u64(&c->front->sessions, c->store_session);
+	c->store_session = number;
+	if (number && !map_put_u64(&c->front->sessions, number, c))
+		conn_kill(c);
+}
+
+static void do_next(struct conn *c)
+{
+	struct session *s = c->session;
+	if (s->out.n > 0 || stream_unsent(c->stream) > 0)
+		return; /* first what was said */
+	if (s->next == NEXT_CLOSE) {
+		c->closing = true;
+		stream_close(c->stream);
+	} else if (s->next == NEXT_START_TLS) {
+		s->next = NEXT_GO_ON;
+		stream_start_tls(c->stream, c->front->tls, c->service->alpn);
+	}
+}
+
+void conn_settle(struct conn *c)
+{
+	if (c->dead || c->closing || c->session == NULL)
+		return;
+	stream_send(c->stream, &c->session->out);
+	if (c->dead)
+		return;
+	note_store_session(c, c->session->store_session);
+	set_deadline(c);
+	if (c->session->next != NEXT_GO_ON)
+		do_next(c);
+}
+
+static void go_on(struct conn *c)
+{
+	conn_settle(c);
+	if (!c->dead && !c->closing && c->session && c->session->next == NEXT_GO_ON)
+		stream_resume(c->stream);
+}
+
+void conn_answer(struct conn *c, uint32_t request, const struct frame *frame)
+{
+	if (c->dead || c->closing)
+		return;
+	c->session->class->answer(c->session, request, frame);
+	go_on(c);
+}
+
+void conn_room(struct conn *c)
+{
+	c->wants_room = false;
+	if (c->dead || c->closing)
+		return;
+	c->session->class->resume(c->session);
+	go_on(c);
+}
+
+void conn_drain(struct conn *c)
+{
+	if (c->dead || c->closing)
+		return;
+	if (c->session == NULL) {
+		conn_kill(c);
+		return;
+	}
+	c->session->class->drain(c->session);
+	conn_settle(c);
+}
+
+/* ---- the stream's events ---- */
+
+static void new_session(struct conn *c)
+{
+	struct front *f = c->front;
+	struct log log;
+	log_child(&log, &f->base.context->log, "session=%" PRIu64, c->id);
+	c->session = c->service->session->new (&f->host, &c->peer, &log);
+	c->session->host_data = c;
+	go_on(c);
+}
+
+static size_t on_input(void *arg, struct str bytes)
+{
+	struct conn *c = arg;
+	if (c->dead || c->closing || c->session == NULL)
+		return 0;
+	size_t n = c->session->class->input(c->session, bytes);
+	conn_settle(c);
+	return n;
+}
+
+static void on_drained(void *arg)
+{
+	struct conn *c = arg;
+	if (c->dead || c->closing || c->session == NULL)
+		return;
+	if (c->session->next == NEXT_GO_ON)
+		c->session->class->resume(c->session);
+	go_on(c);
+}
+
+static void on_tls_started(void *arg)
+{
+	struct conn *c = arg;
+	if (c->dead)
+		return;
+	c->peer.tls = true;
+	stream_tls_info(c->stream, c->peer.tls_version, c->peer.tls_cipher);
+	if (c->session == NULL) {
+		new_session(c);
+		return;
+	}
+	c->session->class->tls_started(c->session);
+	go_on(c);
+}
+
+static void on_eof(void *arg)
+{
+	struct conn *c = arg;
+	if (c->dead || c->closing)
+		return;
+	if (c->session == NULL) {
+		conn_kill(c);
+		return;
+	}
+	c->session->class->eof(c->session);
+	conn_settle(c);
+}
+
+static void on_failed(void *arg, const char *reason)
+{
+	struct conn *c = arg;
+	struct log_text text;
+	log_event(c->session ? &c->session->log : &c->front->base.context->log, LOG_DEBUG,
+		"connection-ended", "peer=%s service=%s why=%s", c->peer.address, c->service->name,
+		log_value(&text, str_from(reason)));
+	conn_kill(c);
+}
+
+static void on_deadline(void *arg)
+{
+	struct conn *c = arg;
+	c->deadline_ms = 0;
+	if (c->dead || c->closing || c->session == NULL)
+		return;
+	c->session->class->timeout(c->session);
+	go_on(c);
+}
+
+/* ---- beginning and end ---- */
+
+static bool may_come_in(struct front *f, const char *key, bool loopback)
+{
+	if (f->draining || f->conns_n >= f->settings.sessions)
+		return false;
+	return loopback || count_address(f, key, 1);
+}
+
+static void describe(struct conn *c, const char *address, uint16_t port)
+{
+	snprintf(c->peer.address, sizeof(c->peer.address), "%s", address);
+	snprintf(c->peer.service, sizeof(c->peer.service), "%s", c->service->name);
+	c->peer.port = port;
+	c->peer.loopback = throttle_is_loopback(str_from(address));
+}
+
+void conn_accept(struct front_listener *l, int handle, const char *address, uint16_t port)
+{
+	struct front *f = l->front;
+	struct loop *loop = f->base.context->loop;
+	struct conn *c = xmalloc(sizeof(*c));
+	struct stream_events events = { .input = on_input,
+		.drained = on_drained,
+		.tls_started = on_tls_started,
+		.eof = on_eof,
+		.failed = on_failed,
+		.arg = c };
+	c->front = f;
+	c->service = l->service;
+	c->id = ++f->next_id;
+	describe(c, address, port);
+	snprintf(c->address_key, sizeof(c->address_key), "%" STR_FMT,
+		STR_ARG(throttle_client(str_from(address))));
+	if (!may_come_in(f, c->address_key, c->peer.loopback)) {
+		loop->class->handle_close(loop, handle);
+		free(c);
+		return;
+	}
+	f->conns_n++;
+	f->served++;
+	c->next = f->conns;
+	c->link = &f->conns;
+	if (c->next)
+		c->next->link = &c->next;
+	f->conns = c;
+	c->deadline = loop->class->timer_new(loop, on_deadline, c);
+	c->stream = stream_new(loop, handle, &events);
+	if (!c->service->implicit_tls)
+		new_session(c);
+	else if (f->tls)
+		stream_start_tls(c->stream, f->tls, c->service->alpn);
+	else
+		conn_kill(c);
+}
+
+void conn_kill(struct conn *c)
+{
+	if (c->dead)
+		return;
+	c->dead = true;
+	c->next_dead = c->front->dead;
+	c->front->dead = c;
+	front_soon(c->front);
+}
+
+void conn_free(struct conn *c)
+{
+	struct front *f = c->front;
+	asks_forget(c);
+	note_store_session(c, 0);
+	if (c->session)
+		c->session->class->free(&c->session);
+	f->base.context->loop->class->timer_free(&c->deadline);
+	stream_free(&c->stream);
+	if (!c->peer.loopback)
+		count_address(f, c->address_key, -1);
+	if (c->next)
+		c->next->link = c->link;
+	*c->link = c->next;
+	f->conns_n--;
+	free(c);
+}

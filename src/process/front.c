@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A front: many connections of many protocols, and the channels to whom they ask. It opens no file,
+ * makes no socket, holds no key. One code for every class; the supervisor's listeners decide which.
+ */
+#include "process/front_private.h"
+
+#include "base/limits.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+void front_soon(struct front *f)
+{
+	struct loop *loop = f->base.context->loop;
+	loop->class->timer_set(f->soon, loop->clock->monotonic_ms(loop->clock));
+}
+
+static void finish_when_empty(struct front *f)
+{
+	if (f->draining && f->conns == NULL)
+		f->base.context->finish(f->base.context, 0);
+}
+
+static void on_soon(void *arg)
+{
+	struct front *f = arg;
+	asks_turn(f);
+	while (f->dead) {
+		struct conn *c = f->dead;
+		f->dead = c->next_dead;
+		conn_free(c);
+	}
+	finish_when_empty(f);
+}
+
+/* ---- configuration ---- */
+
+static void apply_settings(struct front *f)
+{
+	struct front_settings *s = &f->settings;
+	snprintf(s->hostname, sizeof(s->hostname), "%s", f->config->hostname);
+	s->plaintext_auth_loopback = f->config->loopback;
+	s->message_bytes = (uint64_t)f->config->message_bytes;
+	s->recipients = (uint32_t)f->config->recipients;
+	s->sessions = (uint32_t)f->config->sessions;
+	s->sessions_per_address = (uint32_t)f->config->sessions_per_address;
+	role_apply_log(f->base.context, f->config);
+}
+
+/* A configuration that does not parse leaves the old one in force (X8). */
+static bool on_config(struct front *f, const struct frame_front_config *frame)
+{
+	struct err err = ERR_INIT;
+	struct config *c = config_new();
+	struct log_text text;
+	if (config_read_lines(c, frame->text, &err)) {
+		log_event(&f->base.context->log, LOG_ERROR, "config-refused", "why=%s",
+			log_value(&text, str_from(err_log_text(&err))));
+		config_free(&c);
+		return true;
+	}
+	config_free(&f->config);
+	f->config = c;
+	apply_settings(f);
+	return true;
+}
+
+static int sign(void *arg, const char *key_id, uint16_t scheme, struct str digest,
+	struct buf *ret_signature, struct err *err)
+{
+	struct front *f = arg;
+	struct frame answer;
+	struct frame question = { .type = FRAME_SIGN,
+		.sign = { .key_id = str_from(key_id), .scheme = scheme, .digest = digest } };
+	AUTO(buf_done)
+	struct buf room;
+	buf_init(&room, LIMIT_FRAME_BYTES);
+	if (f->keys == NULL)
+		return fail(err, ERR_TEMP, "keys is away");
+	if (blocking_channel_ask(f->keys, &question, LIMIT_KEYS_MS, &room, &answer, err))
+		return -1;
+	if (answer.type != FRAME_SIGNATURE)
+		return fail(err, ERR_DENIED, "keys refused to sign");
+	return buf_adds(ret_signature, answer.signature.signature) ? 0 : -1;
+}
+
+/* Certificates arrive one by one; the last makes a server of them all. One that cannot be used
+ * leaves the old server in force. */
+static bool on_certificate(struct front *f, const struct frame_front_certificate *frame)
+{
+	struct err err = ERR_INIT;
+	struct log_text text;
+	if (f->certificates == NULL)
+		f->certificates = tls_certificates_new();
+	if (tls_certificates_add(f->certificates, frame->key_id, frame->chain_pem, &err))
+		log_event(&f->base.context->log, LOG_ERROR, "certificate-refused", "why=%s",
+			log_value(&text, str_from(err_log_text(&err))));
+	if (!frame->last)
+		return true;
+	struct tls_server *server = tls_server_new(f->certificates, sign, f, &err);
+	tls_certificates_free(&f->certificates);
+	if (server == NULL) {
+		log_event(&f->base.context->log, LOG_ERROR, "tls-refused", "why=%s",
+			log_value(&text, str_from(err_log_text(&err))));
+		return true;
+	}
+	tls_server_free(&f->tls);
+	f->tls = server;
+	f->settings.tls_available = true;
+	return true;
+}
+
+/* ---- what is handed over ---- */
+
+static void on_accepted(void *arg, int handle, const char *address, uint16_t port)
+{
+	conn_accept(arg, handle, address, port);
+}
+
+static void listen_on(struct front *f, const struct service_row *service, int handle)
+{
+	struct loop *loop = f->base.context->loop;
+	struct front_listener *l = xmalloc(sizeof(*l));
+	*l = (struct front_listener){ .front = f, .service = service };
+	l->listener = loop->class->listener_new(loop, handle, on_accepted, l);
+	vec_push(&f->listeners, &l);
+}
+
+static bool on_hand_over(struct front *f, const struct frame_hand_over *frame, int handle)
+{
+	const struct service_row *service = service_row_named(frame->kind);
+	if (handle < 0)
+		return false;
+	if (service && service->peer_class == f->base.context->row->channel_class)
+		listen_on(f, service, handle);
+	else if (str_equal(frame->kind, STR("store")))
+		asks_set_channel(f, ASK_STORE, handle);
+	else if (str_equal(frame->kind, STR("gate")))
+		asks_set_channel(f, ASK_GATE, handle);
+	else if (str_equal(frame->kind, STR("courier")))
+		asks_set_channel(f, ASK_COURIER, handle);
+	else if (str_equal(frame->kind, STR("keys"))) {
+		blocking_channel_free(&f->keys);
+		f->keys = blocking_channel_new(handle, f->base.context->row->channel_class,
+			CLASS_KEYS, f->base.context->seams.clock);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static bool front_frame(struct role *role, const struct frame *frame, int handle)
+{
+	struct front *f = CONTAINER_OF(role, struct front, base);
+	switch ((int)frame->type) {
+	case FRAME_FRONT_CONFIG:
+		return on_config(f, &frame->front_config);
+	case FRAME_FRONT_CERTIFICATE:
+		return on_certificate(f, &frame->front_certificate);
+	case FRAME_HAND_OVER:
+		return on_hand_over(f, &frame->hand_over, handle);
+	default:
+		return false;
+	}
+}
+
+/* ---- life ---- */
+
+static struct role *front_new(struct role_context *context)
+{
+	struct front *f = xmalloc(sizeof(*f));
+	struct loop *loop = context->loop;
+	uint8_t key[16];
+	context->seams.random->fill(context->seams.random, key, sizeof(key));
+	f->base = (struct role){ &front_role, context };
+	f->config = config_new();
+	f->host.seams = &context->seams;
+	f->host.settings = &f->settings;
+	f->host.hostname = f->settings.hostname;
+	f->host.instance = context->instance;
+	map_init(&f->sessions, key, LIMIT_FRONT_QUESTIONS);
+	map_init(&f->per_address, key, LIMIT_FRONT_ADDRESSES);
+	vec_init(&f->listeners, sizeof(struct front_listener *), 256);
+	f->soon = loop->class->timer_new(loop, on_soon, f);
+	apply_settings(f);
+	asks_init(f);
+	return &f->base;
+}
+
+static void stop_listening(struct front *f)
+{
+	struct loop *loop = f->base.context->loop;
+	VEC_EACH (struct front_listener *, l, &f->listeners) {
+		loop->class->listener_free(&(*l)->listener);
+		free(*l);
+	}
+	vec_clear(&f->listeners);
+}
+
+static void on_drain_end(void *arg)
+{
+	struct front *f = arg;
+	f->base.context->finish(f->base.context, 0);
+}
+
+/* Stops accepting, lets every session say goodbye in its protocol's way, and leaves no later than
+ * the deadline. */
+static void front_drain(struct role *role, uint32_t within_ms)
+{
+	struct front *f = CONTAINER_OF(role, struct front, base);
+	struct loop *loop = f->base.context->loop;
+	if (f->draining)
+		return;
+	f->draining = true;
+	stop_listening(f);
+	f->drain_end = loop->class->timer_new(loop, on_drain_end, f);
+	loop->class->timer_set(f->drain_end, loop->clock->monotonic_ms(loop->clock) + within_ms);
+	for (struct conn *c = f->conns; c; c = c->next)
+		conn_drain(c);
+	front_soon(f);
+}
+
+static void front_free(struct role **role)
+{
+	struct front *f = CONTAINER_OF(*role, struct front, base);
+	struct loop *loop = f->base.context->loop;
+	stop_listening(f);
+	while (f->conns)
+		conn_free(f->conns);
+	asks_done(f);
+	blocking_channel_free(&f->keys);
+	tls_server_free(&f->tls);
+	tls_certificates_free(&f->certificates);
+	map_done(&f->sessions);
+	map_done(&f->per_address);
+	vec_done(&f->listeners);
+	loop->class->timer_free(&f->soon);
+	if (f->drain_end)
+		loop->class->timer_free(&f->drain_end);
+	config_free(&f->config);
+	free(f);
+	*role = NULL;
+}
+
+const struct role_class front_role = {
+	.new = front_new,
+	.frame = front_frame,
+	.drain = front_drain,
+	.free = front_free,
+};

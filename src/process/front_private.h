@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The inside of a front: front.c (the role), conn.c (one client's connection), asks.c (questions on
+ * their way and their answers).
+ */
+#ifndef CULVER_PROCESS_FRONT_PRIVATE_H
+#define CULVER_PROCESS_FRONT_PRIVATE_H
+
+#include "api/session.h"
+#include "base/limits.h"
+#include "base/map.h"
+#include "base/vec.h"
+#include "io/stream.h"
+#include "io/tls.h"
+#include "process/role.h"
+#include "process/roles.h"
+
+struct front;
+struct conn;
+
+/* A question whose answer is awaited. */
+struct ask {
+	struct conn *conn; /* NULL: no longer wanted */
+	uint32_t request;
+	enum session_peer peer;
+	struct ask *next, **link; /* among its connection's */
+};
+
+/* The channel to one peer, and what was asked there. */
+struct front_peer {
+	struct front *front;
+	enum session_peer number;
+	struct channel *channel; /* NULL: away */
+	struct map asks;         /* request -> struct ask */
+};
+
+enum { FRONT_PEERS = 3 };
+
+/* A connection: a stream, and the session that is spoken on it. */
+struct conn {
+	struct front *front;
+	const struct service_row *service;
+	struct stream *stream;
+	struct session *session; /* NULL until TLS is up on a service with implicit TLS */
+	struct timer *deadline;
+	int64_t deadline_ms; /* what the timer is set to */
+	struct session_peer_info peer;
+	struct ask *asks;
+	uint32_t store_session; /* as in front->sessions */
+	uint64_t id;
+	bool closing, dead, wants_room, eof;
+	struct conn *next, **link; /* among the front's */
+	struct conn *next_dead;
+	char address_key[64]; /* what is counted: throttle_client() of the address */
+};
+
+struct front {
+	struct role base;
+	struct session_host host;
+	struct front_settings settings;
+	struct config *config;
+	struct front_peer peers[FRONT_PEERS];
+	struct blocking_channel *keys;
+	struct tls_server *tls;
+	struct tls_certificates *certificates; /* as they arrive */
+	struct vec listeners;                  /* struct front_listener */
+	struct conn *conns, *dead;
+	size_t conns_n;
+	struct map sessions;     /* store session -> struct conn */
+	struct map per_address;  /* address -> count as a pointer's number */
+	struct vec refused_asks; /* struct refused: asked while the peer was away */
+	struct timer *soon;      /* the next turn: refused asks, dead connections */
+	struct timer *drain_end;
+	uint64_t next_id, served;
+	uint32_t away_request; /* numbers for questions that nobody was there to take */
+	bool draining, started;
+};
+
+struct front_listener {
+	struct front *front;
+	const struct service_row *service;
+	struct listener *listener;
+};
+
+struct refused {
+	enum session_peer peer;
+	uint32_t request;
+};
+
+/* front.c */
+void front_soon(struct front *);
+
+/* conn.c */
+void conn_accept(struct front_listener *, int handle, const char *address, uint16_t port);
+/* Does what a session has asked for since the last call: output, what is next, deadline. Call after
+ * every call into the session. */
+void conn_settle(struct conn *);
+void conn_answer(struct conn *, uint32_t request, const struct frame *);
+void conn_room(struct conn *); /* a channel has room for bulk again */
+void conn_drain(struct conn *);
+void conn_kill(struct conn *); /* dead; freed at the next turn */
+void conn_free(struct conn *);
+
+/* asks.c */
+void asks_init(struct front *);
+void asks_done(struct front *);
+void asks_forget(struct conn *); /* of a connection that ends */
+void asks_turn(struct front *);  /* answers those that nobody was there to take */
+/* A new channel to a peer, or -1 for none: what was asked of the old one is answered `failed`. */
+void asks_set_channel(struct front *, enum session_peer, int handle);
+
+#endif

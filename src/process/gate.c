@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The gate: who may come in. It owns the way from a password to a ticket and nothing else: no mail,
+ * no private key, no file. Verifiers come from the store when they are needed. */
+#include "process/gate_private.h"
+
+#include "base/limits.h"
+
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
+#include <stdlib.h>
+
+/* Each purpose has a key of its own, derived from the master key with the purpose as label (HKDF,
+ * RFC 5869). */
+static int derive(const uint8_t master[32], const char *purpose, uint8_t ret[32], struct err *err)
+{
+	EVP_KDF *kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
+	EVP_KDF_CTX *ctx = kdf ? EVP_KDF_CTX_new(kdf) : NULL;
+	char digest[] = "SHA256";
+	OSSL_PARAM params[] = { OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
+		OSSL_PARAM_construct_octet_string(
+			OSSL_KDF_PARAM_KEY, (void *)(uintptr_t)master, 32),
+		OSSL_PARAM_construct_octet_string(
+			OSSL_KDF_PARAM_INFO, (void *)(uintptr_t)purpose, strlen(purpose)),
+		OSSL_PARAM_construct_end() };
+	int good = ctx && EVP_KDF_derive(ctx, ret, 32, params) == 1;
+	EVP_KDF_CTX_free(ctx);
+	EVP_KDF_free(kdf);
+	return good ? 0 : fail_log(err, ERR_TEMP, "HKDF for %s failed", purpose);
+}
+
+/* ---- clients: fronts and commands ---- */
+
+void gate_client_release(struct gate_client *c)
+{
+	if (c->channel || c->logins)
+		return;
+	if (c->next)
+		c->next->link = c->link;
+	*c->link = c->next;
+	free(c);
+}
+
+static void client_closed(void *arg, const char *reason)
+{
+	struct gate_client *c = arg;
+	(void)reason;
+	channel_free(&c->channel);
+	gate_client_release(c);
+}
+
+static bool client_frame(void *arg, uint32_t request, const struct frame *frame, int handle)
+{
+	struct gate_client *c = arg;
+	if (handle >= 0)
+		return false;
+	if (frame->type == FRAME_LOGIN)
+		login_begin(c, request, &frame->login);
+	else if (frame->type == FRAME_MAKE_VERIFIER)
+		make_verifier_begin(c, request, &frame->make_verifier);
+	else
+		return false;
+	return true;
+}
+
+static void client_new(struct gate *g, int handle, uint32_t instance, int class)
+{
+	struct gate_client *c = xmalloc(sizeof(*c));
+	struct channel_events events = { .frame = client_frame, .closed = client_closed, .arg = c };
+	*c = (struct gate_client){ .gate = g, .instance = instance, .class = class };
+	c->next = g->clients;
+	c->link = &g->clients;
+	if (c->next)
+		c->next->link = &c->next;
+	g->clients = c;
+	c->channel = channel_new(g->base.context->loop, handle, CLASS_GATE, class, &events);
+}
+
+/* ---- the store ---- */
+
+static bool store_frame(void *arg, uint32_t request, const struct frame *frame, int handle)
+{
+	struct gate *g = arg;
+	void *login = map_remove_u64(&g->store_asks, request);
+	if (handle >= 0 || login == NULL)
+		return false;
+	login_credentials(g, login, frame);
+	return true;
+}
+
+/* Every login that waits for the store is told to come back. */
+static void store_closed(void *arg, const char *reason)
+{
+	static const struct frame away = { .type = FRAME_FAILED, .failed.kind = ERR_TEMP };
+	struct gate *g = arg;
+	size_t at = 0;
+	void *login;
+	(void)reason;
+	channel_free(&g->store);
+	while (map_next(&g->store_asks, &at, NULL, &login))
+		login_credentials(g, login, &away);
+	struct map empty = g->store_asks;
+	map_done(&empty);
+	g->store_asks = empty;
+}
+
+static void store_new(struct gate *g, int handle)
+{
+	struct channel_events events = { .frame = store_frame, .closed = store_closed, .arg = g };
+	if (g->store)
+		store_closed(g, "replaced");
+	g->store = channel_new(g->base.context->loop, handle, CLASS_GATE, CLASS_STORE, &events);
+}
+
+/* ---- the role ---- */
+
+static bool on_hand_over(struct gate *g, const struct frame_hand_over *f, int handle)
+{
+	if (handle < 0)
+		return false;
+	if (str_equal(f->kind, STR("store")))
+		store_new(g, handle);
+	else if (str_equal(f->kind, STR("front")) || str_equal(f->kind, STR("admin")))
+		client_new(g, handle, f->instance, f->role);
+	else
+		return false;
+	return true;
+}
+
+static bool on_config(struct gate *g, const struct frame_gate_config *f)
+{
+	struct err err = ERR_INIT;
+	struct log_text text;
+	if (f->ticket_key.n != TICKET_KEY_BYTES || f->master_key.n != 32)
+		return false;
+	memcpy(g->ticket_key, f->ticket_key.p, TICKET_KEY_BYTES);
+	if (config_read_lines(g->config, f->text, &err) ||
+		derive((const uint8_t *)f->master_key.p, "culver gate success cache", g->cache_key,
+			&err)) {
+		log_event(&g->base.context->log, LOG_ERROR, "config-refused", "why=%s",
+			log_value(&text, str_from(err_log_text(&err))));
+		return false;
+	}
+	role_apply_log(g->base.context, g->config);
+	return true;
+}
+
+static bool gate_frame(struct role *role, const struct frame *frame, int handle)
+{
+	struct gate *g = CONTAINER_OF(role, struct gate, base);
+	if (frame->type == FRAME_GATE_CONFIG)
+		return on_config(g, &frame->gate_config);
+	if (frame->type == FRAME_HAND_OVER)
+		return on_hand_over(g, &frame->hand_over, handle);
+	return false;
+}
+
+static struct role *gate_new(struct role_context *context)
+{
+	struct gate *g = xmalloc(sizeof(*g));
+	uint8_t key[16];
+	context->seams.random->fill(context->seams.random, key, sizeof(key));
+	g->base = (struct role){ &gate_role, context };
+	g->config = config_new();
+	g->throttle = throttle_new(context->seams.random, LIMIT_GATE_ADDRESSES);
+	map_init(&g->store_asks, key, LIMIT_FRONT_QUESTIONS);
+	map_init(&g->cache, key, LIMIT_GATE_CACHE);
+	return &g->base;
+}
+
+static int gate_start(struct role *role, struct err *err)
+{
+	struct gate *g = CONTAINER_OF(role, struct gate, base);
+	(void)err;
+	g->hashers = hashers_new(&g->base.context->seams, (unsigned)g->config->hash_workers);
+	return 0;
+}
+
+static void gate_drain(struct role *role, uint32_t within_ms)
+{
+	(void)within_ms; /* fronts have gone by now: nothing is left to do */
+	role->context->finish(role->context, 0);
+}
+
+static void gate_free(struct role **role)
+{
+	struct gate *g = CONTAINER_OF(*role, struct gate, base);
+	hashers_free(&g->hashers);
+	while (g->clients) {
+		channel_free(&g->clients->channel);
+		g->clients->logins = 0;
+		gate_client_release(g->clients);
+	}
+	channel_free(&g->store);
+	map_done(&g->store_asks);
+	login_cache_free(g);
+	throttle_free(&g->throttle);
+	config_free(&g->config);
+	mem_wipe(g->ticket_key, sizeof(g->ticket_key));
+	mem_wipe(g->cache_key, sizeof(g->cache_key));
+	free(g);
+	*role = NULL;
+}
+
+const struct role_class gate_role = {
+	.new = gate_new,
+	.frame = gate_frame,
+	.start = gate_start,
+	.drain = gate_drain,
+	.free = gate_free,
+};

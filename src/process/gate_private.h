@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The inside of the gate: gate.c (the role and its channels), login.c (one login's steps),
+ * hashers.c (the bounded workers that hash).
+ */
+#ifndef CULVER_PROCESS_GATE_PRIVATE_H
+#define CULVER_PROCESS_GATE_PRIVATE_H
+
+#include "api/frames.h"
+#include "auth/throttle.h"
+#include "auth/ticket.h"
+#include "base/map.h"
+#include "base/vec.h"
+#include "process/role.h"
+
+struct gate;
+struct gate_client;
+struct hashers;
+
+/* One password to be checked or made into a verifier: the only thing that crosses threads. */
+struct hash_job {
+	struct str password, verifier; /* owned; verifier is empty to make one */
+	bool make;
+	bool known;     /* from an address that has succeeded before */
+	bool right;     /* the result of a check */
+	char made[256]; /* the result of a making */
+	void (*done)(struct hash_job *);
+	struct hash_job *next;
+};
+
+/* Workers: half of them take jobs of known addresses alone. */
+struct hashers *hashers_new(const struct seams *, unsigned workers);
+void hashers_free(struct hashers **); /* jobs that are left are dropped, not done */
+/* false: LIMIT_GATE_QUEUE jobs of its kind wait already. done() is called on the loop. */
+bool hashers_add(struct hashers *, struct hash_job *);
+
+/* A channel to somebody who asks: a front, or the command line. */
+struct gate_client {
+	struct gate *gate;
+	struct channel *channel; /* NULL: gone, kept for the logins that still run */
+	uint32_t instance;
+	int class;
+	unsigned logins; /* running */
+	struct gate_client *next, **link;
+};
+
+struct gate {
+	struct role base;
+	struct config *config;
+	uint8_t ticket_key[TICKET_KEY_BYTES];
+	uint8_t cache_key[32]; /* of the successes; derived from the master key */
+	struct channel *store;
+	struct map store_asks; /* request -> struct login */
+	struct gate_client *clients;
+	struct throttle *throttle;
+	struct map cache; /* MAC of account, verifier and password -> struct cached */
+	struct cached *newest, *oldest;
+	struct hashers *hashers;
+	bool draining;
+};
+
+/* login.c */
+void login_begin(struct gate_client *, uint32_t request, const struct frame_login *);
+void make_verifier_begin(
+	struct gate_client *, uint32_t request, const struct frame_make_verifier *);
+/* The store's answer, or `failed` when it is away. */
+void login_credentials(struct gate *, void *login, const struct frame *);
+void login_cache_free(struct gate *);
+
+/* gate.c */
+void gate_client_release(struct gate_client *);
+
+#endif

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Sockets, locks, identities and the log's descriptor. */
+#include "process/os.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- identity ---- */
+
+/* In systemd's range for dynamic users, which no package and no administrator hands out. */
+enum { NOBODYS_UID = 61840 };
+
+struct identity os_identity(const struct config *config, const char **ret_note)
+{
+	*ret_note = NULL;
+	if (geteuid() != 0)
+		return (struct identity){ -1, -1 };
+	errno = 0;
+	struct passwd *user = getpwnam(config->user);
+	if (user && user->pw_uid != 0)
+		return (struct identity){ user->pw_uid, user->pw_gid };
+	*ret_note =
+		user ? "the configured user is root; roles run as number 61840 instead"
+		     : "there is no such user; roles run as number 61840 (useradd --system culver)";
+	return (struct identity){ NOBODYS_UID, NOBODYS_UID };
+}
+
+int os_make_directory(const char *path, unsigned mode, struct identity who, struct err *err)
+{
+	if (mkdir(path, mode) < 0) {
+		if (errno == EEXIST)
+			return 0;
+		return fail_errno(err, "cannot make %s", path);
+	}
+	if (chmod(path, mode) < 0 ||
+		(who.uid >= 0 && chown(path, (uid_t)who.uid, (gid_t)who.gid) < 0))
+		return fail_errno(err, "cannot give %s its owner", path);
+	return 0;
+}
+
+/* ---- listening ---- */
+
+union address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+static socklen_t parse_address(const char *text, uint16_t port, union address *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	if (inet_pton(AF_INET, text, &ret->v4.sin_addr) == 1) {
+		ret->v4.sin_family = AF_INET;
+		ret->v4.sin_port = htons(port);
+		return sizeof(ret->v4);
+	}
+	if (inet_pton(AF_INET6, text, &ret->v6.sin6_addr) == 1) {
+		ret->v6.sin6_family = AF_INET6;
+		ret->v6.sin6_port = htons(port);
+		return sizeof(ret->v6);
+	}
+	return 0;
+}
+
+/* A machine without IPv6 has no ::, and that is no mistake of its administrator's. */
+static bool is_absent_ipv6(const union address *a)
+{
+	return a->any.sa_family == AF_INET6 &&
+	       (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL || errno == EPROTONOSUPPORT);
+}
+
+/* A listening descriptor; -1: failed; -2: there is no IPv6 here. */
+static int listen_one(const char *text, uint16_t port, const char *service, struct err *err)
+{
+	union address address;
+	socklen_t n = parse_address(text, port, &address);
+	int on = 1;
+	if (n == 0)
+		return fail(err, ERR_CONFIG, "listen: %s is not an IP address", text);
+	int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return is_absent_ipv6(&address) ? -2 : fail_errno(err, "socket for %s", text);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (address.any.sa_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+	if (bind(fd, &address.any, n) == 0 && listen(fd, SOMAXCONN) == 0)
+		return fd;
+	int result = is_absent_ipv6(&address) ? -2
+					      : fail_errno(err,
+							"cannot listen on %s port %u (%s); is "
+							"another server running, or is "
+							"port_offset needed?",
+							text, port, service);
+	close(fd);
+	return result;
+}
+
+static void close_all(struct supervisor_listener *l, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		close(l[i].handle);
+	free(l);
+}
+
+int os_listen(const struct config *config, struct supervisor_listener **ret, size_t *ret_n,
+	struct err *err)
+{
+	size_t n = 0;
+	struct supervisor_listener *all = xcalloc(service_rows_n * CONFIG_LISTEN_MAX, sizeof(*all));
+	for (size_t s = 0; s < service_rows_n; s++) {
+		const struct service_row *row = &service_rows[s];
+		int64_t port = row->port + config->port_offset;
+		size_t before = n;
+		for (size_t a = 0; config->listen[a]; a++) {
+			int fd = port > 65535
+					 ? fail(err, ERR_CONFIG, "port_offset is too large for %s",
+						   row->name)
+					 : listen_one(config->listen[a], (uint16_t)port, row->name,
+						   err);
+			if (fd == -1) {
+				close_all(all, n);
+				return -1;
+			}
+			if (fd >= 0)
+				all[n++] = (struct supervisor_listener){ row, fd };
+		}
+		if (n == before) {
+			close_all(all, n);
+			return fail(err, ERR_CONFIG, "no address to listen on for %s", row->name);
+		}
+	}
+	*ret = all;
+	*ret_n = n;
+	return 0;
+}
+
+/* ---- lock and control ---- */
+
+int os_lock(const struct config *config, struct err *err)
+{
+	char path[4200];
+	snprintf(path, sizeof(path), "%s/lock", config->directory);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return fail_errno(err, "cannot open %s", path);
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return fd;
+	int result = errno == EWOULDBLOCK
+			     ? fail(err, ERR_IN_USE, "another culver runs on %s", config->directory)
+			     : fail_errno(err, "cannot lock %s", path);
+	close(fd);
+	return result;
+}
+
+/* A socket's name has 108 bytes; a directory's may have more, so it is reached by its number. */
+static int control_address(const struct config *config, struct sockaddr_un *ret, struct err *err)
+{
+	int dir = open(config->directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return fail_errno(err, "cannot open %s", config->directory);
+	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	snprintf(ret->sun_path, sizeof(ret->sun_path), "/proc/self/fd/%d/control", dir);
+	return dir;
+}
+
+static int listen_control(const struct sockaddr_un *a, struct identity who, struct err *err)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return fail_errno(err, "socket");
+	unlink(a->sun_path); /* under the lock, so it is nobody's */
+	mode_t mask = umask(0177);
+	int result = bind(fd, (const struct sockaddr *)(const void *)a, sizeof(*a));
+	umask(mask);
+	if (result == 0 && who.uid >= 0)
+		result = chown(a->sun_path, (uid_t)who.uid, (gid_t)who.gid);
+	if (result == 0)
+		result = listen(fd, 16);
+	if (result == 0)
+		return fd;
+	result = fail_errno(err, "cannot listen on the control socket");
+	close(fd);
+	return result;
+}
+
+int os_control_listen(const struct config *config, struct identity who, struct err *err)
+{
+	struct sockaddr_un address;
+	int dir = control_address(config, &address, err);
+	if (dir < 0)
+		return -1;
+	int fd = listen_control(&address, who, err);
+	close(dir);
+	return fd;
+}
+
+int os_control_connect(const struct config *config, struct err *err)
+{
+	struct sockaddr_un address;
+	int dir = control_address(config, &address, err);
+	if (dir < 0)
+		return -1;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int result = fd < 0 ? -1
+			    : connect(fd, (struct sockaddr *)(void *)&address, sizeof(address));
+	if (result == 0) {
+		fcntl(fd, F_SETFL, O_NONBLOCK);
+		close(dir);
+		return fd;
+	}
+	bool nobody = errno == ECONNREFUSED || errno == ENOENT;
+	result = nobody ? fail(err, ERR_NOT_FOUND, "no server runs on %s", config->directory)
+			: fail_errno(err, "cannot connect to %s/control", config->directory);
+	if (fd >= 0)
+		close(fd);
+	close(dir);
+	return result;
+}
+
+void os_control_remove(const struct config *config)
+{
+	char path[4200];
+	snprintf(path, sizeof(path), "%s/control", config->directory);
+	unlink(path);
+}
+
+bool os_may_command(int handle, struct identity who)
+{
+	struct ucred cred;
+	socklen_t n = sizeof(cred);
+	if (getsockopt(handle, SOL_SOCKET, SO_PEERCRED, &cred, &n) < 0)
+		return false;
+	return cred.uid == 0 || cred.uid == geteuid() ||
+	       (who.uid >= 0 && cred.uid == (uid_t)who.uid);
+}
+
+/* ---- the log's descriptor ---- */
+
+static void write_line(struct log_sink *sink, struct str line)
+{
+	struct log_sink_fd *s = CONTAINER_OF(sink, struct log_sink_fd, sink);
+	struct pollfd p = { .fd = s->fd, .events = POLLOUT };
+	char note[80];
+	if (poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT)) {
+		s->dropped++;
+		return;
+	}
+	if (s->dropped) {
+		int n = snprintf(note, sizeof(note),
+			"level=warn event=log-dropped lines=%" PRIu64 "\n", s->dropped);
+		if (write(s->fd, note, (size_t)n) == n)
+			s->dropped = 0;
+	}
+	if (write(s->fd, line.p, line.n) < 0)
+		s->dropped++;
+}
+
+static int64_t wall_ms(struct log_sink *sink)
+{
+	struct timespec t;
+	(void)sink;
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+void log_sink_fd_init(struct log_sink_fd *s, int fd)
+{
+	*s = (struct log_sink_fd){ .fd = fd,
+		.sink = { .write = write_line, .now_ms = wall_ms, .level = LOG_INFO } };
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where roles meet the operating system: starting processes, being one, sockets and locks. The only
+ * part of process/ that a simulation leaves out.
+ *
+ * uses: process, io, base; used by: cli
+ */
+#ifndef CULVER_PROCESS_OS_H
+#define CULVER_PROCESS_OS_H
+
+#include "process/supervisor.h"
+
+/* What children become when we are root; -1: they stay what we are. */
+struct identity {
+	int64_t uid, gid;
+};
+
+/* The user that the configuration names, or, when there is none of that name, a number that no
+ * account has (said in *ret_note, for the log). For whom is not root: -1. */
+struct identity os_identity(const struct config *, const char **ret_note);
+
+/* Starts roles by fork and exec of this binary, and reaps them on the loop. jail: an empty
+ * directory for roles that own none. Freed with spawn_os_free. */
+struct spawn_seam *spawn_os_new(struct loop *, struct identity, const char *jail);
+void spawn_os_free(struct spawn_seam **);
+
+/* `culver role NAME INSTANCE UID GID JAIL`: a child's main(). Returns its exit status. */
+int role_main(int argc, char **argv);
+/* `culver role-probe`: the sandbox attempts what it forbids (role_probe.c). */
+int role_probe_main(int argc, char **argv);
+
+/* All sockets that the configuration wants, for supervisor_options. -1 with err naming address,
+ * port, service and what to do. The array is the caller's to free. */
+int os_listen(
+	const struct config *, struct supervisor_listener **ret, size_t *ret_n, struct err *err);
+/* The lock on a configuration's directory: a descriptor to keep, -1 and ERR_IN_USE when somebody
+ * has it. */
+int os_lock(const struct config *, struct err *err);
+/* D/control, listening; or a connection to it (-1 and ERR_NOT_FOUND when nobody listens). */
+int os_control_listen(const struct config *, struct identity, struct err *err);
+int os_control_connect(const struct config *, struct err *err);
+void os_control_remove(const struct config *);
+/* Whether the process at the other end is root's, ours, or the service user's (SO_PEERCRED). */
+bool os_may_command(int handle, struct identity);
+/* Makes a directory and, as root, gives it to the identity. Exists already: fine. */
+int os_make_directory(const char *path, unsigned mode, struct identity, struct err *err);
+
+/* A log sink that writes to a descriptor without ever blocking: what does not fit is dropped, and
+ * the next line that fits says how many were. */
+struct log_sink_fd {
+	struct log_sink sink;
+	int fd;
+	uint64_t dropped;
+};
+void log_sink_fd_init(struct log_sink_fd *, int fd);
+
+#endif

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What a child is given before it starts: its own part of the configuration, certificates (public),
+ * listening sockets, and a channel to each peer that runs. Files are read here as bytes and passed
+ * on; what is in them is for others to interpret. */
+#include "process/supervisor_private.h"
+
+#include "base/limits.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* ---- files ---- */
+
+static int read_file(const char *path, struct buf *out)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ssize_t got = 1;
+	while (got > 0) {
+		char chunk[4096];
+		got = read(fd, chunk, sizeof(chunk));
+		if (got > 0 && !buf_add(out, chunk, (size_t)got))
+			got = -1, errno = EFBIG;
+	}
+	int result = got < 0 ? -errno : 0;
+	close(fd);
+	return result;
+}
+
+int provision_load_master_key(struct supervisor *s, struct err *err)
+{
+	char path[4200];
+	AUTO(buf_done)
+	struct buf bytes;
+	buf_init(&bytes, 64);
+	snprintf(path, sizeof(path), "%s/master.key", s->o.config->directory);
+	int result = read_file(path, &bytes);
+	if (result < 0 || bytes.n != sizeof(s->master_key))
+		return fail_log(err, ERR_CONFIG, "cannot read the 32 bytes of %s: %s", path,
+			result < 0 ? strerror(-result) : "wrong length");
+	memcpy(s->master_key, bytes.p, bytes.n);
+	mem_wipe(bytes.p, bytes.n);
+	return 0;
+}
+
+/* ---- sending ---- */
+
+static void say(struct child *c, const struct frame *f)
+{
+	if (c->control && !channel_send(c->control, 0, f))
+		log_event(&c->supervisor->o.log, LOG_ERROR, "frame-refused", "role=%s frame=%s",
+			c->row->name, frame_name((uint16_t)f->type));
+}
+
+static void hand_over(struct supervisor *s, struct channel *to, const char *kind, uint32_t instance,
+	int class, int handle)
+{
+	struct frame f = { .type = FRAME_HAND_OVER,
+		.hand_over = {
+			.kind = str_from(kind), .instance = instance, .role = (uint8_t) class } };
+	if (to)
+		channel_send_handle(to, 0, &f, handle);
+	else
+		s->loop->class->handle_close(s->loop, handle);
+}
+
+/* ---- configuration ---- */
+
+static void send_config(struct child *c)
+{
+	struct supervisor *s = c->supervisor;
+	AUTO(buf_done)
+	struct buf text;
+	char directory[4200] = "";
+	struct str ticket_key = str_make(s->ticket_key, sizeof(s->ticket_key));
+	buf_init(&text, 60000);
+	config_write_for(s->o.config, (enum config_reader)c->row->config, &text);
+	if (c->row->directory)
+		snprintf(directory, sizeof(directory), "%s/%s", s->o.config->directory,
+			c->row->directory);
+	struct frame f = { .type = FRAME_NONE };
+	switch (c->row->channel_class) {
+	case CLASS_STORE:
+		f.type = FRAME_STORE_CONFIG;
+		f.store_config = (struct frame_store_config){ ticket_key, buf_str(&text),
+			str_from(directory), s->distrust };
+		break;
+	case CLASS_GATE:
+		f.type = FRAME_GATE_CONFIG;
+		f.gate_config = (struct frame_gate_config){ ticket_key,
+			str_make(s->master_key, sizeof(s->master_key)), buf_str(&text) };
+		break;
+	case CLASS_KEYS:
+		f.type = FRAME_KEYS_CONFIG;
+		f.keys_config = (struct frame_keys_config){ buf_str(&text), str_from(directory) };
+		break;
+	case CLASS_COURIER:
+		f.type = FRAME_COURIER_CONFIG;
+		f.courier_config.text = buf_str(&text);
+		break;
+	default:
+		f.type = FRAME_FRONT_CONFIG;
+		f.front_config = (struct frame_front_config){ str_from(c->row->name), c->instance,
+			str_from(s->o.config->hostname), buf_str(&text) };
+		break;
+	}
+	say(c, &f);
+}
+
+/* ---- certificates ---- */
+
+static int is_certificate(const struct dirent *d)
+{
+	return str_ends_nocase(str_from(d->d_name), STR(".crt"));
+}
+
+static void send_certificate(struct child *c, const char *name, bool last)
+{
+	struct supervisor *s = c->supervisor;
+	char path[4500];
+	AUTO(buf_done)
+	struct buf pem;
+	struct log_text text;
+	buf_init(&pem, 60000);
+	snprintf(path, sizeof(path), "%s/tls/%s", s->o.config->directory, name);
+	int result = read_file(path, &pem);
+	if (result < 0)
+		log_event(&s->o.log, LOG_ERROR, "certificate-unreadable", "file=%s why=%s", path,
+			log_value(&text, str_from(strerror(-result))));
+	struct str id = str_make(name, strlen(name) - strlen(".crt"));
+	struct frame f = { .type = FRAME_FRONT_CERTIFICATE,
+		.front_certificate = {
+			.key_id = str_sub(id, 0, 64), .chain_pem = buf_str(&pem), .last = last } };
+	say(c, &f);
+}
+
+static void send_certificates(struct child *c)
+{
+	char path[4200];
+	struct dirent **names = NULL;
+	snprintf(path, sizeof(path), "%s/tls", c->supervisor->o.config->directory);
+	int n = scandir(path, &names, is_certificate, alphasort);
+	for (int i = 0; i < n; i++) {
+		if (i < LIMIT_CERTIFICATES)
+			send_certificate(
+				c, names[i]->d_name, i == n - 1 || i == LIMIT_CERTIFICATES - 1);
+		free(names[i]);
+	}
+	free(names);
+}
+
+/* ---- listeners and channels ---- */
+
+static void send_listeners(struct child *c)
+{
+	struct supervisor *s = c->supervisor;
+	for (size_t i = 0; i < s->o.listeners_n; i++) {
+		const struct supervisor_listener *l = &s->o.listeners[i];
+		int copy = l->service->peer_class == c->row->channel_class ? dup(l->handle) : -1;
+		if (copy >= 0)
+			hand_over(s, c->control, l->service->name, 0, 0, copy);
+	}
+}
+
+static void connect_edge(struct child *a, struct child *b, const struct role_edge *e)
+{
+	struct supervisor *s = a->supervisor;
+	int pair[2];
+	int result = s->loop->class->pair(s->loop, pair);
+	struct log_text text;
+	if (result < 0) {
+		log_event(&s->o.log, LOG_ERROR, "no-channel", "from=%s to=%s why=%s", a->row->name,
+			b->row->name, log_value(&text, str_from(strerror(-result))));
+		return;
+	}
+	hand_over(s, a->control, e->called_by_a, b->instance, b->row->channel_class, pair[0]);
+	hand_over(s, b->control, e->called_by_b, a->instance, a->row->channel_class, pair[1]);
+}
+
+/* With every peer that runs or starts; who starts later does the same. */
+static void send_channels(struct child *c)
+{
+	struct supervisor *s = c->supervisor;
+	for (size_t i = 0; i < s->children_n; i++) {
+		struct child *other = &s->children[i];
+		if (other == c || other->control == NULL)
+			continue;
+		for (size_t e = 0; e < role_edges_n; e++) {
+			const struct role_edge *edge = &role_edges[e];
+			if (edge->a == c->row->channel_class &&
+				edge->b == other->row->channel_class)
+				connect_edge(c, other, edge);
+			else if (edge->b == c->row->channel_class &&
+				 edge->a == other->row->channel_class)
+				connect_edge(other, c, edge);
+		}
+	}
+}
+
+void provision_child(struct child *c)
+{
+	struct frame start = { .type = FRAME_START };
+	send_config(c);
+	if (c->row->class == &front_role) {
+		send_certificates(c);
+		send_listeners(c);
+	}
+	send_channels(c);
+	say(c, &start);
+}
+
+void provision_again(struct child *c)
+{
+	send_config(c);
+	send_certificates(c);
+}
+
+/* ---- a command's ---- */
+
+static void status_text(const struct supervisor *s, struct buf *out)
+{
+	static const char *const states[] = { "down", "starting", "up", "draining" };
+	for (size_t i = 0; i < s->children_n; i++) {
+		const struct child *c = &s->children[i];
+		buf_addf(out, "%s %d %s %u %lld\n", c->row->name, c->process, states[c->state],
+			c->restarts, (long long)(supervisor_now(s) - c->started_ms) / 1000);
+	}
+}
+
+void provision_admin(struct supervisor *s, struct channel *admin, uint32_t instance)
+{
+	AUTO(buf_done)
+	struct buf text;
+	for (size_t i = 0; i < s->children_n; i++) {
+		struct child *c = &s->children[i];
+		int pair[2];
+		bool wanted = c->row->channel_class == CLASS_STORE ||
+			      c->row->channel_class == CLASS_GATE;
+		if (!wanted || c->control == NULL || s->loop->class->pair(s->loop, pair) < 0)
+			continue;
+		hand_over(s, admin, c->row->name, c->instance, c->row->channel_class, pair[0]);
+		hand_over(s, c->control, "admin", instance, CLASS_ADMIN, pair[1]);
+	}
+	buf_init(&text, 60000);
+	status_text(s, &text);
+	struct frame f = { .type = FRAME_STATUS, .status.text = buf_str(&text) };
+	if (!channel_send(admin, 0, &f))
+		log_event(&s->o.log, LOG_ERROR, "frame-refused", "role=admin frame=status");
+}

@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Life and death of the roles: started together, started again when they die, stopped in order. */
+#include "process/supervisor_private.h"
+
+#include "base/limits.h"
+#include "store/distrust.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+int64_t supervisor_now(const struct supervisor *s)
+{
+	return s->o.clock->monotonic_ms(s->o.clock);
+}
+
+static bool is_front(const struct child *c)
+{
+	return c->row->class == &front_role;
+}
+
+/* ---- readiness ---- */
+
+static void say_ready(struct supervisor *s)
+{
+	for (size_t i = 0; i < s->children_n; i++)
+		if (s->children[i].state != CHILD_UP)
+			return;
+	if (!s->was_ready && s->o.ready)
+		s->o.ready(s->o.ready_arg);
+	s->was_ready = true;
+}
+
+static void is_up(struct child *c)
+{
+	struct supervisor *s = c->supervisor;
+	int64_t now = supervisor_now(s);
+	c->state = CHILD_UP;
+	c->failures = 0;
+	if (c->row->class == &store_role)
+		s->distrust = false;
+	log_event(&s->o.log, LOG_INFO, c->restarts ? "role-back" : "role-up",
+		"role=%s pid=%d ms=%" PRId64 " down_ms=%" PRId64, c->row->name, c->process,
+		now - c->started_ms, c->died_ms ? now - c->died_ms : 0);
+	say_ready(s);
+}
+
+static bool on_frame(void *arg, uint32_t request, const struct frame *frame, int handle)
+{
+	struct child *c = arg;
+	(void)request;
+	if (handle >= 0)
+		return false;
+	if (frame->type == FRAME_STARTED && c->state == CHILD_STARTING)
+		is_up(c);
+	else if (frame->type != FRAME_DONE)
+		return false;
+	return true;
+}
+
+/* A child whose control channel breaks has died, or will not be trusted any longer. */
+static void on_closed(void *arg, const char *reason)
+{
+	struct child *c = arg;
+	(void)reason;
+	channel_free(&c->control);
+	if (c->process)
+		c->supervisor->o.spawn->kill(c->supervisor->o.spawn, c->process, SIGKILL);
+}
+
+/* ---- starting ---- */
+
+static void start_again_later(struct child *c, int64_t after_ms)
+{
+	struct supervisor *s = c->supervisor;
+	s->loop->class->timer_set(c->restart, supervisor_now(s) + after_ms);
+}
+
+static int open_pairs(struct supervisor *s, int control[2], int log[2], struct err *err)
+{
+	int result = s->loop->class->pair(s->loop, control);
+	if (result < 0)
+		return fail_log(err, ERR_TEMP, "socketpair: %s", strerror(-result));
+	result = s->loop->class->pair(s->loop, log);
+	if (result == 0)
+		return 0;
+	s->loop->class->handle_close(s->loop, control[0]);
+	s->loop->class->handle_close(s->loop, control[1]);
+	return fail_log(err, ERR_TEMP, "socketpair: %s", strerror(-result));
+}
+
+static int child_start(struct child *c, struct err *err)
+{
+	struct supervisor *s = c->supervisor;
+	struct channel_events events = { .frame = on_frame, .closed = on_closed, .arg = c };
+	int control[2], log[2];
+	if (open_pairs(s, control, log, err))
+		return -1;
+	c->instance = ++s->last_instance;
+	c->started_ms = supervisor_now(s);
+	int process = s->o.spawn->start(s->o.spawn, c->row, c->instance, control[1], log[1]);
+	if (process < 0) {
+		s->loop->class->handle_close(s->loop, control[0]);
+		s->loop->class->handle_close(s->loop, log[0]);
+		return fail_log(
+			err, ERR_TEMP, "cannot start %s: %s", c->row->name, strerror(-process));
+	}
+	c->process = process;
+	c->state = CHILD_STARTING;
+	child_log_open(c, log[0]);
+	c->control = channel_new(
+		s->loop, control[0], CLASS_SUPERVISOR, c->row->channel_class, &events);
+	provision_child(c);
+	return 0;
+}
+
+static int64_t back_off_ms(const struct child *c)
+{
+	int64_t ms = 50;
+	for (unsigned i = 1; i < c->failures && ms < LIMIT_RESTART_MS; i++)
+		ms *= 2;
+	return c->failures == 0 ? 0 : ms < LIMIT_RESTART_MS ? ms : LIMIT_RESTART_MS;
+}
+
+static void on_restart(void *arg)
+{
+	struct child *c = arg;
+	struct err err = ERR_INIT;
+	struct log_text text;
+	if (c->supervisor->phase != RUNNING || c->process)
+		return;
+	c->restarts++;
+	if (child_start(c, &err) == 0)
+		return;
+	c->failures++;
+	log_event(&c->supervisor->o.log, LOG_ERROR, "role-not-started", "role=%s why=%s",
+		c->row->name, log_value(&text, str_from(err_log_text(&err))));
+	start_again_later(c, back_off_ms(c));
+}
+
+/* ---- stopping ---- */
+
+static bool any_left(const struct supervisor *s, bool fronts)
+{
+	for (size_t i = 0; i < s->children_n; i++)
+		if (s->children[i].process && is_front(&s->children[i]) == fronts)
+			return true;
+	return false;
+}
+
+static void drain_child(struct child *c, uint32_t within_ms)
+{
+	struct frame f = { .type = FRAME_DRAIN, .drain.within_ms = within_ms };
+	c->state = CHILD_DRAINING;
+	if (c->control == NULL || !channel_send(c->control, 0, &f))
+		c->supervisor->o.spawn->kill(c->supervisor->o.spawn, c->process, SIGKILL);
+}
+
+static void drain(struct supervisor *s, bool fronts, uint32_t within_ms)
+{
+	for (size_t i = 0; i < s->children_n; i++)
+		if (s->children[i].process && is_front(&s->children[i]) == fronts)
+			drain_child(&s->children[i], within_ms);
+	s->loop->class->timer_set(s->stop_timer, supervisor_now(s) + within_ms + 2000);
+}
+
+/* Fronts first, so that what they still have to say can be stored; then everybody else. */
+static void go_on_stopping(struct supervisor *s)
+{
+	if (s->phase == STOPPING_FRONTS && !any_left(s, true)) {
+		s->phase = STOPPING_REST;
+		drain(s, false, 5000);
+	}
+	if (s->phase == STOPPING_REST && !any_left(s, false)) {
+		s->phase = STOPPED;
+		s->loop->class->stop(s->loop);
+	}
+}
+
+static void on_stop_timer(void *arg)
+{
+	struct supervisor *s = arg;
+	for (size_t i = 0; i < s->children_n; i++) {
+		struct child *c = &s->children[i];
+		if (!c->process || (s->phase == STOPPING_FRONTS && !is_front(c)))
+			continue;
+		log_event(&s->o.log, LOG_WARN, "role-killed", "role=%s pid=%d", c->row->name,
+			c->process);
+		s->o.spawn->kill(s->o.spawn, c->process, SIGKILL);
+	}
+}
+
+void supervisor_stop(struct supervisor *s)
+{
+	if (s->phase != RUNNING)
+		return;
+	log_event(&s->o.log, LOG_INFO, "stopping", "within_s=%" PRId64, s->o.config->drain_seconds);
+	s->phase = STOPPING_FRONTS;
+	if (s->control)
+		s->loop->class->listener_free(&s->control);
+	drain(s, true, (uint32_t)s->o.config->drain_seconds * 1000);
+	go_on_stopping(s);
+}
+
+/* ---- what has died ---- */
+
+static void log_end(const struct child *c, int status)
+{
+	const struct log *log = &c->supervisor->o.log;
+	enum log_level level = c->state == CHILD_DRAINING ? LOG_INFO : LOG_WARN;
+	if (WIFSIGNALED(status))
+		log_event(log, level, "role-ended", "role=%s pid=%d signal=%d", c->row->name,
+			c->process, WTERMSIG(status));
+	else
+		log_event(log, level, "role-ended", "role=%s pid=%d status=%d%s", c->row->name,
+			c->process, WEXITSTATUS(status),
+			WEXITSTATUS(status) == MEM_EXIT_STATUS ? " why=out-of-memory" : "");
+}
+
+/* Many failures before the first time that all were up: there is no use in going on. */
+static bool is_hopeless(const struct child *c)
+{
+	return !c->supervisor->was_ready && c->failures >= 3;
+}
+
+static void child_ended(struct child *c, int status)
+{
+	struct supervisor *s = c->supervisor;
+	log_end(c, status);
+	if (c->state == CHILD_STARTING)
+		c->failures++;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == STORE_EXIT_DISTRUST &&
+		c->row->class == &store_role)
+		s->distrust = true;
+	c->process = 0;
+	c->state = CHILD_DOWN;
+	c->died_ms = supervisor_now(s);
+	channel_free(&c->control);
+	child_log_close(c);
+	if (s->phase != RUNNING) {
+		go_on_stopping(s);
+	} else if (is_hopeless(c)) {
+		log_event(&s->o.log, LOG_ERROR, "giving-up", "role=%s failures=%u", c->row->name,
+			c->failures);
+		s->status = 1;
+		supervisor_stop(s);
+	} else {
+		start_again_later(c, back_off_ms(c));
+	}
+}
+
+static void on_ended(void *arg, int process, int status)
+{
+	struct supervisor *s = arg;
+	for (size_t i = 0; i < s->children_n; i++)
+		if (s->children[i].process == process)
+			child_ended(&s->children[i], status);
+}
+
+/* ---- reload ---- */
+
+/* keys has closed its sandbox and can open no file again: a new one reads the new keys. Handshakes
+ * fail for the milliseconds in between; sessions do not notice. */
+void supervisor_reload(struct supervisor *s)
+{
+	struct err err = ERR_INIT;
+	struct log_text text;
+	struct config *fresh = config_load(s->o.config_path, &err);
+	if (fresh == NULL) {
+		log_event(&s->o.log, LOG_ERROR, "reload-refused", "why=%s",
+			log_value(&text, str_from(err_log_text(&err))));
+		return;
+	}
+	config_free(&s->o.config);
+	s->o.config = fresh;
+	for (size_t i = 0; i < s->children_n; i++) {
+		struct child *c = &s->children[i];
+		if (c->row->class == &keys_role && c->control)
+			drain_child(c, 0);
+		else if (is_front(c) && c->control)
+			provision_again(c);
+	}
+	log_event(&s->o.log, LOG_INFO, "reloaded", "file=%s", s->o.config_path);
+}
+
+/* ---- beginning and end ---- */
+
+static size_t copies_of(const struct supervisor *s, const struct role_row *row)
+{
+	if (s->o.admin_handle >= 0)
+		return row->offline;
+	if (row->class != &front_role)
+		return 1;
+	return (size_t)(row->channel_class == CLASS_MX ? s->o.config->fronts_mx
+						       : s->o.config->fronts_user);
+}
+
+static void make_children(struct supervisor *s)
+{
+	for (size_t i = 0; i < role_rows_n; i++)
+		s->children_n += copies_of(s, &role_rows[i]);
+	s->children = xcalloc(s->children_n, sizeof(*s->children));
+	struct child *c = s->children;
+	for (size_t i = 0; i < role_rows_n; i++) {
+		for (size_t n = copies_of(s, &role_rows[i]); n > 0; n--, c++) {
+			c->supervisor = s;
+			c->row = &role_rows[i];
+			c->restart = s->loop->class->timer_new(s->loop, on_restart, c);
+			buf_init(&c->log_line, LOG_LINE_BYTES * 4);
+		}
+	}
+}
+
+static int start_children(struct supervisor *s, struct err *err)
+{
+	for (size_t i = 0; i < s->children_n; i++)
+		if (child_start(&s->children[i], err))
+			return -1;
+	return 0;
+}
+
+struct supervisor *supervisor_new(
+	struct loop *loop, const struct supervisor_options *options, struct err *err)
+{
+	struct supervisor *s = xmalloc(sizeof(*s));
+	s->o = *options;
+	s->loop = loop;
+	s->o.spawn->ended = on_ended;
+	s->o.spawn->arg = s;
+	s->stop_timer = loop->class->timer_new(loop, on_stop_timer, s);
+	vec_init(&s->admins, sizeof(void *), LIMIT_ADMIN_CHANNELS);
+	s->o.random->fill(s->o.random, s->ticket_key, sizeof(s->ticket_key));
+	make_children(s);
+	if (provision_load_master_key(s, err) || start_children(s, err)) {
+		supervisor_free(&s);
+		return NULL;
+	}
+	if (s->o.control_listener >= 0)
+		s->control = loop->class->listener_new(
+			loop, s->o.control_listener, control_accepted, s);
+	if (s->o.admin_handle >= 0)
+		control_add(s, s->o.admin_handle, true);
+	return s;
+}
+
+int supervisor_status(const struct supervisor *s)
+{
+	return s->status;
+}
+
+void supervisor_free(struct supervisor **supervisor)
+{
+	struct supervisor *s = *supervisor;
+	if (s == NULL)
+		return;
+	for (size_t i = 0; i < s->children_n; i++) {
+		struct child *c = &s->children[i];
+		if (c->process)
+			s->o.spawn->kill(s->o.spawn, c->process, SIGKILL);
+		channel_free(&c->control);
+		child_log_close(c);
+		buf_done(&c->log_line);
+		s->loop->class->timer_free(&c->restart);
+	}
+	free(s->children);
+	control_free(s);
+	if (s->control)
+		s->loop->class->listener_free(&s->control);
+	s->loop->class->timer_free(&s->stop_timer);
+	config_free(&s->o.config);
+	mem_wipe(s->ticket_key, sizeof(s->ticket_key));
+	mem_wipe(s->master_key, sizeof(s->master_key));
+	free(s);
+	*supervisor = NULL;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The supervisor: starts the roles, watches them, starts again what dies, hands descriptors over,
+ * stops them in order. It interprets nothing that comes from outside: on D/control it looks at who
+ * is calling (SO_PEERCRED) and passes channels; from its children it takes `started` and `done`.
+ *
+ * uses: config, io, process/roles; used by: main (serve), cli (a stopped server)
+ */
+#ifndef CULVER_PROCESS_SUPERVISOR_H
+#define CULVER_PROCESS_SUPERVISOR_H
+
+#include "base/log.h"
+#include "config/config.h"
+#include "io/loop.h"
+#include "process/roles.h"
+
+/* How processes come to be: the process seam. A simulation starts a role on its own loop instead.
+ */
+struct spawn_seam {
+	/* Starts a role. control and log are handles that become the child's (and are closed here).
+	 * Returns a number > 0 that names it, or -errno. */
+	int (*start)(struct spawn_seam *, const struct role_row *, uint32_t instance, int control,
+		int log);
+	void (*kill)(struct spawn_seam *, int process, int signal);
+	/* Set by the supervisor: a process has ended; status as waitpid(2) gives it. */
+	void (*ended)(void *arg, int process, int status);
+	void *arg;
+};
+
+struct supervisor_options {
+	const char *config_path;
+	struct config *config; /* taken over */
+	struct clock_seam *clock;
+	struct random_seam *random;
+	struct spawn_seam *spawn;
+	/* Listening sockets: opened by the caller for each service. */
+	struct supervisor_listener {
+		const struct service_row *service;
+		int handle;
+	} * listeners;
+	size_t listeners_n;
+	int control_listener; /* D/control, or -1 */
+	int admin_handle;     /* offline: the one command's channel; all ends with it. -1: none */
+	/* Whether who is at the other end of a control connection may command. */
+	bool (*may_command)(void *arg, int handle);
+	void *may_command_arg;
+	/* Said once all roles are up. */
+	void (*ready)(void *arg);
+	void *ready_arg;
+	struct log log;
+	void (*log_write)(void *arg, struct str line); /* children's log lines */
+	void *log_arg;
+};
+
+struct supervisor;
+/* Starts every role. NULL and err when a role could not even be started. */
+struct supervisor *supervisor_new(
+	struct loop *, const struct supervisor_options *, struct err *err);
+/* Orderly: fronts drain, then the others. The loop stops when all are gone. */
+void supervisor_stop(struct supervisor *);
+/* The configuration, certificates and keys anew; what is broken leaves the old in force. */
+void supervisor_reload(struct supervisor *);
+/* 0, or the exit status to end with: a role could never be started. */
+int supervisor_status(const struct supervisor *);
+void supervisor_free(struct supervisor **);
+
+#endif

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from harness import Culver  # noqa: E402
+
+
+@pytest.fixture
+def culver():
+    """A server of the test's own."""
+    with Culver() as c:
+        yield c
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """One server for the tests of a file; they must not depend on each other's mail."""
+    with Culver() as c:
+        yield c
