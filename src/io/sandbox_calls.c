@@ -39,7 +39,9 @@ static const int base_calls[] = { SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(read
 	SCMP_SYS(geteuid), SCMP_SYS(getgid), SCMP_SYS(getegid), SCMP_SYS(getrusage),
 	SCMP_SYS(sysinfo), SCMP_SYS(sched_getaffinity), SCMP_SYS(sched_yield),
 	SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction),
-	SCMP_SYS(sigaltstack), SCMP_SYS(restart_syscall), SCMP_SYS(exit), SCMP_SYS(exit_group) };
+	SCMP_SYS(sigaltstack), SCMP_SYS(restart_syscall), SCMP_SYS(exit), SCMP_SYS(exit_group),
+	/* Of a thread that was started before the sandbox closed and runs only now. */
+	SCMP_SYS(set_robust_list), SCMP_SYS(rseq) };
 
 static const int accept_calls[] = { SCMP_SYS(accept4), SCMP_SYS(accept) };
 
@@ -58,8 +60,7 @@ static const int file_calls[] = { SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(ope
 	SCMP_SYS(readlinkat), SCMP_SYS(fchmod), SCMP_SYS(fchown), SCMP_SYS(utimensat),
 	SCMP_SYS(msync), SCMP_SYS(memfd_create), SCMP_SYS(copy_file_range) };
 
-static const int thread_calls[] = { SCMP_SYS(set_robust_list), SCMP_SYS(rseq),
-	SCMP_SYS(sched_getparam), SCMP_SYS(sched_getscheduler) };
+static const int thread_calls[] = { SCMP_SYS(sched_getparam), SCMP_SYS(sched_getscheduler) };
 
 #ifdef CULVER_SANITIZED
 /* What ASan, UBSan, TSan and LeakSanitizer do behind a program's back. */

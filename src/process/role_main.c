@@ -71,7 +71,8 @@ static int close_sandbox(struct role_context *context, struct err *err)
 	sandbox_note(note);
 	if (sandbox_close(context->row->rules, err))
 		return -1;
-	log_event(&context->log, LOG_DEBUG, "sandbox", "holds=%s", log_value(&text, str_from(note)));
+	log_event(
+		&context->log, LOG_DEBUG, "sandbox", "holds=%s", log_value(&text, str_from(note)));
 	return 0;
 }
 
