@@ -359,8 +359,22 @@ static void nothing_goes_without_quit(void **state)
 		assert_int_equal(f->sessions_closed, how < 2);
 		close_host((f->session = pop3_session_class.new(&f->host, &f->peer, &f->log), f));
 	}
-	/* The client leaves behind its QUIT: it is carried out. */
+	/* The client says it all and closes its side: it hears the answer. */
 	struct fake_host *f = host(two, 2);
+	log_in(f);
+	f->hold = true;
+	buf_clear(&f->out);
+	fake_say(f, STR("RETR 2\r\n"));
+	f->session->class->eof(f->session);
+	assert_int_equal(f->session->next, NEXT_GO_ON);
+	f->hold = false;
+	fake_run(f);
+	assert_str(buf_str(&f->out), STR("+OK 20 octets\r\nSubject: two\r\n\r\nlast\r\n.\r\n"));
+	assert_int_equal(f->session->next, NEXT_CLOSE);
+	assert_int_equal(f->changes, 0);
+	close_host(f);
+	/* The client leaves behind its QUIT: it is carried out. */
+	f = host(two, 2);
 	log_in(f);
 	f->hold = true;
 	fake_say(f, STR("DELE 1\r\nQUIT\r\n"));

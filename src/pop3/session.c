@@ -129,8 +129,12 @@ static bool takes_input(const struct pop3 *s)
 	       s->session.next == NEXT_GO_ON && buf_room(&s->session.out) >= ROOM_BYTES;
 }
 
-static void set_deadline(struct pop3 *s)
+/* The last of every call: what may be done now, and until when. */
+static void settle(struct pop3 *s)
 {
+	bool busy = s->waiting != NULL || s->writing != NULL || s->delayed;
+	if (s->closed_by_client && !busy)
+		pop3_close(s);
 	if (!s->delayed)
 		s->session.deadline_ms = pop3_now(s) + LIMIT_POP3_IDLE_MS;
 	s->session.idle = takes_input(s) && s->lines.text.n == 0 && !s->in_exchange;
@@ -228,7 +232,7 @@ static size_t input(struct session *session, struct str bytes)
 		taken += used;
 		take_line(s, kind);
 	}
-	set_deadline(s);
+	settle(s);
 	return taken;
 }
 
@@ -241,9 +245,7 @@ static void answer(struct session *session, uint32_t request, const struct frame
 	s->waiting = NULL;
 	waiting(s, frame);
 	go_on_writing(s);
-	if (s->closed_by_client && s->waiting == NULL)
-		pop3_close(s);
-	set_deadline(s);
+	settle(s);
 }
 
 static void resume(struct session *session)
@@ -251,7 +253,7 @@ static void resume(struct session *session)
 	struct pop3 *s = pop3_of(session);
 	if (s->session.next == NEXT_GO_ON)
 		go_on_writing(s);
-	set_deadline(s);
+	settle(s);
 }
 
 /* "the session does NOT enter the UPDATE state--the server should close the TCP connection without
@@ -261,7 +263,7 @@ static void timeout(struct session *session)
 	struct pop3 *s = pop3_of(session);
 	if (s->delayed) {
 		pop3_login_delayed(s);
-		set_deadline(s);
+		settle(s);
 		return;
 	}
 	pop3_close(s);
@@ -274,24 +276,22 @@ static void tls_started(struct session *session)
 	s->session.next = NEXT_GO_ON;
 	s->user_given = false;
 	pop3_lines_reset(&s->lines);
-	set_deadline(s);
+	settle(s);
 }
 
-/* A QUIT that was said is carried out; anything else ends here. */
+/* What was said is carried out to its end, a QUIT too; then this ends. */
 static void eof(struct session *session)
 {
 	struct pop3 *s = pop3_of(session);
-	if (s->state == POP3_UPDATE && s->waiting != NULL)
-		s->closed_by_client = true;
-	else
-		pop3_close(s);
+	s->closed_by_client = true;
+	settle(s);
 }
 
 static void drain(struct session *session)
 {
 	struct pop3 *s = pop3_of(session);
 	s->draining = true;
-	set_deadline(s);
+	settle(s);
 }
 
 /* The maildrop's lock is gone with the store that held it: the client comes again. */
@@ -329,7 +329,7 @@ static struct session *new (
 	vec_init(&s->drop, sizeof(struct pop3_message), LIMIT_POP3_MESSAGES);
 	vec_init(&s->deleted, sizeof(uint32_t), LIMIT_POP3_MESSAGES);
 	pop3_say(s, "+OK %s POP3 server ready", host->hostname);
-	set_deadline(s);
+	settle(s);
 	return &s->session;
 }
 
