@@ -164,6 +164,8 @@ enum search_answer search_entry(
 	const struct search *search, const struct view *v, uint32_t sequence)
 {
 	enum truth leaves[LIMIT_IMAP_SEARCH_KEYS];
+	if (view_entry(v, sequence) == NULL)
+		return SEARCH_NO;
 	search_ask_entry(search, v, sequence, leaves);
 	enum truth t = search_truth(search, leaves);
 	return t == TRUTH_OPEN ? SEARCH_NEEDS_DIGEST : t == TRUTH_YES ? SEARCH_YES : SEARCH_NO;
@@ -253,10 +255,11 @@ enum search_answer search_digest(const struct search *search, const struct view 
 	uint32_t sequence, const struct digest *d)
 {
 	enum truth leaves[LIMIT_IMAP_SEARCH_KEYS];
-	search_ask_entry(search, v, sequence, leaves);
 	const struct api_entry *e = view_entry(v, sequence);
-	if (e != NULL)
-		search_ask_digest(search, e, d, leaves);
+	if (e == NULL)
+		return SEARCH_NO;
+	search_ask_entry(search, v, sequence, leaves);
+	search_ask_digest(search, e, d, leaves);
 	enum truth t = search_truth(search, leaves);
 	return t == TRUTH_OPEN ? SEARCH_NEEDS_BYTES : t == TRUTH_YES ? SEARCH_YES : SEARCH_NO;
 }

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Searches against messages: stage after stage, and in pieces. */
+#include "api/schemes.h"
+#include "base/limits.h"
+#include "base/time.h"
+#include "imap/search.h"
+#include "mail/digest.h"
+#include "mail/mime.h"
+
+#include "base/test.h"
+
+#define PREFIX "Delivered-To: alice@example.test\r\n"
+
+static const char message[] = PREFIX "Date: Mon, 7 Feb 1994 23:52:25 -0800\r\n"
+				     "From: =?iso-8859-1?Q?J=FCrgen?= <juergen@example.test>\r\n"
+				     "Subject: folded\r\n subject line\r\n"
+				     "To: a@x.test\r\n"
+				     "X-Long: =?utf-8?B?w4RwZmVs?=\r\n"
+				     "X-Empty:\r\n"
+				     "Content-Type: multipart/mixed; boundary=B\r\n"
+				     "\r\n"
+				     "preamble\r\n"
+				     "--B\r\n"
+				     "Content-Type: text/plain; charset=iso-8859-1\r\n"
+				     "Content-Transfer-Encoding: quoted-printable\r\n"
+				     "\r\n"
+				     "Sch=F6ne Gr=FC=\r\n=DFe\r\n"
+				     "--B\r\n"
+				     "Content-Type: text/html\r\n"
+				     "Content-Transfer-Encoding: base64\r\n"
+				     "\r\n"
+				     "PGI+aGlk\r\nZGVuPC9iPg==\r\n"
+				     "--B\r\n"
+				     "Content-Type: application/octet-stream\r\n"
+				     "\r\n"
+				     "attached\r\n"
+				     "--B\r\n"
+				     "Content-Type: message/rfc822\r\n"
+				     "\r\n"
+				     "Subject: =?utf-8?Q?in=C3=B1er?=\r\n"
+				     "\r\n"
+				     "inner text\r\n"
+				     "--B--\r\n";
+
+static struct arena arena;
+static struct view *view;
+static struct buf digest_bytes;
+static struct digest digest;
+
+static int setup(void **state)
+{
+	(void)state;
+	struct str body = str_make(message + strlen(PREFIX), sizeof(message) - 1 - strlen(PREFIX));
+	arena_init(&arena, 1 << 20);
+	buf_init(&digest_bytes, LIMIT_DIGEST_BYTES);
+	mail_parse(body, &digest_bytes);
+	assert_true(digest_open(&digest, buf_str(&digest_bytes), body.n));
+	view = view_new();
+	struct str names[] = { STR("$Work"), STR("b") };
+	view_set_keywords(view, names, 2);
+	struct api_entry e[] = {
+		{ .uid = 10,
+			.modseq = 5,
+			.flags = FLAG_SEEN,
+			.size = sizeof(message) - 1,
+			.time = 10 * TIME_DAY_MS + 5,
+			.keywords_low = 1 },
+		{ .uid = 20,
+			.modseq = 9,
+			.flags = FLAG_DELETED | FLAG_DRAFT,
+			.size = 100,
+			.time = -1,
+			.keywords_low = 2 },
+	};
+	assert_true(view_apply(view, e, 2, NULL, 0, NULL));
+	view_apply_end(view);
+	view_tell_all(view);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	view_free(&view);
+	buf_done(&digest_bytes);
+	arena_done(&arena);
+	return 0;
+}
+
+static void parse(struct search *search, const char *text)
+{
+	struct scan s = scan_from(str_from(text));
+	arena_reset(&arena);
+	struct api_range saved[] = { { 15, 25 } };
+	struct seqset set = { .ranges = saved, .n = 1 };
+	if (search_parse(&s, &arena, search, NULL) < 0)
+		fail_msg("%s", text);
+	assert_int_equal(search_begin(search, view, &set, NULL), 0);
+}
+
+/* Messages 1 and 2 as the entry alone answers: y, n, or d for "needs the digest". */
+static void answers_from_entries(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *search, *answers;
+	} cases[] = {
+		{ " ALL", "yy" },
+		{ " SEEN", "yn" },
+		{ " UNSEEN", "ny" },
+		{ " DELETED DRAFT", "ny" },
+		{ " NEW", "nn" },
+		{ " RECENT", "nn" },
+		{ " OLD", "yy" },
+		{ " OR SEEN DELETED", "yy" },
+		{ " NOT (SEEN ALL)", "ny" },
+		{ " KEYWORD $work", "yn" },
+		{ " UNKEYWORD $work", "ny" },
+		{ " KEYWORD none", "nn" },
+		{ " 1", "yn" },
+		{ " *", "ny" },
+		{ " 2:9", "ny" },
+		{ " 3:*", "ny" },
+		{ " 7", "nn" },
+		{ " 4294967295:1", "yy" },
+		{ " UID 10:19", "yn" },
+		{ " UID *", "ny" },
+		{ " $", "ny" },
+		{ " UID $", "ny" },
+		{ " LARGER 100", "yn" },
+		{ " SMALLER 101", "ny" },
+		{ " MODSEQ 6", "ny" },
+		{ " ON 11-Jan-1970", "yn" },
+		{ " SINCE 11-Jan-1970", "yn" },
+		{ " BEFORE 11-Jan-1970", "ny" },
+		{ " ON 31-Dec-1969", "ny" },
+		{ " FROM x", "dd" },
+		{ " SEEN FROM x", "dn" },
+		{ " OR SEEN FROM x", "yd" },
+		{ " NOT FROM x", "dd" },
+		{ " BODY x DELETED", "nd" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct search search;
+		parse(&search, cases[i].search);
+		for (uint32_t n = 1; n <= 2; n++) {
+			char got = "nyd-"[search_entry(&search, view, n)];
+			if (got != cases[i].answers[n - 1])
+				fail_msg("%s, %u: %c", cases[i].search, n, got);
+		}
+		assert_int_equal(search_entry(&search, view, 3), SEARCH_NO);
+		search_end(&search);
+	}
+}
+
+static bool from_bytes(const struct search *search, size_t step)
+{
+	struct search_bytes *b = search_bytes_new(
+		search, view, 1, &digest, (uint32_t)strlen(PREFIX));
+	uint64_t offset;
+	uint32_t length;
+	while (search_bytes_want(b, &offset, &length)) {
+		size_t n = length < step ? length : step;
+		assert_true(offset + length < sizeof(message));
+		search_bytes_feed(b, str_make(message + offset, n));
+	}
+	bool yes = search_bytes_answer(b);
+	search_bytes_free(&b);
+	return yes;
+}
+
+/* As the digest answers, and where that is b for "needs the bytes", as those do. */
+static void answers_from_digest_and_bytes(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *search, *answers;
+	} cases[] = {
+		{ " FROM \"J\xc3\xbcRGEN\"", "y" },
+		{ " FROM juergen@example", "y" },
+		{ " FROM nobody", "n" },
+		{ " CC x", "n" },
+		{ " SUBJECT \"folded subject\"", "y" },
+		{ " SUBJECT \"\"", "y" },
+		{ " CC \"\"", "n" },
+		{ " SENTON 7-Feb-1994", "y" }, /* the day where it was sent */
+		{ " SENTBEFORE 8-Feb-1994 SENTSINCE 7-Feb-1994", "y" },
+		{ " SENTON 8-Feb-1994", "n" },
+		{ " HEADER to x.test", "y" },
+		{ " HEADER X-Long \"\xc3\xa4PFEL\"", "by" },
+		{ " HEADER X-Long birne", "bn" },
+		{ " HEADER X-Empty \"\"", "by" },
+		{ " HEADER X-None \"\"", "bn" },
+		{ " HEADER Delivered-To alice", "by" }, /* the prefix is part of the header */
+		{ " BODY \"sch\xc3\xb6ne\"", "by" },
+		{ " BODY \"gr\xc3\xbcsse\"",
+			"by" }, /* across a soft line break; sharp s folds to ss */
+		{ " BODY hidden", "by" },
+		{ " BODY attached", "bn" },
+		{ " BODY \"inner text\"", "by" },
+		{ " BODY \"Subject: in\xc3\xb1"
+		  "er\"",
+			"by" },
+		{ " BODY folded", "bn" },
+		{ " BODY preamble", "bn" },
+		{ " BODY \"\"", "by" },
+		{ " TEXT folded", "by" },
+		{ " TEXT \"subject: folded\"", "by" },
+		{ " TEXT hidden", "by" },
+		{ " TEXT delivered-to", "by" },
+		{ " TEXT nothing", "bn" },
+		{ " NOT BODY nothing", "by" },
+		{ " OR BODY nothing TEXT hidden", "by" },
+		{ " BODY hidden BODY \"sch\xc3\xb6ne\" HEADER X-Long a", "bn" },
+		{ " BODY hidden BODY \"sch\xc3\xb6ne\" HEADER X-Long pfel", "by" },
+		{ " OR SEEN BODY x", "y" },
+		{ " FROM nobody BODY x", "n" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct search search;
+		parse(&search, cases[i].search);
+		char got = "ny-b"[search_digest(&search, view, 1, &digest)];
+		if (got != cases[i].answers[0])
+			fail_msg("%s: %c", cases[i].search, got);
+		static const size_t steps[] = { 1, 2, 3, 7, 64, 100000 };
+		for (size_t k = 0; got == 'b' && k < ARRAY_LEN(steps); k++) {
+			bool yes = from_bytes(&search, steps[k]);
+			if (yes != (cases[i].answers[1] == 'y'))
+				fail_msg("%s in steps of %zu: %d", cases[i].search, steps[k], yes);
+		}
+		search_end(&search);
+	}
+}
+
+/* A message that ends before its digest says so: no loop, and no. */
+static void a_short_message_ends(void **state)
+{
+	(void)state;
+	struct search search;
+	parse(&search, " TEXT nothing");
+	struct search_bytes *b = search_bytes_new(&search, view, 1, &digest, 0);
+	uint64_t offset;
+	uint32_t length;
+	int rounds = 0;
+	while (search_bytes_want(b, &offset, &length) && rounds++ < 100)
+		search_bytes_feed(b, STR_NONE);
+	assert_in_range(rounds, 1, 10);
+	assert_false(search_bytes_answer(b));
+	search_bytes_free(&b);
+	search_end(&search);
+}
+
+/* A needle across the end of every slice of a large part. */
+static void finds_across_slices(void **state)
+{
+	(void)state;
+	struct buf body, bytes;
+	buf_init(&body, 1 << 20);
+	buf_init(&bytes, LIMIT_DIGEST_BYTES);
+	struct search search;
+	parse(&search, " BODY needle!");
+	for (size_t at = 8180; at <= 8200; at++) {
+		buf_clear(&body);
+		buf_clear(&bytes);
+		buf_addz(&body, "\r\n");
+		for (size_t i = 0; i < 20000; i++)
+			buf_addc(&body, i % 70 == 69 ? '\n' : '.');
+		memcpy(body.p + at, "Needle!", 7);
+		mail_parse(buf_str(&body), &bytes);
+		struct digest d;
+		assert_true(digest_open(&d, buf_str(&bytes), body.n));
+		struct search_bytes *b = search_bytes_new(&search, view, 1, &d, 0);
+		uint64_t offset;
+		uint32_t length;
+		while (search_bytes_want(b, &offset, &length))
+			search_bytes_feed(b, str_sub(buf_str(&body), (size_t)offset, length));
+		assert_true(search_bytes_answer(b));
+		search_bytes_free(&b);
+	}
+	search_end(&search);
+	buf_done(&body);
+	buf_done(&bytes);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { test_case(answers_from_entries),
+		test_case(answers_from_digest_and_bytes), test_case(a_short_message_ends),
+		test_case(finds_across_slices) };
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
