@@ -169,27 +169,30 @@ static int run_one(struct sqlite_engine *e, struct txn *txn, struct err *err)
 	return sql_run(&e->conn, sql_bound(&e->conn, SQL_RELEASE, ""), err);
 }
 
-static int write_tail(struct sqlite_engine *e, struct err *err)
+static int put_if(struct sqlite_engine *e, bool changed, const char *key, uint64_t value,
+	struct err *err)
 {
-	struct segment_end was = e->identity.committed;
-	if (was.segment == e->tail.segment && was.offset == e->tail.offset)
-		return 0;
-	if (sqlite_meta_put(&e->conn, "tail_offset", e->tail.offset, err) < 0 ||
-		sqlite_meta_put(&e->conn, "bodies", e->bodies, err) < 0)
+	return changed ? sqlite_meta_put(&e->conn, key, value, err) : 0;
+}
+
+static int write_meta(struct sqlite_engine *e, uint64_t bodies, struct err *err)
+{
+	struct segment_end was = e->identity.committed, tail = e->tail;
+	if (put_if(e, e->bodies != bodies, "bodies", e->bodies, err) < 0 ||
+		put_if(e, tail.offset != was.offset, "tail_offset", tail.offset, err) < 0)
 		return -1;
-	if (was.segment == e->tail.segment)
-		return 0;
-	return sqlite_meta_put(&e->conn, "tail_segment", e->tail.segment, err);
+	return put_if(e, tail.segment != was.segment, "tail_segment", tail.segment, err);
 }
 
 static int run_group(struct sqlite_engine *e, struct txn *const *txns, size_t n, struct err *err)
 {
+	uint64_t bodies = e->bodies;
 	if (sql_run(&e->conn, sql_bound(&e->conn, SQL_BEGIN, ""), err) < 0)
 		return -1;
 	for (size_t i = 0; i < n; i++)
 		if (run_one(e, txns[i], err) < 0)
 			return -1;
-	if (state_write(e, err) < 0 || write_tail(e, err) < 0)
+	if (state_write(e, err) < 0 || write_meta(e, bodies, err) < 0)
 		return -1;
 	return sql_run(&e->conn, sql_bound(&e->conn, SQL_COMMIT, ""), err);
 }

@@ -230,20 +230,27 @@ int sqlite_op_domain_remove(struct sqlite_engine *e, struct op *op, struct err *
 	return sql_run(&e->conn, sql_bound(&e->conn, SQL_DOMAIN_DELETE, "t", op->domain.name), err);
 }
 
-/* 0: the address is an account or an alias of ours. */
-static int must_lead_somewhere(struct sqlite_engine *e, struct str address, struct err *err)
+/* 1: the address itself is an account or an alias of ours. */
+static int is_known(struct sqlite_engine *e, struct str address, struct err *err)
 {
 	struct account_row row;
 	int found = has_account(e, address, &row, err);
 	if (found)
-		return found < 0 ? -1 : 0;
+		return found;
 	int64_t n = number(e, sql_bound(&e->conn, SQL_ALIAS_COUNT, "t", address), err);
-	if (n)
-		return n < 0 ? -1 : 0;
+	return n < 0 ? -1 : n > 0;
+}
+
+/* 0: it is known, with or without its detail. */
+static int must_lead_somewhere(struct sqlite_engine *e, struct str address, struct err *err)
+{
 	struct address_name a, plain;
-	if (address_canonical(address, &a, err) == 0 && address_without_detail(&a, &plain) &&
-		has_account(e, address_str(&plain), &row, err) == 1)
-		return 0;
+	int known = is_known(e, address, err);
+	if (known == 0 && address_canonical(address, &a, NULL) == 0 &&
+		address_without_detail(&a, &plain))
+		known = is_known(e, address_str(&plain), err);
+	if (known)
+		return known < 0 ? -1 : 0;
 	return fail(err, ERR_NOT_FOUND, "the target is neither an account nor an alias here");
 }
 

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The SQLite engine: the suite that all engines pass, and what is its own. */
+#include "store/engine.h"
+
+#define ENGINE_UNDER_TEST engine_sqlite
+#include "store/engine_suite.h"
+
+#include <sqlite3.h>
+
+static void alter(struct ledger *l, const char *sql)
+{
+	char path[128];
+	sqlite3 *db;
+	ledger_close(l);
+	snprintf(path, sizeof(path), "%s/ledger.db", l->path);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+/* G8: a newer store is refused, clearly, and not touched. */
+static void newer_store_is_refused(void **state)
+{
+	static const struct {
+		const char *sql;
+		enum err_kind kind;
+	} cases[] = {
+		{ "PRAGMA user_version=2", ERR_UNSUPPORTED },
+		{ "PRAGMA user_version=1000", ERR_UNSUPPORTED },
+		{ "PRAGMA user_version=1; PRAGMA application_id=7", ERR_CONFIG },
+	};
+	struct ledger l;
+	struct err err = ERR_INIT;
+	(void)state;
+	ledger_init(&l);
+	struct engine_options options = { .seams = &l.seams };
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		alter(&l, cases[i].sql);
+		assert_null(engine_sqlite.open(&options, &err));
+		assert_int_equal(err.kind, cases[i].kind);
+	}
+	alter(&l, "PRAGMA user_version=1; PRAGMA application_id=0x43564c52");
+	ledger_open(&l);
+	ledger_done(&l);
+}
+
+static int count_finding(void *arg, struct str text)
+{
+	(void)text;
+	++*(int *)arg;
+	return 0;
+}
+
+/* G6: a row without its body, counters that are off, entries of no mailbox. */
+static void check_finds_damage(void **state)
+{
+	static const char *const cases[] = { "DELETE FROM bodies WHERE id=1",
+		"UPDATE mailboxes SET messages=messages+1 WHERE name='INBOX'",
+		"UPDATE mailboxes SET uidnext=1 WHERE name='INBOX'",
+		"UPDATE entries SET mailbox=99 WHERE uid=2" };
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct ledger l;
+		int n = 0;
+		ledger_init(&l);
+		uint64_t a = make_account(&l, "alice@example.test");
+		land(&l, a, 0, 10, false, NULL);
+		land(&l, a, 0, 10, false, NULL);
+		alter(&l, cases[i]);
+		ledger_open(&l);
+		assert_int_equal(engine_sqlite.check(l.reader, count_finding, &n, &l.err), 0);
+		assert_true(n > 0);
+		ledger_done(&l);
+	}
+}
+
+static void read_only_refuses(void **state)
+{
+	struct ledger l;
+	(void)state;
+	ledger_init(&l);
+	uint64_t a = make_account(&l, "alice@example.test");
+	ledger_close(&l);
+	struct engine_options options = { .seams = &l.seams, .read_only = true };
+	l.engine = engine_sqlite.open(&options, &l.err);
+	assert_non_null(l.engine);
+	l.reader = engine_sqlite.reader_open(l.engine, &l.err);
+	assert_int_equal(land(&l, a, 0, 10, false, NULL), ERR_READ_ONLY);
+	assert_int_equal(mailbox(&l, a, "INBOX").messages, 0);
+	ledger_done(&l);
+}
+
+/* The log starts over: it does not grow with what was ever written. */
+static void log_is_reused(void **state)
+{
+	struct ledger l;
+	(void)state;
+	ledger_init(&l);
+	uint64_t a = make_account(&l, "alice@example.test");
+	for (int i = 0; i < 1000; i++) {
+		land(&l, a, 0, 10, false, NULL);
+		if (engine_sqlite.checkpoint_due(l.engine))
+			assert_int_equal(engine_sqlite.checkpoint(l.engine, &l.err), 0);
+	}
+	struct files_seam *files = l.seams.files;
+	int file = files->open(files, "ledger.db-wal", 0, 0);
+	assert_true(files->size(files, file) < 8 * 1024 * 1024);
+	files->close(files, file);
+	no_findings(&l);
+	ledger_done(&l);
+}
+
+TEST_MAIN(ENGINE_SUITE, test_case(newer_store_is_refused), test_case(check_finds_damage),
+	test_case(read_only_refuses), test_case(log_is_reused))

@@ -1,0 +1,914 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What every engine must do, as tests over struct engine_class alone. An engine's own test defines
+ * ENGINE_UNDER_TEST (a struct engine_class) and how its data are thrown away, includes this, and
+ * runs ENGINE_SUITE. Nothing here knows SQL.
+ */
+#ifndef CULVER_STORE_ENGINE_SUITE_H
+#define CULVER_STORE_ENGINE_SUITE_H
+
+#include "base/test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "store/engine.h"
+#include "store/resolve.h"
+
+struct ledger {
+	char path[64];
+	struct seams seams;
+	struct clock_fake clock;
+	struct random_fake random;
+	struct engine *engine;
+	struct reader *reader;
+	uint64_t last_blob;
+	struct err err;
+};
+
+static void ledger_open(struct ledger *l)
+{
+	struct engine_options options = { .seams = &l->seams };
+	l->err = (struct err)ERR_INIT;
+	l->engine = ENGINE_UNDER_TEST.open(&options, &l->err);
+	if (l->engine == NULL)
+		fail_msg("%s", err_log_text(&l->err));
+	l->reader = ENGINE_UNDER_TEST.reader_open(l->engine, &l->err);
+	assert_non_null(l->reader);
+}
+
+static void ledger_close(struct ledger *l)
+{
+	ENGINE_UNDER_TEST.reader_close(&l->reader);
+	ENGINE_UNDER_TEST.close(&l->engine);
+}
+
+static void ledger_reopen(struct ledger *l)
+{
+	ledger_close(l);
+	ledger_open(l);
+}
+
+static void ledger_init(struct ledger *l)
+{
+	*l = (struct ledger){ 0 };
+	/* In memory where that is possible: what is tested is not the disk. */
+	snprintf(l->path, sizeof(l->path), "%s/culver-engine-XXXXXX",
+		access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	assert_non_null(mkdtemp(l->path));
+	clock_fake_init(&l->clock, 1700000000000);
+	random_fake_init(&l->random, 1);
+	l->seams = (struct seams){ .clock = &l->clock.seam,
+		.random = &l->random.seam,
+		.files = files_os_new(l->path, &l->err) };
+	ledger_open(l);
+}
+
+static int unlink_one(void *arg, const char *name)
+{
+	struct files_seam *files = arg;
+	return files->unlink(files, name) < 0 ? 1 : 0;
+}
+
+static void ledger_done(struct ledger *l)
+{
+	ledger_close(l);
+	while (l->seams.files->list(l->seams.files, ".", unlink_one, l->seams.files) > 0)
+		;
+	files_os_free(&l->seams.files);
+	rmdir(l->path);
+}
+
+/* Runs one transaction; its error's kind. */
+static enum err_kind run(struct ledger *l, struct txn *txn)
+{
+	struct err err = ERR_INIT;
+	assert_int_equal(ENGINE_UNDER_TEST.run(l->engine, &txn, 1, &err), 0);
+	l->err = txn->err;
+	return txn->err.kind;
+}
+
+/* Runs and frees a transaction of one operation; its result is copied (without its vecs). */
+static enum err_kind run_op(struct ledger *l, struct op given, struct op_result *ret)
+{
+	struct txn *txn = txn_new();
+	struct op *op = txn_add(txn, given.kind);
+	struct op_result fresh = op->result;
+	*op = given;
+	op->result = fresh;
+	enum err_kind kind = run(l, txn);
+	if (ret) {
+		*ret = op->result;
+		ret->failed = ret->pairs = (struct vec){ 0 };
+	}
+	txn_free(&txn);
+	return kind;
+}
+
+#define assert_run(l, expected, ...)                                                               \
+	do {                                                                                       \
+		enum err_kind kind_ = run_op(l, (struct op){ __VA_ARGS__ }, NULL);                 \
+		if (kind_ != (expected))                                                           \
+			fail_msg("line %d: %s (%s)", __LINE__, err_name(kind_),                    \
+				err_log_text(&(l)->err));                                          \
+	} while (0)
+
+static uint64_t account_id(struct ledger *l, const char *address)
+{
+	struct account_row row;
+	assert_int_equal(ENGINE_UNDER_TEST.account_by_address(
+				 l->reader, str_from(address), &row, &l->err),
+		0);
+	return row.id;
+}
+
+static struct account_row account_row(struct ledger *l, uint64_t id)
+{
+	struct account_row row;
+	assert_int_equal(ENGINE_UNDER_TEST.account_by_id(l->reader, id, &row, &l->err), 0);
+	return row;
+}
+
+static bool find_mailbox(struct ledger *l, uint64_t account, const char *name,
+	struct mailbox_row *ret)
+{
+	struct err err = ERR_INIT;
+	if (ENGINE_UNDER_TEST.mailbox_by_name(l->reader, account, str_from(name), ret, &err) == 0)
+		return true;
+	assert_int_equal(err.kind, ERR_NOT_FOUND);
+	return false;
+}
+
+static struct api_mailbox mailbox(struct ledger *l, uint64_t account, const char *name)
+{
+	struct mailbox_row row;
+	if (!find_mailbox(l, account, name, &row))
+		fail_msg("no mailbox %s", name);
+	return row.status;
+}
+
+/* A domain and an account in it. */
+static uint64_t make_account(struct ledger *l, const char *address)
+{
+	struct str domain = str_from(strchr(address, '@') + 1);
+	char name[256];
+	struct err err = ERR_INIT;
+	if (ENGINE_UNDER_TEST.domain(l->reader, domain, name, &err) < 0)
+		assert_run(l, ERR_NONE, .kind = OP_DOMAIN_ADD, .domain.name = domain);
+	assert_run(l, ERR_NONE, .kind = OP_ACCOUNT_ADD,
+		.account = { .address = str_from(address), .verifier = STR("v") });
+	return account_id(l, address);
+}
+
+/* A message of `size` bytes lands in a mailbox (0: INBOX). */
+static enum err_kind land(struct ledger *l, uint64_t account, uint64_t box, uint64_t size,
+	bool strict, struct op_result *ret)
+{
+	struct txn *txn = txn_new();
+	struct op *body = txn_add(txn, OP_BODY);
+	uint64_t id = ++l->last_blob;
+	body->body.place = (struct body_place){
+		.ref = { .id = id, .segment = 1, .offset = id * 4096, .length = 4096 }, .size = size
+	};
+	struct op *op = txn_add(txn, OP_LAND);
+	op->by.account = account;
+	op->land = (struct op_land){ .mailbox = box,
+		.body = id,
+		.size = size,
+		.time = 1700000000000,
+		.strict = strict };
+	enum err_kind kind = run(l, txn);
+	if (ret) {
+		*ret = txn_op(txn, 1)->result;
+		ret->failed = ret->pairs = (struct vec){ 0 };
+	}
+	txn_free(&txn);
+	return kind;
+}
+
+struct view {
+	struct arena arena;
+	struct vec keywords, entries;
+	struct mailbox_row row;
+};
+
+static void view_read(struct ledger *l, uint64_t box, struct view *v)
+{
+	arena_init(&v->arena, 1 << 20);
+	vec_init(&v->keywords, sizeof(struct str), LIMIT_KEYWORDS);
+	vec_init(&v->entries, sizeof(struct api_entry), 1000000);
+	if (ENGINE_UNDER_TEST.view(l->reader, box, 0, 1000000, &v->row, &v->arena, &v->keywords,
+		    &v->entries, &l->err) < 0)
+		fail_msg("%s", err_log_text(&l->err));
+}
+
+static void view_done(struct view *v)
+{
+	vec_done(&v->keywords);
+	vec_done(&v->entries);
+	arena_done(&v->arena);
+}
+
+static struct api_entry entry_of(struct ledger *l, uint64_t box, uint32_t uid)
+{
+	struct view v;
+	struct api_entry found = { 0 };
+	view_read(l, box, &v);
+	VEC_EACH (struct api_entry, e, &v.entries)
+		if (e->uid == uid)
+			found = *e;
+	view_done(&v);
+	return found;
+}
+
+static const struct api_range everything = { 1, UINT32_MAX };
+#define ALL_UIDS ((struct api_range_list){ &everything, 1 })
+
+static void no_findings(struct ledger *l);
+
+static int fail_finding(void *arg, struct str text)
+{
+	(void)arg;
+	fail_msg("%.*s", (int)text.n, text.p);
+	return 1;
+}
+
+static void no_findings(struct ledger *l)
+{
+	assert_int_equal(ENGINE_UNDER_TEST.check(l->reader, fail_finding, NULL, &l->err), 0);
+}
+
+/* ---- accounts, domains, aliases ---- */
+
+static void account_begins_with_its_mailboxes(void **state)
+{
+	static const struct {
+		const char *name;
+		uint16_t use;
+	} cases[] = { { "INBOX", 0 }, { "Archive", USE_ARCHIVE }, { "Drafts", USE_DRAFTS },
+		{ "Junk", USE_JUNK }, { "Sent", USE_SENT }, { "Trash", USE_TRASH } };
+	struct ledger l;
+	(void)state;
+	ledger_init(&l);
+	uint64_t alice = make_account(&l, "alice@example.test");
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct api_mailbox m = mailbox(&l, alice, cases[i].name);
+		assert_int_equal(m.special_use, cases[i].use);
+		assert_true(m.subscribed);
+		assert_int_equal(m.uidnext, 1);
+		assert_true(m.highest_modseq > 0); /* RFC 7162 3.1.2.1 */
+	}
+	assert_run(&l, ERR_EXISTS, .kind = OP_ACCOUNT_ADD,
+		.account = { .address = STR("alice@example.test"), .verifier = STR("v") });
+	assert_run(&l, ERR_NOT_FOUND, .kind = OP_ACCOUNT_ADD,
+		.account = { .address = STR("alice@other.test"), .verifier = STR("v") });
+	assert_run(&l, ERR_IN_USE, .kind = OP_DOMAIN_REMOVE, .domain.name = STR("example.test"));
+	assert_run(&l, ERR_NONE, .kind = OP_ACCOUNT_REMOVE,
+		.account.address = STR("alice@example.test"));
+	assert_run(&l, ERR_NONE, .kind = OP_DOMAIN_REMOVE, .domain.name = STR("example.test"));
+	no_findings(&l);
+	ledger_done(&l);
+}
+
+static void password_raises_the_epoch(void **state)
+{
+	struct ledger l;
+	(void)state;
+	ledger_init(&l);
+	uint64_t alice = make_account(&l, "alice@example.test");
+	struct op_by by = { .account = alice, .epoch = account_row(&l, alice).epoch };
+	assert_run(&l, ERR_NONE, .kind = OP_SUBSCRIBE, .by = by,
+		.mailbox = { .name = STR("x"), .on = true });
+	assert_run(&l, ERR_NONE, .kind = OP_ACCOUNT_PASSWORD,
+		.account = { .address = STR("alice@example.test"), .verifier = STR("w") });
+	assert_run(&l, ERR_EXPIRED, .kind = OP_SUBSCRIBE, .by = by,
+		.mailbox = { .name = STR("y"), .on = true });
+	assert_int_equal(account_row(&l, alice).epoch, by.epoch + 1);
+	/* So does losing a service, and being switched off; gaining does not. */
+	assert_run(&l, ERR_NONE, .kind = OP_ACCOUNT_SET,
+		.account = { .address = STR("alice@example.test"),
+			.set = ACCOUNT_SERVICES,
+			.values.services = SERVICE_IMAP });
+	assert_int_equal(account_row(&l, alice).epoch, by.epoch + 2);
+	assert_run(&l, ERR_NONE, .kind = OP_ACCOUNT_SET,
+		.account = { .address = STR("alice@example.test"),
+			.set = ACCOUNT_SERVICES,
+			.values.services = SERVICES_ALL });
+	assert_int_equal(account_row(&l, alice).epoch, by.epoch + 2);
+	assert_run(&l, ERR_NONE, .kind = OP_ACCOUNT_SET,
+		.account = { .address = STR("alice@example.test"), .set = ACCOUNT_ACTIVE });
+	assert_int_equal(account_row(&l, alice).epoch, by.epoch + 3);
+	by.epoch += 3;
+	assert_run(&l, ERR_EXPIRED, .kind = OP_SUBSCRIBE, .by = by,
+		.mailbox = { .name = STR("y"), .on = true });
+	ledger_done(&l);
+}
+
+static void resolves(struct ledger *l, const char *address, enum err_kind expected, size_t n)
+{
+	struct resolution found;
+	struct err err = ERR_INIT;
+	resolution_init(&found);
+	int rc = resolve_address(l->reader, str_from(address), &found, &err);
+	if ((rc == 0 ? ERR_NONE : err.kind) != expected || (rc == 0 && found.accounts.n != n))
+		fail_msg("%s: %s, %zu accounts", address, err_name(err.kind), found.accounts.n);
+	resolution_done(&found);
+}
+
+static void alias(struct ledger *l, enum err_kind expected, const char *from, const char *to)
+{
+	assert_run(l, expected, .kind = OP_ALIAS_ADD,
+		.alias = { .address = str_from(from), .target = str_from(to) });
+}
+
+static void addresses_resolve(void **state)
+{
+	static const struct {
+		const char *address;
+		enum err_kind kind;
+		size_t n;
+	} cases[] = {
+		{ "alice@example.test", ERR_NONE, 1 },
+		{ "ALICE+detail@Example.Test", ERR_NONE, 1 },
+		{ "both@example.test", ERR_NONE, 2 },
+		{ "both+x@example.test", ERR_NONE, 2 },
+		{ "all@example.test", ERR_NONE, 2 }, /* over both, and alice again: once */
+		{ "nobody@example.test", ERR_NOT_FOUND, 0 },
+		{ "alice@elsewhere.test", ERR_DENIED, 0 },
+		{ "anybody@catch.test", ERR_NONE, 1 },
+		{ "anybody+x@catch.test", ERR_NONE, 1 },
+		{ "postmaster", ERR_NONE, 1 },               /* RFC 5321 4.5.1 */
+		{ "Postmaster@example.test", ERR_NONE, 1 },
+		{ "+@example.test", ERR_NOT_FOUND, 0 },
+		{ "alice", ERR_SYNTAX, 0 },
+		{ "@example.test", ERR_SYNTAX, 0 },
+		{ "", ERR_SYNTAX, 0 },
+	};
+	struct ledger l;
+	(void)state;
+	ledger_init(&l);
+	make_account(&l, "alice@example.test");
+	make_account(&l, "bob@example.test");
+	assert_run(&l, ERR_NONE, .kind = OP_DOMAIN_ADD, .domain.name = STR("catch.test"));
+	alias(&l, ERR_NONE, "both@example.test", "alice@example.test");
+	alias(&l, ERR_NONE, "both@example.test", "bob@example.test");
+	alias(&l, ERR_NONE, "all@example.test", "both@example.test");
+	alias(&l, ERR_NONE, "all@example.test", "alice@example.test");
+	assert_run(&l, ERR_NONE, .kind = OP_DOMAIN_SET,
+		.domain = { .name = STR("catch.test"), .catch_all = STR("alice@example.test") });
+	assert_run(&l, ERR_NOT_FOUND, .kind = OP_DOMAIN_SET,
+		.domain = { .name = STR("catch.test"), .catch_all = STR("no@example.test") });
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		resolves(&l, cases[i].address, cases[i].kind, cases[i].n);
+	ledger_done(&l);
+}
+
+static void alias_loops_are_refused(void **state)
+{
+	struct ledger l;
+	(void)state;
+	ledger_init(&l);
+	make_account(&l, "alice@example.test");
+	alias(&l, ERR_NONE, "a@example.test", "alice@example.test");
+	alias(&l, ERR_NONE, "b@example.test", "a@example.test");
+	alias(&l, ERR_NONE, "c@example.test", "b@example.test");
+	alias(&l, ERR_DENIED, "a@example.test", "c@example.test");
+	alias(&l, ERR_DENIED, "a@example.test", "a@example.test");
+	alias(&l, ERR_DENIED, "a@example.test", "c+detail@example.test");
+	alias(&l, ERR_EXISTS, "a@example.test", "alice@example.test");
+	alias(&l, ERR_EXISTS, "alice@example.test", "b@example.test");
+	alias(&l, ERR_NOT_FOUND, "a@example.test", "nobody@example.test");
+	alias(&l, ERR_NOT_FOUND, "a@elsewhere.test", "alice@example.test");
+	assert_run(&l, ERR_NONE, .kind = OP_ALIAS_REMOVE, .alias.address = STR("c@example.test"));
+	assert_run(&l, ERR_NOT_FOUND, .kind = OP_ALIAS_REMOVE,
+		.alias.address = STR("c@example.test"));
+	ledger_done(&l);
+}
+
+static void alias_targets_are_limited(void **state)
+{
+	struct ledger l;
+	char address[64];
+	(void)state;
+	ledger_init(&l);
+	for (int i = 0; i <= LIMIT_ALIAS_TARGETS; i++) {
+		snprintf(address, sizeof(address), "u%d@example.test", i);
+		make_account(&l, address);
+		alias(&l, i < LIMIT_ALIAS_TARGETS ? ERR_NONE : ERR_LIMIT, "list@example.test", address);
+	}
+	resolves(&l, "list@example.test", ERR_NONE, LIMIT_ALIAS_TARGETS);
+	/* One more account through a second alias: over the limit at resolution. */
+	alias(&l, ERR_NONE, "more@example.test", "list@example.test");
+	resolves(&l, "more@example.test", ERR_NONE, LIMIT_ALIAS_TARGETS);
+	alias(&l, ERR_NONE, "more@example.test", address);
+	resolves(&l, "more@example.test", ERR_LIMIT, 0);
+	ledger_done(&l);
+}
+
+/* ---- landing ---- */
+
+static void uids_rise_and_are_never_given_again(void **state)
+{
+	struct ledger l;
+	struct op_result r;
+	(void)state;
+	ledger_init(&l);
+	uint64_t alice = make_account(&l, "alice@example.test");
+	uint64_t inbox = mailbox(&l, alice, "INBOX").id;
+	for (uint32_t uid = 1; uid <= 3; uid++) {
+		assert_int_equal(land(&l, alice, 0, 10, false, &r), ERR_NONE);
+		assert_int_equal(r.uid, uid);
+		assert_int_equal(r.mailbox, inbox);
+	}
+	assert_run(&l, ERR_NONE, .kind = OP_EXPUNGE, .by.account = alice,
+		.expunge = { .mailbox = inbox, .uids = ALL_UIDS });
+	ledger_reopen(&l);
+	assert_int_equal(land(&l, alice, 0, 10, false, &r), ERR_NONE);
+	assert_int_equal(r.uid, 4);
+	struct api_mailbox m = mailbox(&l, alice, "INBOX");
+	assert_int_equal(m.messages, 1);
+	assert_int_equal(m.unseen, 1);
+	assert_int_equal(m.size, 10);
+	assert_int_equal(m.uidnext, 5);
+	assert_int_equal(account_row(&l, alice).used_messages, 1);
+	no_findings(&l);
+	ledger_done(&l);
+}
+
+static void one_fails_alone(void **state)
+{
+	struct ledger l;
+	struct err err = ERR_INIT;
+	(void)state;
+	ledger_init(&l);
+	uint64_t alice = make_account(&l, "alice@example.test");
+	uint64_t inbox = mailbox(&l, alice, "INBOX").id;
+	struct txn *txns[3];
+	for (int i = 0; i < 3; i++) {
+		txns[i] = txn_new();
+		txn_add(txns[i], OP_BODY)->body.place.ref.id = (uint64_t)i + 1;
+		struct op *op = txn_add(txns[i], OP_LAND);
+		op->by.account = alice;
+		op->land = (struct op_land){ .body = (uint64_t)i + 1, .size = 5 };
+	}
+	/* The second lands once and then in a mailbox that is not there: neither counts. */
+	struct op *bad = txn_add(txns[1], OP_LAND);
+	bad->by.account = alice;
+	bad->land = (struct op_land){ .mailbox = 999, .body = 2, .size = 5 };
+	assert_int_equal(ENGINE_UNDER_TEST.run(l.engine, txns, 3, &err), 0);
+	assert_int_equal(txns[0]->err.kind, ERR_NONE);
+	assert_int_equal(txns[1]->err.kind, ERR_NOT_FOUND);
+	assert_int_equal(txns[1]->changes.n, 0);
+	assert_int_equal(txns[2]->err.kind, ERR_NONE);
+	assert_int_equal(txn_op(txns[0], 1)->result.uid, 1);
+	assert_int_equal(txn_op(txns[2], 1)->result.uid, 2);
+	assert_int_equal(mailbox(&l, alice, "INBOX").messages, 2);
+	struct ledger_counts counts;
+	ENGINE_UNDER_TEST.counts(l.reader, &counts, &l.err);
+	assert_int_equal(counts.bodies, 2);
+	/* A value can be run again. */
+	txn_op(txns[1], 2)->land.mailbox = inbox;
+	assert_int_equal(ENGINE_UNDER_TEST.run(l.engine, &txns[1], 1, &err), 0);
+	assert_int_equal(txns[1]->err.kind, ERR_NONE);
+	assert_int_equal(txn_op(txns[1], 2)->result.uid, 4);
+	for (int i = 0; i < 3; i++)
+		txn_free(&txns[i]);
+	no_findings(&l);
+	ledger_done(&l);
+}
+
+static void quotas_hold(void **state)
+{
+	struct ledger l;
+	(void)state;
+	ledger_init(&l);
+	uint64_t alice = make_account(&l, "alice@example.test");
+	uint64_t inbox = mailbox(&l, alice, "INBOX").id, sent = mailbox(&l, alice, "Sent").id;
+	assert_run(&l, ERR_NONE, .kind = OP_ACCOUNT_SET,
+		.account = { .address = STR("alice@example.test"),
+			.set = ACCOUNT_QUOTA_BYTES,
+			.values.quota_bytes = 100 });
+	/* Strict: N fits, N + 1 does not. */
+	assert_int_equal(land(&l, alice, inbox, 101, true, NULL), ERR_QUOTA);
+	assert_int_equal(land(&l, alice, inbox, 99, true, NULL), ERR_NONE);
+	assert_int_equal(land(&l, alice, inbox, 2, true, NULL), ERR_QUOTA);
+	assert_int_equal(land(&l, alice, inbox, 1, true, NULL), ERR_NONE);
+	/* A delivery that goes over by one message is still made. */
+	assert_int_equal(land(&l, alice, 0, 50, false, NULL), ERR_NONE);
+	struct op_by by = { .account = alice };
+	assert_run(&l, ERR_QUOTA, .kind = OP_COPY, .by = by,
+		.copy = { .mailbox = inbox, .target = sent, .uids = ALL_UIDS });
+	assert_run(&l, ERR_NONE, .kind = OP_COPY, .by = by,
+		.copy = { .mailbox = inbox, .target = sent, .uids = ALL_UIDS, .move = true });
+	assert_int_equal(account_row(&l, alice).used_bytes, 150);
+	assert_run(&l, ERR_NONE, .kind = OP_ACCOUNT_SET,
+		.account = { .address = STR("alice@example.test"),
+			.set = ACCOUNT_QUOTA_BYTES | ACCOUNT_QUOTA_MESSAGES,
+			.values.quota_messages = 4 });
+	assert_int_equal(land(&l, alice, inbox, 1, true, NULL), ERR_NONE);
+	assert_int_equal(land(&l, alice, inbox, 1, true, NULL), ERR_QUOTA);
+	no_findings(&l);
+	ledger_done(&l);
+}
+
+/* ---- flags ---- */
+
+static enum err_kind flag(struct ledger *l, uint64_t account, uint64_t box, enum flags_mode mode,
+	uint8_t flags, struct str *keywords, size_t n, uint64_t unchanged_since)
+{
+	return run_op(l,
+		(struct op){ .kind = OP_FLAGS,
+			.by.account = account,
+			.flags = { .mailbox = box,
+				.uids = ALL_UIDS,
+				.mode = mode,
+				.flags = flags,
+				.keywords = { keywords, n },
+				.unchanged_since = unchanged_since } },
+		NULL);
+}
+
+static void flags_change(void **state)
+{
+	struct ledger l;
+	struct str word = STR("$Forwarded"), same = STR("$forwarded");
+	(void)state;
+	ledger_init(&l);
+	uint64_t alice = make_account(&l, "alice@example.test");
+	uint64_t inbox = mailbox(&l, alice, "INBOX").id;
+	land(&l, alice, 0, 10, false, NULL);
+	flag(&l, alice, inbox, FLAGS_ADD, FLAG_SEEN | FLAG_DELETED, NULL, 0, UINT64_MAX);
+	struct api_mailbox m = mailbox(&l, alice, "INBOX");
+	assert_int_equal(m.unseen, 0);
+	assert_int_equal(m.deleted, 1);
+	uint64_t modseq = m.highest_modseq;
+	/* What changes nothing gets no modseq. RFC 7162 3.1.3 */
+	flag(&l, alice, inbox, FLAGS_ADD, FLAG_SEEN, NULL, 0, UINT64_MAX);
+	assert_int_equal(mailbox(&l, alice, "INBOX").highest_modseq, modseq);
+	flag(&l, alice, inbox, FLAGS_REMOVE, FLAG_DELETED, NULL, 0, UINT64_MAX);
+	assert_int_equal(entry_of(&l, inbox, 1).flags, FLAG_SEEN);
+	assert_true(entry_of(&l, inbox, 1).modseq > modseq);
+	/* Keywords: one, in any case. RFC 9051 2.3.2 */
+	flag(&l, alice, inbox, FLAGS_ADD, 0, &word, 1, UINT64_MAX);
+	flag(&l, alice, inbox, FLAGS_ADD, 0, &same, 1, UINT64_MAX);
+	assert_int_equal(entry_of(&l, inbox, 1).keywords_low, 1);
+	flag(&l, alice, inbox, FLAGS_REPLACE, FLAG_DRAFT, NULL, 0, UINT64_MAX);
+	assert_int_equal(entry_of(&l, inbox, 1).keywords_low, 0);
+	assert_int_equal(entry_of(&l, inbox, 1).flags, FLAG_DRAFT);
+	no_findings(&l);
+	ledger_done(&l);
+}
+
+static void unchanged_since_keeps_back(void **state)
+{
+	struct ledger l;
+	(void)state;
+	ledger_init(&l);
+	uint64_t alice = make_account(&l, "alice@example.test");
+	uint64_t inbox = mailbox(&l, alice, "INBOX").id;
+	for (int i = 0; i < 3; i++)
+		land(&l, alice, 0, 10, false, NULL);
+	uint64_t second = entry_of(&l, inbox, 2).modseq;
+	struct txn *txn = txn_new();
+	struct op *op = txn_add(txn, OP_FLAGS);
+	op->by.account = alice;
+	op->flags = (struct op_flags){ .mailbox = inbox,
+		.uids = ALL_UIDS,
+		.mode = FLAGS_ADD,
+		.flags = FLAG_FLAGGED,
+		.unchanged_since = second };
+	assert_int_equal(run(&l, txn), ERR_NONE);
+	assert_int_equal(op->result.done_count, 2);
+	assert_int_equal(op->result.failed.n, 1);
+	assert_int_equal(*(uint32_t *)vec_at(&op->result.failed, 0), 3);
+	txn_free(&txn);
+	assert_int_equal(entry_of(&l, inbox, 3).flags, 0);
+	ledger_done(&l);
+}
+
+/* I18: N - 1, N, N + 1 keywords; N, N + 1 bytes. */
+static void keywords_are_limited(void **state)
+{
+	struct ledger l;
+	char name[LIMIT_KEYWORD_BYTES + 2];
+	(void)state;
+	ledger_init(&l);
+	uint64_t alice = make_account(&l, "alice@example.test");
+	uint64_t inbox = mailbox(&l, alice, "INBOX").id, sent = mailbox(&l, alice, "Sent").id;
+	land(&l, alice, 0, 10, false, NULL);
+	for (int i = 0; i <= LIMIT_KEYWORDS; i++) {
+		struct str word = str_make(name, (size_t)snprintf(name, sizeof(name), "k%d", i));
+		assert_int_equal(flag(&l, alice, inbox, FLAGS_ADD, 0, &word, 1, UINT64_MAX),
+			i < LIMIT_KEYWORDS ? ERR_NONE : ERR_LIMIT);
+	}
+	struct api_entry e = entry_of(&l, inbox, 1);
+	assert_true(e.keywords_low == UINT64_MAX && e.keywords_high == UINT64_MAX);
+	/* They go along with a copy, by name. */
+	memset(name, 'x', sizeof(name));
+	struct str longest = str_make(name, LIMIT_KEYWORD_BYTES);
+	struct str too_long = str_make(name, LIMIT_KEYWORD_BYTES + 1), empty = STR("");
+	land(&l, alice, sent, 10, true, NULL);
+	assert_int_equal(flag(&l, alice, sent, FLAGS_ADD, 0, &too_long, 1, UINT64_MAX), ERR_LIMIT);
+	assert_int_equal(flag(&l, alice, sent, FLAGS_ADD, 0, &empty, 1, UINT64_MAX), ERR_LIMIT);
+	assert_int_equal(flag(&l, alice, sent, FLAGS_ADD, 0, &longest, 1, UINT64_MAX), ERR_NONE);
+	assert_run(&l, ERR_NONE, .kind = OP_COPY, .by.account = alice,
+		.copy = { .mailbox = inbox, .target = sent, .uids = ALL_UIDS });
+	e = entry_of(&l, sent, 2);
+	/* The target had one already: the last of the source's has no room there. */
+	assert_true(e.keywords_low == (UINT64_MAX ^ 1) && e.keywords_high == UINT64_MAX);
+	/* Removing one that is not there makes none. */
+	struct str other = STR("other");
+	assert_int_equal(flag(&l, alice, inbox, FLAGS_REMOVE, 0, &other, 1, UINT64_MAX), ERR_NONE);
+	no_findings(&l);
+	ledger_done(&l);
+}
+
+/* ---- copy, move, expunge ---- */
+
+static void copy_keeps_what_it_must(void **state)
+{
+	struct ledger l;
+	struct str word = STR("w");
+	(void)state;
+	ledger_init(&l);
+	uint64_t alice = make_account(&l, "alice@example.test");
+	uint64_t inbox = mailbox(&l, alice, "INBOX").id, sent = mailbox(&l, alice, "Sent").id;
+	land(&l, alice, 0, 10, false, NULL);
+	land(&l, alice, 0, 20, false, NULL);
+	flag(&l, alice, inbox, FLAGS_ADD, FLAG_ANSWERED, &word, 1, UINT64_MAX);
+	struct txn *txn = txn_new();
+	struct op *op = txn_add(txn, OP_COPY);
+	op->by.account = alice;
+	op->copy = (struct op_copy){ .mailbox = inbox, .target = sent, .uids = ALL_UIDS };
+	assert_int_equal(run(&l, txn), ERR_NONE);
+	assert_int_equal(op->result.pairs.n, 2);
+	struct api_pair *pair = vec_at(&op->result.pairs, 1);
+	assert_true(pair->from == 2 && pair->to == 2);
+	assert_int_equal(op->result.uidvalidity, mailbox(&l, alice, "Sent").uidvalidity);
+	txn_free(&txn);
+	struct api_entry from = entry_of(&l, inbox, 2), to = entry_of(&l, sent, 2);
+	assert_int_equal(to.flags, from.flags);
+	assert_int_equal(to.keywords_low, 1);
+	assert_int_equal(to.time, from.time);
+	assert_int_equal(to.entry_id, from.entry_id); /* the same message: RFC 8474 4 */
+	assert_int_equal(account_row(&l, alice).used_bytes, 60);
+	/* Into itself, once and not for ever. */
+	assert_run(&l, ERR_NONE, .kind = OP_COPY, .by.account = alice,
+		.copy = { .mailbox = inbox, .target = inbox, .uids = ALL_UIDS });
+	assert_int_equal(mailbox(&l, alice, "INBOX").messages, 4);
+	no_findings(&l);
+	ledger_done(&l);
+}
+
+static void move_leaves_nothing(void **state)
+{
+	struct ledger l;
+	(void)state;
+	ledger_init(&l);
+	uint64_t alice = make_account(&l, "alice@example.test");
+	uint64_t inbox = mailbox(&l, alice, "INBOX").id, sent = mailbox(&l, alice, "Sent").id;
+	for (int i = 0; i < 600; i++)
+		land(&l, alice, 0, 1, false, NULL);
+	assert_run(&l, ERR_NONE, .kind = OP_COPY, .by.account = alice,
+		.copy = { .mailbox = inbox, .target = sent, .uids = ALL_UIDS, .move = true });
+	assert_int_equal(mailbox(&l, alice, "INBOX").messages, 0);
+	assert_int_equal(mailbox(&l, alice, "INBOX").uidnext, 601);
+	assert_int_equal(mailbox(&l, alice, "Sent").messages, 600);
+	assert_int_equal(account_row(&l, alice).used_messages, 600);
+	/* Moved onto itself: all there, with new UIDs. */
+	assert_run(&l, ERR_NONE, .kind = OP_COPY, .by.account = alice,
+		.copy = { .mailbox = sent, .target = sent, .uids = ALL_UIDS, .move = true });
+	assert_int_equal(mailbox(&l, alice, "Sent").messages, 600);
+	assert_int_equal(entry_of(&l, sent, 600).uid, 0);
+	assert_int_equal(entry_of(&l, sent, 601).uid, 601);
+	no_findings(&l);
+	ledger_done(&l);
+}
+
+static void expunge_takes_the_deleted(void **state)
+{
+	struct ledger l;
+	struct api_range second = { 2, 2 };
+	(void)state;
+	ledger_init(&l);
+	uint64_t alice = make_account(&l, "alice@example.test");
+	uint64_t inbox = mailbox(&l, alice, "INBOX").id;
+	for (int i = 0; i < 3; i++)
+		land(&l, alice, 0, 10, false, NULL);
+	assert_run(&l, ERR_NONE, .kind = OP_FLAGS, .by.account = alice,
+		.flags = { .mailbox = inbox,
+			.uids = { &second, 1 },
+			.mode = FLAGS_ADD,
+			.flags = FLAG_DELETED,
+			.unchanged_since = UINT64_MAX });
+	assert_run(&l, ERR_NONE, .kind = OP_EXPUNGE, .by.account = alice,
+		.expunge = { .mailbox = inbox, .uids = ALL_UIDS, .deleted_only = true });
+	struct api_mailbox m = mailbox(&l, alice, "INBOX");
+	assert_int_equal(m.messages, 2);
+	assert_int_equal(m.deleted, 0);
+	assert_int_equal(entry_of(&l, inbox, 2).uid, 0);
+	assert_run(&l, ERR_NONE, .kind = OP_EXPUNGE, .by.account = alice,
+		.expunge = { .mailbox = inbox, .uids = { &second, 1 } });
+	assert_int_equal(mailbox(&l, alice, "INBOX").messages, 2);
+	/* Ranges that fall or overlap are refused. */
+	struct api_range falling[] = { { 3, 3 }, { 1, 1 } }, over[] = { { 1, 2 }, { 2, 3 } },
+			 upside[] = { { 3, 1 } };
+	struct api_range_list bad[] = { { falling, 2 }, { over, 2 }, { upside, 1 } };
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_run(&l, ERR_SYNTAX, .kind = OP_EXPUNGE, .by.account = alice,
+			.expunge = { .mailbox = inbox, .uids = bad[i] });
+	no_findings(&l);
+	ledger_done(&l);
+}
+
+/* ---- mailboxes ---- */
+
+static enum err_kind name_op(struct ledger *l, uint64_t account, enum op_kind kind,
+	const char *name, const char *to)
+{
+	return run_op(l,
+		(struct op){ .kind = kind,
+			.by.account = account,
+			.mailbox = { .name = str_from(name), .to = str_from(to), .on = true } },
+		NULL);
+}
+
+static void mailboxes_come_and_go(void **state)
+{
+	struct ledger l;
+	struct mailbox_row row;
+	(void)state;
+	ledger_init(&l);
+	uint64_t a = make_account(&l, "alice@example.test");
+	assert_int_equal(name_op(&l, a, OP_MAILBOX_CREATE, "a/b/c", NULL), ERR_NONE);
+	assert_true(find_mailbox(&l, a, "a/b", &row)); /* parents too: RFC 9051 6.3.4 */
+	assert_int_equal(name_op(&l, a, OP_MAILBOX_CREATE, "a", NULL), ERR_EXISTS);
+	uint32_t validity = mailbox(&l, a, "a/b").uidvalidity;
+	assert_int_equal(name_op(&l, a, OP_MAILBOX_DELETE, "a/b", NULL), ERR_NONE);
+	assert_true(find_mailbox(&l, a, "a/b/c", &row)); /* children stay */
+	assert_false(find_mailbox(&l, a, "a/b", &row));
+	assert_int_equal(name_op(&l, a, OP_MAILBOX_DELETE, "a/b", NULL), ERR_NOT_FOUND);
+	assert_int_equal(name_op(&l, a, OP_MAILBOX_DELETE, "INBOX", NULL), ERR_DENIED);
+	ledger_reopen(&l);
+	assert_int_equal(name_op(&l, a, OP_MAILBOX_CREATE, "a/b", NULL), ERR_NONE);
+	assert_true(mailbox(&l, a, "a/b").uidvalidity > validity);
+	ledger_done(&l);
+}
+
+static void deleted_mailbox_takes_its_entries(void **state)
+{
+	struct ledger l;
+	(void)state;
+	ledger_init(&l);
+	uint64_t a = make_account(&l, "alice@example.test");
+	uint64_t sent = mailbox(&l, a, "Sent").id;
+	land(&l, a, sent, 10, true, NULL);
+	land(&l, a, 0, 5, true, NULL);
+	assert_int_equal(name_op(&l, a, OP_MAILBOX_DELETE, "Sent", NULL), ERR_NONE);
+	assert_int_equal(account_row(&l, a).used_bytes, 5);
+	assert_int_equal(account_row(&l, a).used_messages, 1);
+	assert_int_equal(land(&l, a, sent, 10, true, NULL), ERR_NOT_FOUND); /* I19 */
+	no_findings(&l);
+	ledger_done(&l);
+}
+
+static void rename_takes_children_along(void **state)
+{
+	struct ledger l;
+	struct mailbox_row row;
+	(void)state;
+	ledger_init(&l);
+	uint64_t a = make_account(&l, "alice@example.test");
+	name_op(&l, a, OP_MAILBOX_CREATE, "a/b/c", NULL);
+	name_op(&l, a, OP_MAILBOX_CREATE, "ab", NULL); /* no child of a */
+	uint64_t c = mailbox(&l, a, "a/b/c").id;
+	land(&l, a, c, 10, true, NULL);
+	assert_int_equal(name_op(&l, a, OP_MAILBOX_RENAME, "a", "x/y"), ERR_NONE);
+	assert_int_equal(mailbox(&l, a, "x/y/b/c").id, c);
+	assert_int_equal(mailbox(&l, a, "x/y/b/c").messages, 1);
+	assert_true(find_mailbox(&l, a, "ab", &row));
+	assert_true(find_mailbox(&l, a, "x", &row));
+	assert_false(find_mailbox(&l, a, "a/b", &row));
+	assert_int_equal(name_op(&l, a, OP_MAILBOX_RENAME, "a", "z"), ERR_NOT_FOUND);
+	assert_int_equal(name_op(&l, a, OP_MAILBOX_RENAME, "ab", "x"), ERR_EXISTS);
+	assert_int_equal(name_op(&l, a, OP_MAILBOX_RENAME, "x", "x/y/z"), ERR_DENIED);
+	/* A child that would be in the way refuses the whole. */
+	name_op(&l, a, OP_MAILBOX_CREATE, "n/b", NULL);
+	name_op(&l, a, OP_MAILBOX_DELETE, "n", NULL);
+	assert_int_equal(name_op(&l, a, OP_MAILBOX_RENAME, "x/y", "n"), ERR_EXISTS);
+	assert_true(find_mailbox(&l, a, "x/y", &row));
+	no_findings(&l);
+	ledger_done(&l);
+}
+
+static void inbox_is_renamed_by_moving(void **state)
+{
+	struct ledger l;
+	(void)state;
+	ledger_init(&l);
+	uint64_t a = make_account(&l, "alice@example.test");
+	uint64_t inbox = mailbox(&l, a, "INBOX").id;
+	land(&l, a, 0, 10, false, NULL);
+	name_op(&l, a, OP_MAILBOX_CREATE, "INBOX/child", NULL);
+	assert_int_equal(name_op(&l, a, OP_MAILBOX_RENAME, "INBOX", "old/mail"), ERR_NONE);
+	assert_int_equal(mailbox(&l, a, "INBOX").id, inbox);
+	assert_int_equal(mailbox(&l, a, "INBOX").messages, 0);
+	assert_int_equal(mailbox(&l, a, "old/mail").messages, 1);
+	assert_int_equal(mailbox(&l, a, "INBOX/child").messages, 0); /* RFC 9051 6.3.6 */
+	no_findings(&l);
+	ledger_done(&l);
+}
+
+struct names {
+	char text[4096];
+};
+
+static int add_name(void *arg, const struct api_mailbox *m)
+{
+	struct names *names = arg;
+	size_t n = strlen(names->text);
+	snprintf(names->text + n, sizeof(names->text) - n, "%.*s%s%s ", (int)m->name.n, m->name.p,
+		m->subscribed ? "+" : "", m->exists ? "" : "?");
+	return 0;
+}
+
+static void subscriptions_outlive_mailboxes(void **state)
+{
+	struct ledger l;
+	struct names names = { "" };
+	(void)state;
+	ledger_init(&l);
+	uint64_t a = make_account(&l, "alice@example.test");
+	name_op(&l, a, OP_SUBSCRIBE, "Nowhere", NULL);
+	name_op(&l, a, OP_SUBSCRIBE, "Nowhere", NULL);
+	name_op(&l, a, OP_MAILBOX_CREATE, "Plain", NULL);
+	name_op(&l, a, OP_MAILBOX_DELETE, "Junk", NULL);
+	assert_int_equal(ENGINE_UNDER_TEST.mailbox_each(l.reader, a, add_name, &names, &l.err), 0);
+	assert_string_equal(names.text,
+		"Archive+ Drafts+ INBOX+ Junk+? Nowhere+? Plain Sent+ Trash+ ");
+	ledger_done(&l);
+}
+
+/* I11: somebody else's mailbox is none. */
+static void others_mailboxes_are_none(void **state)
+{
+	struct ledger l;
+	(void)state;
+	ledger_init(&l);
+	uint64_t alice = make_account(&l, "alice@example.test");
+	uint64_t bob = make_account(&l, "bob@example.test");
+	uint64_t hers = mailbox(&l, alice, "INBOX").id, his = mailbox(&l, bob, "INBOX").id;
+	land(&l, alice, 0, 10, false, NULL);
+	land(&l, bob, 0, 10, false, NULL);
+	struct op_by by = { .account = bob };
+	assert_int_equal(land(&l, bob, hers, 10, true, NULL), ERR_NOT_FOUND);
+	assert_int_equal(flag(&l, bob, hers, FLAGS_ADD, 1, NULL, 0, UINT64_MAX), ERR_NOT_FOUND);
+	assert_run(&l, ERR_NOT_FOUND, .kind = OP_EXPUNGE, .by = by,
+		.expunge = { .mailbox = hers, .uids = ALL_UIDS });
+	assert_run(&l, ERR_NOT_FOUND, .kind = OP_COPY, .by = by,
+		.copy = { .mailbox = hers, .target = his, .uids = ALL_UIDS });
+	assert_run(&l, ERR_NOT_FOUND, .kind = OP_COPY, .by = by,
+		.copy = { .mailbox = his, .target = hers, .uids = ALL_UIDS });
+	struct entry_place place;
+	struct err err = ERR_INIT;
+	assert_int_equal(ENGINE_UNDER_TEST.entry(l.reader, bob, hers, 1, &place, &err), -1);
+	assert_int_equal(err.kind, ERR_NOT_FOUND);
+	assert_int_equal(ENGINE_UNDER_TEST.entry(l.reader, alice, hers, 1, &place, &err), 0);
+	ledger_done(&l);
+}
+
+static void identity_stays(void **state)
+{
+	struct ledger l;
+	struct engine_identity before, after;
+	(void)state;
+	ledger_init(&l);
+	uint64_t a = make_account(&l, "alice@example.test");
+	land(&l, a, 0, 10, false, NULL);
+	ENGINE_UNDER_TEST.identity(l.engine, &before);
+	assert_int_equal(before.committed.segment, 1);
+	assert_int_equal(before.committed.offset, 8192);
+	ledger_reopen(&l);
+	ENGINE_UNDER_TEST.identity(l.engine, &after);
+	assert_memory_equal(before.store_id, after.store_id, sizeof(before.store_id));
+	assert_int_equal(after.committed.offset, 8192);
+	assert_int_equal(after.epoch, 1);
+	ledger_done(&l);
+}
+
+#define ENGINE_SUITE                                                                               \
+	test_case(account_begins_with_its_mailboxes), test_case(password_raises_the_epoch),        \
+		test_case(addresses_resolve), test_case(alias_loops_are_refused),                  \
+		test_case(alias_targets_are_limited),                                              \
+		test_case(uids_rise_and_are_never_given_again), test_case(one_fails_alone),        \
+		test_case(quotas_hold), test_case(flags_change),                                   \
+		test_case(unchanged_since_keeps_back), test_case(keywords_are_limited),            \
+		test_case(copy_keeps_what_it_must), test_case(move_leaves_nothing),                \
+		test_case(expunge_takes_the_deleted), test_case(mailboxes_come_and_go),            \
+		test_case(deleted_mailbox_takes_its_entries),                                      \
+		test_case(rename_takes_children_along), test_case(inbox_is_renamed_by_moving),     \
+		test_case(subscriptions_outlive_mailboxes),                                        \
+		test_case(others_mailboxes_are_none), test_case(identity_stays)
+
+#endif
