@@ -169,8 +169,8 @@ static int run_one(struct sqlite_engine *e, struct txn *txn, struct err *err)
 	return sql_run(&e->conn, sql_bound(&e->conn, SQL_RELEASE, ""), err);
 }
 
-static int put_if(struct sqlite_engine *e, bool changed, const char *key, uint64_t value,
-	struct err *err)
+static int put_if(
+	struct sqlite_engine *e, bool changed, const char *key, uint64_t value, struct err *err)
 {
 	return changed ? sqlite_meta_put(&e->conn, key, value, err) : 0;
 }

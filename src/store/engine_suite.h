@@ -117,8 +117,8 @@ static enum err_kind run_op(struct ledger *l, struct op given, struct op_result 
 static uint64_t account_id(struct ledger *l, const char *address)
 {
 	struct account_row row;
-	assert_int_equal(ENGINE_UNDER_TEST.account_by_address(
-				 l->reader, str_from(address), &row, &l->err),
+	assert_int_equal(
+		ENGINE_UNDER_TEST.account_by_address(l->reader, str_from(address), &row, &l->err),
 		0);
 	return row.id;
 }
@@ -130,8 +130,8 @@ static struct account_row account_row(struct ledger *l, uint64_t id)
 	return row;
 }
 
-static bool find_mailbox(struct ledger *l, uint64_t account, const char *name,
-	struct mailbox_row *ret)
+static bool find_mailbox(
+	struct ledger *l, uint64_t account, const char *name, struct mailbox_row *ret)
 {
 	struct err err = ERR_INIT;
 	if (ENGINE_UNDER_TEST.mailbox_by_name(l->reader, account, str_from(name), ret, &err) == 0)
@@ -173,11 +173,9 @@ static enum err_kind land(struct ledger *l, uint64_t account, uint64_t box, uint
 	};
 	struct op *op = txn_add(txn, OP_LAND);
 	op->by.account = account;
-	op->land = (struct op_land){ .mailbox = box,
-		.body = id,
-		.size = size,
-		.time = 1700000000000,
-		.strict = strict };
+	op->land = (struct op_land){
+		.mailbox = box, .body = id, .size = size, .time = 1700000000000, .strict = strict
+	};
 	enum err_kind kind = run(l, txn);
 	if (ret) {
 		*ret = txn_op(txn, 1)->result;
@@ -338,7 +336,7 @@ static void addresses_resolve(void **state)
 		{ "alice@elsewhere.test", ERR_DENIED, 0 },
 		{ "anybody@catch.test", ERR_NONE, 1 },
 		{ "anybody+x@catch.test", ERR_NONE, 1 },
-		{ "postmaster", ERR_NONE, 1 },               /* RFC 5321 4.5.1 */
+		{ "postmaster", ERR_NONE, 1 }, /* RFC 5321 4.5.1 */
 		{ "Postmaster@example.test", ERR_NONE, 1 },
 		{ "+@example.test", ERR_NOT_FOUND, 0 },
 		{ "alice", ERR_SYNTAX, 0 },
@@ -381,8 +379,8 @@ static void alias_loops_are_refused(void **state)
 	alias(&l, ERR_NOT_FOUND, "a@example.test", "nobody@example.test");
 	alias(&l, ERR_NOT_FOUND, "a@elsewhere.test", "alice@example.test");
 	assert_run(&l, ERR_NONE, .kind = OP_ALIAS_REMOVE, .alias.address = STR("c@example.test"));
-	assert_run(&l, ERR_NOT_FOUND, .kind = OP_ALIAS_REMOVE,
-		.alias.address = STR("c@example.test"));
+	assert_run(
+		&l, ERR_NOT_FOUND, .kind = OP_ALIAS_REMOVE, .alias.address = STR("c@example.test"));
 	ledger_done(&l);
 }
 
@@ -395,7 +393,8 @@ static void alias_targets_are_limited(void **state)
 	for (int i = 0; i <= LIMIT_ALIAS_TARGETS; i++) {
 		snprintf(address, sizeof(address), "u%d@example.test", i);
 		make_account(&l, address);
-		alias(&l, i < LIMIT_ALIAS_TARGETS ? ERR_NONE : ERR_LIMIT, "list@example.test", address);
+		alias(&l, i < LIMIT_ALIAS_TARGETS ? ERR_NONE : ERR_LIMIT, "list@example.test",
+			address);
 	}
 	resolves(&l, "list@example.test", ERR_NONE, LIMIT_ALIAS_TARGETS);
 	/* One more account through a second alias: over the limit at resolution. */
@@ -724,8 +723,8 @@ static void expunge_takes_the_deleted(void **state)
 
 /* ---- mailboxes ---- */
 
-static enum err_kind name_op(struct ledger *l, uint64_t account, enum op_kind kind,
-	const char *name, const char *to)
+static enum err_kind name_op(
+	struct ledger *l, uint64_t account, enum op_kind kind, const char *name, const char *to)
 {
 	return run_op(l,
 		(struct op){ .kind = kind,
@@ -845,8 +844,8 @@ static void subscriptions_outlive_mailboxes(void **state)
 	name_op(&l, a, OP_MAILBOX_CREATE, "Plain", NULL);
 	name_op(&l, a, OP_MAILBOX_DELETE, "Junk", NULL);
 	assert_int_equal(ENGINE_UNDER_TEST.mailbox_each(l.reader, a, add_name, &names, &l.err), 0);
-	assert_string_equal(names.text,
-		"Archive+ Drafts+ INBOX+ Junk+? Nowhere+? Plain Sent+ Trash+ ");
+	assert_string_equal(
+		names.text, "Archive+ Drafts+ INBOX+ Junk+? Nowhere+? Plain Sent+ Trash+ ");
 	ledger_done(&l);
 }
 
@@ -908,7 +907,7 @@ static void identity_stays(void **state)
 		test_case(expunge_takes_the_deleted), test_case(mailboxes_come_and_go),            \
 		test_case(deleted_mailbox_takes_its_entries),                                      \
 		test_case(rename_takes_children_along), test_case(inbox_is_renamed_by_moving),     \
-		test_case(subscriptions_outlive_mailboxes),                                        \
-		test_case(others_mailboxes_are_none), test_case(identity_stays)
+		test_case(subscriptions_outlive_mailboxes), test_case(others_mailboxes_are_none),  \
+		test_case(identity_stays)
 
 #endif
