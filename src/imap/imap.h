@@ -3,8 +3,9 @@
  * IMAP4rev2 (RFC 9051) and IMAP4rev1 (RFC 3501) together, as a session without I/O (api/session.h).
  *
  *     wire.c      bytes to commands, bounded               grammar.c  their common arguments
- *     session.c   states, the command table, turns         reply.c    every status response
- *     selected.c  the selected mailbox and its news         cmd_*.c    one group of verbs each
+ *     session.c   states, the command table                 turns.c    when what happens
+ *     selected.c  the selected mailbox and its news         reply.c    every status response
+ *     batch.c, reads.c  digests and bytes on their way      cmd_*.c    one group of verbs each
  *
  * One command runs at a time; what comes later waits in the stream, which settles every ambiguity
  * of RFC 9051 5.5. A command is a chain of steps: a step writes something and names the next, or

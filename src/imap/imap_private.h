@@ -120,7 +120,7 @@ static inline struct imap *imap_of(struct session *s)
 	return (struct imap *)(void *)s;
 }
 
-/* ---- session.c: turns ---- */
+/* ---- turns.c ---- */
 
 /* Goes on until there is something to wait for: room, an answer, input. Every entry ends in it. */
 void imap_run(struct imap *s);
@@ -138,12 +138,23 @@ struct buf *imap_out(struct imap *s);
 bool imap_has_room(const struct imap *s);
 #define IMAP_ROOM_BYTES 32768 /* a step runs only when session.out has so much room */
 
+/* Milliseconds of the monotonic clock. */
+int64_t imap_now(const struct imap *s);
+/* deadline_ms for what the session is at. */
+void imap_set_deadline(struct imap *s);
+
+/* ---- session.c: commands ---- */
+
+/* What the wire found in the client's bytes. */
+void imap_wire_event(struct imap *s, enum wire_event e);
 /* The command's tagged reply is s->reply (reply.h made it): tells the news, then sends it. */
 void imap_finish(struct imap *s);
 /* No news first; for what ends the selected state, and for refusals that ask nobody. */
 void imap_finish_now(struct imap *s);
 /* n zeroed bytes in the command's arena as cmd.work; drop as in struct command. */
 void *imap_work(struct imap *s, size_t n, void (*drop)(struct imap *));
+/* Frees what the command owns, and forgets its reads. */
+void imap_drop_work(struct imap *s);
 /* Untagged BYE, then the stream closes. */
 void imap_bye(struct imap *s, const char *text);
 /* The frame answered is not `expected`: finishes the command with the refusal that a `failed`
@@ -160,8 +171,6 @@ void imap_count_bad(struct imap *s);
 bool imap_args_end(struct imap *s);
 /* BAD for arguments that are not what the verb takes. */
 void imap_bad_args(struct imap *s);
-/* Milliseconds of the monotonic clock. */
-int64_t imap_now(const struct imap *s);
 /* State after login, and what login changes. */
 void imap_authenticated(struct imap *s);
 

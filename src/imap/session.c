@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* An IMAP session: its states, the table of commands, and its turns (RFC 9051 3, 6). Bytes become
- * commands through the wire; a command becomes steps and questions; imap_run goes on with them
- * until there is something to wait for. What a single verb does stands in cmd_*.c. */
+/* An IMAP session's commands: the states and the table of verbs (RFC 9051 3, 6), how a command
+ * begins and how it ends. What a single verb does stands in cmd_*.c; when what happens, in
+ * turns.c. */
 #include "imap/imap_private.h"
 
-#include "auth/sasl.h"
 #include "imap/selected.h"
 #include "imap/token.h"
-
-#include <inttypes.h>
-#include <stdarg.h>
 
 /* RFC 9051 6.1 to 6.4: which command may be given when. STARTTLS, LOGIN and AUTHENTICATE are for
  * strangers alone; NOOP, CAPABILITY, LOGOUT and ID (RFC 2971) for everybody. */
@@ -48,67 +44,7 @@ static const struct verb verbs[] = {
 	{ STR_INIT("MOVE"), SELECTED, HAS_UID, imap_move },
 };
 
-/* ---- output ---- */
-
-/* Moves what waits in s->line to the host's buffer, as far as there is room. */
-static void drain(struct imap *s)
-{
-	size_t n = s->line.n, room = buf_room(&s->session.out);
-
-	if (n == 0)
-		return;
-	n = n < room ? n : room;
-	buf_add(&s->session.out, s->line.p, n);
-	if (n == s->line.n)
-		buf_release(&s->line);
-	else
-		buf_consume(&s->line, n);
-}
-
-void imap_write(struct imap *s, struct str bytes)
-{
-	drain(s);
-	if (s->line.n == 0 && bytes.n <= buf_room(&s->session.out))
-		buf_adds(&s->session.out, bytes);
-	else if (!buf_adds(&s->line, bytes))
-		s->session.next = NEXT_CLOSE; /* more than any response may be */
-}
-
-void imap_writef(struct imap *s, const char *format, ...)
-{
-	char text[1500];
-	va_list args;
-	int n;
-
-	va_start(args, format);
-	n = vsnprintf(text, sizeof text, format, args);
-	va_end(args);
-	imap_write(s, str_make(text, n < 0 ? 0 : (size_t)n));
-}
-
-struct buf *imap_out(struct imap *s)
-{
-	return &s->line;
-}
-
-bool imap_has_room(const struct imap *s)
-{
-	return s->line.n == 0 && buf_room(&s->session.out) >= IMAP_ROOM_BYTES;
-}
-
-/* ---- questions ---- */
-
-void imap_ask(
-	struct imap *s, enum session_peer peer, const struct frame *question, imap_answer *answer)
-{
-	s->answer = answer;
-	s->request = s->session.host->ask(s->session.host, &s->session, peer, question);
-}
-
-void imap_tell(struct imap *s, const struct frame *frame)
-{
-	s->session.host->tell(s->session.host, &s->session, ASK_STORE, s->request, frame);
-}
+/* ---- the end of a command ---- */
 
 bool imap_expect(struct imap *s, const struct frame *answer, enum frame_type expected)
 {
@@ -119,30 +55,6 @@ bool imap_expect(struct imap *s, const struct frame *answer, enum frame_type exp
 	imap_finish(s);
 	return false;
 }
-
-/* ---- time ---- */
-
-int64_t imap_now(const struct imap *s)
-{
-	struct clock_seam *clock = s->session.host->seams->clock;
-
-	return clock->monotonic_ms(clock);
-}
-
-/* RFC 9051 5.4: the autologout timer is at least 30 minutes; strangers have a minute in all. */
-static void set_deadline(struct imap *s)
-{
-	bool within = s->cmd.line == NULL && (s->wire.text.n > 0 || s->wire.mode != WIRE_TEXT);
-
-	if (s->cmd.timer != NULL)
-		return;
-	s->session.deadline_ms = s->state == NOT_AUTHENTICATED
-					 ? s->born_ms + LIMIT_IMAP_STRANGER_MS
-					 : imap_now(s) + (within ? LIMIT_IMAP_COMMAND_MS
-								 : LIMIT_IMAP_IDLE_MS);
-}
-
-/* ---- the end of a command ---- */
 
 static void send_reply(struct imap *s)
 {
@@ -185,7 +97,7 @@ void *imap_work(struct imap *s, size_t n, void (*drop)(struct imap *))
 	return s->cmd.work;
 }
 
-static void drop_work(struct imap *s)
+void imap_drop_work(struct imap *s)
 {
 	void (*drop)(struct imap *) = s->cmd.drop;
 
@@ -198,14 +110,14 @@ static void drop_work(struct imap *s)
 /* Nothing of a command survives it but what it did to the session's own state. */
 void imap_command_over(struct imap *s)
 {
-	drop_work(s);
+	imap_drop_work(s);
 	s->commands++;
 	s->cmd = (struct command){ .verb = NULL };
 	s->sel.has_own = false;
 	arena_reset(&s->arena);
 	wire_reset(&s->wire);
 	buf_release(&s->reply);
-	set_deadline(s);
+	imap_set_deadline(s);
 	if (s->draining)
 		imap_bye(s, "Server is going down, please come back");
 	else if (s->lost && s->state != NOT_AUTHENTICATED)
@@ -410,7 +322,7 @@ static void wire_command(struct imap *s)
 		dispatch(s);
 }
 
-static void wire_event(struct imap *s, enum wire_event e)
+void imap_wire_event(struct imap *s, enum wire_event e)
 {
 	switch (e) {
 	case WIRE_MORE:
@@ -432,222 +344,3 @@ static void wire_event(struct imap *s, enum wire_event e)
 		break;
 	}
 }
-
-/* ---- turns ---- */
-
-void imap_run(struct imap *s)
-{
-	for (;;) {
-		imap_step *step = s->step;
-
-		drain(s);
-		if (s->line.n > 0 || step == NULL || s->request != 0 ||
-			s->session.next != NEXT_GO_ON || !imap_has_room(s))
-			break;
-		s->step = NULL;
-		step(s);
-	}
-	s->session.idle = s->step == NULL && s->request == 0 && !s->cmd.busy &&
-			  s->wire.text.n == 0 && s->line.n == 0;
-}
-
-static bool takes_input(const struct imap *s)
-{
-	return s->session.next == NEXT_GO_ON && s->step == NULL && s->request == 0 &&
-	       s->cmd.timer == NULL && !s->cmd.busy && s->line.n == 0 &&
-	       buf_room(&s->session.out) >= IMAP_ROOM_BYTES;
-}
-
-static size_t input(struct session *session, struct str bytes)
-{
-	struct imap *s = imap_of(session);
-	size_t taken = 0;
-
-	while (taken < bytes.n && takes_input(s)) {
-		size_t used = 0;
-
-		wire_event(s, wire_take(&s->wire, str_from_offset(bytes, taken), &used));
-		taken += used;
-		imap_run(s);
-	}
-	s->bytes_in += taken;
-	if (taken > 0)
-		set_deadline(s);
-	return taken;
-}
-
-static void answer(struct session *session, uint32_t request, const struct frame *frame)
-{
-	struct imap *s = imap_of(session);
-
-	if (request != 0 && request == s->request)
-		s->answer(s, frame);
-	else if (request != 0 && request == s->upload)
-		s->upload_answer(s, frame);
-	else
-		reads_answer(&s->reads, request, frame);
-	imap_run(s);
-}
-
-static void notice(struct session *session, const struct frame *frame)
-{
-	struct imap *s = imap_of(session);
-
-	if (frame->type == FRAME_SESSION_ENDED) {
-		session->store_session = 0;
-		imap_bye(s, "[UNAVAILABLE] Your credentials have changed, please log in again");
-	} else if (frame->type == FRAME_MAILBOX_CHANGED && s->sel.view != NULL &&
-		   frame->mailbox_changed.mailbox == s->sel.mailbox) {
-		s->sel.stale = s->sel.noticed = true;
-		s->sel.gone = s->sel.gone || frame->mailbox_changed.gone;
-		if (s->cmd.news != NULL && s->step == NULL && s->request == 0)
-			s->cmd.news(s);
-	}
-	imap_run(s);
-}
-
-static void resume(struct session *session)
-{
-	struct imap *s = imap_of(session);
-
-	if (s->cmd.resume != NULL)
-		s->cmd.resume(s);
-	imap_run(s);
-}
-
-static void timeout(struct session *session)
-{
-	struct imap *s = imap_of(session);
-	void (*timer)(struct imap *) = s->cmd.timer;
-
-	if (timer != NULL) {
-		s->cmd.timer = NULL;
-		set_deadline(s);
-		timer(s);
-	} else if (s->state == NOT_AUTHENTICATED) {
-		imap_bye(s, "Login takes too long");
-	} else if (s->request != 0 || s->step != NULL || s->cmd.busy) {
-		set_deadline(s); /* a command is at work */
-	} else {
-		imap_bye(s, "Autologout: idle for too long");
-	}
-	imap_run(s);
-}
-
-/* RFC 9051 11.1, RFC 8314: what was said without TLS counts for nothing. */
-static void tls_started(struct session *session)
-{
-	struct imap *s = imap_of(session);
-
-	session->next = NEXT_GO_ON;
-	wire_reset(&s->wire);
-	imap_run(s);
-}
-
-static void eof(struct session *session)
-{
-	struct imap *s = imap_of(session);
-
-	s->eof = true;
-	session->next = NEXT_CLOSE;
-}
-
-static void drain_front(struct session *session)
-{
-	struct imap *s = imap_of(session);
-
-	s->draining = true;
-	if (!s->cmd.running || s->cmd.news != NULL)
-		imap_bye(s, "Server is going down, please come back");
-	imap_run(s);
-}
-
-static void store_lost(struct session *session)
-{
-	struct imap *s = imap_of(session);
-
-	session->store_session = 0;
-	if (s->state == NOT_AUTHENTICATED)
-		return;
-	s->lost = true;
-	if (s->request == 0 && s->step == NULL && (!s->cmd.running || s->cmd.news != NULL))
-		selected_reopen(s, s->cmd.news);
-	imap_run(s);
-}
-
-void imap_authenticated(struct imap *s)
-{
-	s->state = AUTHENTICATED;
-	s->session.authenticated = true;
-	wire_set_limits(&s->wire, &wire_limits_user);
-	set_deadline(s);
-}
-
-static struct session *new (
-	struct session_host *host, const struct session_peer_info *peer, const struct log *log)
-{
-	struct imap *s = xmalloc(sizeof *s);
-
-	s->session = (struct session){ .class = &imap_session_class, .host = host, .peer = peer };
-	s->session.log = *log;
-	buf_init(&s->session.out, LIMIT_SESSION_OUT_BYTES);
-	buf_init(&s->line, LIMIT_IMAP_RESPONSE_BYTES);
-	buf_init(&s->reply, LIMIT_IMAP_RESPONSE_BYTES);
-	arena_init(&s->arena, LIMIT_IMAP_ARENA_BYTES);
-	wire_init(&s->wire, &wire_limits_stranger);
-	reads_init(&s->reads, s);
-	selected_init(s);
-	s->state = NOT_AUTHENTICATED;
-	s->born_ms = imap_now(s);
-	/* greeting = "*" SP (resp-cond-auth / resp-cond-bye) CRLF   RFC 9051 7.1.4 */
-	buf_addz(&s->session.out, "* OK [CAPABILITY ");
-	capability_add(s, &s->session.out);
-	buf_addf(&s->session.out, "] %s Culver is ready\r\n", host->hostname);
-	set_deadline(s);
-	s->session.idle = true;
-	return &s->session;
-}
-
-static void free_session(struct session **session)
-{
-	struct imap *s = *session == NULL ? NULL : imap_of(*session);
-
-	if (s == NULL)
-		return;
-	if (s->request != 0)
-		s->session.host->cancel(s->session.host, &s->session, s->request);
-	drop_work(s);
-	selected_leave(s);
-	if (s->session.store_session != 0)
-		s->session.host->tell(s->session.host, &s->session, ASK_STORE, 0,
-			&(struct frame){ .type = FRAME_SESSION_CLOSE,
-				.session_close = { s->session.store_session } });
-	if (s->state != NOT_AUTHENTICATED)
-		log_event(&s->session.log, LOG_INFO, "imap-end",
-			"commands=%" PRIu64 " in=%" PRIu64 " appended=%" PRIu64 " fetched=%" PRIu64,
-			s->commands, s->bytes_in, s->appended, s->fetched);
-	sasl_free(&s->sasl);
-	mem_wipe(s->ticket, sizeof s->ticket);
-	wire_done(&s->wire);
-	arena_done(&s->arena);
-	buf_done(&s->line);
-	buf_done(&s->reply);
-	buf_done(&s->session.out);
-	free(s);
-	*session = NULL;
-}
-
-const struct session_class imap_session_class = {
-	.name = "imap",
-	.new = new,
-	.input = input,
-	.answer = answer,
-	.notice = notice,
-	.resume = resume,
-	.timeout = timeout,
-	.tls_started = tls_started,
-	.eof = eof,
-	.drain = drain_front,
-	.store_lost = store_lost,
-	.free = free_session,
-};

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+/* FETCH of what needs bytes: sections of a MIME message, BINARY, sizes beyond every buffer, and a
+ * client that does not read. With a stored digest (APPEND) and without (D:). */
+#include "imap/dialogue.h"
+
+#include "imap/imap_private.h"
+
+#define SELECT                                                                                     \
+	"C: se EXAMINE INBOX\n"                                                                    \
+	"S: * FLAGS ~\n"                                                                           \
+	"S: * OK [PERM~\n"                                                                         \
+	"S: * 1 EXISTS\n"                                                                          \
+	"S: * 0 RECENT\n"                                                                          \
+	"S: * OK [UNSEEN~\n"                                                                       \
+	"S: * OK [UIDV~\n"                                                                         \
+	"S: * OK [UIDN~\n"                                                                         \
+	"S: * OK [HIGH~\n"                                                                         \
+	"S: se OK ~\n"
+
+#define MULTI                                                                                      \
+	"From: a@b\\nContent-Type: multipart/mixed; boundary=x\\n\\n"                              \
+	"--x\\nContent-Type: text/plain\\nContent-Transfer-Encoding: quoted-printable\\n\\n"       \
+	"caf=C3=A9=\\n!\\n--x\\nContent-Type: image/png\\nContent-Transfer-Encoding: base64\\n\\n" \
+	"AAECAw==\\n--x\\nContent-Type: a/b\\nContent-Transfer-Encoding: x-odd\\n\\nodd\\n"        \
+	"--x--\\n"
+
+static void test_sections(void **state)
+{
+	(void)state;
+	dialogue(LOGIN
+		"D: " MULTI "\n" SELECT "C: a FETCH 1 BODY.PEEK[1]\n"
+		"S: * 1 FETCH (BODY[1] {13}\n"
+		"S: caf=C3=A9=\n"
+		"S: !)\n"
+		"S: a OK FETCH completed\n"
+		"C: b FETCH 1 (BODY.PEEK[1.MIME] BODY.PEEK[3])\n"
+		"S: * 1 FETCH (BODY[1.MIME] {73}\n"
+		"S: Content-Type: text/plain\n"
+		"S: Content-Transfer-Encoding: quoted-printable\n"
+		"S: \n"
+		"S:  BODY[3] {3}\n"
+		"S: odd)\n"
+		"S: b OK FETCH completed\n"
+		"C: c FETCH 1 (BODY.PEEK[1.HEADER] BODY.PEEK[9] BODY.PEEK[1.1])\n"
+		"S: * 1 FETCH (BODY[1.HEADER] NIL BODY[9] NIL BODY[1.1] ~)\n"
+		"S: c OK FETCH completed\n"
+		"C: d FETCH 1 (BODY.PEEK[HEADER.FIELDS.NOT (Content-Type)] BODY.PEEK[HEADER.FIELDS "
+		"(X)]<0.1>)\n"
+		"S: * 1 FETCH (BODY[HEADER.FIELDS.NOT (Content-Type)] {13}\n"
+		"S: From: a@b\n"
+		"S: \n"
+		"S:  BODY[HEADER.FIELDS (X)]<0> {1}\n"
+		"S: \r)\n"
+		"S: d OK FETCH completed\n");
+}
+
+/* RFC 9051 6.4.5: BINARY, RFC 3516 */
+static void test_binary(void **state)
+{
+	(void)state;
+	dialogue(LOGIN "D: " MULTI "\n" SELECT
+		       "C: a FETCH 1 (BINARY.PEEK[1] BINARY.SIZE[1] BINARY.SIZE[2])\n"
+		       "S: * 1 FETCH (BINARY[1] {6}\n"
+		       "S: caf\xc3\xa9! BINARY.SIZE[1] 6 BINARY.SIZE[2] 4)\n"
+		       "S: a OK FETCH completed\n"
+		       "C: b FETCH 1 BINARY.PEEK[2]<1.2>\n"
+		       "S: * 1 FETCH (BINARY[2]<1> {2}\n"
+		       "S: \x01\x02)\n"
+		       "S: b OK FETCH completed\n"
+		       "C: c FETCH 1 BINARY.PEEK[3]\n"
+		       "S: * 1 FETCH (BINARY[3] NIL)\n"
+		       "S: c NO [UNKNOWN-CTE] ~\n"
+		       "C: d FETCH 1 (BINARY.PEEK[1]<100.5> BINARY.SIZE[7])\n"
+		       "S: * 1 FETCH (BINARY[1]<100> {0}\n"
+		       "S:  BINARY.SIZE[7] 0)\n"
+		       "S: d OK FETCH completed\n");
+}
+
+/* A part of some MiB, encoded: read once to measure it, again to send it. */
+static void test_binary_large(void **state)
+{
+	static const char group[] =
+		"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4v\r\n";
+	size_t lines = 60000, at = 0;
+	struct fake f;
+	struct buf mail;
+	struct str got;
+
+	(void)state;
+	fake_init(&f);
+	fake_connect(&f, "imaps", true);
+	buf_init(&mail, 64 * 1024 * 1024);
+	buf_addz(&mail, "Content-Type: a/b\r\nContent-Transfer-Encoding: base64\r\n\r\n");
+	for (size_t i = 0; i < lines; i++)
+		buf_addz(&mail, group);
+	fake_deliver(&f, "INBOX", buf_str(&mail));
+	dialogue_with(&f, LOGIN SELECT);
+	fake_send(&f, 0, STR("a FETCH 1 (UID BINARY.PEEK[1]<10.2000000> BINARY.SIZE[1])\r\n"));
+	dialogue_part(&f, "S: * 1 FETCH (UID 1 BINARY[1]<10> ~{2000000}\n");
+	got = buf_str(&f.clients[0].received);
+	for (; at < 2000000; at++)
+		if ((unsigned char)got.p[at] != (at + 10) % 48)
+			fail_msg("byte %zu is %d", at, got.p[at]);
+	buf_consume(&f.clients[0].received, at);
+	dialogue_with(&f, "S:  BINARY.SIZE[1] 2880000)\n"
+			  "S: a OK FETCH completed\n");
+	buf_done(&mail);
+	fake_done(&f);
+}
+
+/* A client that does not read: what a session holds stays bounded, and nothing is lost. */
+static void test_slow_reader(void **state)
+{
+	struct fake f;
+	struct session *s;
+	struct buf mail, got;
+
+	(void)state;
+	fake_init(&f);
+	fake_connect(&f, "imaps", true);
+	buf_init(&mail, 64 * 1024 * 1024);
+	buf_init(&got, 64 * 1024 * 1024);
+	for (uint32_t i = 0; mail.n < 20 * 1024 * 1024; i++)
+		buf_addf(&mail, "%08x\r\n", i);
+	fake_deliver(&f, "INBOX", buf_str(&mail));
+	dialogue_with(&f, LOGIN SELECT);
+	s = f.clients[0].session;
+	assert_int_equal(s->class->input(s, STR("a FETCH 1 BODY.PEEK[]\r\n")), 23);
+	for (int i = 0; i < 100000 && !str_ends_nocase(buf_str(&got), STR("completed\r\n")); i++) {
+		while (fake_deliver_one(&f))
+			;
+		assert_true(s->out.n <= LIMIT_SESSION_OUT_BYTES);
+		assert_true(((struct imap *)(void *)s)->line.n <= 4 * READS_BYTES);
+		if (i < 100) /* what comes behind waits */
+			assert_int_equal(s->class->input(s, STR("b NOOP\r\n")), 0);
+		buf_adds(&got, str_sub(buf_str(&s->out), 0, 30000));
+		buf_consume(&s->out, s->out.n < 30000 ? s->out.n : 30000);
+		s->class->resume(s);
+	}
+	assert_true(str_starts(buf_str(&got), STR("* 1 FETCH (BODY[] {20971520}\r\n")));
+	assert_int_equal(memcmp(got.p + 30, mail.p, mail.n), 0);
+	assert_str(
+		str_from_offset(buf_str(&got), 30 + mail.n), STR(")\r\na OK FETCH completed\r\n"));
+	buf_done(&mail);
+	buf_done(&got);
+	fake_done(&f);
+}
+
+/* Many small messages at once: the order holds, whatever is read ahead. */
+static void test_many(void **state)
+{
+	for (int digests = 0; digests < 2; digests++) {
+		struct fake f;
+		char line[200];
+
+		(void)state;
+		fake_init(&f);
+		fake_connect(&f, "imaps", true);
+		dialogue_with(&f, LOGIN);
+		for (int i = 1; i <= 200; i++) {
+			snprintf(line, sizeof line, "X: %d\r\n\r\n%03d\r\n", i, i);
+			if (digests == 0)
+				fake_deliver(&f, "INBOX", str_from(line));
+			else {
+				fake_send(&f, 0, STR("x APPEND INBOX {"));
+				buf_addf(&f.clients[0].unread, "%zu+}\r\n%s", strlen(line), line);
+				fake_send(&f, 0, STR("\r\n"));
+				buf_clear(&f.clients[0].received);
+			}
+		}
+		f.stingy = digests == 1;
+		fake_send(&f, 0, STR("a EXAMINE INBOX\r\n"));
+		buf_clear(&f.clients[0].received);
+		fake_send(&f, 0,
+			STR("b FETCH 1:* (UID BODY.PEEK[HEADER.FIELDS (X)] BODY.PEEK[TEXT])\r\n"));
+		for (int i = 1; i <= 200; i++) {
+			snprintf(line, sizeof line,
+				"S: * %d FETCH (UID %d BODY[HEADER.FIELDS (X)] {%zu}\n"
+				"S: X: %d\nS: \nS:  BODY[TEXT] {5}\nS: %03d\nS: )\n",
+				i, i, 7 + strlen("1") + (i > 9) + (i > 99), i, i);
+			dialogue_part(&f, line);
+		}
+		dialogue_with(&f, "S: b OK FETCH completed\n");
+		fake_done(&f);
+	}
+}
+
+/* NUL cannot stand in BODY[]: it is sent as 0x80; BINARY has it. */
+static void test_nul(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	fake_init(&f);
+	fake_connect(&f, "imaps", true);
+	fake_deliver(&f, "INBOX", STR("X: y\r\n\r\na\0b\r\n"));
+	dialogue_with(&f, LOGIN SELECT "C: a FETCH 1 BODY.PEEK[TEXT]\n"
+				       "S: * 1 FETCH (BODY[TEXT] {5}\n"
+				       "S: a\x80"
+				       "b\n"
+				       "S: )\n"
+				       "S: a OK FETCH completed\n");
+	fake_send(&f, 0, STR("b FETCH 1 BINARY.PEEK[1]\r\n"));
+	assert_str(buf_str(&f.clients[0].received),
+		STR("* 1 FETCH (BINARY[1] ~{5}\r\na\0b\r\n)\r\nb OK FETCH completed\r\n"));
+	fake_done(&f);
+}
+
+TEST_MAIN(test_case(test_sections), test_case(test_binary), test_case(test_binary_large),
+	test_case(test_slow_reader), test_case(test_many), test_case(test_nul))
