@@ -23,6 +23,17 @@ static void skip(struct scan *s, struct mail_value *v)
 	v->malformed |= cfws_skip(s).malformed;
 }
 
+/* Whether a parameter stands here: a name behind a blank, and "=". Its ";" may have been forgotten;
+ * a reader that then saw no parameter would be blind to a file name or a boundary that others see.
+ */
+static bool is_parameter(const struct scan *s)
+{
+	struct scan ahead = *s;
+	struct str name = scan_while(&ahead, abnf_is_mime_token);
+	cfws_skip(&ahead);
+	return name.n > 0 && scan_peek(&ahead) == '=' && abnf_is_wsp(s->p[-1]);
+}
+
 /* Passes over what stands before the next ";", comments and quotes as units. */
 static void skip_to_semicolon(struct scan *s, struct mail_value *v)
 {
@@ -63,7 +74,7 @@ static struct str parameter_value(struct arena *a, struct scan *s, struct mail_v
 	struct scan whole = *s;
 	struct str token = scan_while(s, abnf_is_mime_token);
 	skip(s, v);
-	if (scan_end(s) || scan_peek(s) == ';')
+	if (scan_end(s) || scan_peek(s) == ';' || is_parameter(s))
 		return token;
 	struct str all = scan_rest(&whole);
 	all.n = str_find(all, ';');
@@ -121,12 +132,17 @@ void mail_value_parse(struct arena *a, struct str value, struct mail_value *ret)
 		skip(&s, ret);
 		ret->subtype = scan_while(&s, is_type_char);
 	}
-	skip_to_semicolon(&s, ret);
-	while (scan_char(&s, ';')) {
-		skip(&s, ret);
-		if (!scan_end(&s) && scan_peek(&s) != ';')
+	bool separated = false;
+	for (skip(&s, ret); !scan_end(&s); skip(&s, ret)) {
+		if (scan_char(&s, ';')) {
+			separated = true;
+		} else if (separated || is_parameter(&s)) {
+			ret->malformed |= !separated;
+			separated = false;
 			parameter(a, &s, ret);
-		skip_to_semicolon(&s, ret);
+		} else {
+			skip_to_semicolon(&s, ret);
+		}
 	}
 }
 

@@ -23,7 +23,10 @@ static const struct {
 	{ "text/plain; a=b; A=c", "text/plain;a=b!" }, /* M7: the first */
 	{ "text/plain; a=\"open", "text/plain;a=open!" },
 	{ "text/plain; a=\"b\" junk; c=d", "text/plain;a=b;c=d!" },
-	{ "text/plain charset=x", "text/plain!" },
+	{ "text/plain charset=x", "text/plain;charset=x!" },
+	{ "text/plain\r\n\tcharset=x y=\"z\" u", "text/plain;charset=x;y=z!" },
+	{ "text/plain; charset=xy=z", "text/plain;charset=xy=z!" },
+	{ "text/plain x; charset=y", "text/plain;charset=y!" },
 	{ "text/", "text/" },
 	{ "", "/" },
 	{ ";", "/" },
