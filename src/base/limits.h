@@ -9,25 +9,26 @@
 /* ---- frames and channels ---- */
 #define LIMIT_FRAME_BYTES          (66 * 1024) /* header excluded; bulk data is at most 65,000 */
 #define LIMIT_CHANNEL_SMALL_CREDIT (1024 * 1024)
-#define LIMIT_CHANNEL_BULK_CREDIT  (1024 * 1024) /* some 16 frames in flight a direction */
+#define LIMIT_CHANNEL_BULK_CREDIT  (1024 * 1024)     /* some 16 frames in flight a direction */
 #define LIMIT_CHANNEL_QUEUE_BYTES  (4 * 1024 * 1024) /* small frames that wait for a peer */
-#define LIMIT_CHANNEL_HANDLES      64 /* descriptors on their way in one channel */
+#define LIMIT_CHANNEL_HANDLES      64                /* descriptors on their way in one channel */
 #define LIMIT_CHANNEL_STALL_MS     30000 /* who grants no credit for so long is dropped */
 
 /* ---- streams ---- */
-#define LIMIT_STREAM_IN_BYTES   (64 * 1024) /* kept input of one connection */
+#define LIMIT_STREAM_IN_BYTES   (64 * 1024)  /* kept input of one connection */
 #define LIMIT_STREAM_OUT_BYTES  (256 * 1024) /* unsent output of one connection */
 #define LIMIT_SESSION_OUT_BYTES (128 * 1024) /* a session's own output before the host takes it */
-#define LIMIT_HANDSHAKE_BYTES   (18 * 1024) /* a ClientHello of 16 KiB and a client's last flight; T7 */
-#define LIMIT_KEY_UPDATES       64 /* of TLS 1.3, a connection: each costs us more than them; T5 */
-#define LIMIT_CERTIFICATES      64 /* chains of one front */
-#define LIMIT_CHAIN             10 /* certificates of one chain */
-#define LIMIT_SIGNATURE_BYTES   1024 /* RSA of 8192 bits */
-#define LIMIT_HANDSHAKE_MS      10000 /* TLS handshake; hostile-input T7 */
-#define LIMIT_SEND_STALL_MS     300000 /* a client that reads nothing; RFC 5321 4.5.3.2 names 5 min */
-#define LIMIT_CLOSE_MS          5000
-#define LIMIT_DATA_RATE_BYTES   500 /* a second, averaged over 60 s, while data is awaited */
-#define LIMIT_KEYS_MS           200 /* a front's wait for a signature */
+#define LIMIT_HANDSHAKE_BYTES                                                                      \
+	(18 * 1024)                 /* a ClientHello of 16 KiB and a client's last flight; T7 */
+#define LIMIT_KEY_UPDATES     64    /* of TLS 1.3, a connection: each costs us more than them; T5 */
+#define LIMIT_CERTIFICATES    64    /* chains of one front */
+#define LIMIT_CHAIN           10    /* certificates of one chain */
+#define LIMIT_SIGNATURE_BYTES 1024  /* RSA of 8192 bits */
+#define LIMIT_HANDSHAKE_MS    10000 /* TLS handshake; hostile-input T7 */
+#define LIMIT_SEND_STALL_MS   300000 /* a client that reads nothing; RFC 5321 4.5.3.2 names 5 min */
+#define LIMIT_CLOSE_MS        5000
+#define LIMIT_DATA_RATE_BYTES 500 /* a second, averaged over 60 s, while data is awaited */
+#define LIMIT_KEYS_MS         200 /* a front's wait for a signature */
 
 /* ---- addresses ---- */
 #define LIMIT_LOCAL_PART_BYTES 64  /* RFC 5321 4.5.3.1.1 */
@@ -41,20 +42,21 @@
 #define LIMIT_FRONT_ADDRESSES 65536 /* client addresses counted at once */
 
 /* ---- the gate ---- */
-#define LIMIT_GATE_QUEUE      512   /* logins that wait for a hash worker; more are told to come back */
-#define LIMIT_GATE_CACHE      16384 /* past successes remembered */
-#define LIMIT_GATE_ADDRESSES  65536 /* client addresses whose failures are counted */
-#define LIMIT_GATE_FAILURES   20    /* in a row from one address before it must wait */
-#define LIMIT_GATE_REFILL_MS  10000 /* one failure is forgiven after so long */
+#define LIMIT_GATE_QUEUE     512 /* logins that wait for a hash worker; more are told to come back */
+#define LIMIT_GATE_CACHE     16384 /* past successes remembered */
+#define LIMIT_GATE_ADDRESSES 65536 /* client addresses whose failures are counted */
+#define LIMIT_GATE_FAILURES  20    /* in a row from one address before it must wait */
+#define LIMIT_GATE_REFILL_MS 10000 /* one failure is forgiven after so long */
 
 /* ---- the supervisor ---- */
 #define LIMIT_ADMIN_CHANNELS 16 /* commands at work at once */
 #define LIMIT_CERTIFICATES   64 /* in tls/ */
-#define LIMIT_SIGNATURES_A_SECOND 20000 /* of keys; some 1,350 handshakes a CPU-second are possible */
-#define LIMIT_RESTART_MS     5000 /* longest back-off of a child that does not start */
+#define LIMIT_SIGNATURES_A_SECOND                                                                  \
+	20000                 /* of keys; some 1,350 handshakes a CPU-second are possible */
+#define LIMIT_RESTART_MS 5000 /* longest back-off of a child that does not start */
 
 /* ---- passwords ---- */
-#define LIMIT_PASSWORD_BYTES  1024 /* hostile-input A2 */
+#define LIMIT_PASSWORD_BYTES  1024  /* hostile-input A2 */
 #define LIMIT_SASL_LINE_BYTES 12288 /* one base64 line of an exchange; RFC 4954 4 */
 
 /* ---- bodies ---- */
@@ -62,64 +64,66 @@
 #define LIMIT_BODY_BYTES         (256 * 1024 * 1024) /* the format's; the setting is lower (50 MiB) */
 #define LIMIT_PREFIX_BYTES       8000                /* as in frame upload_to */
 #define LIMIT_RECORD_RECIPIENTS  1100                /* as in frame delivered */
-#define LIMIT_SPOOL_MEMORY_BYTES (1024 * 1024)       /* an upload's raw bytes in memory, then a file */
+#define LIMIT_SPOOL_MEMORY_BYTES (1024 * 1024) /* an upload's raw bytes in memory, then a file */
 #define LIMIT_SEGMENT_BYTES      (256 * 1024 * 1024) /* sealed at the first record end behind it */
 #define LIMIT_SEGMENT_FILES      64                  /* descriptors that readers keep open */
 #define LIMIT_SEGMENT_BATCH      (4 * 1024 * 1024)   /* appended bytes in memory before a write */
-#define LIMIT_DISK_RESERVE_BYTES (64 * 1024 * 1024)  /* no appends below: deletion needs room; Q3 */
+#define LIMIT_DISK_RESERVE_BYTES (64 * 1024 * 1024)  /* no appends below: deletion needs room; Q3  \
+						      */
 
 /* ---- IMAP: sets, names, attributes, searches ---- */
-#define LIMIT_IMAP_SEQ_RANGES       65536 /* ranges of a sequence set; hostile-input I7 */
-#define LIMIT_IMAP_SECTION_DEPTH    128   /* numbers of a part: above LIMIT_MIME_DEPTH; I6 */
-#define LIMIT_IMAP_FETCH_ITEMS      256   /* I6 */
-#define LIMIT_IMAP_HEADER_FIELDS    256   /* names in HEADER.FIELDS; I6 */
-#define LIMIT_IMAP_SEARCH_KEYS      1024  /* keys and joints of a SEARCH; I5 */
-#define LIMIT_IMAP_SEARCH_DEPTH     64    /* NOT, OR and parentheses; I5 */
-#define LIMIT_IMAP_NEEDLE_BYTES     1024  /* text of one search key; I23 */
+#define LIMIT_IMAP_SEQ_RANGES       65536   /* ranges of a sequence set; hostile-input I7 */
+#define LIMIT_IMAP_SECTION_DEPTH    128     /* numbers of a part: above LIMIT_MIME_DEPTH; I6 */
+#define LIMIT_IMAP_FETCH_ITEMS      256     /* I6 */
+#define LIMIT_IMAP_HEADER_FIELDS    256     /* names in HEADER.FIELDS; I6 */
+#define LIMIT_IMAP_SEARCH_KEYS      1024    /* keys and joints of a SEARCH; I5 */
+#define LIMIT_IMAP_SEARCH_DEPTH     64      /* NOT, OR and parentheses; I5 */
+#define LIMIT_IMAP_NEEDLE_BYTES     1024    /* text of one search key; I23 */
 #define LIMIT_IMAP_STRUCTURE_BYTES  2097152 /* ENVELOPE or BODYSTRUCTURE: 8 times a digest */
-#define LIMIT_MAILBOX_NAME_BYTES    1024  /* UTF-8; frames.def str 1024 */
-#define LIMIT_MAILBOX_LEVELS        32    /* I9, I30 */
-#define LIMIT_MAILBOX_PATTERN_BYTES 1024  /* a LIST pattern after wildcards are made one; I10 */
+#define LIMIT_MAILBOX_NAME_BYTES    1024    /* UTF-8; frames.def str 1024 */
+#define LIMIT_MAILBOX_LEVELS        32      /* I9, I30 */
+#define LIMIT_MAILBOX_PATTERN_BYTES 1024    /* a LIST pattern after wildcards are made one; I10 */
 #define LIMIT_VIEW_ENTRIES          4000000 /* entries of one mailbox in a view: 260 MB */
 
 /* ---- mail formats ---- */
-#define LIMIT_FIELD_NAME_BYTES   998     /* a name is part of a line: RFC 5322 2.1.1 */
-#define LIMIT_HEADER_LINE_BYTES  65536   /* looked at of one header line; the rest is skipped; M2 */
-#define LIMIT_COMMENT_DEPTH      32      /* nested comments; hostile-input M10 */
-#define LIMIT_ADDRESSES          1000    /* entries of one address field; hostile-input M1 */
-#define LIMIT_ENCODED_WORD_BYTES 4096    /* RFC 2047 2 says 75; longer ones stay undecoded; M9 */
-#define LIMIT_MIME_PARAMS        100     /* parameters, and RFC 2231 segments; hostile-input M8 */
-#define LIMIT_MIME_DEPTH         100     /* composites within each other; hostile-input M4 */
-#define LIMIT_MIME_PARTS         10000   /* hostile-input M4 */
-#define LIMIT_BOUNDARY_BYTES     994     /* with "--" on both sides 998; RFC 2046 5.1.1 says 70 */
-#define LIMIT_DIGEST_BYTES       262144  /* a quarter of a transaction's parse state */
-#define LIMIT_PREVIEW_CHARS      200     /* RFC 8970 3.2 */
+#define LIMIT_FIELD_NAME_BYTES   998    /* a name is part of a line: RFC 5322 2.1.1 */
+#define LIMIT_HEADER_LINE_BYTES  65536  /* looked at of one header line; the rest is skipped; M2 */
+#define LIMIT_COMMENT_DEPTH      32     /* nested comments; hostile-input M10 */
+#define LIMIT_ADDRESSES          1000   /* entries of one address field; hostile-input M1 */
+#define LIMIT_ENCODED_WORD_BYTES 4096   /* RFC 2047 2 says 75; longer ones stay undecoded; M9 */
+#define LIMIT_MIME_PARAMS        100    /* parameters, and RFC 2231 segments; hostile-input M8 */
+#define LIMIT_MIME_DEPTH         100    /* composites within each other; hostile-input M4 */
+#define LIMIT_MIME_PARTS         10000  /* hostile-input M4 */
+#define LIMIT_BOUNDARY_BYTES     994    /* with "--" on both sides 998; RFC 2046 5.1.1 says 70 */
+#define LIMIT_DIGEST_BYTES       262144 /* a quarter of a transaction's parse state */
+#define LIMIT_PREVIEW_CHARS      200    /* RFC 8970 3.2 */
 
 /* ---- SMTP ---- */
-#define LIMIT_SMTP_COMMAND_BYTES 2048 /* 512 and what extensions add; RFC 5321 4.5.3.1.4 */
-#define LIMIT_SMTP_DISCARD_BYTES (64 * 1024) /* of a line or chunk nobody wants; S27, S32 */
-#define LIMIT_SMTP_PARAMETERS    16 /* of one MAIL or RCPT; there are five we know */
-#define LIMIT_SMTP_ERRORS        50 /* refused commands without a message between; S41 */
-#define LIMIT_SMTP_JUNK          200 /* commands that bring no message nearer (NOOP, RSET, ...) */
-#define LIMIT_SMTP_OVERSHOOT     1000 /* recipients refused for being too many, then 421; S42 */
-#define LIMIT_SMTP_TINY_CHUNK    512 /* BDAT below this is tiny, unless LAST; S26 */
-#define LIMIT_SMTP_TINY_CHUNKS   1000 /* a transaction */
-#define LIMIT_SMTP_DELIVERIES    1100 /* a transaction; frame delivered carries as many landings */
+#define LIMIT_SMTP_COMMAND_BYTES  2048        /* 512 and what extensions add; RFC 5321 4.5.3.1.4 */
+#define LIMIT_SMTP_DISCARD_BYTES  (64 * 1024) /* of a line or chunk nobody wants; S27, S32 */
+#define LIMIT_SMTP_PARAMETERS     16          /* of one MAIL or RCPT; there are five we know */
+#define LIMIT_SMTP_ERRORS         50          /* refused commands without a message between; S41 */
+#define LIMIT_SMTP_JUNK           200  /* commands that bring no message nearer (NOOP, RSET, ...) */
+#define LIMIT_SMTP_OVERSHOOT      1000 /* recipients refused for being too many, then 421; S42 */
+#define LIMIT_SMTP_TINY_CHUNK     512  /* BDAT below this is tiny, unless LAST; S26 */
+#define LIMIT_SMTP_TINY_CHUNKS    1000 /* a transaction */
+#define LIMIT_SMTP_DELIVERIES     1100 /* a transaction; frame delivered carries as many landings */
 #define LIMIT_SMTP_ENVELOPE_BYTES (1024 * 1024) /* memory of one envelope */
-#define LIMIT_SMTP_LOGIN_FAILURES 5 /* a connection; RFC 4954 4 */
-#define LIMIT_SMTP_COMMAND_MS    300000 /* RFC 5321 4.5.3.2.7 */
-#define LIMIT_SMTP_DATA_FIRST_MS 120000 /* after 354; RFC 5321 4.5.3.2.4 */
-#define LIMIT_SMTP_DATA_BLOCK_MS 180000 /* RFC 5321 4.5.3.2.5 */
-#define LIMIT_SMTP_ANSWER_MS     600000 /* our own processes; RFC 5321 4.5.3.2.6 */
-#define LIMIT_RECEIVED_FIELDS    50 /* hops, then it is a loop; RFC 5321 6.3 says >= 100 is safe */
-#define LIMIT_FROM_BYTES         (16 * 1024) /* the From field of a submitted message */
-#define LIMIT_FROM_ADDRESSES     20
+#define LIMIT_SMTP_LOGIN_FAILURES 5             /* a connection; RFC 4954 4 */
+#define LIMIT_SMTP_COMMAND_MS     300000        /* RFC 5321 4.5.3.2.7 */
+#define LIMIT_SMTP_DATA_FIRST_MS  120000        /* after 354; RFC 5321 4.5.3.2.4 */
+#define LIMIT_SMTP_DATA_BLOCK_MS  180000        /* RFC 5321 4.5.3.2.5 */
+#define LIMIT_SMTP_ANSWER_MS      600000        /* our own processes; RFC 5321 4.5.3.2.6 */
+#define LIMIT_RECEIVED_FIELDS     50 /* hops, then it is a loop; RFC 5321 6.3 says >= 100 is safe */
+#define LIMIT_FROM_BYTES          (16 * 1024) /* the From field of a submitted message */
+#define LIMIT_FROM_ADDRESSES      20
 /* ---- imap: one command ---- */
-#define LIMIT_IMAP_STRANGER_TEXT_BYTES    8192 /* before login, literals included; hostile-input I1 */
+#define LIMIT_IMAP_STRANGER_TEXT_BYTES 8192 /* before login, literals included; hostile-input I1   \
+					     */
 #define LIMIT_IMAP_STRANGER_LITERAL_BYTES 4096 /* all literals before login; RFC 7888 5 */
 #define LIMIT_IMAP_STRANGER_LITERALS      8
-#define LIMIT_IMAP_STRANGER_SKIP_BYTES    65536 /* read without being kept; I2 */
-#define LIMIT_IMAP_STRANGER_DEPTH         8     /* open parentheses; I4 */
+#define LIMIT_IMAP_STRANGER_SKIP_BYTES    65536         /* read without being kept; I2 */
+#define LIMIT_IMAP_STRANGER_DEPTH         8             /* open parentheses; I4 */
 #define LIMIT_IMAP_TEXT_BYTES             (1024 * 1024) /* a long UID set; I3 */
 #define LIMIT_IMAP_LITERALS               1000
 #define LIMIT_IMAP_SKIP_BYTES             (128ULL * 1024 * 1024) /* an APPEND that is refused */
@@ -130,45 +134,45 @@
 #define LIMIT_IMAP_IDLE_MS        1800000 /* autologout; RFC 9051 5.4 */
 #define LIMIT_IMAP_COMMAND_MS     300000  /* within a command that has begun to arrive */
 #define LIMIT_IMAP_TAG_BYTES      64
-#define LIMIT_KEYWORD_BYTES       64      /* as in frame set_flags; hostile-input I18 */
-#define LIMIT_IMAP_BADS           10      /* refused commands before login */
-#define LIMIT_IMAP_LOGINS         5       /* failed logins a connection */
-#define LIMIT_IMAP_LOGIN_DELAY_MS 1000    /* before the first refusal; doubled for each */
+#define LIMIT_KEYWORD_BYTES       64                /* as in frame set_flags; hostile-input I18 */
+#define LIMIT_IMAP_BADS           10                /* refused commands before login */
+#define LIMIT_IMAP_LOGINS         5                 /* failed logins a connection */
+#define LIMIT_IMAP_LOGIN_DELAY_MS 1000              /* before the first refusal; doubled for each */
 #define LIMIT_IMAP_RESPONSE_BYTES (8 * 1024 * 1024) /* one response held until there is room */
 #define LIMIT_IMAP_ARENA_BYTES    (16 * 1024 * 1024) /* what one command may parse into */
 #define LIMIT_IMAP_HOLD_BYTES     (1024 * 1024) /* decoded or filtered part kept between two passes */
-#define LIMIT_IMAP_MAILBOXES      200000  /* names that one LIST looks at */
+#define LIMIT_IMAP_MAILBOXES      200000        /* names that one LIST looks at */
 
 /* ---- store: ledger ---- */
-#define LIMIT_MAILBOXES             100000 /* an account; hostile-input I25, G11 */
-#define LIMIT_SUBSCRIPTIONS         100000 /* an account; hostile-input I25 */
-#define LIMIT_KEYWORDS              128 /* a mailbox: two 64-bit words an entry; hostile-input I18 */
-#define LIMIT_KEYWORD_BYTES         64
-#define LIMIT_ALIAS_TARGETS         128 /* one address stands for at most so many accounts */
-#define LIMIT_ALIAS_STEPS           512 /* addresses looked at in one resolution */
-#define LIMIT_GROUP_TRANSACTIONS    256 /* in one flush: past 64 the gain is small */
-#define LIMIT_TRANSACTION_BYTES     (16 * 1024 * 1024) /* what the operations of one point at */
-#define LIMIT_LANDINGS              1100 /* recipients of one message; frames.def, delivered */
-#define LIMIT_CHANGED_ENTRIES       2000000 /* entries that one transaction may touch */
-#define LIMIT_WAL_BYTES             (64 * 1024 * 1024)
-#define LIMIT_VIEW_SLICE_ROWS       50000 /* about 10 ms of one snapshot */
-#define LIMIT_CHANGE_LOG            16384 /* changes remembered of a watched mailbox */
+#define LIMIT_MAILBOXES          100000 /* an account; hostile-input I25, G11 */
+#define LIMIT_SUBSCRIPTIONS      100000 /* an account; hostile-input I25 */
+#define LIMIT_KEYWORDS           128 /* a mailbox: two 64-bit words an entry; hostile-input I18 */
+#define LIMIT_KEYWORD_BYTES      64
+#define LIMIT_ALIAS_TARGETS      128 /* one address stands for at most so many accounts */
+#define LIMIT_ALIAS_STEPS        512 /* addresses looked at in one resolution */
+#define LIMIT_GROUP_TRANSACTIONS 256 /* in one flush: past 64 the gain is small */
+#define LIMIT_TRANSACTION_BYTES  (16 * 1024 * 1024) /* what the operations of one point at */
+#define LIMIT_LANDINGS           1100    /* recipients of one message; frames.def, delivered */
+#define LIMIT_CHANGED_ENTRIES    2000000 /* entries that one transaction may touch */
+#define LIMIT_WAL_BYTES          (64 * 1024 * 1024)
+#define LIMIT_VIEW_SLICE_ROWS    50000 /* about 10 ms of one snapshot */
+#define LIMIT_CHANGE_LOG         16384 /* changes remembered of a watched mailbox */
 
 /* ---- store: peers ---- */
 #define LIMIT_PEER_SESSIONS     32768 /* store sessions of one front */
 #define LIMIT_PEER_WATCHES      65536
-#define LIMIT_PEER_JOBS         8192 /* unanswered questions of one peer */
-#define LIMIT_PEER_UPLOADS      4096 /* open uploads of one peer */
-#define LIMIT_PEER_ANSWER_BYTES (32 * 1024 * 1024) /* read for a peer and not yet sent */
+#define LIMIT_PEER_JOBS         8192                /* unanswered questions of one peer */
+#define LIMIT_PEER_UPLOADS      4096                /* open uploads of one peer */
+#define LIMIT_PEER_ANSWER_BYTES (32 * 1024 * 1024)  /* read for a peer and not yet sent */
 #define LIMIT_PEER_UPLOAD_BYTES (256 * 1024 * 1024) /* memory of one peer's uploads */
-#define LIMIT_REQUEST_RANGES    70000 /* UID ranges of one request; IMAP I5 */
+#define LIMIT_REQUEST_RANGES    70000               /* UID ranges of one request; IMAP I5 */
 
 /* ---- POP3 ---- */
-#define LIMIT_POP3_LINE_BYTES     2048 /* RFC 2449 4 says 255; PASS and AUTH may need more */
+#define LIMIT_POP3_LINE_BYTES     2048        /* RFC 2449 4 says 255; PASS and AUTH may need more */
 #define LIMIT_POP3_DISCARD_BYTES  (64 * 1024) /* of a line nobody wants; hostile-input P1 */
-#define LIMIT_POP3_IDLE_MS        600000 /* RFC 1939 3: at least ten minutes */
-#define LIMIT_POP3_LOGIN_FAILURES 5 /* a connection; P1 */
-#define LIMIT_POP3_LOGIN_DELAY_MS 1000 /* before -ERR, times the failures so far; P1 */
+#define LIMIT_POP3_IDLE_MS        600000      /* RFC 1939 3: at least ten minutes */
+#define LIMIT_POP3_LOGIN_FAILURES 5           /* a connection; P1 */
+#define LIMIT_POP3_LOGIN_DELAY_MS 1000        /* before -ERR, times the failures so far; P1 */
 #define LIMIT_POP3_ERRORS         50 /* refused lines in a row, then the connection is closed */
 #define LIMIT_POP3_MESSAGES       2000000 /* of a maildrop: 48 MB */
 

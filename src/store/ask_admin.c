@@ -390,6 +390,16 @@ static int check_body(void *arg, const struct body_place *body)
 	return note(c, str_from(text));
 }
 
+/* What no row names is looked at too: orphans, headers of segments, bytes between records. Damage
+ * to a named record is thus told twice, as the message's and as the segment's. */
+static void check_segment(void *arg, const struct segment_finding *finding)
+{
+	char text[400];
+	snprintf(text, sizeof(text), "segment %u, offset %" PRIu64 ": %s", finding->segment,
+		finding->offset, finding->text);
+	note(arg, str_from(text));
+}
+
 static void check_work(struct reading *r, struct job *job)
 {
 	struct checking c = { .reading = r, .job = job };
@@ -404,6 +414,9 @@ static void check_work(struct reading *r, struct job *job)
 			    r->reader, c.last_body, BODIES_A_TURN, check_body, &c, &job->err) < 0)
 			return;
 	} while (c.turn == BODIES_A_TURN);
+	struct segment_walk walk = { .finding = check_segment, .arg = &c };
+	if (segments_walk(r->store->segments, &walk, &job->err) < 0)
+		return;
 	if (engine->counts(r->reader, &counts, &job->err) < 0)
 		return;
 	job->ask.check_done = (struct frame_check_done){ .messages = counts.messages,
