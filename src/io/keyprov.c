@@ -411,12 +411,24 @@ static int provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in
 	return 1;
 }
 
-bool keyprov_load(OSSL_LIB_CTX *lib)
+bool keyprov_load(struct keyprov *p, OSSL_LIB_CTX *lib)
 {
-	return OSSL_PROVIDER_add_builtin(lib, PROVIDER, provider_init) == 1 &&
-	       OSSL_PROVIDER_load(lib, "default") != NULL &&
-	       OSSL_PROVIDER_load(lib, PROVIDER) != NULL &&
+	*p = (struct keyprov){ 0 };
+	if (OSSL_PROVIDER_add_builtin(lib, PROVIDER, provider_init) != 1)
+		return false;
+	p->common = OSSL_PROVIDER_load(lib, "default");
+	p->ours = OSSL_PROVIDER_load(lib, PROVIDER);
+	return p->common != NULL && p->ours != NULL &&
 	       EVP_set_default_properties(lib, "?provider=default") == 1;
+}
+
+void keyprov_unload(struct keyprov *p)
+{
+	if (p->ours != NULL)
+		OSSL_PROVIDER_unload(p->ours);
+	if (p->common != NULL)
+		OSSL_PROVIDER_unload(p->common);
+	*p = (struct keyprov){ 0 };
 }
 
 EVP_PKEY *keyprov_key(OSSL_LIB_CTX *lib, EVP_PKEY *public, const struct keyprov_signer *signer,

@@ -20,9 +20,13 @@ struct keyprov_signer {
 
 #define KEYPROV_ID_BYTES 65 /* a key id with its NUL */
 
-/* Loads the provider, and OpenSSL's own as the preferred one, into a library context of the
- * caller's. It goes when the context is freed. */
-bool keyprov_load(OSSL_LIB_CTX *);
+/* The provider, and OpenSSL's own as the preferred one, in a library context of the caller's, which
+ * may be freed after keyprov_unload. */
+struct keyprov {
+	OSSL_PROVIDER *common, *ours;
+};
+bool keyprov_load(struct keyprov *, OSSL_LIB_CTX *);
+void keyprov_unload(struct keyprov *); /* accepts one that was not loaded */
 /* A key whose private part has that id. public: any key or a certificate's, RSA or EC. The signer
  * is borrowed for the key's life. NULL when OpenSSL refuses. */
 EVP_PKEY *keyprov_key(

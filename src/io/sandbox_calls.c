@@ -63,6 +63,7 @@ static const int file_calls[] = { SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(ope
 static const int thread_calls[] = { SCMP_SYS(sched_getparam), SCMP_SYS(sched_getscheduler) };
 
 #ifdef CULVER_SANITIZED
+static const bool sanitized = true;
 /* What ASan, UBSan, TSan and LeakSanitizer do behind a program's back. */
 static const int sanitizer_calls[] = { SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(readlink),
 	SCMP_SYS(readlinkat), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(newfstatat),
@@ -74,6 +75,8 @@ static const int sanitizer_calls[] = { SCMP_SYS(open), SCMP_SYS(openat), SCMP_SY
 	SCMP_SYS(mincore), SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(rt_sigtimedwait),
 	SCMP_SYS(execve), SCMP_SYS(pread64), SCMP_SYS(ftruncate), SCMP_SYS(unlink), SCMP_SYS(mkdir),
 	SCMP_SYS(socketpair) };
+#else
+static const bool sanitized = false;
 #endif
 
 #define GROUP(bit, calls)                                                                          \
@@ -178,15 +181,13 @@ static int add_arguments(scmp_filter_ctx filter, unsigned bits)
 static int add_refusals(scmp_filter_ctx filter, unsigned bits)
 {
 	int r = 0;
-#ifndef CULVER_SANITIZED
-	for (size_t i = 0; i < sizeof(refused_calls) / sizeof(refused_calls[0]) &&
-			   !(bits & SANDBOX_FILES) && r == 0;
+	bool refuse = !sanitized && !(bits & SANDBOX_FILES);
+	for (size_t i = 0; i < sizeof(refused_calls) / sizeof(refused_calls[0]) && refuse && r == 0;
 		i++)
 		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), refused_calls[i], 0);
-	if (r == 0 && !(bits & SANDBOX_FILES)) /* stat() of glibc; fstat() has the flag */
+	if (r == 0 && refuse) /* stat() of glibc; fstat() has the flag */
 		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(newfstatat), 1,
 			SCMP_A3(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, 0));
-#endif
 	/* Its flags are in memory, where no filter can see them: glibc then uses clone. */
 	if (r == 0 && bits & SANDBOX_THREADS)
 		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);

@@ -16,6 +16,7 @@ struct tls_host {
 struct tls_server {
 	unsigned refs;
 	OSSL_LIB_CTX *lib; /* with our provider; ends after every SSL that uses it */
+	struct keyprov providers;
 	BIO_METHOD *bio;
 	struct keyprov_signer signer;
 	struct tls_host *hosts; /* [0]: for clients that name no host of ours */

@@ -298,7 +298,8 @@ struct tls_server *tls_server_new(
 	server->hosts = xcalloc(all->n, sizeof(*server->hosts));
 	server->lib = OSSL_LIB_CTX_new();
 	server->bio = tls_conn_bio();
-	int r = server->lib != NULL && server->bio != NULL && keyprov_load(server->lib)
+	int r = server->lib != NULL && server->bio != NULL &&
+				keyprov_load(&server->providers, server->lib)
 			? server_fill(server, all, err)
 			: fail(err, ERR_CONFIG, "OpenSSL cannot be set up");
 	if (r != 0)
@@ -324,6 +325,7 @@ void tls_server_free(struct tls_server **server)
 	}
 	free(s->hosts);
 	BIO_meth_free(s->bio);
+	keyprov_unload(&s->providers);
 	OSSL_LIB_CTX_free(s->lib);
 	free(s);
 }
