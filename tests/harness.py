@@ -23,7 +23,7 @@ BINARY = os.environ.get("CULVER", str(ROOT / "build" / "test" / "culver"))
 DOMAIN = "example.test"
 SERVICES = {"smtp": 25, "submission": 587, "submissions": 465, "submission-alt": 2525,
             "imap": 143, "imaps": 993, "pop3": 110, "pop3s": 995}
-PASSWORDS = {"alice": "alice's secret 1", "bob": "bob \"quoted\\secret\" 2"}
+PASSWORDS = {"alice": "alice's secret 1", "bob": "bob's secret %41 2"}
 
 
 def free_offset(seed=[0]):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every dialogue below tests/dialogues, each on a server of its own state: the files of a folder
-share one server and use mailboxes and subjects of their own."""
+"""Every dialogue of tests/dialogues/live, each against a server of its own. (The other folders hold
+dialogues that unit tests run in-process.)"""
 import pathlib
 
 import pytest
@@ -9,10 +9,10 @@ import dialogue
 from harness import Culver
 
 FOLDER = pathlib.Path(__file__).parent / "dialogues"
-FILES = sorted(FOLDER.glob("*/*.txt"))
+FILES = sorted(FOLDER.glob("live/*.txt"))
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: f"{p.parent.name}/{p.stem}")
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
 def test_dialogue(path):
     with Culver() as c:
         dialogue.run(c, path)

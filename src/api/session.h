@@ -55,7 +55,8 @@ struct session_host {
 	 * and it never comes from inside ask(). The frame is encoded before ask() returns. */
 	uint32_t (*ask)(
 		struct session_host *, struct session *, enum session_peer, const struct frame *);
-	/* Sends a frame that goes with an earlier question (upload_bytes, uids): same number.
+	/* Sends a frame that goes with an earlier question (upload_bytes, uids): same number; or
+	 * with number 0 one that gets no answer (session_close, view_close).
 	 * False: the channel has no room now, nothing was sent; class->resume is called when it
 	 * has. Small frames (not bulk) are always taken. */
 	bool (*tell)(struct session_host *, struct session *, enum session_peer, uint32_t request,
@@ -120,7 +121,7 @@ struct session {
 	bool idle;              /* nothing is going on: the host may give buffers back */
 	bool authenticated;
 	struct log log;
-	void *host_data;         /* the host's own */
+	void *host_data; /* the host's own */
 };
 
 #endif

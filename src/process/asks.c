@@ -79,8 +79,10 @@ static bool tell(struct session_host *host, struct session *s, enum session_peer
 	uint32_t request, const struct frame *frame)
 {
 	struct front_peer *p = &front_of(host)->peers[peer];
-	/* A peer that is away has answered, or will: what goes with the question goes nowhere. */
-	if (p->channel == NULL || request & 0x80000000u || !map_get_u64(&p->asks, request))
+	/* A peer that is away has answered, or will: what goes with the question goes nowhere.
+	 * Request 0 goes with no question and gets no answer (session_close). */
+	bool wanted = request == 0 || map_get_u64(&p->asks, request) != NULL;
+	if (p->channel == NULL || request & 0x80000000u || !wanted)
 		return true;
 	if (channel_send(p->channel, request, frame))
 		return true;

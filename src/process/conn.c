@@ -47,13 +47,24 @@ static void note_store_session(struct conn *c, uint32_t number)
 		conn_kill(c);
 }
 
+static void end_session(struct conn *c)
+{
+	asks_forget(c);
+	note_store_session(c, 0);
+	if (c->session)
+		c->session->class->free(&c->session);
+}
+
 static void do_next(struct conn *c)
 {
 	struct session *s = c->session;
 	if (s->out.n > 0 || stream_unsent(c->stream) > 0)
 		return; /* first what was said */
 	if (s->next == NEXT_CLOSE) {
+		/* The session ends here, not when the client has closed too: what it holds in the
+		 * store (a POP3 maildrop) is free for the next. */
 		c->closing = true;
+		end_session(c);
 		stream_close(c->stream);
 	} else if (s->next == NEXT_START_TLS) {
 		s->next = NEXT_GO_ON;
@@ -259,10 +270,7 @@ void conn_kill(struct conn *c)
 void conn_free(struct conn *c)
 {
 	struct front *f = c->front;
-	asks_forget(c);
-	note_store_session(c, 0);
-	if (c->session)
-		c->session->class->free(&c->session);
+	end_session(c);
 	f->base.context->loop->class->timer_free(&c->deadline);
 	stream_free(&c->stream);
 	if (!c->peer.loopback)
