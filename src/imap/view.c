@@ -249,15 +249,16 @@ static void sort_new(struct view *v)
  * came twice. */
 static void clean_new(struct view *v)
 {
-	const uint32_t *lost = (const uint32_t *)(void *)v->lost.p, *end = lost + v->lost.n;
+	const uint32_t *lost = (const uint32_t *)(void *)v->lost.p;
+	size_t at = 0;
 	if (v->lost.n > 1)
 		qsort(v->lost.p, v->lost.n, sizeof(uint32_t), compare_uids);
 	size_t to = v->told;
 	for (size_t i = v->told; i < v->n; i++) {
 		uint32_t uid = v->entries[i].uid;
-		while (lost < end && *lost < uid)
-			lost++;
-		bool gone = (v->marks[i] & VIEW_GONE) || (lost < end && *lost == uid);
+		while (at < v->lost.n && lost[at] < uid)
+			at++;
+		bool gone = (v->marks[i] & VIEW_GONE) || (at < v->lost.n && lost[at] == uid);
 		bool again = i + 1 < v->n && v->entries[i + 1].uid == uid;
 		if (gone || again)
 			continue;
