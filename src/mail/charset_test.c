@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/limits.h"
 #include "base/test.h"
 #include "mail/charset.h"
 #include "mail/encoded.h"
@@ -10,7 +11,7 @@ static void preloads(void **state)
 }
 
 /* M11: only what is in the table. */
-static void allows_the_table_alone(void **state)
+static void m11_allows_the_table_alone(void **state)
 {
 	(void)state;
 	static const struct {
@@ -93,7 +94,7 @@ static void convert_in_pieces(
 	mail_converter_free(&converter);
 }
 
-static void converts_any_split(void **state)
+static void m11_converts_any_split(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(conversions); i++) {
@@ -109,7 +110,7 @@ static void converts_any_split(void **state)
 }
 
 /* M11: whatever comes in, valid UTF-8 comes out, within the bound that the header promises. */
-static void always_gives_utf8(void **state)
+static void m11_always_gives_utf8(void **state)
 {
 	(void)state;
 	uint64_t seed = 1;
@@ -227,7 +228,7 @@ static const struct {
 		"a b" },
 };
 
-static void decodes_words(void **state)
+static void m9_decodes_words(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
@@ -241,7 +242,7 @@ static void decodes_words(void **state)
 }
 
 /* M9: 10^6 words, and a word of a megabyte. */
-static void decodes_many_words(void **state)
+static void m9_decodes_many_words(void **state)
 {
 	(void)state;
 	static const char *const units[] = { "=?utf-8?q?a?= ", "=?koi8-r?q?a?=",
@@ -271,6 +272,25 @@ static void decodes_many_words(void **state)
 	buf_done(&out);
 }
 
+/* M9: a word's text of N-1, N and N+1 bytes. */
+static void m9_bounds_words(void **state)
+{
+	(void)state;
+	for (size_t n = LIMIT_ENCODED_WORD_BYTES - 1; n <= LIMIT_ENCODED_WORD_BYTES + 1; n++) {
+		struct buf in, out;
+		buf_init(&in, 10000);
+		buf_init(&out, 30000);
+		buf_addz(&in, "=?utf-8?q?");
+		for (size_t i = 0; i < n - 1; i++) /* the "?" behind the text is counted too */
+			buf_addc(&in, 'x');
+		buf_addz(&in, "?=");
+		assert_true(mail_encoded_decode(buf_str(&in), &out));
+		assert_int_equal(out.n, n <= LIMIT_ENCODED_WORD_BYTES ? n - 1 : in.n);
+		buf_done(&in);
+		buf_done(&out);
+	}
+}
+
 static void encodes_what_it_decodes(void **state)
 {
 	(void)state;
@@ -291,6 +311,7 @@ static void encodes_what_it_decodes(void **state)
 	}
 }
 
-TEST_MAIN(test_case(preloads), test_case(allows_the_table_alone), test_case(converts_any_split),
-	test_case(always_gives_utf8), test_case(folds_case), test_case(normalizes),
-	test_case(decodes_words), test_case(decodes_many_words), test_case(encodes_what_it_decodes))
+TEST_MAIN(test_case(preloads), test_case(m11_allows_the_table_alone),
+	test_case(m11_converts_any_split), test_case(m11_always_gives_utf8), test_case(folds_case),
+	test_case(normalizes), test_case(m9_decodes_words), test_case(m9_decodes_many_words),
+	test_case(m9_bounds_words), test_case(encodes_what_it_decodes))

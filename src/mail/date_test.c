@@ -62,7 +62,7 @@ static const struct {
 	{ "\x00\xff", -1, 0, false },
 };
 
-static void parses_dates(void **state)
+static void m13_parses_dates(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(dates); i++) {
@@ -116,4 +116,4 @@ static void knows_the_local_day(void **state)
 	assert_int_equal(mail_date_local_day(&d), -1);
 }
 
-TEST_MAIN(test_case(parses_dates), test_case(counts_days), test_case(knows_the_local_day))
+TEST_MAIN(test_case(m13_parses_dates), test_case(counts_days), test_case(knows_the_local_day))

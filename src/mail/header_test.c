@@ -29,7 +29,7 @@ static const struct {
 	{ "", { { NULL } }, 0 },
 };
 
-static void cuts_fields(void **state)
+static void m3_cuts_fields(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(blocks); i++) {
@@ -139,7 +139,7 @@ static void splits_anywhere(void **state)
 }
 
 /* M3: a name of 998 is a name, of 999 none; the same by both ways of reading. */
-static void bounds_names(void **state)
+static void m3_bounds_names(void **state)
 {
 	(void)state;
 	for (size_t n = LIMIT_FIELD_NAME_BYTES - 1; n <= LIMIT_FIELD_NAME_BYTES + 1; n++) {
@@ -160,5 +160,5 @@ static void bounds_names(void **state)
 	}
 }
 
-TEST_MAIN(test_case(cuts_fields), test_case(finds_and_counts), test_case(unfolds_values),
-	test_case(splits_anywhere), test_case(bounds_names))
+TEST_MAIN(test_case(m3_cuts_fields), test_case(finds_and_counts), test_case(unfolds_values),
+	test_case(splits_anywhere), test_case(m3_bounds_names))

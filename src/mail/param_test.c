@@ -33,7 +33,7 @@ static const struct {
 	{ "text", "text/" },
 };
 
-static void parses_values(void **state)
+static void m7_parses_values(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(values); i++) {
@@ -89,7 +89,7 @@ static const struct {
 	{ "a; m=x", NULL },
 };
 
-static void decodes_texts(void **state)
+static void m8_decodes_texts(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
@@ -109,7 +109,7 @@ static void decodes_texts(void **state)
 }
 
 /* M8: as many segments as parameters are kept, N-1, N, N+1. */
-static void bounds_segments(void **state)
+static void m8_bounds_segments(void **state)
 {
 	(void)state;
 	for (size_t n = LIMIT_MIME_PARAMS - 1; n <= LIMIT_MIME_PARAMS + 1; n++) {
@@ -134,7 +134,7 @@ static void bounds_segments(void **state)
 }
 
 /* M14 */
-static void makes_file_names_safe(void **state)
+static void m14_makes_file_names_safe(void **state)
 {
 	(void)state;
 	static const struct {
@@ -183,5 +183,5 @@ static void makes_file_names_safe(void **state)
 	}
 }
 
-TEST_MAIN(test_case(parses_values), test_case(decodes_texts), test_case(bounds_segments),
-	test_case(makes_file_names_safe))
+TEST_MAIN(test_case(m7_parses_values), test_case(m8_decodes_texts), test_case(m8_bounds_segments),
+	test_case(m14_makes_file_names_safe))

@@ -3,12 +3,13 @@
  * Content-Transfer-Encodings (RFC 2045 6), decoded as a stream. The decoders are total and linear
  * (hostile-input M7): any bytes give some output, any split gives the same.
  *
- *   base64            what is not in the alphabet is skipped; "=" ends a group of four, and what
- *                     follows begins a new one; bits left over at the end are dropped
- *   quoted-printable  "=" with two hex digits of either case is a byte; "=" and blanks before a
- *                     line end (or the end of the data) is a soft break; any other "=" stays;
- * blanks before a line end are dropped; line ends stay as they are 7bit 8bit binary  bytes as they
- * are; so for an unknown encoding
+ * - base64: what is not in the alphabet is skipped; "=" ends a group of four, and what follows
+ *   begins a new one; bits left over at the end are dropped.
+ * - quoted-printable: "=" with two hex digits of either case is a byte; "=" and blanks before a
+ *   line end (or the end) is a soft break; any other "=" stays; blanks before a line end are
+ *   dropped; line ends stay as they are.
+ * - 7bit, 8bit, binary: bytes as they are; so for an unknown encoding, whose content nobody can
+ *   interpret (RFC 2049 2).
  *
  * uses: base; used by: mail/mime (preview), imap (BINARY, SEARCH), webmail
  */

@@ -40,7 +40,7 @@ static void decode(const char *encoding, struct str in, size_t piece, struct buf
 	*bad = d.malformed;
 }
 
-static void decodes_any_split(void **state)
+static void m7_decodes_any_split(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -110,5 +110,5 @@ static void names_encodings(void **state)
 	assert_int_equal(mail_encoding_from(STR("base64;")), MAIL_ENCODING_UNKNOWN);
 }
 
-TEST_MAIN(test_case(decodes_any_split), test_case(round_trips_all_bytes),
+TEST_MAIN(test_case(m7_decodes_any_split), test_case(round_trips_all_bytes),
 	test_case(holds_many_blanks), test_case(names_encodings))
