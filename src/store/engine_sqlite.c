@@ -234,6 +234,13 @@ static int note_log_pages(void *arg, sqlite3 *db, const char *name, int pages)
 	return SQLITE_OK;
 }
 
+/* After a failed flush: not even the checkpoint that SQLite makes when the last one closes. */
+static void forbid_checkpoints(struct sqlite_engine *e)
+{
+	sqlite3_db_config(e->conn.db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	sqlite3_db_config(e->checkpointer, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+}
+
 static int engine_run(struct engine *engine, struct txn *const *txns, size_t n, struct err *err)
 {
 	struct sqlite_engine *e = sqlite_engine_of(engine);
@@ -251,6 +258,8 @@ static int engine_run(struct engine *engine, struct txn *const *txns, size_t n, 
 		return 0;
 	}
 	bool grave = is_grave(e->conn.db);
+	if (grave)
+		forbid_checkpoints(e);
 	if (!sqlite3_get_autocommit(e->conn.db))
 		sql_run(&e->conn, sql_bound(&e->conn, SQL_ROLLBACK, ""), NULL);
 	state_clear(e);
@@ -282,7 +291,9 @@ static int engine_checkpoint(struct engine *engine, struct err *err)
 			e->checkpointer, NULL, SQLITE_CHECKPOINT_RESTART, &pages, &moved);
 	if (rc == SQLITE_OK || rc == SQLITE_BUSY || !is_grave(e->checkpointer))
 		return 0;
-	return sqlite_fail(e->checkpointer, err);
+	int failed = sqlite_fail(e->checkpointer, err);
+	sqlite3_db_config(e->checkpointer, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	return failed;
 }
 
 /* ---- readers ---- */
