@@ -20,7 +20,8 @@ static void log_login(struct smtp *s, enum smtp_reply r)
 	struct log_text user;
 	bool good = r == SAY_LOGGED_IN;
 	log_event(&s->session.log, good ? LOG_INFO : LOG_WARN, good ? "login" : "login-failed",
-		"service=%s user=%s answer=%d", s->session.peer->service,
+		"peer=%s service=%s user=%s answer=%d", s->session.peer->address,
+		s->session.peer->service,
 		log_value(&user, s->sasl != NULL ? sasl_user(s->sasl) : str_from(s->login)),
 		smtp_reply_code(r));
 }

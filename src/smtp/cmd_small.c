@@ -24,8 +24,8 @@ void smtp_quit(struct smtp *s, struct str args)
 	smtp_say_and_close(s, SAY_BYE);
 }
 
-/* Never tells who exists: RFC 5321 7.3 and hostile-input S41. An address beyond ASCII needs the
- * parameter SMTPUTF8 (RFC 6531 3.7.4.2). */
+/* Never tells who exists: RFC 5321 3.5.3 and 7.3, hostile-input S41. An address beyond ASCII needs
+ * the parameter SMTPUTF8 (RFC 6531 3.7.4.2). */
 void smtp_vrfy(struct smtp *s, struct str args)
 {
 	if (args.n == 0)

@@ -188,9 +188,10 @@ static void log_outcome(struct smtp *s, int answer, const char *reason)
 			break;
 	log_child(&log, &s->session.log, "msg=%s", s->tx.id);
 	log_event(&log, LOG_INFO, "smtp-message",
-		"from=%s to=%s copies=%zu size=%" PRIu64 " tls=%d user=%s answer=%d%s%s",
-		log_value(&from, s->tx.from), log_value(&to, buf_str(&names)), s->tx.deliveries,
-		s->receiving->size, s->session.peer->tls, s->login[0] ? s->login : "-", answer,
+		"peer=%s from=%s to=%s copies=%zu size=%" PRIu64 " tls=%d user=%s answer=%d%s%s",
+		s->session.peer->address, log_value(&from, s->tx.from),
+		log_value(&to, buf_str(&names)), s->tx.deliveries, s->receiving->size,
+		s->session.peer->tls, s->login[0] ? s->login : "-", answer,
 		reason ? " reason=" : "", reason ? reason : "");
 	buf_done(&names);
 }

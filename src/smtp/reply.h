@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every sentence that an SMTP session can say. A reply is a name; its code, enhanced code (RFC
- * 3463, RFC 2034) and text stand in the table of reply.c and nowhere else.
+ * Every sentence that an SMTP session can say. A reply is a name; its code, its enhanced code
+ * (RFC 3463, RFC 2034) and its text stand in the table of reply.c and nowhere else.
  *
  * uses: base; used by: smtp
  */

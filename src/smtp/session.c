@@ -3,7 +3,7 @@
  * The states and the table of verbs; reading lines, data and chunks in turn; patience; ends.
  *
  * While a question is open, or output has no room, no input is taken: so replies come in the order
- * of the commands, and pipelining (RFC 2920) needs nothing else.
+ * of the commands (RFC 5321 4.3.1), and pipelining (RFC 2920 3.2) needs nothing else.
  */
 #include "smtp/smtp_private.h"
 
@@ -75,6 +75,8 @@ void smtp_sayf(struct smtp *s, enum smtp_reply r, const char *format, ...)
 	smtp_reply_add(&s->session.out, r, text, false);
 }
 
+/* rfc/5321:1646 not followed: besides QUIT and 421 we close where a client's words and its data can
+ * no longer be told apart (bare line ends, improper pipelining, endless lines). */
 void smtp_say_and_close(struct smtp *s, enum smtp_reply r)
 {
 	smtp_say(s, r);
@@ -385,8 +387,8 @@ static void session_tls_started(struct session *session)
 static void session_eof(struct session *session)
 {
 	struct smtp *s = smtp_of(session);
-	/* Without its terminator there is no message; once it is with the store, its outcome is
-	 * worth a line in the log. */
+	/* Without its terminator there is no message (RFC 5321 4.1.1.10); once it is with the
+	 * store, its outcome is worth a line in the log. */
 	if (smtp_receive_committing(s)) {
 		s->closed_by_peer = true;
 		return;

@@ -308,6 +308,62 @@ static void s22_s23_nothing_survives_an_error(void **state)
 	assert_int_equal(f.copies, 0);
 }
 
+/* S24: addresses beyond ASCII without SMTPUTF8, and everything else in the same group. */
+static void s24_utf8_without_leave(void **state)
+{
+	(void)state;
+	start("smtp", false);
+	say(HELLO);
+	assert_string_equal(say("MAIL FROM:<\xc3\xa5@b.example>\r\n"
+				"RCPT TO:<\xc3\xa5sa@example.test>\r\nDATA\r\n"),
+		"553 503 503");
+	assert_string_equal(say("VRFY \xc3\xa5\r\n"), "553");
+	assert_string_equal(say("MAIL FROM:<a@b.example>\r\n"
+				"RCPT TO:<\xc3\xa5sa@example.test>\r\nDATA\r\n"),
+		"250 553 503");
+	assert_string_equal(say("RSET\r\n" ENVELOPE), "250 250 250");
+	say("DATA\r\n");
+	assert_string_equal(say("x\r\n.\r\n"), "250");
+}
+
+/* S19: the connection ends within a chunk, or between two. */
+static void s19_end_within_chunks(void **state)
+{
+	(void)state;
+	static const char *const chunks[] = { "BDAT 5\r\nab", "BDAT 2\r\nab",
+		"BDAT 5 LAST\r\nabcd" };
+	for (size_t i = 0; i < ARRAY_LEN(chunks); i++) {
+		start("smtp", true);
+		say(HELLO);
+		say(ENVELOPE);
+		fake_input(&f, str_from(chunks[i]));
+		codes();
+		f.session->class->eof(f.session);
+		assert_int_equal(f.session->next, NEXT_CLOSE);
+		assert_int_equal(f.session->class->input(f.session, STR("x\r\n")), 3);
+		fake_run(&f);
+		assert_string_equal(codes(), "closed");
+		assert_int_equal(f.copies, 0);
+	}
+}
+
+/* S34, S35, through the session: 501, and the session goes on. */
+static void s34_s35_bad_paths(void **state)
+{
+	(void)state;
+	static const char *const paths[] = { "<@>", "<a@>", "<@a>", "<a@b@c>", "<\"\">@x", "< a@b>",
+		"a@b", "<<a@b>>", "<\"a@b>", "<a@b\\", "<a@b", "" };
+	start("smtp", false);
+	say(HELLO);
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+		char line[128];
+		snprintf(line, sizeof(line), "MAIL FROM:%s\r\n", paths[i]);
+		assert_string_equal(say(line), "501");
+	}
+	assert_string_equal(say("MAIL FROM:<>\r\nRCPT TO:<>\r\nRCPT TO:<a>\r\n"), "250 501 501");
+	assert_string_equal(say("RCPT TO:<alice@example.test>\r\n"), "250");
+}
+
 /* S25: sizes that are none. */
 static void s25_chunk_sizes(void **state)
 {
@@ -894,7 +950,8 @@ TEST_MAIN(test_case(s1_to_s14_bare_line_ends), test_case(s8_through_the_session)
 	test_case(s11_dots_and_end_of_input), test_case(s13_bare_line_end_in_a_command),
 	test_case(s15_plaintext_behind_starttls), test_case(s18_starttls_out_of_place),
 	test_case(s20_s21_improper_pipelining), test_case(s22_s23_nothing_survives_an_error),
-	test_case(s25_chunk_sizes), test_case(s26_tiny_chunks),
+	test_case(s24_utf8_without_leave), test_case(s19_end_within_chunks),
+	test_case(s34_s35_bad_paths), test_case(s25_chunk_sizes), test_case(s26_tiny_chunks),
 	test_case(s27_chunk_without_envelope), test_case(s28_data_and_bdat),
 	test_case(chunks_of_text), test_case(s30_sizes), test_case(s32_long_lines),
 	test_case(s33_control_characters), test_case(s42_s43_recipients),

@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-/* The "with" of Received: RFC 3848, with RFC 6531 4.3 for SMTPUTF8. */
+/* The "with" of Received: RFC 3848, RFC 4954 7, and RFC 6531 4.3 for SMTPUTF8. */
 static const char *protocol(const struct smtp *s)
 {
 	static const char *const names[2][2][2] = {
