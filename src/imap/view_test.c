@@ -2,6 +2,7 @@
 /* Views: single properties by table, and then the whole against a model: a store that changes at
  * random, and a client that believes nothing but the responses. */
 #include "api/schemes.h"
+#include "base/limits.h"
 #include "imap/view.h"
 
 #include <stdlib.h>
@@ -428,7 +429,36 @@ static void is_fast_enough(void **state)
 	view_free(&v);
 }
 
+#ifndef CULVER_SANITIZED /* 260 MB, and more under a sanitizer */
+static void has_a_limit(void **state)
+{
+	(void)state;
+	struct view *v = view_new();
+	struct api_entry e[1000] = { 0 };
+	for (uint32_t uid = 1; uid < LIMIT_VIEW_ENTRIES;) {
+		size_t n = 0;
+		for (; n < 1000 && uid < LIMIT_VIEW_ENTRIES; n++)
+			e[n].uid = uid++;
+		assert_true(view_apply(v, e, n, NULL, 0, NULL));
+	}
+	e[0].uid = LIMIT_VIEW_ENTRIES;
+	assert_true(view_apply(v, e, 1, NULL, 0, NULL));
+	e[0].uid++;
+	assert_false(view_apply(v, e, 1, NULL, 0, NULL));
+	view_apply_end(v);
+	view_tell_all(v);
+	assert_int_equal(view_exists(v), LIMIT_VIEW_ENTRIES);
+	view_free(&v);
+}
+#else
+static void has_a_limit(void **state)
+{
+	(void)state;
+	skip();
+}
+#endif
+
 TEST_MAIN(test_case(tells_in_order), test_case(new_entries_come_in_any_order),
 	test_case(own_changes_are_silent), test_case(marks_and_unmarks),
 	test_case(compares_with_a_new_load), test_case(resolves_sets), test_case(writes_all_flags),
-	test_case(agrees_with_a_model), test_case(is_fast_enough))
+	test_case(agrees_with_a_model), test_case(is_fast_enough), test_case(has_a_limit))

@@ -446,8 +446,43 @@ static void retention_is_the_accounts(void **state)
 	}
 }
 
+/* RFC 1939 3: ten minutes; each command begins them anew. */
+static void idles_ten_minutes(void **state)
+{
+	(void)state;
+	struct fake_host *f = host(two, 2);
+	log_in(f);
+	f->clock.monotonic_ms += 1000;
+	expect(f, "NOOP\r\n", "+OK\r\n");
+	assert_int_equal(f->session->deadline_ms, f->clock.monotonic_ms + LIMIT_POP3_IDLE_MS);
+	assert_true(f->session->idle);
+	expect(f, "DELE 1\r\nNO", "+OK message 1 deleted\r\n");
+	assert_false(f->session->idle);
+	buf_clear(&f->out);
+	f->session->class->timeout(f->session);
+	fake_run(f);
+	assert_int_equal(f->session->next, NEXT_CLOSE);
+	assert_int_equal(f->out.n + f->changes, 0);
+	close_host(f);
+}
+
+static void a_maildrop_has_a_limit(void **state)
+{
+	(void)state;
+	for (uint32_t n = LIMIT_POP3_MESSAGES - 1; n <= LIMIT_POP3_MESSAGES + 1; n++) {
+		struct fake_host *f = host(two, 0);
+		f->many = n;
+		fake_open(f);
+		fake_say(f, STR("USER alice\r\nPASS secret\r\n"));
+		assert_int_equal(f->session->authenticated, n <= LIMIT_POP3_MESSAGES);
+		assert_int_equal(f->sessions_closed, n > LIMIT_POP3_MESSAGES);
+		close_host(f);
+	}
+}
+
 TEST_MAIN(test_case(greets_lists_and_signs_off), test_case(knows_its_states),
 	test_case(asks_for_tls), test_case(authenticates), test_case(guessing_is_slow),
 	test_case(bad_words_are_refused), test_case(refused_lines_have_an_end),
 	test_case(large_maildrops), test_case(large_messages), test_case(nothing_goes_without_quit),
-	test_case(failures_are_told), test_case(retention_is_the_accounts))
+	test_case(failures_are_told), test_case(retention_is_the_accounts),
+	test_case(idles_ten_minutes), test_case(a_maildrop_has_a_limit))

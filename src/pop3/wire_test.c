@@ -2,6 +2,8 @@
 #include "base/limits.h"
 #include "pop3/wire.h"
 
+#include <stdlib.h>
+
 #include "base/test.h"
 
 /* Every split in two, and byte by byte. */
@@ -163,5 +165,27 @@ static void cuts_lines(void **state)
 	pop3_lines_done(&l);
 }
 
+/* P1: what is thrown away of a line has an end too. */
+static void discards_so_much(void **state)
+{
+	(void)state;
+	size_t max = LIMIT_POP3_LINE_BYTES + 1 + LIMIT_POP3_DISCARD_BYTES;
+	char *x = xmalloc(max + 1);
+	memset(x, 'x', max + 1);
+	for (size_t n = max - 1; n <= max + 1; n++) {
+		struct pop3_lines l;
+		size_t used;
+		pop3_lines_init(&l);
+		assert_int_equal(pop3_lines_take(&l, str_make(x, n), &used),
+			n <= max ? POP3_LINE_MORE : POP3_LINE_TOO_MUCH);
+		assert_true(l.text.n <= LIMIT_POP3_LINE_BYTES + 1);
+		if (n <= max)
+			assert_int_equal(
+				pop3_lines_take(&l, STR("\r\n"), &used) == POP3_LINE_LONG, n < max);
+		pop3_lines_done(&l);
+	}
+	free(x);
+}
+
 TEST_MAIN(test_case(stuffs_dots), test_case(stuffs_exhaustively), test_case(finds_the_top),
-	test_case(cuts_lines))
+	test_case(cuts_lines), test_case(discards_so_much))
