@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Bytes of a hostile peer to a channel, over a socket pair: the first byte chooses who listens, the
- * rest is sent in pieces of a length that the second byte chooses. Property: the same frames arrive
- * whatever the pieces. */
+/* Bytes of a hostile peer to a channel over the simulated network: the first byte chooses who
+ * listens, the second is the seed by which the network cuts and delays. Property: the same frames
+ * arrive and the same end comes however they were cut. */
 #include "api/schemes.h"
 #include "base/fuzz.h"
 #include "base/mem.h"
 #include "io/channel.h"
-#include "io/descriptor.h"
+#include "io/loop_sim.h"
 
-#include <unistd.h>
+#include <stdlib.h>
 
-enum { TURNS = 400, BYTES = 60000 };
+enum { BYTES = 60000 };
 
 struct seen {
-	struct loop *loop;
 	size_t n, requests;
-	bool closed;
+	const char *reason;
 };
 
 static bool saw_frame(void *arg, uint32_t request, const struct frame *f, int received)
@@ -25,41 +24,44 @@ static bool saw_frame(void *arg, uint32_t request, const struct frame *f, int re
 	buf_init(&text, 1 << 20);
 	frame_print(f, &text);
 	buf_done(&text);
+	FUZZ_CHECK(received < 0); /* none was sent */
 	s->n++;
 	s->requests = s->requests * 31 + request + (size_t)f->type;
-	if (received >= 0)
-		close(received);
 	return true;
-}
-static void saw_room(void *arg)
-{
-	(void)arg;
 }
 static void saw_closed(void *arg, const char *reason)
 {
 	struct seen *s = arg;
-	FUZZ_CHECK(reason != NULL && !s->closed);
-	s->closed = true;
-	s->loop->class->stop(s->loop);
+	FUZZ_CHECK(reason != NULL && s->reason == NULL);
+	s->reason = reason;
+}
+static void peer_ready(void *arg, int events)
+{
+	(void)arg;
+	(void)events;
 }
 
-static struct seen feed(struct str bytes, size_t piece, int us, int them)
+static struct seen feed(struct str bytes, uint64_t seed, int us, int them)
 {
-	struct seen s = { .loop = loop_uv_new() };
+	struct seen s = { 0 };
+	struct loop *l = loop_sim_new(seed);
 	int h[2];
-	FUZZ_CHECK(s.loop->class->pair(s.loop, h) == 0);
-	struct channel *c = channel_new(s.loop, h[1], us, them,
-		&(struct channel_events){ saw_frame, saw_room, saw_closed, &s });
-	/* All fits into the socket; what matters is how the reads cut it, so write, then run. */
-	for (size_t at = 0; at < bytes.n; at += piece) {
-		struct str part = str_sub(bytes, at, piece);
-		if (descriptor_write(h[0], part.p, part.n, -1) < 0)
-			break;
+	loop_sim_set_network(l, &(struct loop_sim_network){ 20, BYTES, seed != 0 });
+	l->class->pair(l, h);
+	struct channel *c = channel_new(
+		l, h[1], us, them, &(struct channel_events){ saw_frame, NULL, saw_closed, &s });
+	struct link *peer = l->class->link_new(
+		l, h[0], &(struct link_events){ .ready = peer_ready });
+	for (size_t at = 0; at < bytes.n;) {
+		ssize_t n = l->class->link_write(peer, bytes.p + at, bytes.n - at, -1);
+		FUZZ_CHECK(n > 0);
+		at += (size_t)n;
 	}
-	close(h[0]);
-	s.loop->class->run(s.loop);
+	l->class->link_shutdown(peer);
+	loop_sim_run_for(l, 60000);
 	channel_free(&c);
-	loop_uv_free(&s.loop);
+	l->class->link_free(&peer);
+	loop_sim_free(&l);
 	return s;
 }
 
@@ -71,13 +73,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 2 || size > BYTES)
 		return 0;
 	const int *pair = pairs[data[0] % ARRAY_LEN(pairs)];
-	size_t piece = (size_t)data[1] + 1;
 	struct str bytes = str_make(data + 2, size - 2);
-	if (bytes.n / piece > TURNS) /* each write is a buffer of its own in the kernel */
-		piece = bytes.n / TURNS + 1;
-	struct seen whole = feed(bytes, BYTES, pair[0], pair[1]);
-	struct seen parts = feed(bytes, piece, pair[0], pair[1]);
-	FUZZ_CHECK(whole.closed && parts.closed);
+	struct seen whole = feed(bytes, 0, pair[0], pair[1]);
+	struct seen parts = feed(bytes, (uint64_t)data[1] + 1, pair[0], pair[1]);
+	FUZZ_CHECK(whole.reason != NULL && parts.reason != NULL);
+	FUZZ_CHECK(strcmp(whole.reason, parts.reason) == 0);
 	FUZZ_CHECK(whole.n == parts.n && whole.requests == parts.requests);
 	return 0;
 }
