@@ -174,8 +174,11 @@ static void write_box(
 	const char *gap = "";
 
 	buf_addf(out, "* %s (", w->lsub ? "LSUB" : "LIST");
-	if (!m->exists)
-		add_flag(out, &gap, w->lsub ? "\\Noselect" : "\\NonExistent");
+	/* RFC 9051 6.3.9: \NonExistent implies \Noselect, which is all that RFC 3501 knows */
+	if (!m->exists && !w->lsub)
+		add_flag(out, &gap, "\\NonExistent");
+	if (!m->exists && !s->rev2)
+		add_flag(out, &gap, "\\Noselect");
 	if (!w->lsub)
 		add_flag(out, &gap,
 			mailboxes_has_children(&w->boxes, m->name) ? "\\HasChildren"
@@ -196,30 +199,45 @@ static void write_box(
 
 static bool is_selected(const struct list_work *w, const struct api_mailbox *m)
 {
-	if ((w->options & SELECT_SUBSCRIBED) && !m->subscribed)
-		return false;
-	if ((w->options & SELECT_SPECIAL_USE) && m->special_use == 0)
-		return false;
-	return m->exists || (w->options & SELECT_SUBSCRIBED);
+	if (w->options & SELECT_SUBSCRIBED)
+		return m->subscribed && ((w->options & SELECT_SPECIAL_USE) == 0 || m->special_use);
+	if (w->options & SELECT_SPECIAL_USE)
+		return m->special_use != 0;
+	/* a parent that was deleted and has children still */
+	return m->exists || mailboxes_has_children(&w->boxes, m->name);
 }
 
-/* RFC 5258 4: with RECURSIVEMATCH a parent that matches stands for selected ones below it that do
- * not. RFC 3501 6.3.9: LSUB with "%" does the same, with \Noselect. */
+/* RFC 5258 4: with RECURSIVEMATCH a name that matches stands for selected ones below it that do
+ * not match. RFC 3501 6.3.9: LSUB does so always, and says \Noselect. */
+static bool stands_for_others(struct list_work *w, const struct api_mailbox *m)
+{
+	if (!w->lsub && (w->options & SELECT_RECURSIVE) == 0)
+		return false;
+	for (size_t i = mailboxes_after(&w->boxes, m->name); i < w->boxes.all.n; i++) {
+		const struct api_mailbox *below = mailboxes_at(&w->boxes, i);
+
+		if (!mailboxes_is_below(below->name, m->name))
+			return false;
+		if (is_selected(w, below) && !matches(w, below->name))
+			return true;
+	}
+	return false;
+}
+
 static void list_one(struct imap *s, struct list_work *w, const struct api_mailbox *m)
 {
-	bool below = (w->options & SELECT_SUBSCRIBED) &&
-		     (w->lsub || (w->options & SELECT_RECURSIVE)) &&
-		     mailboxes_has_subscribed_below(&w->boxes, m->name);
 	struct api_mailbox shown = *m;
+	bool selected, others;
 
 	if (!matches(w, m->name))
 		return;
-	if (is_selected(w, m)) {
-		write_box(s, w, m, below && !w->lsub);
-	} else if (below) {
-		shown.exists = w->lsub ? false : m->exists;
-		write_box(s, w, &shown, !w->lsub);
-	}
+	selected = is_selected(w, m);
+	others = stands_for_others(w, m);
+	if (!selected && !others)
+		return;
+	if (w->lsub) /* \Noselect: it is not subscribed itself */
+		shown.exists = selected;
+	write_box(s, w, &shown, others && !w->lsub);
 }
 
 static void list_step(struct imap *s)
@@ -236,6 +254,12 @@ static void list_step(struct imap *s)
 	imap_finish(s);
 }
 
+static void too_many(struct imap *s)
+{
+	reply_no(s, "LIMIT", "Too many mailboxes");
+	imap_finish(s);
+}
+
 static void take_boxes(struct imap *s, const struct frame *answer)
 {
 	struct list_work *w = s->cmd.work;
@@ -248,15 +272,16 @@ static void take_boxes(struct imap *s, const struct frame *answer)
 	if (!mailboxes_add(&w->boxes, m->mailboxes.items, m->mailboxes.n)) {
 		s->session.host->cancel(s->session.host, &s->session, s->request);
 		s->request = 0;
-		reply_no(s, "LIMIT", "Too many mailboxes");
-		imap_finish(s);
+		too_many(s);
 		return;
 	}
 	if (!m->last)
 		return;
 	s->request = 0;
-	mailboxes_end(&w->boxes);
-	s->step = list_step;
+	if (mailboxes_end(&w->boxes))
+		s->step = list_step;
+	else
+		too_many(s);
 }
 
 static void ask_list(struct imap *s)

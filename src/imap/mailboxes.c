@@ -43,14 +43,13 @@ static int compare(const void *pa, const void *pb)
 	return (unsigned char)a.p[i] < (unsigned char)b.p[i] ? -1 : 1;
 }
 
-void mailboxes_end(struct mailboxes *m)
+static void sort(struct mailboxes *m)
 {
 	if (m->all.n > 1)
 		qsort(m->all.p, m->all.n, sizeof(struct api_mailbox), compare);
 }
 
-/* Where the names after this one begin. */
-static size_t after(const struct mailboxes *m, struct str name)
+size_t mailboxes_after(const struct mailboxes *m, struct str name)
 {
 	const struct api_mailbox key = { .name = name };
 	size_t low = 0, high = m->all.n;
@@ -66,32 +65,61 @@ static size_t after(const struct mailboxes *m, struct str name)
 	return low;
 }
 
-static bool is_below(struct str name, struct str parent)
+/* Among the first n, which are sorted. */
+static bool is_there(struct mailboxes *m, size_t n, struct str name)
+{
+	struct mailboxes sorted = { .all = { .p = m->all.p, .n = n, .size = m->all.size } };
+	size_t i = mailboxes_after(&sorted, name);
+
+	return i > 0 && str_equal(mailboxes_at(m, i - 1)->name, name);
+}
+
+/* The parents of one name that are not there. What is below a parent stands together, so one that
+ * the name before has too was seen to already. */
+static bool add_parents(struct mailboxes *m, size_t n, struct str before, struct str name)
+{
+	for (size_t i = 1; i < name.n; i++) {
+		struct api_mailbox parent = { .name = str_sub(name, 0, i) };
+
+		if (name.p[i] != '/' || mailboxes_is_below(before, parent.name) ||
+			is_there(m, n, parent.name))
+			continue;
+		if (vec_push(&m->all, &parent) == NULL)
+			return false;
+	}
+	return true;
+}
+
+bool mailboxes_end(struct mailboxes *m)
+{
+	size_t n = m->all.n;
+	struct str before = STR_NONE;
+
+	sort(m);
+	for (size_t i = 0; i < n; i++) {
+		struct str name = mailboxes_at(m, i)->name;
+
+		if (!add_parents(m, n, before, name))
+			return false;
+		before = name;
+	}
+	sort(m);
+	return true;
+}
+
+bool mailboxes_is_below(struct str name, struct str parent)
 {
 	return name.n > parent.n && str_starts(name, parent) && name.p[parent.n] == '/';
 }
 
 bool mailboxes_has_children(const struct mailboxes *m, struct str name)
 {
-	for (size_t i = after(m, name); i < m->all.n; i++) {
+	for (size_t i = mailboxes_after(m, name); i < m->all.n; i++) {
 		const struct api_mailbox *box = mailboxes_at(m, i);
 
-		if (!is_below(box->name, name))
+		if (!mailboxes_is_below(box->name, name))
 			return false;
 		if (box->exists)
-			return true;
-	}
-	return false;
-}
-
-bool mailboxes_has_subscribed_below(const struct mailboxes *m, struct str name)
-{
-	for (size_t i = after(m, name); i < m->all.n; i++) {
-		const struct api_mailbox *box = mailboxes_at(m, i);
-
-		if (!is_below(box->name, name))
-			return false;
-		if (box->subscribed)
 			return true;
 	}
 	return false;
