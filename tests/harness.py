@@ -225,6 +225,20 @@ class Culver:
                 found.setdefault(words[2].decode(), int(entry))
         return found
 
+    def roles_left(self):
+        """Roles of this server's binary and jail that outlive their supervisor."""
+        jail = str(self.dir / "empty").encode()
+        left = []
+        for entry in os.listdir("/proc"):
+            if entry.isdigit():
+                try:
+                    with open(f"/proc/{entry}/cmdline", "rb") as f:
+                        if jail in f.read().split(b"\0"):
+                            left.append(int(entry))
+                except OSError:
+                    pass
+        return left
+
     def kill_role(self, role, number=signal.SIGKILL):
         pid = self.roles()[role]
         os.kill(pid, number)
