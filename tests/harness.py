@@ -66,6 +66,7 @@ class Culver:
                  environment=None, quickstart=True):
         self.own_directory = directory is None
         self.dir = pathlib.Path(directory or tempfile.mkdtemp(prefix="culver-test-"))
+        self.dir.mkdir(exist_ok=True)
         self.dir.chmod(0o755)
         self.binary = binary
         self.offset = free_offset()
@@ -162,16 +163,27 @@ class Culver:
             self.process.kill()
             self.process.wait()
             raise AssertionError("culver serve did not stop:\n" + self.log_text()) from None
+        self.forget_process()
+        return status
+
+    def forget_process(self):
+        """After it has ended."""
         for t in self.readers:
             t.join(5)
         self.process.stdout.close()
         self.process.stderr.close()
         self.process = None
-        return status
+        self.ready_line = None
+
+    def kill_all(self):
+        """The supervisor, and with it every role, at once."""
+        self.process.kill()
+        self.process.wait()
+        self.forget_process()
+        wait_for(lambda: not self.roles_left(), 10)
 
     def restart(self):
         self.stop()
-        self.ready_line = None
         return self.start()
 
     def __enter__(self):

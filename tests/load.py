@@ -24,9 +24,9 @@ def message(key, r):
 class Sender(threading.Thread):
     """Sends by SMTP until told to stop; connects again whenever the connection breaks."""
 
-    def __init__(self, c, number, stop):
+    def __init__(self, c, name, number, stop):
         super().__init__(daemon=True)
-        self.c, self.number, self.stop = c, number, stop
+        self.c, self.name, self.number, self.stop = c, name, number, stop
         self.acknowledged, self.unknown, self.tried = [], set(), 0
         self.random = random.Random(number)
 
@@ -51,7 +51,7 @@ class Sender(threading.Thread):
         self.expect(f, b"250")
         while not self.stop.is_set():
             self.tried += 1
-            key = f"m-{self.number}-{self.tried}"
+            key = f"{self.name}-{self.number}-{self.tried}"
             s.sendall(b"MAIL FROM:<ann@example.org>\r\nRCPT TO:<" + BOB.encode() + b">\r\nDATA\r\n")
             for code in (b"250", b"250", b"354"):
                 self.expect(f, code)
@@ -66,9 +66,11 @@ class Sender(threading.Thread):
 
 
 class Load:
-    def __init__(self, c, senders=8):
+    """Several senders at once. name: what its messages' keys begin with."""
+
+    def __init__(self, c, senders=8, name="m"):
         self.stop_event = threading.Event()
-        self.senders = [Sender(c, n, self.stop_event) for n in range(senders)]
+        self.senders = [Sender(c, name, n, self.stop_event) for n in range(senders)]
 
     def __enter__(self):
         for s in self.senders:
@@ -115,12 +117,14 @@ def stored(c):
     return found
 
 
-def check(load, found):
+def check(loads, found):
     """Nothing that was acknowledged is missing or doubled; what is there besides was on its way."""
-    acknowledged = load.acknowledged()
+    loads = loads if isinstance(loads, list) else [loads]
+    acknowledged = {k for load in loads for k in load.acknowledged()}
+    unknown = {k for load in loads for k in load.unknown()}
     lost = acknowledged - set(found)
     doubled = {k for k, n in found.items() if n > 1}
-    strange = set(found) - acknowledged - load.unknown()
+    strange = set(found) - acknowledged - unknown
     assert not lost, f"{len(lost)} of {len(acknowledged)} lost: {sorted(lost)[:5]}"
     assert not doubled, f"doubled: {sorted(doubled)[:5]}"
     assert not strange, f"refused, yet there: {sorted(strange)[:5]}"

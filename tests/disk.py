@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""File systems that can fail: ext4 in a file, on a loop device, and one behind nbdkit whose writes
+fail when told to. All need root; need() skips the test where something is missing."""
+import fcntl
+import os
+import pathlib
+import shutil
+import signal
+import struct
+import subprocess
+import tempfile
+
+import pytest
+
+from harness import wait_for
+
+FS_IOC_SHUTDOWN = 0x8004587D  # _IOR('X', 125, __u32)
+NO_LOG_FLUSH = 2
+
+
+def run(*words, check=True):
+    r = subprocess.run([str(w) for w in words], capture_output=True, text=True, timeout=60, check=False)
+    if check and r.returncode != 0:
+        raise RuntimeError(f"{' '.join(map(str, words))}: {r.stdout}{r.stderr}")
+    return r
+
+
+def need(*programs):
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    for p in programs:
+        if shutil.which(p) is None:
+            pytest.skip(f"{p} is not installed")
+    if run("losetup", "-f", check=False).returncode != 0:
+        pytest.skip("no loop devices here")
+
+
+def try_mount(*words):
+    """Mounting is what containers forbid: then the test is skipped, not failed."""
+    r = run("mount", *words, check=False)
+    if r.returncode != 0:
+        pytest.skip(f"cannot mount: {r.stderr.strip()}")
+
+
+class Ext4:
+    """An ext4 in a file, mounted at .path."""
+
+    def __init__(self, mib=512):
+        self.base = pathlib.Path(tempfile.mkdtemp(prefix="culver-disk-"))
+        self.base.chmod(0o755)
+        self.image, self.path = self.base / "image", self.base / "mnt"
+        self.path.mkdir()
+        with open(self.image, "wb") as f:
+            f.truncate(mib << 20)
+        run("mkfs.ext4", "-q", "-E", "lazy_itable_init=0,lazy_journal_init=0", self.image)
+        self.mounted = False
+        self.mount()
+
+    def mount(self):
+        try_mount("-o", "loop", self.image, self.path)
+        self.mounted = True
+
+    def cut_power(self):
+        """What was not flushed is lost, the journal included; every write fails from here on."""
+        fd = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.ioctl(fd, FS_IOC_SHUTDOWN, struct.pack("I", NO_LOG_FLUSH))
+        finally:
+            os.close(fd)
+
+    def unmount(self):
+        if self.mounted:
+            wait_for(lambda: run("umount", self.path, check=False).returncode == 0, 20, 0.05)
+            self.mounted = False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.unmount()
+        shutil.rmtree(self.base, ignore_errors=True)
+
+
+class FailingDisk:
+    """An ext4 without a journal on a disk whose writes fail while a trigger file is there: write-back
+    fails, fdatasync says EIO once, and then OK."""
+
+    def __init__(self, mib=256):
+        self.base = pathlib.Path(tempfile.mkdtemp(prefix="culver-nbd-"))
+        self.base.chmod(0o755)
+        self.trigger, self.path, self.fuse = (self.base / n for n in ("trigger", "mnt", "fuse"))
+        self.path.mkdir()
+        self.fuse.mkdir()
+        self.server, self.loop, self.mounted = None, None, False
+        try:
+            self.begin(mib)
+        except BaseException:
+            self.close()
+            raise
+
+    def begin(self, mib):
+        self.server = subprocess.Popen(
+            ["nbdfuse", str(self.fuse), "--command", "nbdkit", "-s", "--exit-with-parent",
+             "--filter=error", "memory", f"{mib}M", "error=EIO", "error-pwrite-rate=100%",
+             f"error-pwrite-file={self.trigger}"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        disk = self.fuse / "nbd"
+        wait_for(lambda: disk.exists() or self.server.poll() is not None, 10)
+        if self.server.poll() is not None:
+            pytest.skip(f"nbdfuse: {self.server.stderr.read().strip()}")
+        run("mkfs.ext4", "-q", "-F", "-O", "^has_journal", "-E", "lazy_itable_init=0", disk)
+        self.loop = run("losetup", "-f", "--show", disk).stdout.strip()
+        try_mount(self.loop, self.path)
+        self.mounted = True
+
+    def fail_writes(self, on):
+        if on:
+            self.trigger.touch()
+        else:
+            self.trigger.unlink(missing_ok=True)
+
+    def drop_caches(self):
+        os.sync()
+        with open("/proc/sys/vm/drop_caches", "w", encoding="ascii") as f:
+            f.write("3")
+
+    def close(self):
+        self.fail_writes(False)
+        if self.mounted:
+            wait_for(lambda: run("umount", self.path, check=False).returncode == 0, 20, 0.05)
+        if self.loop:
+            run("losetup", "-d", self.loop, check=False)
+        if self.server:
+            run("fusermount3", "-u", self.fuse, check=False)
+            try:
+                self.server.wait(10)
+            except subprocess.TimeoutExpired:
+                self.server.send_signal(signal.SIGKILL)
+                self.server.wait()
+            self.server.stderr.close()
+        shutil.rmtree(self.base, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
