@@ -151,6 +151,31 @@ static void session_work(struct reading *r, struct job *job)
 		fail(&job->err, ERR_EXPIRED, "the login has ended");
 }
 
+/* Of an account whose mail expires, what is too old goes when a session opens: RFC 2449 6.7. */
+static bool expire(struct job *job)
+{
+	const struct account_row *a = job->account;
+	struct clock_seam *clock = job->store->seams->clock;
+	static const struct api_range all = { 1, UINT32_MAX };
+	if (a->pop3_retention != RETAIN_EXPIRE || a->pop3_expire_days == 0 || job->txn ||
+		job->store->read_only)
+		return false;
+	job->txn = txn_new();
+	struct op *op = txn_add(job->txn, OP_EXPUNGE);
+	op->by = job->by;
+	op->expunge = (struct op_expunge){ .uids = { &all, 1 },
+		.before = clock->wall_ms(clock) - (int64_t)a->pop3_expire_days * 86400000 };
+	job_write(job);
+	return true;
+}
+
+/* Old mail that can't be expunged now is no reason to refuse the session. */
+static void session_always(struct job *job)
+{
+	if (job->txn && job->err.kind != ERR_EXPIRED)
+		job->err = (struct err)ERR_INIT;
+}
+
 static bool session_done(struct job *job)
 {
 	struct store_peer *peer = job->peer;
@@ -158,9 +183,12 @@ static bool session_done(struct job *job)
 	if (job->noted != peer->store->endings) {
 		/* Some account's epoch rose while this one's was being read. */
 		job->noted = peer->store->endings;
+		txn_free(&job->txn);
 		job_read(job);
 		return false;
 	}
+	if (expire(job))
+		return false;
 	struct store_session *s = session_add(peer, &job->by, (uint32_t)job->size);
 	job_answer(job, &(struct frame){ .type = FRAME_SESSION_IS,
 				.session_is = { .session = s->number,
@@ -193,9 +221,10 @@ static int check_ticket(
 
 ASK(ask_session_open)
 {
-	static const struct job_class class = {
-		.name = "session", .work = session_work, .done = session_done
-	};
+	static const struct job_class class = { .name = "session",
+		.work = session_work,
+		.always = session_always,
+		.done = session_done };
 	struct ticket ticket;
 	struct err err = ERR_INIT;
 	(void)session;

@@ -57,6 +57,8 @@ static void check_finds_damage(void **state)
 	static const char *const cases[] = { "DELETE FROM bodies WHERE id=1",
 		"UPDATE mailboxes SET messages=messages+1 WHERE name='INBOX'",
 		"UPDATE mailboxes SET uidnext=1 WHERE name='INBOX'",
+		"UPDATE accounts SET used_bytes=used_bytes+1",
+		"UPDATE accounts SET mailboxes=mailboxes-1",
 		"UPDATE entries SET mailbox=99 WHERE uid=2" };
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -849,6 +849,43 @@ static void subscriptions_outlive_mailboxes(void **state)
 	ledger_done(&l);
 }
 
+/* N - 1, N, N + 1 mailboxes and subscriptions. I25, G11 */
+static void mailboxes_are_limited(void **state)
+{
+	static const struct {
+		enum op_kind kind;
+		int limit, have;
+	} cases[] = { { OP_MAILBOX_CREATE, LIMIT_MAILBOXES, 6 },
+		{ OP_SUBSCRIBE, LIMIT_SUBSCRIPTIONS, 6 } };
+	struct ledger l;
+	struct err err = ERR_INIT;
+	char name[32];
+	(void)state;
+	ledger_init(&l);
+	uint64_t a = make_account(&l, "alice@example.test");
+	for (size_t c = 0; c < ARRAY_LEN(cases); c++) {
+		for (int n = cases[c].have; n < cases[c].limit - 1;) {
+			struct txn *txn = txn_new();
+			for (int k = 0; k < 1000 && n < cases[c].limit - 1; k++, n++) {
+				struct op *op = txn_add(txn, cases[c].kind);
+				op->by.account = a;
+				op->mailbox.name = str_make(
+					name, (size_t)snprintf(name, sizeof(name), "m%d", n));
+				op->mailbox.on = true;
+				assert_true(txn_keep(txn, &op->mailbox.name));
+			}
+			assert_int_equal(ENGINE_UNDER_TEST.run(l.engine, &txn, 1, &err), 0);
+			assert_int_equal(txn->err.kind, ERR_NONE);
+			txn_free(&txn);
+		}
+		assert_int_equal(name_op(&l, a, cases[c].kind, "N", NULL), ERR_NONE);
+		assert_int_equal(name_op(&l, a, cases[c].kind, "N+1", NULL), ERR_LIMIT);
+	}
+	assert_int_equal(name_op(&l, a, OP_MAILBOX_DELETE, "N", NULL), ERR_NONE);
+	assert_int_equal(name_op(&l, a, OP_MAILBOX_CREATE, "N+1", NULL), ERR_NONE);
+	ledger_done(&l);
+}
+
 /* I11: somebody else's mailbox is none. */
 static void others_mailboxes_are_none(void **state)
 {
@@ -1133,7 +1170,8 @@ static void random_changes_agree_with_a_model(void **state)
 		test_case(expunge_takes_the_deleted), test_case(mailboxes_come_and_go),            \
 		test_case(deleted_mailbox_takes_its_entries),                                      \
 		test_case(rename_takes_children_along), test_case(inbox_is_renamed_by_moving),     \
-		test_case(subscriptions_outlive_mailboxes), test_case(others_mailboxes_are_none),  \
-		test_case(identity_stays), test_case(random_changes_agree_with_a_model)
+		test_case(subscriptions_outlive_mailboxes), test_case(mailboxes_are_limited),      \
+		test_case(others_mailboxes_are_none), test_case(identity_stays),                   \
+		test_case(random_changes_agree_with_a_model)
 
 #endif

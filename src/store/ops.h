@@ -96,7 +96,7 @@ struct op_copy {
 };
 
 struct op_expunge {
-	uint64_t mailbox;
+	uint64_t mailbox; /* 0: the account's INBOX */
 	struct api_range_list uids;
 	bool deleted_only;
 	int64_t before; /* only entries with an internal date before it; 0: any */

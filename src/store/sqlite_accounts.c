@@ -82,9 +82,7 @@ static int make_first_mailboxes(struct sqlite_engine *e, uint64_t account, struc
 	for (size_t i = 0; i < ARRAY_LEN(first_mailboxes); i++) {
 		struct str name = first_mailboxes[i].name;
 		if (sqlite_mailbox_make(e, account, name, first_mailboxes[i].use, NULL, err) < 0 ||
-			sql_run(&e->conn,
-				sql_bound(&e->conn, SQL_SUBSCRIBE, "it", (int64_t)account, name),
-				err) < 0)
+			sqlite_subscribe(e, account, name, true, err) < 0)
 			return -1;
 	}
 	return 0;

@@ -485,7 +485,11 @@ static int expunge_each(struct walk *w, struct row *row, struct err *err)
 int sqlite_op_expunge(struct sqlite_engine *e, struct op *op, struct err *err)
 {
 	struct account_state *a = state_by(e, &op->by, err);
-	struct mailbox_state *m = a ? state_owned(e, op->expunge.mailbox, a->id, err) : NULL;
+	if (a == NULL)
+		return -1;
+	struct mailbox_state *m = op->expunge.mailbox
+					  ? state_owned(e, op->expunge.mailbox, a->id, err)
+					  : state_inbox(e, a->id, err);
 	if (m == NULL)
 		return -1;
 	struct walk w = { .e = e,

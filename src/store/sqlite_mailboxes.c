@@ -34,6 +34,12 @@ static int count(
 	return 0;
 }
 
+static int counted(
+	struct sqlite_engine *e, enum sql which, uint64_t account, int64_t by, struct err *err)
+{
+	return sql_run(&e->conn, sql_bound(&e->conn, which, "ii", by, (int64_t)account), err);
+}
+
 static int next_uidvalidity(struct sqlite_engine *e, struct err *err)
 {
 	if (e->uidvalidity == UINT32_MAX)
@@ -54,10 +60,11 @@ int sqlite_mailbox_make(struct sqlite_engine *e, uint64_t account, struct str na
 	if (a == NULL || next_uidvalidity(e, err) < 0)
 		return -1;
 	uint64_t modseq = state_next_modseq(e, a);
-	if (sql_run(&e->conn,
-		    sql_bound(&e->conn, SQL_MAILBOX_INSERT, "itiii", (int64_t)account, name,
-			    (int64_t)e->uidvalidity, (int64_t)use, (int64_t)modseq),
-		    err) < 0)
+	if (counted(e, SQL_MAILBOX_COUNTED, account, 1, err) < 0 ||
+		sql_run(&e->conn,
+			sql_bound(&e->conn, SQL_MAILBOX_INSERT, "itiii", (int64_t)account, name,
+				(int64_t)e->uidvalidity, (int64_t)use, (int64_t)modseq),
+			err) < 0)
 		return -1;
 	if (ret)
 		*ret = (struct mailbox_row){ .account = account,
@@ -138,6 +145,8 @@ int sqlite_mailbox_drop(
 				.account = a->id,
 				.mailbox = mailbox,
 				.modseq = state_next_modseq(e, a) });
+	if (counted(e, SQL_MAILBOX_COUNTED, a->id, -1, err) < 0)
+		return -1;
 	return delete_rows(e, mailbox, err);
 }
 
@@ -252,6 +261,17 @@ int sqlite_op_mailbox_rename(struct sqlite_engine *e, struct op *op, struct err 
 
 /* ---- subscriptions ---- */
 
+int sqlite_subscribe(
+	struct sqlite_engine *e, uint64_t account, struct str name, bool on, struct err *err)
+{
+	enum sql which = on ? SQL_SUBSCRIBE : SQL_UNSUBSCRIBE;
+	if (sql_run(&e->conn, sql_bound(&e->conn, which, "it", (int64_t)account, name), err) < 0)
+		return -1;
+	if (sqlite3_changes(e->conn.db) == 0)
+		return 0; /* it was so before */
+	return counted(e, SQL_SUBSCRIPTION_COUNTED, account, on ? 1 : -1, err);
+}
+
 int sqlite_op_subscribe(struct sqlite_engine *e, struct op *op, struct err *err)
 {
 	struct account_state *a = state_by(e, &op->by, err);
@@ -260,7 +280,5 @@ int sqlite_op_subscribe(struct sqlite_engine *e, struct op *op, struct err *err)
 		return -1;
 	if (op->mailbox.on && n >= LIMIT_SUBSCRIPTIONS)
 		return fail(err, ERR_LIMIT, "too many subscriptions");
-	enum sql which = op->mailbox.on ? SQL_SUBSCRIBE : SQL_UNSUBSCRIBE;
-	return sql_run(
-		&e->conn, sql_bound(&e->conn, which, "it", (int64_t)a->id, op->mailbox.name), err);
+	return sqlite_subscribe(e, a->id, op->mailbox.name, op->mailbox.on, err);
 }

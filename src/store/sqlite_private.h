@@ -55,6 +55,7 @@ enum sql {
 	SQL_MAILBOX_BY_NAME,
 	SQL_MAILBOX_EACH,
 	SQL_MAILBOX_COUNT,
+	SQL_MAILBOX_COUNTED,
 	SQL_MAILBOX_FIRST,
 	SQL_MAILBOX_INSERT,
 	SQL_MAILBOX_STATE_PUT,
@@ -68,6 +69,7 @@ enum sql {
 	SQL_SUBSCRIBE,
 	SQL_UNSUBSCRIBE,
 	SQL_SUBSCRIPTION_COUNT,
+	SQL_SUBSCRIPTION_COUNTED,
 	SQL_SUBSCRIPTIONS_DELETE,
 	SQL_KEYWORDS,
 	SQL_KEYWORD_INSERT,
@@ -81,6 +83,7 @@ enum sql {
 	SQL_TOMBSTONE,
 	SQL_COUNTS,
 	SQL_CHECK_COUNTERS,
+	SQL_CHECK_ACCOUNTS,
 	SQL_CHECK_BODIES,
 	SQL_CHECK_ORPHANS,
 	SQL_STATEMENTS
@@ -234,6 +237,8 @@ int sqlite_op_alias_remove(struct sqlite_engine *, struct op *, struct err *);
 /* A mailbox of the account; ret_id and status in *ret. name is canonical and free. */
 int sqlite_mailbox_make(struct sqlite_engine *, uint64_t account, struct str name, uint16_t use,
 	struct mailbox_row *ret, struct err *err);
+int sqlite_subscribe(
+	struct sqlite_engine *, uint64_t account, struct str name, bool on, struct err *err);
 /* Removes a mailbox with its rows. */
 int sqlite_mailbox_drop(
 	struct sqlite_engine *, struct account_state *a, uint64_t mailbox, struct err *err);

@@ -370,6 +370,19 @@ static int check_counters(struct finder *f, sqlite3_stmt *st)
 	return rc;
 }
 
+/* An account's counters against its mailboxes and subscriptions: pairs of columns. */
+static int check_account(struct finder *f, sqlite3_stmt *st)
+{
+	static const char *const what[] = { "mailboxes", "subscriptions", "messages", "bytes" };
+	int rc = 0;
+	for (int i = 0; rc == 0 && i < (int)ARRAY_LEN(what); i++)
+		if (sql_u64(st, 2 * i + 1) != sql_u64(st, 2 * i + 2))
+			rc = find(f, "account %" PRIu64 ": %s: kept %" PRIu64 ", found %" PRIu64,
+				sql_u64(st, 0), what[i], sql_u64(st, 2 * i + 1),
+				sql_u64(st, 2 * i + 2));
+	return rc;
+}
+
 static int check_body(struct finder *f, sqlite3_stmt *st)
 {
 	return find(f, "mailbox %" PRIu64 " uid %" PRIu64 ": body %" PRIu64 " has no row",
@@ -418,6 +431,8 @@ int sqlite_check(struct reader *r, int (*each)(void *, struct str), void *arg, s
 	int rc = check_pages(c, &f, err);
 	if (rc == 0)
 		rc = check_rows(c, SQL_CHECK_COUNTERS, check_counters, &f, err);
+	if (rc == 0)
+		rc = check_rows(c, SQL_CHECK_ACCOUNTS, check_account, &f, err);
 	if (rc == 0)
 		rc = check_rows(c, SQL_CHECK_BODIES, check_body, &f, err);
 	if (rc == 0)

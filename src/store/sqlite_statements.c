@@ -71,7 +71,9 @@ const char *const sql_text[SQL_STATEMENTS] = {
 		"UNION ALL SELECT 0,s.name,0,0,0,0,0,0,0,0,s.account,1 FROM subscriptions s "
 		"WHERE s.account=?1 AND NOT EXISTS(SELECT 1 FROM mailboxes m "
 		"WHERE m.account=?1 AND m.name=s.name) ORDER BY 2",
-	[SQL_MAILBOX_COUNT] = "SELECT count(*) FROM mailboxes WHERE account=?",
+	/* Counted in the account's row, so that a limit costs no walk. */
+	[SQL_MAILBOX_COUNT] = "SELECT mailboxes FROM accounts WHERE id=?",
+	[SQL_MAILBOX_COUNTED] = "UPDATE accounts SET mailboxes=mailboxes+? WHERE id=?",
 	[SQL_MAILBOX_FIRST] = "SELECT id FROM mailboxes WHERE account=? LIMIT 1",
 	[SQL_MAILBOX_INSERT] = "INSERT INTO mailboxes(account,name,uidvalidity,special_use,modseq) "
 			       "VALUES(?,?,?,?,?)",
@@ -89,7 +91,8 @@ const char *const sql_text[SQL_STATEMENTS] = {
 
 	[SQL_SUBSCRIBE] = "INSERT OR IGNORE INTO subscriptions(account,name) VALUES(?,?)",
 	[SQL_UNSUBSCRIBE] = "DELETE FROM subscriptions WHERE account=? AND name=?",
-	[SQL_SUBSCRIPTION_COUNT] = "SELECT count(*) FROM subscriptions WHERE account=?",
+	[SQL_SUBSCRIPTION_COUNT] = "SELECT subscriptions FROM accounts WHERE id=?",
+	[SQL_SUBSCRIPTION_COUNTED] = "UPDATE accounts SET subscriptions=subscriptions+? WHERE id=?",
 	[SQL_SUBSCRIPTIONS_DELETE] = "DELETE FROM subscriptions WHERE account=?",
 
 	[SQL_KEYWORDS] = "SELECT bit,name FROM keywords WHERE mailbox=? ORDER BY bit",
@@ -124,6 +127,13 @@ const char *const sql_text[SQL_STATEMENTS] = {
 		"coalesce(max(e.uid),0),m.uidnext,"
 		"m.unseen,coalesce(sum(e.flags&1=0),0),m.deleted,coalesce(sum(e.flags&8<>0),0) "
 		"FROM mailboxes m LEFT JOIN entries e ON e.mailbox=m.id GROUP BY m.id",
+	[SQL_CHECK_ACCOUNTS] =
+		"SELECT a.id,a.mailboxes,(SELECT count(*) FROM mailboxes m WHERE m.account=a.id),"
+		"a.subscriptions,(SELECT count(*) FROM subscriptions s WHERE s.account=a.id),"
+		"a.used_messages,(SELECT coalesce(sum(messages),0) FROM mailboxes m "
+		"WHERE m.account=a.id),"
+		"a.used_bytes,(SELECT coalesce(sum(size),0) FROM mailboxes m WHERE m.account=a.id)"
+		" FROM accounts a",
 	[SQL_CHECK_BODIES] = "SELECT e.mailbox,e.uid,e.body FROM entries e LEFT JOIN bodies b "
 			     "ON b.id=e.body WHERE b.id IS NULL LIMIT 1000",
 	[SQL_CHECK_ORPHANS] = "SELECT e.mailbox,min(e.uid),count(*) FROM entries e LEFT JOIN "

@@ -429,6 +429,37 @@ static void addresses_of_ones_own(void **state)
 	world_done(&w);
 }
 
+/* What is older than the account's days goes when a session opens; N days stay, N + 1 do not. */
+static void old_mail_expires(void **state)
+{
+	enum { DAY = 86400000 };
+	struct world w;
+	(void)state;
+	world_init(&w);
+	uint64_t alice = account_of(&w.mx, "alice@example.test");
+	deliver_one(&w.mx, alice, STR("old"));
+	w.f.clock.wall_ms += DAY;
+	deliver_one(&w.mx, alice, STR("new"));
+	ask(&w.admin, (struct frame){ .type = FRAME_ACCOUNT_SET,
+			      .account_set = { .set = ACCOUNT_POP3_RETENTION,
+				      .account = { .address = STR("alice@example.test"),
+					      .pop3_retention = RETAIN_EXPIRE,
+					      .pop3_expire_days = 7 } } });
+	static const struct {
+		int64_t pass;
+		uint32_t left;
+	} cases[] = { { 6 * (int64_t)DAY, 2 }, { 1, 1 }, { DAY, 0 } };
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		w.f.clock.wall_ms += cases[i].pass;
+		uint32_t session = open_session(&w.user, alice);
+		const struct frame *r = ask(
+			&w.user, (struct frame){ .type = FRAME_MAILBOX_STATUS,
+					 .mailbox_status = { session, STR("INBOX") } });
+		assert_int_equal(r->mailboxes.mailboxes.items[0].messages, cases[i].left);
+	}
+	world_done(&w);
+}
+
 /* ---- who may ask what ---- */
 
 static void classes_have_their_rights(void **state)
@@ -980,10 +1011,11 @@ TEST_MAIN(test_case(message_walks_the_road), test_case(message_survives_restart)
 	test_case(append_keeps_flags_and_date), test_case(tickets_are_checked),
 	test_case(password_ends_sessions), test_case(opening_races_with_the_password),
 	test_case(maildrop_has_one_session), test_case(addresses_of_ones_own),
-	test_case(classes_have_their_rights), test_case(others_sessions_are_none),
-	test_case(others_mailboxes_are_none), test_case(watchers_hear_once_and_ask),
-	test_case(change_log_is_bounded), test_case(changes_answer_in_series),
-	test_case(ranges_are_limited), test_case(slow_peer_is_waited_for),
-	test_case(peers_go_at_any_time), test_case(two_stores_exclude_each_other),
-	test_case(check_finds_damaged_bodies), test_case(distrust_copies_and_serves),
-	test_case(lost_digests_are_made_again), test_case(digests_come_in_pieces))
+	test_case(old_mail_expires), test_case(classes_have_their_rights),
+	test_case(others_sessions_are_none), test_case(others_mailboxes_are_none),
+	test_case(watchers_hear_once_and_ask), test_case(change_log_is_bounded),
+	test_case(changes_answer_in_series), test_case(ranges_are_limited),
+	test_case(slow_peer_is_waited_for), test_case(peers_go_at_any_time),
+	test_case(two_stores_exclude_each_other), test_case(check_finds_damaged_bodies),
+	test_case(distrust_copies_and_serves), test_case(lost_digests_are_made_again),
+	test_case(digests_come_in_pieces))
