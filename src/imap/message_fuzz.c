@@ -82,6 +82,7 @@ static bool find(const struct digest *d, struct str message, size_t step)
 	FUZZ_CHECK(view_apply(v, &e, 1, NULL, 0, NULL));
 	view_apply_end(v);
 	view_tell_all(v);
+	FUZZ_CHECK(search_begin(&search, v, NULL, NULL) == 0);
 	struct search_bytes *b = search_bytes_new(&search, v, 1, d, 0);
 	uint64_t offset;
 	uint32_t length;
@@ -90,6 +91,7 @@ static bool find(const struct digest *d, struct str message, size_t step)
 			b, str_sub(message, (size_t)offset, length < step ? length : step));
 	bool yes = search_bytes_answer(b);
 	search_bytes_free(&b);
+	search_end(&search);
 	view_free(&v);
 	return yes;
 }

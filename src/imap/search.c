@@ -11,6 +11,8 @@
 #include "mail/digest.h"
 #include "mail/encoded.h"
 
+#include <stdlib.h>
+
 /* ---- before the first message ---- */
 
 /* Numbers beyond the mailbox match nothing here; elsewhere they are BAD (view_resolve). */
@@ -28,6 +30,7 @@ static bool resolve_sequence(struct search_key *key, uint32_t exists)
 int search_begin(
 	struct search *search, const struct view *v, const struct seqset *saved, struct err *err)
 {
+	search->scratch = xcalloc(search->n, 2);
 	for (size_t i = 0; i < search->n; i++) {
 		struct search_key *key = &search->keys[i];
 		bool ok = true;
@@ -50,11 +53,13 @@ void search_end(struct search *search)
 {
 	for (size_t i = 0; i < search->n; i++)
 		vec_done(&search->keys[i].ranges);
+	free(search->scratch);
+	search->scratch = NULL;
 }
 
 /* ---- logic ---- */
 
-static enum truth and_of(const enum truth *t, size_t n)
+static enum truth and_of(const uint8_t *t, size_t n)
 {
 	enum truth all = TRUTH_YES;
 	for (size_t i = 0; i < n; i++) {
@@ -66,28 +71,28 @@ static enum truth and_of(const enum truth *t, size_t n)
 	return all;
 }
 
-static enum truth not_of(enum truth t)
+static uint8_t not_of(uint8_t t)
 {
 	return t == TRUTH_OPEN ? TRUTH_OPEN : t == TRUTH_YES ? TRUTH_NO : TRUTH_YES;
 }
 
-enum truth search_truth(const struct search *search, const enum truth *leaves)
+enum truth search_truth(const struct search *search, const uint8_t *leaves)
 {
-	enum truth stack[LIMIT_IMAP_SEARCH_KEYS];
+	uint8_t *stack = search->scratch + search->n;
 	size_t n = 0;
 	for (size_t i = 0; i < search->n; i++) {
 		const struct search_key *key = &search->keys[i];
 		switch ((int)key->op) {
 		case SEARCH_AND:
 			n -= key->count;
-			stack[n] = and_of(stack + n, key->count);
+			stack[n] = (uint8_t)and_of(stack + n, key->count);
 			n++;
 			break;
 		case SEARCH_OR: /* not (not a and not b) */
 			n -= 2;
 			stack[n] = not_of(stack[n]);
 			stack[n + 1] = not_of(stack[n + 1]);
-			stack[n] = not_of(and_of(stack + n, 2));
+			stack[n] = not_of((uint8_t)and_of(stack + n, 2));
 			n++;
 			break;
 		case SEARCH_NOT:
@@ -97,7 +102,7 @@ enum truth search_truth(const struct search *search, const enum truth *leaves)
 			stack[n++] = leaves[i];
 		}
 	}
-	return n == 1 ? stack[0] : TRUTH_NO;
+	return n == 1 ? (enum truth)stack[0] : TRUTH_NO;
 }
 
 /* ---- from the entry ---- */
@@ -153,17 +158,18 @@ static enum truth from_entry(
 }
 
 void search_ask_entry(
-	const struct search *search, const struct view *v, uint32_t sequence, enum truth *leaves)
+	const struct search *search, const struct view *v, uint32_t sequence, uint8_t *leaves)
 {
 	const struct api_entry *e = view_entry(v, sequence);
 	for (size_t i = 0; i < search->n; i++)
-		leaves[i] = e == NULL ? TRUTH_NO : from_entry(&search->keys[i], e, sequence);
+		leaves[i] = e == NULL ? TRUTH_NO
+				      : (uint8_t)from_entry(&search->keys[i], e, sequence);
 }
 
 enum search_answer search_entry(
 	const struct search *search, const struct view *v, uint32_t sequence)
 {
-	enum truth leaves[LIMIT_IMAP_SEARCH_KEYS];
+	uint8_t *leaves = search->scratch;
 	if (view_entry(v, sequence) == NULL)
 		return SEARCH_NO;
 	search_ask_entry(search, v, sequence, leaves);
@@ -230,7 +236,7 @@ static int64_t sent_day(const struct digest_envelope *e, const struct api_entry 
 }
 
 void search_ask_digest(const struct search *search, const struct api_entry *entry,
-	const struct digest *d, enum truth *leaves)
+	const struct digest *d, uint8_t *leaves)
 {
 	int64_t day = INT64_MIN;
 	for (size_t i = 0; i < search->n; i++) {
@@ -241,20 +247,20 @@ void search_ask_digest(const struct search *search, const struct api_entry *entr
 		if (sent && day == INT64_MIN)
 			day = sent_day(&d->envelope, entry);
 		if (key->op == SEARCH_SENT_BEFORE)
-			leaves[i] = truth(day < key->day);
+			leaves[i] = (uint8_t)truth(day < key->day);
 		else if (key->op == SEARCH_SENT_ON)
-			leaves[i] = truth(day == key->day);
+			leaves[i] = (uint8_t)truth(day == key->day);
 		else if (key->op == SEARCH_SENT_SINCE)
-			leaves[i] = truth(day >= key->day);
+			leaves[i] = (uint8_t)truth(day >= key->day);
 		else if (key->op == SEARCH_HEADER)
-			leaves[i] = field_truth(key, &d->envelope);
+			leaves[i] = (uint8_t)field_truth(key, &d->envelope);
 	}
 }
 
 enum search_answer search_digest(const struct search *search, const struct view *v,
 	uint32_t sequence, const struct digest *d)
 {
-	enum truth leaves[LIMIT_IMAP_SEARCH_KEYS];
+	uint8_t *leaves = search->scratch;
 	const struct api_entry *e = view_entry(v, sequence);
 	if (e == NULL)
 		return SEARCH_NO;

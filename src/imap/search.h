@@ -85,6 +85,7 @@ struct search {
 	bool extended;    /* RETURN was given, be it "()" (which means ALL) */
 	bool uses_modseq; /* MODSEQ occurs: results carry the highest (RFC 7162 3.1.5) */
 	bool uses_saved;  /* "$" occurs */
+	uint8_t *scratch; /* room for the answers of one message; by search_begin */
 };
 
 /* Takes what follows "SEARCH": [SP "RETURN" …] SP [CHARSET …] keys, to the end. Without

@@ -30,7 +30,7 @@ struct search_bytes {
 	const struct search *search;
 	const struct digest *digest;
 	uint64_t prefix;
-	enum truth *leaves;
+	uint8_t *leaves; /* enum truth */
 	bool finished;
 	size_t longest; /* needle of BODY and TEXT */
 	/* the range being read */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* SEARCH's text to its program. RFC 9051 9: search, search-program, search-key; RFC 7162 7 for
- * MODSEQ. What is open (parentheses, NOT, OR) stands on an explicit stack of bounded depth, so that
- * no input recurses (hostile-input I5). */
+/* SEARCH's text to its program. RFC 9051 9: search, search-program, search-key; RFC 4466 2.6.1
+ * for RETURN, RFC 7162 7 for MODSEQ. What is open (parentheses, NOT, OR) stands on an explicit
+ * stack of bounded depth, so that no input recurses (hostile-input I5). */
 #include "imap/search.h"
 
 #include "api/schemes.h"

@@ -5,16 +5,17 @@
 
 #include "imap/search.h"
 
+/* Answers stand in bytes, one a key: a search of a million messages fills as many of them. */
 enum truth { TRUTH_OPEN, TRUTH_NO, TRUTH_YES };
 
 /* The program's answer from those of its leaves, which stand at their keys' places. */
-enum truth search_truth(const struct search *search, const enum truth *leaves);
+enum truth search_truth(const struct search *search, const uint8_t *leaves);
 /* Fills the leaves: what the entry answers, and TRUTH_OPEN. */
 void search_ask_entry(
-	const struct search *search, const struct view *v, uint32_t sequence, enum truth *leaves);
+	const struct search *search, const struct view *v, uint32_t sequence, uint8_t *leaves);
 /* Answers open leaves from the digest. */
 void search_ask_digest(const struct search *search, const struct api_entry *entry,
-	const struct digest *d, enum truth *leaves);
+	const struct digest *d, uint8_t *leaves);
 /* Whether a field's value, unfolded, decoded and folded, holds the needle. */
 bool search_value_has(struct str value, struct str folded_needle);
 

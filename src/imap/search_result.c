@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What a search found, and how it is said. RFC 9051 7.3.4 (ESEARCH), RFC 3501 7.2.5 (SEARCH),
- * RFC 7162 3.1.5, 3.1.10 (MODSEQ). */
+/* What a search found, and how it is said. RFC 9051 7.3.4 and RFC 4731 3 (ESEARCH), RFC 3501 7.2.5
+ * (SEARCH), RFC 7162 3.1.5, 3.1.10 (MODSEQ). */
 #include "imap/search.h"
 
 #include "base/limits.h"
