@@ -39,7 +39,7 @@ struct str throttle_client(struct str a)
 bool throttle_is_loopback(struct str a)
 {
 	return str_starts(a, STR("127.")) || str_equal(a, STR("::1")) ||
-		str_starts_nocase(a, STR("::ffff:127."));
+	       str_starts_nocase(a, STR("::ffff:127."));
 }
 
 static void unlink_bucket(struct throttle *t, struct bucket *b)

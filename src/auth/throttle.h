@@ -2,8 +2,8 @@
 /*
  * Who may try a password now. Counts failures by client address (an IPv6 one by its /64), never by
  * account, so that nobody can lock another out. After LIMIT_GATE_FAILURES failures an address must
- * wait; one is forgiven every LIMIT_GATE_REFILL_MS. An address that has succeeded is remembered, and
- * gets the hash workers that are kept for such. Addresses of this machine are not held up.
+ * wait; one is forgiven every LIMIT_GATE_REFILL_MS. An address that has succeeded is remembered,
+ * and gets the hash workers that are kept for such. Addresses of this machine are not held up.
  *
  * uses: base; used by: process/gate
  */

@@ -36,7 +36,7 @@ static void a_network_of_ipv6_is_one(void **state)
 	for (int i = 0; i < LIMIT_GATE_FAILURES; i++)
 		throttle_failed(t, STR("2001:db8:1:2:3:4:5:6"), 0);
 	assert_false(throttle_may_try(t, STR("2001:db8:1:2::9"), 0) &&
-		throttle_may_try(t, STR("2001:db8:1:2:9:9:9:9"), 0));
+		     throttle_may_try(t, STR("2001:db8:1:2:9:9:9:9"), 0));
 	assert_true(throttle_may_try(t, STR("2001:db8:1:3:3:4:5:6"), 0));
 	throttle_free(&t);
 }

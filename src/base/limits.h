@@ -68,8 +68,9 @@
 #define LIMIT_SEGMENT_BYTES      (256 * 1024 * 1024) /* sealed at the first record end behind it */
 #define LIMIT_SEGMENT_FILES      64                  /* descriptors that readers keep open */
 #define LIMIT_SEGMENT_BATCH      (4 * 1024 * 1024)   /* appended bytes in memory before a write */
-#define LIMIT_DISK_RESERVE_BYTES (64 * 1024 * 1024)  /* no appends below: deletion needs room; Q3  \
-						      */
+#define LIMIT_DISK_RESERVE_BYTES                                                                   \
+	(64 * 1024 * 1024) /* no appends below: deletion needs room; Q3                            \
+			    */
 
 /* ---- IMAP: sets, names, attributes, searches ---- */
 #define LIMIT_IMAP_SEQ_RANGES       65536   /* ranges of a sequence set; hostile-input I7 */
@@ -118,8 +119,9 @@
 #define LIMIT_FROM_BYTES          (16 * 1024) /* the From field of a submitted message */
 #define LIMIT_FROM_ADDRESSES      20
 /* ---- imap: one command ---- */
-#define LIMIT_IMAP_STRANGER_TEXT_BYTES 8192 /* before login, literals included; hostile-input I1   \
-					     */
+#define LIMIT_IMAP_STRANGER_TEXT_BYTES                                                             \
+	8192 /* before login, literals included; hostile-input I1                                  \
+	      */
 #define LIMIT_IMAP_STRANGER_LITERAL_BYTES 4096 /* all literals before login; RFC 7888 5 */
 #define LIMIT_IMAP_STRANGER_LITERALS      8
 #define LIMIT_IMAP_STRANGER_SKIP_BYTES    65536         /* read without being kept; I2 */

@@ -21,32 +21,27 @@ static const struct {
 	const char *name;
 	unsigned when;
 } capabilities[] = {
-	{ "IMAP4rev1", ALWAYS },
-	{ "IMAP4rev2", ALWAYS },
-	{ "STARTTLS", NO_TLS_YET },
-	{ "LOGINDISABLED", NO_PASSWORDS },
-	{ "AUTH=PLAIN", MAY_LOGIN },
-	{ "AUTH=LOGIN", MAY_LOGIN },
-	{ "SASL-IR", BEFORE },
-	{ "LITERAL-", BEFORE },
-	{ "LITERAL+", AFTER },
-	{ "ID", ALWAYS },
-	{ "ENABLE", ALWAYS },
-	{ "IDLE", AFTER },
-	{ "UIDPLUS", AFTER },
-	{ "MOVE", AFTER },
-	{ "NAMESPACE", AFTER },
-	{ "SPECIAL-USE", AFTER },
-	{ "CREATE-SPECIAL-USE", AFTER },
-	{ "UNSELECT", AFTER },
-	{ "CHILDREN", AFTER },
-	{ "LIST-EXTENDED", AFTER },
-	{ "LIST-STATUS", AFTER },
-	{ "STATUS=SIZE", AFTER },
-	{ "ESEARCH", AFTER },
-	{ "SEARCHRES", AFTER },
-	{ "BINARY", AFTER },
-	{ "CONDSTORE", AFTER },
+	{ "IMAP4rev1", ALWAYS }, { "IMAP4rev2", ALWAYS }, { "STARTTLS", NO_TLS_YET }, /* RFC 2595 */
+	{ "LOGINDISABLED", NO_PASSWORDS }, { "AUTH=PLAIN", MAY_LOGIN },               /* RFC 4616 */
+	{ "AUTH=LOGIN", MAY_LOGIN }, { "SASL-IR", BEFORE },                           /* RFC 4959 */
+	{ "LITERAL-", BEFORE },                                                       /* RFC 7888 */
+	{ "LITERAL+", AFTER },                                                        /* RFC 7888 */
+	{ "ID", ALWAYS },                                                             /* RFC 2971 */
+	{ "ENABLE", ALWAYS },                                                         /* RFC 5161 */
+	{ "IDLE", AFTER },                                                            /* RFC 2177 */
+	{ "UIDPLUS", AFTER },                                                         /* RFC 4315 */
+	{ "MOVE", AFTER },                                                            /* RFC 6851 */
+	{ "NAMESPACE", AFTER },                                                       /* RFC 2342 */
+	{ "SPECIAL-USE", AFTER },                                                     /* RFC 6154 */
+	{ "CREATE-SPECIAL-USE", AFTER }, { "UNSELECT", AFTER },                       /* RFC 3691 */
+	{ "CHILDREN", AFTER },                                                        /* RFC 3348 */
+	{ "LIST-EXTENDED", AFTER },                                                   /* RFC 5258 */
+	{ "LIST-STATUS", AFTER },                                                     /* RFC 5819 */
+	{ "STATUS=SIZE", AFTER },                                                     /* RFC 8438 */
+	{ "ESEARCH", AFTER },                                                         /* RFC 4731 */
+	{ "SEARCHRES", AFTER },                                                       /* RFC 5182 */
+	{ "BINARY", AFTER },                                                          /* RFC 3516 */
+	{ "CONDSTORE", AFTER },                                                       /* RFC 7162 */
 };
 
 bool imap_may_login(const struct imap *s)
