@@ -40,21 +40,25 @@ static void refuse_writes(struct opening *o, const struct err *reason)
 
 /* ---- copying the tail (a failed flush) ---- */
 
-/* Reads n bytes (whole blocks) past the page cache. A block that the disk does not give becomes
- * zeros: its checksums will miss it. */
-static ssize_t read_blocks(struct files_seam *files, int file, uint8_t *p, size_t n, uint64_t at)
+/* Reads up to n bytes (whole blocks, but at the end of the file) as O_DIRECT wants it: always whole
+ * blocks at a time. */
+static ssize_t read_blocks(
+	struct files_seam *files, int file, uint8_t *p, size_t n, uint64_t at, uint64_t size)
 {
-	ssize_t got = segment_pread(files, file, p, n, at);
-	if (got >= 0)
-		return got;
-	int64_t size = files->size(files, file);
-	if (size < 0)
-		return (ssize_t)size;
-	size_t done = 0;
-	for (; done < n && at + done < (uint64_t)size; done += SEGMENT_BLOCK)
-		if (segment_pread(files, file, p + done, SEGMENT_BLOCK, at + done) < 0)
-			memset(p + done, 0, SEGMENT_BLOCK);
-	return (ssize_t)done;
+	uint64_t left = at < size ? size - at : 0;
+	size_t want = left < n ? (size_t)left : n, done = 0;
+	while (done < want) {
+		size_t ask = (size_t)segment_block_up(want - done);
+		ssize_t got = files->pread(files, file, p + done, ask, (off_t)(at + done));
+		if (got == -EINTR)
+			continue;
+		if (got < 0)
+			return got;
+		if (got == 0 || done + (size_t)got >= want)
+			return got == 0 ? -EIO : (ssize_t)want; /* 0: shorter than it says */
+		done += (size_t)got & ~(size_t)(SEGMENT_BLOCK - 1);
+	}
+	return (ssize_t)want;
 }
 
 /* Opens the segment so that reads come from the disk itself: O_DIRECT where the file system has it,
@@ -72,19 +76,20 @@ static int open_past_cache(struct files_seam *files, const char *name)
 	return direct;
 }
 
+/* All or nothing: what the disk does not give back is not made up. */
 static int copy_file(struct files_seam *files, int from, int to, struct err *err)
 {
 	enum { COPY_BYTES = 1024 * 1024 };
 	void *p;
 	if (posix_memalign(&p, SEGMENT_BLOCK, COPY_BYTES) != 0)
 		abort(); /* out of memory */
-	ssize_t got;
+	int64_t size = files->size(files, from);
+	ssize_t got = size < 0 ? (ssize_t)size : 1;
 	int result = 0;
-	for (uint64_t at = 0; result == 0; at += (uint64_t)got) {
-		got = read_blocks(files, from, p, COPY_BYTES, at);
-		if (got <= 0)
-			break;
-		result = files_pwrite_all(files, to, p, (size_t)got, (off_t)at);
+	for (uint64_t at = 0; got > 0 && result == 0; at += (uint64_t)got) {
+		got = read_blocks(files, from, p, COPY_BYTES, at, (uint64_t)size);
+		if (got > 0)
+			result = files_pwrite_all(files, to, p, (size_t)got, (off_t)at);
 	}
 	free(p);
 	if (got < 0)
