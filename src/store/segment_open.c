@@ -21,7 +21,6 @@
 struct opening {
 	struct segments *s;
 	struct segments_report *report;
-	struct segment_reader *reader;
 	uint32_t number; /* of the last segment */
 	int file;        /* open for writing, unless read-only */
 	uint64_t size;
@@ -189,24 +188,33 @@ static void resume(struct opening *o, uint64_t end)
 	o->file = -1;
 }
 
-/* Scans the tail: from what the ledger names on; all of it after a failed flush. */
-static int scan_tail(struct opening *o, struct err *err)
+/* Scans [from, limit); *ret_end: behind the last whole record. */
+static int scan_part(
+	struct opening *o, uint64_t from, uint64_t limit, uint64_t *ret_end, struct err *err)
 {
-	bool all = o->s->options.distrust || o->committed == 0;
 	struct segment_scan scan = { .number = o->number,
-		.from = all ? SEGMENT_HEADER_BYTES : o->committed,
-		.limit = o->size,
+		.from = from,
+		.limit = limit,
 		.record = on_record,
 		.garbage = on_garbage,
 		.arg = o };
-	o->reader = segment_reader_new(o->s);
-	o->reader->fixed_file = o->file;
-	o->reader->fixed_limit = o->size;
-	int result = segment_scan(o->reader, &scan, err);
-	segment_reader_free(&o->reader);
-	if (result < 0)
+	struct segment_reader *r = segment_reader_new(o->s);
+	r->fixed_file = o->file;
+	r->fixed_limit = o->size;
+	int result = segment_scan(r, &scan, err);
+	segment_reader_free(&r);
+	*ret_end = scan.end;
+	return result;
+}
+
+/* Scans the tail from what the ledger names on; after a failed flush also what it names. */
+static int scan_tail(struct opening *o, struct err *err)
+{
+	uint64_t from = o->committed ? o->committed : SEGMENT_HEADER_BYTES, end;
+	if (o->s->options.distrust && scan_part(o, SEGMENT_HEADER_BYTES, from, &end, err) < 0)
 		return -1;
-	uint64_t end = scan.end > o->committed ? scan.end : o->committed;
+	if (scan_part(o, from, o->size, &end, err) < 0)
+		return -1;
 	if (o->s->read_only)
 		return 0;
 	/* A copied segment is sealed: the file is fresh, its blob ids are not. */

@@ -466,15 +466,73 @@ static void *read_along(void *arg)
 	return (void *)wrong;
 }
 
+/* A directory of the system's own files. */
+struct place {
+	char directory[64];
+	struct files_seam *files;
+};
+
+static struct place place_new(void)
+{
+	struct place p = { "/tmp/culver-segments-XXXXXX", NULL };
+	struct err err = ERR_INIT;
+	assert_non_null(mkdtemp(p.directory));
+	p.files = files_os_new(p.directory, &err);
+	assert_non_null(p.files);
+	return p;
+}
+
+static void place_done(struct place *p, uint32_t segments)
+{
+	for (uint32_t number = 1; number <= segments; number++) {
+		char name[SEGMENT_NAME_BYTES];
+		segment_name(name, number, "");
+		assert_int_equal(p->files->unlink(p->files, name), 0);
+	}
+	files_os_free(&p->files);
+	char blobs[80];
+	snprintf(blobs, sizeof(blobs), "%s/blobs", p->directory);
+	assert_int_equal(rmdir(blobs), 0);
+	assert_int_equal(rmdir(p->directory), 0);
+}
+
+/* The copy past the page cache, by O_DIRECT where /tmp has it; of a file that ends in a block, and
+ * of one that was cut. */
+static void distrust_on_the_systems_files(void **state)
+{
+	(void)state;
+	struct place p = place_new();
+	struct world w = { .sim = files_sim_new(1) };
+	w.options = test_options(p.files);
+	w.spooler = spooler_new(p.files);
+	struct message m = { 1, 3000000 };
+	struct blob_ref ref;
+	uint32_t at;
+	for (int opened = 0; opened < 4; opened++) {
+		world_open(&w);
+		assert_int_equal(w.report.copied, opened > 0);
+		assert_int_equal(w.report.damaged_records, 0);
+		assert_int_equal(w.report.cut_bytes, 0);
+		if (opened == 0)
+			ref = put(&w, 1, m.length, &at);
+		flush_all(&w);
+		assert_true(message_is_there(w.r, &m, &ref, at));
+		w.options.distrust = true;
+		w.options.committed = (struct segment_end){ ref.segment, ref.offset + ref.length };
+		world_close(&w);
+	}
+	spooler_free(&w.spooler);
+	files_sim_free(&w.sim);
+	place_done(&p, 1);
+}
+
 static void threads_read_along(void **state)
 {
 	(void)state;
-	char directory[] = "/tmp/culver-segments-XXXXXX";
-	assert_non_null(mkdtemp(directory));
+	struct place place = place_new();
 	struct err err = ERR_INIT;
-	struct files_seam *files = files_os_new(directory, &err);
-	struct spooler *spooler = spooler_new(files);
-	struct segments_options options = test_options(files);
+	struct spooler *spooler = spooler_new(place.files);
+	struct segments_options options = test_options(place.files);
 	options.segment_bytes = 300000;
 	struct segments_report report;
 	static struct reading x = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -503,18 +561,9 @@ static void threads_read_along(void **state)
 	}
 	segments_forget(x.s);
 	struct segments_totals totals = segments_totals(x.s);
-	for (uint32_t number = 1; number <= totals.segments; number++) {
-		char name[SEGMENT_NAME_BYTES];
-		segment_name(name, number, "");
-		assert_int_equal(files->unlink(files, name), 0);
-	}
 	segments_close(&x.s);
 	spooler_free(&spooler);
-	files_os_free(&files);
-	char blobs[64];
-	snprintf(blobs, sizeof(blobs), "%s/blobs", directory);
-	rmdir(blobs);
-	rmdir(directory);
+	place_done(&place, totals.segments);
 }
 
 TEST_MAIN(test_case(every_length_is_read_back), test_case(batch_limit_is_exact),
@@ -523,4 +572,4 @@ TEST_MAIN(test_case(every_length_is_read_back), test_case(batch_limit_is_exact),
 	test_case(every_damaged_byte_is_noticed),
 	test_case(lost_and_misdirected_writes_are_noticed), test_case(wrong_refs_are_refused),
 	test_case(the_walk_tells_recipients), test_case(foreign_segments_are_refused),
-	test_case(threads_read_along))
+	test_case(distrust_on_the_systems_files), test_case(threads_read_along))
