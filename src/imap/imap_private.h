@@ -112,6 +112,8 @@ struct imap {
 	char ticket[256];
 	size_t ticket_bytes;
 	int64_t born_ms;
+	int64_t limit_ms; /* the session's own deadline */
+	int64_t retry_ms; /* when IDLE tries again to reach the store; 0: not */
 	uint64_t commands, bytes_in, appended, fetched;
 };
 
@@ -142,6 +144,9 @@ bool imap_has_room(const struct imap *s);
 int64_t imap_now(const struct imap *s);
 /* deadline_ms for what the session is at. */
 void imap_set_deadline(struct imap *s);
+
+/* The store is away and a client in IDLE waits for news: tries to open it anew before long. */
+void imap_retry_later(struct imap *s);
 
 /* ---- session.c: commands ---- */
 

@@ -222,7 +222,9 @@ static void reopen_fails(struct imap *s, const struct frame *frame)
 		imap_bye(s, "[UNAVAILABLE] The session has ended, please log in again");
 	} else if (kind == ERR_NOT_FOUND) {
 		imap_bye(s, "[UNAVAILABLE] The selected mailbox was deleted");
-	} else if (after != NULL && s->cmd.news == NULL) {
+	} else if (s->cmd.news != NULL) {
+		imap_retry_later(s);
+	} else if (after != NULL) {
 		reply_no(s, "UNAVAILABLE", "The mail store is away, please try again");
 		imap_finish_now(s);
 	}

@@ -804,8 +804,18 @@ static void test_store_lost(void **state)
 					"C: g FETCH 1 UID\n"
 					"S: * 1 FETCH (UID 1)\n"
 					"S: g OK ~\n"
+					"C: g2 IDLE\n"
+					"S: + idling\n"
+					"X: away\n"
+					"X: replace\n"
+					"X: wait 500\n"
+					"X: wait 500\n"
+					"X: back\n"
+					"X: wait 500\n" MAIL2 "S: * 4 EXISTS\n"
+					"C: DONE\n"
+					"S: g2 OK ~\n"
 					"X: horizon\n" MAIL2 "C: h NOOP\n"
-					"S: * 4 EXISTS\n"
+					"S: * 5 EXISTS\n"
 					"S: h OK ~\n");
 }
 

@@ -87,10 +87,18 @@ void imap_set_deadline(struct imap *s)
 
 	if (s->cmd.timer != NULL)
 		return;
-	s->session.deadline_ms = s->state == NOT_AUTHENTICATED
-					 ? s->born_ms + LIMIT_IMAP_STRANGER_MS
-					 : imap_now(s) + (within ? LIMIT_IMAP_COMMAND_MS
-								 : LIMIT_IMAP_IDLE_MS);
+	s->limit_ms = s->state == NOT_AUTHENTICATED
+			      ? s->born_ms + LIMIT_IMAP_STRANGER_MS
+			      : imap_now(s) + (within ? LIMIT_IMAP_COMMAND_MS : LIMIT_IMAP_IDLE_MS);
+	s->session.deadline_ms = s->retry_ms != 0 && s->retry_ms < s->limit_ms ? s->retry_ms
+									       : s->limit_ms;
+}
+
+void imap_retry_later(struct imap *s)
+{
+	s->retry_ms = imap_now(s) + LIMIT_IMAP_RETRY_MS;
+	if (s->retry_ms < s->limit_ms)
+		s->session.deadline_ms = s->retry_ms;
 }
 
 /* ---- turns ---- */
@@ -175,6 +183,15 @@ static void resume(struct session *session)
 	imap_run(s);
 }
 
+/* Unless a command is at work, which will do it at its end. */
+static void reopen(struct imap *s)
+{
+	bool at_rest = s->request == 0 && s->step == NULL;
+
+	if (s->lost && at_rest && (!s->cmd.running || s->cmd.news != NULL))
+		selected_reopen(s, s->cmd.news);
+}
+
 static void timeout(struct session *session)
 {
 	struct imap *s = imap_of(session);
@@ -184,6 +201,10 @@ static void timeout(struct session *session)
 		s->cmd.timer = NULL;
 		imap_set_deadline(s);
 		timer(s);
+	} else if (s->retry_ms != 0 && imap_now(s) < s->limit_ms) {
+		s->retry_ms = 0;
+		session->deadline_ms = s->limit_ms;
+		reopen(s);
 	} else if (s->state == NOT_AUTHENTICATED) {
 		imap_bye(s, "Login takes too long");
 	} else if (s->request != 0 || s->step != NULL || s->cmd.busy) {
@@ -230,8 +251,7 @@ static void store_lost(struct session *session)
 	if (s->state == NOT_AUTHENTICATED)
 		return;
 	s->lost = true;
-	if (s->request == 0 && s->step == NULL && (!s->cmd.running || s->cmd.news != NULL))
-		selected_reopen(s, s->cmd.news);
+	reopen(s);
 	imap_run(s);
 }
 
