@@ -24,7 +24,7 @@ struct mail_charset {
 };
 
 /* Names: IANA's registry and the WHATWG labels. ISO-8859-1 reads as windows-1252, ISO-8859-9 as
- * windows-1254, TIS-620 as windows-874, GB2312 as GB18030, KS_C_5601 as its superset: mail that is
+ * windows-1254, TIS-620 as windows-874, GB2312 as GBK, KS_C_5601 as its superset: mail that is
  * labelled so is usually written in the superset (WHATWG Encoding 4.2). */
 static const struct mail_charset charsets[] = {
 	{ "us-ascii", NULL, " ascii ansi_x3.4-1968 iso646-us iso-ir-6 us cp367 ibm367 646 " },

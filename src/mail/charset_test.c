@@ -1,13 +1,60 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/limits.h"
 #include "base/test.h"
+#include "mail/address.h"
 #include "mail/charset.h"
 #include "mail/encoded.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static void preloads(void **state)
 {
 	(void)state;
 	assert_int_equal(mail_charsets_preload(), 0);
+}
+
+/* All is loaded: a process that can open nothing any more converts, folds and normalizes. */
+static int child_without_files(void)
+{
+	struct rlimit none = { 0, 0 };
+	struct buf out;
+	if (mail_charsets_preload() != 0 || setrlimit(RLIMIT_NOFILE, &none) != 0 ||
+		open("/dev/null", O_RDONLY) != -1)
+		return 1;
+	buf_init(&out, 1 << 20);
+	for (size_t i = 0; mail_charset_at(i); i++) {
+		struct mail_converter *c = mail_converter_new(mail_charset_at(i));
+		char every[256];
+		for (size_t k = 0; k < sizeof(every); k++)
+			every[k] = (char)k;
+		mail_converter_input(c, str_make(every, sizeof(every)), &out);
+		mail_converter_input(c, STR("\x1b$)C\x0e\x30\x21\x1b$(D\x1b(I\x1b.A"), &out);
+		mail_converter_end(c, &out);
+		mail_converter_free(&c);
+	}
+	buf_clear(&out);
+	bool ok = mail_to_utf8(mail_charset_find(STR("iso-2022-kr")),
+			  STR("\x1b$)C\x0e\x30\x21\x0f"), &out) &&
+		  mail_to_utf8(mail_charset_find(STR("koi8-r")), STR("\xf0"), &out) &&
+		  mail_fold_case(STR("\xc3\x9c"), &out) && mail_to_nfc(STR("o\xcc\x88"), &out) &&
+		  mail_domain_normalize(STR("b\xc3\xbc.example"), &out);
+	return !ok || !str_equal(buf_str(&out), STR("\xea\xb0\x80\xd0\x9f\xc3\xbc\xc3\xb6"
+						    "xn--b-eha.example"));
+}
+
+static void m11_needs_no_files_later(void **state)
+{
+	(void)state;
+	int status;
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0)
+		_exit(child_without_files());
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 /* M11: only what is in the table. */
@@ -311,7 +358,8 @@ static void encodes_what_it_decodes(void **state)
 	}
 }
 
-TEST_MAIN(test_case(preloads), test_case(m11_allows_the_table_alone),
-	test_case(m11_converts_any_split), test_case(m11_always_gives_utf8), test_case(folds_case),
-	test_case(normalizes), test_case(m9_decodes_words), test_case(m9_decodes_many_words),
-	test_case(m9_bounds_words), test_case(encodes_what_it_decodes))
+TEST_MAIN(test_case(m11_needs_no_files_later), test_case(preloads),
+	test_case(m11_allows_the_table_alone), test_case(m11_converts_any_split),
+	test_case(m11_always_gives_utf8), test_case(folds_case), test_case(normalizes),
+	test_case(m9_decodes_words), test_case(m9_decodes_many_words), test_case(m9_bounds_words),
+	test_case(encodes_what_it_decodes))

@@ -306,6 +306,32 @@ static void finds_part_1_of_a_simple_message(void **state)
 	buf_done(&b);
 }
 
+/* The digest is a claim: cut anywhere it does not open; with any bit turned it opens or not, and
+ * what opens says nothing beyond the message. */
+static void believes_no_digest(void **state)
+{
+	(void)state;
+	struct buf b;
+	sample_digest(&b);
+	for (size_t n = 0; n < b.n; n++) {
+		struct digest d;
+		char *cut = xmemdup0(b.p, n);
+		assert_false(digest_open(&d, str_make(cut, n), sizeof(sample) - 1));
+		free(cut);
+	}
+	for (size_t bit = 0; bit < b.n * 8; bit++) {
+		struct digest d;
+		b.p[bit / 8] = (char)(b.p[bit / 8] ^ 1 << bit % 8);
+		if (digest_open(&d, buf_str(&b), sizeof(sample) - 1)) {
+			struct digest_part part = digest_root(&d);
+			for (bool more = true; more; more = digest_next(&d, &part, &part))
+				assert_true(part.body_at + part.body_size <= sizeof(sample) - 1);
+		}
+		b.p[bit / 8] = (char)(b.p[bit / 8] ^ 1 << bit % 8);
+	}
+	buf_done(&b);
+}
+
 /* ---- limits ---- */
 
 static void repeat(struct buf *b, const char *text, size_t n)
@@ -573,8 +599,8 @@ static void m4_fills_the_digest(void **state)
 
 TEST_MAIN(test_case(m5_m6_m7_m16_reads_structure), test_case(keeps_the_envelope),
 	test_case(finds_parts), test_case(keeps_a_parts_fields),
-	test_case(finds_part_1_of_a_simple_message), test_case(m4_bounds_depth),
-	test_case(m4_bounds_parts), test_case(m6_bounds_boundaries),
+	test_case(finds_part_1_of_a_simple_message), test_case(believes_no_digest),
+	test_case(m4_bounds_depth), test_case(m4_bounds_parts), test_case(m6_bounds_boundaries),
 	test_case(m4_bounds_the_digest), test_case(m2_bounds_fields),
 	test_case(m1_to_m8_stay_linear), test_case(m6_many_boundaries_stay_cheap),
 	test_case(m2_bounds_held_lines), test_case(m4_fills_the_digest))
