@@ -14,37 +14,37 @@ enum { ENTRIES_A_FRAME = 1000, CHANGES_A_FRAME = 800, EXPUNGED_A_FRAME = 4000 };
 
 /* ---- reading ---- */
 
-static int read_slice(
-	struct reading *r, struct job *job, uint32_t after, size_t rows, struct mailbox_row *row)
+/* Room for a view, and its first slice is next. whole: all of it in one. */
+static void begin(struct job *job, bool whole)
 {
-	/* The last slice's keywords are the ones that count: the list only grows. */
-	vec_clear(&job->keywords);
-	return r->reader->class->view(r->reader, job->ask.view_open.mailbox, after, rows, row,
-		&job->arena, &job->keywords, &job->items, &job->err);
+	vec_done(&job->items);
+	vec_init(&job->items, sizeof(struct api_entry), LIMIT_VIEW_ENTRIES);
+	job->step = whole ? LIMIT_VIEW_ENTRIES : LIMIT_VIEW_SLICE_ROWS;
+	job->worked = 0;
 }
 
+/* One slice: `step` rows behind the first `worked`. */
 static void view_work(struct reading *r, struct job *job)
 {
-	struct mailbox_row *row = arena_alloc(&job->arena, sizeof(*row));
-	uint32_t after = 0;
-	size_t before, slice = job->worked ? LIMIT_VIEW_ENTRIES : LIMIT_VIEW_SLICE_ROWS;
-	job->mailbox = row;
-	vec_done(&job->items);
+	struct api_entry *last = job->worked ? vec_at(&job->items, job->worked - 1) : NULL;
+	/* The last slice's keywords are the ones that count: the list only grows. */
 	vec_clear(&job->keywords);
-	vec_init(&job->items, sizeof(struct api_entry), LIMIT_VIEW_ENTRIES);
-	do {
-		before = job->items.n;
-		if (read_slice(r, job, after, slice, row) < 0)
-			return;
-		if (row->account != job->by.account) {
-			fail(&job->err, ERR_NOT_FOUND, "no such mailbox");
-			return;
-		}
-		if (before == 0)
-			job->size = row->status.highest_modseq; /* of the first slice */
-		if (job->items.n > before)
-			after = ((struct api_entry *)vec_at(&job->items, job->items.n - 1))->uid;
-	} while (job->items.n == before + slice);
+	if (r->reader->class->view(r->reader, job->ask.view_open.mailbox, last ? last->uid : 0,
+		    job->step, job->mailbox, &job->arena, &job->keywords, &job->items,
+		    &job->err) < 0)
+		return;
+	if (job->mailbox->account != job->by.account)
+		fail(&job->err, ERR_NOT_FOUND, "no such mailbox");
+	if (job->worked == 0)
+		job->size = job->mailbox->status.highest_modseq; /* of the first slice */
+}
+
+/* Whether there may be rows behind the slice that was read. */
+static bool more_slices(struct job *job)
+{
+	bool full = job->items.n - job->worked == job->step;
+	job->worked = job->items.n;
+	return full;
 }
 
 /* ---- correcting ---- */
@@ -188,7 +188,7 @@ static void settle(struct job *job)
 		return;
 	}
 	if (settled == SETTLED_AGAIN) {
-		job->worked = 1; /* view_work: all rows in one snapshot */
+		begin(job, true);
 		job_read(job);
 		return;
 	}
@@ -231,7 +231,10 @@ static void view_always(struct job *job)
 
 static bool view_done(struct job *job)
 {
-	settle(job);
+	if (more_slices(job))
+		job_read(job);
+	else
+		settle(job);
 	return false;
 }
 
@@ -280,6 +283,8 @@ ASK(ask_view_open)
 	job->by = session->by;
 	job->session = session->number;
 	job->log = log;
+	job->mailbox = arena_alloc(&job->arena, sizeof(*job->mailbox));
+	begin(job, false);
 	job_read(job);
 }
 

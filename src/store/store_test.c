@@ -686,6 +686,82 @@ static void change_log_is_bounded(void **state)
 	world_done(&w);
 }
 
+/* Doubles a mailbox by copying it onto itself. */
+static void double_mailbox(struct world *w, uint32_t session, uint64_t mailbox, int times)
+{
+	while (times-- > 0) {
+		assert_frame(ask_about(&w->user, 1, UINT32_MAX,
+				     (struct frame){ .type = FRAME_COPY,
+					     .copy = { session, mailbox, mailbox, false } }),
+			FRAME_COPIED);
+		forget_replies(&w->user);
+	}
+}
+
+static struct worker *reader_of(struct world *w)
+{
+	return w->f.executor.workers->next; /* the writer comes first */
+}
+
+/* Slices of a view, between which the mailbox changes: the answer is the mailbox at one modseq. */
+static void view_in_slices_is_one_snapshot(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w);
+	uint64_t alice = account_of(&w.mx, "alice@example.test");
+	deliver_one(&w.mx, alice, STR("x"));
+	uint32_t session = open_session(&w.user, alice);
+	uint64_t inbox = mailbox_of(&w.user, session, "INBOX");
+	double_mailbox(&w, session, inbox, 16);
+	assert_true(65536 > LIMIT_VIEW_SLICE_ROWS);
+	/* With few changes the slices are corrected; with more than the log holds, read again. */
+	for (int many = 0; many < 2; many++) {
+		forget_replies(&w.user);
+		tell(&w.user, 9000,
+			(struct frame){ .type = FRAME_VIEW_OPEN,
+				.view_open = { session, inbox, many == 0 } });
+		struct worker *reader = reader_of(&w);
+		assert_true(reader->spec.step(reader->spec.arg)); /* the first slice */
+		uint32_t uidnext = many ? 65538 : 65537;
+		tell_uids(&w.user, 9001, 2, many ? 2 + LIMIT_CHANGE_LOG : 3);
+		tell(&w.user, 9001,
+			(struct frame){ .type = FRAME_SET_FLAGS,
+				.set_flags = { .session = session,
+					.mailbox = inbox,
+					.mode = many ? FLAGS_REMOVE : FLAGS_ADD,
+					.flags = FLAG_FLAGGED,
+					.unchanged_since = UINT64_MAX } });
+		tell_uids(&w.user, 9002, 1 + 6 * (uint32_t)many, 1 + 6 * (uint32_t)many);
+		tell(&w.user, 9002,
+			(struct frame){
+				.type = FRAME_EXPUNGE, .expunge = { session, inbox, false } });
+		struct worker *writer = w.f.executor.workers;
+		writer->awake = false;
+		assert_true(writer->spec.step(writer->spec.arg));
+		deliver_one(&w.mx, alice, STR("new"));
+		executor_fake_run(&w.f.executor);
+		const struct frame *is = reply_at(&w.user, 9000, 0);
+		assert_frame(is, FRAME_VIEW_IS);
+		assert_int_equal(is->view_is.uidnext, uidnext + 1);
+		uint32_t n = 0, last = 0, flagged = 0;
+		const struct frame *r;
+		for (size_t i = 1; (r = reply_at(&w.user, 9000, i)) != NULL; i++)
+			for (size_t k = 0; k < r->view_entries.entries.n; k++, n++) {
+				const struct api_entry *e = &r->view_entries.entries.items[k];
+				assert_true(e->uid > last && e->uid != (many ? 7 : 1));
+				assert_true(e->modseq <= is->view_is.modseq);
+				flagged += e->flags == FLAG_FLAGGED;
+				last = e->uid;
+			}
+		assert_int_equal(n, is->view_is.messages);
+		assert_int_equal(n, 65536);
+		assert_int_equal(last, uidnext);
+		assert_int_equal(flagged, many ? 0 : 2);
+	}
+	world_done(&w);
+}
+
 /* ---- changes ---- */
 
 static void changes_answer_in_series(void **state)
@@ -1014,8 +1090,8 @@ TEST_MAIN(test_case(message_walks_the_road), test_case(message_survives_restart)
 	test_case(old_mail_expires), test_case(classes_have_their_rights),
 	test_case(others_sessions_are_none), test_case(others_mailboxes_are_none),
 	test_case(watchers_hear_once_and_ask), test_case(change_log_is_bounded),
-	test_case(changes_answer_in_series), test_case(ranges_are_limited),
-	test_case(slow_peer_is_waited_for), test_case(peers_go_at_any_time),
-	test_case(two_stores_exclude_each_other), test_case(check_finds_damaged_bodies),
-	test_case(distrust_copies_and_serves), test_case(lost_digests_are_made_again),
-	test_case(digests_come_in_pieces))
+	test_case(view_in_slices_is_one_snapshot), test_case(changes_answer_in_series),
+	test_case(ranges_are_limited), test_case(slow_peer_is_waited_for),
+	test_case(peers_go_at_any_time), test_case(two_stores_exclude_each_other),
+	test_case(check_finds_damaged_bodies), test_case(distrust_copies_and_serves),
+	test_case(lost_digests_are_made_again), test_case(digests_come_in_pieces))
