@@ -95,6 +95,11 @@ static void engine_close(struct engine **engine)
 	struct sqlite_engine *e = sqlite_engine_of(*engine);
 	*engine = NULL;
 	state_done(e);
+	if (e->distrusted) {
+		/* Not even the checkpoint that SQLite makes when the last one closes. */
+		sqlite3_db_config(e->conn.db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+		sqlite3_db_config(e->checkpointer, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	}
 	sqlite3_close_v2(e->checkpointer);
 	sqlite_reader_done(&e->conn);
 	free(e);
@@ -212,17 +217,24 @@ static bool is_grave(sqlite3 *db)
 	return (sqlite3_errcode(db) & 0xff) == SQLITE_IOERR;
 }
 
-enum { PAGE_BYTES = 4096, DUE_PAGES = 4 * 1024 * 1024 / PAGE_BYTES };
+enum {
+	PAGE_BYTES = 4096,
+	DUE_PAGES = 4 * 1024 * 1024 / PAGE_BYTES,         /* new ones, for a checkpoint */
+	RESTART_PAGES = LIMIT_WAL_BYTES / 4 / PAGE_BYTES, /* for starting the log over */
+};
 
-/* The maintainer's checkpoints keep the log near DUE_PAGES. Should they fall behind, the writer
- * itself starts the log over; a reader that is in the way is given a tenth of a second. */
-static void keep_log_small(struct sqlite_engine *e)
+/* The maintainer moves pages while others write, so under load it never finds the log at its end,
+ * which is what SQLite needs to start it over. The writer does that, when little is left to move;
+ * a reader that is in the way is given a tenth of a second, and then it is tried at the next
+ * group. So the log stays well below LIMIT_WAL_BYTES. */
+static int keep_log_small(struct sqlite_engine *e, struct err *err)
 {
-	if (e->log_pages < LIMIT_WAL_BYTES / PAGE_BYTES)
-		return;
+	if (e->log_pages < RESTART_PAGES)
+		return 0;
 	sqlite3_busy_timeout(e->conn.db, 100);
-	sqlite3_wal_checkpoint_v2(e->conn.db, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
-	sqlite3_busy_timeout(e->conn.db, 10000);
+	int rc = sqlite3_wal_checkpoint_v2(e->conn.db, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
+	sqlite3_busy_timeout(e->conn.db, SQLITE_BUSY_MS);
+	return rc != SQLITE_OK && is_grave(e->conn.db) ? sqlite_fail(e->conn.db, err) : 0;
 }
 
 static int note_log_pages(void *arg, sqlite3 *db, const char *name, int pages)
@@ -230,15 +242,10 @@ static int note_log_pages(void *arg, sqlite3 *db, const char *name, int pages)
 	struct sqlite_engine *e = arg;
 	(void)db;
 	(void)name;
+	if (pages < e->moved_pages)
+		e->moved_pages = 0; /* the log was started over */
 	e->log_pages = pages;
 	return SQLITE_OK;
-}
-
-/* After a failed flush: not even the checkpoint that SQLite makes when the last one closes. */
-static void forbid_checkpoints(struct sqlite_engine *e)
-{
-	sqlite3_db_config(e->conn.db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	sqlite3_db_config(e->checkpointer, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 }
 
 static int engine_run(struct engine *engine, struct txn *const *txns, size_t n, struct err *err)
@@ -252,14 +259,11 @@ static int engine_run(struct engine *engine, struct txn *const *txns, size_t n, 
 	}
 	uint64_t bodies = e->bodies;
 	state_trim(e);
-	keep_log_small(e);
-	if (run_group(e, txns, n, &why) == 0) {
+	if (keep_log_small(e, &why) == 0 && run_group(e, txns, n, &why) == 0) {
 		e->identity.committed = e->tail;
 		return 0;
 	}
 	bool grave = is_grave(e->conn.db);
-	if (grave)
-		forbid_checkpoints(e);
 	if (!sqlite3_get_autocommit(e->conn.db))
 		sql_run(&e->conn, sql_bound(&e->conn, SQL_ROLLBACK, ""), NULL);
 	state_clear(e);
@@ -270,14 +274,14 @@ static int engine_run(struct engine *engine, struct txn *const *txns, size_t n, 
 	fail_group(txns, n, &why);
 	if (!grave)
 		return 0;
+	e->distrusted = true;
 	*err = why;
 	return -1;
 }
 
 /* ---- checkpoints ---- */
 
-/* Passive while the log is small: it moves what no reader needs and waits for nobody. When readers
- * keep it from starting over, a restart waits for them, which hold a snapshot for milliseconds. */
+/* Passive: it moves what no reader needs any more, and waits for nobody. */
 static int engine_checkpoint(struct engine *engine, struct err *err)
 {
 	struct sqlite_engine *e = sqlite_engine_of(engine);
@@ -286,21 +290,18 @@ static int engine_checkpoint(struct engine *engine, struct err *err)
 		return 0;
 	int rc = sqlite3_wal_checkpoint_v2(
 		e->checkpointer, NULL, SQLITE_CHECKPOINT_PASSIVE, &pages, &moved);
-	if (rc == SQLITE_OK && pages > LIMIT_WAL_BYTES / 2 / PAGE_BYTES)
-		rc = sqlite3_wal_checkpoint_v2(
-			e->checkpointer, NULL, SQLITE_CHECKPOINT_RESTART, &pages, &moved);
-	if (rc == SQLITE_OK || rc == SQLITE_BUSY || !is_grave(e->checkpointer))
+	if (rc == SQLITE_OK)
+		e->moved_pages = moved;
+	if (rc == SQLITE_OK || !is_grave(e->checkpointer))
 		return 0;
-	int failed = sqlite_fail(e->checkpointer, err);
-	sqlite3_db_config(e->checkpointer, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	return failed;
+	e->distrusted = true;
+	return sqlite_fail(e->checkpointer, err);
 }
-
-/* ---- readers ---- */
 
 static bool engine_checkpoint_due(struct engine *engine)
 {
-	return sqlite_engine_of(engine)->log_pages >= DUE_PAGES;
+	struct sqlite_engine *e = sqlite_engine_of(engine);
+	return e->log_pages - e->moved_pages >= DUE_PAGES;
 }
 
 static struct reader *engine_reader_open(struct engine *engine, struct err *err)

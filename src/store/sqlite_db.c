@@ -21,10 +21,6 @@ static const char pragmas[] = "PRAGMA journal_mode=WAL;"
 			      "PRAGMA trusted_schema=OFF;"
 			      "PRAGMA cell_size_check=ON;";
 
-enum {
-	BUSY_MS = 10000
-}; /* a checkpoint that restarts the log holds the writer's lock for so long */
-
 int sqlite_fail(sqlite3 *db, struct err *err)
 {
 	int code = sqlite3_extended_errcode(db);
@@ -50,7 +46,7 @@ sqlite3 *sqlite_db_open(const struct seams *seams, const char *name, int flags, 
 	sqlite3_free(path);
 	if (rc == SQLITE_OK) {
 		sqlite3_extended_result_codes(db, 1);
-		sqlite3_busy_timeout(db, BUSY_MS);
+		sqlite3_busy_timeout(db, SQLITE_BUSY_MS);
 		sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
 		if (flags & SQLITE_OPEN_READONLY || sqlite_exec(db, pragmas, err) == 0)
 			return db;

@@ -12,6 +12,7 @@
 #define CULVER_STORE_SQLITE_PRIVATE_H
 
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 #include "base/map.h"
 #include "store/engine.h"
@@ -128,10 +129,12 @@ struct sqlite_engine {
 	sqlite3 *checkpointer;     /* the maintainer's */
 	const struct seams *seams;
 	bool read_only;
+	atomic_bool distrusted; /* a flush failed */
 	struct engine_identity identity;
 	struct segment_end tail; /* identity.committed with what the running group adds */
 	uint64_t bodies;         /* rows there are, with what the running group adds */
 	_Atomic int log_pages;   /* of the WAL, after the last commit */
+	_Atomic int moved_pages; /* of these, how many the last checkpoint found in their place */
 	uint32_t uidvalidity;    /* the last that was given to a mailbox */
 	struct map accounts;     /* id -> struct account_state */
 	struct map mailboxes;    /* id -> struct mailbox_state */
@@ -147,6 +150,7 @@ static inline struct sqlite_engine *sqlite_engine_of(struct engine *e)
 }
 
 /* ---- sqlite_db.c ---- */
+enum { SQLITE_BUSY_MS = 10000 }; /* nobody holds a lock for long; a backstop */
 /* Opens the ledger; flags as sqlite3_open_v2. */
 sqlite3 *sqlite_db_open(const struct seams *, const char *name, int flags, struct err *err);
 int sqlite_exec(sqlite3 *db, const char *sql, struct err *err);
