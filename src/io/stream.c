@@ -303,6 +303,7 @@ static void close_down(struct stream *s)
 	}
 	s->full = false;
 	s->phase = PHASE_LINGERING;
+	buf_release(&s->out); /* what was given during a handshake that will not be */
 	s->loop->class->link_shutdown(s->link);
 }
 
