@@ -240,6 +240,29 @@ static void segments_roll(void **state)
 	world_done(&w);
 }
 
+/* LIMIT_SEGMENT_BYTES, or what is set in its place, at N-1, N and N+1: a segment that is as long is
+ * sealed before the next record. */
+static void segment_size_is_exact(void **state)
+{
+	(void)state;
+	struct world w = world_new();
+	assert_int_equal(w.s->options.segment_bytes, LIMIT_SEGMENT_BYTES);
+	struct blob_ref first = put(&w, 1, 5000, NULL);
+	flush_all(&w);
+	uint64_t end = segment_block_up(first.offset + first.length);
+	for (int more = -1; more <= 1; more++) {
+		w.s->options.segment_bytes = end + (uint64_t)more;
+		struct blob_ref second = put(&w, 2, 100, NULL);
+		assert_int_equal(second.segment, more > 0 ? first.segment : first.segment + 1);
+		segments_forget(w.s);
+		first = put(&w, 1, 5000, NULL);
+		flush_all(&w);
+		end = segment_block_up(first.offset + first.length);
+	}
+	assert_int_equal(walk_all(w.s).n_findings, 0);
+	world_done(&w);
+}
+
 static void forget_leaves_nothing(void **state)
 {
 	(void)state;
@@ -568,7 +591,8 @@ static void threads_read_along(void **state)
 
 TEST_MAIN(test_case(every_length_is_read_back), test_case(batch_limit_is_exact),
 	test_case(ranges_are_read), test_case(recipients_and_prefixes_have_limits),
-	test_case(segments_roll), test_case(forget_leaves_nothing), test_case(the_reserve_is_kept),
+	test_case(segments_roll), test_case(segment_size_is_exact),
+	test_case(forget_leaves_nothing), test_case(the_reserve_is_kept),
 	test_case(every_damaged_byte_is_noticed),
 	test_case(lost_and_misdirected_writes_are_noticed), test_case(wrong_refs_are_refused),
 	test_case(the_walk_tells_recipients), test_case(foreign_segments_are_refused),
