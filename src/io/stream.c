@@ -51,6 +51,7 @@ struct stream {
 	bool tls_writes; /* the handshake waits for the link to take bytes */
 	bool read_on;    /* bytes wait inside TLS */
 	bool fast;       /* the last read filled its room */
+	bool offering;   /* input() is on the stack, with in as its argument */
 	bool busy, freed, told;
 };
 
@@ -163,9 +164,11 @@ static void offer(struct stream *s)
 {
 	enum phase before = s->phase;
 	s->resumed = false;
-	if (s->in.n == 0 || s->closing)
+	if (s->in.n == 0 || s->closing || (before != PHASE_PLAIN && before != PHASE_SECURE))
 		return;
+	s->offering = true;
 	size_t taken = s->on.input(s->on.arg, buf_str(&s->in));
+	s->offering = false;
 	if (stopped(s))
 		return;
 	/* S15: STARTTLS was among them: what follows it was never said. */
@@ -258,6 +261,7 @@ static void handshake(struct stream *s)
 		stream_fail(s, tls_conn_reason(s->tls));
 		return;
 	}
+	buf_clear(&s->in); /* S15 once more: nothing of before crosses this line */
 	s->phase = PHASE_SECURE;
 	s->deadline_ms = 0;
 	s->read_on = true;
@@ -272,8 +276,8 @@ void stream_start_tls(struct stream *s, struct tls_server *server, const char *a
 	s->phase = PHASE_STARTING;
 	s->server = tls_server_ref(server);
 	snprintf(s->alpn, sizeof(s->alpn), "%s", alpn != NULL ? alpn : "");
-	if (!s->busy)
-		buf_clear(&s->in); /* S15; offer() does when it is on the stack */
+	if (!s->offering)
+		buf_clear(&s->in); /* S15; otherwise offer() does */
 	deadline(s, LIMIT_HANDSHAKE_MS, "the TLS handshake took too long");
 	turn_soon(s);
 }

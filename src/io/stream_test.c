@@ -144,7 +144,9 @@ struct guest {
 	struct tls_server *server;
 	const char *alpn;
 	struct buf got, reply;
-	size_t take; /* most bytes that input takes; 0: all */
+	size_t take;       /* most bytes that input takes; 0: all */
+	bool when_drained; /* TLS starts when the reply has left, as a front does it */
+	bool starting;
 	bool echo, starttls, close_at_eof, hold, free_at_input;
 	int drained, started, eofs;
 	const char *reason;
@@ -163,7 +165,12 @@ static size_t guest_input(void *arg, struct str bytes)
 		buf_adds(&g->got, str_sub(bytes, 0, line));
 		buf_addz(&g->reply, "220 go\r\n");
 		stream_send(g->stream, &g->reply);
-		stream_start_tls(g->stream, g->server, g->alpn);
+		if (g->when_drained) {
+			g->starting = true;
+			g->hold = true;
+		} else {
+			stream_start_tls(g->stream, g->server, g->alpn);
+		}
 		return line;
 	}
 	buf_add(&g->got, bytes.p, n);
@@ -183,6 +190,12 @@ static void guest_drained(void *arg)
 {
 	struct guest *g = arg;
 	g->drained++;
+	if (g->starting) {
+		g->starting = false;
+		stream_start_tls(g->stream, g->server, g->alpn);
+		stream_resume(g->stream);
+		return;
+	}
 	if (g->reply.n > 0)
 		stream_send(g->stream, &g->reply);
 	if (g->hold && g->echo) {
@@ -194,6 +207,10 @@ static void guest_started(void *arg)
 {
 	struct guest *g = arg;
 	g->started++;
+	if (g->when_drained) {
+		g->hold = false;
+		stream_resume(g->stream);
+	}
 	stream_tls_info(g->stream, g->version, g->cipher);
 }
 static void guest_eof(void *arg)
@@ -652,17 +669,21 @@ static void s15_starttls_discards_plaintext(void **state)
 {
 	struct fixture *f = *state;
 	const struct identity *all[] = { &f->ec };
-	struct guest g = {
-		.server = server_of(f, all, 1), .starttls = true, .echo = true, .close_at_eof = true
-	};
-	struct client c = { .script = starttls_injects };
-	meet(&g, &c);
-	assert_true(c.connected);
-	assert_string_equal(c.text, "220 go\r\n");
-	assert_str(buf_str(&g.got), STR("STARTTLS\r\nEHLO x\r\n"));
-	assert_int_equal(c.echoed, 8);
-	guest_done(&g);
-	tls_server_free(&g.server);
+	for (int when_drained = 0; when_drained <= 1; when_drained++) {
+		struct guest g = { .server = server_of(f, all, 1),
+			.starttls = true,
+			.when_drained = when_drained,
+			.echo = true,
+			.close_at_eof = true };
+		struct client c = { .script = starttls_injects };
+		meet(&g, &c);
+		assert_true(c.connected);
+		assert_string_equal(c.text, "220 go\r\n");
+		assert_str(buf_str(&g.got), STR("STARTTLS\r\nEHLO x\r\n"));
+		assert_int_equal(c.echoed, 8);
+		guest_done(&g);
+		tls_server_free(&g.server);
+	}
 }
 
 /* S15: plaintext that comes later is no TLS, and is not heard either. */
