@@ -59,23 +59,26 @@ static bool on_frame(void *arg, uint32_t request, const struct frame *frame, int
 	return true;
 }
 
-/* A child whose control channel breaks has died, or will not be trusted any longer. */
+/* The child's one timer: while it is down, to start it again; while its control channel is gone, to
+ * end it. */
+static void set_timer(struct child *c, int64_t after_ms)
+{
+	struct supervisor *s = c->supervisor;
+	s->loop->class->timer_set(c->timer, supervisor_now(s) + after_ms);
+}
+
+/* A child whose control channel breaks has died, or will not be trusted any longer. It has a moment
+ * to be seen dying, since how it died matters (STORE_EXIT_DISTRUST). */
 static void on_closed(void *arg, const char *reason)
 {
 	struct child *c = arg;
 	(void)reason;
 	channel_free(&c->control);
 	if (c->process)
-		c->supervisor->o.spawn->kill(c->supervisor->o.spawn, c->process, SIGKILL);
+		set_timer(c, LIMIT_DYING_MS);
 }
 
 /* ---- starting ---- */
-
-static void start_again_later(struct child *c, int64_t after_ms)
-{
-	struct supervisor *s = c->supervisor;
-	s->loop->class->timer_set(c->restart, supervisor_now(s) + after_ms);
-}
 
 static int open_pairs(struct supervisor *s, int control[2], int log[2], struct err *err)
 {
@@ -123,12 +126,16 @@ static int64_t back_off_ms(const struct child *c)
 	return c->failures == 0 ? 0 : ms < LIMIT_RESTART_MS ? ms : LIMIT_RESTART_MS;
 }
 
-static void on_restart(void *arg)
+static void on_timer(void *arg)
 {
 	struct child *c = arg;
 	struct err err = ERR_INIT;
 	struct log_text text;
-	if (c->supervisor->phase != RUNNING || c->process)
+	if (c->process) {
+		c->supervisor->o.spawn->kill(c->supervisor->o.spawn, c->process, SIGKILL);
+		return;
+	}
+	if (c->supervisor->phase != RUNNING)
 		return;
 	c->restarts++;
 	if (child_start(c, &err) == 0)
@@ -136,7 +143,7 @@ static void on_restart(void *arg)
 	c->failures++;
 	log_event(&c->supervisor->o.log, LOG_ERROR, "role-not-started", "role=%s why=%s",
 		c->row->name, log_value(&text, str_from(err_log_text(&err))));
-	start_again_later(c, back_off_ms(c));
+	set_timer(c, back_off_ms(c));
 }
 
 /* ---- stopping ---- */
@@ -246,7 +253,7 @@ static void child_ended(struct child *c, int status)
 		s->status = 1;
 		supervisor_stop(s);
 	} else {
-		start_again_later(c, back_off_ms(c));
+		set_timer(c, back_off_ms(c));
 	}
 }
 
@@ -306,7 +313,7 @@ static void make_children(struct supervisor *s)
 		for (size_t n = copies_of(s, &role_rows[i]); n > 0; n--, c++) {
 			c->supervisor = s;
 			c->row = &role_rows[i];
-			c->restart = s->loop->class->timer_new(s->loop, on_restart, c);
+			c->timer = s->loop->class->timer_new(s->loop, on_timer, c);
 			buf_init(&c->log_line, LOG_LINE_BYTES * 4);
 		}
 	}
@@ -361,7 +368,7 @@ void supervisor_free(struct supervisor **supervisor)
 		channel_free(&c->control);
 		child_log_close(c);
 		buf_done(&c->log_line);
-		s->loop->class->timer_free(&c->restart);
+		s->loop->class->timer_free(&c->timer);
 	}
 	free(s->children);
 	control_free(s);

@@ -20,12 +20,11 @@ struct child {
 	struct channel *control;
 	struct link *log;
 	struct buf log_line;
-	struct timer *restart;
+	struct timer *timer;
 	unsigned restarts;  /* since the supervisor's start */
 	unsigned failures;  /* in a row, before it was up */
 	int64_t started_ms; /* monotonic: this process's start */
 	int64_t died_ms;
-	int replaced; /* a process that a reload has replaced and that may still run */
 };
 
 enum supervisor_phase { RUNNING, STOPPING_FRONTS, STOPPING_REST, STOPPED };
