@@ -139,6 +139,12 @@ static uint32_t service_of(struct str name)
 	return 0;
 }
 
+static bool too_many_sessions(const struct store_peer *peer, struct err *err)
+{
+	return peer->n_sessions >= LIMIT_PEER_SESSIONS &&
+	       fail(err, ERR_LIMIT, "too many sessions") < 0;
+}
+
 static void session_work(struct reading *r, struct job *job)
 {
 	struct account_row *a = room_for_account(job);
@@ -189,6 +195,10 @@ static bool session_done(struct job *job)
 	}
 	if (expire(job))
 		return false;
+	if (too_many_sessions(peer, &job->err)) {
+		job_answer_failed(job, &job->err);
+		return false;
+	}
 	struct store_session *s = session_add(peer, &job->by, (uint32_t)job->size);
 	job_answer(job, &(struct frame){ .type = FRAME_SESSION_IS,
 				.session_is = { .session = s->number,
@@ -214,9 +224,7 @@ static int check_ticket(
 		return -1;
 	if (!(ret->rights & service))
 		return fail(err, ERR_DENIED, "the login was for another service");
-	if (peer->n_sessions >= LIMIT_PEER_SESSIONS)
-		return fail(err, ERR_LIMIT, "too many sessions");
-	return 0;
+	return too_many_sessions(peer, err) ? -1 : 0;
 }
 
 ASK(ask_session_open)

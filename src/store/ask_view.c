@@ -145,6 +145,7 @@ static int answer_view(struct job *job, struct err *err)
 	size_t bytes = job->items.cap * job->items.size;
 	job->peer->held_bytes += bytes - job->held;
 	job->held = bytes;
+	peer_start_waiting(job->peer);
 	send_view_is(job);
 	if (w) {
 		w->told = false;

@@ -405,6 +405,25 @@ static void alias_targets_are_limited(void **state)
 	ledger_done(&l);
 }
 
+/* A chain of aliases as long as a walk may be, and one longer. */
+static void alias_chains_are_limited(void **state)
+{
+	struct ledger l;
+	char address[64], before[64] = "alice@example.test";
+	(void)state;
+	ledger_init(&l);
+	make_account(&l, before);
+	for (int i = 1; i <= LIMIT_ALIAS_STEPS; i++) {
+		snprintf(address, sizeof(address), "a%d@example.test", i);
+		alias(&l, ERR_NONE, address, before);
+		if (i >= LIMIT_ALIAS_STEPS - 2)
+			resolves(&l, address, i < LIMIT_ALIAS_STEPS ? ERR_NONE : ERR_LIMIT, 1);
+		memcpy(before, address, sizeof(before));
+	}
+	alias(&l, ERR_LIMIT, "longer@example.test", before);
+	ledger_done(&l);
+}
+
 /* ---- landing ---- */
 
 static void uids_rise_and_are_never_given_again(void **state)
@@ -1162,7 +1181,7 @@ static void random_changes_agree_with_a_model(void **state)
 #define ENGINE_SUITE                                                                               \
 	test_case(account_begins_with_its_mailboxes), test_case(password_raises_the_epoch),        \
 		test_case(addresses_resolve), test_case(alias_loops_are_refused),                  \
-		test_case(alias_targets_are_limited),                                              \
+		test_case(alias_targets_are_limited), test_case(alias_chains_are_limited),         \
 		test_case(uids_rise_and_are_never_given_again), test_case(one_fails_alone),        \
 		test_case(quotas_hold), test_case(flags_change),                                   \
 		test_case(unchanged_since_keeps_back), test_case(keywords_are_limited),            \

@@ -92,8 +92,7 @@ static void leave_peer(struct job *job)
 		job->peer_next->peer_link = job->peer_link;
 	job->peer->n_jobs--;
 	job->peer->held_bytes -= job->held;
-	if (job->held)
-		peer_start_waiting(job->peer);
+	peer_start_waiting(job->peer);
 }
 
 void job_free(struct job *job)

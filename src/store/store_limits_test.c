@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What one peer may make the store hold: each limit at N - 1, N and N + 1. */
+#include "store/store_test.h"
+
+static struct frame resolve_alice(void)
+{
+	return (struct frame){ .type = FRAME_RESOLVE,
+		.resolve.address = STR("alice@example.test") };
+}
+
+/* Frames with the request n, n = from … to, of which the last may be refused. */
+static void tell_many(struct test_peer *p, uint32_t from, uint32_t to, struct frame frame)
+{
+	for (uint32_t request = from; request <= to; request++)
+		tell(p, request, frame);
+}
+
+static void questions_at_once(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w);
+	for (uint32_t n = LIMIT_PEER_JOBS - 1; n <= LIMIT_PEER_JOBS + 1; n++) {
+		forget_replies(&w.mx);
+		tell_many(&w.mx, 1, n, resolve_alice());
+		const struct frame *refused = reply_at(&w.mx, n, 0);
+		if (n <= LIMIT_PEER_JOBS)
+			assert_null(refused);
+		else
+			assert_failed(refused, ERR_LIMIT);
+		executor_fake_run(&w.f.executor);
+		assert_int_equal(w.mx.replies.n, n);
+	}
+	/* The other peer was never kept waiting. */
+	assert_frame(ask(&w.user, resolve_alice()), FRAME_RESOLVED);
+	world_done(&w);
+}
+
+static void uploads_at_once(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w);
+	tell_many(&w.mx, 1, LIMIT_PEER_UPLOADS, (struct frame){ .type = FRAME_UPLOAD_OPEN });
+	assert_int_equal(w.mx.replies.n, 0);
+	tell(&w.mx, LIMIT_PEER_UPLOADS + 1, (struct frame){ .type = FRAME_UPLOAD_OPEN });
+	assert_failed(reply_at(&w.mx, LIMIT_PEER_UPLOADS + 1, 0), ERR_LIMIT);
+	tell(&w.mx, 1, (struct frame){ .type = FRAME_UPLOAD_ABORT });
+	tell(&w.mx, LIMIT_PEER_UPLOADS + 2, (struct frame){ .type = FRAME_UPLOAD_OPEN });
+	assert_null(reply_at(&w.mx, LIMIT_PEER_UPLOADS + 2, 0));
+	/* One that is open already is not opened again. */
+	tell(&w.mx, 2, (struct frame){ .type = FRAME_UPLOAD_OPEN });
+	assert_failed(reply_at(&w.mx, 2, 0), ERR_NOT_NOW);
+	world_done(&w);
+}
+
+static void recipients_of_one_message(void **state)
+{
+	struct world w;
+	uint64_t to[LIMIT_LANDINGS + 1];
+	(void)state;
+	world_init(&w);
+	uint64_t alice = account_of(&w.mx, "alice@example.test");
+	for (size_t i = 0; i < ARRAY_LEN(to); i++)
+		to[i] = alice;
+	for (size_t n = LIMIT_LANDINGS - 1; n <= LIMIT_LANDINGS + 1; n++) {
+		const struct frame *r = deliver(&w.mx, STR("x"), to, n, STR("P: x\r\n"));
+		if (n <= LIMIT_LANDINGS)
+			assert_int_equal(r->delivered.landings.n, n);
+		else
+			assert_failed(r, ERR_LIMIT);
+	}
+	world_done(&w);
+}
+
+static struct frame session_open(struct fixture *f, uint64_t account, struct buf *ticket)
+{
+	make_ticket(f,
+		(struct ticket){ .instance = 3,
+			.account = account,
+			.epoch = 1,
+			.rights = SERVICES_ALL,
+			.expires_ms = 1800000000000 },
+		ticket);
+	return (struct frame){ .type = FRAME_SESSION_OPEN,
+		.session_open = { .ticket = buf_str(ticket), .service = STR("imap") } };
+}
+
+static void sessions_of_one_front(void **state)
+{
+	enum { TURN = 4096 };
+	struct world w;
+	struct buf ticket;
+	(void)state;
+	world_init(&w);
+	struct frame open = session_open(&w.f, account_of(&w.mx, "alice@example.test"), &ticket);
+	for (uint32_t i = 0; i < LIMIT_PEER_SESSIONS / TURN; i++) {
+		forget_replies(&w.user);
+		tell_many(&w.user, 10001, 10000 + TURN, open);
+		executor_fake_run(&w.f.executor);
+		assert_frame(reply_at(&w.user, 10000 + TURN, 0), FRAME_SESSION_IS);
+	}
+	uint32_t last = reply_at(&w.user, 10000 + TURN, 0)->session_is.session;
+	assert_failed(ask(&w.user, open), ERR_LIMIT);
+	tell(&w.user, 0,
+		(struct frame){ .type = FRAME_SESSION_CLOSE, .session_close.session = last });
+	assert_frame(ask(&w.user, open), FRAME_SESSION_IS);
+	buf_done(&ticket);
+	world_done(&w);
+}
+
+static void watches_of_one_front(void **state)
+{
+	enum { BOXES = 16, TURN = 2048 };
+	struct world w;
+	struct buf ticket;
+	uint64_t boxes[BOXES];
+	char name[16];
+	(void)state;
+	world_init(&w);
+	uint64_t alice = account_of(&w.mx, "alice@example.test");
+	struct frame open = session_open(&w.f, alice, &ticket);
+	uint32_t session = open_session(&w.user, alice), first = session + 1;
+	for (int i = 0; i < BOXES; i++) {
+		snprintf(name, sizeof(name), "box%d", i);
+		boxes[i] = ask(&w.user, (struct frame){ .type = FRAME_MAILBOX_CREATE,
+						.mailbox_create = { session, str_from(name), 0 } })
+				   ->mailboxes.mailboxes.items[0]
+				   .id;
+	}
+	for (uint32_t i = 0; i < LIMIT_PEER_WATCHES / BOXES; i += TURN) {
+		tell_many(&w.user, 10001, 10000 + TURN, open);
+		executor_fake_run(&w.f.executor);
+		assert_frame(reply_at(&w.user, 10000 + TURN, 0), FRAME_SESSION_IS);
+	}
+	for (uint32_t i = 0; i < LIMIT_PEER_WATCHES; i++) {
+		tell(&w.user, 20000 + i % TURN,
+			(struct frame){ .type = FRAME_VIEW_OPEN,
+				.view_open = { first + i / BOXES, boxes[i % BOXES], true } });
+		if (i % TURN == TURN - 1) {
+			forget_replies(&w.user);
+			executor_fake_run(&w.f.executor);
+			assert_frame(reply_at(&w.user, 20000 + i % TURN, 0), FRAME_VIEW_IS);
+		}
+	}
+	struct frame more = { .type = FRAME_VIEW_OPEN, .view_open = { session, boxes[0], true } };
+	assert_failed(ask(&w.user, more), ERR_LIMIT);
+	tell(&w.user, 0,
+		(struct frame){ .type = FRAME_VIEW_CLOSE, .view_close = { first, boxes[0] } });
+	assert_frame(ask(&w.user, more), FRAME_VIEW_IS);
+	buf_done(&ticket);
+	world_done(&w);
+}
+
+/* A group is one flush: N - 1 and N transactions take one, N + 1 takes two. */
+static void transactions_of_one_flush(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w);
+	uint64_t alice = account_of(&w.mx, "alice@example.test");
+	struct frame status = { .type = FRAME_STORE_STATUS };
+	for (uint32_t n = LIMIT_GROUP_TRANSACTIONS - 1; n <= LIMIT_GROUP_TRANSACTIONS + 1; n++) {
+		uint64_t before = ask(&w.admin, status)->store_status_is.flushes;
+		tell_many(&w.mx, 1, n, (struct frame){ .type = FRAME_UPLOAD_OPEN });
+		tell_many(&w.mx, 1, n,
+			(struct frame){ .type = FRAME_UPLOAD_TO, .upload_to.account = alice });
+		tell_many(&w.mx, 1, n, (struct frame){ .type = FRAME_UPLOAD_COMMIT });
+		executor_fake_run(&w.f.executor);
+		uint64_t after = ask(&w.admin, status)->store_status_is.flushes;
+		assert_int_equal(after - before, n <= LIMIT_GROUP_TRANSACTIONS ? 1 : 2);
+	}
+	world_done(&w);
+}
+
+/* What was read for a peer that takes nothing is bounded; all of it comes when there is room. */
+static void answers_that_wait(void **state)
+{
+	enum { BODY = 60000, N = LIMIT_PEER_ANSWER_BYTES / BODY + 200 };
+	struct world w;
+	char *body = xmalloc(BODY);
+	(void)state;
+	world_init(&w);
+	uint64_t alice = account_of(&w.mx, "alice@example.test");
+	w.f.random.seam.fill(&w.f.random.seam, body, BODY);
+	deliver_one(&w.mx, alice, str_make(body, BODY));
+	uint32_t session = open_session(&w.user, alice);
+	uint64_t inbox = mailbox_of(&w.user, session, "INBOX");
+	w.user.bulk_room = 0;
+	tell_many(&w.user, 1000, 999 + N,
+		(struct frame){ .type = FRAME_MESSAGE_READ,
+			.message_read = { session, inbox, 1, 0, BODY } });
+	executor_fake_run(&w.f.executor);
+	assert_false(store_is_idle(w.f.store));
+	for (uint32_t i = 0; i < N; i++) {
+		w.user.bulk_room = 1;
+		forget_replies(&w.user);
+		store_peer_room(w.user.peer);
+		executor_fake_run(&w.f.executor);
+		assert_int_equal(w.user.replies.n, 1);
+		const struct reply *r = vec_at(&w.user.replies, 0);
+		assert_int_equal(r->frame.message_bytes.data.n, BODY);
+	}
+	assert_true(store_is_idle(w.f.store));
+	free(body);
+	world_done(&w);
+}
+
+TEST_MAIN(test_case(questions_at_once), test_case(uploads_at_once),
+	test_case(recipients_of_one_message), test_case(sessions_of_one_front),
+	test_case(watches_of_one_front), test_case(transactions_of_one_flush),
+	test_case(answers_that_wait))
