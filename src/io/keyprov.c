@@ -24,7 +24,7 @@
 #define PARAM_RECIPE "culver-recipe"
 
 struct recipe {
-	EVP_PKEY *public;
+	EVP_PKEY *public_key;
 	const struct keyprov_signer *signer;
 	const char *key_id;
 };
@@ -36,7 +36,7 @@ struct context {
 struct key {
 	struct context *context;
 	const char *kind;                    /* "RSA", "EC" */
-	EVP_PKEY *public;                    /* NULL until import */
+	EVP_PKEY *public_key;                /* NULL until import */
 	const struct keyprov_signer *signer; /* NULL: a public key for comparing */
 	char id[KEYPROV_ID_BYTES];
 };
@@ -72,14 +72,14 @@ static void key_free(void *arg)
 	struct key *k = arg;
 	if (k == NULL)
 		return;
-	EVP_PKEY_free(k->public);
+	EVP_PKEY_free(k->public_key);
 	free(k);
 }
 
 static int key_has(const void *arg, int selection)
 {
 	const struct key *k = arg;
-	if (k == NULL || k->public == NULL)
+	if (k == NULL || k->public_key == NULL)
 		return 0;
 	return !(selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) || k->signer != NULL;
 }
@@ -88,22 +88,23 @@ static int key_match(const void *a, const void *b, int selection)
 {
 	const struct key *ka = a, *kb = b;
 	(void)selection; /* a key of ours is its public part */
-	return ka->public != NULL && kb->public != NULL && EVP_PKEY_eq(ka->public, kb->public) == 1;
+	return ka->public_key != NULL && kb->public_key != NULL &&
+	       EVP_PKEY_eq(ka->public_key, kb->public_key) == 1;
 }
 
 /* A public key from OpenSSL's own parameters: certificates are compared so. */
 static EVP_PKEY *public_from(struct key *k, const OSSL_PARAM params[])
 {
-	EVP_PKEY *public = NULL;
+	EVP_PKEY *public_key = NULL;
 	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(
 		k->context->lib, k->kind, "provider=default");
 	OSSL_PARAM *copy = OSSL_PARAM_dup(params);
 	if (ctx == NULL || copy == NULL || EVP_PKEY_fromdata_init(ctx) <= 0 ||
-		EVP_PKEY_fromdata(ctx, &public, EVP_PKEY_PUBLIC_KEY, copy) <= 0)
-	public = NULL;
+		EVP_PKEY_fromdata(ctx, &public_key, EVP_PKEY_PUBLIC_KEY, copy) <= 0)
+		public_key = NULL;
 	OSSL_PARAM_free(copy);
 	EVP_PKEY_CTX_free(ctx);
-	return public;
+	return public_key;
 }
 
 static int key_import(void *arg, int selection, const OSSL_PARAM params[])
@@ -111,19 +112,19 @@ static int key_import(void *arg, int selection, const OSSL_PARAM params[])
 	struct key *k = arg;
 	const OSSL_PARAM *own = OSSL_PARAM_locate_const(params, PARAM_RECIPE);
 	(void)selection;
-	if (k->public != NULL)
+	if (k->public_key != NULL)
 		return 0;
 	if (own == NULL) {
-		k->public = public_from(k, params);
-		return k->public != NULL;
+		k->public_key = public_from(k, params);
+		return k->public_key != NULL;
 	}
 	const struct recipe *recipe;
 	if (own->data_type != OSSL_PARAM_OCTET_STRING || own->data_size != sizeof(recipe))
 		return 0;
 	memcpy(&recipe, own->data, sizeof(recipe));
-	if (!EVP_PKEY_is_a(recipe->public, k->kind) || EVP_PKEY_up_ref(recipe->public) != 1)
+	if (!EVP_PKEY_is_a(recipe->public_key, k->kind) || EVP_PKEY_up_ref(recipe->public_key) != 1)
 		return 0;
-	k->public = recipe->public;
+	k->public_key = recipe->public_key;
 	k->signer = recipe->signer;
 	snprintf(k->id, sizeof(k->id), "%s", recipe->key_id);
 	return 1;
@@ -133,15 +134,15 @@ static int key_export(
 	void *arg, int selection, int (*take)(const OSSL_PARAM params[], void *arg), void *take_arg)
 {
 	struct key *k = arg;
-	if (k->public == NULL || selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY)
+	if (k->public_key == NULL || selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY)
 		return 0;
-	return EVP_PKEY_export(k->public, selection, take, take_arg);
+	return EVP_PKEY_export(k->public_key, selection, take, take_arg);
 }
 
 static int key_get_params(void *arg, OSSL_PARAM params[])
 {
 	struct key *k = arg;
-	return k->public != NULL && EVP_PKEY_get_params(k->public, params);
+	return k->public_key != NULL && EVP_PKEY_get_params(k->public_key, params);
 }
 
 /* What may be asked, and what may come in: the names that TLS uses. */
@@ -342,7 +343,7 @@ static int signing_final(void *arg, unsigned char *ret, size_t *ret_n, size_t ro
 	struct signing *s = arg;
 	if (ret != NULL)
 		return ask_signer(s, ret, ret_n, room);
-	int n = EVP_PKEY_get_size(s->key->public);
+	int n = EVP_PKEY_get_size(s->key->public_key);
 	*ret_n = n > 0 ? (size_t)n : 0;
 	return n > 0;
 }
@@ -431,15 +432,15 @@ void keyprov_unload(struct keyprov *p)
 	*p = (struct keyprov){ 0 };
 }
 
-EVP_PKEY *keyprov_key(OSSL_LIB_CTX *lib, EVP_PKEY *public, const struct keyprov_signer *signer,
+EVP_PKEY *keyprov_key(OSSL_LIB_CTX *lib, EVP_PKEY *public_key, const struct keyprov_signer *signer,
 	const char *key_id)
 {
-	struct recipe recipe = { public, signer, key_id }, *at = &recipe;
+	struct recipe recipe = { public_key, signer, key_id }, *at = &recipe;
 	OSSL_PARAM params[2] = { OSSL_PARAM_construct_octet_string(PARAM_RECIPE, &at, sizeof(at)),
 		OSSL_PARAM_construct_end() };
 	EVP_PKEY *key = NULL;
 	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(
-		lib, EVP_PKEY_is_a(public, "EC") ? "EC" : "RSA", "provider=" PROVIDER);
+		lib, EVP_PKEY_is_a(public_key, "EC") ? "EC" : "RSA", "provider=" PROVIDER);
 	if (ctx == NULL || EVP_PKEY_fromdata_init(ctx) <= 0 ||
 		EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_KEYPAIR, params) <= 0)
 		key = NULL;

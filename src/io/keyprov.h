@@ -27,9 +27,9 @@ struct keyprov {
 };
 bool keyprov_load(struct keyprov *, OSSL_LIB_CTX *);
 void keyprov_unload(struct keyprov *); /* accepts one that was not loaded */
-/* A key whose private part has that id. public: any key or a certificate's, RSA or EC. The signer
- * is borrowed for the key's life. NULL when OpenSSL refuses. */
+/* A key whose private part has that id. public_key: any key or a certificate's, RSA or EC. The
+ * signer is borrowed for the key's life. NULL when OpenSSL refuses. */
 EVP_PKEY *keyprov_key(
-	OSSL_LIB_CTX *, EVP_PKEY *public, const struct keyprov_signer *, const char *key_id);
+	OSSL_LIB_CTX *, EVP_PKEY *public_key, const struct keyprov_signer *, const char *key_id);
 
 #endif
