@@ -412,6 +412,63 @@ static void t7_handshake_has_a_deadline(void **state)
 	}
 }
 
+/* T7: LIMIT_HANDSHAKE_BYTES before the handshake is done: one less and all of them are waited for,
+ * one more is the end. */
+static void t7_handshake_has_a_bound(void **state)
+{
+	(void)state;
+	static char hello[LIMIT_HANDSHAKE_BYTES + 1];
+	/* Two records, as parts of a message that says it is 128 KiB long. */
+	static const char first[] = { 22, 3, 1, 64, 0, 1, 1, (char)255, (char)255, 3, 3 };
+	size_t second = 5 + 16384, rest = sizeof(hello) - second - 5;
+	char header[] = { 22, 3, 1, (char)(rest >> 8), (char)rest };
+	memcpy(hello, first, sizeof(first));
+	memcpy(hello + second, header, sizeof(header));
+	for (size_t n = LIMIT_HANDSHAKE_BYTES - 1; n <= LIMIT_HANDSHAKE_BYTES + 1; n++) {
+		struct loop *l = loop_sim_new(n);
+		struct server s = { .tls = tls_server_for_test() };
+		struct client c = { 0 };
+		int door = server_init(&s, l);
+		client_init(&c, l, loop_sim_connect(l, door, "192.0.2.1", 1));
+		client_says(&c, hello, n);
+		loop_sim_run_for(l, LIMIT_HANDSHAKE_MS / 2);
+		assert_string_equal(s.reason,
+			n <= LIMIT_HANDSHAKE_BYTES ? "" : "the TLS handshake is too long");
+		client_done(&c);
+		server_done(&s);
+		tls_server_free(&s.tls);
+		loop_sim_free(&l);
+	}
+}
+
+/* Descriptors that the peer does not take: LIMIT_CHANNEL_HANDLES may wait, one more ends it. */
+static void handles_that_wait_are_bounded(void **state)
+{
+	(void)state;
+	for (int n = LIMIT_CHANNEL_HANDLES - 1; n <= LIMIT_CHANNEL_HANDLES + 1; n++) {
+		struct loop *l = loop_sim_new(1);
+		struct side supervisor = { 0 };
+		int h[2], gift[2];
+		l->class->pair(l, h);
+		supervisor.channel = channel_new(l, h[0], CLASS_SUPERVISOR, CLASS_STORE,
+			&(struct channel_events){ saw_frame, NULL, saw_closed, &supervisor });
+		for (int i = 0; i < n; i++) {
+			struct frame f = { .type = FRAME_HAND_OVER };
+			l->class->pair(l, gift);
+			channel_send_handle(supervisor.channel, 0, &f, gift[0]);
+			l->class->handle_close(l, gift[1]);
+		}
+		loop_sim_run_until_idle(l);
+		if (n <= LIMIT_CHANNEL_HANDLES)
+			assert_null(supervisor.reason);
+		else
+			assert_string_equal(supervisor.reason, "the peer takes no descriptors");
+		channel_free(&supervisor.channel);
+		l->class->handle_close(l, h[1]);
+		loop_sim_free(&l);
+	}
+}
+
 /* ---- workers ---- */
 
 struct job {
@@ -528,5 +585,6 @@ static void handles_are_passed(void **state)
 TEST_MAIN(test_case(channels_survive_any_network), test_case(channel_stalls),
 	test_case(channel_loses_its_peer), test_case(stream_echoes_over_any_network),
 	test_case(stream_gives_up_a_deaf_client), test_case(stream_closes_in_time),
-	test_case(t7_handshake_has_a_deadline), test_case(workers_step_by_the_seed),
+	test_case(t7_handshake_has_a_deadline), test_case(t7_handshake_has_a_bound),
+	test_case(handles_that_wait_are_bounded), test_case(workers_step_by_the_seed),
 	test_case(doors_refuse_and_pause), test_case(handles_are_passed))
