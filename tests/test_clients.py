@@ -266,8 +266,9 @@ SyncState *
     sync()
     assert state() == files and subjects(c) == before
     # A change on each side travels to the other.
-    cur = [p for p in (tmp_path / "mail" / "INBOX").rglob("*") if p.is_file() and p.parent.name in ("cur", "new")]
-    cur[0].rename(cur[0].parent.parent / "cur" / (re.sub(r":2,.*", "", cur[0].name) + ":2,FS"))
+    kept = next(p for p in (tmp_path / "mail" / "INBOX").rglob("*") if p.is_file() and
+                p.parent.name in ("cur", "new") and "Subject: sync 0" in p.read_text())
+    kept.rename(kept.parent.parent / "cur" / (re.sub(r":2,.*", "", kept.name) + ":2,FS"))
     m = imap(c)
     m.select()
     m.store("5", "+FLAGS", r"\Deleted")
