@@ -8,47 +8,65 @@ enum { RANGES_A_FRAME = 7000, PEER_RANGES = 16 * LIMIT_REQUEST_RANGES };
 
 /* ---- UIDs ---- */
 
+/* The ranges of one request, until the change that they are for. */
+struct ranges {
+	struct vec items; /* struct api_range */
+	bool too_many;    /* some were left out: the change is refused */
+};
+
+static struct ranges *ranges_of(struct store_peer *peer, uint32_t request)
+{
+	struct ranges *r = map_get_u64(&peer->ranges, request);
+	if (r)
+		return r;
+	r = xmalloc(sizeof(*r));
+	vec_init(&r->items, sizeof(struct api_range), LIMIT_REQUEST_RANGES);
+	if (map_put_u64(&peer->ranges, request, r))
+		return r;
+	free(r); /* the change that follows is refused for want of UIDs */
+	return NULL;
+}
+
 ASK(ask_uids)
 {
 	(void)session;
-	struct vec *ranges = map_get_u64(&peer->ranges, request);
 	size_t n = frame->uids.ranges.n;
-	if (ranges == NULL) {
-		ranges = xmalloc(sizeof(*ranges));
-		vec_init(ranges, sizeof(struct api_range), LIMIT_REQUEST_RANGES);
-		if (!map_put_u64(&peer->ranges, request, ranges)) {
-			free(ranges); /* the change that follows is refused for want of UIDs */
-			return;
-		}
-	}
-	/* Beyond the limit: one more than may be, so that the change is refused. */
-	if (ranges->n + n > LIMIT_REQUEST_RANGES || peer->n_ranges + n > PEER_RANGES) {
-		peer->n_ranges -= ranges->n;
-		vec_done(ranges);
-		vec_init(ranges, 1, 1);
-		vec_push(ranges, NULL);
-		peer->n_ranges += ranges->n;
+	struct ranges *r = ranges_of(peer, request);
+	if (r == NULL)
 		return;
-	}
-	if (ranges->size == 1)
+	if (r->items.n + n > LIMIT_REQUEST_RANGES || peer->n_ranges + n > PEER_RANGES)
+		r->too_many = true;
+	if (r->too_many)
 		return;
 	for (size_t i = 0; i < n; i++)
-		vec_push(ranges, &frame->uids.ranges.items[i]);
+		vec_push(&r->items, &frame->uids.ranges.items[i]);
 	peer->n_ranges += n;
 }
 
 bool peer_take_ranges(struct store_peer *peer, uint32_t request, struct vec *ret)
 {
-	struct vec *ranges = map_remove_u64(&peer->ranges, request);
-	if (ranges == NULL)
+	struct ranges *r = map_remove_u64(&peer->ranges, request);
+	if (r == NULL)
 		return false;
-	peer->n_ranges -= ranges->n;
-	*ret = *ranges;
-	free(ranges);
-	if (ret->size != 1)
-		return true;
-	vec_done(ret);
-	return false;
+	bool whole = !r->too_many;
+	peer->n_ranges -= r->items.n;
+	if (whole)
+		*ret = r->items;
+	else
+		vec_done(&r->items);
+	free(r);
+	return whole;
+}
+
+void peer_drop_ranges(struct store_peer *peer)
+{
+	void *value;
+	for (size_t at = 0; map_next(&peer->ranges, &at, NULL, &value);) {
+		struct ranges *r = value;
+		vec_done(&r->items);
+		free(r);
+	}
+	map_done(&peer->ranges);
 }
 
 /* ---- changes ---- */

@@ -219,6 +219,17 @@ static bool delivered(struct job *job)
 	return false;
 }
 
+/* The message's id is on every line about it: also on that of its refusal. */
+static void log_refusal(struct job *job)
+{
+	struct log_text msg, why;
+	if (job->err.kind == ERR_NONE)
+		return;
+	log_value(&msg, job->ask.upload_commit.message_id);
+	log_event(&job->store->log, LOG_WARN, "store-refused", "msg=%s kind=%s why=%s", msg.text,
+		err_name(job->err.kind), log_value(&why, str_from(err_log_text(&job->err))));
+}
+
 /* Sizes are what was counted here, whatever was declared. */
 static void set_sizes(struct job *job)
 {
@@ -252,7 +263,9 @@ static int fill_job(struct job *job, struct upload *u, struct err *err)
 
 ASK(ask_upload_commit)
 {
-	static const struct job_class class = { .name = "upload", .done = delivered };
+	static const struct job_class class = {
+		.name = "upload", .done = delivered, .always = log_refusal
+	};
 	struct upload *u = map_remove_u64(&peer->uploads, request);
 	struct err err = ERR_INIT;
 	(void)session;

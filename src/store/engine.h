@@ -78,8 +78,8 @@ struct engine_class {
 	void (*close)(struct engine **);
 	/* See above. Fills each transaction's err, results and changes. */
 	int (*run)(struct engine *, struct txn *const *txns, size_t n, struct err *);
-	/* Moves what is in the log to its place. Called by the maintainer when run or time says so;
-	 * a failure is as grave as one of run. */
+	/* Moves what is in the log to its place; the maintainer's. -1 is as grave as that of run.
+	 */
 	int (*checkpoint)(struct engine *, struct err *);
 	/* Whether the log has grown so much that a checkpoint is due. From any thread. */
 	bool (*checkpoint_due)(struct engine *);

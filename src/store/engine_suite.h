@@ -9,8 +9,10 @@
 
 #include "base/test.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "store/engine.h"
@@ -952,6 +954,45 @@ static void identity_stays(void **state)
 	ledger_done(&l);
 }
 
+/* A process that is killed at work: whatever run() came back from is there. G1 */
+static void killed_process_loses_nothing(void **state)
+{
+	struct ledger l;
+	int ends[2];
+	uint32_t uid, last = 0;
+	(void)state;
+	ledger_init(&l);
+	uint64_t alice = make_account(&l, "alice@example.test");
+	for (uint64_t round = 1; round <= 5; round++) {
+		ledger_close(&l);
+		assert_int_equal(pipe(ends), 0);
+		pid_t child = fork();
+		if (child == 0) {
+			struct op_result r;
+			ledger_open(&l);
+			for (l.last_blob = round * 100000;;) {
+				enum err_kind kind = land(&l, alice, 0, 1, false, &r);
+				if (kind != ERR_NONE ||
+					write(ends[1], &r.uid, sizeof(r.uid)) != sizeof(r.uid))
+					_exit(1);
+			}
+		}
+		close(ends[1]);
+		for (int i = 0; i < 40; i++)
+			assert_int_equal(read(ends[0], &uid, sizeof(uid)), sizeof(uid));
+		kill(child, SIGKILL);
+		while (read(ends[0], &uid, sizeof(uid)) == sizeof(uid))
+			last = uid;
+		close(ends[0]);
+		waitpid(child, NULL, 0);
+		ledger_open(&l);
+		struct api_mailbox m = mailbox(&l, alice, "INBOX");
+		assert_true(m.messages >= last && m.uidnext == m.messages + 1);
+		no_findings(&l);
+	}
+	ledger_done(&l);
+}
+
 /* ---- against a model ---- */
 
 /* Two mailboxes as arrays, and a watcher that knows only the changes. I27, I28 */
@@ -1191,6 +1232,7 @@ static void random_changes_agree_with_a_model(void **state)
 		test_case(rename_takes_children_along), test_case(inbox_is_renamed_by_moving),     \
 		test_case(subscriptions_outlive_mailboxes), test_case(mailboxes_are_limited),      \
 		test_case(others_mailboxes_are_none), test_case(identity_stays),                   \
+		test_case(killed_process_loses_nothing),                                           \
 		test_case(random_changes_agree_with_a_model)
 
 #endif

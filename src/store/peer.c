@@ -141,16 +141,6 @@ static void free_uploads(struct store_peer *peer)
 	map_done(&peer->uploads);
 }
 
-static void free_ranges(struct store_peer *peer)
-{
-	void *value;
-	for (size_t at = 0; map_next(&peer->ranges, &at, NULL, &value);) {
-		vec_done(value);
-		free(value);
-	}
-	map_done(&peer->ranges);
-}
-
 /* Jobs that workers have go on without the peer; all others end here. */
 static void leave_jobs(struct store_peer *peer)
 {
@@ -180,7 +170,7 @@ void store_peer_remove(struct store_peer **ppeer)
 		session_remove(peer->sessions);
 	leave_jobs(peer);
 	free_uploads(peer);
-	free_ranges(peer);
+	peer_drop_ranges(peer);
 	*peer->link = peer->next;
 	if (peer->next)
 		peer->next->link = peer->link;

@@ -235,11 +235,6 @@ bool store_is_idle(const struct store *store)
 	return true;
 }
 
-void store_ticket_key(struct store *store, const uint8_t key[STORE_TICKET_KEY_BYTES])
-{
-	memcpy(store->settings.ticket_key, key, STORE_TICKET_KEY_BYTES);
-}
-
 /* ---- the way back ---- */
 
 static void finish(struct store *store, struct job *job)

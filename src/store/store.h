@@ -57,8 +57,6 @@ void store_free(struct store **store);
 bool store_read_only(const struct store *store, struct err *ret_why);
 /* Nothing is being worked on and nothing waits: for draining, and tests. */
 bool store_is_idle(const struct store *store);
-/* The ticket key, when it is handed over after store_new. */
-void store_ticket_key(struct store *store, const uint8_t key[STORE_TICKET_KEY_BYTES]);
 
 struct store_replies {
 	/* Sends a frame to the peer. Small frames are always taken; false: there is no room for a

@@ -93,7 +93,7 @@ struct store_peer {
 	size_t held_bytes;   /* what heavy answers hold, or are thought to hold */
 	size_t upload_bytes; /* memory of its uploads */
 	struct map uploads;  /* request -> struct upload */
-	struct map ranges;   /* request -> struct vec of struct api_range */
+	struct map ranges;   /* request -> struct ranges (ask_change.c) */
 	bool blocked;        /* a bulk frame was refused */
 	bool pumping;
 };
@@ -283,6 +283,7 @@ void session_remove(struct store_session *session);
 void sessions_end(struct store *store, uint64_t account);
 /* Takes the ranges that were sent for a request; false: none. The caller owns the vec. */
 bool peer_take_ranges(struct store_peer *peer, uint32_t request, struct vec *ret);
+void peer_drop_ranges(struct store_peer *peer);
 
 /* ask_*.c: what the table in peer.c names */
 typedef void (*ask_function)(
