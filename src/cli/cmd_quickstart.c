@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -24,6 +25,18 @@ struct quickstart {
 };
 
 /* ---- files ---- */
+
+/* The name itself: a rename is on the disk when its directory is. */
+static bool flush_directory(const char *path)
+{
+	AUTO(mem_free_p)
+	char *copy = xstrdup(path);
+	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool good = fd >= 0 && fsync(fd) == 0;
+	if (fd >= 0)
+		close(fd);
+	return good;
+}
 
 /* Writes a file whole or not at all; one that exists is left alone. Flushed, with its name. */
 static int write_file(const struct quickstart *q, const char *name, unsigned mode, struct str bytes,
@@ -39,7 +52,7 @@ static int write_file(const struct quickstart *q, const char *name, unsigned mod
 		return fail_errno(err, "cannot write %s", path);
 	bool good = fchmod(fd, mode) == 0 && write(fd, bytes.p, bytes.n) == (ssize_t)bytes.n &&
 		    fsync(fd) == 0;
-	good = close(fd) == 0 && good && rename(temporary, path) == 0;
+	good = close(fd) == 0 && good && rename(temporary, path) == 0 && flush_directory(path);
 	if (good)
 		return 0;
 	int result = fail_errno(err, "cannot write %s", path);

@@ -156,7 +156,7 @@ static void on_drained(void *arg)
 static void on_tls_started(void *arg)
 {
 	struct conn *c = arg;
-	if (c->dead)
+	if (c->dead || c->closing)
 		return;
 	c->peer.tls = true;
 	stream_tls_info(c->stream, c->peer.tls_version, c->peer.tls_cipher);
@@ -194,7 +194,8 @@ static void on_failed(void *arg, const char *reason)
 static void on_deadline(void *arg)
 {
 	struct conn *c = arg;
-	c->deadline_ms = 0;
+	/* deadline_ms stays what it was: a session that sets no other is not called again at once.
+	 */
 	if (c->dead || c->closing || c->session == NULL)
 		return;
 	c->session->class->timeout(c->session);

@@ -186,14 +186,13 @@ static void gate_drain(struct role *role, uint32_t within_ms)
 static void gate_free(struct role **role)
 {
 	struct gate *g = CONTAINER_OF(*role, struct gate, base);
-	hashers_free(&g->hashers);
-	while (g->clients) {
+	hashers_free(&g->hashers, login_drop);
+	login_drop_waiting(g);
+	while (g->clients) { /* no login is left */
 		channel_free(&g->clients->channel);
-		g->clients->logins = 0;
 		gate_client_release(g->clients);
 	}
 	channel_free(&g->store);
-	map_done(&g->store_asks);
 	login_cache_free(g);
 	throttle_free(&g->throttle);
 	config_free(&g->config);

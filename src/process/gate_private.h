@@ -30,7 +30,8 @@ struct hash_job {
 
 /* Workers: half of them take jobs of known addresses alone. */
 struct hashers *hashers_new(const struct seams *, unsigned workers);
-void hashers_free(struct hashers **); /* jobs that are left are dropped, not done */
+/* Jobs that are left are given to drop(), not done. */
+void hashers_free(struct hashers **, void (*drop)(struct hash_job *));
 /* false: LIMIT_GATE_QUEUE jobs of its kind wait already. done() is called on the loop. */
 bool hashers_add(struct hashers *, struct hash_job *);
 
@@ -65,6 +66,9 @@ void make_verifier_begin(
 	struct gate_client *, uint32_t request, const struct frame_make_verifier *);
 /* The store's answer, or `failed` when it is away. */
 void login_credentials(struct gate *, void *login, const struct frame *);
+/* Ends without an answer. */
+void login_drop(struct hash_job *);
+void login_drop_waiting(struct gate *); /* those that wait for the store */
 void login_cache_free(struct gate *);
 
 /* gate.c */

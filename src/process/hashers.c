@@ -137,13 +137,22 @@ bool hashers_add(struct hashers *all, struct hash_job *job)
 	return room;
 }
 
-void hashers_free(struct hashers **hashers)
+static void drop_all(struct queue *q, void (*drop)(struct hash_job *))
+{
+	for (struct hash_job *job; (job = queue_take(q)) != NULL;)
+		drop(job);
+}
+
+void hashers_free(struct hashers **hashers, void (*drop)(struct hash_job *))
 {
 	struct hashers *all = *hashers;
 	if (all == NULL)
 		return;
 	for (unsigned i = 0; i < all->n; i++)
 		all->seams->executor->stop(&all->workers[i].worker);
+	drop_all(&all->known, drop);
+	drop_all(&all->others, drop);
+	drop_all(&all->done, drop);
 	pthread_mutex_destroy(&all->mutex);
 	free(all->workers);
 	free(all);

@@ -54,6 +54,20 @@ static void login_free(struct login *l)
 	gate_client_release(client);
 }
 
+void login_drop(struct hash_job *job)
+{
+	login_free(CONTAINER_OF(job, struct login, job));
+}
+
+void login_drop_waiting(struct gate *g)
+{
+	size_t at = 0;
+	void *login;
+	while (map_next(&g->store_asks, &at, NULL, &login))
+		login_free(login);
+	map_done(&g->store_asks);
+}
+
 static void answer(struct login *l, const struct frame *frame)
 {
 	struct channel *channel = l->client->channel;

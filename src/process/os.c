@@ -39,14 +39,23 @@ struct identity os_identity(const struct config *config, const char **ret_note)
 
 int os_make_directory(const char *path, unsigned mode, struct identity who, struct err *err)
 {
-	if (mkdir(path, mode) < 0) {
-		if (errno == EEXIST)
-			return 0;
+	char fresh[4400];
+	struct stat s;
+	if (stat(path, &s) == 0)
+		return S_ISDIR(s.st_mode) ? 0 : fail(err, ERR_CONFIG, "%s is no directory", path);
+	/* Under its name only when it is as it should be: who is interrupted leaves no directory of
+	 * the wrong owner to the next. */
+	size_t n = strlen(path);
+	while (n > 1 && path[n - 1] == '/')
+		n--;
+	snprintf(fresh, sizeof(fresh), "%.*s.new", (int)n, path);
+	if (mkdir(fresh, mode) < 0 && errno != EEXIST)
 		return fail_errno(err, "cannot make %s", path);
-	}
-	if (chmod(path, mode) < 0 ||
-		(who.uid >= 0 && chown(path, (uid_t)who.uid, (gid_t)who.gid) < 0))
+	if (chmod(fresh, mode) < 0 ||
+		(who.uid >= 0 && chown(fresh, (uid_t)who.uid, (gid_t)who.gid) < 0))
 		return fail_errno(err, "cannot give %s its owner", path);
+	if (rename(fresh, path) < 0)
+		return fail_errno(err, "cannot make %s", path);
 	return 0;
 }
 

@@ -161,9 +161,15 @@ static void send_listeners(struct child *c)
 	struct supervisor *s = c->supervisor;
 	for (size_t i = 0; i < s->o.listeners_n; i++) {
 		const struct supervisor_listener *l = &s->o.listeners[i];
-		int copy = l->service->peer_class == c->row->channel_class ? dup(l->handle) : -1;
+		if (l->service->peer_class != c->row->channel_class)
+			continue;
+		int copy = s->o.copy_listener ? s->o.copy_listener(s->o.copy_arg, l)
+					      : dup(l->handle);
 		if (copy >= 0)
 			hand_over(s, c->control, l->service->name, 0, 0, copy);
+		else
+			log_event(&s->o.log, LOG_ERROR, "no-listener", "role=%s service=%s",
+				c->row->name, l->service->name);
 	}
 }
 
@@ -206,12 +212,14 @@ void provision_child(struct child *c)
 {
 	struct frame start = { .type = FRAME_START };
 	send_config(c);
-	if (c->row->class == &front_role) {
+	if (c->row->class == &front_role)
 		send_certificates(c);
-		send_listeners(c);
-	}
-	send_channels(c);
+	/* Only then what others speak on: on channels that a role is given before it has started,
+	 * their questions could arrive when it can answer none. */
 	say(c, &start);
+	send_channels(c);
+	if (c->row->class == &front_role)
+		send_listeners(c);
 }
 
 void provision_again(struct child *c)

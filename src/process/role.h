@@ -6,12 +6,12 @@
  * A role's life, driven by frames from the supervisor over its control channel:
  *
  *     new        from a context
- *     frame      its configuration, and what is handed over (listeners, channels)
+ *     frame      its configuration
  *     prepare    with whatever rights the process was started with: read what only they can
  *     (the directory and the user change, file rules)
  *     start      open what it owns
  *     (the sandbox closes; `started` is said)
- *     frame      channels that replace lost ones, new configuration
+ *     frame      channels, listeners; later channels that replace lost ones, new configuration
  *     drain      finish, then context->finish()
  *
  * uses: base, api, io; used by: process

@@ -86,11 +86,29 @@ static void load_everything(const struct role_row *row)
 		mail_charsets_preload();
 }
 
-static uint64_t number(const char *text)
+/* No uid or gid is UINT32_MAX: to setresuid(2) that is "leave it as it is". */
+static bool number(const char *text, uint32_t *ret)
 {
 	struct scan s = scan_from(str_from(text));
-	uint64_t n = 0;
-	return scan_number(&s, UINT32_MAX, &n) ? n : 0;
+	uint64_t n;
+	if (!scan_number(&s, UINT32_MAX - 1, &n) || !scan_end(&s))
+		return false;
+	*ret = (uint32_t)n;
+	return true;
+}
+
+/* Both, or "-1" twice: no change of user. Nothing becomes root. */
+static bool parse_user(const char *uid, const char *gid, struct sandbox_place *place)
+{
+	uint32_t u = 0, g = 0;
+	place->change_user = strcmp(uid, "-1") != 0;
+	if (!place->change_user)
+		return strcmp(gid, "-1") == 0;
+	if (!number(uid, &u) || !number(gid, &g) || u == 0)
+		return false;
+	place->uid = u;
+	place->gid = g;
+	return true;
 }
 
 static bool parse(int argc, char **argv, struct child_process *p)
@@ -98,12 +116,9 @@ static bool parse(int argc, char **argv, struct child_process *p)
 	if (argc != 7)
 		return false;
 	p->context.row = role_row_named(argv[2]);
-	p->context.instance = (uint32_t)number(argv[3]);
-	p->place.change_user = strcmp(argv[4], "-1") != 0;
-	p->place.uid = (uid_t)number(argv[4]);
-	p->place.gid = (gid_t)number(argv[5]);
 	p->jail = argv[6];
-	return p->context.row != NULL;
+	return p->context.row && number(argv[3], &p->context.instance) &&
+	       parse_user(argv[4], argv[5], &p->place);
 }
 
 static void set_seams(struct child_process *p)

@@ -37,7 +37,6 @@ static void is_up(struct child *c)
 	struct supervisor *s = c->supervisor;
 	int64_t now = supervisor_now(s);
 	c->state = CHILD_UP;
-	c->failures = 0;
 	if (c->row->class == &store_role)
 		s->distrust = false;
 	log_event(&s->o.log, LOG_INFO, c->restarts ? "role-back" : "role-up",
@@ -231,12 +230,22 @@ static bool is_hopeless(const struct child *c)
 	return !c->supervisor->was_ready && c->failures >= 3;
 }
 
+/* Not to have come up is a failure, and so is to die as soon as it was up: without back-off that
+ * would be a loop of starts. */
+static void count_failure(struct child *c)
+{
+	bool soon = supervisor_now(c->supervisor) - c->started_ms < LIMIT_SETTLED_MS;
+	if (c->state == CHILD_STARTING || (c->state == CHILD_UP && soon))
+		c->failures++;
+	else
+		c->failures = 0;
+}
+
 static void child_ended(struct child *c, int status)
 {
 	struct supervisor *s = c->supervisor;
 	log_end(c, status);
-	if (c->state == CHILD_STARTING)
-		c->failures++;
+	count_failure(c);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == STORE_EXIT_DISTRUST &&
 		c->row->class == &store_role)
 		s->distrust = true;
@@ -314,7 +323,7 @@ static void make_children(struct supervisor *s)
 			c->supervisor = s;
 			c->row = &role_rows[i];
 			c->timer = s->loop->class->timer_new(s->loop, on_timer, c);
-			buf_init(&c->log_line, LOG_LINE_BYTES * 4);
+			buf_init(&c->log_line, CHILD_LINE_BYTES);
 		}
 	}
 }

@@ -39,6 +39,9 @@ struct supervisor_options {
 		int handle;
 	} * listeners;
 	size_t listeners_n;
+	/* Another handle for the same listening socket, or -1. NULL: dup(2). */
+	int (*copy_listener)(void *arg, const struct supervisor_listener *);
+	void *copy_arg;
 	int control_listener; /* D/control, or -1 */
 	int admin_handle;     /* offline: the one command's channel; all ends with it. -1: none */
 	/* Whether who is at the other end of a control connection may command. */

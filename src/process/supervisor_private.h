@@ -9,6 +9,11 @@
 #include "io/channel.h"
 #include "process/supervisor.h"
 
+/* A child's line, of which it says itself where it ends: PIPE_BUF, so that a write of it to a pipe
+ * with room for anything never blocks. */
+enum { CHILD_LINE_BYTES = 4096 };
+_Static_assert(CHILD_LINE_BYTES > LOG_LINE_BYTES, "no honest line is cut");
+
 enum child_state { CHILD_DOWN, CHILD_STARTING, CHILD_UP, CHILD_DRAINING };
 
 struct child {
@@ -22,7 +27,7 @@ struct child {
 	struct buf log_line;
 	struct timer *timer;
 	unsigned restarts;  /* since the supervisor's start */
-	unsigned failures;  /* in a row, before it was up */
+	unsigned failures;  /* in a row: not up, or not for LIMIT_SETTLED_MS */
 	int64_t started_ms; /* monotonic: this process's start */
 	int64_t died_ms;
 };
@@ -49,7 +54,7 @@ struct supervisor {
 int64_t supervisor_now(const struct supervisor *);
 void child_end(struct child *, int signal);
 
-/* provision.c: the frames that a child gets before `start`. */
+/* provision.c: configuration, `start`, then channels and listeners. */
 void provision_child(struct child *);
 /* A reload's: configuration and certificates once more. */
 void provision_again(struct child *);

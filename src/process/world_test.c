@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A whole server in one process: mail walks the road, and what happens when a role is lost. */
+#include "process/world_test.h"
+
+static void submit(struct world *w, const char *from, const char *to, const char *text)
+{
+	struct client c;
+	char line[400];
+	assert_true(client_connect(&c, w, "smtp", from));
+	client_wants(&c, "220 ");
+	client_says(&c, "EHLO client.example\r\n", "250 ");
+	client_says(&c, "MAIL FROM:<someone@elsewhere.example>\r\n", "250 ");
+	snprintf(line, sizeof(line), "RCPT TO:<%s>\r\n", to);
+	client_says(&c, line, "250 ");
+	client_says(&c, "DATA\r\n", "354 ");
+	client_says(&c, text, "250 ");
+	client_says(&c, "QUIT\r\n", "221 ");
+	client_done(&c);
+}
+
+static void pop_login(struct client *c, struct world *w, const char *user)
+{
+	char line[200];
+	assert_true(client_connect(c, w, "pop3", "127.0.0.1"));
+	client_wants(c, "+OK");
+	snprintf(line, sizeof(line), "USER %s\r\n", user);
+	client_says(c, line, "+OK");
+	client_says(c, "PASS secret\r\n", "+OK");
+}
+
+static void boot(struct world *w, uint64_t seed)
+{
+	world_make(w, seed);
+	world_boot(w);
+	world_until(w, w->ready);
+	world_people(w);
+}
+
+static void test_road(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 3; seed++) {
+		struct world w;
+		struct client c;
+		boot(&w, seed);
+		submit(&w, "192.0.2.1", "bob@example", "Subject: hello\r\n\r\nthe road\r\n.\r\n");
+		pop_login(&c, &w, "bob@example");
+		client_says(&c, "STAT\r\n", "+OK 1 ");
+		client_says(&c, "RETR 1\r\n", "the road");
+		client_says(&c, "QUIT\r\n", "+OK");
+		client_done(&c);
+		assert_true(client_connect(&c, &w, "imap", "127.0.0.1"));
+		client_wants(&c, "* OK");
+		client_says(&c, "a LOGIN bob@example wrong\r\n", "a NO ");
+		client_says(&c, "b LOGIN bob@example secret\r\n", "b OK");
+		client_says(&c, "c SELECT INBOX\r\n", "* 1 EXISTS");
+		client_wants(&c, "c OK");
+		client_says(&c, "d FETCH 1 BODY[TEXT]\r\n", "the road");
+		client_wants(&c, "d OK");
+		client_says(&c, "e LOGOUT\r\n", "e OK");
+		client_done(&c);
+		world_done(&w);
+	}
+}
+
+/* Nothing was asked that must not be answered: who waits for the store is told to come back, and
+ * finds it again without connecting anew. */
+static void test_store_dies(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 3; seed++) {
+		struct world w;
+		struct client smtp, imap;
+		boot(&w, seed);
+		assert_true(client_connect(&imap, &w, "imap", "127.0.0.1"));
+		client_says(&imap, "a LOGIN alice@example secret\r\n", "a OK");
+		client_says(&imap, "b SELECT INBOX\r\n", "b OK");
+		assert_true(client_connect(&smtp, &w, "smtp", "192.0.2.1"));
+		client_wants(&smtp, "220 ");
+		client_says(&smtp, "EHLO c.example\r\n", "250 ");
+		client_says(&smtp, "MAIL FROM:<>\r\n", "250 2.1.0");
+		w.refuse_start = 5; /* it stays away for a while */
+		world_kill(&w.spawn, world_child(&w, "store")->process, SIGKILL);
+		world_until(&w, world_child(&w, "store")->process == 0);
+		loop_sim_run_for(w.loop, 100);
+		client_says(&smtp, "RCPT TO:<alice@example>\r\n", "451 ");
+		client_says(&imap, "c SELECT INBOX\r\n", "c NO [UNAVAILABLE]");
+		world_until(&w, world_all_up(&w));
+		assert_true(world_said(&w, "event=role-not-started"));
+		loop_sim_run_for(w.loop, 1000);
+		client_says(&smtp, "RSET\r\n", "250 2.0.0");
+		client_says(&smtp, "MAIL FROM:<>\r\n", "250 2.1.0");
+		client_says(&smtp, "RCPT TO:<alice@example>\r\n", "250 ");
+		client_says(&smtp, "DATA\r\n", "354 ");
+		client_says(&smtp, "Subject: again\r\n\r\nx\r\n.\r\n", "250 ");
+		client_says(&imap, "d SELECT INBOX\r\n", "* 1 EXISTS");
+		client_wants(&imap, "d OK");
+		client_done(&imap);
+		client_done(&smtp);
+		world_done(&w);
+	}
+}
+
+/* Two logins wait for the gate's hash workers when it dies: both are answered. */
+static void test_gate_dies_during_login(void **state)
+{
+	struct world w;
+	struct client c[2];
+	(void)state;
+	boot(&w, 7);
+	for (size_t i = 0; i < ARRAY_LEN(c); i++) {
+		assert_true(client_connect(&c[i], &w, "imap", "127.0.0.1"));
+		client_wants(&c[i], "* OK");
+		client_send(&c[i], "a LOGIN alice@example secret\r\n");
+	}
+	loop_sim_run_for(w.loop, 21);
+	world_kill(&w.spawn, world_child(&w, "gate")->process, SIGKILL);
+	for (size_t i = 0; i < ARRAY_LEN(c); i++)
+		client_wants(&c[i], "a ");
+	world_until(&w, world_all_up(&w));
+	for (size_t i = 0; i < ARRAY_LEN(c); i++) {
+		client_says(&c[i], "b NOOP\r\n", "b OK");
+		client_done(&c[i]);
+	}
+	world_done(&w);
+}
+
+/* ---- limits of a front ---- */
+
+static void test_sessions_of_an_address(void **state)
+{
+	struct world w;
+	struct client c[4], local;
+	(void)state;
+	world_make(&w, 3);
+	world_configure(&w, "sessions_per_address = 3\n");
+	world_boot(&w);
+	world_until(&w, w.ready);
+	for (size_t i = 0; i < 3; i++) { /* N-1, N */
+		assert_true(client_connect(&c[i], &w, "smtp", "192.0.2.1"));
+		client_wants(&c[i], "220 ");
+	}
+	assert_true(client_connect(&c[3], &w, "smtp", "192.0.2.1")); /* N+1 */
+	world_until(&w, c[3].ended);
+	assert_int_equal(c[3].in.n, 0);
+	client_done(&c[3]);
+	assert_true(client_connect(&local, &w, "smtp", "192.0.2.2"));
+	client_wants(&local, "220 ");
+	client_done(&local);
+	client_says(&c[0], "QUIT\r\n", "221 "); /* one leaves, one may come */
+	client_done(&c[0]);
+	loop_sim_run_for(w.loop, 1000);
+	assert_true(client_connect(&c[0], &w, "smtp", "192.0.2.1"));
+	client_wants(&c[0], "220 ");
+	for (size_t i = 0; i < 3; i++)
+		client_done(&c[i]);
+	world_done(&w);
+}
+
+static void test_sessions_of_a_front(void **state)
+{
+	struct world w;
+	struct client c[11];
+	(void)state;
+	world_make(&w, 4);
+	world_configure(&w, "sessions = 10\n");
+	world_boot(&w);
+	world_until(&w, w.ready);
+	for (size_t i = 0; i < 10; i++) {
+		assert_true(client_connect(&c[i], &w, "smtp", "127.0.0.1"));
+		client_wants(&c[i], "220 ");
+	}
+	assert_true(client_connect(&c[10], &w, "smtp", "127.0.0.1"));
+	world_until(&w, c[10].ended);
+	for (size_t i = 0; i < 11; i++)
+		client_done(&c[i]);
+	world_done(&w);
+}
+
+TEST_MAIN(test_case(test_road), test_case(test_store_dies), test_case(test_gate_dies_during_login),
+	test_case(test_sessions_of_an_address), test_case(test_sessions_of_a_front))
