@@ -95,6 +95,13 @@ static void refuse(struct imap *s)
 	imap_refuse_literal(s);
 }
 
+/* The keywords are in the command's text, which moves as it grows behind the literal. */
+static void keep_keywords(struct imap *s, struct flag_list *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		f->keywords[i] = arena_str(&s->arena, f->keywords[i]);
+}
+
 static void stream(struct imap *s);
 
 static void upload_answer(struct imap *s, const struct frame *answer);
@@ -162,6 +169,7 @@ bool imap_append_literal(struct imap *s)
 	take_over(s);
 	w = imap_work(s, sizeof *w, drop);
 	*w = parsed;
+	keep_keywords(s, &w->flags);
 	buf_init(&w->bytes, DATA_MAX);
 	buf_init(&w->digest, LIMIT_DIGEST_BYTES);
 	begin(s, name);

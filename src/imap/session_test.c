@@ -305,6 +305,32 @@ static void test_append(void **state)
 		"S: k OK ~\n");
 }
 
+/* Keywords are kept whatever the length of the command, whose buffer grows behind the literal. */
+static void test_append_keywords(void **state)
+{
+	(void)state;
+	for (int pad = 1; pad < 130; pad++) {
+		struct fake f;
+		struct buf script;
+
+		fake_init(&f);
+		fake_connect(&f, "imaps", true);
+		buf_init(&script, 4096);
+		buf_addz(&script, LOGIN EMPTY_INBOX "C: a APPEND INBOX (keyword");
+		for (int i = 0; i < pad; i++)
+			buf_addc(&script, i % 40 == 39 ? ' ' : 'a' + i / 40);
+		buf_addz(&script, "end) {2+}\nC: xy\nS: * FLAGS (~)\nS: * 1 EXISTS\nS: a OK ~\n"
+				  "C: b FETCH 1 FLAGS\nS: * 1 FETCH (FLAGS (keyword");
+		for (int i = 0; i < pad; i++)
+			buf_addc(&script, i % 40 == 39 ? ' ' : 'a' + i / 40);
+		buf_addz(&script, "end))\nS: b OK ~\n");
+		buf_addc(&script, '\0');
+		dialogue_with(&f, script.p);
+		buf_done(&script);
+		fake_done(&f);
+	}
+}
+
 /* The bytes of a message come back as they went in, in any pieces; NUL by BINARY alone. */
 static void test_append_bytes(void **state)
 {
@@ -866,9 +892,9 @@ static void test_ends(void **state)
 TEST_MAIN(test_case(test_login), test_case(test_login_fails), test_case(test_authenticate),
 	test_case(test_starttls), test_case(test_stranger), test_case(test_autologout),
 	test_case(test_select), test_case(test_enable), test_case(test_append),
-	test_case(test_append_bytes), test_case(test_append_cut), test_case(test_fetch),
-	test_case(test_fetch_gone), test_case(test_store), test_case(test_condstore),
-	test_case(test_expunge), test_case(test_copy_move), test_case(test_mailboxes),
-	test_case(test_names), test_case(test_idle), test_case(test_two_sessions),
-	test_case(test_search), test_case(test_store_lost), test_case(test_id),
-	test_case(test_ends))
+	test_case(test_append_bytes), test_case(test_append_keywords), test_case(test_append_cut),
+	test_case(test_fetch), test_case(test_fetch_gone), test_case(test_store),
+	test_case(test_condstore), test_case(test_expunge), test_case(test_copy_move),
+	test_case(test_mailboxes), test_case(test_names), test_case(test_idle),
+	test_case(test_two_sessions), test_case(test_search), test_case(test_store_lost),
+	test_case(test_id), test_case(test_ends))
