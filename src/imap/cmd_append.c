@@ -150,6 +150,7 @@ static void begin(struct imap *s, struct str name)
 		refuse(s);
 	} else {
 		w->name = arena_str(&s->arena, buf_str(&known));
+		s->cmd.unavailable = refuse;
 		if (s->lost)
 			selected_reopen(s, ask_mailbox);
 		else

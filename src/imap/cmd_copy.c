@@ -113,8 +113,8 @@ static void begin(struct imap *s, bool move)
 	struct copy_work *w = imap_work(s, sizeof *w, drop);
 
 	w->move = move;
-	vec_init(&w->sequence, sizeof(struct api_range), LIMIT_IMAP_SEQ_RANGES);
-	vec_init(&w->uids, sizeof(struct api_range), LIMIT_IMAP_SEQ_RANGES);
+	vec_init(&w->sequence, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
+	vec_init(&w->uids, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
 	vec_init(&w->from, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
 	vec_init(&w->to, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
 	if (!imap_arg_set(s, s->cmd.uid, &w->sequence) || !imap_arg_mailbox(s, &w->name) ||

@@ -83,8 +83,8 @@ void imap_uid_expunge(struct imap *s)
 {
 	struct vec sequence, uids;
 
-	vec_init(&sequence, sizeof(struct api_range), LIMIT_IMAP_SEQ_RANGES);
-	vec_init(&uids, sizeof(struct api_range), LIMIT_IMAP_SEQ_RANGES);
+	vec_init(&sequence, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
+	vec_init(&uids, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
 	if (imap_arg_set(s, true, &sequence) && imap_args_end(s) && !imap_refuse_read_only(s))
 		expunge_set(s, &sequence, &uids);
 	vec_done(&sequence);

@@ -255,8 +255,8 @@ void imap_fetch(struct imap *s)
 {
 	struct fetch_work *f = imap_work(s, sizeof *f, drop);
 
-	vec_init(&f->sequence, sizeof(struct api_range), LIMIT_IMAP_SEQ_RANGES);
-	vec_init(&f->seen, sizeof(struct api_range), LIMIT_IMAP_SEQ_RANGES);
+	vec_init(&f->sequence, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
+	vec_init(&f->seen, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
 	batch_init(&f->batch);
 	buf_init(&f->sending.hold, LIMIT_IMAP_HOLD_BYTES);
 	buf_init(&f->sending.scratch, READS_BYTES + 2048);

@@ -58,7 +58,7 @@ static void reply_modified(struct imap *s, struct store_work *w)
 	struct seqset failed = seqset_of(&w->failed);
 	struct vec sequence;
 
-	vec_init(&sequence, sizeof(struct api_range), LIMIT_IMAP_SEQ_RANGES);
+	vec_init(&sequence, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
 	if (!s->cmd.uid && view_resolve(s->sel.view, &failed, true, NULL, &sequence))
 		failed = seqset_of(&sequence);
 	buf_addz(reply_open_ok(s), "MODIFIED ");
@@ -129,9 +129,9 @@ void imap_store(struct imap *s)
 {
 	struct store_work *w = imap_work(s, sizeof *w, drop);
 
-	vec_init(&w->sequence, sizeof(struct api_range), LIMIT_IMAP_SEQ_RANGES);
-	vec_init(&w->uids, sizeof(struct api_range), LIMIT_IMAP_SEQ_RANGES);
-	vec_init(&w->failed, sizeof(struct api_range), LIMIT_IMAP_SEQ_RANGES);
+	vec_init(&w->sequence, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
+	vec_init(&w->uids, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
+	vec_init(&w->failed, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
 	if (!imap_arg_set(s, s->cmd.uid, &w->sequence))
 		return;
 	if (!scan_sp(&s->cmd.args) || !modifiers(s, &w->unchanged_since) ||

@@ -33,6 +33,7 @@ enum verb_flags {
 	ONLY_UID = 2,   /* this row is for the UID form */
 	NO_EXPUNGE = 4, /* EXPUNGE is not said while it runs, but in the UID form: RFC 9051 7.5.1 */
 	NO_NEWS = 8,    /* ends the selected state: nothing is told before its reply */
+	NEEDS_STORE = 16, /* in any state, but with news when logged in */
 };
 
 struct verb {
@@ -57,9 +58,10 @@ struct command {
 	void (*line)(
 		struct imap *, struct str line); /* the next line is not a command: SASL, DONE */
 	void (*bytes)(struct imap *, struct str bytes); /* takes APPEND's literal */
-	void (*resume)(struct imap *);                  /* a channel has room again */
-	void (*news)(struct imap *);                    /* mailbox_changed while it runs: IDLE */
-	void (*timer)(struct imap *); /* deadline_ms is this command's, not a time-out */
+	void (*unavailable)(struct imap *); /* the store could not be reached again; NULL: finish */
+	void (*resume)(struct imap *);      /* a channel has room again */
+	void (*news)(struct imap *);        /* mailbox_changed while it runs: IDLE */
+	void (*timer)(struct imap *);       /* deadline_ms is this command's, not a time-out */
 	bool running;
 	bool busy;        /* no input is taken, though nothing is asked */
 	bool reply_ready; /* the tagged reply is in s->reply */

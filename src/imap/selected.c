@@ -6,7 +6,7 @@
 
 void selected_init(struct imap *s)
 {
-	vec_init(&s->sel.saved, sizeof(struct api_range), LIMIT_IMAP_SEQ_RANGES);
+	vec_init(&s->sel.saved, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
 }
 
 void selected_leave(struct imap *s)
@@ -226,7 +226,10 @@ static void reopen_fails(struct imap *s, const struct frame *frame)
 		imap_retry_later(s);
 	} else if (after != NULL) {
 		reply_no(s, "UNAVAILABLE", "The mail store is away, please try again");
-		imap_finish_now(s);
+		if (s->cmd.unavailable != NULL)
+			s->cmd.unavailable(s);
+		else
+			imap_finish_now(s);
 	}
 }
 

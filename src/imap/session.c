@@ -12,7 +12,7 @@
 #define LOGGED_IN (AUTHENTICATED | SELECTED)
 static const struct verb verbs[] = {
 	{ STR_INIT("CAPABILITY"), ANY_STATE, 0, imap_capability },
-	{ STR_INIT("NOOP"), ANY_STATE, 0, imap_noop },
+	{ STR_INIT("NOOP"), ANY_STATE, NEEDS_STORE, imap_noop },
 	{ STR_INIT("LOGOUT"), ANY_STATE, NO_NEWS, imap_logout },
 	{ STR_INIT("ID"), ANY_STATE, 0, imap_id },
 	{ STR_INIT("STARTTLS"), NOT_AUTHENTICATED, 0, imap_starttls },
@@ -232,6 +232,11 @@ static bool parse_verb(struct imap *s)
 	return true;
 }
 
+static bool needs_store(const struct verb *v)
+{
+	return v->states != ANY_STATE || (v->flags & NEEDS_STORE) != 0;
+}
+
 static void run_verb(struct imap *s)
 {
 	s->cmd.verb->run(s);
@@ -251,7 +256,7 @@ static void dispatch(struct imap *s)
 	}
 	if (!parse_verb(s))
 		return;
-	if (s->lost && s->state != NOT_AUTHENTICATED && s->cmd.verb->states != ANY_STATE)
+	if (s->lost && s->state != NOT_AUTHENTICATED && needs_store(s->cmd.verb))
 		selected_reopen(s, run_verb);
 	else
 		run_verb(s);

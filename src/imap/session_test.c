@@ -840,6 +840,15 @@ static void test_store_lost(void **state)
 					"X: wait 500\n" MAIL2 "S: * 4 EXISTS\n"
 					"C: DONE\n"
 					"S: g2 OK ~\n"
+					"X: away\n"
+					"X: replace\n"
+					"C: g3 APPEND INBOX {14+}\n"
+					"C: g4 LOGOUT\n" /* no command: a part of the message */
+					"C: abc\n"
+					"S: g3 NO [UNAVAILABLE] ~\n"
+					"C: g5 APPEND INBOX {14}\n"
+					"S: g5 NO [UNAVAILABLE] ~\n"
+					"X: back\n"
 					"X: horizon\n" MAIL2 "C: h NOOP\n"
 					"S: * 5 EXISTS\n"
 					"S: h OK ~\n");
