@@ -245,4 +245,165 @@ static void everything_at_once(void **state)
 	fixture_done(&f);
 }
 
-TEST_MAIN(test_case(everything_at_once))
+/* ---- a watcher's picture ---- */
+
+/* What a front does: a view, then what changed since, whenever it is told that something did. */
+enum { PICTURE = 4096 };
+struct picture {
+	struct test_peer peer;
+	uint32_t session;
+	uint64_t mailbox, modseq;
+	bool told, asking;
+	struct api_entry entries[PICTURE]; /* by UID; uid 0: none */
+};
+
+static void put_entries(struct picture *p, struct api_entry_list entries)
+{
+	for (size_t i = 0; i < entries.n; i++) {
+		assert_true(entries.items[i].uid < PICTURE);
+		p->entries[entries.items[i].uid] = entries.items[i];
+	}
+}
+
+static void use_reply(struct picture *p, const struct frame *f)
+{
+	switch ((unsigned)f->type) {
+	case FRAME_VIEW_IS:
+		p->modseq = f->view_is.modseq;
+		break;
+	case FRAME_VIEW_ENTRIES:
+		put_entries(p, f->view_entries.entries);
+		p->asking = !f->view_entries.last;
+		break;
+	case FRAME_VIEW_CHANGED:
+		put_entries(p, f->view_changed.entries);
+		for (size_t i = 0; i < f->view_changed.expunged.n; i++)
+			p->entries[f->view_changed.expunged.items[i]] = (struct api_entry){ 0 };
+		assert_true(f->view_changed.modseq >= p->modseq);
+		p->asking = !f->view_changed.last;
+		if (f->view_changed.last)
+			p->modseq = f->view_changed.modseq;
+		break;
+	case FRAME_MAILBOX_CHANGED:
+		p->told = true;
+		break;
+	default:
+		fail_msg("%s", frame_name((uint16_t)f->type));
+	}
+}
+
+/* Uses what came; asks when there is something to ask. */
+static void look(struct picture *p)
+{
+	VEC_EACH (struct reply, r, &p->peer.replies)
+		use_reply(p, &r->frame);
+	forget_replies(&p->peer);
+	if (!p->told || p->asking)
+		return;
+	p->told = false;
+	p->asking = true;
+	tell(&p->peer, ++p->peer.last_request,
+		(struct frame){ .type = FRAME_VIEW_CHANGES,
+			.view_changes = { p->session, p->mailbox, p->modseq } });
+}
+
+static void open_picture(struct picture *p)
+{
+	memset(p->entries, 0, sizeof(p->entries));
+	p->told = false;
+	p->asking = true;
+	tell(&p->peer, ++p->peer.last_request,
+		(struct frame){
+			.type = FRAME_VIEW_OPEN, .view_open = { p->session, p->mailbox, true } });
+}
+
+static void until_settled(struct store *store, struct picture *p)
+{
+	do {
+		until_idle(store);
+		look(p);
+	} while (p->told || p->asking || !store_is_idle(store));
+}
+
+static void random_change(struct test_peer *p, uint32_t session, uint64_t inbox, uint32_t i)
+{
+	static const enum frame_type types[] = { FRAME_SET_FLAGS, FRAME_COPY, FRAME_EXPUNGE };
+	struct frame frame = { .type = types[i % 3] };
+	uint32_t uid = i * 7919 % 300 + 1;
+	if (frame.type == FRAME_SET_FLAGS)
+		frame.set_flags = (struct frame_set_flags){ .session = session,
+			.mailbox = inbox,
+			.mode = (uint8_t)(i % 3),
+			.flags = (uint8_t)(i % 32),
+			.unchanged_since = UINT64_MAX };
+	else if (frame.type == FRAME_COPY)
+		frame.copy = (struct frame_copy){ session, inbox, inbox, i % 2 };
+	else
+		frame.expunge = (struct frame_expunge){ session, inbox, i % 2 };
+	tell_uids(p, ++p->last_request, uid, uid + i % 3);
+	tell(p, p->last_request, frame);
+}
+
+/* I27: whatever the order of things, the watcher ends with what the mailbox is. */
+static void watchers_picture_is_the_mailbox(void **state)
+{
+	struct fixture f;
+	struct test_peer admin, mx, user;
+	struct picture *p = xmalloc(sizeof(*p)), *fresh = xmalloc(sizeof(*fresh));
+	(void)state;
+	fixture_init(&f);
+	f.executor.seam = (struct executor_seam){ .start = thread_start,
+		.wake = thread_wake,
+		.notify = thread_notify,
+		.stop = thread_stop };
+	assert_true(fixture_open(&f));
+	peer_init(&admin, &f, CLASS_ADMIN, 1);
+	peer_init(&mx, &f, CLASS_MX, 2);
+	peer_init(&user, &f, CLASS_USER, 3);
+	peer_init(&p->peer, &f, CLASS_USER, 3);
+	peer_init(&fresh->peer, &f, CLASS_USER, 3);
+	wait_for(&admin,
+		(struct frame){ .type = FRAME_DOMAIN_ADD, .domain_add.name = STR("example.test") });
+	wait_for(&admin, (struct frame){ .type = FRAME_ACCOUNT_ADD,
+				 .account_add = { .address = STR("alice@example.test"),
+					 .verifier = STR("v") } });
+	uint32_t session = session_of(&user, 1);
+	p->session = session_of(&p->peer, 1);
+	fresh->session = session_of(&fresh->peer, 1);
+	forget_replies(&p->peer);
+	forget_replies(&fresh->peer);
+	p->mailbox = fresh->mailbox = wait_for(
+		&user, (struct frame){ .type = FRAME_MAILBOX_STATUS,
+			       .mailbox_status = { session, STR("INBOX") } })
+					      ->mailboxes.mailboxes.items[0]
+					      .id;
+	open_picture(p);
+	for (uint32_t i = 0; i < 1500; i++) {
+		if (i % 3 == 0)
+			send_delivery(&mx, 1);
+		random_change(&user, session, p->mailbox, i);
+		turn();
+		look(p);
+		if (i % 100 == 99) {
+			until_settled(f.store, p);
+			open_picture(fresh);
+			until_settled(f.store, fresh);
+			assert_int_equal(fresh->modseq, p->modseq);
+			assert_memory_equal(fresh->entries, p->entries, sizeof(p->entries));
+			forget_replies(&mx);
+			forget_replies(&user);
+		}
+		if (i % 250 == 249)
+			open_picture(p); /* again, in the middle of it all */
+	}
+	peer_done(&admin);
+	peer_done(&mx);
+	peer_done(&user);
+	peer_done(&p->peer);
+	peer_done(&fresh->peer);
+	fixture_done(&f);
+	free(p);
+	free(fresh);
+}
+
+TEST_MAIN(test_case(everything_at_once), test_case(watchers_picture_is_the_mailbox))
