@@ -91,6 +91,12 @@ class Load:
     def unknown(self):
         return {k for s in self.senders for k in s.unknown}
 
+    def keep_only(self, keys):
+        """Of what was acknowledged, all but these is no longer sure to be there."""
+        for s in self.senders:
+            s.unknown |= set(s.acknowledged) - keys
+            s.acknowledged = [k for k in s.acknowledged if k in keys]
+
 
 def stored(c):
     """Key -> how often, of every message in bob's INBOX; each is checked against its digest. UIDs

@@ -31,11 +31,16 @@ def cut_loop(cuts, binary=BINARY):
                 with Load(c, 6, f"cut{n}") as load:
                     wait_for(lambda: load.count() >= 3, 20)
                     time.sleep(r.uniform(0.0, 0.25))
+                    before = load.acknowledged()
                     fs.cut_power()
-                    at_cut = load.acknowledged()
+                    after = load.acknowledged()
                     c.kill_all()
                 # Nothing is acknowledged once writes fail: what came later was on its way before.
-                assert load.count() - len(at_cut) <= 6
+                assert load.count() - len(after) <= 6
+                # A real cut silences the server in the same moment. This one doesn't, and ext4 may
+                # answer OK to a flush that the ioctl overtook (seen with a program that does
+                # nothing but pwrite and fdatasync): only what was heard before it counts.
+                load.keep_only(before)
                 loads.append(load)
                 acknowledged += load.count()
                 fs.unmount()
