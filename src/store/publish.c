@@ -21,14 +21,28 @@ struct mailbox_log *log_get(struct store *store, uint64_t mailbox, uint64_t acco
 	return log;
 }
 
-void log_release(struct store *store, struct mailbox_log *log)
+static void log_free(struct store *store, struct mailbox_log *log)
 {
-	if (log->watches || log->users)
-		return;
 	map_remove_u64(&store->logs, log->mailbox);
 	vec_done(&log->items);
 	free(log->keywords);
 	free(log);
+}
+
+void log_release(struct store *store, struct mailbox_log *log)
+{
+	if (log->watches == 0 && log->users == 0)
+		log_free(store, log);
+}
+
+/* Of the logs that are left, their users were dropped with the store. */
+void logs_done(struct store *store)
+{
+	size_t at = 0;
+	void *log;
+	while (map_next(&store->logs, &at, NULL, &log))
+		log_free(store, log);
+	map_done(&store->logs);
 }
 
 static void set_keyword(struct mailbox_log *log, uint32_t bit, struct str name)

@@ -204,7 +204,7 @@ void store_free(struct store **pstore)
 	job_queue_done(&store->finished);
 	views_drop(store);
 	map_done(&store->sessions);
-	map_done(&store->logs);
+	logs_done(store);
 	map_done(&store->maildrops);
 	if (store->segments)
 		segments_close(&store->segments);

@@ -251,6 +251,8 @@ void store_collect(void *arg);
 void publish(struct store *store, const struct txn *txn);
 struct mailbox_log *log_get(struct store *store, uint64_t mailbox, uint64_t account);
 void log_release(struct store *store, struct mailbox_log *log);
+/* At the store's end: frees all that is left. */
+void logs_done(struct store *store);
 void log_view_was_read(
 	struct mailbox_log *log, uint64_t modseq, uint32_t uidnext, const struct vec *keywords);
 /* NULL and err: too many watches. */
