@@ -54,14 +54,17 @@ static uint32_t next_sequence(const struct imap *s, struct fetch_work *f)
 
 /* ---- the end ---- */
 
+/* A non-existent unique identifier is ignored without any error message generated. RFC 9051 6.4.9
+ */
 static void reply(struct imap *s)
 {
 	const struct fetch_work *f = s->cmd.work;
+	bool gone = f->worst == ERR_NOT_FOUND;
 
-	if (f->worst == ERR_NOT_FOUND) { /* RFC 5530 3, RFC 2180 4.1.2 */
+	s->sel.stale = s->sel.stale || gone;
+	if (gone && !s->cmd.uid) { /* RFC 5530 3, RFC 2180 4.1.2 */
 		reply_no(s, "EXPUNGEISSUED", "Some of the messages no longer exist");
-		s->sel.stale = true;
-	} else if (f->worst != ERR_NONE) {
+	} else if (f->worst != ERR_NONE && !gone) {
 		reply_err(s, f->worst, STR_NONE);
 	} else if (f->unknown_cte) {
 		reply_no(s, "UNKNOWN-CTE", "Some parts cannot be decoded");

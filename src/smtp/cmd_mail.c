@@ -120,9 +120,11 @@ static enum smtp_reply parse_mail(struct smtp *s, struct str text)
 	if (!scan_literal_nocase(&args, STR("FROM:")))
 		return SAY_BAD_ARGUMENTS;
 	if (!smtp_reverse_path(&args, &path))
-		return SAY_BAD_PATH;
+		return SAY_BAD_SENDER;
 	enum smtp_reply r = take_params(s, &args);
-	return r != SAY_NOTHING ? r : smtp_keep_path(s, &path, &s->tx.from);
+	if (r == SAY_NOTHING)
+		r = smtp_keep_path(s, &path, &s->tx.from);
+	return r == SAY_BAD_PATH ? SAY_BAD_SENDER : r;
 }
 
 static void accept_mail(struct smtp *s)

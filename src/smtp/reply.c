@@ -44,6 +44,7 @@ static const struct row {
 	[SAY_CONTROL] = { 500, "5.5.2 ", "Control characters in a command" },
 	[SAY_NO_ARGUMENTS] = { 501, "5.5.4 ", "This command takes no arguments" },
 	[SAY_BAD_ARGUMENTS] = { 501, "5.5.4 ", "Syntax error in arguments" },
+	[SAY_BAD_SENDER] = { 501, "5.1.7 ", "Syntax error in address" },
 	[SAY_BAD_PATH] = { 501, "5.1.3 ", "Syntax error in address" },
 	[SAY_BAD_PARAMETER] = { 501, "5.5.4 ", "Syntax error in a parameter" },
 	[SAY_UNKNOWN_PARAMETER] = { 555, "5.5.4 ", "Parameter not recognized" },

@@ -46,6 +46,7 @@ enum smtp_reply {
 	SAY_CONTROL,
 	SAY_NO_ARGUMENTS,
 	SAY_BAD_ARGUMENTS,
+	SAY_BAD_SENDER, /* X.1.7: bad sender's mailbox address syntax; X.1.3 is the recipient's */
 	SAY_BAD_PATH,
 	SAY_BAD_PARAMETER,
 	SAY_UNKNOWN_PARAMETER,
