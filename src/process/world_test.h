@@ -382,6 +382,15 @@ static inline bool world_all_up(const struct world *w)
 	return true;
 }
 
+/* Kills the role of that name and waits for its successor. */
+static inline void world_restart(struct world *w, const char *name)
+{
+	struct child *c = world_child(w, name);
+	int pid = c->process;
+	world_kill(&w->spawn, pid, SIGKILL);
+	world_until(w, c->process != pid && c->state == CHILD_UP);
+}
+
 /* ---- a client that speaks lines ---- */
 
 struct client {

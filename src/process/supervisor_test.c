@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Life and death: the order of starts and stops, back-off, giving up, distrust, reload, commands,
+ * and children that write too much. */
+#include "process/world_test.h"
+
+#include "store/distrust.h"
+
+static void up(struct world *w, uint64_t seed)
+{
+	world_make(w, seed);
+	world_boot(w);
+	world_until(w, w->ready);
+}
+
+static void test_ready_once(void **state)
+{
+	struct world w;
+	(void)state;
+	up(&w, 1);
+	assert_int_equal(w.supervisor->children_n, 6);
+	assert_int_equal(w.processes_n, 6);
+	for (size_t i = 0; i < role_rows_n; i++) /* in the table's order */
+		assert_string_equal(w.processes[i].row->name, role_rows[i].name);
+	world_kill(&w.spawn, world_child(&w, "gate")->process, SIGSEGV);
+	world_until(&w, world_child(&w, "gate")->process == 0);
+	world_until(&w, world_all_up(&w));
+	assert_int_equal(w.ready, 1);
+	assert_int_equal(world_child(&w, "gate")->restarts, 1);
+	assert_true(world_said(&w, "event=role-back role=gate"));
+	world_done(&w);
+}
+
+/* An instance is never used twice: tickets are bound to it. */
+static void test_instances_differ(void **state)
+{
+	struct world w;
+	(void)state;
+	up(&w, 2);
+	for (int i = 0; i < 3; i++)
+		world_restart(&w, "front-user");
+	for (size_t a = 0; a < w.processes_n; a++)
+		for (size_t b = 0; b < a; b++)
+			assert_int_not_equal(
+				w.processes[a].context.instance, w.processes[b].context.instance);
+	world_done(&w);
+}
+
+/* Who dies as soon as it is up is started again with longer and longer pauses, and at once when it
+ * had settled. */
+static void test_back_off(void **state)
+{
+	static const int64_t least[] = { 50, 100, 200, 400, 800, 1600, 3200, 5000, 5000 };
+	struct world w;
+	(void)state;
+	up(&w, 3);
+	for (size_t i = 0; i < ARRAY_LEN(least); i++) {
+		struct child *c = world_child(&w, "courier");
+		world_restart(&w, "courier");
+		assert_in_range(c->started_ms - c->died_ms, least[i], least[i] + 20);
+	}
+	struct child *c = world_child(&w, "courier");
+	loop_sim_run_for(w.loop, LIMIT_SETTLED_MS);
+	world_restart(&w, "courier");
+	assert_in_range(c->started_ms - c->died_ms, 0, 20);
+	world_done(&w);
+}
+
+/* Three times before everything was up once: there is no use. */
+static void test_gives_up(void **state)
+{
+	struct world w;
+	(void)state;
+	world_make(&w, 4);
+	w.broken = "store";
+	world_boot(&w);
+	world_until(&w, w.supervisor->phase == STOPPED);
+	assert_int_equal(supervisor_status(w.supervisor), 1);
+	assert_int_equal(w.ready, 0);
+	assert_int_equal(world_child(&w, "store")->failures, 3);
+	assert_true(world_said(&w, "event=giving-up role=store failures=3"));
+	assert_true(world_said(&w, "why=\"broken by the test\""));
+	world_done(&w);
+}
+
+/* After the first time it goes on for ever. */
+static void test_never_gives_up_later(void **state)
+{
+	struct world w;
+	(void)state;
+	up(&w, 5);
+	w.broken = "gate";
+	world_kill(&w.spawn, world_child(&w, "gate")->process, SIGKILL);
+	world_until(&w, world_child(&w, "gate")->failures == 6);
+	assert_int_equal(w.supervisor->phase, RUNNING);
+	w.broken = NULL;
+	world_until(&w, world_all_up(&w));
+	world_done(&w);
+}
+
+static void test_stops_in_order(void **state)
+{
+	struct world w;
+	struct client c;
+	(void)state;
+	up(&w, 6);
+	assert_true(client_connect(&c, &w, "smtp", "192.0.2.1"));
+	client_wants(&c, "220 ");
+	supervisor_stop(w.supervisor);
+	supervisor_stop(w.supervisor); /* impatience changes nothing */
+	client_wants(&c, "421 ");
+	world_until(&w, w.supervisor->phase == STOPPED);
+	size_t front = str_search(buf_str(&w.log), STR("event=role-ended role=front-mx"));
+	size_t store = str_search(buf_str(&w.log), STR("event=role-ended role=store"));
+	assert_true(front < store && store < w.log.n);
+	assert_false(world_said(&w, "event=role-killed"));
+	assert_int_equal(supervisor_status(w.supervisor), 0);
+	client_done(&c);
+	world_done(&w);
+}
+
+/* A role that goes down while all stop is not started again. */
+static void test_dies_while_stopping(void **state)
+{
+	struct world w;
+	struct client c;
+	(void)state;
+	up(&w, 7);
+	assert_true(client_connect(&c, &w, "smtp", "192.0.2.1"));
+	client_wants(&c, "220 ");
+	client_says(&c, "EHLO c.example\r\n", "250 ");
+	size_t before = w.processes_n;
+	world_kill(&w.spawn, world_child(&w, "store")->process, SIGKILL);
+	supervisor_stop(w.supervisor);
+	world_until(&w, w.supervisor->phase == STOPPED);
+	assert_int_equal(w.processes_n, before);
+	client_done(&c);
+	world_done(&w);
+}
+
+/* A failed flush: the next store is told so until one has come up. */
+static void test_distrust_is_handed_on(void **state)
+{
+	struct world w;
+	(void)state;
+	up(&w, 8);
+	assert_false(w.distrust_seen);
+	process_ends(world_role(&w, "store"), STORE_EXIT_DISTRUST << 8);
+	w.broken = "store"; /* its successor dies too: the one after it is told still */
+	world_until(&w, world_child(&w, "store")->failures == 2);
+	assert_true(w.distrust_seen);
+	w.broken = NULL;
+	w.distrust_seen = false;
+	world_until(&w, world_all_up(&w));
+	assert_true(w.distrust_seen);
+	loop_sim_run_for(w.loop, LIMIT_SETTLED_MS);
+	world_restart(&w, "store");
+	assert_false(w.distrust_seen);
+	world_done(&w);
+}
+
+/* X8: a broken configuration leaves the old one in force. */
+static void test_reload(void **state)
+{
+	struct world w;
+	struct client c;
+	(void)state;
+	up(&w, 9);
+	world_write(&w, "culver.conf", "hostname = \"", 12);
+	supervisor_reload(w.supervisor);
+	assert_true(world_said(&w, "event=reload-refused"));
+	loop_sim_run_for(w.loop, 1000);
+	assert_true(world_all_up(&w));
+	assert_string_equal(w.supervisor->o.config->hostname, "mail.example");
+	assert_true(client_connect(&c, &w, "smtp", "192.0.2.1"));
+	client_wants(&c, "220 mail.example");
+	client_done(&c);
+	world_write(&w, "culver.conf", "hostname = \"new.example\"\n", 25);
+	supervisor_reload(w.supervisor);
+	world_until(&w, world_child(&w, "keys")->restarts == 1 && world_all_up(&w));
+	loop_sim_run_for(w.loop, 1000);
+	assert_true(client_connect(&c, &w, "smtp", "192.0.2.1"));
+	client_wants(&c, "220 new.example");
+	client_done(&c);
+	world_done(&w);
+}
+
+/* ---- commands ---- */
+
+static void test_commands_at_once(void **state)
+{
+	struct world w;
+	struct command c[LIMIT_ADMIN_CHANNELS + 1];
+	(void)state;
+	up(&w, 10);
+	for (size_t i = 0; i < LIMIT_ADMIN_CHANNELS; i++) { /* N */
+		command_open(&c[i], &w);
+		assert_true(c[i].have_status);
+	}
+	command_open(&c[LIMIT_ADMIN_CHANNELS], &w); /* N+1 */
+	assert_true(c[LIMIT_ADMIN_CHANNELS].ended);
+	command_close(&c[LIMIT_ADMIN_CHANNELS]);
+	command_close(&c[0]); /* one leaves: one may come */
+	world_until(&w, w.supervisor->admins.n == LIMIT_ADMIN_CHANNELS - 1);
+	command_open(&c[0], &w);
+	assert_true(c[0].have_status);
+	for (size_t i = 0; i < LIMIT_ADMIN_CHANNELS; i++)
+		command_close(&c[i]);
+	world_done(&w);
+}
+
+static void test_commands_of_others(void **state)
+{
+	struct world w;
+	struct command c;
+	(void)state;
+	up(&w, 11);
+	w.may_command = false;
+	command_open(&c, &w);
+	assert_true(c.ended && !c.have_status && c.store == NULL);
+	assert_true(world_said(&w, "event=command-refused"));
+	command_close(&c);
+	/* What a command says to the supervisor ends it: nothing is read there. */
+	w.may_command = true;
+	command_open(&c, &w);
+	struct frame f = { .type = FRAME_DOMAIN_ADD, .domain_add.name = STR("x.example") };
+	assert_true(channel_send(c.control, 1, &f));
+	world_until(&w, c.ended);
+	command_close(&c);
+	assert_true(world_all_up(&w));
+	world_done(&w);
+}
+
+/* ---- a child that is not as it should be ---- */
+
+static void test_flood_of_log_lines(void **state)
+{
+	struct world w;
+	char junk[9000];
+	(void)state;
+	up(&w, 12);
+	struct process *p = world_role(&w, "front-mx");
+	struct child *c = world_child(&w, "front-mx");
+	memset(junk, 'x', sizeof(junk));
+	for (int i = 0; i < 100; i++) { /* no newline ever */
+		w.loop->class->link_write(p->log, junk, sizeof(junk), -1);
+		loop_sim_run_for(w.loop, 30);
+		assert_in_range(c->log_line.n, 0, CHILD_LINE_BYTES);
+	}
+	size_t longest = 0;
+	for (struct str rest = buf_str(&w.log); rest.n;) {
+		struct str line = str_split(&rest, '\n');
+		longest = line.n > longest ? line.n : longest;
+	}
+	assert_in_range(longest, 1000, CHILD_LINE_BYTES - 1);
+	/* What it said last comes through, whole, though its end has no newline. */
+	w.loop->class->link_write(p->log, "\nlast words", 11, -1);
+	loop_sim_run_for(w.loop, 1000);
+	world_kill(&w.spawn, p->pid, SIGKILL);
+	world_until(&w, world_said(&w, "last words\n"));
+	world_until(&w, world_all_up(&w));
+	world_done(&w);
+}
+
+TEST_MAIN(test_case(test_ready_once), test_case(test_instances_differ), test_case(test_back_off),
+	test_case(test_gives_up), test_case(test_never_gives_up_later),
+	test_case(test_stops_in_order), test_case(test_dies_while_stopping),
+	test_case(test_distrust_is_handed_on), test_case(test_reload),
+	test_case(test_commands_at_once), test_case(test_commands_of_others),
+	test_case(test_flood_of_log_lines))
