@@ -46,7 +46,11 @@ const char *options_config(const struct options *);
 int cli_fail(const struct options *, const struct err *);
 int cli_usage(const struct options *, const char *text);
 
-/* JSON text of a string, quoted, into out. Bytes that are no UTF-8 become U+FFFD. */
+/* A quota: "10G", "500M", "1000", or "none", which is 0; at most 2^60. */
+int cli_size(const char *text, uint64_t *ret, struct err *err);
+
+/* JSON text of a string, quoted, into out. In text that is no UTF-8 each byte above 127 becomes
+ * U+FFFD. */
 void json_string(struct buf *out, struct str s);
 
 int cmd_quickstart(const struct options *);

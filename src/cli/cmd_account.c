@@ -88,31 +88,6 @@ static int read_verifier(const struct options *o, struct remote *r, char ret[257
 
 /* ---- values ---- */
 
-/* "10G", "500M", "none": bytes. 0 stands for no quota on the way to the store. */
-static int parse_size(const char *text, uint64_t *ret, struct err *err)
-{
-	static const char units[] = "KMGT";
-	struct scan s = scan_from(str_from(text));
-	uint64_t n, factor = 1;
-	if (strcmp(text, "none") == 0) {
-		*ret = 0;
-		return 0;
-	}
-	if (!scan_number(&s, (uint64_t)1 << 40, &n))
-		return fail(err, ERR_SYNTAX, "%s is no size; try 500M, 10G or none", text);
-	for (size_t i = 0; units[i]; i++) {
-		factor *= 1024;
-		if (scan_char(&s, units[i])) {
-			n *= factor;
-			break;
-		}
-	}
-	if (!scan_end(&s) || n > (uint64_t)1 << 60 || n == 0)
-		return fail(err, ERR_SYNTAX, "%s is no size; try 500M, 10G or none", text);
-	*ret = n;
-	return 0;
-}
-
 static int parse_services(const char *text, uint32_t *ret, struct err *err)
 {
 	struct str rest = str_from(text);
@@ -166,8 +141,8 @@ static int parse_fields(
 		{ o->active, ACCOUNT_ACTIVE } };
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
 		*set |= fields[i].given ? fields[i].bit : 0;
-	if ((o->quota && parse_size(o->quota, &a->quota_bytes, err)) ||
-		(o->messages && parse_size(o->messages, &a->quota_messages, err)) ||
+	if ((o->quota && cli_size(o->quota, &a->quota_bytes, err)) ||
+		(o->messages && cli_size(o->messages, &a->quota_messages, err)) ||
 		(o->services && parse_services(o->services, &a->services, err)) ||
 		(o->kind && parse_kind(o->kind, &a->kind, err)) ||
 		(o->retention && parse_retention(o->retention, a, err)))

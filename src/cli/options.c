@@ -140,3 +140,26 @@ void json_string(struct buf *out, struct str s)
 	}
 	buf_addc(out, '"');
 }
+
+int cli_size(const char *text, uint64_t *ret, struct err *err)
+{
+	static const char units[] = "KMGT";
+	const uint64_t most = (uint64_t)1 << 60;
+	struct scan s = scan_from(str_from(text));
+	uint64_t n, factor = 1, unit = 1;
+	*ret = 0;
+	if (strcmp(text, "none") == 0)
+		return 0;
+	bool good = scan_number(&s, most, &n);
+	for (size_t i = 0; good && units[i]; i++) {
+		unit *= 1024;
+		if (scan_char(&s, units[i])) {
+			factor = unit;
+			break;
+		}
+	}
+	if (!good || !scan_end(&s) || n == 0 || n > most / factor)
+		return fail(err, ERR_SYNTAX, "%s is no size; try 500M, 10G or none", text);
+	*ret = n * factor;
+	return 0;
+}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The inside of the gate: gate.c (the role and its channels), login.c (one login's steps),
- * hashers.c (the bounded workers that hash).
+ * login_cache.c (past successes), hashers.c (the bounded workers that hash).
  */
 #ifndef CULVER_PROCESS_GATE_PRIVATE_H
 #define CULVER_PROCESS_GATE_PRIVATE_H
@@ -16,6 +16,8 @@
 struct gate;
 struct gate_client;
 struct hashers;
+
+enum { LOGIN_MAC_BYTES = 32 }; /* HMAC-SHA-256 */
 
 /* One password to be checked or made into a verifier: the only thing that crosses threads. */
 struct hash_job {
@@ -69,6 +71,12 @@ void login_credentials(struct gate *, void *login, const struct frame *);
 /* Ends without an answer. */
 void login_drop(struct hash_job *);
 void login_drop_waiting(struct gate *); /* those that wait for the store */
+
+/* login_cache.c: at most LIMIT_GATE_CACHE past successes; beyond, the oldest is forgotten. */
+void login_cache_mac(const struct gate *, uint64_t account, struct str verifier,
+	struct str password, uint8_t ret[LOGIN_MAC_BYTES]);
+bool login_cache_has(struct gate *, const uint8_t mac[LOGIN_MAC_BYTES]);
+void login_cache_add(struct gate *, const uint8_t mac[LOGIN_MAC_BYTES]);
 void login_cache_free(struct gate *);
 
 /* gate.c */

@@ -6,12 +6,8 @@
 
 #include "base/limits.h"
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-enum { CACHE_MINUTES = 60 };
 
 struct login {
 	struct hash_job job; /* first: hashers hand it back */
@@ -24,13 +20,7 @@ struct login {
 	uint64_t account, epoch;
 	uint32_t services;
 	char address[321];
-	uint8_t mac[32]; /* of what the cache remembers */
-};
-
-struct cached {
-	uint8_t mac[32];
-	int64_t until_ms;
-	struct cached *newer, *older;
+	uint8_t mac[LOGIN_MAC_BYTES]; /* of what the cache remembers */
 };
 
 static int64_t now_ms(const struct gate *g)
@@ -96,66 +86,6 @@ static void refuse_wrong(struct login *l, const char *why)
 	refuse(l, ERR_AUTH, "wrong user name or password", why);
 }
 
-/* ---- the cache of successes ---- */
-
-/* The verifier is part of it, so a changed password is never found. (A3: and so is the account.) */
-static void cache_mac(const struct gate *g, struct login *l)
-{
-	unsigned n = 0;
-	AUTO(buf_done)
-	struct buf text;
-	buf_init(&text, 4096);
-	buf_addf(&text, "%llu", (unsigned long long)l->account);
-	buf_addc(&text, '\0');
-	buf_adds(&text, l->job.verifier);
-	buf_addc(&text, '\0');
-	buf_adds(&text, l->job.password);
-	if (HMAC(EVP_sha256(), g->cache_key, sizeof(g->cache_key), (unsigned char *)text.p, text.n,
-		    l->mac, &n) == NULL)
-		abort();
-	mem_wipe(text.p, text.n);
-}
-
-static void cache_drop(struct gate *g, struct cached *c)
-{
-	map_remove(&g->cache, str_make(c->mac, sizeof(c->mac)));
-	*(c->newer ? &c->newer->older : &g->newest) = c->older;
-	*(c->older ? &c->older->newer : &g->oldest) = c->newer;
-	free(c);
-}
-
-static bool cache_has(struct gate *g, const struct login *l)
-{
-	struct cached *c = map_get(&g->cache, str_make(l->mac, sizeof(l->mac)));
-	if (c && c->until_ms <= now_ms(g)) {
-		cache_drop(g, c);
-		c = NULL;
-	}
-	return c != NULL;
-}
-
-static void cache_add(struct gate *g, const struct login *l)
-{
-	if (cache_has(g, l))
-		return;
-	if (g->cache.n == g->cache.max)
-		cache_drop(g, g->oldest);
-	struct cached *c = xmalloc(sizeof(*c));
-	memcpy(c->mac, l->mac, sizeof(c->mac));
-	c->until_ms = now_ms(g) + CACHE_MINUTES * 60000;
-	c->older = g->newest;
-	*(c->older ? &c->older->newer : &g->oldest) = c;
-	g->newest = c;
-	map_put(&g->cache, str_make(c->mac, sizeof(c->mac)), c);
-}
-
-void login_cache_free(struct gate *g)
-{
-	while (g->newest)
-		cache_drop(g, g->newest);
-	map_done(&g->cache);
-}
-
 /* ---- the end of a login ---- */
 
 static uint32_t service_bit(const char *service)
@@ -200,7 +130,7 @@ static void admit(struct login *l)
 static void decide(struct login *l)
 {
 	struct str authzid = str_from(l->authzid);
-	cache_add(l->client->gate, l);
+	login_cache_add(l->client->gate, l->mac);
 	if (authzid.n && !str_equal_nocase(authzid, str_from(l->address)) &&
 		!str_equal_nocase(authzid, str_from(l->user)))
 		refuse_wrong(l, "authorization-identity");
@@ -240,8 +170,8 @@ void login_credentials(struct gate *g, void *login, const struct frame *frame)
 		refuse(l, ERR_TEMP, "try again later", "store-away");
 		return;
 	}
-	cache_mac(g, l);
-	if (l->exists && cache_has(g, l)) {
+	login_cache_mac(g, l->account, l->job.verifier, l->job.password, l->mac);
+	if (l->exists && login_cache_has(g, l->mac)) {
 		decide(l);
 		return;
 	}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Options, sizes and JSON as a command line has them. */
+#include "base/test.h"
+
+#include "cli/cli.h"
+
+static void test_json_string(void **state)
+{
+	static const struct {
+		struct str text;
+		const char *json;
+	} cases[] = {
+		{ STR_INIT(""), "\"\"" },
+		{ STR_INIT("a b"), "\"a b\"" },
+		{ STR_INIT("\"\\"), "\"\\\"\\\\\"" },
+		{ STR_INIT("a\r\n\0\x7f"), "\"a\\u000d\\u000a\\u0000\\u007f\"" },
+		{ STR_INIT("gr\xc3\xbc\xc3\x9f"), "\"gr\xc3\xbc\xc3\x9f\"" },
+		{ STR_INIT("\xff"), "\"\xef\xbf\xbd\"" },
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct buf out;
+		buf_init(&out, 100);
+		json_string(&out, cases[i].text);
+		assert_str(buf_str(&out), str_from(cases[i].json));
+		buf_done(&out);
+	}
+}
+
+static void test_size(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t size;
+		bool good;
+	} cases[] = {
+		{ "none", 0, true },
+		{ "1", 1, true },
+		{ "1K", 1024, true },
+		{ "500M", 500 * 1024 * 1024, true },
+		{ "10G", (uint64_t)10 << 30, true },
+		{ "1T", (uint64_t)1 << 40, true },
+		{ "1048575T", (uint64_t)1048575 << 40, true },
+		{ "1048576T", (uint64_t)1 << 60, true },
+		{ "1048577T", 0, false },
+		{ "16777217T", 0, false }, /* 1T, were it to overflow */
+		{ "18446744073709551616", 0, false },
+		{ "0", 0, false },
+		{ "", 0, false },
+		{ "K", 0, false },
+		{ "1k", 0, false },
+		{ "1KB", 0, false },
+		{ "-1", 0, false },
+		{ " 1", 0, false },
+		{ "1 ", 0, false },
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct err err = ERR_INIT;
+		uint64_t n = 7;
+		assert_int_equal(cli_size(cases[i].text, &n, &err) == 0, cases[i].good);
+		assert_int_equal(n, cases[i].size);
+	}
+}
+
+static void test_options(void **state)
+{
+	struct options o = { .command = "account add" };
+	const char *good[] = { "culver", "--json", "-c", "/x", "--offset", "60000", "a@b.example",
+		"--quota=1G", NULL };
+	const char *bad[] = { "culver", "--offset", "60001", NULL };
+	const char *worse[] = { "culver", "--offset", "1x", NULL };
+	(void)state;
+	assert_int_equal(options_read(&o, 8, (char **)(uintptr_t)good), 0);
+	assert_true(o.json);
+	assert_string_equal(options_config(&o), "/x");
+	assert_int_equal(o.offset, 60000);
+	assert_string_equal(o.quota, "1G");
+	assert_int_equal(o.args_n, 1);
+	assert_string_equal(o.args[0], "a@b.example");
+	assert_int_equal(options_read(&o, 3, (char **)(uintptr_t)bad), -1);
+	assert_int_equal(options_read(&o, 3, (char **)(uintptr_t)worse), -1);
+}
+
+TEST_MAIN(test_case(test_json_string), test_case(test_size), test_case(test_options))

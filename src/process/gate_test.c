@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The gate, keys and the store among fronts that lie: other fronts' tickets, frames that are not
+ * theirs, descriptors, bytes that are no frames; and the gate's limits. */
+#include "process/world_test.h"
+
+#include "process/gate_private.h"
+
+/* ---- a front of the test's own ---- */
+
+struct liar {
+	struct world *world;
+	struct channel *channel;
+	bool closed;
+	unsigned answers, failures, temporary;
+	int type, kind;
+	uint8_t ticket[TICKET_MAX_BYTES];
+	size_t ticket_n;
+};
+
+static bool liar_frame(void *arg, uint32_t request, const struct frame *f, int handle)
+{
+	struct liar *l = arg;
+	(void)request;
+	l->answers++;
+	l->type = (int)f->type;
+	if (f->type == FRAME_FAILED) {
+		l->failures++;
+		l->kind = f->failed.kind;
+		l->temporary += f->failed.kind == ERR_TEMP;
+	}
+	if (f->type == FRAME_LOGIN_OK) {
+		l->ticket_n = f->login_ok.ticket.n;
+		memcpy(l->ticket, f->login_ok.ticket.p, l->ticket_n);
+	}
+	return handle < 0;
+}
+
+static void liar_closed(void *arg, const char *reason)
+{
+	struct liar *l = arg;
+	(void)reason;
+	l->closed = true;
+}
+
+/* Has the role believe that a new front of that instance and class is there. The test's end says
+ * that it is `as`. */
+static void lie(
+	struct liar *l, struct world *w, const char *role, int class, uint32_t instance, int as)
+{
+	struct channel_events events = { .frame = liar_frame, .closed = liar_closed, .arg = l };
+	struct frame f = { .type = FRAME_HAND_OVER,
+		.hand_over = { STR("front"), instance, (uint8_t) class } };
+	int pair[2];
+	*l = (struct liar){ .world = w };
+	assert_int_equal(w->loop->class->pair(w->loop, pair), 0);
+	channel_send_handle(world_child(w, role)->control, 0, &f, pair[1]);
+	l->channel = channel_new(
+		w->loop, pair[0], as, world_child(w, role)->row->channel_class, &events);
+}
+
+static int ask(struct liar *l, const struct frame *f)
+{
+	unsigned before = l->answers;
+	assert_true(channel_send(l->channel, channel_next_request(l->channel), f));
+	world_until(l->world, l->answers > before || l->closed);
+	return l->closed ? -1 : l->type;
+}
+
+static void up(struct world *w)
+{
+	world_make(w, 5);
+	world_boot(w);
+	world_until(w, w->ready);
+}
+
+static const struct frame alice = { .type = FRAME_LOGIN,
+	.login = { .service = STR_INIT("imap"),
+		.peer = STR_INIT("192.0.2.1"),
+		.user = STR_INIT("alice@example"),
+		.password = STR_INIT("secret") } };
+
+static int open_session(struct liar *store, const struct liar *gate)
+{
+	struct frame f = { .type = FRAME_SESSION_OPEN,
+		.session_open = { str_make(gate->ticket, gate->ticket_n), STR("imap") } };
+	return ask(store, &f);
+}
+
+/* The instance is the channel's, not a field's: a ticket that is stolen is no use elsewhere. */
+static void test_ticket_of_another_front(void **state)
+{
+	struct world w;
+	struct liar gate, same, other;
+	(void)state;
+	up(&w);
+	world_people(&w);
+	lie(&gate, &w, "gate", CLASS_USER, 7001, CLASS_USER);
+	assert_int_equal(ask(&gate, &alice), FRAME_LOGIN_OK);
+	lie(&same, &w, "store", CLASS_USER, 7001, CLASS_USER);
+	assert_int_equal(open_session(&same, &gate), FRAME_SESSION_IS);
+	lie(&other, &w, "store", CLASS_USER, 7002, CLASS_USER);
+	assert_int_equal(open_session(&other, &gate), FRAME_FAILED);
+	assert_int_equal(other.kind, ERR_EXPIRED);
+	/* mx can be granted no account, not even with a ticket made for it. */
+	struct liar mx;
+	lie(&mx, &w, "store", CLASS_MX, 7001, CLASS_USER);
+	assert_int_equal(open_session(&mx, &gate), -1);
+	channel_free(&gate.channel);
+	channel_free(&same.channel);
+	channel_free(&other.channel);
+	channel_free(&mx.channel);
+	world_done(&w);
+}
+
+/* What is not for a class costs the channel, and nobody else anything. */
+static void test_frames_of_others(void **state)
+{
+	static const struct frame make = { .type = FRAME_MAKE_VERIFIER,
+		.make_verifier.password = STR_INIT("x") };
+	static const struct frame sign = { .type = FRAME_SIGN,
+		.sign = { .key_id = STR_INIT("default"),
+			.scheme = SCHEME_ECDSA_SHA256,
+			.digest = STR_INIT("01234567890123456789012345678901") } };
+	static const struct {
+		const char *role;
+		int class, as;
+		const struct frame *frame;
+	} cases[] = {
+		{ "gate", CLASS_USER, CLASS_ADMIN, &make }, /* a user front makes verifiers */
+		{ "gate", CLASS_MX, CLASS_USER, &alice },   /* an mx front logs in */
+		{ "keys", CLASS_ADMIN, CLASS_MX, &sign },   /* a command has things signed */
+	};
+	struct world w;
+	(void)state;
+	up(&w);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct liar l;
+		lie(&l, &w, cases[i].role, cases[i].class, 1, cases[i].as);
+		assert_int_equal(ask(&l, cases[i].frame), -1);
+		channel_free(&l.channel);
+	}
+	assert_true(world_all_up(&w));
+	world_done(&w);
+}
+
+static void test_descriptors(void **state)
+{
+	static const char *const roles[] = { "gate", "keys", "courier", "store" };
+	struct world w;
+	(void)state;
+	up(&w);
+	for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
+		struct liar l;
+		int pair[2];
+		lie(&l, &w, roles[i], CLASS_USER, 1, CLASS_SUPERVISOR);
+		assert_int_equal(w.loop->class->pair(w.loop, pair), 0);
+		struct frame f = { .type = FRAME_HAND_OVER, .hand_over.kind = STR("front") };
+		channel_send_handle(l.channel, 1, &f, pair[0]);
+		world_until(&w, l.closed);
+		channel_free(&l.channel);
+		w.loop->class->handle_close(w.loop, pair[1]);
+	}
+	assert_true(world_all_up(&w));
+	world_done(&w);
+}
+
+/* A login runs while its front goes: nothing is answered, nothing breaks. */
+static void test_front_goes_during_login(void **state)
+{
+	struct world w;
+	struct liar l;
+	(void)state;
+	up(&w);
+	world_people(&w);
+	for (int ms = 0; ms < 60; ms += 4) {
+		lie(&l, &w, "gate", CLASS_USER, 7001, CLASS_USER);
+		for (int i = 0; i < 3; i++)
+			assert_true(
+				channel_send(l.channel, channel_next_request(l.channel), &alice));
+		loop_sim_run_for(w.loop, ms);
+		channel_free(&l.channel);
+		loop_sim_run_for(w.loop, 1000);
+	}
+	assert_true(world_all_up(&w));
+	world_done(&w);
+}
+
+/* ---- limits ---- */
+
+static unsigned dropped;
+static void drop(struct hash_job *job)
+{
+	(void)job;
+	dropped++;
+}
+
+static void test_queue(void **state)
+{
+	static struct hash_job jobs[2][LIMIT_GATE_QUEUE + 1];
+	struct loop *loop = loop_sim_new(1);
+	struct seams seams = { .executor = loop->class->executor(loop) };
+	struct hashers *all = hashers_new(&seams, 2);
+	(void)state;
+	for (size_t known = 0; known < 2; known++) { /* each has a queue of its own */
+		for (size_t i = 0; i <= LIMIT_GATE_QUEUE; i++) {
+			jobs[known][i].known = known;
+			assert_int_equal(hashers_add(all, &jobs[known][i]), i < LIMIT_GATE_QUEUE);
+		}
+	}
+	hashers_free(&all, drop);
+	assert_int_equal(dropped, 2 * LIMIT_GATE_QUEUE);
+	loop_sim_free(&loop);
+}
+
+static void mac_of(uint32_t number, uint8_t mac[LOGIN_MAC_BYTES])
+{
+	memset(mac, 0, LOGIN_MAC_BYTES);
+	memcpy(mac, &number, sizeof(number));
+}
+
+static void test_cache(void **state)
+{
+	struct clock_fake clock;
+	struct role_context context = { .seams.clock = &clock.seam };
+	struct gate g = { .base.context = &context };
+	uint8_t mac[LOGIN_MAC_BYTES], key[16] = "0123456789abcde";
+	(void)state;
+	clock_fake_init(&clock, 1700000000000);
+	map_init(&g.cache, key, LIMIT_GATE_CACHE);
+	for (uint32_t i = 0; i < LIMIT_GATE_CACHE; i++) { /* N */
+		mac_of(i, mac);
+		login_cache_add(&g, mac);
+		login_cache_add(&g, mac);
+	}
+	mac_of(0, mac);
+	assert_true(login_cache_has(&g, mac));
+	mac_of(LIMIT_GATE_CACHE, mac); /* N+1: the oldest goes */
+	login_cache_add(&g, mac);
+	assert_true(login_cache_has(&g, mac));
+	assert_int_equal(g.cache.n, LIMIT_GATE_CACHE);
+	mac_of(0, mac);
+	assert_false(login_cache_has(&g, mac));
+	mac_of(1, mac);
+	assert_true(login_cache_has(&g, mac));
+	clock.monotonic_ms += 3600 * 1000 - 1;
+	assert_true(login_cache_has(&g, mac));
+	clock.monotonic_ms++;
+	assert_false(login_cache_has(&g, mac));
+	login_cache_free(&g);
+}
+
+/* Whatever differs, the MAC does. */
+static void test_cache_mac(void **state)
+{
+	static const struct {
+		uint64_t account;
+		struct str verifier, password;
+	} cases[] = {
+		{ 1, STR_INIT("v"), STR_INIT("p") },
+		{ 2, STR_INIT("v"), STR_INIT("p") },
+		{ 1, STR_INIT("w"), STR_INIT("p") },
+		{ 1, STR_INIT("v"), STR_INIT("q") },
+		{ 1, STR_INIT("vp"), STR_INIT("") },
+		{ 1, STR_INIT(""), STR_INIT("vp") },
+		{ 11, STR_INIT(""), STR_INIT("vp") },
+	};
+	struct gate g = { .cache_key = "key" };
+	uint8_t macs[ARRAY_LEN(cases)][LOGIN_MAC_BYTES];
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		login_cache_mac(
+			&g, cases[i].account, cases[i].verifier, cases[i].password, macs[i]);
+		for (size_t j = 0; j < i; j++)
+			assert_memory_not_equal(macs[i], macs[j], LOGIN_MAC_BYTES);
+	}
+}
+
+static void test_signatures_a_second(void **state)
+{
+	static const struct frame sign = { .type = FRAME_SIGN,
+		.sign = { .key_id = STR_INIT("none"),
+			.scheme = SCHEME_ECDSA_SHA256,
+			.digest = STR_INIT("01234567890123456789012345678901") } };
+	struct loop_sim_network fast = { .delay_ms = 0, .buffer_bytes = 1 << 20 };
+	struct world w;
+	struct liar l;
+	(void)state;
+	up(&w);
+	loop_sim_set_network(w.loop, &fast);
+	lie(&l, &w, "keys", CLASS_MX, 1, CLASS_MX);
+	for (unsigned i = 0; i < LIMIT_SIGNATURES_A_SECOND; i++) { /* N */
+		assert_true(channel_send(l.channel, channel_next_request(l.channel), &sign));
+		if (i % 1000 == 0)
+			loop_sim_run_until_idle(w.loop);
+	}
+	loop_sim_run_until_idle(w.loop);
+	assert_int_equal(l.failures, LIMIT_SIGNATURES_A_SECOND);
+	assert_int_equal(l.temporary, 0);
+	assert_int_equal(ask(&l, &sign), FRAME_FAILED); /* N+1 */
+	assert_int_equal(l.kind, ERR_TEMP);
+	loop_sim_run_for(w.loop, 1000);
+	assert_int_equal(ask(&l, &sign), FRAME_FAILED);
+	assert_int_equal(l.kind, ERR_NOT_FOUND);
+	channel_free(&l.channel);
+	world_done(&w);
+}
+
+TEST_MAIN(test_case(test_ticket_of_another_front), test_case(test_frames_of_others),
+	test_case(test_descriptors), test_case(test_front_goes_during_login), test_case(test_queue),
+	test_case(test_cache), test_case(test_cache_mac), test_case(test_signatures_a_second))

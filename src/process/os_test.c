@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Directories that appear whole, the lock, and a log that never blocks. */
+#include "base/test.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "process/os.h"
+
+static void test_make_directory(void **state)
+{
+	char top[] = "/tmp/culver-os-XXXXXX", path[100], slashed[110], fresh[110];
+	struct identity nobody = { -1, -1 };
+	struct err err = ERR_INIT;
+	struct stat s;
+	(void)state;
+	assert_non_null(mkdtemp(top));
+	snprintf(path, sizeof(path), "%s/data", top);
+	snprintf(slashed, sizeof(slashed), "%s/data/", top);
+	snprintf(fresh, sizeof(fresh), "%s/data.new", top);
+	assert_int_equal(mkdir(fresh, 0777), 0); /* an earlier run got so far */
+	assert_int_equal(os_make_directory(slashed, 0700, nobody, &err), 0);
+	assert_int_equal(stat(path, &s), 0);
+	assert_int_equal(s.st_mode & 07777, 0700);
+	assert_int_equal(chmod(path, 0750), 0);
+	assert_int_equal(os_make_directory(path, 0700, nobody, &err), 0);
+	assert_int_equal(stat(path, &s), 0);
+	assert_int_equal(s.st_mode & 07777, 0750); /* what is there is left alone */
+	rmdir(path);
+	close(open(path, O_CREAT | O_WRONLY, 0600));
+	assert_int_equal(os_make_directory(path, 0700, nobody, &err), -1);
+	assert_int_equal(err.kind, ERR_CONFIG);
+	unlink(path);
+	rmdir(top);
+}
+
+static void test_log_never_blocks(void **state)
+{
+	struct log_sink_fd sink;
+	char line[1000], bytes[70000];
+	int fds[2];
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	log_sink_fd_init(&sink, fds[1]);
+	memset(line, 'x', sizeof(line));
+	line[sizeof(line) - 1] = '\n';
+	for (int i = 0; i < 1000; i++)
+		sink.sink.write(&sink.sink, str_make(line, sizeof(line)));
+	assert_true(sink.dropped > 900);
+	fcntl(fds[0], F_SETFL, O_NONBLOCK);
+	while (read(fds[0], bytes, sizeof(bytes)) > 0)
+		;
+	sink.sink.write(&sink.sink, str_make(line, sizeof(line)));
+	ssize_t n = read(fds[0], bytes, sizeof(bytes));
+	assert_true(str_starts(str_make(bytes, (size_t)n), STR("level=warn event=log-dropped")));
+	assert_int_equal(sink.dropped, 0);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+/* Nobody becomes root by a number that is none, and nobody stays root by the number that says so.
+ */
+static void test_role_arguments(void **state)
+{
+	static const char *const bad[][2] = { { "0", "5" }, { "x", "5" }, { "5", "x" },
+		{ "5x", "5" }, { "4294967295", "5" }, { "5", "4294967295" }, { "-1", "5" },
+		{ "-2", "-2" }, { "", "" } };
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		const char *argv[] = { "culver", "role", "gate", "1", bad[i][0], bad[i][1], "/",
+			NULL };
+		assert_int_equal(role_main(7, (char **)(uintptr_t)argv), 2);
+	}
+}
+
+TEST_MAIN(test_case(test_make_directory), test_case(test_log_never_blocks),
+	test_case(test_role_arguments))
