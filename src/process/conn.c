@@ -68,6 +68,7 @@ static void do_next(struct conn *c)
 		stream_close(c->stream);
 	} else if (s->next == NEXT_START_TLS) {
 		s->next = NEXT_GO_ON;
+		c->handshaking = true;
 		stream_start_tls(c->stream, c->front->tls, c->service->alpn);
 	}
 }
@@ -113,7 +114,7 @@ void conn_drain(struct conn *c)
 {
 	if (c->dead || c->closing)
 		return;
-	if (c->session == NULL) {
+	if (c->session == NULL || c->handshaking) {
 		conn_kill(c);
 		return;
 	}
@@ -158,6 +159,7 @@ static void on_tls_started(void *arg)
 	struct conn *c = arg;
 	if (c->dead || c->closing)
 		return;
+	c->handshaking = false;
 	c->peer.tls = true;
 	stream_tls_info(c->stream, c->peer.tls_version, c->peer.tls_cipher);
 	if (c->session == NULL) {
@@ -198,6 +200,10 @@ static void on_deadline(void *arg)
 	 */
 	if (c->dead || c->closing || c->session == NULL)
 		return;
+	if (c->handshaking) {
+		conn_kill(c);
+		return;
+	}
 	c->session->class->timeout(c->session);
 	go_on(c);
 }

@@ -2,6 +2,8 @@
 /* A whole server in one process: mail walks the road, and what happens when a role is lost. */
 #include "process/world_test.h"
 
+#include "cli/certificate.h"
+
 static void submit(struct world *w, const char *from, const char *to, const char *text)
 {
 	struct client c;
@@ -177,5 +179,45 @@ static void test_sessions_of_a_front(void **state)
 	world_done(&w);
 }
 
-TEST_MAIN(test_case(test_road), test_case(test_store_dies), test_case(test_gate_dies_during_login),
-	test_case(test_sessions_of_an_address), test_case(test_sessions_of_a_front))
+/* Whoever is in a handshake can be told nothing, and holds up nothing. */
+static void test_drain_in_handshakes(void **state)
+{
+	static const char *const names[] = { "mail.example", NULL };
+	struct err err = ERR_INIT;
+	struct buf key, certificate;
+	struct world w;
+	struct client smtp, imaps, idle;
+	char path[200];
+	(void)state;
+	world_make(&w, 5);
+	buf_init(&key, 8192);
+	buf_init(&certificate, 8192);
+	assert_int_equal(certificate_make(names, &key, &certificate, &err), 0);
+	snprintf(path, sizeof(path), "%s/tls", w.path);
+	assert_int_equal(mkdir(path, 0755), 0);
+	world_write(&w, "tls/default.crt", certificate.p, certificate.n);
+	buf_done(&key);
+	buf_done(&certificate);
+	world_boot(&w);
+	world_until(&w, w.ready);
+	assert_true(client_connect(&idle, &w, "imaps", "192.0.2.1"));
+	assert_true(client_connect(&imaps, &w, "imaps", "192.0.2.1"));
+	client_send(&imaps, "\x16\x03\x01\x02"); /* a record that never ends */
+	assert_true(client_connect(&smtp, &w, "smtp", "192.0.2.1"));
+	client_wants(&smtp, "220 ");
+	client_says(&smtp, "EHLO c.example\r\n", "250 ");
+	client_says(&smtp, "STARTTLS\r\n", "220 ");
+	loop_sim_run_for(w.loop, 1000);
+	supervisor_stop(w.supervisor);
+	loop_sim_run_for(w.loop, 1000);
+	assert_int_equal(w.supervisor->phase, STOPPED);
+	assert_false(world_said(&w, "event=role-killed"));
+	client_done(&idle);
+	client_done(&imaps);
+	client_done(&smtp);
+	world_done(&w);
+}
+
+TEST_MAIN(test_case(test_drain_in_handshakes), test_case(test_road), test_case(test_store_dies),
+	test_case(test_gate_dies_during_login), test_case(test_sessions_of_an_address),
+	test_case(test_sessions_of_a_front))
