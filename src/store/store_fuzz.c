@@ -5,7 +5,8 @@
  * first check), two bytes the length of the payload that follows.
  *
  * Properties: whatever is sent, the store becomes idle, no question is answered to the end twice,
- * and the ledger's own check finds nothing.
+ * and (for lengths of a multiple of CHECK_EVERY, since it is slow) the store's own check finds
+ * nothing.
  */
 #include "api/frames.h"
 #include "api/schemes.h"
@@ -18,7 +19,14 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { MOST_FRAMES = 32, MOST_COPIES = 6, INPUTS_A_STORE = 1000, SESSIONS = 2, BOXES = 4 };
+enum {
+	MOST_FRAMES = 32,
+	MOST_COPIES = 6,
+	INPUTS_A_STORE = 250,
+	CHECK_EVERY = 8,
+	SESSIONS = 2,
+	BOXES = 4
+};
 
 static const enum frame_type types[] = { FRAME_RESOLVE, FRAME_UPLOAD_OPEN, FRAME_UPLOAD_BYTES,
 	FRAME_UPLOAD_DIGEST, FRAME_UPLOAD_TO, FRAME_UPLOAD_INTO, FRAME_UPLOAD_COMMIT,
@@ -261,6 +269,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static bool first = true;
 	struct cast c = { 0 };
+	size_t length_given = size;
 	if (first)
 		atexit(clean_up);
 	first = false;
@@ -285,9 +294,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		size -= 4 + length;
 	}
 	executor_fake_run(&world.executor);
-	world.answers.findings = 0;
-	ask(world.admin, (struct frame){ .type = FRAME_STORE_CHECK });
-	FUZZ_CHECK(world.answers.findings == 0);
+	if (length_given % CHECK_EVERY == 0) {
+		world.answers.findings = 0;
+		ask(world.admin, (struct frame){ .type = FRAME_STORE_CHECK });
+		FUZZ_CHECK(world.answers.findings == 0);
+	}
 	for (size_t i = 0; i < ARRAY_LEN(classes); i++)
 		store_peer_remove(&c.peers[i]);
 	executor_fake_run(&world.executor);
