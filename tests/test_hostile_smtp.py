@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """SMTP's bad input over real connections: what src/smtp/session_test.c shows of a session, shown of
-a server. Names carry the numbers of the catalogue. The standing conditions hold for every test: the
-same processes afterwards, a clean transaction works, nothing but the intended was delivered, and
-neither memory nor descriptors grew."""
+a server. Names carry the numbers of the catalogue, and the standing conditions hold for every test
+(hostile.py)."""
 import itertools
 import os
 import random
@@ -11,103 +10,13 @@ import ssl
 
 import pytest
 
-from harness import wait_for
-
-MAIL = b"MAIL FROM:<a@other.test>\r\n"
-RCPT = b"RCPT TO:<bob@example.test>\r\n"
-
-
-class Client:
-    def __init__(self, culver, service="smtp", hello=b"EHLO client.example\r\n"):
-        self.culver, self.kept = culver, b""
-        self.socket = culver.connect(service)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.reply()
-        if hello:
-            assert self.say(hello) == 250
-
-    def reply(self):
-        """The code of the next reply, or 0 when the server has closed."""
-        while True:
-            line, newline, rest = self.kept.partition(b"\r\n")
-            if newline:
-                self.kept = rest
-                if line[3:4] != b"-":
-                    return int(line[:3])
-                continue
-            try:
-                got = self.socket.recv(65536)
-            except ConnectionError:
-                return 0
-            if not got:
-                return 0
-            self.kept += got
-
-    def send(self, data):
-        try:
-            self.socket.sendall(data)
-        except ConnectionError:
-            pass
-
-    def say(self, data):
-        self.send(data)
-        return self.reply()
-
-    def envelope(self):
-        assert [self.say(MAIL), self.say(RCPT)] == [250, 250]
-
-    def data(self):
-        self.envelope()
-        assert self.say(b"DATA\r\n") == 354
-
-    def closed(self):
-        return self.reply() == 0
-
-    def close(self):
-        self.socket.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.close()
-
-
-def accepted(culver):
-    return sum(e["answer"] == "250" for e in culver.events("smtp-message"))
-
-
-def fds(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
-
-
-def memory(pid):
-    with open(f"/proc/{pid}/status", encoding="utf-8") as f:
-        return next(int(line.split()[1]) * 1024 for line in f if line.startswith("VmRSS"))
-
-
-def deliver(culver):
-    with Client(culver) as c:
-        c.data()
-        assert c.say(b"Subject: clean\r\n\r\ntext\r\n.\r\n") == 250
+from hostile import MAIL, RCPT, Smtp, conditions
 
 
 @pytest.fixture
 def standing(shared):
-    """The standing conditions around a test; yields the server and a count of accepted messages."""
-    expected = {"messages": getattr(shared, "messages", 0) + 1}
-    deliver(shared)
-    wait_for(lambda: accepted(shared) == expected["messages"])
-    roles = shared.roles()
-    front = next(pid for role, pid in roles.items() if "mx" in role)
-    before = memory(front), fds(front)
-    yield shared, expected
-    deliver(shared)
-    shared.messages = expected["messages"] + 1
-    assert shared.roles() == roles
-    wait_for(lambda: accepted(shared) == shared.messages)
-    wait_for(lambda: fds(front) <= before[1])
-    assert memory(front) - before[0] < 8 << 20
+    with conditions(shared, "front-mx") as found:
+        yield found
 
 
 ENDS = [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r.\r\n", b"\r.\n", b"\n.\r", b"\r\n\0.\r\n",
@@ -118,7 +27,7 @@ def test_s1_to_s7_no_other_end_of_data(standing):
     culver, _ = standing
     for end in ENDS:
         for pieces in (1, 2):
-            with Client(culver) as c:
+            with Smtp(culver) as c:
                 c.data()
                 c.send(b"Subject: x\r\n\r\nx" + end[:pieces])
                 assert c.say(end[pieces:] + MAIL + RCPT + b"DATA\r\nSubject: smuggled\r\n.\r\n") == 554
@@ -135,7 +44,7 @@ def test_s8_short_strings(standing):
     likely = [s for s in strings if b"\r\n.\r\n" in b"\r\n" + s]
     c = None
     for text in chosen.sample(strings, 1700) + chosen.sample(likely, 300):
-        c = c or Client(culver)
+        c = c or Smtp(culver)
         c.data()
         split = chosen.randrange(len(text) + 1)
         c.send(b"line\r\n" + text[:split])
@@ -167,7 +76,7 @@ def bare(text):
 def test_s11_end_of_input_is_no_end_of_data(standing):
     culver, _ = standing
     for text in (b"", b"x", b"x\r\n", b"x\r\n.", b"x\r\n.\r"):
-        with Client(culver) as c:
+        with Smtp(culver) as c:
             c.data()
             c.send(text)
             c.socket.shutdown(socket.SHUT_WR)
@@ -177,7 +86,7 @@ def test_s11_end_of_input_is_no_end_of_data(standing):
 def test_s13_bare_line_ends_in_commands(standing):
     culver, _ = standing
     for line in (b"NOOP\nNOOP\r\n", b"NOOP\rNOOP\r\n", MAIL[:-2] + b"\n" + RCPT):
-        with Client(culver) as c:
+        with Smtp(culver) as c:
             assert c.say(line) == 500
             assert c.closed()
 
@@ -189,10 +98,10 @@ def starttls(c):
 
 def test_s15_plaintext_behind_starttls(standing):
     culver, _ = standing
-    with Client(culver) as c:
+    with Smtp(culver) as c:
         c.send(b"STARTTLS\r\nRSET\r\n" + MAIL + RCPT)
         assert c.reply() == 554 and c.closed()
-    with Client(culver) as c:
+    with Smtp(culver) as c:
         starttls(c)
         assert c.say(RCPT) == 503  # nothing is left of before
         assert c.say(b"EHLO x\r\n") == 250
@@ -201,7 +110,7 @@ def test_s15_plaintext_behind_starttls(standing):
 def test_s19_the_end_of_tls_is_the_end(standing):
     """close_notify within a chunk, then clear bytes on the same connection (CVE-2026-45185)."""
     culver, _ = standing
-    with Client(culver) as c:
+    with Smtp(culver) as c:
         starttls(c)
         assert c.say(b"EHLO x\r\n") == 250
         c.envelope()
@@ -224,18 +133,18 @@ def test_s19_the_end_of_tls_is_the_end(standing):
 
 def test_s20_s21_improper_groups(standing):
     culver, _ = standing
-    with Client(culver, hello=b"") as c:
+    with Smtp(culver, hello=b"") as c:
         assert c.say(b"EHLO x\r\n" + MAIL + RCPT) == 554 and c.closed()
-    with Client(culver, hello=b"") as c:
+    with Smtp(culver, hello=b"") as c:
         assert c.say(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n") == 554 and c.closed()
-    with Client(culver) as c:
+    with Smtp(culver) as c:
         c.envelope()
         assert c.say(b"DATA\r\nSubject: x\r\n\r\n.\r\n") == 554 and c.closed()
 
 
 def test_s22_to_s28_chunks(standing):
     culver, expected = standing
-    with Client(culver) as c:
+    with Smtp(culver) as c:
         c.envelope()
         assert c.say(b"BDAT 3\r\na\nb") == 554
         assert c.say(b"DATA\r\n") == 503
@@ -246,14 +155,14 @@ def test_s22_to_s28_chunks(standing):
         expected["messages"] += 1
         assert c.say(b"BDAT 2 LAST\r\nxx") == 503
     for size in (b"-1", b"+1", b"0x1", b"007", b"99999999999999999999", b"", b"LAST"):
-        with Client(culver) as c:
+        with Smtp(culver) as c:
             c.envelope()
             assert c.say(b"BDAT " + size + b"\r\n") == 501 and c.closed()
 
 
 def test_s30_sizes(standing):
     culver, _ = standing
-    with Client(culver) as c:
+    with Smtp(culver) as c:
         assert c.say(b"MAIL FROM:<a@other.test> SIZE=18446744073709551616\r\n") == 552
         assert c.say(b"MAIL FROM:<a@other.test> SIZE=99999999999\r\n") == 552
         c.envelope()
@@ -262,10 +171,10 @@ def test_s30_sizes(standing):
 
 def test_s32_s33_lines_and_controls(standing):
     culver, _ = standing
-    with Client(culver) as c:
+    with Smtp(culver) as c:
         c.send(b"x" * (10 << 20))
         assert c.reply() in (500, 0)
-    with Client(culver) as c:
+    with Smtp(culver) as c:
         for byte in (0, 1, 9, 0x1f, 0x7f, 0x80, 0xff):
             assert c.say(b"NO" + bytes([byte]) + b"OP\r\n") == 500
         assert c.say(b"NOOP " + b"x" * 4000 + b"\r\n") == 500
@@ -276,7 +185,7 @@ def test_s34_s35_paths(standing):
     culver, _ = standing
     longer = [b"<" + b"l" * 65 + b"@x>", b"<a@" + b"d" * 64 + b">", b"<a@" + b"d." * 128 + b"d>",
               b'<"' + b"\\" * 1500]
-    with Client(culver) as c:
+    with Smtp(culver) as c:
         for path in [b"<@>", b"<a@>", b"<@a>", b"<a@b@c>", b'<"">@x', b"< a@b>", b"a@b", b"<<a@b>>",
                      b'<"a@b>', b"<a@b\\"] + longer:
             assert c.say(b"MAIL FROM:" + path + b"\r\n") == 501, path
