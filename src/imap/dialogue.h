@@ -18,7 +18,7 @@
 #include "imap/fake_host.h"
 
 /* ~ matches any bytes. */
-static bool glob(struct str pattern, struct str text)
+static inline bool glob(struct str pattern, struct str text)
 {
 	size_t p = 0, t = 0, star = SIZE_MAX, mark = 0;
 
@@ -138,7 +138,7 @@ static void dialogue_line(struct fake *f, struct str line, int at)
 	}
 }
 
-static void dialogue_part(struct fake *f, const char *text)
+static inline void dialogue_part(struct fake *f, const char *text)
 {
 	struct str all = str_from(text);
 
@@ -150,7 +150,7 @@ static void dialogue_part(struct fake *f, const char *text)
 	}
 }
 
-static void dialogue_with(struct fake *f, const char *text)
+static inline void dialogue_with(struct fake *f, const char *text)
 {
 	dialogue_part(f, text);
 	for (int c = 0; c < 2; c++)
@@ -184,5 +184,18 @@ static inline void dialogue(const char *text)
 	"S: * OK [PERMANENTFLAGS (~\\*)] ~\n"                                                      \
 	"S: * " n " EXISTS\n"                                                                      \
 	"S: * 0 RECENT\n"
+
+#define OPENED                                                                                     \
+	"S: * OK [UIDVALIDITY 1001] ~\n"                                                           \
+	"S: * OK [UIDNEXT ~] ~\n"                                                                  \
+	"S: * OK [HIGHESTMODSEQ ~] ~\n"                                                            \
+	"S: se OK [READ-WRITE] SELECT completed\n"
+#define EMPTY_INBOX SELECTED("0") OPENED
+#define INBOX(n)    SELECTED(n) "S: * OK [UNSEEN 1] ~\n" OPENED
+
+#define MAIL1                                                                                      \
+	"D: From: a@example.org\\nSubject: one\\nDate: Sat, 21 Nov 2026 22:23:33 "                 \
+	"+0000\\n\\nHello\\n\n"
+#define MAIL2 "D: From: b@example.org\\nSubject: two\\n\\nWorld\\n\n"
 
 #endif

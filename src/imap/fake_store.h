@@ -1,0 +1,566 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * For tests alone: how the gate and the store in memory answer. See fake_host.h.
+ */
+#ifndef CULVER_IMAP_FAKE_STORE_H
+#define CULVER_IMAP_FAKE_STORE_H
+
+#include "imap/fake.h"
+
+/* ---- what the store is asked ---- */
+
+static size_t fake_keywords(const struct fake_box *b, struct str out[128])
+{
+	for (size_t i = 0; i < b->n_keywords; i++)
+		out[i] = str_from(b->keywords[i]);
+	return b->n_keywords;
+}
+
+static void fake_view(struct fake *f, struct session *s, uint32_t request, struct fake_box *b)
+{
+	struct str names[128];
+	struct api_entry some[3]; /* small frames, so that series are tested */
+	size_t n = 0;
+	struct api_mailbox m = fake_mailbox(f, b);
+	struct frame is = { .type = FRAME_VIEW_IS,
+		.view_is = { .mailbox = b->m.id,
+			.uidvalidity = b->m.uidvalidity,
+			.uidnext = b->m.uidnext,
+			.modseq = f->modseq,
+			.messages = m.messages } };
+
+	is.view_is.keywords.n = fake_keywords(b, names);
+	is.view_is.keywords.items = names;
+	fake_say(f, s, request, &is);
+	for (size_t i = 0; i < b->entries.n; i++) {
+		if (fake_entry(b, i)->gone)
+			continue;
+		some[n++] = fake_entry(b, i)->e;
+		if (n == 3) {
+			fake_say(f, s, request,
+				&(struct frame){ .type = FRAME_VIEW_ENTRIES,
+					.view_entries = { { some, n }, false } });
+			n = 0;
+		}
+	}
+	fake_say(f, s, request,
+		&(struct frame){
+			.type = FRAME_VIEW_ENTRIES, .view_entries = { { some, n }, true } });
+}
+
+static void fake_changes(
+	struct fake *f, struct session *s, uint32_t request, struct fake_box *b, uint64_t since)
+{
+	struct str names[128];
+	struct api_entry *entries = xcalloc(b->entries.n + 1, sizeof *entries);
+	uint32_t *gone = xcalloc(b->entries.n + 1, sizeof *gone);
+	size_t n = 0, n_gone = 0;
+	struct frame c = { .type = FRAME_VIEW_CHANGED };
+
+	for (size_t i = 0; i < b->entries.n; i++) {
+		const struct fake_entry *e = fake_entry(b, i);
+
+		if (e->e.modseq <= since)
+			continue;
+		if (e->gone)
+			gone[n_gone++] = e->e.uid;
+		else
+			entries[n++] = e->e;
+	}
+	c.view_changed.modseq = f->modseq;
+	c.view_changed.uidnext = b->m.uidnext;
+	c.view_changed.keywords.n = fake_keywords(b, names);
+	c.view_changed.keywords.items = names;
+	for (size_t at = 0; at + 800 < n; at += 800) {
+		c.view_changed.entries.items = entries + at;
+		c.view_changed.entries.n = 800;
+		fake_say(f, s, request, &c);
+	}
+	c.view_changed.entries.items = entries + n / 800 * 800;
+	c.view_changed.entries.n = n % 800;
+	c.view_changed.expunged.items = gone;
+	c.view_changed.expunged.n = n_gone;
+	c.view_changed.last = true;
+	fake_say(f, s, request, &c);
+	free(entries);
+	free(gone);
+}
+
+static void fake_list(struct fake *f, struct session *s, uint32_t request)
+{
+	for (size_t i = 0; i < f->n_boxes; i++) {
+		struct api_mailbox m = fake_mailbox(f, &f->boxes[i]);
+
+		if (m.exists || m.subscribed)
+			fake_say(f, s, request,
+				&(struct frame){ .type = FRAME_MAILBOXES,
+					.mailboxes = { { &m, 1 }, false } });
+	}
+	fake_say(f, s, request,
+		&(struct frame){ .type = FRAME_MAILBOXES, .mailboxes = { .last = true } });
+}
+
+static void fake_one_box(struct fake *f, struct session *s, uint32_t request, struct fake_box *b)
+{
+	struct api_mailbox m;
+
+	if (b == NULL || !b->m.exists) {
+		fake_fail(f, s, request, ERR_NOT_FOUND);
+		return;
+	}
+	m = fake_mailbox(f, b);
+	fake_say(f, s, request,
+		&(struct frame){ .type = FRAME_MAILBOXES, .mailboxes = { { &m, 1 }, true } });
+}
+
+static void fake_create(
+	struct fake *f, struct session *s, uint32_t request, const struct frame_mailbox_create *c)
+{
+	struct fake_box *b = fake_box_by_name(f, c->name);
+
+	if (b != NULL && b->m.exists) {
+		fake_fail(f, s, request, ERR_EXISTS);
+		return;
+	}
+	for (size_t i = 1; i < c->name.n; i++)
+		if (c->name.p[i] == '/' && fake_box_by_name(f, str_sub(c->name, 0, i)) == NULL)
+			fake_make_box(f, str_sub(c->name, 0, i), 0);
+	if (b == NULL)
+		b = fake_make_box(f, c->name, c->special_use);
+	if (b == NULL) {
+		fake_fail(f, s, request, ERR_LIMIT);
+		return;
+	}
+	b->m.exists = true;
+	fake_one_box(f, s, request, b);
+}
+
+static void fake_forget_entries(struct fake_box *b)
+{
+	for (size_t i = 0; i < b->entries.n; i++) {
+		buf_done(&fake_entry(b, i)->bytes);
+		buf_done(&fake_entry(b, i)->digest);
+	}
+	vec_clear(&b->entries);
+}
+
+static void fake_delete(struct fake *f, struct session *s, uint32_t request, struct str name)
+{
+	struct fake_box *b = fake_box_by_name(f, name);
+
+	if (b == NULL || !b->m.exists) {
+		fake_fail(f, s, request, ERR_NOT_FOUND);
+	} else if (b == &f->boxes[0]) {
+		fake_fail(f, s, request, ERR_DENIED);
+	} else {
+		b->m.exists = false;
+		b->m.id = ++f->next_id + 100000;
+		fake_forget_entries(b);
+		fake_ok(f, s, request);
+	}
+}
+
+static void fake_rename(
+	struct fake *f, struct session *s, uint32_t request, const struct frame_mailbox_rename *r)
+{
+	struct fake_box *b = fake_box_by_name(f, r->from);
+
+	if (b == NULL || !b->m.exists) {
+		fake_fail(f, s, request, ERR_NOT_FOUND);
+	} else if (fake_box_by_name(f, r->to) != NULL) {
+		fake_fail(f, s, request, ERR_EXISTS);
+	} else {
+		snprintf(b->name, sizeof b->name, "%.*s", (int)r->to.n, r->to.p);
+		fake_ok(f, s, request);
+	}
+}
+
+static void fake_subscribe(struct fake *f, struct session *s, uint32_t request,
+	const struct frame_mailbox_subscribe *m)
+{
+	struct fake_box *b = fake_box_by_name(f, m->name);
+
+	if (b == NULL && (b = fake_make_box(f, m->name, 0)) != NULL)
+		b->m.exists = false;
+	if (b != NULL)
+		b->m.subscribed = m->on;
+	fake_ok(f, s, request);
+}
+
+static void fake_read(
+	struct fake *f, struct session *s, uint32_t request, const struct frame_message_read *r)
+{
+	struct fake_box *b = fake_box_by_id(f, r->mailbox);
+
+	for (size_t i = 0; b != NULL && i < b->entries.n; i++) {
+		struct fake_entry *e = fake_entry(b, i);
+
+		if (e->e.uid != r->uid || e->gone)
+			continue;
+		fake_say(f, s, request,
+			&(struct frame){ .type = FRAME_MESSAGE_BYTES,
+				.message_bytes = { e->e.size,
+					str_sub(buf_str(&e->bytes), r->offset, r->length) } });
+		return;
+	}
+	fake_fail(f, s, request, ERR_NOT_FOUND);
+}
+
+static void fake_digests(
+	struct fake *f, struct session *s, uint32_t request, const struct frame_digest_read *r)
+{
+	struct fake_box *b = fake_box_by_id(f, r->mailbox);
+
+	for (size_t i = 0; i < r->uids.n; i++) {
+		struct frame d = { .type = FRAME_DIGEST_IS,
+			.digest_is = { .uid = r->uids.items[i], .last = i + 1 == r->uids.n } };
+
+		for (size_t k = 0; b != NULL && !f->no_digests && k < b->entries.n; k++)
+			if (fake_entry(b, k)->e.uid == r->uids.items[i])
+				d.digest_is.digest = str_sub(
+					buf_str(&fake_entry(b, k)->digest), 0, 64000);
+		fake_say(f, s, request, &d);
+	}
+}
+
+static void fake_login(
+	struct fake *f, struct session *s, uint32_t request, const struct frame_login *l)
+{
+	if (str_equal(l->user, STR("alice")) && str_equal(l->password, STR("secret")))
+		fake_say(f, s, request,
+			&(struct frame){ .type = FRAME_LOGIN_OK,
+				.login_ok = { 7, STR("alice@example.test"), STR(FAKE_TICKET) } });
+	else
+		fake_fail(f, s, request, ERR_AUTH);
+}
+
+static void fake_session(struct fake *f, struct session *s, uint32_t request, struct str ticket)
+{
+	if (!str_equal(ticket, STR(FAKE_TICKET)))
+		fake_fail(f, s, request, ERR_EXPIRED);
+	else
+		fake_say(f, s, request,
+			&(struct frame){ .type = FRAME_SESSION_IS,
+				.session_is = { .session = ++f->next_session,
+					.account = 7,
+					.address = STR("alice@example.test") } });
+}
+
+static struct fake_client *fake_client_of(struct fake *f, const struct session *s)
+{
+	for (int c = 0; c < FAKE_CLIENTS; c++)
+		if (f->clients[c].session == s)
+			return &f->clients[c];
+	return &f->clients[0]; /* inside new: it is not known yet */
+}
+
+static void fake_view_question(struct fake *f, struct session *s, uint32_t r, const struct frame *q)
+{
+	bool open = q->type == FRAME_VIEW_OPEN;
+	struct fake_box *b = fake_box_by_id(
+		f, open ? q->view_open.mailbox : q->view_changes.mailbox);
+
+	if (b == NULL) {
+		fake_fail(f, s, r, ERR_NOT_FOUND);
+	} else if (open) {
+		fake_client_of(f, s)->watched = b->m.id;
+		fake_view(f, s, r, b);
+	} else if (q->view_changes.since < f->horizon) {
+		fake_fail(f, s, r, ERR_LIMIT);
+	} else {
+		fake_changes(f, s, r, b, q->view_changes.since);
+	}
+}
+
+static struct fake_question *fake_question(struct fake *f, uint32_t request)
+{
+	for (size_t i = 0; i < f->questions.n; i++) {
+		struct fake_question *q = (struct fake_question *)(void *)vec_at(&f->questions, i);
+
+		if (q->request == request)
+			return q;
+	}
+	return NULL;
+}
+
+static void fake_question_end(struct fake *f, uint32_t request)
+{
+	struct fake_question *q = fake_question(f, request);
+
+	if (q == NULL)
+		return;
+	vec_done(&q->uids);
+	buf_done(&q->body);
+	buf_done(&q->digest);
+	q->request = 0;
+	q->from = NULL;
+}
+
+static struct fake_question *fake_question_begin(
+	struct fake *f, struct session *s, uint32_t request)
+{
+	struct fake_question *q = vec_push(&f->questions, NULL);
+
+	q->request = request;
+	q->from = s;
+	vec_init(&q->uids, sizeof(struct api_range), 100000);
+	buf_init(&q->body, 256 * 1024 * 1024);
+	buf_init(&q->digest, LIMIT_DIGEST_BYTES);
+	return q;
+}
+
+static void fake_take_uids(struct fake_question *q, const struct frame_uids *u)
+{
+	for (size_t i = 0; i < u->ranges.n; i++)
+		vec_push(&q->uids, &u->ranges.items[i]);
+}
+
+static void fake_ask_store(struct fake *f, struct session *s, uint32_t r, const struct frame *q)
+{
+	switch ((int)q->type) {
+	case FRAME_SESSION_OPEN:
+		fake_session(f, s, r, q->session_open.ticket);
+		break;
+	case FRAME_MAILBOX_LIST:
+		fake_list(f, s, r);
+		break;
+	case FRAME_MAILBOX_STATUS:
+		fake_one_box(f, s, r, fake_box_by_name(f, q->mailbox_status.name));
+		break;
+	case FRAME_MAILBOX_CREATE:
+		fake_create(f, s, r, &q->mailbox_create);
+		break;
+	case FRAME_MAILBOX_DELETE:
+		fake_delete(f, s, r, q->mailbox_delete.name);
+		break;
+	case FRAME_MAILBOX_RENAME:
+		fake_rename(f, s, r, &q->mailbox_rename);
+		break;
+	case FRAME_MAILBOX_SUBSCRIBE:
+		fake_subscribe(f, s, r, &q->mailbox_subscribe);
+		break;
+	case FRAME_VIEW_OPEN:
+	case FRAME_VIEW_CHANGES:
+		fake_view_question(f, s, r, q);
+		break;
+	case FRAME_MESSAGE_READ:
+		fake_read(f, s, r, &q->message_read);
+		break;
+	case FRAME_DIGEST_READ:
+		fake_digests(f, s, r, &q->digest_read);
+		break;
+	case FRAME_UPLOAD_OPEN:
+		fake_question_begin(f, s, r);
+		break;
+	case FRAME_UIDS:
+		fake_take_uids(fake_question_begin(f, s, r), &q->uids);
+		break;
+	default:
+		abort();
+	}
+}
+
+static uint32_t fake_ask(
+	struct session_host *h, struct session *s, enum session_peer peer, const struct frame *q)
+{
+	struct fake *f = fake_of(h);
+	uint32_t request = ++f->next_request;
+
+	if (peer == ASK_GATE)
+		fake_login(f, s, request, &q->login);
+	else if (f->away)
+		fake_fail(f, s, request, ERR_TEMP);
+	else
+		fake_ask_store(f, s, request, q);
+	return request;
+}
+
+/* ---- what goes with a question ---- */
+
+static void fake_set_flags(struct fake *f, struct fake_question *q, const struct frame_set_flags *s)
+{
+	struct fake_box *b = fake_box_by_id(f, s->mailbox);
+	struct api_range failed[100];
+	struct frame changed = { .type = FRAME_CHANGED, .changed = { .last = true } };
+	uint64_t low = 0, high = 0, modseq = ++f->modseq;
+
+	for (size_t i = 0; b != NULL && i < s->keywords.n; i++)
+		fake_keyword(b, s->keywords.items[i], &low, &high);
+	for (size_t i = 0; b != NULL && i < b->entries.n; i++) {
+		struct api_entry *e = &fake_entry(b, i)->e;
+
+		if (!fake_in(&q->uids, e->uid) || fake_entry(b, i)->gone)
+			continue;
+		if (e->modseq > s->unchanged_since) {
+			if (changed.changed.failed.n < 100)
+				failed[changed.changed.failed.n++] = (struct api_range){ e->uid,
+					e->uid };
+			continue;
+		}
+		if (s->mode == FLAGS_REPLACE) {
+			e->flags = s->flags;
+			e->keywords_low = low;
+			e->keywords_high = high;
+		} else if (s->mode == FLAGS_ADD) {
+			e->flags |= s->flags;
+			e->keywords_low |= low;
+			e->keywords_high |= high;
+		} else {
+			e->flags &= (uint8_t)~s->flags;
+			e->keywords_low &= ~low;
+			e->keywords_high &= ~high;
+		}
+		e->modseq = modseq;
+		changed.changed.done_count++;
+	}
+	changed.changed.modseq = modseq;
+	changed.changed.failed.items = failed;
+	fake_say(f, q->from, q->request, &changed);
+	if (b != NULL)
+		fake_notify(f, b, false);
+}
+
+static void fake_copy(struct fake *f, struct fake_question *q, const struct frame_copy *c)
+{
+	struct fake_box *from = fake_box_by_id(f, c->mailbox), *to = fake_box_by_id(f, c->target);
+	struct api_pair pairs[1000];
+	struct frame copied = { .type = FRAME_COPIED, .copied = { .last = true } };
+	size_t n = from == NULL ? 0 : from->entries.n;
+
+	if (from == NULL || to == NULL) {
+		fake_fail(f, q->from, q->request, ERR_NOT_FOUND);
+		return;
+	}
+	for (size_t i = 0; i < n && copied.copied.pairs.n < 1000; i++) {
+		struct fake_entry *e = fake_entry(from, i), *made;
+		struct api_entry old = e->e;
+
+		if (!fake_in(&q->uids, old.uid) || e->gone)
+			continue;
+		made = fake_add(f, to, buf_str(&e->bytes));
+		e = fake_entry(from, i); /* when from and to are one, it may have moved */
+		made->e.flags = old.flags;
+		made->e.time = old.time;
+		buf_adds(&made->digest, buf_str(&e->digest));
+		pairs[copied.copied.pairs.n++] = (struct api_pair){ old.uid, made->e.uid };
+		if (c->move)
+			fake_expunge(f, from, e);
+	}
+	copied.copied.uidvalidity = to->m.uidvalidity;
+	copied.copied.modseq = f->modseq;
+	copied.copied.pairs.items = pairs;
+	fake_say(f, q->from, q->request, &copied);
+	fake_notify(f, to, false);
+	fake_notify(f, from, false);
+}
+
+static void fake_do_expunge(struct fake *f, struct fake_question *q, const struct frame_expunge *x)
+{
+	struct fake_box *b = fake_box_by_id(f, x->mailbox);
+	struct frame changed = { .type = FRAME_CHANGED, .changed = { .last = true } };
+
+	for (size_t i = 0; b != NULL && i < b->entries.n; i++) {
+		struct fake_entry *e = fake_entry(b, i);
+
+		if (e->gone || !fake_in(&q->uids, e->e.uid) ||
+			(x->deleted_only && (e->e.flags & FLAG_DELETED) == 0))
+			continue;
+		fake_expunge(f, b, e);
+		changed.changed.done_count++;
+	}
+	changed.changed.modseq = f->modseq;
+	fake_say(f, q->from, q->request, &changed);
+	if (b != NULL)
+		fake_notify(f, b, false);
+}
+
+static void fake_commit(struct fake *f, struct fake_question *q, const struct frame_upload_into *u)
+{
+	struct fake_box *b = fake_box_by_id(f, u->mailbox);
+	struct fake_entry *e;
+	struct api_landing at;
+
+	if (b == NULL) {
+		fake_fail(f, q->from, q->request, ERR_NOT_FOUND);
+		return;
+	}
+	e = fake_add(f, b, buf_str(&q->body));
+	e->e.flags = u->flags;
+	if (u->time != 0)
+		e->e.time = u->time;
+	for (size_t i = 0; i < u->keywords.n; i++)
+		fake_keyword(b, str_from(q->keywords[i]), &e->e.keywords_low, &e->e.keywords_high);
+	buf_adds(&e->digest, buf_str(&q->digest));
+	at = (struct api_landing){ 7, b->m.id, b->m.uidvalidity, e->e.uid };
+	fake_say(f, q->from, q->request,
+		&(struct frame){ .type = FRAME_DELIVERED, .delivered = { { &at, 1 } } });
+	fake_notify(f, b, false);
+}
+
+static bool fake_tell(struct session_host *h, struct session *s, enum session_peer peer,
+	uint32_t request, const struct frame *frame)
+{
+	struct fake *f = fake_of(h);
+	struct fake_question *q = fake_question(f, request);
+
+	(void)peer;
+	if (f->stingy &&
+		(frame->type == FRAME_UPLOAD_BYTES || frame->type == FRAME_UPLOAD_INTO ||
+			frame->type == FRAME_UPLOAD_COMMIT) &&
+		++f->refused % 2 == 1)
+		return false;
+	if (frame->type == FRAME_VIEW_CLOSE)
+		fake_client_of(f, s)->watched = 0;
+	f->puts += frame->type == FRAME_DIGEST_PUT;
+	if (q == NULL)
+		return true;
+	switch ((int)frame->type) {
+	case FRAME_UIDS:
+		fake_take_uids(q, &frame->uids);
+		return true;
+	case FRAME_UPLOAD_BYTES:
+		buf_adds(&q->body, frame->upload_bytes.data);
+		return true;
+	case FRAME_UPLOAD_DIGEST:
+		buf_adds(&q->digest, frame->upload_digest.data);
+		return true;
+	case FRAME_UPLOAD_INTO:
+		q->into = frame->upload_into;
+		for (size_t i = 0; i < q->into.keywords.n; i++)
+			snprintf(q->keywords[i], 65, "%" STR_FMT,
+				STR_ARG(q->into.keywords.items[i]));
+		return true;
+	case FRAME_UPLOAD_COMMIT:
+		fake_commit(f, q, &q->into);
+		break;
+	case FRAME_SET_FLAGS:
+		fake_set_flags(f, q, &frame->set_flags);
+		break;
+	case FRAME_COPY:
+		fake_copy(f, q, &frame->copy);
+		break;
+	case FRAME_EXPUNGE:
+		fake_do_expunge(f, q, &frame->expunge);
+		break;
+	default:
+		break;
+	}
+	fake_question_end(f, request);
+	return true;
+}
+
+static void fake_cancel(struct session_host *h, struct session *s, uint32_t request)
+{
+	struct fake *f = fake_of(h);
+
+	(void)s;
+	for (size_t i = 0; i < f->answers.n; i++) {
+		struct fake_answer *a = (struct fake_answer *)(void *)vec_at(&f->answers, i);
+
+		if (a->request == request)
+			a->to = NULL;
+	}
+	fake_question_end(f, request);
+}
+
+#endif

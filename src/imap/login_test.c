@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Becoming somebody and leaving: LOGIN, AUTHENTICATE, STARTTLS, what strangers may do, deadlines,
+ * ID, and how sessions end. */
+#include "imap/dialogue.h"
+
+static void test_login(void **state)
+{
+	(void)state;
+	dialogue(LOGIN "C: a2 NOOP\n"
+		       "S: a2 OK NOOP completed\n"
+		       "C: a3 LOGIN alice secret\n"
+		       "S: a3 BAD You are logged in already\n"
+		       "C: a4 FETCH 1 FLAGS\n"
+		       "S: a4 BAD Please select a mailbox first\n"
+		       "C: a5 LOGOUT\n"
+		       "S: * BYE Goodbye\n"
+		       "S: a5 OK LOGOUT completed\n"
+		       "X: closed\n");
+	dialogue("S: * OK ~\n"
+		 "C: a LOGIN {5}\n"
+		 "S: + OK\n"
+		 "C: alice {6+}\n"
+		 "C: secret\n"
+		 "S: a OK [CAPABILITY ~LITERAL+~] Logged in\n");
+}
+
+/* A wrong password is told after a second, then two; the fifth ends the connection. */
+static void test_login_fails(void **state)
+{
+	(void)state;
+	dialogue("S: * OK ~\n"
+		 "C: a LOGIN alice wrong\n"
+		 "X: wait 999\n"
+		 "C: b NOOP\n"
+		 "X: wait 1\n"
+		 "S: a NO [AUTHENTICATIONFAILED] ~\n"
+		 "S: b OK NOOP completed\n"
+		 "C: c LOGIN \"nobody\" \"\\\"\"\n"
+		 "X: wait 2000\n"
+		 "S: c NO [AUTHENTICATIONFAILED] ~\n"
+		 "C: d LOGIN x y\n"
+		 "X: wait 4000\n"
+		 "S: d NO [AUTHENTICATIONFAILED] ~\n"
+		 "C: e LOGIN x y\n"
+		 "X: wait 8000\n"
+		 "S: e NO [AUTHENTICATIONFAILED] ~\n"
+		 "C: f LOGIN x y\n"
+		 "X: wait 16000\n"
+		 "S: f NO [AUTHENTICATIONFAILED] ~\n"
+		 "S: * BYE Too many failed logins\n"
+		 "X: closed\n");
+}
+
+static void test_authenticate(void **state)
+{
+	(void)state;
+	dialogue("S: * OK [CAPABILITY ~ AUTH=PLAIN AUTH=LOGIN SASL-IR ~] ~\n"
+		 "C: a AUTHENTICATE PLAIN AGFsaWNlAHNlY3JldA==\n"
+		 "S: a OK [CAPABILITY ~] Logged in\n");
+	dialogue("S: * OK ~\n"
+		 "C: a AUTHENTICATE PLAIN\n"
+		 "S: + \n"
+		 "C: AGFsaWNlAHNlY3JldA==\n"
+		 "S: a OK [CAPABILITY ~] Logged in\n");
+	dialogue("S: * OK ~\n"
+		 "C: a AUTHENTICATE PLAIN\n"
+		 "S: + \n"
+		 "C: *\n"
+		 "S: a BAD AUTHENTICATE cancelled\n"
+		 "C: b AUTHENTICATE PLAIN\n"
+		 "S: + \n"
+		 "C: {5}((((((((((((((\n"
+		 "S: b BAD ~\n"
+		 "C: c AUTHENTICATE KERBEROS_V4\n"
+		 "S: c NO [CANNOT] No such mechanism\n"
+		 "C: d AUTHENTICATE LOGIN\n"
+		 "S: + VXNlcm5hbWU6\n"
+		 "C: YWxpY2U=\n"
+		 "S: + UGFzc3dvcmQ6\n"
+		 "C: c2VjcmV0\n"
+		 "S: d OK [CAPABILITY ~] Logged in\n");
+}
+
+/* I15, I17, S15: no password without TLS; what stood behind STARTTLS is forgotten. */
+static void test_starttls(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	fake_init(&f);
+	fake_connect(&f, "imap", false);
+	dialogue_with(&f, "S: * OK [CAPABILITY IMAP4rev1 IMAP4rev2 STARTTLS LOGINDISABLED SASL-IR "
+			  "LITERAL- ID ENABLE] ~\n"
+			  "C: a LOGIN alice secret\n"
+			  "S: a NO [PRIVACYREQUIRED] ~\n"
+			  "C: b AUTHENTICATE PLAIN AGFsaWNlAHNlY3JldA==\n"
+			  "S: b NO [PRIVACYREQUIRED] ~\n");
+	buf_addz(&f.clients[0].unread, "c STARTTLS\r\nd LOGIN alice secret\r\n");
+	dialogue_with(&f, "X: wait 0\n"
+			  "S: c OK Begin TLS ~\n"
+			  "C: e STARTTLS\n"
+			  "S: e BAD TLS is on already\n"
+			  "C: f LOGIN alice secret\n"
+			  "S: f OK [CAPABILITY ~] Logged in\n");
+	fake_done(&f);
+	fake_init(&f);
+	f.settings.plaintext_auth_loopback = true;
+	fake_connect(&f, "imap", false);
+	dialogue_with(&f, LOGIN);
+	fake_done(&f);
+}
+
+static void test_stranger(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	/* the tenth bad command is the last */
+	fake_init(&f);
+	fake_connect(&f, "imap", true);
+	buf_clear(&f.clients[0].received);
+	for (int i = 1; i < LIMIT_IMAP_BADS; i++)
+		dialogue_with(&f, "C: a XYZZY\n"
+				  "S: a BAD Unknown command\n");
+	dialogue_with(&f, "C: a XYZZY\n"
+			  "S: a BAD Unknown command\n"
+			  "S: * BYE Too many bad commands\n"
+			  "X: closed\n");
+	fake_done(&f);
+	dialogue("S: * OK ~\n"
+		 "C: a NOOP ((((((((((((((\n" /* I4 */
+		 "S: a BAD Too many parentheses\n"
+		 "C: a LOGIN {4294967295}\n" /* I1 */
+		 "S: a BAD [TOOBIG] Literal is too large\n"
+		 "C: a LOGIN {99999999999999999999}\n"
+		 "S: a BAD Literal is malformed\n"
+		 "C: a LOGIN {-1}\n"
+		 "S: a BAD Literal is malformed\n"
+		 "C: a LOGIN {010}\n"
+		 "S: a BAD Literal is malformed\n"
+		 "C: a LOGIN {0}\n"
+		 "S: + OK\n"
+		 "C:  x\n"
+		 "X: wait 1000\n"
+		 "S: a NO [AUTHENTICATIONFAILED] ~\n"
+		 "C: +a NOOP\n"
+		 "S: * BAD A command begins with a tag\n"
+		 "C: a\n"
+		 "S: a BAD A command has a name\n"
+		 "C: a LIST \"\" *\n"
+		 "S: a BAD Please log in first\n"
+		 "C: a LOGIN {104857600+}\n" /* I2 */
+		 "S: * BYE [TOOBIG] Literal is too large\n"
+		 "X: closed\n");
+	dialogue("S: * OK ~\n"
+		 "C: GET / HTTP/1.1\n"
+		 "X: closed\n");
+	dialogue("S: * OK ~\n"
+		 "X: wait 59999\n"
+		 "C: a NOOP\n"
+		 "S: a OK NOOP completed\n"
+		 "X: wait 1\n"
+		 "S: * BYE Login takes too long\n"
+		 "X: closed\n");
+}
+
+static void test_autologout(void **state)
+{
+	(void)state;
+	dialogue(LOGIN "X: wait 1799999\n"
+		       "C: a NOOP\n"
+		       "S: a OK NOOP completed\n"
+		       "C: b IDLE\n"
+		       "S: + idling\n"
+		       "X: wait 1800000\n"
+		       "S: * BYE Autologout~\n"
+		       "X: closed\n");
+}
+
+static void test_id(void **state)
+{
+	(void)state;
+	dialogue("S: * OK ~\n"
+		 "C: a ID NIL\n"
+		 "S: * ID (\"name\" \"Culver\")\n"
+		 "S: a OK ID completed\n"
+		 "C: b ID (\"name\" \"x\" \"version\" NIL)\n"
+		 "S: * ID ~\n"
+		 "S: b OK ID completed\n"
+		 "C: c ID (\"name\")\n"
+		 "S: c BAD ~\n"
+		 "C: d ID\n"
+		 "S: d BAD ~\n"
+		 "C: e CAPABILITY\n"
+		 "S: * CAPABILITY IMAP4rev1 IMAP4rev2 AUTH=PLAIN AUTH=LOGIN SASL-IR LITERAL- ID "
+		 "ENABLE\n"
+		 "S: e OK ~\n"
+		 "C: f CAPABILITY x\n"
+		 "S: f BAD ~\n");
+}
+
+/* The password was changed, or the front drains. */
+static void test_ends(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	fake_init(&f);
+	fake_connect(&f, "imaps", true);
+	dialogue_with(&f, LOGIN EMPTY_INBOX);
+	fake_say(&f, f.clients[0].session, 0, &(struct frame){ .type = FRAME_SESSION_ENDED });
+	dialogue_with(&f, "X: wait 0\n"
+			  "S: * BYE ~\n"
+			  "X: closed\n");
+	fake_connect(&f, "imaps", true);
+	dialogue_with(&f, LOGIN);
+	f.clients[0].session->class->drain(f.clients[0].session);
+	dialogue_with(&f, "X: wait 0\n"
+			  "S: * BYE ~\n"
+			  "X: closed\n");
+	fake_done(&f);
+}
+
+TEST_MAIN(test_case(test_login), test_case(test_login_fails), test_case(test_authenticate),
+	test_case(test_starttls), test_case(test_stranger), test_case(test_autologout),
+	test_case(test_id), test_case(test_ends))

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Messages: APPEND, FETCH, STORE, EXPUNGE, COPY, MOVE, SEARCH, with RFC 9051's examples. */
+#include "imap/dialogue.h"
+
+/* RFC 9051 6.3.12 */
+static void test_append(void **state)
+{
+	(void)state;
+	dialogue(LOGIN EMPTY_INBOX
+		"C: A003 APPEND INBOX (\\Seen $Label) \" 1-Jan-1994 21:52:25 -0800\" {12}\n"
+		"S: + Ready for the message\n"
+		"C: A: b\n"
+		"C: \n"
+		"C: text\n"
+		"S: * FLAGS (~$Label~)\n"
+		"S: * 1 EXISTS\n"
+		"S: A003 OK [APPENDUID 1001 1] APPEND completed\n"
+		"C: b FETCH 1 (UID FLAGS INTERNALDATE RFC822.SIZE BODY[])\n"
+		"S: * 1 FETCH (UID 1 FLAGS (\\Seen $Label) INTERNALDATE \"02-Jan-1994 05:52:25 "
+		"+0000\" "
+		"RFC822.SIZE 12 BODY[] {12}\n"
+		"S: A: b\n"
+		"S: \n"
+		"S: text)\n"
+		"S: b OK FETCH completed\n"
+		"C: c APPEND Sent {2+}\n"
+		"C: xy\n"
+		"S: c OK [APPENDUID 1002 1] APPEND completed\n"
+		"C: d APPEND nowhere {2}\n"
+		"S: d NO [TRYCREATE] ~\n"
+		"C: e APPEND nowhere {2+}\n"
+		"C: xy\n"
+		"S: e NO [TRYCREATE] ~\n"
+		"C: f APPEND INBOX {60000000}\n"
+		"S: f NO [TOOBIG] ~\n"
+		"C: g APPEND INBOX \"32-Jan-1994 21:52:25 -0800\" {2}\n"
+		"S: + OK\n"
+		"C: xy\n"
+		"S: g BAD ~\n"
+		"C: h APPEND {5}\n"
+		"S: + OK\n"
+		"C: INBOX {3}\n"
+		"S: + Ready for the message\n"
+		"C: abc\n"
+		"S: * 2 EXISTS\n"
+		"S: h OK [APPENDUID 1001 2] ~\n"
+		"C: i APPEND INBOX {2}\n" /* MULTIAPPEND is not announced */
+		"S: + Ready ~\n"
+		"C: ab {2+}\n"
+		"C: cd\n"
+		"S: i BAD ~\n"
+		"C: j APPEND INBOX ~{0}\n"
+		"S: + Ready ~\n"
+		"C: \n"
+		"S: * 3 EXISTS\n"
+		"S: j OK ~\n"
+		"C: k NOOP\n"
+		"S: k OK ~\n");
+}
+
+/* Keywords are kept whatever the length of the command, whose buffer grows behind the literal. */
+static void test_append_keywords(void **state)
+{
+	(void)state;
+	for (int pad = 1; pad < 130; pad++) {
+		struct fake f;
+		struct buf script;
+
+		fake_init(&f);
+		fake_connect(&f, "imaps", true);
+		buf_init(&script, 4096);
+		buf_addz(&script, LOGIN EMPTY_INBOX "C: a APPEND INBOX (keyword");
+		for (int i = 0; i < pad; i++)
+			buf_addc(&script, i % 40 == 39 ? ' ' : 'a' + i / 40);
+		buf_addz(&script, "end) {2+}\nC: xy\nS: * FLAGS (~)\nS: * 1 EXISTS\nS: a OK ~\n"
+				  "C: b FETCH 1 FLAGS\nS: * 1 FETCH (FLAGS (keyword");
+		for (int i = 0; i < pad; i++)
+			buf_addc(&script, i % 40 == 39 ? ' ' : 'a' + i / 40);
+		buf_addz(&script, "end))\nS: b OK ~\n");
+		buf_addc(&script, '\0');
+		dialogue_with(&f, script.p);
+		buf_done(&script);
+		fake_done(&f);
+	}
+}
+
+/* The bytes of a message come back as they went in, in any pieces; NUL by BINARY alone. */
+static void test_append_bytes(void **state)
+{
+	static const char head[] = "X: y\r\n\r\n";
+
+	(void)state;
+	for (int stingy = 0; stingy < 2; stingy++) {
+		struct fake f;
+		struct buf in, expected;
+		size_t size = 300000;
+
+		fake_init(&f);
+		fake_connect(&f, "imaps", true);
+		dialogue_with(&f, LOGIN EMPTY_INBOX);
+		f.stingy = stingy;
+		buf_init(&in, 1024 * 1024);
+		buf_init(&expected, 1024 * 1024);
+		buf_addf(&in, "a APPEND INBOX ~{%zu+}\r\n", size);
+		buf_addz(&expected, head);
+		while (expected.n < size)
+			buf_addc(&expected, (char)(expected.n * expected.n % 251));
+		buf_adds(&in, buf_str(&expected));
+		buf_addz(&in, "\r\nb FETCH 1 BINARY.PEEK[]\r\n");
+		fake_send(&f, 0, buf_str(&in));
+		dialogue_part(&f, "S: * 1 EXISTS\n"
+				  "S: a OK [APPENDUID 1001 1] ~\n"
+				  "S: * 1 FETCH (BINARY[] ~{300000}\n");
+		assert_str(str_sub(buf_str(&f.clients[0].received), 0, size), buf_str(&expected));
+		buf_consume(&f.clients[0].received, size);
+		dialogue_with(&f, "S: )\n"
+				  "S: b OK FETCH completed\n");
+		buf_done(&in);
+		buf_done(&expected);
+		fake_done(&f);
+	}
+}
+
+/* I18, T11: what does not come whole is not kept. */
+static void test_append_cut(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	fake_init(&f);
+	fake_connect(&f, "imaps", true);
+	dialogue_with(&f, LOGIN EMPTY_INBOX "C: a APPEND INBOX {10}\n"
+					    "S: + Ready ~\n"
+					    "C: abc\n");
+	f.clients[0].session->class->eof(f.clients[0].session);
+	fake_run(&f);
+	assert_true(f.clients[0].closed);
+	assert_int_equal(f.boxes[0].entries.n, 0);
+	fake_done(&f);
+}
+
+static void test_fetch(void **state)
+{
+	(void)state;
+	dialogue(LOGIN MAIL1 MAIL2 INBOX(
+		"2") "C: a FETCH 1:* (FLAGS UID)\n"
+		     "S: * 1 FETCH (FLAGS () UID 1)\n"
+		     "S: * 2 FETCH (FLAGS () UID 2)\n"
+		     "S: a OK FETCH completed\n"
+		     "C: b FETCH 2 BODY.PEEK[HEADER.FIELDS (Subject)]\n"
+		     "S: * 2 FETCH (BODY[HEADER.FIELDS (Subject)] {16}\n"
+		     "S: Subject: two\n"
+		     "S: \n"
+		     "S: )\n"
+		     "S: b OK FETCH completed\n"
+		     "C: c UID FETCH 2 (BODY[TEXT] BODY.PEEK[HEADER])\n"
+		     "S: * 2 FETCH (BODY[TEXT] {7}\n"
+		     "S: World\n"
+		     "S:  BODY[HEADER] {37}\n"
+		     "S: From: b@example.org\n"
+		     "S: Subject: two\n"
+		     "S: \n"
+		     "S:  UID 2)\n"
+		     "S: * 2 FETCH (UID 2 FLAGS (\\Seen))\n"
+		     "S: c OK FETCH completed\n"
+		     "C: d FETCH 1 (BODY.PEEK[]<2.5> RFC822.SIZE)\n"
+		     "S: * 1 FETCH (BODY[]<2> {5}\n"
+		     "S: om: a RFC822.SIZE ~)\n"
+		     "S: d OK FETCH completed\n"
+		     "C: e FETCH 1 ENVELOPE\n"
+		     "S: * 1 FETCH (ENVELOPE (\"Sat, 21 Nov 2026 22:23:33 +0000\" \"one\" "
+		     "((NIL NIL \"a\" \"example.org\")) ((NIL NIL \"a\" \"example.org\")) "
+		     "((NIL NIL \"a\" \"example.org\")) NIL NIL NIL NIL NIL))\n"
+		     "S: e OK FETCH completed\n"
+		     "C: f FETCH 2 BODYSTRUCTURE\n"
+		     "S: * 2 FETCH (BODYSTRUCTURE (\"text\" \"plain\" (\"CHARSET\" \"US-ASCII\") "
+		     "NIL NIL "
+		     "\"7BIT\" 7 1~))\n"
+		     "S: f OK FETCH completed\n"
+		     "C: g FETCH 3 FLAGS\n"
+		     "S: g BAD No such message number\n"
+		     "C: h UID FETCH 77 FLAGS\n"
+		     "S: h OK FETCH completed\n"
+		     "C: i FETCH 1 BODY[7]\n"
+		     "S: * 1 FETCH (BODY[7] NIL)\n"
+		     "S: * 1 FETCH (FLAGS (\\Seen))\n"
+		     "S: i OK FETCH completed\n"
+		     "C: j FETCH 1 (\n"
+		     "S: j BAD ~\n"
+		     "C: k FETCH 0 FLAGS\n"
+		     "S: k BAD ~\n"
+		     "C: l FETCH 1 FAST\n"
+		     "S: * 1 FETCH (FLAGS (\\Seen) INTERNALDATE \"~\" RFC822.SIZE ~)\n"
+		     "S: l OK FETCH completed\n");
+}
+
+/* RFC 9051 6.4.6 */
+static void test_store(void **state)
+{
+	(void)state;
+	dialogue(LOGIN MAIL1 MAIL2 INBOX(
+		"2") "C: a STORE 1:2 +FLAGS (\\Deleted)\n"
+		     "S: * 1 FETCH (FLAGS (\\Deleted))\n"
+		     "S: * 2 FETCH (FLAGS (\\Deleted))\n"
+		     "S: a OK STORE completed\n"
+		     "C: b UID STORE 2 FLAGS.SILENT ($Forwarded \\Flagged)\n"
+		     "S: * FLAGS (~$Forwarded~)\n"
+		     "S: b OK STORE completed\n"
+		     "C: c UID STORE 2 -FLAGS $Forwarded\n"
+		     "S: * 2 FETCH (UID 2 FLAGS (\\Flagged))\n"
+		     "S: c OK STORE completed\n"
+		     "C: d STORE 1 FLAGS (\\Recent)\n"
+		     "S: * 1 FETCH (FLAGS ())\n"
+		     "S: d OK ~\n"
+		     "C: e STORE 1 FLAGS (\\Unknown)\n"
+		     "S: e BAD ~\n"
+		     "C: f STORE 1 FLAGS\n"
+		     "S: f BAD ~\n"
+		     "C: g STORE 3 FLAGS ()\n"
+		     "S: g BAD ~\n"
+		     "C: h UID STORE 9 FLAGS ()\n"
+		     "S: h OK STORE completed\n");
+}
+
+/* RFC 7162 3.1.3: UNCHANGEDSINCE and MODIFIED */
+static void test_condstore(void **state)
+{
+	(void)state;
+	dialogue(LOGIN MAIL1 MAIL2 INBOX(
+		"2") "C: a FETCH 1:2 (MODSEQ)\n"
+		     "S: * OK [HIGHESTMODSEQ 12] ~\n"
+		     "S: * 1 FETCH (MODSEQ (11))\n"
+		     "S: * 2 FETCH (MODSEQ (12))\n"
+		     "S: a OK ~\n"
+		     "C: b STORE 1:2 (UNCHANGEDSINCE 11) +FLAGS.SILENT (\\Flagged)\n"
+		     "S: * 1 FETCH (~MODSEQ (13)~)\n"
+		     "S: b OK [MODIFIED 2] ~\n"
+		     "C: c UID FETCH 1:* (FLAGS) (CHANGEDSINCE 12)\n"
+		     "S: * 1 FETCH (FLAGS (\\Flagged) MODSEQ (13) UID 1)\n"
+		     "S: c OK ~\n"
+		     "C: d STATUS INBOX (HIGHESTMODSEQ)\n"
+		     "S: * STATUS INBOX (HIGHESTMODSEQ 13)\n"
+		     "S: d OK ~\n"
+		     "C: e SEARCH MODSEQ 13\n"
+		     "S: * SEARCH 1 (MODSEQ 13)\n"
+		     "S: e OK ~\n");
+}
+
+static void test_expunge(void **state)
+{
+	(void)state;
+	dialogue(LOGIN MAIL1 MAIL2 MAIL1 MAIL2 INBOX(
+		"4") "C: a STORE 1,3,4 +FLAGS.SILENT (\\Deleted)\n"
+		     "S: a OK ~\n"
+		     "C: b UID EXPUNGE 2:3\n"
+		     "S: * 3 EXPUNGE\n"
+		     "S: b OK ~\n"
+		     "C: c EXPUNGE\n"
+		     "S: * 3 EXPUNGE\n"
+		     "S: * 1 EXPUNGE\n"
+		     "S: c OK EXPUNGE completed\n"
+		     "C: d STORE 1 +FLAGS.SILENT (\\Deleted)\n"
+		     "S: d OK ~\n"
+		     "C: e CLOSE\n"
+		     "S: e OK CLOSE completed\n"
+		     "C: f STATUS INBOX (MESSAGES UIDNEXT UIDVALIDITY UNSEEN DELETED SIZE RECENT)\n"
+		     "S: * STATUS INBOX (MESSAGES 0 RECENT 0 UIDNEXT 5 UIDVALIDITY 1001 UNSEEN 0 "
+		     "DELETED 0 SIZE 0)\n"
+		     "S: f OK ~\n");
+}
+
+static void test_copy_move(void **state)
+{
+	(void)state;
+	dialogue(LOGIN MAIL1 MAIL2 INBOX("2") "C: a COPY 1:2 Sent\n"
+					      "S: a OK [COPYUID 1002 1:2 1:2] COPY completed\n"
+					      "C: b UID MOVE 2 Trash\n"
+					      "S: * OK [COPYUID 1003 2 1] Moved\n"
+					      "S: * 2 EXPUNGE\n"
+					      "S: b OK MOVE completed\n"
+					      "C: c COPY 1 nowhere\n"
+					      "S: c NO [TRYCREATE] ~\n"
+					      "C: d UID COPY 99 Sent\n"
+					      "S: d OK COPY completed, nothing was there\n"
+					      "C: e COPY 1 INBOX\n"
+					      "S: * 2 EXISTS\n"
+					      "S: e OK [COPYUID 1001 1 3] ~\n"
+					      "C: f MOVE 5 Sent\n"
+					      "S: f BAD ~\n");
+}
+
+static void test_search(void **state)
+{
+	(void)state;
+	dialogue(
+		LOGIN MAIL1 MAIL2 MAIL1 INBOX("3") "C: a SEARCH SUBJECT two\n"
+						   "S: * SEARCH 2\n"
+						   "S: a OK SEARCH completed\n"
+						   "C: b UID SEARCH RETURN (MIN COUNT) BODY hello\n"
+						   "S: * ESEARCH (TAG \"b\") UID MIN 1 COUNT 2\n"
+						   "S: b OK ~\n"
+						   "C: c SEARCH RETURN (SAVE) OR SUBJECT two 3\n"
+						   "S: c OK ~\n"
+						   "C: d FETCH $ UID\n"
+						   "S: * 2 FETCH (UID 2)\n"
+						   "S: * 3 FETCH (UID 3)\n"
+						   "S: d OK ~\n"
+						   "C: e SEARCH CHARSET KOI99 BODY x\n"
+						   "S: e NO [BADCHARSET (UTF-8~)] ~\n"
+						   "C: f SEARCH NOT\n"
+						   "S: f BAD ~\n"
+						   "C: g SEARCH NOT TEXT two UNSEEN\n"
+						   "S: * SEARCH 1 3\n"
+						   "S: g OK ~\n"
+						   "C: h SEARCH DELETED\n"
+						   "S: * SEARCH\n"
+						   "S: h OK ~\n"
+						   "C: i STORE $ +FLAGS (\\Seen)\n"
+						   "S: * 2 FETCH (FLAGS (\\Seen))\n"
+						   "S: * 3 FETCH (FLAGS (\\Seen))\n"
+						   "S: i OK ~\n");
+}
+
+TEST_MAIN(test_case(test_append), test_case(test_append_keywords), test_case(test_append_bytes),
+	test_case(test_append_cut), test_case(test_fetch), test_case(test_store),
+	test_case(test_condstore), test_case(test_expunge), test_case(test_copy_move),
+	test_case(test_search))

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What a session tells of others: IDLE, two sessions on one mailbox, messages that went away, and a
+ * store that was replaced. */
+#include "imap/dialogue.h"
+
+/* A message that another session expunged: no answer for it, and a word about it. RFC 2180 4.1 */
+static void test_fetch_gone(void **state)
+{
+	(void)state;
+	dialogue(LOGIN MAIL1 MAIL2 INBOX("2") LOGIN2
+		"C2: a SELECT INBOX\n"
+		"S2: * FLAGS ~\n"
+		"S2: * OK [PERM~\n"
+		"S2: * 2 EXISTS\n"
+		"S2: * 0 RECENT\n"
+		"S2: * OK [UNSEEN ~\n"
+		"S2: * OK [UIDV~\n"
+		"S2: * OK [UIDN~\n"
+		"S2: * OK [HIGH~\n"
+		"S2: a OK ~\n"
+		"C2: b STORE 1 +FLAGS.SILENT (\\Deleted)\n"
+		"S2: b OK ~\n"
+		"C2: c EXPUNGE\n"
+		"S2: * 1 EXPUNGE\n"
+		"S2: c OK ~\n"
+		"C: a FETCH 1:2 BODY.PEEK[TEXT]\n"
+		"S: * 2 FETCH (BODY[TEXT] {7}\n"
+		"S: World\n"
+		"S: )\n"
+		"S: a NO [EXPUNGEISSUED] ~\n"
+		"C: b FETCH 2 UID\n"
+		"S: * 2 FETCH (UID 2)\n"
+		"S: b OK ~\n"
+		"C: c NOOP\n"
+		"S: * 1 EXPUNGE\n"
+		"S: c OK ~\n"
+		"C2: d STORE 1 +FLAGS.SILENT (\\Deleted)\n"
+		"S2: d OK ~\n"
+		"C2: e EXPUNGE\n"
+		"S2: * 1 EXPUNGE\n"
+		"S2: e OK ~\n"
+		"C: d UID FETCH 1:* BODY.PEEK[TEXT]\n" /* RFC 9051 6.4.9 */
+		"S: * 1 EXPUNGE\n"
+		"S: d OK ~\n");
+}
+
+/* RFC 9051 6.3.13, and two sessions on one mailbox */
+static void test_idle(void **state)
+{
+	(void)state;
+	dialogue(LOGIN EMPTY_INBOX
+		"C: a IDLE\n"
+		"S: + idling\n" MAIL1 "S: * 1 EXISTS\n" LOGIN2 "C2: a SELECT INBOX\n"
+		"S2: * FLAGS ~\n"
+		"S2: * OK [PERM~\n"
+		"S2: * 1 EXISTS\n"
+		"S2: * 0 RECENT\n"
+		"S2: * OK [UNSEEN ~\n"
+		"S2: * OK [UIDV~\n"
+		"S2: * OK [UIDN~\n"
+		"S2: * OK [HIGH~\n"
+		"S2: a OK ~\n"
+		"C2: b STORE 1 +FLAGS (\\Seen \\Deleted)\n"
+		"S2: * 1 FETCH (FLAGS (\\Deleted \\Seen))\n"
+		"S2: b OK ~\n"
+		"S: * 1 FETCH (FLAGS (\\Deleted \\Seen))\n" MAIL2 "S: * 2 EXISTS\n"
+		"C2: c EXPUNGE\n"
+		"S2: * 1 EXPUNGE\n"
+		"S2: * 1 EXISTS\n"
+		"S2: c OK ~\n"
+		"S: * 1 EXPUNGE\n"
+		"C: DONE\n"
+		"S: a OK IDLE terminated\n"
+		"C: b IDLE\n"
+		"S: + idling\n"
+		"C: c NOOP\n" /* I12 */
+		"S: b BAD IDLE ends with DONE\n");
+}
+
+/* RFC 9051 7.5.1: no EXPUNGE during FETCH, STORE, SEARCH; each session keeps its own numbers. */
+static void test_two_sessions(void **state)
+{
+	(void)state;
+	dialogue(LOGIN MAIL1 MAIL2 MAIL1 INBOX("3") LOGIN2
+		"C2: a SELECT INBOX\n"
+		"S2: * FLAGS ~\n"
+		"S2: * OK [PERM~\n"
+		"S2: * 3 EXISTS\n"
+		"S2: * 0 RECENT\n"
+		"S2: * OK [UNSEEN ~\n"
+		"S2: * OK [UIDV~\n"
+		"S2: * OK [UIDN~\n"
+		"S2: * OK [HIGH~\n"
+		"S2: a OK ~\n"
+		"C2: b UID STORE 1 +FLAGS.SILENT \\Deleted\n"
+		"S2: b OK ~\n"
+		"C2: c EXPUNGE\n"
+		"S2: * 1 EXPUNGE\n"
+		"S2: c OK ~\n"
+		"C: a STORE 3 +FLAGS (\\Flagged)\n"
+		"S: * 3 FETCH (FLAGS (\\Flagged))\n"
+		"S: a OK ~\n"
+		"C2: d STORE 2 +FLAGS (\\Answered)\n"
+		"S2: * 2 FETCH (FLAGS (\\Answered \\Flagged))\n"
+		"S2: d OK ~\n"
+		"C: b FETCH 3 (UID)\n"
+		"S: * 3 FETCH (UID 3)\n"
+		"S: * 3 FETCH (FLAGS (\\Answered \\Flagged))\n"
+		"S: b OK ~\n"
+		"C: c SEARCH ALL\n"
+		"S: * SEARCH 2 3\n"
+		"S: c OK ~\n"
+		"C: d UID SEARCH ANSWERED\n"
+		"S: * SEARCH 3\n"
+		"S: * 1 EXPUNGE\n"
+		"S: d OK ~\n"
+		"C: e FETCH 1:* UID\n"
+		"S: * 1 FETCH (UID 2)\n"
+		"S: * 2 FETCH (UID 3)\n"
+		"S: e OK ~\n");
+}
+
+/* A store that was replaced: the client notices nothing, or is told to come again. */
+static void test_store_lost(void **state)
+{
+	(void)state;
+	dialogue(LOGIN MAIL1 INBOX("1") "X: replace\n" MAIL2 "C: a NOOP\n"
+					"S: * 2 EXISTS\n"
+					"S: a OK ~\n"
+					"C: b IDLE\n"
+					"S: + idling\n"
+					"X: replace\n" MAIL1 "S: * 3 EXISTS\n"
+					"C: DONE\n"
+					"S: b OK ~\n"
+					"X: away\n"
+					"C: c FETCH 1 BODY[]\n"
+					"S: c NO [UNAVAILABLE] ~\n"
+					"C: d CREATE x\n"
+					"S: d NO [UNAVAILABLE] ~\n"
+					"C: e FETCH 1 UID\n"
+					"S: * 1 FETCH (UID 1)\n"
+					"S: e OK ~\n"
+					"X: replace\n"
+					"C: f FETCH 1 UID\n"
+					"S: f NO [UNAVAILABLE] ~\n"
+					"X: back\n"
+					"C: g FETCH 1 UID\n"
+					"S: * 1 FETCH (UID 1)\n"
+					"S: g OK ~\n"
+					"C: g2 IDLE\n"
+					"S: + idling\n"
+					"X: away\n"
+					"X: replace\n"
+					"X: wait 500\n"
+					"X: wait 500\n"
+					"X: back\n"
+					"X: wait 500\n" MAIL2 "S: * 4 EXISTS\n"
+					"C: DONE\n"
+					"S: g2 OK ~\n"
+					"X: away\n"
+					"X: replace\n"
+					"C: g3 APPEND INBOX {14+}\n"
+					"C: g4 LOGOUT\n" /* no command: a part of the message */
+					"C: abc\n"
+					"S: g3 NO [UNAVAILABLE] ~\n"
+					"C: g5 APPEND INBOX {14}\n"
+					"S: g5 NO [UNAVAILABLE] ~\n"
+					"X: back\n"
+					"X: horizon\n" MAIL2 "C: h NOOP\n"
+					"S: * 5 EXISTS\n"
+					"S: h OK ~\n");
+}
+
+TEST_MAIN(test_case(test_fetch_gone), test_case(test_idle), test_case(test_two_sessions),
+	test_case(test_store_lost))
