@@ -55,6 +55,7 @@
 	20000                 /* of keys; some 1,350 handshakes a CPU-second are possible */
 #define LIMIT_DYING_MS   500  /* from the end of a child's control channel to its end */
 #define LIMIT_SETTLED_MS 2000 /* a child that dies sooner after its start has failed to start */
+#define LIMIT_AGAIN_MS   400  /* longest back-off of a child that was up */
 #define LIMIT_RESTART_MS 5000 /* longest back-off of a child that does not start */
 
 /* ---- passwords ---- */

@@ -37,6 +37,7 @@ static void is_up(struct child *c)
 	struct supervisor *s = c->supervisor;
 	int64_t now = supervisor_now(s);
 	c->state = CHILD_UP;
+	c->was_up = true;
 	if (c->row->class == &store_role)
 		s->distrust = false;
 	log_event(&s->o.log, LOG_INFO, c->restarts ? "role-back" : "role-up",
@@ -101,6 +102,7 @@ static int child_start(struct child *c, struct err *err)
 		return -1;
 	c->instance = ++s->last_instance;
 	c->started_ms = supervisor_now(s);
+	c->was_up = false;
 	int process = s->o.spawn->start(s->o.spawn, c->row, c->instance, control[1], log[1]);
 	if (process < 0) {
 		s->loop->class->handle_close(s->loop, control[0]);
@@ -117,12 +119,13 @@ static int child_start(struct child *c, struct err *err)
 	return 0;
 }
 
+/* Who can come up is back within a second, however often it dies. */
 static int64_t back_off_ms(const struct child *c)
 {
-	int64_t ms = 50;
-	for (unsigned i = 1; i < c->failures && ms < LIMIT_RESTART_MS; i++)
+	int64_t ms = 50, most = c->was_up ? LIMIT_AGAIN_MS : LIMIT_RESTART_MS;
+	for (unsigned i = 1; i < c->failures && ms < most; i++)
 		ms *= 2;
-	return c->failures == 0 ? 0 : ms < LIMIT_RESTART_MS ? ms : LIMIT_RESTART_MS;
+	return c->failures == 0 ? 0 : ms < most ? ms : most;
 }
 
 static void on_timer(void *arg)

@@ -28,6 +28,7 @@ struct child {
 	struct timer *timer;
 	unsigned restarts;  /* since the supervisor's start */
 	unsigned failures;  /* in a row: not up, or not for LIMIT_SETTLED_MS */
+	bool was_up;        /* this process, or the last one */
 	int64_t started_ms; /* monotonic: this process's start */
 	int64_t died_ms;
 };

@@ -49,7 +49,8 @@ static void test_instances_differ(void **state)
  * had settled. */
 static void test_back_off(void **state)
 {
-	static const int64_t least[] = { 50, 100, 200, 400, 800, 1600, 3200, 5000, 5000 };
+	static const int64_t least[] = { 50, 100, 200, LIMIT_AGAIN_MS, LIMIT_AGAIN_MS,
+		LIMIT_AGAIN_MS };
 	struct world w;
 	(void)state;
 	up(&w, 3);
@@ -90,7 +91,11 @@ static void test_never_gives_up_later(void **state)
 	up(&w, 5);
 	w.broken = "gate";
 	world_kill(&w.spawn, world_child(&w, "gate")->process, SIGKILL);
-	world_until(&w, world_child(&w, "gate")->failures == 6);
+	struct child *c = world_child(&w, "gate");
+	world_until(&w, c->failures == 9);
+	int64_t died = c->died_ms;
+	world_until(&w, c->failures == 10);
+	assert_in_range(c->started_ms - died, LIMIT_RESTART_MS, LIMIT_RESTART_MS + 20);
 	assert_int_equal(w.supervisor->phase, RUNNING);
 	w.broken = NULL;
 	world_until(&w, world_all_up(&w));
