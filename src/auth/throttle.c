@@ -96,9 +96,8 @@ void throttle_free(struct throttle **throttle)
 	struct throttle *t = *throttle;
 	if (t == NULL)
 		return;
-	while (t->newest) {
-		struct bucket *b = t->newest;
-		unlink_bucket(t, b);
+	for (struct bucket *b = t->newest, *older; b; b = older) {
+		older = b->older;
 		free(b);
 	}
 	map_done(&t->buckets);

@@ -99,8 +99,9 @@ static EVP_PKEY *public_from(struct key *k, const OSSL_PARAM params[])
 	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(
 		k->context->lib, k->kind, "provider=default");
 	OSSL_PARAM *copy = OSSL_PARAM_dup(params);
-	if (ctx == NULL || copy == NULL || EVP_PKEY_fromdata_init(ctx) <= 0 ||
-		EVP_PKEY_fromdata(ctx, &public_key, EVP_PKEY_PUBLIC_KEY, copy) <= 0)
+	bool good = ctx && copy && EVP_PKEY_fromdata_init(ctx) > 0 &&
+		    EVP_PKEY_fromdata(ctx, &public_key, EVP_PKEY_PUBLIC_KEY, copy) > 0;
+	if (!good)
 		public_key = NULL;
 	OSSL_PARAM_free(copy);
 	EVP_PKEY_CTX_free(ctx);

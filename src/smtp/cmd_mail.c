@@ -117,7 +117,7 @@ static enum smtp_reply parse_mail(struct smtp *s, struct str text)
 {
 	struct scan args = scan_from(text);
 	struct smtp_path path;
-	if (!scan_literal_nocase(&args, STR("FROM:")))
+	if (!smtp_path_keyword(&args, STR("FROM:")))
 		return SAY_BAD_ARGUMENTS;
 	if (!smtp_reverse_path(&args, &path))
 		return SAY_BAD_SENDER;

@@ -73,7 +73,7 @@ void smtp_rcpt(struct smtp *s, struct str text)
 	struct smtp_path path;
 	struct smtp_param params[LIMIT_SMTP_PARAMETERS];
 	enum smtp_reply r = SAY_NOTHING;
-	if (!scan_literal_nocase(&args, STR("TO:")))
+	if (!smtp_path_keyword(&args, STR("TO:")))
 		r = SAY_BAD_ARGUMENTS;
 	else if (!smtp_forward_path(&args, &path))
 		r = SAY_BAD_PATH;

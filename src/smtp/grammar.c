@@ -331,3 +331,11 @@ void smtp_verb(struct str line, struct str *ret_verb, struct str *ret_args)
 	*ret_args = line;
 	*ret_verb = str_split(ret_args, ' ');
 }
+
+bool smtp_path_keyword(struct scan *s, struct str keyword)
+{
+	if (!scan_literal_nocase(s, keyword))
+		return false;
+	scan_sp(s);
+	return true;
+}

@@ -51,4 +51,8 @@ bool smtp_hello_name(struct str);
 /* verb [ SP arguments ], blanks at the end dropped (RFC 5321 4.1.1 wants them tolerated). */
 void smtp_verb(struct str line, struct str *ret_verb, struct str *ret_args);
 
+/* "FROM:" or "TO:", and one blank behind it. RFC 5321 3.3 permits none; scanners, scripts and old
+ * clients send one, and it is harmless. */
+bool smtp_path_keyword(struct scan *s, struct str keyword);
+
 #endif
