@@ -177,7 +177,7 @@ static void write_box(
 	/* RFC 9051 6.3.9: \NonExistent implies \Noselect, which is all that RFC 3501 knows */
 	if (!m->exists && !w->lsub)
 		add_flag(out, &gap, "\\NonExistent");
-	if (!m->exists && !s->rev2)
+	if (!m->exists && (!s->rev2 || w->lsub))
 		add_flag(out, &gap, "\\Noselect");
 	if (!w->lsub)
 		add_flag(out, &gap,

@@ -189,5 +189,20 @@ static void test_names(void **state)
 		       "S: d OK ~\n");
 }
 
-TEST_MAIN(test_case(test_select), test_case(test_enable), test_case(test_mailboxes),
-	test_case(test_names))
+/* A name of which only children are subscribed is \\Noselect in LSUB, whatever was enabled:
+ * RFC 3501 6.3.9. */
+static void test_lsub_in_rev2(void **state)
+{
+	(void)state;
+	dialogue(LOGIN "C: a ENABLE IMAP4rev2\n"
+		       "S: ~\n"
+		       "S: a OK ~\n"
+		       "C: b SUBSCRIBE x/y\n"
+		       "S: b OK ~\n"
+		       "C: c LSUB \"\" %\n"
+		       "S: * LSUB (\\Noselect) \"/\" x\n"
+		       "S: c OK ~\n");
+}
+
+TEST_MAIN(test_case(test_lsub_in_rev2), test_case(test_select), test_case(test_enable),
+	test_case(test_mailboxes), test_case(test_names))
