@@ -29,7 +29,6 @@ struct remote {
 	struct remote_channel peers[PEERS];
 	struct buf status;
 	bool have_status, lost, timed_out;
-	bool running;
 	pid_t offline; /* the supervisor of a stopped server, our child */
 	/* the one question at a time */
 	uint32_t request;
@@ -201,7 +200,6 @@ static int connect_somehow(
 {
 	for (int tries = 0;; tries++) {
 		int handle = os_control_connect(r->config, err);
-		r->running = handle >= 0;
 		if (handle >= 0 || err->kind != ERR_NOT_FOUND || only_running)
 			return handle;
 		handle = start_offline(r, config_path, err);
@@ -283,11 +281,6 @@ int remote_make_verifier(struct remote *r, struct str password, char ret[257], s
 		return -1;
 	memcpy(ret, v.text, sizeof(v.text));
 	return 0;
-}
-
-bool remote_is_running(const struct remote *r)
-{
-	return r->running;
 }
 
 struct str remote_status(const struct remote *r)

@@ -18,7 +18,6 @@ struct remote;
 /* config_path must outlive it. NULL and err. only_running: ERR_NOT_FOUND when no server runs. */
 struct remote *remote_open(const char *config_path, bool only_running, struct err *err);
 void remote_close(struct remote **);
-bool remote_is_running(const struct remote *);
 /* The supervisor's status lines (valid while open). */
 struct str remote_status(const struct remote *);
 

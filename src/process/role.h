@@ -66,8 +66,6 @@ struct role_context {
 struct role_host;
 struct role_host *role_host_new(struct role_context *, int control_handle);
 void role_host_free(struct role_host **);
-/* For a role that has something to say to the supervisor unasked (stats). */
-void role_host_say(struct role_host *, const struct frame *);
 
 /* Applies log_level and log_format of a configuration to the context's sink. */
 void role_apply_log(struct role_context *, const struct config *);

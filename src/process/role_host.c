@@ -101,12 +101,6 @@ struct role_host *role_host_new(struct role_context *context, int control_handle
 	return h;
 }
 
-void role_host_say(struct role_host *h, const struct frame *frame)
-{
-	if (h->control && !channel_send(h->control, 0, frame))
-		return; /* small frames are always taken; a dead channel has said so already */
-}
-
 void role_host_free(struct role_host **host)
 {
 	struct role_host *h = *host;

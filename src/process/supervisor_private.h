@@ -53,7 +53,6 @@ struct supervisor {
 
 /* supervisor.c */
 int64_t supervisor_now(const struct supervisor *);
-void child_end(struct child *, int signal);
 
 /* provision.c: configuration, `start`, then channels and listeners. */
 void provision_child(struct child *);
