@@ -259,6 +259,12 @@ static void lines_in_front(void **state)
 
 	send_message("", "alice@example.test", "x\r\n");
 	assert_true(str_starts(buf_str(&f.upload.prefixes), STR("1:Return-Path: <>\r\n")));
+
+	/* RFC 5321 4.5.1: the one address without a domain has its lines too. */
+	send_message("", "Postmaster", "x\r\n");
+	lines = buf_str(&f.upload.prefixes);
+	assert_true(str_starts(lines, STR("1:Return-Path: <>\r\n")));
+	assert_true(str_search(lines, STR("for <alice@example.test>")) < lines.n);
 }
 
 /* RFC 3848, RFC 6531 4.3 */

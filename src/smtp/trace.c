@@ -36,7 +36,8 @@ bool smtp_trace(
 		.with = str_from(protocol(s)),
 		.tls = str_from(tls),
 		.id = str_from(s->tx.id),
-		.for_address = to->given,
+		/* "Postmaster" may come without a domain (RFC 5321 4.5.1); FOR may not. */
+		.for_address = str_find(to->given, '@') < to->given.n ? to->given : to->target,
 		.date = str_from(time_rfc5322(&date, wall_ms)),
 	};
 	return mail_build_return_path(out, s->tx.from) &&
