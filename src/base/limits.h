@@ -163,6 +163,7 @@
 #define LIMIT_WAL_BYTES          (64 * 1024 * 1024)
 #define LIMIT_VIEW_SLICE_ROWS    50000 /* about 10 ms of one snapshot */
 #define LIMIT_CHANGE_LOG         16384 /* changes remembered of a watched mailbox */
+#define LIMIT_DELETED_LIST       20000 /* deleted messages in one list: 20 MB of names at most */
 
 /* ---- store: peers ---- */
 #define LIMIT_PEER_SESSIONS     32768 /* store sessions of one front */

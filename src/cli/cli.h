@@ -28,9 +28,9 @@ struct options {
 	const char *command; /* "account add" */
 	const char *config_path;
 	bool json;
-	bool password_stdin, demo, loopback, print_defaults;
+	bool password_stdin, demo, loopback, print_defaults, list, removed, erase;
 	const char *dir, *hostname, *domain, *quota, *messages, *services, *kind, *retention,
-		*active, *catch_all;
+		*active, *catch_all, *since, *mailbox;
 	int64_t offset;
 	char **args;
 	int args_n;
@@ -49,6 +49,14 @@ int cli_usage(const struct options *, const char *text);
 /* A quota: "10G", "500M", "1000", or "none", which is 0; at most 2^60. */
 int cli_size(const char *text, uint64_t *ret, struct err *err);
 
+/* A time: an age ("90m", "2h", "3d") before now, or a date of UTC ("2026-11-28",
+ * "2026-11-28T10:30Z"). Milliseconds since 1970. */
+int cli_since(const char *text, int64_t now, int64_t *ret, struct err *err);
+
+/* A time: an age ("90m", "2h", "3d") before now, or a date of UTC ("2026-11-28",
+ * "2026-11-28T10:30Z"). Milliseconds since 1970. */
+int cli_since(const char *text, int64_t now, int64_t *ret, struct err *err);
+
 /* JSON text of a string, quoted, into out. In text that is no UTF-8 each byte above 127 becomes
  * U+FFFD. */
 void json_string(struct buf *out, struct str s);
@@ -63,6 +71,7 @@ int cmd_account_list(const struct options *);
 int cmd_account_remove(const struct options *);
 int cmd_account_password(const struct options *);
 int cmd_account_set(const struct options *);
+int cmd_account_undelete(const struct options *);
 int cmd_domain_add(const struct options *);
 int cmd_domain_list(const struct options *);
 int cmd_domain_remove(const struct options *);

@@ -254,7 +254,7 @@ int cmd_account_password(const struct options *o)
 static int remove_account(const struct options *o, struct remote *r, struct err *err)
 {
 	struct frame f = { .type = FRAME_ACCOUNT_REMOVE,
-		.account_remove.address = str_from(o->args[0]) };
+		.account_remove = { .address = str_from(o->args[0]), .erase = o->erase } };
 	if (remote_ask(r, REMOTE_STORE, &f, NULL, NULL, err))
 		return -1;
 	say_done(o, "removed");
@@ -264,7 +264,7 @@ static int remove_account(const struct options *o, struct remote *r, struct err 
 int cmd_account_remove(const struct options *o)
 {
 	if (o->args_n != 1)
-		return cli_usage(o, "[-c FILE] ADDRESS");
+		return cli_usage(o, "[-c FILE] [--erase] ADDRESS");
 	return with_remote(o, remove_account);
 }
 

@@ -28,11 +28,16 @@ static const struct {
 	{ "retention", required_argument, offsetof(struct options, retention) },
 	{ "active", required_argument, offsetof(struct options, active) },
 	{ "catch-all", required_argument, offsetof(struct options, catch_all) },
+	{ "since", required_argument, offsetof(struct options, since) },
+	{ "mailbox", required_argument, offsetof(struct options, mailbox) },
 	{ "json", no_argument, offsetof(struct options, json) },
 	{ "password-stdin", no_argument, offsetof(struct options, password_stdin) },
 	{ "demo", no_argument, offsetof(struct options, demo) },
 	{ "loopback", no_argument, offsetof(struct options, loopback) },
 	{ "print-defaults", no_argument, offsetof(struct options, print_defaults) },
+	{ "list", no_argument, offsetof(struct options, list) },
+	{ "removed", no_argument, offsetof(struct options, removed) },
+	{ "erase", no_argument, offsetof(struct options, erase) },
 };
 
 static int set_option(struct options *o, size_t i)

@@ -82,4 +82,44 @@ static void test_options(void **state)
 	assert_int_equal(options_read(&o, 3, (char **)(uintptr_t)worse), -1);
 }
 
-TEST_MAIN(test_case(test_json_string), test_case(test_size), test_case(test_options))
+static void test_since(void **state)
+{
+	static const int64_t now = 1700000000000;
+	static const struct {
+		const char *text;
+		int64_t at; /* -1: refused */
+	} cases[] = {
+		{ "0m", now },
+		{ "90m", now - 5400000 },
+		{ "2h", now - 7200000 },
+		{ "3d", now - 259200000 },
+		{ "1970-01-02", 86400000 },
+		{ "1970-01-01T01:02", 3720000 },
+		{ "1970-01-01T01:02Z", 3720000 },
+		{ "1970-01-01T01:02:03Z", 3723000 },
+		{ "", -1 },
+		{ "3", -1 },
+		{ "3w", -1 },
+		{ "3d ", -1 },
+		{ "1000001d", -1 },
+		{ "yesterday", -1 },
+		{ "1970-13-01", -1 },
+		{ "1970-01-01T", -1 },
+		{ "1970-01-01T24:00", -1 },
+		{ "1970-01-01 01:02", -1 },
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct err err = ERR_INIT;
+		int64_t at = 0;
+		bool good = cli_since(cases[i].text, now, &at, &err) == 0;
+		assert_int_equal(good, cases[i].at >= 0);
+		if (good)
+			assert_int_equal(at, cases[i].at);
+		else
+			assert_int_equal(err.kind, ERR_SYNTAX);
+	}
+}
+
+TEST_MAIN(test_case(test_json_string), test_case(test_size), test_case(test_since),
+	test_case(test_options))

@@ -66,6 +66,9 @@ static const struct key keys[] = {
 	{ "reserve_bytes", KEY_NUMBER, AT(reserve_bytes), "16777216", MIB, 1024 * MIB, NULL,
 		FOR_STORE,
 		"free space below which new mail is refused, so that deleting still works" },
+	{ "keep_deleted_days", KEY_NUMBER, AT(keep_deleted_days), "14", 0, 3650, NULL, FOR_STORE,
+		"how long deleted messages can be put back by culver account undelete; 0: not at "
+		"all" },
 	{ "log_format", KEY_TEXT, AT(log_format), "logfmt", 0, 0, "logfmt|json", FOR_ALL,
 		"form of log lines" },
 	{ "log_level", KEY_TEXT, AT(log_level), "info", 0, 0, "error|warn|info|debug", FOR_ALL,

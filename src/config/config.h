@@ -43,6 +43,7 @@ struct config {
 	/* store */
 	int64_t segment_bytes;
 	int64_t reserve_bytes;
+	int64_t keep_deleted_days;
 };
 
 /* Whom a key is for. */

@@ -2,6 +2,7 @@
 /* The store's process: channels on one side, the store's own threads on the other. */
 #include "store/store.h"
 
+#include "base/time.h"
 #include "base/vec.h"
 #include "process/role.h"
 #include "store/distrust.h"
@@ -148,6 +149,7 @@ static bool on_config(struct store_role *r, const struct frame_store_config *f)
 	}
 	memcpy(r->settings.ticket_key, f->ticket_key.p, STORE_TICKET_KEY_BYTES);
 	r->settings.message_bytes = (uint64_t)r->config->message_bytes;
+	r->settings.keep_deleted_ms = r->config->keep_deleted_days * TIME_DAY_MS;
 	r->settings.readers = READERS;
 	r->settings.distrust = f->distrust;
 	r->settings.ended = on_ended;

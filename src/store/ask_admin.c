@@ -103,6 +103,7 @@ ASK(ask_account_remove)
 	struct job *job = change_new(peer, request, frame, OP_ACCOUNT_REMOVE, &op);
 	if (job == NULL)
 		return;
+	op->account.erase = frame->account_remove.erase;
 	bool good = set_address(job, frame->account_remove.address, &op->account.address, &err);
 	change(job, good, &err);
 }

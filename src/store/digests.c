@@ -12,14 +12,14 @@
 static const char file_name[] = "digests.db";
 static const char setup[] = "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;"
 			    "PRAGMA wal_autocheckpoint=0;PRAGMA journal_size_limit=67108864;"
-			    "PRAGMA trusted_schema=OFF;"
+			    "PRAGMA trusted_schema=OFF;PRAGMA secure_delete=ON;"
 			    "CREATE TABLE IF NOT EXISTS digests(body INTEGER PRIMARY KEY,"
 			    " crc INTEGER NOT NULL, bytes BLOB NOT NULL);";
 
 struct digests {
 	const struct seams *seams;
 	sqlite3 *db, *checkpointer;
-	sqlite3_stmt *put;
+	sqlite3_stmt *put, *drop;
 	bool begun;
 };
 struct digest_reader {
@@ -45,6 +45,7 @@ static sqlite3 *open_db(const struct seams *seams, int flags)
 static void close_all(struct digests *d)
 {
 	sqlite3_finalize(d->put);
+	sqlite3_finalize(d->drop);
 	sqlite3_close_v2(d->checkpointer);
 	sqlite3_close_v2(d->db);
 	*d = (struct digests){ .seams = d->seams };
@@ -58,7 +59,9 @@ static bool open_all(struct digests *d)
 	d->db = open_db(d->seams, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
 	if (d->db && sqlite3_exec(d->db, setup, NULL, NULL, NULL) == SQLITE_OK &&
 		sqlite3_prepare_v3(d->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &d->put, NULL) ==
-			SQLITE_OK)
+			SQLITE_OK &&
+		sqlite3_prepare_v3(d->db, "DELETE FROM digests WHERE body=?", -1,
+			SQLITE_PREPARE_PERSISTENT, &d->drop, NULL) == SQLITE_OK)
 		d->checkpointer = open_db(d->seams, SQLITE_OPEN_READWRITE);
 	if (d->checkpointer)
 		return true;
@@ -118,6 +121,15 @@ void digests_put(struct digests *d, uint64_t body, struct str digest)
 	sqlite3_bind_blob(d->put, 3, digest.p, (int)digest.n, SQLITE_STATIC);
 	sqlite3_step(d->put);
 	sqlite3_reset(d->put);
+}
+
+void digests_drop(struct digests *d, uint64_t body)
+{
+	if (d == NULL || !d->begun)
+		return;
+	sqlite3_bind_int64(d->drop, 1, (int64_t)body);
+	sqlite3_step(d->drop);
+	sqlite3_reset(d->drop);
 }
 
 void digests_end(struct digests *d)

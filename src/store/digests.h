@@ -20,9 +20,10 @@ struct digest_reader;
  * slow and not wrong; every function takes NULL. */
 struct digests *digests_open(const struct seams *seams, bool fresh, struct err *err);
 void digests_close(struct digests **d);
-/* The writer's: begin, put …, end. What fails is left out. */
+/* The writer's: begin, put or drop …, end. What fails is left out. */
 void digests_begin(struct digests *d);
 void digests_put(struct digests *d, uint64_t body, struct str digest);
+void digests_drop(struct digests *d, uint64_t body);
 void digests_end(struct digests *d);
 /* The maintainer's. */
 void digests_checkpoint(struct digests *d);

@@ -59,6 +59,22 @@ struct entry_place {
 	uint64_t size;
 };
 
+/* A message that was deleted and is kept; what it points at is borrowed for the call. */
+struct deleted_row {
+	int64_t time; /* of its deletion, ms since 1970 */
+	uint64_t mailbox, body, size, entry_id;
+	uint32_t uid, prefix_at, prefix_size;
+	uint8_t flags;
+	int64_t date;        /* internal date */
+	struct str name;     /* of the mailbox, then */
+	struct str keywords; /* with blanks between */
+};
+struct deleted_filter {
+	uint64_t account;
+	int64_t since;
+	struct str mailbox; /* empty: any */
+};
+
 struct ledger_counts {
 	uint64_t accounts, messages, bodies, epoch;
 };
@@ -126,6 +142,17 @@ struct engine_class {
 	int (*body_each)(struct reader *, uint64_t after, size_t n,
 		int (*)(void *, const struct body_place *), void *, struct err *);
 	int (*counts)(struct reader *, struct ledger_counts *, struct err *);
+	/* At most n in the order of deletion; after: the last one that was seen, or NULL. */
+	int (*deleted_each)(struct reader *, const struct deleted_filter *,
+		const struct deleted_row *after, size_t n,
+		int (*)(void *, const struct deleted_row *), void *, struct err *);
+	/* The first account from a number on that keeps something deleted before a time. 1, or 0:
+	 * there is none, or -1. */
+	int (*deleted_expired)(
+		struct reader *, uint64_t from, int64_t before, uint64_t *, struct err *);
+	/* The next account above `after` that had the address and was removed. As above. */
+	int (*removed_each)(
+		struct reader *, struct str address, uint64_t after, uint64_t *, struct err *);
 	/* Consistency of the engine's own files and rows: each finding is one line. */
 	int (*check)(struct reader *, int (*)(void *, struct str), void *, struct err *);
 };

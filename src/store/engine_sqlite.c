@@ -37,6 +37,8 @@ static const struct {
 	[OP_DOMAIN_SET] = { sqlite_op_domain_set, true },
 	[OP_ALIAS_ADD] = { sqlite_op_alias_add, true },
 	[OP_ALIAS_REMOVE] = { sqlite_op_alias_remove, true },
+	[OP_UNDELETE] = { sqlite_op_undelete, true },
+	[OP_FORGET] = { sqlite_op_forget, false },
 };
 
 /* ---- opening ---- */
@@ -165,6 +167,7 @@ static int run_one(struct sqlite_engine *e, struct txn *txn, struct err *err)
 	if (rc < 0) {
 		e->bodies = bodies;
 		vec_clear(&txn->changes);
+		vec_clear(&txn->dropped);
 		txn->err = why;
 		if (sql_run(&e->conn, sql_bound(&e->conn, SQL_ROLLBACK_TO, ""), err) < 0)
 			return -1;
@@ -206,6 +209,7 @@ static void fail_group(struct txn *const *txns, size_t n, const struct err *why)
 {
 	for (size_t i = 0; i < n; i++) {
 		vec_clear(&txns[i]->changes);
+		vec_clear(&txns[i]->dropped);
 		txns[i]->err = *why;
 	}
 }
@@ -350,5 +354,8 @@ const struct engine_class engine_sqlite = {
 	.entry = sqlite_entry,
 	.body_each = sqlite_body_each,
 	.counts = sqlite_counts,
+	.deleted_each = sqlite_deleted_each,
+	.deleted_expired = sqlite_deleted_expired,
+	.removed_each = sqlite_removed_each,
 	.check = sqlite_check,
 };

@@ -1219,6 +1219,8 @@ static void random_changes_agree_with_a_model(void **state)
 	}
 }
 
+#include "store/engine_suite_deleted.h"
+
 #define ENGINE_SUITE                                                                               \
 	test_case(account_begins_with_its_mailboxes), test_case(password_raises_the_epoch),        \
 		test_case(addresses_resolve), test_case(alias_loops_are_refused),                  \
@@ -1233,6 +1235,6 @@ static void random_changes_agree_with_a_model(void **state)
 		test_case(subscriptions_outlive_mailboxes), test_case(mailboxes_are_limited),      \
 		test_case(others_mailboxes_are_none), test_case(identity_stays),                   \
 		test_case(killed_process_loses_nothing),                                           \
-		test_case(random_changes_agree_with_a_model)
+		test_case(random_changes_agree_with_a_model), ENGINE_SUITE_DELETED
 
 #endif

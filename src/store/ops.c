@@ -10,6 +10,7 @@ struct txn *txn_new(void)
 	arena_init(&t->arena, LIMIT_TRANSACTION_BYTES);
 	vec_init(&t->ops, sizeof(struct op), LIMIT_LANDINGS + 2);
 	vec_init(&t->changes, sizeof(struct change), 2 * LIMIT_CHANGED_ENTRIES + LIMIT_KEYWORDS);
+	vec_init(&t->dropped, sizeof(uint64_t), LIMIT_CHANGED_ENTRIES);
 	return t;
 }
 
@@ -30,6 +31,7 @@ void txn_free(struct txn **txn)
 	free_results(t);
 	vec_done(&t->ops);
 	vec_done(&t->changes);
+	vec_done(&t->dropped);
 	arena_done(&t->arena);
 	free(t);
 }
@@ -78,5 +80,6 @@ void txn_reset_results(struct txn *txn)
 		vec_init(&op->result.pairs, sizeof(struct api_pair), LIMIT_CHANGED_ENTRIES);
 	}
 	vec_clear(&txn->changes);
+	vec_clear(&txn->dropped);
 	txn->err = (struct err)ERR_INIT;
 }

@@ -47,6 +47,8 @@ enum op_kind {
 	OP_DOMAIN_SET,
 	OP_ALIAS_ADD,
 	OP_ALIAS_REMOVE,
+	OP_UNDELETE, /* what was deleted and is kept comes back */
+	OP_FORGET,   /* what was kept long enough goes for good */
 	OP_KINDS
 };
 
@@ -117,6 +119,7 @@ struct op_account {
 	uint8_t kind;
 	uint32_t set; /* enum account_field */
 	struct api_account values;
+	bool erase; /* remove: its mail is not kept */
 };
 
 struct op_domain {
@@ -129,6 +132,21 @@ struct op_alias {
 	struct str target;
 };
 
+/* Into its mailbox, or the one that has its name now, or 'Recovered'; with new UIDs; strict about
+ * the quota. Some hundred at a time: result.more says that it is to be run again. */
+struct op_undelete {
+	struct str address;
+	int64_t since;      /* deleted then or later; at least 1 */
+	struct str mailbox; /* its name when the message was deleted; empty: any */
+	bool removed;       /* what accounts left that had the address and were removed */
+};
+
+struct op_forget {
+	uint64_t account;
+	int64_t before; /* deleted earlier than this */
+	uint32_t most;  /* rows of one transaction; result.more: there are others */
+};
+
 struct op_result {
 	uint64_t modseq;
 	uint64_t mailbox;
@@ -136,6 +154,8 @@ struct op_result {
 	uint32_t uid;
 	uint64_t entry_id;
 	uint32_t done_count;
+	uint64_t bytes; /* of what came back */
+	bool more;
 	struct vec failed;         /* uint32_t: UIDs that UNCHANGEDSINCE kept back, rising */
 	struct vec pairs;          /* struct api_pair, rising */
 	struct api_mailbox status; /* mailbox_create: the new one; its name is in the arena */
@@ -154,6 +174,8 @@ struct op {
 		struct op_account account;
 		struct op_domain domain;
 		struct op_alias alias;
+		struct op_undelete undelete;
+		struct op_forget forget;
 	};
 	struct op_result result;
 };
@@ -180,6 +202,7 @@ struct txn {
 	struct arena arena;
 	struct vec ops;     /* struct op; pointers into it end at the next txn_add */
 	struct vec changes; /* struct change, in order */
+	struct vec dropped; /* uint64_t: bodies that no message names any more */
 	struct err err;     /* ERR_NONE: all of it is on disk */
 };
 

@@ -66,6 +66,8 @@ static const struct question {
 	{ FRAME_ALIAS_ADD, ADMIN, false, ask_alias_add },
 	{ FRAME_ALIAS_REMOVE, ADMIN, false, ask_alias_remove },
 	{ FRAME_ALIAS_LIST, ADMIN, false, ask_alias_list },
+	{ FRAME_DELETED_LIST, ADMIN, false, ask_deleted_list },
+	{ FRAME_UNDELETE, ADMIN, false, ask_undelete },
 	{ FRAME_STORE_CHECK, ADMIN, false, ask_store_check },
 	{ FRAME_STORE_STATUS, ADMIN, false, ask_store_status },
 };

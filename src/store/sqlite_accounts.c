@@ -155,7 +155,9 @@ int sqlite_op_account_remove(struct sqlite_engine *e, struct op *op, struct err 
 			err) < 0 ||
 		sql_run(&e->conn,
 			sql_bound(&e->conn, SQL_ALIAS_FORGET_TARGET, "t", op->account.address),
-			err) < 0)
+			err) < 0 ||
+		sqlite_deleted_of_removed(e, row.id, op->account.address, op->account.erase, err) <
+			0)
 		return -1;
 	tell_ended(e, row.id);
 	return sql_run(

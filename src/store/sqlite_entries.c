@@ -6,6 +6,7 @@
  * UIDs are given here, inside the transaction, and are never given again: uidnext only rises
  * (RFC 9051 2.3.1.1).
  */
+#include "base/buf.h"
 #include "store/sqlite_private.h"
 
 enum { BATCH_ROWS = 256 };
@@ -29,7 +30,7 @@ static void count_entry(struct mailbox_state *m, const struct api_entry *entry, 
 		m->deleted += one;
 }
 
-static bool has_room(const struct account_state *a, uint64_t size)
+bool sqlite_has_room(const struct account_state *a, uint64_t size)
 {
 	return (a->quota_messages == 0 || a->used_messages < a->quota_messages) &&
 	       (a->quota_bytes == 0 ||
@@ -171,6 +172,7 @@ struct walk {
 	struct op_result *result;
 	uint64_t modseq; /* of this operation; 0: nothing was changed so far */
 	uint32_t seen;
+	struct str name; /* of the mailbox, once it was asked for */
 	int (*each)(struct walk *, struct row *, struct err *);
 	const void *op;
 };
@@ -256,7 +258,7 @@ int sqlite_op_land(struct sqlite_engine *e, struct op *op, struct err *err)
 	uint64_t bits[2] = { 0, 0 };
 	if (m == NULL)
 		return -1;
-	if (land->strict && !has_room(a, land->size))
+	if (land->strict && !sqlite_has_room(a, land->size))
 		return fail(err, ERR_QUOTA, "the account is over its quota");
 	if (m->uidnext == UINT32_MAX)
 		return fail(err, ERR_LIMIT, "the mailbox has given all its UIDs");
@@ -288,6 +290,55 @@ int sqlite_op_land(struct sqlite_engine *e, struct op *op, struct err *err)
 	op->result.uid = uid;
 	op->result.entry_id = row.entry.entry_id;
 	op->result.done_count = 1;
+	return 0;
+}
+
+/* ---- coming back ---- */
+
+/* Keywords for which the mailbox has no room are left out. */
+static int bits_of(struct sqlite_engine *e, struct mailbox_state *m, struct str names,
+	uint64_t bits[2], struct err *err)
+{
+	while (names.n) {
+		struct str name = str_split(&names, ' ');
+		if (state_keywords(e, m, err) < 0)
+			return -1;
+		int bit = keyword_bit(e, m, name, m->n_keywords < LIMIT_KEYWORDS, err);
+		if (bit == -2)
+			return -1;
+		if (bit >= 0)
+			set_bit(bits, bit);
+	}
+	return 0;
+}
+
+int sqlite_entry_back(struct sqlite_engine *e, struct account_state *a, struct mailbox_state *m,
+	const struct deleted_row *back, struct err *err)
+{
+	uint64_t bits[2] = { 0, 0 };
+	if (m->uidnext == UINT32_MAX)
+		return fail(err, ERR_LIMIT, "the mailbox has given all its UIDs");
+	if (bits_of(e, m, back->keywords, bits, err) < 0)
+		return -1;
+	state_touch_mailbox(e, m);
+	m->modseq = state_next_modseq(e, a);
+	/* Without \Deleted, or the next EXPUNGE would take it again. */
+	struct row row = { .entry = { .uid = m->uidnext++,
+				   .flags = back->flags & FLAGS_ALL & ~FLAG_DELETED,
+				   .keywords_low = bits[0],
+				   .keywords_high = bits[1],
+				   .modseq = m->modseq,
+				   .size = back->size,
+				   .time = back->date,
+				   .entry_id = back->entry_id },
+		.body = back->body,
+		.prefix_at = back->prefix_at,
+		.prefix_size = back->prefix_size };
+	if (insert_entry(e, m, &row, err) < 0)
+		return -1;
+	count_entry(m, &row.entry, true);
+	charge(e, a, back->size, true);
+	tell(e, CHANGE_ENTRY, m, &row.entry);
 	return 0;
 }
 
@@ -410,7 +461,7 @@ static int copy_each(struct walk *w, struct row *row, struct err *err)
 	struct copy_walk *c = (struct copy_walk *)(uintptr_t)w->op;
 	struct mailbox_state *to = c->to;
 	uint32_t from = row->entry.uid;
-	if (!c->move && !has_room(w->a, row->entry.size))
+	if (!c->move && !sqlite_has_room(w->a, row->entry.size))
 		return fail(err, ERR_QUOTA, "the account is over its quota");
 	if (to->uidnext == UINT32_MAX)
 		return fail(err, ERR_LIMIT, "the mailbox has given all its UIDs");
@@ -464,6 +515,55 @@ int sqlite_op_copy(struct sqlite_engine *e, struct op *op, struct err *err)
 
 /* ---- expunge ---- */
 
+/* The mailbox's name, read once a walk. */
+static int walk_name(struct walk *w, struct err *err)
+{
+	if (w->name.n)
+		return 0;
+	sqlite3_stmt *st = sql_bound(&w->e->conn, SQL_MAILBOX_NAME, "i", (int64_t)w->m->id);
+	if (sql_row(&w->e->conn, st, err) <= 0)
+		return -1;
+	w->name = arena_str(&w->e->txn->arena, sql_str(st, 0));
+	sql_end(st);
+	return w->name.p ? 0 : fail(err, ERR_LIMIT, "the name of the mailbox is too long");
+}
+
+/* Keywords by name, with blanks between. */
+static int keyword_names(
+	struct walk *w, const struct api_entry *x, struct buf *out, struct err *err)
+{
+	uint64_t bits[2] = { x->keywords_low, x->keywords_high };
+	if ((bits[0] | bits[1]) == 0)
+		return 0;
+	if (state_keywords(w->e, w->m, err) < 0)
+		return -1;
+	for (uint32_t i = 0; i < w->m->n_keywords; i++)
+		if (bits[i / 64] >> (i % 64) & 1)
+			buf_addf(out, "%s%" STR_FMT, out->n ? " " : "", STR_ARG(w->m->keywords[i]));
+	return 0;
+}
+
+static int keep_deleted(struct walk *w, const struct row *row, struct err *err)
+{
+	AUTO(buf_done)
+	struct buf keywords;
+	buf_init(&keywords, LIMIT_KEYWORDS * (LIMIT_KEYWORD_BYTES + 1));
+	if (walk_name(w, err) < 0 || keyword_names(w, &row->entry, &keywords, err) < 0)
+		return -1;
+	struct deleted_row deleted = { .mailbox = w->m->id,
+		.body = row->body,
+		.size = row->entry.size,
+		.entry_id = row->entry.entry_id,
+		.uid = row->entry.uid,
+		.prefix_at = row->prefix_at,
+		.prefix_size = row->prefix_size,
+		.flags = row->entry.flags,
+		.date = row->entry.time,
+		.name = w->name,
+		.keywords = buf_str(&keywords) };
+	return sqlite_deleted_keep(w->e, w->a, &deleted, err);
+}
+
 static int expunge_each(struct walk *w, struct row *row, struct err *err)
 {
 	const struct op_expunge *op = w->op;
@@ -473,7 +573,7 @@ static int expunge_each(struct walk *w, struct row *row, struct err *err)
 	if (op->before && x->time >= op->before)
 		return 0;
 	x->modseq = walk_modseq(w);
-	if (delete_entry(w->e, w->m, x, err) < 0)
+	if (keep_deleted(w, row, err) < 0 || delete_entry(w->e, w->m, x, err) < 0)
 		return -1;
 	count_entry(w->m, x, false);
 	charge(w->e, w->a, x->size, false);

@@ -138,6 +138,8 @@ int sqlite_mailbox_drop(
 	struct mailbox_state *m = state_mailbox(e, mailbox, err);
 	if (m == NULL)
 		return -1;
+	if (m->messages && sqlite_deleted_keep_all(e, a, m, err) < 0)
+		return -1;
 	state_touch_account(e, a);
 	a->used_bytes -= m->size;
 	a->used_messages -= m->messages;

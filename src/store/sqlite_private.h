@@ -54,6 +54,7 @@ enum sql {
 	SQL_ALIAS_FORGET_TARGET,
 	SQL_MAILBOX_BY_ID,
 	SQL_MAILBOX_BY_NAME,
+	SQL_MAILBOX_NAME,
 	SQL_MAILBOX_EACH,
 	SQL_MAILBOX_COUNT,
 	SQL_MAILBOX_COUNTED,
@@ -82,11 +83,27 @@ enum sql {
 	SQL_ENTRY_DELETE,
 	SQL_ENTRY_PLACE,
 	SQL_TOMBSTONE,
+	SQL_DELETED_INSERT,
+	SQL_DELETED_KEEP,
+	SQL_DELETED_EACH,
+	SQL_DELETED_OLDEST,
+	SQL_DELETED_DELETE,
+	SQL_DELETED_END,
+	SQL_DELETED_COUNT,
+	SQL_DELETED_NEXT_ACCOUNT,
+	SQL_DELETED_EXPIRED,
+	SQL_BODY_DROP,
+	SQL_SEGMENT_DEAD,
+	SQL_REMOVED_INSERT,
+	SQL_REMOVED_EACH,
+	SQL_REMOVED_DELETE,
 	SQL_COUNTS,
 	SQL_CHECK_COUNTERS,
 	SQL_CHECK_ACCOUNTS,
 	SQL_CHECK_BODIES,
 	SQL_CHECK_ORPHANS,
+	SQL_CHECK_UNNAMED,
+	SQL_CHECK_KEPT,
 	SQL_STATEMENTS
 };
 extern const char *const sql_text[SQL_STATEMENTS];
@@ -109,6 +126,7 @@ struct account_state {
 	uint64_t id, epoch, modseq;
 	bool active;
 	uint64_t quota_bytes, quota_messages, used_bytes, used_messages;
+	uint64_t kept_bytes, kept_messages; /* deleted, and kept for a while */
 	bool dirty;
 	struct account_state *saved;
 };
@@ -238,6 +256,9 @@ int sqlite_op_domain_set(struct sqlite_engine *, struct op *, struct err *);
 int sqlite_op_alias_add(struct sqlite_engine *, struct op *, struct err *);
 int sqlite_op_alias_remove(struct sqlite_engine *, struct op *, struct err *);
 
+int sqlite_op_undelete(struct sqlite_engine *, struct op *, struct err *);
+int sqlite_op_forget(struct sqlite_engine *, struct op *, struct err *);
+
 /* A mailbox of the account; ret_id and status in *ret. name is canonical and free. */
 int sqlite_mailbox_make(struct sqlite_engine *, uint64_t account, struct str name, uint16_t use,
 	struct mailbox_row *ret, struct err *err);
@@ -250,6 +271,31 @@ int sqlite_mailbox_drop(
 int sqlite_entries_copy(struct sqlite_engine *, struct account_state *a, struct mailbox_state *from,
 	struct mailbox_state *to, struct api_range_list uids, bool move, struct op_result *result,
 	struct err *err);
+
+/* An entry with a new UID for a message that was deleted. */
+int sqlite_entry_back(struct sqlite_engine *, struct account_state *a, struct mailbox_state *m,
+	const struct deleted_row *row, struct err *err);
+bool sqlite_has_room(const struct account_state *a, uint64_t size);
+
+/* ---- sqlite_deleted.c ---- */
+/* Keeps one entry, which then may be deleted; the time is given here. */
+int sqlite_deleted_keep(
+	struct sqlite_engine *, struct account_state *a, struct deleted_row *row, struct err *err);
+/* Keeps every entry of a mailbox. */
+int sqlite_deleted_keep_all(struct sqlite_engine *, struct account_state *a,
+	const struct mailbox_state *m, struct err *err);
+/* What the account left is kept without it, or (erase) only until it is forgotten. */
+int sqlite_deleted_of_removed(
+	struct sqlite_engine *, uint64_t account, struct str address, bool erase, struct err *err);
+/* So many bytes of a segment belong to nothing any more. */
+int sqlite_segment_dead(struct sqlite_engine *, uint32_t segment, uint64_t bytes, struct err *err);
+int sqlite_deleted_each(struct reader *, const struct deleted_filter *,
+	const struct deleted_row *after, size_t n, int (*)(void *, const struct deleted_row *),
+	void *, struct err *err);
+int sqlite_deleted_expired(
+	struct reader *, uint64_t from, int64_t before, uint64_t *, struct err *err);
+int sqlite_removed_each(
+	struct reader *, struct str address, uint64_t after, uint64_t *, struct err *err);
 
 /* ---- sqlite_read.c ---- */
 int sqlite_account_by_address(struct reader *, struct str, struct account_row *, struct err *err);

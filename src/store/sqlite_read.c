@@ -373,7 +373,8 @@ static int check_counters(struct finder *f, sqlite3_stmt *st)
 /* An account's counters against its mailboxes and subscriptions: pairs of columns. */
 static int check_account(struct finder *f, sqlite3_stmt *st)
 {
-	static const char *const what[] = { "mailboxes", "subscriptions", "messages", "bytes" };
+	static const char *const what[] = { "mailboxes", "subscriptions", "messages", "bytes",
+		"deleted messages", "deleted bytes" };
 	int rc = 0;
 	for (int i = 0; rc == 0 && i < (int)ARRAY_LEN(what); i++)
 		if (sql_u64(st, 2 * i + 1) != sql_u64(st, 2 * i + 2))
@@ -393,6 +394,19 @@ static int check_orphan(struct finder *f, sqlite3_stmt *st)
 {
 	return find(f, "%" PRIu64 " entries of mailbox %" PRIu64 ", which does not exist",
 		sql_u64(st, 2), sql_u64(st, 0));
+}
+
+static int check_unnamed(struct finder *f, sqlite3_stmt *st)
+{
+	return find(f, "body %" PRIu64 " belongs to no message", sql_u64(st, 0));
+}
+
+static int check_kept(struct finder *f, sqlite3_stmt *st)
+{
+	return find(f,
+		"account %" PRIu64 ", deleted message, mailbox %" PRIu64 " uid %" PRIu64
+		": body %" PRIu64 " has no row",
+		sql_u64(st, 0), sql_u64(st, 1), sql_u64(st, 2), sql_u64(st, 3));
 }
 
 static int check_rows(struct sqlite_reader *c, enum sql which,
@@ -428,14 +442,15 @@ int sqlite_check(struct reader *r, int (*each)(void *, struct str), void *arg, s
 {
 	struct sqlite_reader *c = sqlite_reader_of(r);
 	struct finder f = { .each = each, .arg = arg };
+	static const struct {
+		enum sql which;
+		int (*check)(struct finder *, sqlite3_stmt *);
+	} checks[] = { { SQL_CHECK_COUNTERS, check_counters },
+		{ SQL_CHECK_ACCOUNTS, check_account }, { SQL_CHECK_BODIES, check_body },
+		{ SQL_CHECK_ORPHANS, check_orphan }, { SQL_CHECK_UNNAMED, check_unnamed },
+		{ SQL_CHECK_KEPT, check_kept } };
 	int rc = check_pages(c, &f, err);
-	if (rc == 0)
-		rc = check_rows(c, SQL_CHECK_COUNTERS, check_counters, &f, err);
-	if (rc == 0)
-		rc = check_rows(c, SQL_CHECK_ACCOUNTS, check_account, &f, err);
-	if (rc == 0)
-		rc = check_rows(c, SQL_CHECK_BODIES, check_body, &f, err);
-	if (rc == 0)
-		rc = check_rows(c, SQL_CHECK_ORPHANS, check_orphan, &f, err);
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(checks); i++)
+		rc = check_rows(c, checks[i].which, checks[i].check, &f, err);
 	return rc;
 }

@@ -53,6 +53,25 @@ static const char *const steps[] = {
 	" modseq INTEGER NOT NULL, PRIMARY KEY(mailbox,uid)) STRICT, WITHOUT ROWID;"
 	"CREATE TABLE seen(mailbox INTEGER NOT NULL, account INTEGER NOT NULL,"
 	" uid INTEGER NOT NULL, PRIMARY KEY(mailbox,account,uid)) STRICT, WITHOUT ROWID;",
+	/* 2: what was deleted is kept for a while, and what nobody names is reclaimed. Bodies that
+	 * were without an entry before are kept by account 0, which is nobody, since the year 1970.
+	 */
+	"ALTER TABLE accounts ADD COLUMN kept_bytes INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE accounts ADD COLUMN kept_messages INTEGER NOT NULL DEFAULT 0;"
+	"CREATE TABLE deleted(account INTEGER NOT NULL, time INTEGER NOT NULL,"
+	" mailbox INTEGER NOT NULL, uid INTEGER NOT NULL, body INTEGER NOT NULL,"
+	" prefix_at INTEGER NOT NULL, prefix_size INTEGER NOT NULL, flags INTEGER NOT NULL,"
+	" size INTEGER NOT NULL, date INTEGER NOT NULL, entry_id INTEGER NOT NULL,"
+	" name TEXT NOT NULL, keywords TEXT NOT NULL,"
+	" PRIMARY KEY(account,time,mailbox,uid)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX deleted_body ON deleted(body);"
+	"CREATE TABLE removed(account INTEGER PRIMARY KEY, address TEXT NOT NULL,"
+	" time INTEGER NOT NULL) STRICT;"
+	"CREATE INDEX removed_address ON removed(address);"
+	"CREATE TABLE segments(segment INTEGER PRIMARY KEY, surveyed INTEGER NOT NULL DEFAULT 0,"
+	" dead INTEGER NOT NULL DEFAULT 0, since INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"INSERT INTO deleted SELECT 0,0,id,0,id,0,0,0,size,0,0,'','' FROM bodies"
+	" WHERE NOT EXISTS(SELECT 1 FROM entries WHERE entries.body=bodies.id);",
 };
 enum { VERSION = ARRAY_LEN(steps) };
 

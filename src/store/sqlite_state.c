@@ -29,7 +29,9 @@ struct account_state *state_account(struct sqlite_engine *e, uint64_t id, struct
 		.quota_bytes = sql_u64(st, 3),
 		.quota_messages = sql_u64(st, 4),
 		.used_bytes = sql_u64(st, 5),
-		.used_messages = sql_u64(st, 6) };
+		.used_messages = sql_u64(st, 6),
+		.kept_bytes = sql_u64(st, 7),
+		.kept_messages = sql_u64(st, 8) };
 	sql_end(st);
 	map_put_u64(&e->accounts, id, a);
 	return a;
@@ -220,8 +222,9 @@ static int write_account(struct sqlite_engine *e, struct account_state *a, struc
 		return 0;
 	a->dirty = false;
 	return sql_run(&e->conn,
-		sql_bound(&e->conn, SQL_ACCOUNT_STATE_PUT, "iiii", (int64_t)a->modseq,
-			(int64_t)a->used_bytes, (int64_t)a->used_messages, (int64_t)a->id),
+		sql_bound(&e->conn, SQL_ACCOUNT_STATE_PUT, "iiiiii", (int64_t)a->modseq,
+			(int64_t)a->used_bytes, (int64_t)a->used_messages, (int64_t)a->kept_bytes,
+			(int64_t)a->kept_messages, (int64_t)a->id),
 		err);
 }
 

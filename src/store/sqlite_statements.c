@@ -35,9 +35,9 @@ const char *const sql_text[SQL_STATEMENTS] = {
 		"UPDATE accounts SET active=?,services=?,quota_bytes=?,quota_messages=?,"
 		"pop3_retention=?,pop3_expire_days=?,kind=?,epoch=epoch+? WHERE id=?",
 	[SQL_ACCOUNT_STATE] = "SELECT epoch,modseq,active,quota_bytes,quota_messages,used_bytes,"
-			      "used_messages FROM accounts WHERE id=?",
-	[SQL_ACCOUNT_STATE_PUT] =
-		"UPDATE accounts SET modseq=?,used_bytes=?,used_messages=? WHERE id=?",
+			      "used_messages,kept_bytes,kept_messages FROM accounts WHERE id=?",
+	[SQL_ACCOUNT_STATE_PUT] = "UPDATE accounts SET modseq=?,used_bytes=?,used_messages=?,"
+				  "kept_bytes=?,kept_messages=? WHERE id=?",
 	[SQL_ACCOUNT_DELETE] = "DELETE FROM accounts WHERE id=?",
 
 	[SQL_DOMAIN] = "SELECT catch_all FROM domains WHERE name=?",
@@ -64,6 +64,7 @@ const char *const sql_text[SQL_STATEMENTS] = {
 	[SQL_MAILBOX_BY_NAME] = "SELECT " MAILBOX_COLUMNS ", EXISTS(SELECT 1 FROM subscriptions s "
 				"WHERE s.account=m.account AND s.name=m.name) "
 				"FROM mailboxes m WHERE m.account=? AND m.name=?",
+	[SQL_MAILBOX_NAME] = "SELECT name FROM mailboxes WHERE id=?",
 	[SQL_MAILBOX_EACH] =
 		"SELECT " MAILBOX_COLUMNS ", s.name IS NOT NULL FROM mailboxes m "
 		"LEFT JOIN subscriptions s ON s.account=m.account AND s.name=m.name "
@@ -118,6 +119,46 @@ const char *const sql_text[SQL_STATEMENTS] = {
 			    "(SELECT account FROM mailboxes m WHERE m.id=e.mailbox)=?",
 	[SQL_TOMBSTONE] = "INSERT INTO expunged(mailbox,uid,modseq) VALUES(?,?,?)",
 
+	[SQL_DELETED_INSERT] =
+		"INSERT INTO deleted(account,time,mailbox,uid,body,prefix_at,prefix_size,flags,"
+		"size,date,entry_id,name,keywords) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)",
+	/* A row for each entry of a mailbox, as they are now. Keywords go by name, since their bits
+	 * are the mailbox's. */
+	[SQL_DELETED_KEEP] =
+		"INSERT INTO deleted(account,time,mailbox,uid,body,prefix_at,prefix_size,flags,"
+		"size,date,entry_id,name,keywords) SELECT ?1,?2,e.mailbox,e.uid,e.body,e.prefix_at,"
+		"e.prefix_size,e.flags,e.size,e.time,e.entry_id,"
+		"(SELECT name FROM mailboxes m WHERE m.id=e.mailbox),"
+		"CASE WHEN e.keywords_low|e.keywords_high=0 THEN '' ELSE coalesce((SELECT "
+		"group_concat(k.name,' ') FROM keywords k WHERE k.mailbox=e.mailbox AND "
+		"(CASE WHEN k.bit<64 THEN e.keywords_low>>k.bit ELSE e.keywords_high>>(k.bit-64) "
+		"END)&1),'') END FROM entries e WHERE e.mailbox=?3",
+	/* From a key on (exclusive), in the order of deletion. */
+	[SQL_DELETED_EACH] =
+		"SELECT time,mailbox,uid,body,size,prefix_at,prefix_size,flags,date,entry_id,name,"
+		"keywords FROM deleted WHERE account=?1 AND (time,mailbox,uid)>(?2,?3,?4) "
+		"AND (?5='' OR name=?5) ORDER BY time,mailbox,uid LIMIT ?6",
+	[SQL_DELETED_OLDEST] = "SELECT time,mailbox,uid,body,size FROM deleted WHERE account=?1 "
+			       "AND time<?2 ORDER BY time,mailbox,uid LIMIT 1",
+	[SQL_DELETED_DELETE] =
+		"DELETE FROM deleted WHERE account=? AND time=? AND mailbox=? AND uid=?",
+	[SQL_DELETED_END] = "UPDATE deleted SET time=0 WHERE account=?",
+	[SQL_DELETED_COUNT] = "SELECT count(*),coalesce(sum(size),0) FROM deleted WHERE account=?",
+	[SQL_DELETED_NEXT_ACCOUNT] = "SELECT min(account) FROM deleted WHERE account>=?",
+	[SQL_DELETED_EXPIRED] = "SELECT 1 FROM deleted WHERE account=? AND time<? LIMIT 1",
+	[SQL_BODY_DROP] = "DELETE FROM bodies WHERE id=?1 AND NOT EXISTS(SELECT 1 FROM entries "
+			  "WHERE body=?1) AND NOT EXISTS(SELECT 1 FROM deleted WHERE body=?1) "
+			  "RETURNING segment,stored",
+	[SQL_SEGMENT_DEAD] =
+		"INSERT INTO segments(segment,dead,since) VALUES(?,?,?) ON CONFLICT(segment) DO "
+		"UPDATE SET since=CASE WHEN dead=0 THEN excluded.since ELSE since END,"
+		"dead=dead+excluded.dead",
+	[SQL_REMOVED_INSERT] = "INSERT INTO removed(account,address,time) VALUES(?,?,?)",
+	[SQL_REMOVED_EACH] = "SELECT account FROM removed WHERE address=? AND account>? "
+			     "ORDER BY account LIMIT 1",
+	[SQL_REMOVED_DELETE] = "DELETE FROM removed WHERE account=?1 AND NOT EXISTS(SELECT 1 FROM "
+			       "deleted WHERE account=?1)",
+
 	[SQL_COUNTS] = "SELECT (SELECT count(*) FROM accounts),"
 		       "(SELECT coalesce(sum(messages),0) FROM mailboxes),"
 		       "(SELECT value FROM meta WHERE key='bodies'),"
@@ -132,10 +173,17 @@ const char *const sql_text[SQL_STATEMENTS] = {
 		"a.subscriptions,(SELECT count(*) FROM subscriptions s WHERE s.account=a.id),"
 		"a.used_messages,(SELECT coalesce(sum(messages),0) FROM mailboxes m "
 		"WHERE m.account=a.id),"
-		"a.used_bytes,(SELECT coalesce(sum(size),0) FROM mailboxes m WHERE m.account=a.id)"
+		"a.used_bytes,(SELECT coalesce(sum(size),0) FROM mailboxes m WHERE m.account=a.id),"
+		"a.kept_messages,(SELECT count(*) FROM deleted d WHERE d.account=a.id),"
+		"a.kept_bytes,(SELECT coalesce(sum(size),0) FROM deleted d WHERE d.account=a.id)"
 		" FROM accounts a",
 	[SQL_CHECK_BODIES] = "SELECT e.mailbox,e.uid,e.body FROM entries e LEFT JOIN bodies b "
 			     "ON b.id=e.body WHERE b.id IS NULL LIMIT 1000",
 	[SQL_CHECK_ORPHANS] = "SELECT e.mailbox,min(e.uid),count(*) FROM entries e LEFT JOIN "
 			      "mailboxes m ON m.id=e.mailbox WHERE m.id IS NULL GROUP BY e.mailbox",
+	[SQL_CHECK_UNNAMED] =
+		"SELECT id FROM bodies b WHERE NOT EXISTS(SELECT 1 FROM entries WHERE body=b.id) "
+		"AND NOT EXISTS(SELECT 1 FROM deleted WHERE body=b.id) LIMIT 1000",
+	[SQL_CHECK_KEPT] = "SELECT d.account,d.mailbox,d.uid,d.body FROM deleted d LEFT JOIN "
+			   "bodies b ON b.id=d.body WHERE b.id IS NULL LIMIT 1000",
 };

@@ -335,6 +335,8 @@ ASK(ask_domain_list);
 ASK(ask_alias_add);
 ASK(ask_alias_remove);
 ASK(ask_alias_list);
+ASK(ask_deleted_list);
+ASK(ask_undelete);
 ASK(ask_store_check);
 ASK(ask_store_status);
 void upload_free(struct store_peer *peer, struct upload *upload);

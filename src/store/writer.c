@@ -115,6 +115,23 @@ static bool write_rows(struct store *store, struct job *jobs)
 	return true;
 }
 
+/* Digests of bodies that are gone go too: they hold what the messages said. */
+static void drop_digests(struct store *store, struct job *jobs)
+{
+	bool any = false;
+	for (struct job *job = jobs; job; job = job->next) {
+		if (job->txn == NULL || job->txn->dropped.n == 0)
+			continue;
+		if (!any)
+			digests_begin(store->digests);
+		any = true;
+		VEC_EACH (uint64_t, body, &job->txn->dropped)
+			digests_drop(store->digests, *body);
+	}
+	if (any)
+		digests_end(store->digests);
+}
+
 bool writer_step(void *arg)
 {
 	struct reading *writing = arg;
@@ -129,6 +146,8 @@ bool writer_step(void *arg)
 		write_digests(store, jobs);
 		going_on = write_rows(store, jobs);
 	}
+	if (going_on)
+		drop_digests(store, jobs);
 	/* After a failed flush nothing is answered; the jobs still go home to be freed. */
 	for (struct job *job = jobs, *next; job; job = next) {
 		next = job->next;
