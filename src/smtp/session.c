@@ -318,6 +318,10 @@ static size_t session_input(struct session *session, struct str bytes)
 						      : read_discarded(s, rest);
 		if (!is_line)
 			data_came(s, n);
+		/* behind a message or chunk the next command has its own time: RFC 5321 4.5.3.2.7
+		 */
+		if (!is_line && s->reading == READ_COMMAND && s->request == 0)
+			s->patient_until_ms = smtp_now(s) + LIMIT_SMTP_COMMAND_MS;
 		taken += n;
 	}
 	settle(s);

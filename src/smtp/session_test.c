@@ -5,6 +5,7 @@
  */
 #include "base/test.h"
 #include "smtp/fake_host.h"
+#include "smtp/smtp_private.h"
 
 #include <inttypes.h>
 
@@ -393,6 +394,26 @@ static void s26_tiny_chunks(void **state)
 	assert_string_equal(say("BDAT 0\r\n"), "421 closed");
 }
 
+/* S26: which chunks are tiny. Of chunks one byte smaller than the limit, so many are too many. */
+static void s26_size_of_tiny_chunks(void **state)
+{
+	(void)state;
+	char chunk[LIMIT_SMTP_TINY_CHUNK + 32];
+	for (int over = -1; over <= 1; over++) {
+		size_t size = (size_t)(LIMIT_SMTP_TINY_CHUNK + over);
+		int n = snprintf(chunk, sizeof(chunk), "BDAT %zu\r\n", size);
+		memset(chunk + n, 'x', size);
+		start("smtp", false);
+		f.settings.message_bytes = 1024 * 1024;
+		say(HELLO);
+		say(ENVELOPE);
+		for (int i = 0; i < LIMIT_SMTP_TINY_CHUNKS; i++)
+			assert_string_equal(say_n(str_make(chunk, (size_t)n + size)), "250");
+		assert_string_equal(
+			say_n(str_make(chunk, (size_t)n + size)), over < 0 ? "421 closed" : "250");
+	}
+}
+
 /* S27: a chunk without an envelope is dropped, exactly, up to a limit. */
 static void s27_chunk_without_envelope(void **state)
 {
@@ -571,6 +592,48 @@ static void s42_s43_recipients(void **state)
 	assert_string_equal(say("RCPT TO:<bob@example.test>\r\n"), "421 closed");
 }
 
+/* The memory of one envelope: all but what one more recipient takes is filled, 16 bytes less and
+ * 16 more (the arena's unit). */
+static void s42_envelope_bytes(void **state)
+{
+	(void)state;
+	for (int over = -1; over <= 1; over++) {
+		start("smtp", false);
+		struct arena *arena = &CONTAINER_OF(f.session, struct smtp, session)->arena;
+		say(HELLO);
+		say("MAIL FROM:<a@b.example>\r\n");
+		size_t before = arena->used;
+		assert_string_equal(say("RCPT TO:<u1@example.test>\r\n"), "250");
+		size_t cost = arena->used - before;
+		size_t fill = LIMIT_SMTP_ENVELOPE_BYTES - arena->used - cost;
+		assert_non_null(arena_alloc(arena, fill + (size_t)(over * 16)));
+		assert_string_equal(say("RCPT TO:<u2@example.test>\r\n"), over > 0 ? "452" : "250");
+		/* who fits is served all the same */
+		say("DATA\r\n");
+		assert_string_equal(say("x\r\n.\r\n"), "250");
+		assert_int_equal(f.copies, over > 0 ? 1 : 2);
+	}
+}
+
+/* So many parameters are looked at (and are 555, unknown); with one more the line is 501. */
+static void most_parameters(void **state)
+{
+	(void)state;
+	static const char *const commands[] = { "MAIL FROM:<a@b.example>",
+		"RCPT TO:<alice@example.test>" };
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		for (int n = LIMIT_SMTP_PARAMETERS - 1; n <= LIMIT_SMTP_PARAMETERS + 1; n++) {
+			start("smtp", false);
+			say(HELLO);
+			if (i == 1)
+				say("MAIL FROM:<a@b.example>\r\n");
+			fake_input(&f, str_from(commands[i]));
+			for (int k = 0; k < n; k++)
+				fake_input(&f, STR(" X=y"));
+			assert_string_equal(say("\r\n"), n > LIMIT_SMTP_PARAMETERS ? "501" : "555");
+		}
+}
+
 /* The store's own bound: more copies than a commit can answer. */
 static void most_deliveries(void **state)
 {
@@ -717,16 +780,86 @@ static void s44_deadlines(void **state)
 	assert_string_equal(say("\r\n.\r\n"), "250");
 }
 
+/* Feeds what a '|' separates, each piece as a segment of its own. */
+static void feed_pieces(const char *text)
+{
+	struct str rest = str_from(text);
+	while (rest.n > 0)
+		fake_input(&f, str_split(&rest, '|'));
+	codes();
+}
+
+/* Each wait, a millisecond before its end, at it and after it. */
+static void s44_each_wait(void **state)
+{
+	static const struct {
+		const char *said;
+		int64_t ms;
+	} waits[] = {
+		{ "", LIMIT_SMTP_COMMAND_MS },
+		{ HELLO, LIMIT_SMTP_COMMAND_MS },
+		{ HELLO "|NO", LIMIT_SMTP_COMMAND_MS },
+		{ HELLO "|" ENVELOPE, LIMIT_SMTP_COMMAND_MS },
+		{ HELLO "|" ENVELOPE "|DATA\r\n", LIMIT_SMTP_DATA_FIRST_MS },
+		{ HELLO "|" ENVELOPE "|BDAT 9\r\n", LIMIT_SMTP_DATA_FIRST_MS },
+		{ HELLO "|" ENVELOPE "|BDAT 1\r\nx", LIMIT_SMTP_COMMAND_MS },
+		{ HELLO "|" ENVELOPE "|DATA\r\n|.\r\n", LIMIT_SMTP_COMMAND_MS },
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(waits); i++)
+		for (int over = -1; over <= 1; over++) {
+			start("smtp", false);
+			feed_pieces(waits[i].said);
+			pass_ms(waits[i].ms + over);
+			assert_string_equal(codes(), over < 0 ? "" : "421 closed");
+		}
+}
+
+/* Each byte buys time at the least rate, up to the wait for a block. */
+static void s44_data_rate(void **state)
+{
+	(void)state;
+	static const int64_t most_ms = LIMIT_SMTP_DATA_BLOCK_MS;
+	static const int64_t first_ms = LIMIT_SMTP_DATA_FIRST_MS;
+	static char text[(LIMIT_SMTP_DATA_BLOCK_MS / 1000) * LIMIT_DATA_RATE_BYTES];
+	memset(text, 'x', sizeof(text));
+	for (int over = -1; over <= 1; over++) {
+		/* so many bytes at once as fill the wait, one less and one more */
+		int64_t full = (most_ms - first_ms) * LIMIT_DATA_RATE_BYTES / 1000;
+		int64_t bought = (full + over) * 1000 / LIMIT_DATA_RATE_BYTES;
+		int64_t wait = over > 0 ? most_ms : first_ms + bought;
+		for (int late = 0; late <= 1; late++) {
+			start("smtp", false);
+			feed_pieces(HELLO "|" ENVELOPE "|DATA\r\n");
+			fake_input(&f, str_make(text, (size_t)(full + over)));
+			pass_ms(wait - 1 + late);
+			assert_string_equal(codes(), late ? "421 closed" : "");
+		}
+		/* the rate, a byte a second less and one more, for a minute: patience stays, falls
+		 * or grows */
+		start("smtp", false);
+		feed_pieces(HELLO "|" ENVELOPE "|DATA\r\n");
+		for (int second = 0; second < 60; second++) {
+			pass_ms(1000);
+			fake_input(&f, str_make(text, (size_t)(LIMIT_DATA_RATE_BYTES + over)));
+		}
+		assert_int_equal(f.session->deadline_ms - f.clock.monotonic_ms,
+			first_ms + over * 60 * 1000 / LIMIT_DATA_RATE_BYTES);
+	}
+}
+
 /* Our own processes have their time too; then the client is told, and nothing was delivered. */
 static void silent_store(void **state)
 {
 	(void)state;
-	start("smtp", false);
-	say(HELLO);
-	f.hold_answers = true;
-	assert_string_equal(say(ENVELOPE), "250");
-	pass_ms(LIMIT_SMTP_ANSWER_MS);
-	assert_string_equal(codes(), "421 closed");
+	for (int over = -1; over <= 1; over++) {
+		start("smtp", false);
+		say(HELLO);
+		f.hold_answers = true;
+		assert_string_equal(say(ENVELOPE), "250");
+		pass_ms(LIMIT_SMTP_ANSWER_MS + over);
+		assert_string_equal(codes(), over < 0 ? "" : "421 closed");
+	}
 }
 
 /* ---- our own side away ---- */
@@ -952,6 +1085,8 @@ TEST_MAIN(test_case(s1_to_s14_bare_line_ends), test_case(s8_through_the_session)
 	test_case(s20_s21_improper_pipelining), test_case(s22_s23_nothing_survives_an_error),
 	test_case(s24_utf8_without_leave), test_case(s19_end_within_chunks),
 	test_case(s34_s35_bad_paths), test_case(s25_chunk_sizes), test_case(s26_tiny_chunks),
+	test_case(s26_size_of_tiny_chunks), test_case(s42_envelope_bytes),
+	test_case(most_parameters), test_case(s44_each_wait), test_case(s44_data_rate),
 	test_case(s27_chunk_without_envelope), test_case(s28_data_and_bdat),
 	test_case(chunks_of_text), test_case(s30_sizes), test_case(s32_long_lines),
 	test_case(s33_control_characters), test_case(s42_s43_recipients),
