@@ -161,7 +161,7 @@ void imap_login(struct imap *s)
 	}
 	if (refuse_plaintext(s))
 		return;
-	if (w->user.n > 320 || w->password.n > LIMIT_PASSWORD_BYTES) {
+	if (w->user.n > LIMIT_ADDRESS_BYTES || w->password.n > LIMIT_PASSWORD_BYTES) {
 		login_fails(s, STR("(too long)"),
 			&(struct frame){ .type = FRAME_FAILED, .failed = { .kind = ERR_AUTH } });
 		return;
@@ -192,7 +192,7 @@ static void sasl_line(struct imap *s, struct str line)
 static void sasl_gate_answer(struct imap *s, const struct frame *answer)
 {
 	struct log_text v;
-	char user[321];
+	char user[LIMIT_ADDRESS_BYTES + 1];
 
 	s->request = 0;
 	log_value(&v, sasl_user(s->sasl));

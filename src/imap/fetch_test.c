@@ -108,6 +108,78 @@ static void test_binary_large(void **state)
 	fake_done(&f);
 }
 
+/* A decoded part is kept between the two passes as long as it fits; one byte more is read again. */
+static void test_hold(void **state)
+{
+	enum { BYTES = LIMIT_IMAP_HOLD_BYTES + 1 };
+	char *plain = xmalloc(BYTES);
+	uint32_t asked[3];
+
+	(void)state;
+	for (size_t i = 0; i < BYTES; i++)
+		plain[i] = (char)(i % 251 + 1);
+	for (int k = 0; k < 3; k++) {
+		size_t n = (size_t)(LIMIT_IMAP_HOLD_BYTES - 1 + k);
+		char head[64];
+		struct fake f;
+		struct buf mail;
+		struct str got;
+
+		fake_init(&f);
+		fake_connect(&f, "imaps", true);
+		buf_init(&mail, 4 * 1024 * 1024);
+		buf_addz(&mail, "Content-Type: a/b\r\nContent-Transfer-Encoding: base64\r\n\r\n");
+		buf_add_base64(&mail, str_make(plain, n));
+		fake_deliver(&f, "INBOX", buf_str(&mail));
+		dialogue_with(&f, LOGIN SELECT);
+		asked[k] = f.next_request;
+		fake_send(&f, 0, STR("a FETCH 1 (BINARY.PEEK[1])\r\n"));
+		asked[k] = f.next_request - asked[k];
+		snprintf(head, sizeof head, "* 1 FETCH (BINARY[1] {%zu}\r\n", n);
+		got = buf_str(&f.clients[0].received);
+		assert_true(str_starts(got, str_from(head)));
+		got = str_from_offset(got, strlen(head));
+		assert_int_equal(memcmp(got.p, plain, n), 0);
+		assert_str(str_from_offset(got, n), STR(")\r\na OK FETCH completed\r\n"));
+		buf_done(&mail);
+		fake_done(&f);
+	}
+	assert_int_equal(asked[0], asked[1]);
+	assert_true(asked[2] >= asked[1] + LIMIT_IMAP_HOLD_BYTES / READS_BYTES);
+	free(plain);
+}
+
+/* What one response may hold until there is room; what is more ends the connection, rather than be
+ * cut off in the middle. Through both ways in: imap_write and imap_out. */
+static void test_most_response(void **state)
+{
+	char *bytes = xmalloc(LIMIT_IMAP_RESPONSE_BYTES + 1);
+
+	(void)state;
+	for (int way = 0; way < 2; way++)
+		for (int over = -1; over <= 1; over++) {
+			struct str r = str_make(bytes, (size_t)(LIMIT_IMAP_RESPONSE_BYTES + over));
+			struct fake f;
+			struct imap *s;
+
+			fake_init(&f);
+			fake_connect(&f, "imaps", true);
+			s = imap_of(f.clients[0].session);
+			buf_reserve(&s->session.out, buf_room(&s->session.out));
+			buf_used(&s->session.out, buf_room(&s->session.out)); /* no room */
+			if (way == 0)
+				imap_write(s, r);
+			else
+				buf_adds(imap_out(s), r);
+			imap_run(s);
+			assert_int_equal(s->session.next, over > 0 ? NEXT_CLOSE : NEXT_GO_ON);
+			assert_int_equal(s->line.n, over > 0 ? 0 : r.n);
+			buf_clear(&s->session.out);
+			fake_done(&f);
+		}
+	free(bytes);
+}
+
 /* A client that does not read: what a session holds stays bounded, and nothing is lost. */
 static void test_slow_reader(void **state)
 {
@@ -207,4 +279,5 @@ static void test_nul(void **state)
 }
 
 TEST_MAIN(test_case(test_sections), test_case(test_binary), test_case(test_binary_large),
-	test_case(test_slow_reader), test_case(test_many), test_case(test_nul))
+	test_case(test_hold), test_case(test_most_response), test_case(test_slow_reader),
+	test_case(test_many), test_case(test_nul))

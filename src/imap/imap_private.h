@@ -110,7 +110,7 @@ struct imap {
 	struct sasl *sasl;
 	uint32_t bads, failed_logins;
 	uint64_t account;
-	char address[321];
+	char address[LIMIT_ADDRESS_BYTES + 1];
 	char ticket[256];
 	size_t ticket_bytes;
 	int64_t born_ms;

@@ -51,6 +51,96 @@ static void test_login_fails(void **state)
 		 "X: closed\n");
 }
 
+/* The limits of it: how long each refusal waits, and which failure is the last. */
+static void test_login_failures(void **state)
+{
+	struct fake f;
+	struct buf *got = &f.clients[0].received;
+
+	(void)state;
+	fake_init(&f);
+	fake_connect(&f, "imaps", true);
+	for (int i = 1; i <= LIMIT_IMAP_LOGINS; i++) {
+		buf_clear(got);
+		fake_send(&f, 0, STR("a LOGIN alice wrong\r\n"));
+		fake_wait(&f, (LIMIT_IMAP_LOGIN_DELAY_MS << (i - 1)) - 1);
+		assert_int_equal(got->n, 0);
+		fake_wait(&f, 1);
+		assert_true(str_starts(buf_str(got), STR("a NO [AUTHENTICATIONFAILED]")));
+		assert_int_equal(f.clients[0].closed, i == LIMIT_IMAP_LOGINS);
+		if (i == LIMIT_IMAP_LOGINS - 1) { /* still with us */
+			buf_clear(got);
+			fake_send(&f, 0, STR("b NOOP\r\n"));
+			assert_str(buf_str(got), STR("b OK NOOP completed\r\n"));
+		}
+	}
+	fake_done(&f);
+}
+
+/* A name that no address can be asks the gate nothing, and is refused as any other. */
+static void test_long_user(void **state)
+{
+	(void)state;
+	for (int n = LIMIT_ADDRESS_BYTES - 1; n <= LIMIT_ADDRESS_BYTES + 1; n++) {
+		struct fake f;
+		char line[LIMIT_ADDRESS_BYTES + 64];
+		uint32_t asked;
+
+		fake_init(&f);
+		fake_connect(&f, "imaps", true);
+		buf_clear(&f.clients[0].received);
+		asked = f.next_request;
+		snprintf(line, sizeof line, "a LOGIN %0*d secret\r\n", n, 0);
+		fake_send(&f, 0, str_from(line));
+		assert_int_equal(f.next_request - asked, n <= LIMIT_ADDRESS_BYTES);
+		fake_wait(&f, LIMIT_IMAP_LOGIN_DELAY_MS);
+		assert_true(str_starts(
+			buf_str(&f.clients[0].received), STR("a NO [AUTHENTICATIONFAILED]")));
+		fake_done(&f);
+	}
+}
+
+/* Every wait for the client, a millisecond before its end, at it and behind it. */
+static void test_waits(void **state)
+{
+	static const struct {
+		const char *said; /* after the greeting */
+		int64_t ms;
+	} waits[] = {
+		{ "", LIMIT_IMAP_STRANGER_MS },
+		{ "a LOG", LIMIT_IMAP_STRANGER_MS },
+		{ "a LOGIN alice {6}\r\n", LIMIT_IMAP_STRANGER_MS },
+		{ "a LOGIN alice secret\r\n", LIMIT_IMAP_IDLE_MS },
+		{ "a LOGIN alice secret\r\nb IDLE\r\n", LIMIT_IMAP_IDLE_MS },
+		{ "a LOGIN alice secret\r\nb NOO", LIMIT_IMAP_COMMAND_MS },
+		{ "a LOGIN alice secret\r\nb APPEND INBOX {9}\r\nx", LIMIT_IMAP_COMMAND_MS },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(waits); i++)
+		for (int over = -1; over <= 1; over++) {
+			struct fake f;
+
+			fake_init(&f);
+			fake_connect(&f, "imaps", true);
+			fake_send(&f, 0, str_from(waits[i].said));
+			fake_wait(&f, waits[i].ms + over);
+			assert_int_equal(f.clients[0].closed, over >= 0);
+			assert_int_equal(str_search(buf_str(&f.clients[0].received),
+						 STR("* BYE ")) < f.clients[0].received.n,
+				over >= 0);
+			fake_done(&f);
+		}
+	/* a stranger's minute is one in all, whatever is said in it */
+	dialogue("S: * OK ~\n"
+		 "X: wait 59999\n"
+		 "C: a NOOP\n"
+		 "S: a OK NOOP completed\n"
+		 "X: wait 1\n"
+		 "S: * BYE Login takes too long\n"
+		 "X: closed\n");
+}
+
 static void test_authenticate(void **state)
 {
 	(void)state;
@@ -155,13 +245,6 @@ static void test_stranger(void **state)
 	dialogue("S: * OK ~\n"
 		 "C: GET / HTTP/1.1\n"
 		 "X: closed\n");
-	dialogue("S: * OK ~\n"
-		 "X: wait 59999\n"
-		 "C: a NOOP\n"
-		 "S: a OK NOOP completed\n"
-		 "X: wait 1\n"
-		 "S: * BYE Login takes too long\n"
-		 "X: closed\n");
 }
 
 static void test_autologout(void **state)
@@ -221,6 +304,7 @@ static void test_ends(void **state)
 	fake_done(&f);
 }
 
-TEST_MAIN(test_case(test_login), test_case(test_login_fails), test_case(test_authenticate),
+TEST_MAIN(test_case(test_login), test_case(test_login_fails), test_case(test_login_failures),
+	test_case(test_long_user), test_case(test_waits), test_case(test_authenticate),
 	test_case(test_starttls), test_case(test_stranger), test_case(test_autologout),
 	test_case(test_id), test_case(test_ends))

@@ -171,5 +171,27 @@ static void test_store_lost(void **state)
 					"S: h OK ~\n");
 }
 
-TEST_MAIN(test_case(test_fetch_gone), test_case(test_idle), test_case(test_two_sessions),
-	test_case(test_store_lost))
+/* IDLE tries again so often to reach a store that is away. */
+static void test_idle_retries(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	for (int over = -1; over <= 1; over++) {
+		uint32_t asked;
+
+		fake_init(&f);
+		fake_connect(&f, "imaps", true);
+		dialogue_with(&f, LOGIN EMPTY_INBOX "C: a IDLE\n"
+						    "S: + idling\n"
+						    "X: away\n"
+						    "X: replace\n");
+		asked = f.next_request;
+		fake_wait(&f, LIMIT_IMAP_RETRY_MS + over);
+		assert_int_equal(f.next_request > asked, over >= 0);
+		fake_done(&f);
+	}
+}
+
+TEST_MAIN(test_case(test_idle_retries), test_case(test_fetch_gone), test_case(test_idle),
+	test_case(test_two_sessions), test_case(test_store_lost))

@@ -11,12 +11,15 @@
 
 /* ---- output ---- */
 
-/* Moves what waits in s->line to the host's buffer, as far as there is room. */
+/* Moves what waits in s->line to the host's buffer, as far as there is room. A response that was
+ * more than any may be was cut off, and there is no honest way on. */
 static void drain(struct imap *s)
 {
 	size_t n = s->line.n, room = buf_room(&s->session.out);
 
-	if (n == 0)
+	if (s->line.full)
+		s->session.next = NEXT_CLOSE;
+	if (n == 0 || s->line.full)
 		return;
 	n = n < room ? n : room;
 	buf_add(&s->session.out, s->line.p, n);
@@ -32,7 +35,7 @@ void imap_write(struct imap *s, struct str bytes)
 	if (s->line.n == 0 && bytes.n <= buf_room(&s->session.out))
 		buf_adds(&s->session.out, bytes);
 	else if (!buf_adds(&s->line, bytes))
-		s->session.next = NEXT_CLOSE; /* more than any response may be */
+		s->session.next = NEXT_CLOSE;
 }
 
 void imap_writef(struct imap *s, const char *format, ...)

@@ -142,63 +142,110 @@ static void test_stranger_literal(void **state)
 		}
 	/* I2: 100 MiB that nobody asked for */
 	check(&wire_limits_stranger, STR("a X {104857600+}\r\nxxxxxxxxxxxxx"), "F");
-	check(&wire_limits_stranger, STR("a X {65536+}\r\nxxxxxxx"), "M");
-	check(&wire_limits_stranger, STR("a X {65537+}\r\nxxxxxxx"), "F");
+}
+
+/* Who has which bounds. */
+static const struct party {
+	const struct wire_limits *limits;
+	uint32_t literals, depth;
+	size_t text_bytes;
+	uint64_t skip_bytes;
+} parties[] = {
+	{ &wire_limits_stranger, LIMIT_IMAP_STRANGER_LITERALS, LIMIT_IMAP_STRANGER_DEPTH,
+		LIMIT_IMAP_STRANGER_TEXT_BYTES, LIMIT_IMAP_STRANGER_SKIP_BYTES },
+	{ &wire_limits_user, LIMIT_IMAP_LITERALS, LIMIT_IMAP_DEPTH, LIMIT_IMAP_TEXT_BYTES,
+		LIMIT_IMAP_SKIP_BYTES },
+};
+
+/* I2: how large a literal that nobody wants may be, to be read and thrown away. */
+static void test_skipped_literal(void **state)
+{
+	char in[64];
+
+	(void)state;
+	for (size_t k = 0; k < ARRAY_LEN(parties); k++)
+		for (int over = -1; over <= 1; over++) {
+			snprintf(in, sizeof in, "a X {%llu+}\r\nxxxxxxx",
+				(unsigned long long)parties[k].skip_bytes +
+					(unsigned long long)(long long)over);
+			check(parties[k].limits, str_from(in), over > 0 ? "F" : "M");
+		}
+}
+
+/* I2, I3: a line that was too long from its start is skipped to its end, or to the limit. */
+static void test_skipped_line(void **state)
+{
+	size_t most = LIMIT_IMAP_STRANGER_TEXT_BYTES + 1 + LIMIT_IMAP_STRANGER_SKIP_BYTES;
+
+	(void)state;
+	for (size_t n = most - 1; n <= most + 1; n++) {
+		struct buf in, out;
+
+		buf_init(&in, 2 * most);
+		buf_init(&out, 65536);
+		for (size_t i = 0; i < n; i++)
+			buf_addc(&in, 'x');
+		buf_addz(&in, "\r\n");
+		feed(&out, &wire_limits_stranger, buf_str(&in), in.n);
+		assert_str(buf_str(&out), n > most ? STR("F") : STR("B[3]"));
+		buf_done(&in);
+		buf_done(&out);
+	}
 }
 
 /* I3: many small literals in one command. */
 static void test_many_literals(void **state)
 {
 	(void)state;
-	for (int n = LIMIT_IMAP_LITERALS - 1; n <= LIMIT_IMAP_LITERALS + 1; n++) {
-		struct buf in, out;
+	for (size_t k = 0; k < ARRAY_LEN(parties); k++)
+		for (uint32_t n = parties[k].literals - 1; n <= parties[k].literals + 1; n++) {
+			bool over = n > parties[k].literals;
+			struct buf in, out;
 
-		buf_init(&in, 65536);
-		buf_init(&out, 1024 * 1024);
-		buf_addz(&in, "a X");
-		for (int i = 0; i < n; i++)
-			buf_addz(&in, " {1+}\r\ny");
-		buf_addz(&in, "\r\n");
-		feed(&out, &wire_limits_user, buf_str(&in), in.n);
-		assert_true((str_search(buf_str(&out), STR("C[a X")) < out.n) ==
-			    (n <= LIMIT_IMAP_LITERALS));
-		assert_true(
-			str_ends_nocase(buf_str(&out), STR("B[4]")) == (n > LIMIT_IMAP_LITERALS));
-		buf_done(&in);
-		buf_done(&out);
-	}
+			buf_init(&in, 65536);
+			buf_init(&out, 1024 * 1024);
+			buf_addz(&in, "a X");
+			for (uint32_t i = 0; i < n; i++)
+				buf_addz(&in, " {1+}\r\ny");
+			buf_addz(&in, "\r\n");
+			feed(&out, parties[k].limits, buf_str(&in), in.n);
+			assert_true((str_search(buf_str(&out), STR("C[a X")) < out.n) != over);
+			assert_true(str_ends_nocase(buf_str(&out), STR("B[4]")) == over);
+			buf_done(&in);
+			buf_done(&out);
+		}
 }
 
 /* I3: a line of one byte more than the limit is read to its end, and is one bad command. */
 static void test_long_line(void **state)
 {
 	(void)state;
-	for (size_t n = LIMIT_IMAP_STRANGER_TEXT_BYTES - 1; n <= LIMIT_IMAP_STRANGER_TEXT_BYTES + 1;
-		n++) {
-		struct buf in, out;
+	for (size_t k = 0; k < ARRAY_LEN(parties); k++) {
+		size_t most = parties[k].text_bytes;
 
-		buf_init(&in, 65536);
-		buf_init(&out, 65536);
-		for (size_t i = 0; i < n; i++)
-			buf_addc(&in, 'x');
-		buf_addz(&in, "\r\nb X\r\n");
-		feed(&out, &wire_limits_stranger, buf_str(&in), in.n);
-		assert_true(str_ends_nocase(buf_str(&out), STR("C[b X]")));
-		assert_true(str_starts(buf_str(&out), STR("B[3]")) ==
-			    (n > LIMIT_IMAP_STRANGER_TEXT_BYTES));
-		buf_done(&in);
-		buf_done(&out);
+		for (size_t n = most - 1; n <= most + 1; n++) {
+			struct buf in, out;
+
+			buf_init(&in, 2 * most);
+			buf_init(&out, 2 * most);
+			for (size_t i = 0; i < n; i++)
+				buf_addc(&in, 'x');
+			buf_addz(&in, "\r\nb X\r\n");
+			feed(&out, parties[k].limits, buf_str(&in), in.n);
+			assert_true(str_ends_nocase(buf_str(&out), STR("C[b X]")));
+			assert_true(str_starts(buf_str(&out), STR("B[3]")) == (n > most));
+			buf_done(&in);
+			buf_done(&out);
+		}
 	}
 }
 
 /* I4: open parentheses, nothing but them, before and after login. */
 static void test_depth(void **state)
 {
-	const struct wire_limits *both[] = { &wire_limits_stranger, &wire_limits_user };
-
 	(void)state;
-	for (size_t k = 0; k < 2; k++)
-		for (uint32_t n = both[k]->depth - 1; n <= both[k]->depth + 1; n++) {
+	for (size_t k = 0; k < ARRAY_LEN(parties); k++)
+		for (uint32_t n = parties[k].depth - 1; n <= parties[k].depth + 1; n++) {
 			struct buf in, out;
 
 			buf_init(&in, 65536);
@@ -207,8 +254,9 @@ static void test_depth(void **state)
 			for (uint32_t i = 0; i < n; i++)
 				buf_addc(&in, '(');
 			buf_addz(&in, "\r\n");
-			feed(&out, both[k], buf_str(&in), in.n);
-			assert_true(str_equal(buf_str(&out), STR("B[7]")) == (n > both[k]->depth));
+			feed(&out, parties[k].limits, buf_str(&in), in.n);
+			assert_true(
+				str_equal(buf_str(&out), STR("B[7]")) == (n > parties[k].depth));
 			buf_done(&in);
 			buf_done(&out);
 		}
@@ -252,5 +300,6 @@ static void test_stream(void **state)
 }
 
 TEST_MAIN(test_case(test_lines), test_case(test_literals), test_case(test_stranger_literal),
+	test_case(test_skipped_literal), test_case(test_skipped_line),
 	test_case(test_many_literals), test_case(test_long_line), test_case(test_depth),
 	test_case(test_plain), test_case(test_stream))
