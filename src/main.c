@@ -33,6 +33,9 @@ static const struct command {
 	{ "alias", "list", cmd_alias_list, "all aliases" },
 	{ "alias", "remove", cmd_alias_remove, "remove an alias, or one target of it" },
 	{ "store", "check", cmd_store_check, "verify every byte that is stored; changes nothing" },
+	{ "store", "backup", cmd_store_backup, "add a point in time to a backup directory" },
+	{ "store", "points", cmd_store_points,
+		"the points that a backup holds; --verify reads all" },
 };
 
 static void print_help(FILE *out)

@@ -165,6 +165,9 @@
 #define LIMIT_CHANGE_LOG         16384 /* changes remembered of a watched mailbox */
 #define LIMIT_DELETED_LIST       20000 /* deleted messages in one list: 20 MB of names at most */
 
+/* ---- store: backups ---- */
+#define LIMIT_MANIFEST_BYTES (32 * 1024 * 1024) /* some 300,000 segments: 75 TiB */
+
 /* ---- store: peers ---- */
 #define LIMIT_PEER_SESSIONS     32768 /* store sessions of one front */
 #define LIMIT_PEER_WATCHES      65536

@@ -28,9 +28,9 @@ struct options {
 	const char *command; /* "account add" */
 	const char *config_path;
 	bool json;
-	bool password_stdin, demo, loopback, print_defaults, list, removed, erase;
+	bool password_stdin, demo, loopback, print_defaults, list, removed, erase, verify;
 	const char *dir, *hostname, *domain, *quota, *messages, *services, *kind, *retention,
-		*active, *catch_all, *since, *mailbox;
+		*active, *catch_all, *since, *mailbox, *keep;
 	int64_t offset;
 	char **args;
 	int args_n;
@@ -80,5 +80,7 @@ int cmd_alias_add(const struct options *);
 int cmd_alias_list(const struct options *);
 int cmd_alias_remove(const struct options *);
 int cmd_store_check(const struct options *);
+int cmd_store_backup(const struct options *);
+int cmd_store_points(const struct options *);
 
 #endif

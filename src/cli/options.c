@@ -30,6 +30,8 @@ static const struct {
 	{ "catch-all", required_argument, offsetof(struct options, catch_all) },
 	{ "since", required_argument, offsetof(struct options, since) },
 	{ "mailbox", required_argument, offsetof(struct options, mailbox) },
+	{ "keep", required_argument, offsetof(struct options, keep) },
+	{ "verify", no_argument, offsetof(struct options, verify) },
 	{ "json", no_argument, offsetof(struct options, json) },
 	{ "password-stdin", no_argument, offsetof(struct options, password_stdin) },
 	{ "demo", no_argument, offsetof(struct options, demo) },

@@ -84,8 +84,10 @@ typedef int (*each_str)(void *arg, struct str a, struct str b);
 
 struct engine_identity {
 	uint8_t store_id[16];
+	uint8_t history[16]; /* the store's id, or what the last restore drew */
 	uint64_t epoch;
 	struct segment_end committed;
+	uint32_t schema;
 };
 
 struct engine_class {
@@ -102,6 +104,15 @@ struct engine_class {
 	/* What segments_open must know: the store's identity, drawn at creation, its epoch, and
 	 * the end of what rows name. */
 	void (*identity)(struct engine *, struct engine_identity *ret);
+
+	/* Copies the ledger into a new file of the store's directory while the engine is in use:
+	 * begin, then steps between runs, by the thread of run. What is committed between two steps
+	 * is carried over, no snapshot is held. The copy is not flushed. copy_step: 1 the copy is
+	 * whole and is the ledger as of the last run, 0 there is more, -1 and err; but for 0 it has
+	 * ended. copy_end gives up, or does nothing. */
+	int (*copy_begin)(struct engine *, const char *name, struct err *);
+	int (*copy_step)(struct engine *, struct err *);
+	void (*copy_end)(struct engine *);
 
 	struct reader *(*reader_open)(struct engine *, struct err *);
 	void (*reader_close)(struct reader **);

@@ -45,6 +45,21 @@ static const struct {
 
 static int note_log_pages(void *arg, sqlite3 *db, const char *name, int pages);
 
+/* A store that was never restored has its first history, which is called like the store. */
+static int read_history(struct sqlite_engine *e, struct err *err)
+{
+	memcpy(e->identity.history, e->identity.store_id, sizeof(e->identity.history));
+	sqlite3_stmt *st = sql_bound(&e->conn, SQL_META_GET, "t", STR("history"));
+	int row = sql_row(&e->conn, st, err);
+	if (row <= 0)
+		return row;
+	struct str history = sql_str(st, 0);
+	if (history.n == sizeof(e->identity.history))
+		memcpy(e->identity.history, history.p, history.n);
+	sql_end(st);
+	return 0;
+}
+
 static int read_identity(struct sqlite_engine *e, struct err *err)
 {
 	sqlite3_stmt *st = sql_bound(&e->conn, SQL_META_GET, "t", STR("store_id"));
@@ -58,6 +73,9 @@ static int read_identity(struct sqlite_engine *e, struct err *err)
 	uint64_t uidvalidity, segment;
 	if (!good)
 		return fail_log(err, ERR_CORRUPT, "ledger: the store has no identity");
+	if (read_history(e, err) < 0 ||
+		sqlite_schema_version(e->conn.db, &e->identity.schema, err) < 0)
+		return -1;
 	if (sqlite_meta_get(&e->conn, "epoch", &e->identity.epoch, err) < 0 ||
 		sqlite_meta_get(&e->conn, "uidvalidity", &uidvalidity, err) < 0 ||
 		sqlite_meta_get(&e->conn, "tail_segment", &segment, err) < 0 ||
@@ -96,6 +114,7 @@ static void engine_close(struct engine **engine)
 		return;
 	struct sqlite_engine *e = sqlite_engine_of(*engine);
 	*engine = NULL;
+	sqlite_copy_end(&e->engine);
 	state_done(e);
 	if (e->distrusted) {
 		/* Not even the checkpoint that SQLite makes when the last one closes. */
@@ -337,6 +356,9 @@ const struct engine_class engine_sqlite = {
 	.checkpoint = engine_checkpoint,
 	.checkpoint_due = engine_checkpoint_due,
 	.identity = engine_identity_of,
+	.copy_begin = sqlite_copy_begin,
+	.copy_step = sqlite_copy_step,
+	.copy_end = sqlite_copy_end,
 	.reader_open = engine_reader_open,
 	.reader_close = engine_reader_close,
 	.account_by_address = sqlite_account_by_address,

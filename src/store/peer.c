@@ -70,6 +70,9 @@ static const struct question {
 	{ FRAME_UNDELETE, ADMIN, false, ask_undelete },
 	{ FRAME_STORE_CHECK, ADMIN, false, ask_store_check },
 	{ FRAME_STORE_STATUS, ADMIN, false, ask_store_status },
+	{ FRAME_BACKUP_BEGIN, ADMIN, false, ask_backup_begin },
+	{ FRAME_BACKUP_READ, ADMIN, false, ask_backup_read },
+	{ FRAME_BACKUP_END, ADMIN, false, ask_backup_end },
 };
 
 static const struct question *question_of(enum frame_type type)
@@ -171,6 +174,7 @@ void store_peer_remove(struct store_peer **ppeer)
 	while (peer->sessions)
 		session_remove(peer->sessions);
 	leave_jobs(peer);
+	backup_leave(peer);
 	free_uploads(peer);
 	peer_drop_ranges(peer);
 	*peer->link = peer->next;

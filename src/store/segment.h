@@ -33,7 +33,9 @@
 #ifndef CULVER_STORE_SEGMENT_H
 #define CULVER_STORE_SEGMENT_H
 
+#include "api/frames.h"
 #include "base/seams.h"
+#include "base/vec.h"
 #include "store/record.h"
 
 struct segments;
@@ -117,6 +119,16 @@ struct segments_totals {
 };
 /* From any thread. */
 struct segments_totals segments_totals(struct segments *s);
+
+/* ---- for a backup: bytes as they are in the files ---- */
+
+/* Every segment with the length up to which it is flushed, in rising order: struct
+ * api_backup_segment into a vec that is initialised here. From any thread. */
+int segments_extents(struct segments *s, struct vec *ret, struct err *err);
+/* Up to n bytes at a place, none beyond the flushed length, not verified. How many, or -1. From any
+ * thread. */
+ssize_t segments_read_raw(
+	struct segments *s, uint32_t number, uint64_t at, void *p, size_t n, struct err *err);
 
 /* ---- reading ---- */
 

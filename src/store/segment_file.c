@@ -254,3 +254,41 @@ void segment_close_all(struct segments *s)
 		*f = (struct segment_file){ .number = 0 };
 	}
 }
+
+/* ---- for a backup ---- */
+
+int segments_extents(struct segments *s, struct vec *ret, struct err *err)
+{
+	struct vec numbers;
+	int result = segment_numbers(s, &numbers, err);
+	pthread_mutex_lock(&s->lock);
+	uint32_t last = s->last_number;
+	pthread_mutex_unlock(&s->lock);
+	vec_init(ret, sizeof(struct api_backup_segment), SEGMENT_MAX_NUMBER);
+	VEC_EACH (uint32_t, number, &numbers) {
+		struct api_backup_segment x = { .number = *number };
+		int file;
+		if (result < 0 || *number > last)
+			break;
+		result = segment_acquire(s, *number, &file, &x.length, err);
+		if (result < 0)
+			break;
+		segment_release(s, *number, file);
+		vec_push(ret, &x);
+	}
+	vec_done(&numbers);
+	return result;
+}
+
+ssize_t segments_read_raw(
+	struct segments *s, uint32_t number, uint64_t at, void *p, size_t n, struct err *err)
+{
+	int file;
+	uint64_t limit;
+	if (segment_acquire(s, number, &file, &limit, err) < 0)
+		return -1;
+	uint64_t left = at < limit ? limit - at : 0;
+	ssize_t got = segment_pread(s->files, file, p, left < n ? (size_t)left : n, at);
+	segment_release(s, number, file);
+	return got < 0 ? FAIL_SEAM(err, got, "can't read segment %u", number) : got;
+}

@@ -160,6 +160,9 @@ struct sqlite_engine {
 	struct vec touched_accounts, touched_mailboxes; /* by the running transaction */
 	struct vec dirty_accounts, dirty_mailboxes;     /* by the running group */
 	struct txn *txn;                                /* the running one */
+	sqlite3 *copy; /* the ledger's copy in the making, or NULL */
+	sqlite3_backup *copying;
+	char copy_name[64];
 };
 
 static inline struct sqlite_engine *sqlite_engine_of(struct engine *e)
@@ -208,6 +211,14 @@ int sqlite_meta_put(struct sqlite_reader *c, const char *key, uint64_t value, st
 /* ---- sqlite_schema.c ---- */
 /* Brings the file to this program's version; refuses newer ones. G8 */
 int sqlite_schema_bring(sqlite3 *db, const struct seams *, bool read_only, struct err *err);
+
+/* The number that the file has. */
+int sqlite_schema_version(sqlite3 *db, uint32_t *ret, struct err *err);
+
+/* ---- sqlite_copy.c ---- */
+int sqlite_copy_begin(struct engine *, const char *name, struct err *err);
+int sqlite_copy_step(struct engine *, struct err *err);
+void sqlite_copy_end(struct engine *);
 
 /* ---- sqlite_state.c ---- */
 struct account_state *state_account(struct sqlite_engine *, uint64_t id, struct err *err);

@@ -132,6 +132,15 @@ static int take_step(sqlite3 *db, int64_t from, const struct seams *seams, struc
 	return -1;
 }
 
+int sqlite_schema_version(sqlite3 *db, uint32_t *ret, struct err *err)
+{
+	int64_t version;
+	if (pragma_number(db, "PRAGMA user_version", &version, err) < 0)
+		return -1;
+	*ret = (uint32_t)version;
+	return 0;
+}
+
 int sqlite_schema_bring(sqlite3 *db, const struct seams *seams, bool read_only, struct err *err)
 {
 	int64_t version, application;

@@ -109,6 +109,8 @@ static int open_files(struct store *store, struct err *err)
 	if (distrust && !store->read_only && distrust_clear(files, &ignored) < 0)
 		become_read_only(store, &ignored);
 	store->spooler = spooler_new(files);
+	if (!store->settings.read_only)
+		backup_remove_copy(store);
 	return 0;
 }
 
@@ -163,6 +165,7 @@ static void init(struct store *store)
 	job_queue_init(&store->to_write);
 	job_queue_init(&store->to_read);
 	job_queue_init(&store->to_maintain);
+	job_queue_init(&store->to_copy);
 	job_queue_init(&store->finished);
 	uint32_t n = store->settings.readers;
 	store->n_readers = n < 1 ? 1 : n > MAX_READERS ? MAX_READERS : n;
@@ -201,6 +204,9 @@ void store_free(struct store **pstore)
 	job_queue_done(&store->to_write);
 	job_queue_done(&store->to_read);
 	job_queue_done(&store->to_maintain);
+	job_queue_done(&store->to_copy);
+	if (store->copying)
+		job_free(store->copying);
 	job_queue_done(&store->finished);
 	views_drop(store);
 	map_done(&store->sessions);

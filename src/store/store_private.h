@@ -8,7 +8,7 @@
  *     reading.c     the readers' step, the maintainer's
  *     publish.c     change logs of watched mailboxes, and telling watchers
  *     peer.c        peers, the table of questions, output in turns
- *     ask_*.c       one family of questions each
+ *     ask_*.c       one family of questions each; ask_backup.c has a part of the writer's too
  *     digests.c     the derived table of digests
  *     ledger_copy.c the successor of a failed flush
  *
@@ -202,6 +202,8 @@ struct reading {
 
 enum { MAX_READERS = 16 };
 
+enum backup_state { BACKUP_NONE, BACKUP_COPYING, BACKUP_READY };
+
 struct store {
 	const struct seams *seams;
 	struct store_settings settings;
@@ -225,9 +227,14 @@ struct store {
 	uint64_t endings;   /* how often sessions were ended by an account's change */
 	uint64_t under_way; /* jobs that workers have */
 	bool told_ended;
+	enum backup_state backup;
+	struct store_peer *backup_owner; /* NULL: none, or it is gone */
+
+	/* the writer's */
+	struct job *copying; /* waits for the copy of the ledger */
 
 	/* shared */
-	struct job_queue to_write, to_read, to_maintain, finished;
+	struct job_queue to_write, to_read, to_maintain, to_copy, finished;
 	struct worker *writer, *maintainer;
 	struct reading writing;                   /* only its store is used */
 	struct reading readings[MAX_READERS + 1]; /* the last is the maintainer's */
@@ -268,6 +275,14 @@ int log_changes(const struct mailbox_log *log, uint64_t since, struct vec *entri
 /* ask_view.c: views that were read ahead of what is published */
 void views_retry(struct store *store);
 void views_drop(struct store *store);
+
+/* ask_backup.c */
+/* The writer's, between groups: a piece of the ledger's copy. False: there is nothing to do. */
+bool backup_turn(struct store *store);
+/* A peer that is removed makes no backup any more. */
+void backup_leave(struct store_peer *peer);
+/* The copy of a backup that was being made when the store ended. */
+void backup_remove_copy(struct store *store);
 
 /* peer.c */
 void peer_send(struct store_peer *peer, uint32_t request, const struct frame *frame);
@@ -339,6 +354,9 @@ ASK(ask_deleted_list);
 ASK(ask_undelete);
 ASK(ask_store_check);
 ASK(ask_store_status);
+ASK(ask_backup_begin);
+ASK(ask_backup_read);
+ASK(ask_backup_end);
 void upload_free(struct store_peer *peer, struct upload *upload);
 
 #endif

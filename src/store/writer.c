@@ -140,7 +140,7 @@ bool writer_step(void *arg)
 		return false;
 	struct job *jobs = job_queue_take(&store->to_write, LIMIT_GROUP_TRANSACTIONS);
 	if (jobs == NULL)
-		return false;
+		return backup_turn(store);
 	bool going_on = write_bodies(store, jobs);
 	if (going_on) {
 		write_digests(store, jobs);
@@ -156,5 +156,7 @@ bool writer_step(void *arg)
 	store->seams->executor->notify(store->writer);
 	if (going_on && store->engine->class->checkpoint_due(store->engine))
 		store->seams->executor->wake(store->maintainer);
+	if (going_on)
+		backup_turn(store);
 	return going_on;
 }
