@@ -34,6 +34,15 @@ enum special_use {
 /* struct account: services, bits that are on */
 enum service { SERVICE_SMTP = 1, SERVICE_IMAP = 2, SERVICE_POP3 = 4, SERVICES_ALL = 7 };
 
+/* struct secret: kind. The first three come from the password and go when it changes. */
+enum secret_kind {
+	SECRET_PASSWORD = 1,     /* a crypt(3) string */
+	SECRET_SCRAM_SHA256 = 2, /* salt, iterations and keys; RFC 5802 3 */
+	SECRET_RECOVERABLE = 3,  /* the password itself, encrypted by the gate */
+	SECRET_APP_PASSWORD = 4, /* a crypt(3) string */
+	SECRET_CERTIFICATE = 5   /* a client certificate's SHA-256, 32 bytes */
+};
+
 /* struct account: kind */
 enum account_kind { ACCOUNT_PERSON = 0, ACCOUNT_SANDBOX = 1, ACCOUNT_STREAM = 2 };
 
@@ -47,7 +56,8 @@ enum account_field {
 	ACCOUNT_QUOTA_BYTES = 4,
 	ACCOUNT_QUOTA_MESSAGES = 8,
 	ACCOUNT_POP3_RETENTION = 16,
-	ACCOUNT_KIND = 32
+	ACCOUNT_KIND = 32,
+	ACCOUNT_LEGACY_AUTH = 64
 };
 
 /* sign: scheme */

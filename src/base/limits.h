@@ -59,8 +59,13 @@
 #define LIMIT_RESTART_MS 5000 /* longest back-off of a child that does not start */
 
 /* ---- passwords ---- */
-#define LIMIT_PASSWORD_BYTES  1024  /* hostile-input A2 */
-#define LIMIT_SASL_LINE_BYTES 12288 /* one base64 line of an exchange; RFC 4954 4 */
+#define LIMIT_PASSWORD_BYTES 1024 /* hostile-input A2 */
+#define LIMIT_SECRETS                                                                              \
+	61 /* app passwords and certificates of an account; with the password's own three as many  \
+	      as frame credentials carries */
+#define LIMIT_SECRET_BYTES       512   /* its value; as in record secret */
+#define LIMIT_SECRET_LABEL_BYTES 128   /* what an administrator calls it; as in record secret */
+#define LIMIT_SASL_LINE_BYTES    12288 /* one base64 line of an exchange; RFC 4954 4 */
 
 /* ---- bodies ---- */
 #define LIMIT_CHUNK_BYTES        (64 * 1024)         /* raw bytes that are verified together */

@@ -16,10 +16,10 @@ static bool answer_done(struct job *job)
 
 /* ---- changes ---- */
 
-static struct job *change_new(struct store_peer *peer, uint32_t request, const struct frame *frame,
+struct job *admin_change_new(struct store_peer *peer, uint32_t request, const struct frame *frame,
 	enum op_kind kind, struct op **ret_op)
 {
-	static const struct job_class class = { .name = "admin", .done = answer_done };
+	static const struct job_class class = { .name = "change", .done = answer_done };
 	struct job *job = job_new(peer, &class, request, frame);
 	if (job == NULL)
 		return NULL;
@@ -28,8 +28,7 @@ static struct job *change_new(struct store_peer *peer, uint32_t request, const s
 	return job;
 }
 
-/* Gives the job to the writer, or answers what its parameters were refused for. */
-static void change(struct job *job, bool good, struct err *err)
+void admin_change(struct job *job, bool good, struct err *err)
 {
 	if (good) {
 		job_write(job);
@@ -40,7 +39,7 @@ static void change(struct job *job, bool good, struct err *err)
 	job_answer_failed(job, err);
 }
 
-static bool set_address(struct job *job, struct str given, struct str *ret, struct err *err)
+bool admin_address(struct job *job, struct str given, struct str *ret, struct err *err)
 {
 	struct address_name address;
 	if (address_canonical(given, &address, err) < 0)
@@ -58,10 +57,24 @@ static bool set_domain(struct job *job, struct str given, struct str *ret, struc
 	return job_keep(job, ret);
 }
 
-static bool set_verifier(struct job *job, struct str given, struct str *ret)
+/* The verifier, and what else the gate made of the password. */
+static bool set_password(struct job *job, struct str verifier, struct api_secret_list secrets,
+	struct op_account *ret)
 {
-	*ret = given;
-	return job_keep(job, ret);
+	struct clock_seam *clock = job->store->seams->clock;
+	struct api_secret *copies = arena_array(&job->arena, secrets.n + 1, sizeof(*copies));
+	ret->time_ms = clock->wall_ms(clock);
+	ret->verifier = verifier;
+	if (copies == NULL || !job_keep(job, &ret->verifier))
+		return false;
+	for (size_t i = 0; i < secrets.n; i++) {
+		copies[i].kind = secrets.items[i].kind;
+		copies[i].value = secrets.items[i].value;
+		if (!job_keep(job, &copies[i].value))
+			return false;
+	}
+	ret->secrets = (struct api_secret_list){ copies, secrets.n };
+	return true;
 }
 
 ASK(ask_account_add)
@@ -70,15 +83,16 @@ ASK(ask_account_add)
 	struct err err = ERR_INIT;
 	struct op *op;
 	(void)session;
-	struct job *job = change_new(peer, request, frame, OP_ACCOUNT_ADD, &op);
+	struct job *job = admin_change_new(peer, request, frame, OP_ACCOUNT_ADD, &op);
 	if (job == NULL)
 		return;
 	op->account.kind = ask->kind;
 	op->account.values.quota_bytes = ask->quota_bytes;
 	op->account.values.quota_messages = ask->quota_messages;
-	bool good = set_address(job, ask->address, &op->account.address, &err) &&
-		    set_verifier(job, ask->verifier, &op->account.verifier);
-	change(job, good, &err);
+	op->account.values.legacy_auth = ask->legacy_auth;
+	bool good = admin_address(job, ask->address, &op->account.address, &err) &&
+		    set_password(job, ask->verifier, ask->secrets, &op->account);
+	admin_change(job, good, &err);
 }
 
 ASK(ask_account_password)
@@ -87,12 +101,12 @@ ASK(ask_account_password)
 	struct err err = ERR_INIT;
 	struct op *op;
 	(void)session;
-	struct job *job = change_new(peer, request, frame, OP_ACCOUNT_PASSWORD, &op);
+	struct job *job = admin_change_new(peer, request, frame, OP_ACCOUNT_PASSWORD, &op);
 	if (job == NULL)
 		return;
-	bool good = set_address(job, ask->address, &op->account.address, &err) &&
-		    set_verifier(job, ask->verifier, &op->account.verifier);
-	change(job, good, &err);
+	bool good = admin_address(job, ask->address, &op->account.address, &err) &&
+		    set_password(job, ask->verifier, ask->secrets, &op->account);
+	admin_change(job, good, &err);
 }
 
 ASK(ask_account_remove)
@@ -100,12 +114,12 @@ ASK(ask_account_remove)
 	struct err err = ERR_INIT;
 	struct op *op;
 	(void)session;
-	struct job *job = change_new(peer, request, frame, OP_ACCOUNT_REMOVE, &op);
+	struct job *job = admin_change_new(peer, request, frame, OP_ACCOUNT_REMOVE, &op);
 	if (job == NULL)
 		return;
 	op->account.erase = frame->account_remove.erase;
-	bool good = set_address(job, frame->account_remove.address, &op->account.address, &err);
-	change(job, good, &err);
+	bool good = admin_address(job, frame->account_remove.address, &op->account.address, &err);
+	admin_change(job, good, &err);
 }
 
 ASK(ask_account_set)
@@ -114,13 +128,13 @@ ASK(ask_account_set)
 	struct err err = ERR_INIT;
 	struct op *op;
 	(void)session;
-	struct job *job = change_new(peer, request, frame, OP_ACCOUNT_SET, &op);
+	struct job *job = admin_change_new(peer, request, frame, OP_ACCOUNT_SET, &op);
 	if (job == NULL)
 		return;
 	op->account.set = ask->set;
 	op->account.values = ask->account;
-	bool good = set_address(job, ask->account.address, &op->account.address, &err);
-	change(job, good, &err);
+	bool good = admin_address(job, ask->account.address, &op->account.address, &err);
+	admin_change(job, good, &err);
 }
 
 static void domain_change(struct store_peer *peer, uint32_t request, const struct frame *frame,
@@ -128,12 +142,13 @@ static void domain_change(struct store_peer *peer, uint32_t request, const struc
 {
 	struct err err = ERR_INIT;
 	struct op *op;
-	struct job *job = change_new(peer, request, frame, kind, &op);
+	struct job *job = admin_change_new(peer, request, frame, kind, &op);
 	if (job == NULL)
 		return;
 	bool good = set_domain(job, name, &op->domain.name, &err) &&
-		    (catch_all.n == 0 || set_address(job, catch_all, &op->domain.catch_all, &err));
-	change(job, good, &err);
+		    (catch_all.n == 0 ||
+			    admin_address(job, catch_all, &op->domain.catch_all, &err));
+	admin_change(job, good, &err);
 }
 
 ASK(ask_domain_add)
@@ -160,13 +175,13 @@ static void alias_change(struct store_peer *peer, uint32_t request, const struct
 {
 	struct err err = ERR_INIT;
 	struct op *op;
-	struct job *job = change_new(peer, request, frame, kind, &op);
+	struct job *job = admin_change_new(peer, request, frame, kind, &op);
 	if (job == NULL)
 		return;
-	bool good = set_address(job, address, &op->alias.address, &err);
+	bool good = admin_address(job, address, &op->alias.address, &err);
 	if (good && (target.n || needs_target))
-		good = set_address(job, target, &op->alias.target, &err);
-	change(job, good, &err);
+		good = admin_address(job, target, &op->alias.target, &err);
+	admin_change(job, good, &err);
 }
 
 ASK(ask_alias_add)
@@ -222,7 +237,8 @@ static int add_account(void *arg, const struct account_row *row)
 		.used_bytes = row->used_bytes,
 		.used_messages = row->used_messages,
 		.pop3_retention = row->pop3_retention,
-		.pop3_expire_days = row->pop3_expire_days };
+		.pop3_expire_days = row->pop3_expire_days,
+		.legacy_auth = row->legacy_auth };
 	if (job_keep(job, &account.address) && vec_push(&job->items, &account))
 		return 0;
 	return fail(&job->err, ERR_LIMIT, "too many accounts");

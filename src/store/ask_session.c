@@ -11,20 +11,6 @@ ASK(ask_ping)
 	peer_send(peer, request, &(struct frame){ .type = FRAME_DONE });
 }
 
-/* For a read whose question is one string: keeps it and hands the job over. */
-static void read_with(struct job *job, struct str *s)
-{
-	struct err err = ERR_INIT;
-	if (job == NULL)
-		return;
-	if (job_keep(job, s)) {
-		job_read(job);
-		return;
-	}
-	fail(&err, ERR_LIMIT, "the question is too long");
-	job_answer_failed(job, &err);
-}
-
 /* ---- resolve ---- */
 
 /* Known and over quota for sure: there is no room for the declared size, or for anything. */
@@ -75,52 +61,16 @@ ASK(ask_resolve)
 	};
 	(void)session;
 	struct job *job = job_new(peer, &class, request, frame);
-	read_with(job, job ? &job->ask.resolve.address : NULL);
+	job_read_with(job, job ? &job->ask.resolve.address : NULL);
 }
 
-/* ---- credentials ---- */
+/* ---- sessions ---- */
 
 static struct account_row *room_for_account(struct job *job)
 {
 	job->account = arena_alloc(&job->arena, sizeof(*job->account));
 	return job->account;
 }
-
-static void credentials_work(struct reading *r, struct job *job)
-{
-	struct address_name address;
-	if (address_canonical(job->ask.get_credentials.address, &address, NULL) < 0) {
-		fail(&job->err, ERR_NOT_FOUND, "no such account");
-		return;
-	}
-	r->reader->class->account_by_address(
-		r->reader, address_str(&address), room_for_account(job), &job->err);
-}
-
-static bool credentials_done(struct job *job)
-{
-	const struct account_row *a = job->account;
-	job_answer(job, &(struct frame){ .type = FRAME_CREDENTIALS,
-				.credentials = { .account = a->id,
-					.epoch = a->epoch,
-					.address = str_from(a->address),
-					.verifier = str_from(a->verifier),
-					.services = a->services,
-					.active = a->active } });
-	return false;
-}
-
-ASK(ask_credentials)
-{
-	static const struct job_class class = {
-		.name = "credentials", .work = credentials_work, .done = credentials_done
-	};
-	(void)session;
-	struct job *job = job_new(peer, &class, request, frame);
-	read_with(job, job ? &job->ask.get_credentials.address : NULL);
-}
-
-/* ---- sessions ---- */
 
 static const struct {
 	struct str name;
@@ -298,5 +248,5 @@ ASK(ask_owns_address)
 	struct job *job = job_new(peer, &class, request, frame);
 	if (job)
 		job->by = session->by;
-	read_with(job, job ? &job->ask.owns_address.address : NULL);
+	job_read_with(job, job ? &job->ask.owns_address.address : NULL);
 }

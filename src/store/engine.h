@@ -35,9 +35,8 @@ struct engine_options {
 struct account_row {
 	uint64_t id, epoch, modseq;
 	char address[321];
-	char verifier[257];
 	uint8_t kind;
-	bool active;
+	bool active, legacy_auth;
 	uint32_t services;
 	uint64_t quota_bytes, quota_messages; /* 0: none set */
 	uint64_t used_bytes, used_messages;
@@ -121,6 +120,10 @@ struct engine_class {
 	 * ends with the call. */
 	int (*account_by_address)(struct reader *, struct str, struct account_row *, struct err *);
 	int (*account_by_id)(struct reader *, uint64_t, struct account_row *, struct err *);
+	/* An account and its secrets, by id, in one snapshot. A secret's strings end with the
+	 * call. */
+	int (*credentials)(struct reader *, struct str address, struct account_row *,
+		int (*each)(void *, const struct api_secret *), void *, struct err *);
 	/* The oldest active account of the domain, or of all when name is empty. */
 	int (*account_first)(struct reader *, struct str domain, uint64_t *, struct err *);
 	/* ret_catch_all: room for 321 bytes. */

@@ -65,6 +65,31 @@ static void newer_store_is_refused(void **state)
 	ledger_done(&l);
 }
 
+/* Schema 2 kept the one verifier in the account's row. */
+static void schema_2_becomes_3(void **state)
+{
+	struct ledger l;
+	(void)state;
+	ledger_init(&l);
+	make_account(&l, "alice@example.test");
+	uint64_t bob = make_account(&l, "bob@example.test");
+	alter(&l, "DROP TABLE secrets; ALTER TABLE accounts DROP COLUMN legacy_auth;"
+		  "ALTER TABLE accounts ADD COLUMN verifier TEXT NOT NULL DEFAULT '';"
+		  "UPDATE accounts SET verifier='$y$'||address; PRAGMA user_version=2");
+	ledger_open(&l);
+	struct credentials c = credentials(&l, "bob@example.test");
+	assert_int_equal(c.n, 1);
+	assert_int_equal(c.secrets[0].kind, SECRET_PASSWORD);
+	assert_string_equal(c.values[0], "$y$bob@example.test");
+	assert_int_equal(c.secrets[0].services, SERVICES_ALL);
+	assert_false(account_row(&l, bob).legacy_auth);
+	land(&l, bob, 0, 10, false, NULL);
+	no_findings(&l);
+	ledger_reopen(&l);
+	assert_int_equal(credentials(&l, "alice@example.test").n, 1);
+	ledger_done(&l);
+}
+
 static int count_finding(void *arg, struct str text)
 {
 	(void)text;
@@ -80,7 +105,7 @@ static void check_finds_damage(void **state)
 		"UPDATE mailboxes SET uidnext=1 WHERE name='INBOX'",
 		"UPDATE accounts SET used_bytes=used_bytes+1",
 		"UPDATE accounts SET mailboxes=mailboxes-1",
-		"UPDATE entries SET mailbox=99 WHERE uid=2" };
+		"UPDATE entries SET mailbox=99 WHERE uid=2", "UPDATE secrets SET account=99" };
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct ledger l;
@@ -133,5 +158,5 @@ static void log_is_reused(void **state)
 	ledger_done(&l);
 }
 
-TEST_MAIN(ENGINE_SUITE, test_case(newer_store_is_refused), test_case(check_finds_damage),
-	test_case(read_only_refuses), test_case(log_is_reused))
+TEST_MAIN(ENGINE_SUITE, test_case(newer_store_is_refused), test_case(schema_2_becomes_3),
+	test_case(check_finds_damage), test_case(read_only_refuses), test_case(log_is_reused))

@@ -222,6 +222,35 @@ static struct api_entry entry_of(struct ledger *l, uint64_t box, uint32_t uid)
 	return found;
 }
 
+/* What an account proves itself with; values as text. */
+struct credentials {
+	struct account_row row;
+	struct api_secret secrets[LIMIT_SECRETS + 3];
+	char values[LIMIT_SECRETS + 3][LIMIT_SECRET_BYTES + 1];
+	char labels[LIMIT_SECRETS + 3][LIMIT_SECRET_LABEL_BYTES + 1];
+	size_t n;
+};
+
+static int note_secret(void *arg, const struct api_secret *secret)
+{
+	struct credentials *c = arg;
+	assert_true(c->n < LIMIT_SECRETS + 3);
+	c->secrets[c->n] = *secret;
+	snprintf(c->values[c->n], sizeof(c->values[0]), "%" STR_FMT, STR_ARG(secret->value));
+	snprintf(c->labels[c->n], sizeof(c->labels[0]), "%" STR_FMT, STR_ARG(secret->label));
+	c->n++;
+	return 0;
+}
+
+static struct credentials credentials(struct ledger *l, const char *address)
+{
+	struct credentials c = { .n = 0 };
+	if (ENGINE_UNDER_TEST.credentials(
+		    l->reader, str_from(address), &c.row, note_secret, &c, &l->err) < 0)
+		fail_msg("%s", err_log_text(&l->err));
+	return c;
+}
+
 static const struct api_range everything = { 1, UINT32_MAX };
 #define ALL_UIDS ((struct api_range_list){ &everything, 1 })
 
@@ -268,6 +297,157 @@ static void account_begins_with_its_mailboxes(void **state)
 		.account.address = STR("alice@example.test"));
 	assert_run(&l, ERR_NONE, .kind = OP_DOMAIN_REMOVE, .domain.name = STR("example.test"));
 	no_findings(&l);
+	ledger_done(&l);
+}
+
+#define ALICE STR("alice@example.test")
+
+static void password_replaces_what_came_from_it(void **state)
+{
+	static const struct api_secret first[] = {
+		{ .kind = SECRET_SCRAM_SHA256, .value = STR_INIT("scram 1") },
+		{ .kind = SECRET_RECOVERABLE, .value = STR_INIT("sealed 1") },
+	};
+	static const struct api_secret second[] = {
+		{ .kind = SECRET_SCRAM_SHA256, .value = STR_INIT("scram 2") },
+	};
+	static const struct api_secret odd[] = {
+		{ .kind = SECRET_APP_PASSWORD, .value = STR_INIT("x") },
+	};
+	struct ledger l;
+	(void)state;
+	ledger_init(&l);
+	make_account(&l, "bob@example.test");
+	assert_run(&l, ERR_NONE, .kind = OP_ACCOUNT_ADD,
+		.account = { .address = ALICE,
+			.verifier = STR("v1"),
+			.secrets = { first, 2 },
+			.values.legacy_auth = true,
+			.time_ms = 5 });
+	assert_run(&l, ERR_NONE, .kind = OP_SECRET_PUT,
+		.secret = { .address = ALICE,
+			.kind = SECRET_APP_PASSWORD,
+			.label = STR("phone"),
+			.value = STR("app"),
+			.services = SERVICE_IMAP,
+			.time_ms = 6 });
+	struct credentials c = credentials(&l, "alice@example.test");
+	assert_true(c.row.legacy_auth);
+	assert_int_equal(c.n, 4);
+	assert_int_equal(c.secrets[0].kind, SECRET_PASSWORD);
+	assert_string_equal(c.values[1], "scram 1");
+	assert_string_equal(c.values[2], "sealed 1");
+	assert_string_equal(c.labels[3], "phone");
+	assert_int_equal(c.secrets[3].services, SERVICE_IMAP);
+	assert_int_equal(c.secrets[3].created_ms, 6);
+	assert_int_equal(c.secrets[3].used_ms, 0);
+	/* A refused one changes nothing. */
+	assert_run(&l, ERR_SYNTAX, .kind = OP_ACCOUNT_PASSWORD,
+		.account = { .address = ALICE, .verifier = STR("v2"), .secrets = { odd, 1 } });
+	assert_string_equal(credentials(&l, "alice@example.test").values[0], "v1");
+	assert_run(&l, ERR_NONE, .kind = OP_ACCOUNT_PASSWORD,
+		.account = { .address = ALICE, .verifier = STR("v2"), .secrets = { second, 1 } });
+	c = credentials(&l, "alice@example.test");
+	assert_int_equal(c.n, 3);
+	assert_string_equal(c.labels[0], "phone"); /* is not the password's */
+	assert_string_equal(c.values[1], "v2");
+	assert_string_equal(c.values[2], "scram 2");
+	assert_int_equal(credentials(&l, "bob@example.test").n, 1);
+	assert_run(&l, ERR_NONE, .kind = OP_ACCOUNT_REMOVE, .account.address = ALICE);
+	no_findings(&l); /* no secret without its account */
+	ledger_done(&l);
+}
+
+static void secrets_are_put_used_and_removed(void **state)
+{
+	struct ledger l;
+	(void)state;
+	ledger_init(&l);
+	uint64_t alice = make_account(&l, "alice@example.test");
+	make_account(&l, "bob@example.test");
+	struct op_by by = { .account = alice, .epoch = account_row(&l, alice).epoch };
+	/* The gate's: in place of the one before, while the epoch is the same. */
+	for (int i = 0; i < 2; i++)
+		assert_run(&l, ERR_NONE, .kind = OP_SECRET_PUT, .by = by,
+			.secret = { .kind = SECRET_SCRAM_SHA256,
+				.value = i ? STR("new") : STR("old") });
+	struct credentials c = credentials(&l, "alice@example.test");
+	assert_int_equal(c.n, 2);
+	assert_string_equal(c.values[1], "new");
+	assert_int_equal(c.row.epoch, by.epoch);
+	/* A certificate is one account's. */
+	assert_run(&l, ERR_NONE, .kind = OP_SECRET_PUT,
+		.secret = { .address = ALICE,
+			.kind = SECRET_CERTIFICATE,
+			.value = STR("fingerprint") });
+	assert_run(&l, ERR_EXISTS, .kind = OP_SECRET_PUT,
+		.secret = { .address = STR("bob@example.test"),
+			.kind = SECRET_CERTIFICATE,
+			.value = STR("fingerprint") });
+	uint64_t id = credentials(&l, "alice@example.test").secrets[2].id;
+	for (int64_t ms = 70; ms > 0; ms -= 60) /* time never goes back */
+		assert_run(&l, ERR_NONE, .kind = OP_SECRET_USED, .by.account = alice,
+			.secret = { .id = id, .time_ms = ms });
+	assert_int_equal(credentials(&l, "alice@example.test").secrets[2].used_ms, 70);
+	assert_run(&l, ERR_NOT_FOUND, .kind = OP_SECRET_REMOVE,
+		.secret = { .address = STR("bob@example.test"), .id = id });
+	/* What the password made goes with it alone. */
+	assert_run(&l, ERR_NOT_FOUND, .kind = OP_SECRET_REMOVE,
+		.secret = { .address = ALICE, .id = c.secrets[0].id });
+	assert_run(
+		&l, ERR_NONE, .kind = OP_SECRET_REMOVE, .secret = { .address = ALICE, .id = id });
+	assert_int_equal(account_row(&l, alice).epoch, by.epoch + 1);
+	assert_run(&l, ERR_NOT_FOUND, .kind = OP_SECRET_USED, .by.account = alice,
+		.secret = { .id = id, .time_ms = 80 });
+	assert_run(&l, ERR_EXPIRED, .kind = OP_SECRET_PUT, .by = by,
+		.secret = { .kind = SECRET_SCRAM_SHA256, .value = STR("late") });
+	assert_string_equal(credentials(&l, "alice@example.test").values[1], "new");
+	/* Opting out forgets what could be read again. */
+	by.epoch++;
+	assert_run(&l, ERR_NONE, .kind = OP_SECRET_PUT, .by = by,
+		.secret = { .kind = SECRET_RECOVERABLE, .value = STR("sealed") });
+	assert_run(&l, ERR_NONE, .kind = OP_ACCOUNT_SET,
+		.account = { .address = ALICE, .set = ACCOUNT_LEGACY_AUTH });
+	assert_int_equal(credentials(&l, "alice@example.test").n, 2);
+	ledger_done(&l);
+}
+
+/* LIMIT_SECRETS, LIMIT_SECRET_BYTES, LIMIT_SECRET_LABEL_BYTES */
+static void secrets_have_limits(void **state)
+{
+	static const char bytes[LIMIT_SECRET_BYTES + 1] = "longest";
+	static const struct {
+		size_t label, value;
+		enum err_kind kind;
+	} cases[] = { { 0, 0, ERR_LIMIT }, { LIMIT_SECRET_LABEL_BYTES - 1, 1, ERR_NONE },
+		{ LIMIT_SECRET_LABEL_BYTES, 1, ERR_NONE },
+		{ LIMIT_SECRET_LABEL_BYTES + 1, 1, ERR_LIMIT },
+		{ 0, LIMIT_SECRET_BYTES - 1, ERR_NONE }, { 0, LIMIT_SECRET_BYTES, ERR_NONE },
+		{ 0, LIMIT_SECRET_BYTES + 1, ERR_LIMIT } };
+	static const struct api_secret made[] = {
+		{ .kind = SECRET_SCRAM_SHA256, .value = STR_INIT("scram") },
+		{ .kind = SECRET_RECOVERABLE, .value = STR_INIT("sealed") },
+	};
+	struct ledger l;
+	(void)state;
+	ledger_init(&l);
+	make_account(&l, "alice@example.test");
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		assert_run(&l, cases[i].kind, .kind = OP_SECRET_PUT,
+			.secret = { .address = ALICE,
+				.kind = SECRET_APP_PASSWORD,
+				.label = str_make(bytes, cases[i].label),
+				.value = str_make(bytes, cases[i].value) });
+	for (size_t n = credentials(&l, "alice@example.test").n - 1; n < LIMIT_SECRETS; n++)
+		assert_run(&l, ERR_NONE, .kind = OP_SECRET_PUT,
+			.secret = {
+				.address = ALICE, .kind = SECRET_APP_PASSWORD, .value = STR("x") });
+	assert_run(&l, ERR_LIMIT, .kind = OP_SECRET_PUT,
+		.secret = { .address = ALICE, .kind = SECRET_APP_PASSWORD, .value = STR("x") });
+	/* There is always room for what the password makes. */
+	assert_run(&l, ERR_NONE, .kind = OP_ACCOUNT_PASSWORD,
+		.account = { .address = ALICE, .verifier = STR("v"), .secrets = { made, 2 } });
+	assert_int_equal(credentials(&l, "alice@example.test").n, LIMIT_SECRETS + 3);
 	ledger_done(&l);
 }
 
@@ -1223,6 +1403,8 @@ static void random_changes_agree_with_a_model(void **state)
 
 #define ENGINE_SUITE                                                                               \
 	test_case(account_begins_with_its_mailboxes), test_case(password_raises_the_epoch),        \
+		test_case(password_replaces_what_came_from_it),                                    \
+		test_case(secrets_are_put_used_and_removed), test_case(secrets_have_limits),       \
 		test_case(addresses_resolve), test_case(alias_loops_are_refused),                  \
 		test_case(alias_targets_are_limited), test_case(alias_chains_are_limited),         \
 		test_case(uids_rise_and_are_never_given_again), test_case(one_fails_alone),        \

@@ -169,6 +169,19 @@ void peer_start_waiting(struct store_peer *peer)
 	}
 }
 
+void job_read_with(struct job *job, struct str *s)
+{
+	struct err err = ERR_INIT;
+	if (job == NULL)
+		return;
+	if (job_keep(job, s)) {
+		job_read(job);
+		return;
+	}
+	fail(&err, ERR_LIMIT, "the question is too long");
+	job_answer_failed(job, &err);
+}
+
 void job_write(struct job *job)
 {
 	struct store *store = job->store;

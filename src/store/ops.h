@@ -42,6 +42,9 @@ enum op_kind {
 	OP_ACCOUNT_PASSWORD,
 	OP_ACCOUNT_REMOVE,
 	OP_ACCOUNT_SET,
+	OP_SECRET_PUT,
+	OP_SECRET_REMOVE,
+	OP_SECRET_USED,
 	OP_DOMAIN_ADD,
 	OP_DOMAIN_REMOVE,
 	OP_DOMAIN_SET,
@@ -115,11 +118,26 @@ struct op_mailbox {
 /* Addresses are canonical (address.h). Which fields count depends on the kind. */
 struct op_account {
 	struct str address;
-	struct str verifier;
+	struct str verifier;            /* of the password */
+	struct api_secret_list secrets; /* kind and value of what else was made of the password */
+	int64_t time_ms;                /* of the password */
 	uint8_t kind;
 	uint32_t set; /* enum account_field */
 	struct api_account values;
 	bool erase; /* remove: its mail is not kept */
+};
+
+/* A secret of the account with the address, or (empty) of op.by's. Putting one of a kind that an
+ * account has once replaces the one before. Removing one that came from elsewhere than the
+ * password raises the epoch. */
+struct op_secret {
+	struct str address;
+	uint64_t id;      /* remove, used */
+	uint8_t kind;     /* put: enum secret_kind but SECRET_PASSWORD */
+	struct str label; /* put */
+	struct str value; /* put */
+	uint32_t services;
+	int64_t time_ms; /* put: of its making; used: of its use */
 };
 
 struct op_domain {
@@ -172,6 +190,7 @@ struct op {
 		struct op_expunge expunge;
 		struct op_mailbox mailbox;
 		struct op_account account;
+		struct op_secret secret;
 		struct op_domain domain;
 		struct op_alias alias;
 		struct op_undelete undelete;

@@ -50,7 +50,7 @@ static int has_account(
 	return -1;
 }
 
-static int must_have_account(
+int sqlite_must_have_account(
 	struct sqlite_engine *e, struct str address, struct account_row *ret, struct err *err)
 {
 	int found = has_account(e, address, ret, err);
@@ -60,6 +60,13 @@ static int must_have_account(
 static void tell_ended(struct sqlite_engine *e, uint64_t account)
 {
 	state_change(e, &(struct change){ .kind = CHANGE_ENDED, .account = account });
+}
+
+int sqlite_account_ends(struct sqlite_engine *e, uint64_t account, struct err *err)
+{
+	tell_ended(e, account);
+	return sql_run(
+		&e->conn, sql_bound(&e->conn, SQL_ACCOUNT_EPOCH, "i", (int64_t)account), err);
 }
 
 /* ---- accounts ---- */
@@ -116,30 +123,32 @@ int sqlite_op_account_add(struct sqlite_engine *e, struct op *op, struct err *er
 	if (must_be_ours(e, a->address, err) < 0 || must_be_new(e, a->address, err) < 0)
 		return -1;
 	if (sql_run(&e->conn,
-		    sql_bound(&e->conn, SQL_ACCOUNT_INSERT, "tttiii", a->address,
-			    domain_of(a->address), a->verifier, (int64_t)a->kind,
-			    (int64_t)a->values.quota_bytes, (int64_t)a->values.quota_messages),
+		    sql_bound(&e->conn, SQL_ACCOUNT_INSERT, "ttiiii", a->address,
+			    domain_of(a->address), (int64_t)a->kind, (int64_t)a->values.quota_bytes,
+			    (int64_t)a->values.quota_messages, (int64_t)a->values.legacy_auth),
 		    err) < 0)
 		return -1;
-	return make_first_mailboxes(e, (uint64_t)sqlite3_last_insert_rowid(e->conn.db), err);
+	uint64_t account = (uint64_t)sqlite3_last_insert_rowid(e->conn.db);
+	if (sqlite_secrets_of_password(e, account, a, err) < 0)
+		return -1;
+	return make_first_mailboxes(e, account, err);
 }
 
 int sqlite_op_account_password(struct sqlite_engine *e, struct op *op, struct err *err)
 {
 	struct account_row row;
-	if (must_have_account(e, op->account.address, &row, err) < 0)
+	if (sqlite_must_have_account(e, op->account.address, &row, err) < 0)
 		return -1;
-	tell_ended(e, row.id);
-	return sql_run(&e->conn,
-		sql_bound(&e->conn, SQL_ACCOUNT_VERIFIER, "tt", op->account.verifier,
-			op->account.address),
-		err);
+	if (sqlite_secrets_forget(e, row.id, SECRET_RECOVERABLE, err) < 0 ||
+		sqlite_secrets_of_password(e, row.id, &op->account, err) < 0)
+		return -1;
+	return sqlite_account_ends(e, row.id, err);
 }
 
 int sqlite_op_account_remove(struct sqlite_engine *e, struct op *op, struct err *err)
 {
 	struct account_row row;
-	if (must_have_account(e, op->account.address, &row, err) < 0)
+	if (sqlite_must_have_account(e, op->account.address, &row, err) < 0)
 		return -1;
 	struct account_state *a = state_account(e, row.id, err);
 	if (a == NULL)
@@ -157,7 +166,8 @@ int sqlite_op_account_remove(struct sqlite_engine *e, struct op *op, struct err 
 			sql_bound(&e->conn, SQL_ALIAS_FORGET_TARGET, "t", op->account.address),
 			err) < 0 ||
 		sqlite_deleted_of_removed(e, row.id, op->account.address, op->account.erase, err) <
-			0)
+			0 ||
+		sqlite_secrets_forget(e, row.id, SECRET_CERTIFICATE, err) < 0)
 		return -1;
 	tell_ended(e, row.id);
 	return sql_run(
@@ -176,6 +186,8 @@ static void apply_values(struct account_row *row, uint32_t set, const struct api
 		row->quota_messages = values->quota_messages;
 	if (set & ACCOUNT_KIND)
 		row->kind = values->kind;
+	if (set & ACCOUNT_LEGACY_AUTH)
+		row->legacy_auth = values->legacy_auth;
 	if (set & ACCOUNT_POP3_RETENTION) {
 		row->pop3_retention = values->pop3_retention;
 		row->pop3_expire_days = values->pop3_expire_days;
@@ -191,7 +203,7 @@ static bool loses(const struct account_row *before, const struct account_row *af
 int sqlite_op_account_set(struct sqlite_engine *e, struct op *op, struct err *err)
 {
 	struct account_row before, row;
-	if (must_have_account(e, op->account.address, &before, err) < 0)
+	if (sqlite_must_have_account(e, op->account.address, &before, err) < 0)
 		return -1;
 	row = before;
 	apply_values(&row, op->account.set, &op->account.values);
@@ -200,12 +212,18 @@ int sqlite_op_account_set(struct sqlite_engine *e, struct op *op, struct err *er
 	bool ends = loses(&before, &row);
 	if (ends)
 		tell_ended(e, row.id);
+	/* What could be read again is kept no longer than it is wanted. */
+	if (!row.legacy_auth && sql_run(&e->conn,
+					sql_bound(&e->conn, SQL_SECRETS_DELETE, "ii",
+						(int64_t)row.id, (int64_t)SECRET_RECOVERABLE),
+					err) < 0)
+		return -1;
 	return sql_run(&e->conn,
-		sql_bound(&e->conn, SQL_ACCOUNT_SET, "iiiiiiiii", (int64_t)row.active,
+		sql_bound(&e->conn, SQL_ACCOUNT_SET, "iiiiiiiiii", (int64_t)row.active,
 			(int64_t)row.services, (int64_t)row.quota_bytes,
 			(int64_t)row.quota_messages, (int64_t)row.pop3_retention,
-			(int64_t)row.pop3_expire_days, (int64_t)row.kind, (int64_t)ends,
-			(int64_t)row.id),
+			(int64_t)row.pop3_expire_days, (int64_t)row.kind, (int64_t)row.legacy_auth,
+			(int64_t)ends, (int64_t)row.id),
 		err);
 }
 

@@ -14,6 +14,7 @@
 #include <sqlite3.h>
 #include <stdatomic.h>
 
+#include "api/schemes.h"
 #include "base/map.h"
 #include "store/engine.h"
 
@@ -34,11 +35,18 @@ enum sql {
 	SQL_ACCOUNT_FIRST_OF,
 	SQL_ACCOUNT_EACH,
 	SQL_ACCOUNT_INSERT,
-	SQL_ACCOUNT_VERIFIER,
+	SQL_ACCOUNT_EPOCH,
 	SQL_ACCOUNT_SET,
 	SQL_ACCOUNT_STATE,
 	SQL_ACCOUNT_STATE_PUT,
 	SQL_ACCOUNT_DELETE,
+	SQL_SECRETS,
+	SQL_SECRET_COUNT,
+	SQL_SECRET_INSERT,
+	SQL_SECRET_USED,
+	SQL_SECRET_DELETE,
+	SQL_SECRETS_DELETE,
+	SQL_SECRETS_FORGET,
 	SQL_DOMAIN,
 	SQL_DOMAIN_EACH,
 	SQL_DOMAIN_INSERT,
@@ -104,6 +112,7 @@ enum sql {
 	SQL_CHECK_ORPHANS,
 	SQL_CHECK_UNNAMED,
 	SQL_CHECK_KEPT,
+	SQL_CHECK_SECRETS,
 	SQL_STATEMENTS
 };
 extern const char *const sql_text[SQL_STATEMENTS];
@@ -246,7 +255,8 @@ void state_trim(struct sqlite_engine *);
 uint64_t state_next_modseq(struct sqlite_engine *, struct account_state *a);
 void state_change(struct sqlite_engine *, const struct change *change);
 
-/* ---- operations: sqlite_entries.c, sqlite_mailboxes.c, sqlite_accounts.c ---- */
+/* ---- operations: sqlite_entries.c, sqlite_mailboxes.c, sqlite_accounts.c, sqlite_secrets.c ----
+ */
 typedef int (*sqlite_op)(struct sqlite_engine *, struct op *, struct err *);
 int sqlite_op_body(struct sqlite_engine *, struct op *, struct err *);
 int sqlite_op_land(struct sqlite_engine *, struct op *, struct err *);
@@ -261,6 +271,9 @@ int sqlite_op_account_add(struct sqlite_engine *, struct op *, struct err *);
 int sqlite_op_account_password(struct sqlite_engine *, struct op *, struct err *);
 int sqlite_op_account_remove(struct sqlite_engine *, struct op *, struct err *);
 int sqlite_op_account_set(struct sqlite_engine *, struct op *, struct err *);
+int sqlite_op_secret_put(struct sqlite_engine *, struct op *, struct err *);
+int sqlite_op_secret_remove(struct sqlite_engine *, struct op *, struct err *);
+int sqlite_op_secret_used(struct sqlite_engine *, struct op *, struct err *);
 int sqlite_op_domain_add(struct sqlite_engine *, struct op *, struct err *);
 int sqlite_op_domain_remove(struct sqlite_engine *, struct op *, struct err *);
 int sqlite_op_domain_set(struct sqlite_engine *, struct op *, struct err *);
@@ -307,10 +320,24 @@ int sqlite_deleted_expired(
 	struct reader *, uint64_t from, int64_t before, uint64_t *, struct err *err);
 int sqlite_removed_each(
 	struct reader *, struct str address, uint64_t after, uint64_t *, struct err *err);
+/* Puts what was made of a password: its verifier and the rest. What came from the one before is
+ * gone already. */
+int sqlite_secrets_of_password(
+	struct sqlite_engine *, uint64_t account, const struct op_account *, struct err *err);
+/* Forgets the account's secrets up to a kind. */
+int sqlite_secrets_forget(
+	struct sqlite_engine *, uint64_t account, enum secret_kind up_to, struct err *err);
+/* The epoch rises: tickets and sessions of the account end. */
+int sqlite_account_ends(struct sqlite_engine *, uint64_t account, struct err *err);
+/* ERR_NOT_FOUND: there is no such account. */
+int sqlite_must_have_account(
+	struct sqlite_engine *, struct str address, struct account_row *ret, struct err *err);
 
 /* ---- sqlite_read.c ---- */
 int sqlite_account_by_address(struct reader *, struct str, struct account_row *, struct err *err);
 int sqlite_account_by_id(struct reader *, uint64_t, struct account_row *, struct err *err);
+int sqlite_credentials(struct reader *, struct str address, struct account_row *,
+	int (*)(void *, const struct api_secret *), void *, struct err *);
 int sqlite_account_first(struct reader *, struct str domain, uint64_t *, struct err *err);
 int sqlite_domain(struct reader *, struct str name, char *ret_catch_all, struct err *err);
 int sqlite_alias_targets(struct reader *, struct str address, each_str, void *, struct err *err);

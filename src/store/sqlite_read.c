@@ -15,6 +15,7 @@ static void account_from_row(sqlite3_stmt *st, struct account_row *ret)
 	*ret = (struct account_row){ .id = sql_u64(st, 0),
 		.epoch = sql_u64(st, 1),
 		.modseq = sql_u64(st, 2),
+		.legacy_auth = sql_u32(st, 4) != 0,
 		.kind = (uint8_t)sql_u32(st, 5),
 		.active = sql_u32(st, 6) != 0,
 		.services = sql_u32(st, 7),
@@ -25,7 +26,6 @@ static void account_from_row(sqlite3_stmt *st, struct account_row *ret)
 		.pop3_retention = (uint8_t)sql_u32(st, 12),
 		.pop3_expire_days = sql_u32(st, 13) };
 	sql_copy_text(st, 3, ret->address, sizeof(ret->address));
-	sql_copy_text(st, 4, ret->verifier, sizeof(ret->verifier));
 }
 
 /* The one row of a statement: 0, or -1 with ERR_NOT_FOUND and the text. */
@@ -58,6 +58,40 @@ int sqlite_account_by_id(struct reader *r, uint64_t id, struct account_row *ret,
 	account_from_row(st, ret);
 	sql_end(st);
 	return 0;
+}
+
+static int each_secret(struct sqlite_reader *c, uint64_t account,
+	int (*each)(void *, const struct api_secret *), void *arg, struct err *err)
+{
+	sqlite3_stmt *st = sql_bound(c, SQL_SECRETS, "i", (int64_t)account);
+	int row, rc = 0;
+	while (rc == 0 && (row = sql_row(c, st, err)) != 0) {
+		if (row < 0)
+			return -1;
+		struct api_secret secret = { .id = sql_u64(st, 0),
+			.kind = (uint8_t)sql_u32(st, 1),
+			.label = sql_str(st, 2),
+			.value = sql_str(st, 3),
+			.services = sql_u32(st, 4),
+			.created_ms = sqlite3_column_int64(st, 5),
+			.used_ms = sqlite3_column_int64(st, 6) };
+		rc = each(arg, &secret);
+	}
+	sql_end(st);
+	return rc;
+}
+
+int sqlite_credentials(struct reader *r, struct str address, struct account_row *ret,
+	int (*each)(void *, const struct api_secret *), void *arg, struct err *err)
+{
+	struct sqlite_reader *c = sqlite_reader_of(r);
+	if (sql_run(c, sql_bound(c, SQL_BEGIN_READ, ""), err) < 0)
+		return -1;
+	int rc = sqlite_account_by_address(r, address, ret, err);
+	if (rc == 0)
+		rc = each_secret(c, ret->id, each, arg, err);
+	sql_run(c, sql_bound(c, SQL_COMMIT, ""), NULL);
+	return rc;
 }
 
 int sqlite_account_first(struct reader *r, struct str domain, uint64_t *ret, struct err *err)
@@ -409,6 +443,12 @@ static int check_kept(struct finder *f, sqlite3_stmt *st)
 		sql_u64(st, 0), sql_u64(st, 1), sql_u64(st, 2), sql_u64(st, 3));
 }
 
+static int check_secret(struct finder *f, sqlite3_stmt *st)
+{
+	return find(f, "secret %" PRIu64 " is of account %" PRIu64 ", which does not exist",
+		sql_u64(st, 0), sql_u64(st, 1));
+}
+
 static int check_rows(struct sqlite_reader *c, enum sql which,
 	int (*check)(struct finder *, sqlite3_stmt *), struct finder *f, struct err *err)
 {
@@ -448,7 +488,7 @@ int sqlite_check(struct reader *r, int (*each)(void *, struct str), void *arg, s
 	} checks[] = { { SQL_CHECK_COUNTERS, check_counters },
 		{ SQL_CHECK_ACCOUNTS, check_account }, { SQL_CHECK_BODIES, check_body },
 		{ SQL_CHECK_ORPHANS, check_orphan }, { SQL_CHECK_UNNAMED, check_unnamed },
-		{ SQL_CHECK_KEPT, check_kept } };
+		{ SQL_CHECK_KEPT, check_kept }, { SQL_CHECK_SECRETS, check_secret } };
 	int rc = check_pages(c, &f, err);
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(checks); i++)
 		rc = check_rows(c, checks[i].which, checks[i].check, &f, err);

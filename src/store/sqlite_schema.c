@@ -72,6 +72,17 @@ static const char *const steps[] = {
 	" dead INTEGER NOT NULL DEFAULT 0, since INTEGER NOT NULL DEFAULT 0) STRICT;"
 	"INSERT INTO deleted SELECT 0,0,id,0,id,0,0,0,size,0,0,'','' FROM bodies"
 	" WHERE NOT EXISTS(SELECT 1 FROM entries WHERE entries.body=bodies.id);",
+	/* 3: secrets have a table. A certificate is one account's. */
+	"CREATE TABLE secrets(id INTEGER PRIMARY KEY AUTOINCREMENT, account INTEGER NOT NULL,"
+	" kind INTEGER NOT NULL, label TEXT NOT NULL, value BLOB NOT NULL,"
+	" services INTEGER NOT NULL, created_ms INTEGER NOT NULL,"
+	" used_ms INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"CREATE INDEX secrets_account ON secrets(account);"
+	"CREATE UNIQUE INDEX secrets_certificate ON secrets(value) WHERE kind=5;"
+	"INSERT INTO secrets(account,kind,label,value,services,created_ms)"
+	" SELECT id,1,'',CAST(verifier AS BLOB),7,0 FROM accounts ORDER BY id;"
+	"ALTER TABLE accounts DROP COLUMN verifier;"
+	"ALTER TABLE accounts ADD COLUMN legacy_auth INTEGER NOT NULL DEFAULT 0;",
 };
 enum { VERSION = ARRAY_LEN(steps) };
 

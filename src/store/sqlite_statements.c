@@ -3,7 +3,7 @@
 #include "store/sqlite_private.h"
 
 #define ACCOUNT_COLUMNS                                                                            \
-	"id, epoch, modseq, address, verifier, kind, active, services, quota_bytes, "              \
+	"id, epoch, modseq, address, legacy_auth, kind, active, services, quota_bytes, "           \
 	"quota_messages, used_bytes, used_messages, pop3_retention, pop3_expire_days"
 #define MAILBOX_COLUMNS                                                                            \
 	"m.id, m.name, m.special_use, m.uidvalidity, m.uidnext, m.modseq, m.messages, m.unseen, "  \
@@ -28,17 +28,28 @@ const char *const sql_text[SQL_STATEMENTS] = {
 				 "WHERE d.name=? AND a.active ORDER BY a.id LIMIT 1",
 	[SQL_ACCOUNT_EACH] = "SELECT " ACCOUNT_COLUMNS " FROM accounts WHERE id>? ORDER BY id",
 	[SQL_ACCOUNT_INSERT] =
-		"INSERT INTO accounts(address,domain,verifier,kind,quota_bytes,quota_messages) "
+		"INSERT INTO accounts(address,domain,kind,quota_bytes,quota_messages,legacy_auth) "
 		"VALUES(?1,(SELECT id FROM domains WHERE name=?2),?3,?4,?5,?6)",
-	[SQL_ACCOUNT_VERIFIER] = "UPDATE accounts SET verifier=?, epoch=epoch+1 WHERE address=?",
+	[SQL_ACCOUNT_EPOCH] = "UPDATE accounts SET epoch=epoch+1 WHERE id=?",
 	[SQL_ACCOUNT_SET] =
 		"UPDATE accounts SET active=?,services=?,quota_bytes=?,quota_messages=?,"
-		"pop3_retention=?,pop3_expire_days=?,kind=?,epoch=epoch+? WHERE id=?",
+		"pop3_retention=?,pop3_expire_days=?,kind=?,legacy_auth=?,epoch=epoch+? "
+		"WHERE id=?",
 	[SQL_ACCOUNT_STATE] = "SELECT epoch,modseq,active,quota_bytes,quota_messages,used_bytes,"
 			      "used_messages,kept_bytes,kept_messages FROM accounts WHERE id=?",
 	[SQL_ACCOUNT_STATE_PUT] = "UPDATE accounts SET modseq=?,used_bytes=?,used_messages=?,"
 				  "kept_bytes=?,kept_messages=? WHERE id=?",
 	[SQL_ACCOUNT_DELETE] = "DELETE FROM accounts WHERE id=?",
+
+	[SQL_SECRETS] = "SELECT id,kind,label,value,services,created_ms,used_ms FROM secrets "
+			"WHERE account=? ORDER BY id LIMIT 64",
+	[SQL_SECRET_COUNT] = "SELECT count(*) FROM secrets WHERE account=? AND kind>3",
+	[SQL_SECRET_INSERT] = "INSERT INTO secrets(account,kind,label,value,services,created_ms) "
+			      "VALUES(?,?,?,?,?,?)",
+	[SQL_SECRET_USED] = "UPDATE secrets SET used_ms=max(used_ms,?) WHERE account=? AND id=?",
+	[SQL_SECRET_DELETE] = "DELETE FROM secrets WHERE account=? AND id=? AND kind>=?",
+	[SQL_SECRETS_DELETE] = "DELETE FROM secrets WHERE account=? AND kind=?",
+	[SQL_SECRETS_FORGET] = "DELETE FROM secrets WHERE account=? AND kind<=?",
 
 	[SQL_DOMAIN] = "SELECT catch_all FROM domains WHERE name=?",
 	[SQL_DOMAIN_EACH] = "SELECT name,catch_all,(SELECT count(*) FROM accounts a "
@@ -186,4 +197,6 @@ const char *const sql_text[SQL_STATEMENTS] = {
 		"AND NOT EXISTS(SELECT 1 FROM deleted WHERE body=b.id) LIMIT 1000",
 	[SQL_CHECK_KEPT] = "SELECT d.account,d.mailbox,d.uid,d.body FROM deleted d LEFT JOIN "
 			   "bodies b ON b.id=d.body WHERE b.id IS NULL LIMIT 1000",
+	[SQL_CHECK_SECRETS] = "SELECT s.id,s.account FROM secrets s LEFT JOIN accounts a "
+			      "ON a.id=s.account WHERE a.id IS NULL LIMIT 1000",
 };

@@ -183,6 +183,8 @@ void job_free(struct job *job);
 bool job_keep(struct job *job, struct str *s) MUST_CHECK;
 /* To the readers, or (heavy ones) as soon as the peer's answers leave room. */
 void job_read(struct job *job);
+/* For a read whose question is one string: keeps it and hands the job over. job may be NULL. */
+void job_read_with(struct job *job, struct str *s);
 /* To the writer. ERR_READ_ONLY is answered at once. */
 void job_write(struct job *job);
 void job_answer(struct job *job, const struct frame *frame);
@@ -338,11 +340,23 @@ ASK(ask_uids);
 ASK(ask_set_flags);
 ASK(ask_copy);
 ASK(ask_expunge);
+/* ask_admin.c: a change without a session; `done` is its answer. */
+struct job *admin_change_new(struct store_peer *peer, uint32_t request, const struct frame *frame,
+	enum op_kind kind, struct op **ret_op);
+/* Gives the job to the writer, or answers what its parameters were refused for. */
+void admin_change(struct job *job, bool good, struct err *err);
+/* The address in its one spelling, kept in the job. */
+bool admin_address(struct job *job, struct str given, struct str *ret, struct err *err);
 ASK(ask_account_add);
 ASK(ask_account_password);
 ASK(ask_account_remove);
 ASK(ask_account_set);
 ASK(ask_account_list);
+ASK(ask_keep_secret);
+ASK(ask_secret_used);
+ASK(ask_secret_add);
+ASK(ask_secret_remove);
+ASK(ask_secret_list);
 ASK(ask_domain_add);
 ASK(ask_domain_remove);
 ASK(ask_domain_set);
