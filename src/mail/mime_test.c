@@ -113,10 +113,15 @@ static const struct {
 		DIGEST_AMBIGUOUS },
 	{ "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n\r\nx",
 		"message/rfc822\n text/plain 'x'\n", DIGEST_AMBIGUOUS }, /* M7 */
-	{ "Content-Type: message/partial; id=x; number=1\r\n\r\nx", "message/partial 'x'\n", 0 },
+	/* M15: fragments are never put together, and what lies elsewhere is never fetched */
+	{ "Content-Type: message/partial; id=x; number=1\r\n\r\nSubject: in\r\n\r\nx",
+		"message/partial 'Subject: in\r\n\r\nx'\n", 0 },
+	{ "Content-Type: message/external-body; access-type=URL; URL=\"http://x.test/\"\r\n\r\n"
+	  "Content-Type: text/html\r\n\r\nx",
+		"message/external-body 'Content-Type: text/html\r\n\r\nx'\n", 0 },
 };
 
-static void m5_m6_m7_m16_reads_structure(void **state)
+static void m5_m6_m7_m15_m16_reads_structure(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(messages); i++) {
@@ -597,7 +602,7 @@ static void m4_fills_the_digest(void **state)
 	buf_done(&digest);
 }
 
-TEST_MAIN(test_case(m5_m6_m7_m16_reads_structure), test_case(keeps_the_envelope),
+TEST_MAIN(test_case(m5_m6_m7_m15_m16_reads_structure), test_case(keeps_the_envelope),
 	test_case(finds_parts), test_case(keeps_a_parts_fields),
 	test_case(finds_part_1_of_a_simple_message), test_case(believes_no_digest),
 	test_case(m4_bounds_depth), test_case(m4_bounds_parts), test_case(m6_bounds_boundaries),
