@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""More real clients do their job: msmtp, mpop, getmail, s-nail, neomutt, offlineimap, and nodemailer and
-imapflow on Node. docs/clients.md has their versions."""
+"""More real clients do their job: msmtp, mpop, getmail, s-nail, neomutt, offlineimap, claws-mail, and nodemailer
+and imapflow on Node. docs/clients.md has their versions."""
+import contextlib
 import json
 import os
 import shutil
+import subprocess
 from urllib.parse import quote
 
 import pytest
 
-from harness import ROOT, example
+from harness import ROOT, example, wait_for
 from test_clients import ALICE, BOB, call, imap, need, subjects, submit
 
 NODE = ROOT / "build" / "clients"
@@ -231,6 +233,118 @@ sslcacertfile = {c.certificate}
     assert len(m.search(None, "FLAGGED", "SEEN")[1][0].split()) == 1
     m.logout()
     assert sorted(subjects(c)) == ["offline 0", "offline 2", "offline 2", "offline 3"]
+
+
+# ---- claws-mail ----
+
+CLAWS_FOLDERS = """<?xml version="1.0" encoding="UTF-8"?>
+<folderlist>
+  <folder type="mh" name="Local" path="Mail" collapsed="0" sort="0">
+    <folderitem type="inbox" name="inbox" path="inbox" />
+    <folderitem type="outbox" name="sent" path="sent" />
+    <folderitem type="draft" name="draft" path="draft" />
+    <folderitem type="queue" name="queue" path="queue" />
+    <folderitem type="trash" name="trash" path="trash" />
+  </folder>
+  <folder type="imap" name="Far" path="Far" account_id="2" collapsed="0" sort="0">
+    <folderitem type="inbox" name="INBOX" path="INBOX" />
+  </folder>
+</folderlist>
+"""
+CLAWS_ACCOUNT = """[Account: {n}]
+account_name={name}
+is_default={default}
+name=Bob
+address={user}
+protocol={protocol}
+receive_server=localhost
+smtp_server=localhost
+user_id={user}
+password={password}
+use_smtp_auth=1
+smtp_user_id={user}
+smtp_password={password}
+ssl_pop=1
+ssl_imap=1
+ssl_smtp={ssl_smtp}
+ssl_certs_auto_accept=1
+set_popport=1
+pop_port={pop3s}
+set_imapport=1
+imap_port={imaps}
+set_smtpport=1
+smtp_port={smtp}
+inbox=#mh/Local/inbox
+remove_mail=1
+message_leave_time=0
+receive_at_get_all=1
+
+"""
+CLAWS_QUEUED = """S:{user}
+SSV:localhost
+R:<{to}>
+MAID:1
+X-Claws-End-Special-Headers: 1
+From: <{user}>
+To: <{to}>
+Subject: by claws-mail
+Date: Sat, 21 Nov 2026 22:23:33 +0000
+Message-ID: <claws@example.test>
+
+Text.
+"""
+
+
+def test_claws_mail_takes_sends_and_looks(culver, tmp_path):
+    """A program with a window, on a display of its own: POP3, SMTP, IMAP over TLS in one run."""
+    for program in ("claws-mail", "Xvfb", "dbus-run-session"):
+        need(program)
+    c = culver
+    for n in range(2):
+        submit(c, example(f"for claws {n}"))
+    home = tmp_path / ".claws-mail"
+    home.mkdir()
+    for name in ("inbox", "sent", "draft", "queue", "trash"):
+        (tmp_path / "Mail" / name).mkdir(parents=True)
+    accounts = ""
+    for n, name in ((1, "near"), (2, "far")):
+        accounts += CLAWS_ACCOUNT.format(
+            n=n, name=name, default=int(n == 1), protocol=int(n == 2), user=BOB, ssl_smtp=1, password=c.password("bob"),
+            pop3s=c.port("pop3s"), imaps=c.port("imaps"), smtp=c.port("submissions"))
+    write_private(home / "accountrc", accounts)
+    (home / "folderlist.xml").write_text(CLAWS_FOLDERS)
+    (home / "clawsrc").write_text("[Common]\nconfig_version=2\nreceive_dialog_mode=2\nsend_dialog_mode=1\n")
+    (tmp_path / "Mail" / "queue" / "1").write_text(CLAWS_QUEUED.format(user=BOB, to=ALICE))
+    got = tmp_path / "Mail" / "inbox"
+    with display() as number:
+        env = home_of(tmp_path, DISPLAY=f":{number}", SSL_CERT_FILE=str(c.certificate), NO_AT_BRIDGE="1")
+        with subprocess.Popen(["dbus-run-session", "--", "claws-mail", "--receive-all"], env=env,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as claws:
+            try:
+                wait_for(lambda: sum(p.name.isdigit() for p in got.iterdir()) == 2, 60)
+                call("claws-mail", "--send", env=env)  # tells the one that runs
+                wait_for(lambda: subjects(c, user=ALICE) == ["by claws-mail"], 60, 0.5)
+                wait_for(lambda: "Login to localhost successful" in (home / "claws.log").read_text(), 60)
+            finally:
+                claws.terminate()
+                claws.wait(20)
+    assert subjects(c) == []
+    assert any(b"Subject: for claws 1" in p.read_bytes() for p in got.iterdir())
+
+
+@contextlib.contextmanager
+def display():
+    """A display that nobody sees; gives its number."""
+    read, write = os.pipe()
+    with subprocess.Popen(["Xvfb", "-displayfd", str(write), "-screen", "0", "1000x700x24", "-nolisten", "tcp"],
+                          pass_fds=[write], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        os.close(write)
+        try:
+            with os.fdopen(read) as f:
+                yield int(f.readline())
+        finally:
+            server.terminate()
+            server.wait(10)
 
 
 # ---- Node ----
