@@ -119,6 +119,8 @@ struct session {
 	int64_t deadline_ms;    /* monotonic; 0: none */
 	uint32_t store_session; /* number of the open store session, 0: none. For notices. */
 	bool idle;              /* nothing is going on: the host may give buffers back */
+	bool gathers; /* out may wait while input that was offered is not taken yet: more answers
+		       * follow soon, and the client waits for all of them (RFC 2920 3.2) */
 	bool authenticated;
 	struct log log;
 	void *host_data; /* the host's own */

@@ -338,10 +338,12 @@ static int64_t os_free_bytes(struct files_seam *seam)
 	return (int64_t)bytes;
 }
 
+/* A directory has one process (its lock), so SQLite's connections, all of them in it, agree in
+ * memory instead of by byte locks on files: some 30 system calls a delivery less. */
 static const char *os_sqlite_vfs(struct files_seam *seam)
 {
 	(void)seam;
-	return NULL;
+	return "unix-excl";
 }
 
 static const char *os_root(struct files_seam *seam)

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 /* ---- timers ---- */
@@ -273,6 +274,35 @@ static void links_carry_bytes_descriptors_and_ends(void **state)
 	loop_uv_free(&l);
 }
 
+/* What comes while nobody wants it waits, costs one turn of the loop, and is there afterwards. */
+static void what_nobody_wants_waits(void **state)
+{
+	(void)state;
+	struct loop *l = loop_uv_new();
+	struct end a, b;
+	int h[2];
+	assert_int_equal(l->class->pair(l, h), 0);
+	end_init(&a, l, h[0]);
+	end_init(&b, l, h[1]);
+	l->class->link_want(b.link, 0);
+	assert_int_equal(l->class->link_write(a.link, "hello", 5, -1), 5);
+	clock_t before = clock();
+	run_for(l, 100);
+	assert_int_equal(b.n, 0);
+	assert_true(clock() - before < CLOCKS_PER_SEC / 20);
+	l->class->link_want(b.link, LINK_READ);
+	run_for(l, 1000);
+	assert_string_equal(b.got, "hello");
+	l->class->link_want(b.link, 0);
+	l->class->link_want(b.link, LINK_READ); /* nothing came in between */
+	assert_int_equal(l->class->link_write(a.link, "again", 5, -1), 5);
+	run_for(l, 1000);
+	assert_string_equal(b.got, "helloagain");
+	l->class->link_free(&a.link);
+	l->class->link_free(&b.link);
+	loop_uv_free(&l);
+}
+
 /* Two descriptors in one message, or one that nobody asked for: none stays open. */
 static void unexpected_descriptors_are_closed(void **state)
 {
@@ -411,5 +441,6 @@ static void signals_reach_the_loop(void **state)
 TEST_MAIN(test_case(timers_fire_once_in_order), test_case(timers_past_and_off),
 	test_case(listener_accepts_and_pauses), test_case(listener_freed_from_inside),
 	test_case(x1_no_descriptors_rests), test_case(links_carry_bytes_descriptors_and_ends),
-	test_case(unexpected_descriptors_are_closed), test_case(links_read_pipes),
-	test_case(workers_work_and_stop), test_case(signals_reach_the_loop))
+	test_case(what_nobody_wants_waits), test_case(unexpected_descriptors_are_closed),
+	test_case(links_read_pipes), test_case(workers_work_and_stop),
+	test_case(signals_reach_the_loop))

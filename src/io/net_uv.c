@@ -189,12 +189,28 @@ void uv_listener_free(struct listener **listener)
 
 /* ---- links ---- */
 
+/* Who waits for an answer wants nothing of its client until then, and most clients say nothing
+ * until then: so interest in reading is not taken back (two system calls) before something comes
+ * that nobody wants. */
 struct link {
 	uv_poll_t poll;
 	struct link_events on;
 	int fd;
-	int wanted;
+	int wanted;  /* by the owner */
+	int watched; /* by libuv: what is wanted, and LINK_READ perhaps */
 };
+
+static void link_ready(uv_poll_t *poll, int status, int events);
+
+static void link_watch(struct link *k, int events)
+{
+	int uv = (events & LINK_READ ? UV_READABLE : 0) | (events & LINK_WRITE ? UV_WRITABLE : 0);
+	k->watched = events;
+	if (uv == 0)
+		uv_poll_stop(&k->poll);
+	else
+		uv_poll_start(&k->poll, uv, link_ready);
+}
 
 static void link_ready(uv_poll_t *poll, int status, int events)
 {
@@ -203,14 +219,18 @@ static void link_ready(uv_poll_t *poll, int status, int events)
 	if (status < 0) {
 		/* An error waits on the socket, and libuv has stopped watching: the next read or
 		 * write says which. */
-		k->wanted = 0;
-		ready = LINK_READ;
+		k->wanted = k->watched = 0;
+		k->on.ready(k->on.arg, LINK_READ | LINK_WRITE);
+		return;
 	}
 	if (events & UV_READABLE)
 		ready |= LINK_READ;
 	if (events & UV_WRITABLE)
 		ready |= LINK_WRITE;
-	k->on.ready(k->on.arg, ready);
+	if (ready & ~k->wanted)
+		link_watch(k, k->wanted);
+	if (ready & k->wanted)
+		k->on.ready(k->on.arg, ready & k->wanted);
 }
 
 struct link *uv_link_new(struct loop *loop, int handle, const struct link_events *events)
@@ -228,14 +248,9 @@ struct link *uv_link_new(struct loop *loop, int handle, const struct link_events
 
 void uv_link_want(struct link *k, int events)
 {
-	if (events == k->wanted)
-		return;
 	k->wanted = events;
-	int uv = (events & LINK_READ ? UV_READABLE : 0) | (events & LINK_WRITE ? UV_WRITABLE : 0);
-	if (uv == 0)
-		uv_poll_stop(&k->poll);
-	else
-		uv_poll_start(&k->poll, uv, link_ready);
+	if (events != k->watched && (events | LINK_READ) != k->watched)
+		link_watch(k, events);
 }
 
 ssize_t uv_link_read(struct link *k, void *p, size_t n, int *received)

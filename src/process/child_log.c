@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Children's log lines: read from each child's pipe, passed on line by line, so that two children
- * never write into one line. Bytes are passed as they are; a line has a bound. */
+/* Children's log lines: read from each child's pipe, passed on by whole lines, so that two
+ * children never write into one line. Bytes are passed as they are; a line has a bound. */
 #include "process/supervisor_private.h"
 
 #include <errno.h>
@@ -8,13 +8,12 @@
 static void pass_lines(struct child *c)
 {
 	struct supervisor *s = c->supervisor;
-	struct str rest = buf_str(&c->log_line);
-	size_t end;
-	while ((end = str_find(rest, '\n')) < rest.n) {
-		s->o.log_write(s->o.log_arg, str_sub(rest, 0, end + 1));
-		rest = str_from_offset(rest, end + 1);
-	}
-	buf_consume(&c->log_line, c->log_line.n - rest.n);
+	size_t whole = c->log_line.n;
+	while (whole > 0 && c->log_line.p[whole - 1] != '\n')
+		whole--;
+	if (whole > 0)
+		s->o.log_write(s->o.log_arg, str_make(c->log_line.p, whole));
+	buf_consume(&c->log_line, whole);
 	if (buf_room(&c->log_line) == 0) { /* no newline in sight */
 		buf_truncate(&c->log_line, c->log_line.n - 1);
 		buf_addc(&c->log_line, '\n');

@@ -9,6 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* What may wait for more to be said; well below what a session has room for. */
+enum { GATHER_BYTES = 16 * 1024 };
+
 /* ---- counting by address ---- */
 
 static bool count_address(struct front *f, const char *key, int change)
@@ -73,11 +76,19 @@ static void do_next(struct conn *c)
 	}
 }
 
+/* Answers to a group of commands go out as one. */
+static bool is_gathering(const struct conn *c)
+{
+	const struct session *s = c->session;
+	return s->gathers && c->unread && s->next == NEXT_GO_ON && s->out.n < GATHER_BYTES;
+}
+
 void conn_settle(struct conn *c)
 {
 	if (c->dead || c->closing || c->session == NULL)
 		return;
-	stream_send(c->stream, &c->session->out);
+	if (!is_gathering(c))
+		stream_send(c->stream, &c->session->out);
 	if (c->dead)
 		return;
 	note_store_session(c, c->session->store_session);
@@ -140,6 +151,7 @@ static size_t on_input(void *arg, struct str bytes)
 	if (c->dead || c->closing || c->session == NULL)
 		return 0;
 	size_t n = c->session->class->input(c->session, bytes);
+	c->unread = n < bytes.n;
 	conn_settle(c);
 	return n;
 }

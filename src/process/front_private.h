@@ -49,6 +49,7 @@ struct conn {
 	uint32_t store_session; /* as in front->sessions */
 	uint64_t id;
 	bool closing, dead, wants_room, eof;
+	bool unread;               /* input was offered and not taken */
 	bool handshaking;          /* TLS has begun and is not up: nobody can be told anything */
 	struct conn *next, **link; /* among the front's */
 	struct conn *next_dead;

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -257,23 +258,61 @@ bool os_may_command(int handle, struct identity who)
 
 /* ---- the log's descriptor ---- */
 
+enum { LOG_KEPT_BYTES = 16 * 1024 };
+
+/* A descriptor that may block takes PIPE_BUF bytes when poll says that it is writable. */
+static bool may_write(const struct log_sink_fd *s)
+{
+	struct pollfd p = { .fd = s->fd, .events = POLLOUT };
+	return s->at_once > PIPE_BUF || (poll(&p, 1, 0) == 1 && p.revents & POLLOUT);
+}
+
+static void write_kept(struct log_sink_fd *s)
+{
+	size_t at = 0;
+	while (at < s->kept.n && may_write(s)) {
+		size_t left = s->kept.n - at;
+		ssize_t n = write(s->fd, s->kept.p + at, left < s->at_once ? left : s->at_once);
+		if (n <= 0)
+			break;
+		at += (size_t)n;
+	}
+	buf_consume(&s->kept, at);
+}
+
+static bool has_room(struct log_sink_fd *s, size_t n)
+{
+	if (buf_room(&s->kept) < n)
+		write_kept(s);
+	return buf_room(&s->kept) >= n;
+}
+
+static uint64_t lines_in(struct str text)
+{
+	uint64_t n = 0;
+	for (size_t i = 0; i < text.n; i++)
+		n += text.p[i] == '\n';
+	return n;
+}
+
 static void write_line(struct log_sink *sink, struct str line)
 {
 	struct log_sink_fd *s = CONTAINER_OF(sink, struct log_sink_fd, sink);
-	struct pollfd p = { .fd = s->fd, .events = POLLOUT };
 	char note[80];
-	if (poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT)) {
-		s->dropped++;
-		return;
+	int n = s->dropped ? snprintf(note, sizeof(note),
+				     "level=warn event=log-dropped lines=%" PRIu64 "\n", s->dropped)
+			   : 0;
+	if (has_room(s, (size_t)n + line.n)) {
+		buf_add(&s->kept, note, (size_t)n);
+		buf_adds(&s->kept, line);
+		s->dropped = 0;
+	} else {
+		s->dropped += lines_in(line);
 	}
-	if (s->dropped) {
-		int n = snprintf(note, sizeof(note),
-			"level=warn event=log-dropped lines=%" PRIu64 "\n", s->dropped);
-		if (write(s->fd, note, (size_t)n) == n)
-			s->dropped = 0;
-	}
-	if (write(s->fd, line.p, line.n) < 0)
-		s->dropped++;
+	if (s->soon)
+		s->loop->class->timer_set(s->soon, s->loop->clock->monotonic_ms(s->loop->clock));
+	else
+		write_kept(s);
 }
 
 static int64_t wall_ms(struct log_sink *sink)
@@ -284,8 +323,33 @@ static int64_t wall_ms(struct log_sink *sink)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+static void on_log_turn(void *arg)
+{
+	write_kept(arg);
+}
+
 void log_sink_fd_init(struct log_sink_fd *s, int fd)
 {
+	struct stat st;
+	int flags = fcntl(fd, F_GETFL);
+	bool never_blocks = (flags >= 0 && flags & O_NONBLOCK) ||
+			    (fstat(fd, &st) == 0 && S_ISREG(st.st_mode));
 	*s = (struct log_sink_fd){ .fd = fd,
+		.at_once = never_blocks ? LOG_KEPT_BYTES : PIPE_BUF,
 		.sink = { .write = write_line, .now_ms = wall_ms, .level = LOG_INFO } };
+	buf_init(&s->kept, LOG_KEPT_BYTES);
+}
+
+void log_sink_fd_gather(struct log_sink_fd *s, struct loop *loop)
+{
+	s->loop = loop;
+	s->soon = loop->class->timer_new(loop, on_log_turn, s);
+}
+
+void log_sink_fd_done(struct log_sink_fd *s)
+{
+	if (s->soon)
+		s->loop->class->timer_free(&s->soon);
+	write_kept(s);
+	buf_release(&s->kept);
 }

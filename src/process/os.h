@@ -45,13 +45,21 @@ bool os_may_command(int handle, struct identity);
 /* Makes a directory and, as root, gives it to the identity. Exists already: fine. */
 int os_make_directory(const char *path, unsigned mode, struct identity, struct err *err);
 
-/* A log sink that writes to a descriptor without ever blocking: what does not fit is dropped, and
- * the next line that fits says how many were. */
+/* A log sink that writes to a descriptor without ever blocking: some lines are kept until they can
+ * be written, what does not fit is dropped, and the next line that fits says how many were. */
 struct log_sink_fd {
 	struct log_sink sink;
 	int fd;
 	uint64_t dropped;
+	size_t at_once; /* bytes that one write may have */
+	struct buf kept;
+	struct loop *loop;
+	struct timer *soon; /* NULL: each line is written at once */
 };
 void log_sink_fd_init(struct log_sink_fd *, int fd);
+/* From now on the lines of one turn of the loop go out in one write. */
+void log_sink_fd_gather(struct log_sink_fd *, struct loop *);
+/* Writes what is kept, before the loop ends; later lines are written at once. */
+void log_sink_fd_done(struct log_sink_fd *);
 
 #endif

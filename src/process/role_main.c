@@ -129,6 +129,7 @@ static void set_seams(struct child_process *p)
 	c->seams.random = random_os();
 	c->seams.executor = c->loop->class->executor(c->loop);
 	c->sink = &p->sink.sink;
+	log_sink_fd_gather(&p->sink, c->loop);
 	log_init(&c->log, c->sink, "role=%s", c->row->name);
 	c->open_files = open_files;
 	c->confine = confine;
@@ -140,7 +141,6 @@ static void set_seams(struct child_process *p)
 int role_main(int argc, char **argv)
 {
 	struct child_process p = { .status = 0 };
-	log_sink_fd_init(&p.sink, LOG_FD);
 	if (!parse(argc, argv, &p) || fcntl(CONTROL_FD, F_GETFD) < 0) {
 		fprintf(stderr, "culver: roles are started by `culver serve` alone\n");
 		return 2;
@@ -152,11 +152,13 @@ int role_main(int argc, char **argv)
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	fcntl(LOG_FD, F_SETFL, O_NONBLOCK);
+	log_sink_fd_init(&p.sink, LOG_FD);
 	load_everything(p.context.row);
 	set_seams(&p);
 	struct role_host *host = role_host_new(&p.context, CONTROL_FD);
 	p.context.loop->class->run(p.context.loop);
 	role_host_free(&host);
+	log_sink_fd_done(&p.sink);
 	loop_uv_free(&p.context.loop);
 	return p.status;
 }

@@ -11,7 +11,7 @@
 
 /* A child's line, of which it says itself where it ends: PIPE_BUF, so that a write of it to a pipe
  * with room for anything never blocks. */
-enum { CHILD_LINE_BYTES = 4096 };
+enum { CHILD_LINE_BYTES = 16 * 1024 };
 _Static_assert(CHILD_LINE_BYTES > LOG_LINE_BYTES, "no honest line is cut");
 
 enum child_state { CHILD_DOWN, CHILD_STARTING, CHILD_UP, CHILD_DRAINING };

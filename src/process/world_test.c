@@ -127,6 +127,42 @@ static void test_gate_dies_during_login(void **state)
 	world_done(&w);
 }
 
+/* Replies to a group of commands arrive as one; none waits for the end of a group that holds more
+ * than MAIL, RCPT and RSET.   RFC 2920 3.2 (2), (5) */
+static void test_replies_of_a_group(void **state)
+{
+	static const struct {
+		const char *group;
+		unsigned pieces;
+	} cases[] = {
+		{ "MAIL FROM:<>\r\nRCPT TO:<alice@example>\r\nRCPT TO:<bob@example>\r\nRSET\r\n",
+			1 },
+		{ "NOOP\r\nMAIL FROM:<>\r\nRCPT TO:<alice@example>\r\nRSET\r\n", 2 },
+		{ "MAIL FROM:<>\r\nRCPT TO:<alice@example>\r\nDATA\r\n", 1 }
+	};
+	struct world w;
+	struct client c;
+	(void)state;
+	boot(&w, 9);
+	struct loop_sim_network whole = { .delay_ms = 20, .buffer_bytes = 64 * 1024 };
+	loop_sim_set_network(w.loop, &whole);
+	assert_true(client_connect(&c, &w, "smtp", "192.0.2.1"));
+	client_wants(&c, "220 ");
+	client_says(&c, "EHLO c.example\r\n", "250 ");
+	loop_sim_run_for(w.loop, 100);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		buf_clear(&c.in);
+		c.reads = 0;
+		client_send(&c, cases[i].group);
+		loop_sim_run_for(w.loop, 1000);
+		if (c.reads != cases[i].pieces)
+			fail_msg("case %zu: %u pieces: %.*s", i, c.reads, (int)c.in.n, c.in.p);
+	}
+	assert_true(str_search(buf_str(&c.in), STR("\r\n354 ")) < c.in.n);
+	client_done(&c);
+	world_done(&w);
+}
+
 /* ---- limits of a front ---- */
 
 static void test_sessions_of_an_address(void **state)
@@ -220,4 +256,4 @@ static void test_drain_in_handshakes(void **state)
 
 TEST_MAIN(test_case(test_drain_in_handshakes), test_case(test_road), test_case(test_store_dies),
 	test_case(test_gate_dies_during_login), test_case(test_sessions_of_an_address),
-	test_case(test_sessions_of_a_front))
+	test_case(test_sessions_of_a_front), test_case(test_replies_of_a_group))

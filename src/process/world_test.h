@@ -397,6 +397,7 @@ struct client {
 	struct world *world;
 	struct link *link;
 	struct buf in, out;
+	unsigned reads; /* pieces that came */
 	bool ended;
 };
 
@@ -407,6 +408,7 @@ static inline void client_ready(void *arg, int events)
 	if (events & LINK_READ) {
 		char bytes[4096];
 		ssize_t n = class->link_read(c->link, bytes, sizeof(bytes), NULL);
+		c->reads += n > 0;
 		if (n > 0)
 			buf_add(&c->in, bytes, (size_t)n);
 		else if (n != -EAGAIN)

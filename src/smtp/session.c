@@ -16,8 +16,9 @@
 enum { REPLY_ROOM = 2048 };
 
 /* Flags of verbs. LAST: only as the last of a pipelined group (RFC 2920 3.1, RFC 3207 4,
- * RFC 4954 4). NOOP and QUIT are such too, and harmless. JUNK: brings no message nearer. */
-enum { LAST = 1, JUNK = 2, NO_ARGUMENTS = 4 };
+ * RFC 4954 4). NOOP and QUIT are such too, and harmless. JUNK: brings no message nearer. GROUPED:
+ * its reply may wait for those that follow (RFC 2920 3.2), and no other may. */
+enum { LAST = 1, JUNK = 2, NO_ARGUMENTS = 4, GROUPED = 8 };
 
 /* RFC 5321 4.1.4, Order of Commands: which verb may be given when. BDAT looks at the state itself,
  * since the bytes that it announces come in any case. */
@@ -29,11 +30,11 @@ static const struct verb {
 } verbs[] = {
 	{ STR_INIT("EHLO"), SMTP_ANY, LAST | JUNK, smtp_ehlo },
 	{ STR_INIT("HELO"), SMTP_ANY, LAST | JUNK, smtp_helo },
-	{ STR_INIT("MAIL"), SMTP_GREETED, 0, smtp_mail },
-	{ STR_INIT("RCPT"), SMTP_MAIL | SMTP_RCPT, 0, smtp_rcpt },
+	{ STR_INIT("MAIL"), SMTP_GREETED, GROUPED, smtp_mail },
+	{ STR_INIT("RCPT"), SMTP_MAIL | SMTP_RCPT, GROUPED, smtp_rcpt },
 	{ STR_INIT("DATA"), SMTP_RCPT, LAST | NO_ARGUMENTS, smtp_data },
 	{ STR_INIT("BDAT"), SMTP_ANY, 0, smtp_bdat },
-	{ STR_INIT("RSET"), SMTP_ANY, JUNK | NO_ARGUMENTS, smtp_rset },
+	{ STR_INIT("RSET"), SMTP_ANY, JUNK | NO_ARGUMENTS | GROUPED, smtp_rset },
 	{ STR_INIT("NOOP"), SMTP_ANY, JUNK, smtp_noop },
 	{ STR_INIT("QUIT"), SMTP_ANY, NO_ARGUMENTS, smtp_quit },
 	{ STR_INIT("VRFY"), SMTP_ANY, LAST | JUNK, smtp_vrfy },
@@ -203,6 +204,8 @@ static void run_command(struct smtp *s, struct str line, bool more)
 	struct str name, args;
 	smtp_verb(line, &name, &args);
 	const struct verb *v = find_verb(name);
+	s->grouped = v != NULL && v->flags & GROUPED;
+	s->ungrouped |= !s->grouped;
 	if (improper_pipelining(s, v, more)) {
 		smtp_say_and_close(s, SAY_PIPELINING);
 	} else if (s->errors >= LIMIT_SMTP_ERRORS) {
@@ -298,6 +301,9 @@ static void settle(struct smtp *s)
 		smtp_say_and_close(s, SAY_SHUTDOWN);
 	bool waits_for_client = can_read(s);
 	s->session.deadline_ms = waits_for_client || s->request != 0 ? s->patient_until_ms : 0;
+	s->session.gathers = s->reading == READ_COMMAND && s->receiving == NULL && s->grouped &&
+			     !s->ungrouped;
+	s->ungrouped = false;
 	s->session.idle = between && waits_for_client && s->line.text.n == 0 && !s->line.cr;
 }
 
@@ -322,6 +328,7 @@ static size_t session_input(struct session *session, struct str bytes)
 		 */
 		if (!is_line && s->reading == READ_COMMAND && s->request == 0)
 			s->patient_until_ms = smtp_now(s) + LIMIT_SMTP_COMMAND_MS;
+		s->ungrouped |= !is_line;
 		taken += n;
 	}
 	settle(s);

@@ -68,7 +68,9 @@ struct smtp {
 	enum smtp_reading reading;
 	struct smtp_line line;
 
-	bool esmtp; /* EHLO, not HELO */
+	bool esmtp;     /* EHLO, not HELO */
+	bool grouped;   /* the last verb's reply may wait for others */
+	bool ungrouped; /* one that may not has been answered since the last call */
 	char hello[LIMIT_DOMAIN_BYTES + 1];
 
 	/* The one question that is open. While it is, no input is taken. */

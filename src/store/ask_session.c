@@ -23,6 +23,7 @@ static bool has_no_room(const struct account_row *a, uint64_t size)
 	return a->used_bytes >= a->quota_bytes || size > a->quota_bytes - a->used_bytes;
 }
 
+/* worked: how many of them have a quota. */
 static int collect_targets(struct job *job, struct resolution *found, struct err *err)
 {
 	vec_init(&job->items, sizeof(struct api_target), LIMIT_ALIAS_TARGETS);
@@ -30,6 +31,8 @@ static int collect_targets(struct job *job, struct resolution *found, struct err
 		/* One that is full refuses for all: else its copy would be lost in silence. */
 		if (has_no_room(account, job->ask.resolve.size))
 			return fail(err, ERR_QUOTA, "the mailbox is full");
+		if (account->quota_bytes || account->quota_messages)
+			job->worked++;
 		struct api_target target = { .account = account->id,
 			.address = str_from(account->address) };
 		if (!job_keep(job, &target.address) || !vec_push(&job->items, &target))
@@ -49,6 +52,8 @@ static void resolve_work(struct reading *r, struct job *job)
 
 static bool resolve_done(struct job *job)
 {
+	if (job->items.n == 1 && job->worked == 0)
+		known_add(job->store, job->ask.resolve.address, vec_at(&job->items, 0), job->noted);
 	job_answer(job, &(struct frame){ .type = FRAME_RESOLVED,
 				.resolved.targets = { (void *)job->items.p, job->items.n } });
 	return false;
@@ -60,7 +65,17 @@ ASK(ask_resolve)
 		.name = "resolve", .work = resolve_work, .done = resolve_done
 	};
 	(void)session;
+	const struct known *known = known_find(peer->store, frame->resolve.address);
+	if (known) {
+		struct api_target target = { known->account, str_from(known->address) };
+		peer_send(peer, request,
+			&(struct frame){
+				.type = FRAME_RESOLVED, .resolved.targets = { &target, 1 } });
+		return;
+	}
 	struct job *job = job_new(peer, &class, request, frame);
+	if (job)
+		job->noted = peer->store->renamings;
 	job_read_with(job, job ? &job->ask.resolve.address : NULL);
 }
 

@@ -162,6 +162,7 @@ static void init(struct store *store)
 	map_init(&store->sessions, store->map_key, 1 << 24);
 	map_init(&store->logs, store->map_key, 1 << 24);
 	map_init(&store->maildrops, store->map_key, 1 << 24);
+	map_init(&store->known, store->map_key, LIMIT_KNOWN_ADDRESSES);
 	job_queue_init(&store->to_write);
 	job_queue_init(&store->to_read);
 	job_queue_init(&store->to_maintain);
@@ -212,6 +213,7 @@ void store_free(struct store **pstore)
 	map_done(&store->sessions);
 	logs_done(store);
 	map_done(&store->maildrops);
+	known_done(store);
 	if (store->segments)
 		segments_close(&store->segments);
 	digests_close(&store->digests);
@@ -246,6 +248,8 @@ bool store_is_idle(const struct store *store)
 static void finish(struct store *store, struct job *job)
 {
 	store->under_way--;
+	if (job->txn && job->err.kind == ERR_NONE)
+		known_after(store, job->txn);
 	if (job->txn && job->err.kind == ERR_NONE && job->txn->changes.n)
 		publish(store, job->txn);
 	if (job->class->always)

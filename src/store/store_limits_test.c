@@ -15,14 +15,49 @@ static void tell_many(struct test_peer *p, uint32_t from, uint32_t to, struct fr
 		tell(p, request, frame);
 }
 
+/* Asks about alice with that number as a detail, which is found out once. */
+static bool is_known_at_once(struct test_peer *p, uint32_t detail)
+{
+	char address[64];
+	snprintf(address, sizeof(address), "alice+%u@example.test", detail);
+	uint32_t request = ++p->last_request;
+	forget_replies(p);
+	tell(p, request,
+		(struct frame){ .type = FRAME_RESOLVE, .resolve.address = str_from(address) });
+	bool at_once = reply_at(p, request, 0) != NULL;
+	executor_fake_run(&p->f->executor);
+	assert_frame(reply_at(p, request, 0), FRAME_RESOLVED);
+	return at_once;
+}
+
+static void recipients_that_are_known(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w);
+	for (uint32_t i = 1; i <= LIMIT_KNOWN_ADDRESSES; i++)
+		assert_false(is_known_at_once(&w.mx, i));
+	assert_true(is_known_at_once(&w.mx, 1));
+	assert_true(is_known_at_once(&w.mx, LIMIT_KNOWN_ADDRESSES - 1));
+	assert_true(is_known_at_once(&w.mx, LIMIT_KNOWN_ADDRESSES));
+	/* One more: all others have to be found out again. */
+	assert_false(is_known_at_once(&w.mx, LIMIT_KNOWN_ADDRESSES + 1));
+	assert_true(is_known_at_once(&w.mx, LIMIT_KNOWN_ADDRESSES + 1));
+	assert_false(is_known_at_once(&w.mx, 1));
+	world_done(&w);
+}
+
 static void questions_at_once(void **state)
 {
+	/* Nothing that could be known already. */
+	struct frame nobody = { .type = FRAME_RESOLVE,
+		.resolve.address = STR("nobody@example.test") };
 	struct world w;
 	(void)state;
 	world_init(&w);
 	for (uint32_t n = LIMIT_PEER_JOBS - 1; n <= LIMIT_PEER_JOBS + 1; n++) {
 		forget_replies(&w.mx);
-		tell_many(&w.mx, 1, n, resolve_alice());
+		tell_many(&w.mx, 1, n, nobody);
 		const struct frame *refused = reply_at(&w.mx, n, 0);
 		if (n <= LIMIT_PEER_JOBS)
 			assert_null(refused);
@@ -206,7 +241,7 @@ static void answers_that_wait(void **state)
 	world_done(&w);
 }
 
-TEST_MAIN(test_case(questions_at_once), test_case(uploads_at_once),
-	test_case(recipients_of_one_message), test_case(sessions_of_one_front),
-	test_case(watches_of_one_front), test_case(transactions_of_one_flush),
-	test_case(answers_that_wait))
+TEST_MAIN(test_case(recipients_that_are_known), test_case(questions_at_once),
+	test_case(uploads_at_once), test_case(recipients_of_one_message),
+	test_case(sessions_of_one_front), test_case(watches_of_one_front),
+	test_case(transactions_of_one_flush), test_case(answers_that_wait))

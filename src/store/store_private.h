@@ -6,6 +6,7 @@
  *     job.c         jobs and their queues
  *     writer.c      the writer's step: bodies, flush, rows, flush
  *     reading.c     the readers' step, the maintainer's
+ *     known.c       recipients that were asked for before
  *     publish.c     change logs of watched mailboxes, and telling watchers
  *     peer.c        peers, the table of questions, output in turns
  *     ask_*.c       one family of questions each; ask_backup.c has a part of the writer's too
@@ -227,6 +228,8 @@ struct store {
 	struct job *views_waiting;
 	uint32_t last_session;
 	uint64_t endings;   /* how often sessions were ended by an account's change */
+	struct map known;   /* address as it was asked for -> struct known */
+	uint64_t renamings; /* how often `known` was forgotten */
 	uint64_t under_way; /* jobs that workers have */
 	bool told_ended;
 	enum backup_state backup;
@@ -285,6 +288,20 @@ bool backup_turn(struct store *store);
 void backup_leave(struct store_peer *peer);
 /* The copy of a backup that was being made when the store ended. */
 void backup_remove_copy(struct store *store);
+
+/* known.c: whom addresses stand for, until an account, alias or domain changes. Loop. */
+struct known {
+	uint64_t account;
+	char address[LIMIT_ADDRESS_BYTES + 1];
+};
+/* NULL: not known. Ends with the next known_add or known_forget. */
+const struct known *known_find(const struct store *store, struct str asked);
+/* renamings: the store's, when the question was asked. */
+void known_add(
+	struct store *store, struct str asked, const struct api_target *target, uint64_t renamings);
+/* A transaction is on disk: what it may have made wrong is forgotten. */
+void known_after(struct store *store, const struct txn *txn);
+void known_done(struct store *store);
 
 /* peer.c */
 void peer_send(struct store_peer *peer, uint32_t request, const struct frame *frame);

@@ -202,6 +202,44 @@ static void quota_is_asked_at_resolve(void **state)
 	world_done(&w);
 }
 
+/* Whom an address stands for is remembered, and forgotten as soon as it may have changed. */
+static void names_change(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w);
+	struct frame sales = { .type = FRAME_RESOLVE,
+		.resolve.address = STR("sales@example.test") };
+	struct frame add = { .type = FRAME_ALIAS_ADD,
+		.alias_add = { STR("sales@example.test"), STR("bob@example.test") } };
+	struct frame remove = { .type = FRAME_ALIAS_REMOVE,
+		.alias_remove = { STR("sales@example.test"), STR("bob@example.test") } };
+	struct frame leave = { .type = FRAME_ACCOUNT_SET,
+		.account_set = { .set = ACCOUNT_ACTIVE,
+			.account = { .address = STR("bob@example.test"), .active = false } } };
+	uint64_t bob = account_of(&w.mx, "bob@example.test");
+	assert_failed(ask(&w.mx, sales), ERR_NOT_FOUND);
+	assert_frame(ask(&w.admin, add), FRAME_DONE);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(account_of(&w.mx, "sales@example.test"), bob);
+	assert_frame(ask(&w.admin, remove), FRAME_DONE);
+	assert_failed(ask(&w.mx, sales), ERR_NOT_FOUND);
+	assert_int_equal(account_of(&w.mx, "bob@example.test"), bob);
+	assert_frame(ask(&w.admin, leave), FRAME_DONE);
+	assert_failed(ask(&w.mx, (struct frame){ .type = FRAME_RESOLVE,
+					 .resolve.address = STR("bob@example.test") }),
+		ERR_NOT_FOUND);
+	/* Found out before a change, told after it: not believed. */
+	assert_frame(ask(&w.admin, add), FRAME_DONE);
+	leave.account_set.account.active = true;
+	assert_frame(ask(&w.admin, leave), FRAME_DONE);
+	tell(&w.mx, 4000, sales);
+	tell(&w.admin, 4000, remove);
+	executor_fake_run(&w.f.executor);
+	assert_failed(ask(&w.mx, sales), ERR_NOT_FOUND);
+	world_done(&w);
+}
+
 static const struct frame *append(struct test_peer *p, uint32_t session, uint64_t mailbox,
 	struct str body, struct api_str_list keywords)
 {
@@ -1084,14 +1122,15 @@ static void digests_come_in_pieces(void **state)
 TEST_MAIN(test_case(message_walks_the_road), test_case(message_survives_restart),
 	test_case(one_body_many_recipients), test_case(large_body_is_read_in_pieces),
 	test_case(uploads_that_go_wrong), test_case(quota_is_asked_at_resolve),
-	test_case(append_keeps_flags_and_date), test_case(tickets_are_checked),
-	test_case(password_ends_sessions), test_case(opening_races_with_the_password),
-	test_case(maildrop_has_one_session), test_case(addresses_of_ones_own),
-	test_case(old_mail_expires), test_case(classes_have_their_rights),
-	test_case(others_sessions_are_none), test_case(others_mailboxes_are_none),
-	test_case(watchers_hear_once_and_ask), test_case(change_log_is_bounded),
-	test_case(view_in_slices_is_one_snapshot), test_case(changes_answer_in_series),
-	test_case(ranges_are_limited), test_case(slow_peer_is_waited_for),
-	test_case(peers_go_at_any_time), test_case(two_stores_exclude_each_other),
-	test_case(check_finds_damaged_bodies), test_case(distrust_copies_and_serves),
-	test_case(lost_digests_are_made_again), test_case(digests_come_in_pieces))
+	test_case(names_change), test_case(append_keeps_flags_and_date),
+	test_case(tickets_are_checked), test_case(password_ends_sessions),
+	test_case(opening_races_with_the_password), test_case(maildrop_has_one_session),
+	test_case(addresses_of_ones_own), test_case(old_mail_expires),
+	test_case(classes_have_their_rights), test_case(others_sessions_are_none),
+	test_case(others_mailboxes_are_none), test_case(watchers_hear_once_and_ask),
+	test_case(change_log_is_bounded), test_case(view_in_slices_is_one_snapshot),
+	test_case(changes_answer_in_series), test_case(ranges_are_limited),
+	test_case(slow_peer_is_waited_for), test_case(peers_go_at_any_time),
+	test_case(two_stores_exclude_each_other), test_case(check_finds_damaged_bodies),
+	test_case(distrust_copies_and_serves), test_case(lost_digests_are_made_again),
+	test_case(digests_come_in_pieces))
