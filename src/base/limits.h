@@ -20,15 +20,17 @@
 #define LIMIT_SESSION_OUT_BYTES (128 * 1024) /* a session's own output before the host takes it */
 #define LIMIT_HANDSHAKE_BYTES                                                                      \
 	(18 * 1024)                 /* a ClientHello of 16 KiB and a client's last flight; T7 */
-#define LIMIT_KEY_UPDATES     64    /* of TLS 1.3, a connection: each costs us more than them; T5 */
-#define LIMIT_CERTIFICATES    64    /* chains of one front */
-#define LIMIT_CHAIN           10    /* certificates of one chain */
-#define LIMIT_SIGNATURE_BYTES 1024  /* RSA of 8192 bits */
-#define LIMIT_HANDSHAKE_MS    10000 /* TLS handshake; hostile-input T7 */
-#define LIMIT_SEND_STALL_MS   300000 /* a client that reads nothing; RFC 5321 4.5.3.2 names 5 min */
-#define LIMIT_CLOSE_MS        5000
-#define LIMIT_DATA_RATE_BYTES 500 /* a second, averaged over 60 s, while data is awaited */
-#define LIMIT_KEYS_MS         200 /* a front's wait for a signature */
+#define LIMIT_KEY_UPDATES      64   /* of TLS 1.3, a connection: each costs us more than them; T5 */
+#define LIMIT_CERTIFICATES     64   /* chains of one front */
+#define LIMIT_CHAIN            10   /* certificates of one chain */
+#define LIMIT_SIGNATURE_BYTES  1024 /* RSA of 8192 bits */
+#define LIMIT_HANDSHAKE_MS     10000  /* TLS handshake; hostile-input T7 */
+#define LIMIT_SEND_STALL_MS    300000 /* a client that reads nothing; RFC 5321 4.5.3.2 names 5 min */
+#define LIMIT_CLOSE_MS         5000
+#define LIMIT_DATA_RATE_BYTES  500  /* a second, averaged over 60 s, while data is awaited */
+#define LIMIT_KEYS_MS          150  /* a front's wait for keys, so that it fails in 200 ms; T10 */
+#define LIMIT_TICKET_KEY_BYTES 80   /* name, AES-256 and HMAC-SHA-256 keys; frames.def */
+#define LIMIT_TICKET_S         3600 /* how long a TLS ticket is good for: by two hourly keys; T8 */
 
 /* ---- addresses ---- */
 #define LIMIT_LOCAL_PART_BYTES 64  /* RFC 5321 4.5.3.1.1 */
@@ -49,8 +51,10 @@
 #define LIMIT_GATE_REFILL_MS 10000 /* one failure is forgiven after so long */
 
 /* ---- the supervisor ---- */
-#define LIMIT_ADMIN_CHANNELS 16 /* commands at work at once */
-#define LIMIT_CERTIFICATES   64 /* in tls/ */
+#define LIMIT_RELOAD_MS        15000 /* a new keys and all fronts' answers; then the old go on; X8 */
+#define LIMIT_EXPIRY_WARN_DAYS 14    /* before a certificate's end: a log line a day */
+#define LIMIT_ADMIN_CHANNELS   16    /* commands at work at once */
+#define LIMIT_CERTIFICATES     64    /* in tls/ */
 #define LIMIT_SIGNATURES_A_SECOND                                                                  \
 	20000                 /* of keys; some 1,350 handshakes a CPU-second are possible */
 #define LIMIT_DYING_MS   500  /* from the end of a child's control channel to its end */

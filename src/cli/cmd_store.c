@@ -3,6 +3,10 @@
 #include "cli/cli.h"
 
 #include "api/schemes.h"
+#include "base/limits.h"
+#include "base/scan.h"
+#include "base/seams.h"
+#include "base/time.h"
 #include "cli/remote.h"
 
 #include <inttypes.h>
@@ -88,9 +92,64 @@ static void print_role_json(struct str line, bool first)
 	printf("%s{%s}", first ? "" : ",", out.p);
 }
 
-static void print_status(
-	const struct options *o, struct str roles, const struct frame_store_status_is *s)
+static void certificate_json(
+	struct buf *out, struct str name, uint64_t expires_s, struct str hosts, struct str problem)
 {
+	buf_addz(out, "{\"name\":");
+	json_string(out, name);
+	buf_addf(out, ",\"expires_s\":%" PRIu64 ",\"hosts\":", expires_s);
+	json_string(out, hosts);
+	buf_addz(out, ",\"problem\":");
+	json_string(out, problem);
+	buf_addc(out, '}');
+}
+
+static void certificate_text(
+	struct buf *out, struct str name, uint64_t expires_s, struct str hosts, struct str problem)
+{
+	struct time_text date;
+	struct clock_seam *clock = clock_os();
+	int64_t left_s = (int64_t)expires_s - clock->wall_ms(clock) / 1000;
+	buf_addf(out, "certificate %" STR_FMT, STR_ARG(name));
+	if (problem.n > 0) {
+		buf_addf(out, " REFUSED: %" STR_FMT "\n", STR_ARG(problem));
+		return;
+	}
+	buf_addf(out, " until %s for %" STR_FMT, time_iso8601(&date, (int64_t)expires_s * 1000),
+		STR_ARG(hosts));
+	if (left_s < 0)
+		buf_addz(out, " EXPIRED");
+	else if (left_s < (int64_t)LIMIT_EXPIRY_WARN_DAYS * 86400)
+		buf_addf(out, " EXPIRES IN %" PRId64 " DAYS", left_s / 86400);
+	buf_addc(out, '\n');
+}
+
+/* Lines of remote_certificates(). */
+static void print_certificates(const struct options *o, struct str lines)
+{
+	AUTO(buf_done)
+	struct buf out;
+	buf_init(&out, 262144);
+	for (bool first = true; lines.n > 0; first = false) {
+		struct str line = str_split(&lines, '\n');
+		struct str name = str_split(&line, '\t'), expires = str_split(&line, '\t');
+		struct str hosts = str_split(&line, '\t');
+		struct scan scan = scan_from(expires);
+		uint64_t expires_s = 0; /* what could not be read says 0 */
+		if (!scan_number(&scan, TIME_MAX_MS / 1000, &expires_s))
+			expires_s = 0;
+		if (o->json && !first)
+			buf_addc(&out, ',');
+		(o->json ? certificate_json : certificate_text)(&out, name, expires_s, hosts, line);
+	}
+	if (out.n > 0)
+		printf("%s", out.p);
+}
+
+static void print_status(
+	const struct options *o, const struct remote *r, const struct frame_store_status_is *s)
+{
+	struct str roles = remote_status(r);
 	bool first = true;
 	if (o->json)
 		printf("{\"running\":true,\"roles\":[");
@@ -102,6 +161,9 @@ static void print_status(
 			printf("%" STR_FMT "\n", STR_ARG(line));
 		first = false;
 	}
+	if (o->json)
+		printf("],\"certificates\":[");
+	print_certificates(o, remote_certificates(r));
 	if (o->json)
 		printf("],\"accounts\":%" PRIu64 ",\"messages\":%" PRIu64 ",\"bodies\":%" PRIu64
 		       ",\"segment_bytes\":%" PRIu64 ",\"commits\":%" PRIu64 ",\"flushes\":%" PRIu64
@@ -132,7 +194,7 @@ int cmd_status(const struct options *o)
 	}
 	if (r == NULL || remote_ask(r, REMOTE_STORE, &f, keep_status, &status, &err))
 		return cli_fail(o, &err);
-	print_status(o, remote_status(r), &status);
+	print_status(o, r, &status);
 	return EXIT_GOOD;
 }
 

@@ -28,6 +28,7 @@ struct remote {
 	struct channel *control;
 	struct remote_channel peers[PEERS];
 	struct buf status;
+	struct buf certificates; /* as remote_certificates() gives them */
 	bool have_status, lost, timed_out;
 	pid_t offline; /* the supervisor of a stopped server, our child */
 	/* the one question at a time */
@@ -80,6 +81,18 @@ static void add_peer(struct remote *r, enum remote_peer number, int class, int h
 	c->channel = channel_new(r->loop, handle, CLASS_ADMIN, class, &events);
 }
 
+/* The supervisor let no control character in. */
+static void keep_certificates(struct remote *r, const struct api_certificate_list *list)
+{
+	buf_clear(&r->certificates);
+	for (size_t i = 0; i < list->n; i++) {
+		const struct api_certificate *c = &list->items[i];
+		buf_addf(&r->certificates, "%" STR_FMT "\t%lld\t%" STR_FMT "\t%" STR_FMT "\n",
+			STR_ARG(c->name), (long long)c->expires_s, STR_ARG(c->hosts),
+			STR_ARG(c->problem));
+	}
+}
+
 static bool control_frame(void *arg, uint32_t request, const struct frame *frame, int handle)
 {
 	struct remote *r = arg;
@@ -87,6 +100,7 @@ static bool control_frame(void *arg, uint32_t request, const struct frame *frame
 	if (frame->type == FRAME_STATUS) {
 		buf_clear(&r->status);
 		buf_adds(&r->status, frame->status.text);
+		keep_certificates(r, &frame->status.certificates);
 		r->have_status = true;
 		wake(r);
 		return true;
@@ -234,6 +248,7 @@ struct remote *remote_open(const char *config_path, bool only_running, struct er
 {
 	struct remote *r = xmalloc(sizeof(*r));
 	buf_init(&r->status, LIMIT_FRAME_BYTES);
+	buf_init(&r->certificates, LIMIT_FRAME_BYTES);
 	r->config = config_load(config_path, err);
 	if (r->config && open_control(r, config_path, only_running, err) == 0)
 		return r;
@@ -288,6 +303,11 @@ struct str remote_status(const struct remote *r)
 	return buf_str(&r->status);
 }
 
+struct str remote_certificates(const struct remote *r)
+{
+	return buf_str(&r->certificates);
+}
+
 void remote_close(struct remote **remote)
 {
 	struct remote *r = *remote;
@@ -304,6 +324,7 @@ void remote_close(struct remote **remote)
 		while (waitpid(r->offline, NULL, 0) < 0 && errno == EINTR)
 			;
 	buf_done(&r->status);
+	buf_done(&r->certificates);
 	config_free(&r->config);
 	free(r);
 	*remote = NULL;

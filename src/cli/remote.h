@@ -20,6 +20,8 @@ struct remote *remote_open(const char *config_path, bool only_running, struct er
 void remote_close(struct remote **);
 /* The supervisor's status lines (valid while open). */
 struct str remote_status(const struct remote *);
+/* Its certificates, a line each: "name<TAB>expiry in seconds since 1970<TAB>hosts<TAB>problem". */
+struct str remote_certificates(const struct remote *);
 
 /* Asks and waits. each is called for every frame of the answer but `failed`, which becomes err.
  * The frame ends with the call. */

@@ -50,6 +50,10 @@ static const struct key keys[] = {
 	{ "sessions_per_address", KEY_NUMBER, AT(sessions_per_address), "1000", 1, 100000, NULL,
 		FOR_FRONT,
 		"most connections of one IPv4 address or IPv6 /64 to one front; not loopback" },
+	{ "unknown_server_name", KEY_TEXT, AT(unknown_server_name), "default", 0, 0,
+		"default|refuse", FOR_FRONT,
+		"what a TLS client gets that names a host that no certificate is for: the default "
+		"certificate, or an alert; on port 25 always the default (RFC 7672 8.1)" },
 	{ "fronts_mx", KEY_NUMBER, AT(fronts_mx), "1", 1, 8, NULL, FOR_SUPERVISOR,
 		"processes that serve port 25" },
 	{ "fronts_user", KEY_NUMBER, AT(fronts_user), "1", 1, 8, NULL, FOR_SUPERVISOR,

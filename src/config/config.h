@@ -37,6 +37,7 @@ struct config {
 	int64_t recipients;
 	int64_t sessions;
 	int64_t sessions_per_address;
+	char *unknown_server_name; /* "default", "refuse" */
 	/* gate */
 	int64_t hash_workers;
 	int64_t ticket_hours;

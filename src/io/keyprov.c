@@ -18,6 +18,7 @@
 #include <openssl/params.h>
 #include <openssl/provider.h>
 #include <openssl/rsa.h>
+#include <openssl/x509.h>
 
 #define PROVIDER "culver"
 /* The one import parameter of our own: the address of a struct recipe. */
@@ -431,6 +432,20 @@ void keyprov_unload(struct keyprov *p)
 	if (p->common != NULL)
 		OSSL_PROVIDER_unload(p->common);
 	*p = (struct keyprov){ 0 };
+}
+
+bool keyprov_id(const EVP_PKEY *key, char ret[KEYPROV_ID_BYTES])
+{
+	unsigned char *der = NULL, digest[EVP_MAX_MD_SIZE];
+	unsigned digest_n = 0;
+	int n = i2d_PUBKEY(key, &der);
+	bool good = n > 0 &&
+		    EVP_Digest(der, (size_t)n, digest, &digest_n, EVP_sha256(), NULL) == 1 &&
+		    2 * digest_n < KEYPROV_ID_BYTES;
+	OPENSSL_free(der);
+	for (unsigned i = 0; good && i < digest_n; i++)
+		snprintf(ret + (size_t)2 * i, 3, "%02x", digest[i]);
+	return good;
 }
 
 EVP_PKEY *keyprov_key(OSSL_LIB_CTX *lib, EVP_PKEY *public_key, const struct keyprov_signer *signer,

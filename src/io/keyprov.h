@@ -20,6 +20,11 @@ struct keyprov_signer {
 
 #define KEYPROV_ID_BYTES 65 /* a key id with its NUL */
 
+/* The id that a key has in *keys*: SHA-256 of its public part (SubjectPublicKeyInfo) in
+ * hexadecimal. So a certificate finds the key that is its own whatever files are called, or none.
+ */
+bool keyprov_id(const EVP_PKEY *key, char ret[KEYPROV_ID_BYTES]);
+
 /* The provider, and OpenSSL's own as the preferred one, in a library context of the caller's, which
  * may be freed after keyprov_unload. */
 struct keyprov {

@@ -4,6 +4,7 @@
 
 #include "api/schemes.h"
 #include "base/limits.h"
+#include "io/keyprov.h"
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -13,6 +14,7 @@
 struct keysign {
 	EVP_PKEY *key;
 	const char *kind;
+	char id[KEYPROV_ID_BYTES];
 };
 
 static const struct scheme_row {
@@ -77,6 +79,10 @@ struct keysign *keysign_load(struct str pem, struct err *err)
 	struct keysign *k = xmalloc(sizeof(*k));
 	k->key = key;
 	k->kind = kind;
+	if (!keyprov_id(key, k->id)) {
+		keysign_free(&k);
+		fail_log(err, ERR_TEMP, "OpenSSL could not name a key");
+	}
 	return k;
 }
 
@@ -92,6 +98,11 @@ void keysign_free(struct keysign **keysign)
 const char *keysign_kind(const struct keysign *k)
 {
 	return k->kind;
+}
+
+const char *keysign_id(const struct keysign *k)
+{
+	return k->id;
 }
 
 /* ---- signing ---- */

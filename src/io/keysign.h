@@ -24,5 +24,7 @@ int keysign_sign(const struct keysign *, uint16_t scheme, struct str digest,
 	struct buf *ret_signature, struct err *err) MUST_CHECK;
 /* "RSA", "EC", "ED25519" */
 const char *keysign_kind(const struct keysign *);
+/* Its id, as keyprov_id() makes it. */
+const char *keysign_id(const struct keysign *);
 
 #endif

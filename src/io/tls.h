@@ -12,8 +12,9 @@
  *     stream_start_tls(stream, server, "imap");
  *
  * Policy: ECDHE alone (hostile-input T6), AEAD before CBC with SHA-2, no compression, no
- * renegotiation (T5), no early data and no resumption (T8), a registered ALPN name or none (T4), a
- * bounded handshake (T7), the end of TLS told apart from the end of the connection (T11).
+ * renegotiation (T5), no early data, resumption by TLS 1.3 tickets alone (T8), a registered ALPN
+ * name or none (T4), a bounded handshake (T7), the end of TLS told apart from the end of the
+ * connection (T11).
  *
  * uses: base, OpenSSL; used by: io/stream, process/front
  */
@@ -22,6 +23,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/seams.h"
 #include "io/loop.h"
 
 /* Signs a digest with the key of that id. scheme: enum key_scheme (api/schemes.h). The signature is
@@ -39,15 +41,43 @@ int tls_certificates_add(struct tls_certificates *, struct str key_id, struct st
 	struct err *err) MUST_CHECK;
 void tls_certificates_free(struct tls_certificates **);
 
+/* What is in a chain's leaf. */
+struct tls_certificate_info {
+	char key_id[65];   /* as *keys* names the key that fits it */
+	char hosts[301];   /* the DNS names that it is for, with blanks between; as many as fit */
+	int64_t expires_s; /* since 1970 */
+	bool ec;           /* ECDSA, else RSA */
+};
+/* -1 and ERR_CONFIG: not a certificate chain. */
+int tls_certificate_info(
+	struct str chain_pem, struct tls_certificate_info *ret, struct err *err) MUST_CHECK;
+
+/* ---- resumption by TLS 1.3 tickets (RFC 8446 4.6.1) ---- */
+
+/* The keys that tickets are sealed with: of this hour and the one before, never more. A ticket is
+ * good for the service (its ALPN name) and the server name that it was given out for (T8). */
+struct tls_tickets;
+struct tls_tickets *tls_tickets_new(struct clock_seam *);
+/* The hour (since 1970) whose key is missing now, or 0: it is there. */
+uint64_t tls_tickets_missing(const struct tls_tickets *);
+/* key: LIMIT_TICKET_KEY_BYTES bytes. */
+void tls_tickets_put(struct tls_tickets *, uint64_t hour, const uint8_t *key);
+void tls_tickets_free(struct tls_tickets **);
+
 struct tls_server;
-/* The certificates are copied. The first is shown to clients that name no host, or one that no
- * certificate is for. Certificates for the same names with keys of different kinds stand side by
- * side. NULL and err when there is none or OpenSSL refuses one. */
+/* The certificates are copied. A client that names a host gets the certificate for it: exact names
+ * before wildcards, which stand for one whole label (RFC 6125 6.4.3). The first is shown to clients
+ * that name no host, or one that no certificate is for. Certificates for the same names with keys
+ * of different kinds stand side by side. NULL and err when there is none or OpenSSL refuses one. */
 struct tls_server *tls_server_new(const struct tls_certificates *, tls_sign_function *sign,
 	void *arg, struct err *err) MUST_CHECK;
 struct tls_server *tls_server_ref(struct tls_server *);
 /* Drops one reference. */
 void tls_server_free(struct tls_server **);
+/* What may be set before the first connection. refuse_unknown: a client that names a host that no
+ * certificate is for gets alert 112 (RFC 6066 3) instead of the first certificate. tickets:
+ * borrowed until the last reference is dropped; NULL: no resumption. */
+void tls_server_set(struct tls_server *, bool refuse_unknown, const struct tls_tickets *tickets);
 /* Forces everything that OpenSSL would do lazily, files it would open included. Called by roles
  * that use OpenSSL before their sandbox closes. */
 void tls_prepare(void);

@@ -21,6 +21,8 @@ struct tls_server {
 	struct keyprov_signer signer;
 	struct tls_host *hosts; /* [0]: for clients that name no host of ours */
 	size_t n;
+	const struct tls_tickets *tickets; /* NULL: no resumption */
+	bool refuse_unknown;
 };
 
 struct tls_conn {
@@ -42,5 +44,13 @@ BIO_METHOD *tls_conn_bio(void);
 /* OpenSSL shows every message here: key updates are counted. */
 void tls_conn_message(
 	int sent, int version, int type, const void *p, size_t n, SSL *ssl, void *arg);
+
+/* Whether a ticket can be sealed now. */
+bool tls_tickets_ready(const struct tls_tickets *);
+/* SSL_CTX_set_tlsext_ticket_key_evp_cb. */
+int tls_tickets_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+	EVP_MAC_CTX *mac, int seal);
+/* What a session is good for: RFC 8446 4.6.1 leaves it to us. False: no memory. */
+bool tls_tickets_bind(SSL *ssl, const char *service, struct str host);
 
 #endif

@@ -121,6 +121,50 @@ int tls_certificates_add(
 	return 0;
 }
 
+static void add_hosts(X509 *leaf, char *to, size_t room)
+{
+	GENERAL_NAMES *names = X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL);
+	size_t at = 0;
+	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+		if (name->type != GEN_DNS)
+			continue;
+		struct str host = str_make(ASN1_STRING_get0_data(name->d.dNSName),
+			(size_t)ASN1_STRING_length(name->d.dNSName));
+		if (str_has_control(host) || at + host.n + 2 > room)
+			continue;
+		at += (size_t)snprintf(
+			to + at, room - at, "%s%" STR_FMT, at > 0 ? " " : "", STR_ARG(host));
+	}
+	GENERAL_NAMES_free(names);
+}
+
+/* Since 1970. */
+static int64_t seconds_of(const ASN1_TIME *time)
+{
+	int days = 0, seconds = 0;
+	ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
+	int good = epoch != NULL && ASN1_TIME_diff(&days, &seconds, epoch, time) == 1;
+	ASN1_TIME_free(epoch);
+	return good ? (int64_t)days * 86400 + seconds : 0;
+}
+
+int tls_certificate_info(struct str chain_pem, struct tls_certificate_info *ret, struct err *err)
+{
+	AUTO(chain_done)
+	struct chain chain = { 0 };
+	*ret = (struct tls_certificate_info){ 0 };
+	if (chain_read(NULL, chain_pem, &chain, err) != 0)
+		return -1;
+	EVP_PKEY *key = X509_get0_pubkey(chain.leaf);
+	if (key == NULL || !keyprov_id(key, ret->key_id))
+		return fail(err, ERR_CONFIG, "the certificate's key is of no kind we know");
+	ret->ec = EVP_PKEY_is_a(key, "EC");
+	ret->expires_s = seconds_of(X509_get0_notAfter(chain.leaf));
+	add_hosts(chain.leaf, ret->hosts, sizeof(ret->hosts));
+	return 0;
+}
+
 void tls_certificates_free(struct tls_certificates **all)
 {
 	if (*all == NULL)
@@ -133,19 +177,82 @@ void tls_certificates_free(struct tls_certificates **all)
 
 /* ---- callbacks of a handshake ---- */
 
-/* The certificate for the name that the client asks for; the first one when there is none. */
+/* The names of a certificate are its alternative names alone (RFC 6125 6.4.4 lets us), and a
+ * wildcard stands for one whole label (RFC 6125 6.4.3). */
+enum { CHECK_NAMES = X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS };
+
+static const struct tls_host *host_named(
+	const struct tls_server *server, const char *name, unsigned flags)
+{
+	for (size_t i = 0; i < server->n; i++)
+		if (X509_check_host(server->hosts[i].leaf, name, 0, flags, NULL) == 1)
+			return &server->hosts[i];
+	return NULL;
+}
+
+/* The certificate for the name that the client asks for. When there is none RFC 6066 3 has us go on
+ * or send alert 112. We go on: SMTP servers must (RFC 7672 8.1: a client may know us by several
+ * names and can send but one), a client that checks sees the wrong name for itself, and one that
+ * does not is still encrypted. */
 static int choose_host(SSL *ssl, int *alert, void *arg)
 {
-	struct tls_server *server = arg;
+	const struct tls_server *server = arg;
 	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-	(void)alert;
-	for (size_t i = 0; name != NULL && i < server->n; i++) {
-		if (X509_check_host(server->hosts[i].leaf, name, 0, 0, NULL) == 1) {
-			SSL_set_SSL_CTX(ssl, server->hosts[i].ctx);
-			return SSL_TLSEXT_ERR_OK;
-		}
+	if (name == NULL)
+		return SSL_TLSEXT_ERR_NOACK;
+	const struct tls_host *host = host_named(
+		server, name, CHECK_NAMES | X509_CHECK_FLAG_NO_WILDCARDS);
+	if (host == NULL)
+		host = host_named(server, name, CHECK_NAMES);
+	if (host == NULL && server->refuse_unknown) {
+		*alert = SSL_AD_UNRECOGNIZED_NAME;
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
 	}
-	return name != NULL ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+	if (host != NULL)
+		SSL_set_SSL_CTX(ssl, host->ctx);
+	return SSL_TLSEXT_ERR_OK;
+}
+
+/* The host name of a ClientHello that OpenSSL has not parsed yet. RFC 6066 3: a list of one entry
+ * of type 0. Empty when there is none or it is malformed, which is refused later. */
+static struct str hello_host(SSL *ssl)
+{
+	const unsigned char *p;
+	size_t n;
+	if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &p, &n) != 1 || n < 5 ||
+		p[2] != TLSEXT_NAMETYPE_host_name || ((size_t)p[3] << 8 | p[4]) != n - 5)
+		return STR("");
+	return str_make(p + 5, n - 5);
+}
+
+/* RFC 8446 4.2.1 */
+static bool hello_offers_13(SSL *ssl)
+{
+	const unsigned char *p;
+	size_t n;
+	if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_supported_versions, &p, &n) != 1)
+		return false;
+	for (size_t i = 1; i + 1 < n; i += 2)
+		if (p[i] == TLS1_3_VERSION >> 8 && p[i + 1] == (TLS1_3_VERSION & 0xff))
+			return true;
+	return false;
+}
+
+/* Before OpenSSL looks at a ticket: what it must be good for. No tickets in TLS 1.2, where one
+ * would hold the keys of the whole session (T8), and none while there is no fresh key for them. */
+static int look_at_hello(SSL *ssl, int *alert, void *arg)
+{
+	const struct tls_conn *conn = SSL_get_app_data(ssl);
+	(void)arg;
+	if (!tls_tickets_ready(conn->server->tickets) || !hello_offers_13(ssl)) {
+		SSL_set_options(ssl, SSL_OP_NO_TICKET);
+		SSL_set_num_tickets(ssl, 0);
+		return SSL_CLIENT_HELLO_SUCCESS;
+	}
+	if (tls_tickets_bind(ssl, conn->alpn, hello_host(ssl)))
+		return SSL_CLIENT_HELLO_SUCCESS;
+	*alert = SSL_AD_INTERNAL_ERROR;
+	return SSL_CLIENT_HELLO_ERROR;
 }
 
 static bool offers(const unsigned char *in, unsigned int n, const char *name)
@@ -187,13 +294,17 @@ static SSL_CTX *context_new(struct tls_server *server)
 	if (ctx == NULL)
 		return NULL;
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-					 SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE |
+					 SSL_OP_CIPHER_SERVER_PREFERENCE |
 					 SSL_OP_PRIORITIZE_CHACHA);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	/* T8: no resumption until keys derives ticket keys. */
+	/* T8: tickets alone, of which nothing is kept here. Two, since a client that opens several
+	 * connections uses each once (RFC 8446 C.4). */
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_num_tickets(ctx, 0);
+	SSL_CTX_set_num_tickets(ctx, 2);
+	SSL_CTX_set_timeout(ctx, LIMIT_TICKET_S);
+	SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, tls_tickets_key);
+	SSL_CTX_set_client_hello_cb(ctx, look_at_hello, NULL);
 	SSL_CTX_set_max_early_data(ctx, 0);
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
 	SSL_CTX_set_alpn_select_cb(ctx, choose_alpn, NULL);
@@ -305,6 +416,13 @@ struct tls_server *tls_server_new(
 	if (r != 0)
 		tls_server_free(&server);
 	return server;
+}
+
+void tls_server_set(
+	struct tls_server *server, bool refuse_unknown, const struct tls_tickets *tickets)
+{
+	server->refuse_unknown = refuse_unknown;
+	server->tickets = tickets;
 }
 
 struct tls_server *tls_server_ref(struct tls_server *server)

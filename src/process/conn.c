@@ -72,7 +72,7 @@ static void do_next(struct conn *c)
 	} else if (s->next == NEXT_START_TLS) {
 		s->next = NEXT_GO_ON;
 		c->handshaking = true;
-		stream_start_tls(c->stream, c->front->tls, c->service->alpn);
+		stream_start_tls(c->stream, c->front->tls.server, c->service->alpn);
 	}
 }
 
@@ -270,8 +270,8 @@ void conn_accept(struct front_listener *l, int handle, const char *address, uint
 	c->stream = stream_new(loop, handle, &events);
 	if (!c->service->implicit_tls)
 		new_session(c);
-	else if (f->tls)
-		stream_start_tls(c->stream, f->tls, c->service->alpn);
+	else if (f->tls.server)
+		stream_start_tls(c->stream, f->tls.server, c->service->alpn);
 	else
 		conn_kill(c);
 }

@@ -45,6 +45,7 @@ static void apply_settings(struct front *f)
 	s->sessions = (uint32_t)f->config->sessions;
 	s->sessions_per_address = (uint32_t)f->config->sessions_per_address;
 	role_apply_log(f->base.context, f->config);
+	front_tls_configured(f);
 }
 
 /* A configuration that does not parse leaves the old one in force (X8). */
@@ -62,51 +63,6 @@ static bool on_config(struct front *f, const struct frame_front_config *frame)
 	config_free(&f->config);
 	f->config = c;
 	apply_settings(f);
-	return true;
-}
-
-static int sign(void *arg, const char *key_id, uint16_t scheme, struct str digest,
-	struct buf *ret_signature, struct err *err)
-{
-	struct front *f = arg;
-	struct frame answer;
-	struct frame question = { .type = FRAME_SIGN,
-		.sign = { .key_id = str_from(key_id), .scheme = scheme, .digest = digest } };
-	AUTO(buf_done)
-	struct buf room;
-	buf_init(&room, LIMIT_FRAME_BYTES);
-	if (f->keys == NULL)
-		return fail(err, ERR_TEMP, "keys is away");
-	if (blocking_channel_ask(f->keys, &question, LIMIT_KEYS_MS, &room, &answer, err))
-		return -1;
-	if (answer.type != FRAME_SIGNATURE)
-		return fail(err, ERR_DENIED, "keys refused to sign");
-	return buf_adds(ret_signature, answer.signature.signature) ? 0 : -1;
-}
-
-/* Certificates arrive one by one; the last makes a server of them all. One that cannot be used
- * leaves the old server in force. */
-static bool on_certificate(struct front *f, const struct frame_front_certificate *frame)
-{
-	struct err err = ERR_INIT;
-	struct log_text text;
-	if (f->certificates == NULL)
-		f->certificates = tls_certificates_new();
-	if (tls_certificates_add(f->certificates, frame->key_id, frame->chain_pem, &err))
-		log_event(&f->base.context->log, LOG_ERROR, "certificate-refused", "why=%s",
-			log_value(&text, str_from(err_log_text(&err))));
-	if (!frame->last)
-		return true;
-	struct tls_server *server = tls_server_new(f->certificates, sign, f, &err);
-	tls_certificates_free(&f->certificates);
-	if (server == NULL) {
-		log_event(&f->base.context->log, LOG_ERROR, "tls-refused", "why=%s",
-			log_value(&text, str_from(err_log_text(&err))));
-		return true;
-	}
-	tls_server_free(&f->tls);
-	f->tls = server;
-	f->settings.tls_available = true;
 	return true;
 }
 
@@ -139,13 +95,8 @@ static bool on_hand_over(struct front *f, const struct frame_hand_over *frame, i
 		asks_set_channel(f, ASK_GATE, handle);
 	else if (str_equal(frame->kind, STR("courier")))
 		asks_set_channel(f, ASK_COURIER, handle);
-	else if (str_equal(frame->kind, STR("keys"))) {
-		blocking_channel_free(&f->keys);
-		f->keys = blocking_channel_new(handle, f->base.context->row->channel_class,
-			CLASS_KEYS, f->base.context->seams.clock);
-	} else {
-		return false;
-	}
+	else
+		return front_tls_hand_over(f, frame->kind, handle);
 	return true;
 }
 
@@ -156,7 +107,9 @@ static bool front_frame(struct role *role, const struct frame *frame, int handle
 	case FRAME_FRONT_CONFIG:
 		return on_config(f, &frame->front_config);
 	case FRAME_FRONT_CERTIFICATE:
-		return on_certificate(f, &frame->front_certificate);
+		return front_tls_certificate(f, &frame->front_certificate);
+	case FRAME_USE_CERTIFICATES:
+		return front_tls_use(f, &frame->use_certificates);
 	case FRAME_HAND_OVER:
 		return on_hand_over(f, &frame->hand_over, handle);
 	default:
@@ -182,6 +135,7 @@ static struct role *front_new(struct role_context *context)
 	map_init(&f->per_address, key, LIMIT_FRONT_ADDRESSES);
 	vec_init(&f->listeners, sizeof(struct front_listener *), 256);
 	f->soon = loop->class->timer_new(loop, on_soon, f);
+	front_tls_init(f);
 	apply_settings(f);
 	asks_init(f);
 	return &f->base;
@@ -228,9 +182,7 @@ static void front_free(struct role **role)
 	while (f->conns)
 		conn_free(f->conns);
 	asks_done(f);
-	blocking_channel_free(&f->keys);
-	tls_server_free(&f->tls);
-	tls_certificates_free(&f->certificates);
+	front_tls_done(f);
 	map_done(&f->sessions);
 	map_done(&f->per_address);
 	vec_done(&f->listeners);

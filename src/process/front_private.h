@@ -56,16 +56,36 @@ struct conn {
 	char address_key[64]; /* what is counted: throttle_client() of the address */
 };
 
+/* Certificates as they arrive, and what is made of them. */
+struct certificate_set {
+	struct tls_certificates *certificates; /* NULL: none has come */
+	struct found_certificate *found;       /* LIMIT_CERTIFICATES of them */
+	size_t found_n;
+	struct tls_server *server; /* once it is whole */
+};
+
+/* What a front has of TLS (front_tls.c). */
+struct front_tls {
+	struct tls_server *server;     /* NULL: no TLS */
+	struct blocking_channel *keys; /* who signs for it */
+	/* The one before a reload: handshakes that began with its certificates may still need it.
+	 */
+	struct blocking_channel *keys_before;
+	/* A reload's, until the supervisor says that all fronts can use it. */
+	struct certificate_set next;
+	struct blocking_channel *keys_next;
+	struct tls_tickets *tickets;
+	struct timer *hour; /* when the next ticket key is asked for */
+};
+
 struct front {
 	struct role base;
 	struct session_host host;
 	struct front_settings settings;
 	struct config *config;
 	struct front_peer peers[FRONT_PEERS];
-	struct blocking_channel *keys;
-	struct tls_server *tls;
-	struct tls_certificates *certificates; /* as they arrive */
-	struct vec listeners;                  /* struct front_listener */
+	struct front_tls tls;
+	struct vec listeners; /* struct front_listener */
 	struct conn *conns, *dead;
 	size_t conns_n;
 	struct map sessions;     /* store session -> struct conn */
@@ -91,6 +111,16 @@ struct refused {
 
 /* front.c */
 void front_soon(struct front *);
+
+/* front_tls.c */
+void front_tls_init(struct front *);
+void front_tls_done(struct front *);
+/* The configuration has come or changed. */
+void front_tls_configured(struct front *);
+/* Takes a channel to keys. False: the kind is none of that. */
+bool front_tls_hand_over(struct front *, struct str kind, int handle);
+bool front_tls_certificate(struct front *, const struct frame_front_certificate *);
+bool front_tls_use(struct front *, const struct frame_use_certificates *);
 
 /* conn.c */
 void conn_accept(struct front_listener *, int handle, const char *address, uint16_t port);

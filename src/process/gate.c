@@ -3,32 +3,10 @@
  * no private key, no file. Verifiers come from the store when they are needed. */
 #include "process/gate_private.h"
 
+#include "auth/derive.h"
 #include "base/limits.h"
 
-#include <openssl/core_names.h>
-#include <openssl/evp.h>
-#include <openssl/kdf.h>
-#include <openssl/params.h>
 #include <stdlib.h>
-
-/* Each purpose has a key of its own, derived from the master key with the purpose as label (HKDF,
- * RFC 5869). */
-static int derive(const uint8_t master[32], const char *purpose, uint8_t ret[32], struct err *err)
-{
-	EVP_KDF *kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
-	EVP_KDF_CTX *ctx = kdf ? EVP_KDF_CTX_new(kdf) : NULL;
-	char digest[] = "SHA256";
-	OSSL_PARAM params[] = { OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
-		OSSL_PARAM_construct_octet_string(
-			OSSL_KDF_PARAM_KEY, (void *)(uintptr_t)master, 32),
-		OSSL_PARAM_construct_octet_string(
-			OSSL_KDF_PARAM_INFO, (void *)(uintptr_t)purpose, strlen(purpose)),
-		OSSL_PARAM_construct_end() };
-	int good = ctx && EVP_KDF_derive(ctx, ret, 32, params) == 1;
-	EVP_KDF_CTX_free(ctx);
-	EVP_KDF_free(kdf);
-	return good ? 0 : fail_log(err, ERR_TEMP, "HKDF for %s failed", purpose);
-}
 
 /* ---- clients: fronts and commands ---- */
 
@@ -136,8 +114,8 @@ static bool on_config(struct gate *g, const struct frame_gate_config *f)
 		return false;
 	memcpy(g->ticket_key, f->ticket_key.p, TICKET_KEY_BYTES);
 	if (config_read_lines(g->config, f->text, &err) ||
-		derive((const uint8_t *)f->master_key.p, "culver gate success cache", g->cache_key,
-			&err)) {
+		derive_key((const uint8_t *)f->master_key.p, "culver gate success cache",
+			g->cache_key, sizeof(g->cache_key), &err)) {
 		log_event(&g->base.context->log, LOG_ERROR, "config-refused", "why=%s",
 			log_value(&text, str_from(err_log_text(&err))));
 		return false;

@@ -305,6 +305,32 @@ static void test_signatures_a_second(void **state)
 	world_done(&w);
 }
 
+/* A taken front cannot lay in keys for the hours in which it will be gone. */
+static void test_t8_ticket_keys_of_which_hours(void **state)
+{
+	struct world w;
+	struct liar l;
+	(void)state;
+	up(&w);
+	uint64_t now = (uint64_t)w.loop->clock->wall_ms(w.loop->clock) / (3600 * 1000);
+	const struct {
+		uint64_t hour;
+		uint16_t answer;
+	} cases[] = { { now, FRAME_TICKET_KEY_IS }, { now - 1, FRAME_TICKET_KEY_IS },
+		{ now + 1, FRAME_FAILED }, { now - 2, FRAME_FAILED }, { 0, FRAME_FAILED },
+		{ UINT64_MAX, FRAME_FAILED } };
+	lie(&l, &w, "keys", CLASS_MX, 1, CLASS_MX);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct frame f = { .type = FRAME_TICKET_KEY, .ticket_key.hour = cases[i].hour };
+		assert_int_equal(ask(&l, &f), cases[i].answer);
+		if (cases[i].answer == FRAME_FAILED)
+			assert_int_equal(l.kind, ERR_DENIED);
+	}
+	channel_free(&l.channel);
+	world_done(&w);
+}
+
 TEST_MAIN(test_case(test_ticket_of_another_front), test_case(test_frames_of_others),
 	test_case(test_descriptors), test_case(test_front_goes_during_login), test_case(test_queue),
-	test_case(test_cache), test_case(test_cache_mac), test_case(test_signatures_a_second))
+	test_case(test_cache), test_case(test_cache_mac), test_case(test_signatures_a_second),
+	test_case(test_t8_ticket_keys_of_which_hours))

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* keys: the one process that reads private keys. It answers sign(key, scheme, digest) and nothing
- * else, at a bounded rate, so that a taken front can have handshakes signed but never has a key. */
+/* keys: the one process that reads private keys. It answers sign(key, scheme, digest) and
+ * ticket_key(class, hour) and nothing else, at a bounded rate, so that a taken front can have
+ * handshakes signed but never has a key. */
 #include "api/frames.h"
+#include "auth/derive.h"
 #include "base/limits.h"
 #include "base/map.h"
 #include "base/vec.h"
@@ -9,21 +11,18 @@
 #include "process/role.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { KEY_FILE_BYTES = 32768 };
-
-struct named_key {
-	char id[65];
-	struct keysign *key;
-};
+enum { KEY_FILE_BYTES = 32768, HOUR_MS = 3600 * 1000 };
 
 struct keys_client;
 struct keys {
 	struct role base;
 	char directory[1025];
-	struct vec keys;    /* struct named_key */
+	uint8_t ticket_secret[DERIVE_SECRET_BYTES];
+	struct vec keys;    /* struct keysign * */
 	struct vec clients; /* struct keys_client * */
 	int64_t window_ms;  /* of the rate: this second */
 	unsigned signed_now;
@@ -32,6 +31,7 @@ struct keys {
 struct keys_client {
 	struct keys *keys;
 	struct channel *channel;
+	int class; /* of the front at the other end, as the supervisor says */
 };
 
 /* ---- signing ---- */
@@ -49,9 +49,9 @@ static bool rate_allows(struct keys *k)
 
 static struct keysign *key_named(struct keys *k, struct str id)
 {
-	VEC_EACH (struct named_key, n, &k->keys)
-		if (str_equal(id, str_from(n->id)))
-			return n->key;
+	VEC_EACH (struct keysign *, key, &k->keys)
+		if (str_equal(id, str_from(keysign_id(*key))))
+			return *key;
 	return NULL;
 }
 
@@ -65,23 +65,67 @@ static int sign(struct keys *k, const struct frame_sign *f, struct buf *out, str
 	return keysign_sign(key, f->scheme, f->digest, out, err);
 }
 
+static bool refuse(struct keys_client *c, uint32_t request, const struct err *err)
+{
+	struct frame bad = { .type = FRAME_FAILED,
+		.failed = { (uint8_t)err->kind, str_from(err->public_text) } };
+	return channel_send(c->channel, request, &bad);
+}
+
+static bool on_sign(struct keys_client *c, uint32_t request, const struct frame_sign *f)
+{
+	struct err err = ERR_INIT;
+	struct frame good = { .type = FRAME_SIGNATURE };
+	AUTO(buf_done)
+	struct buf signature;
+	buf_init(&signature, LIMIT_SIGNATURE_BYTES);
+	if (sign(c->keys, f, &signature, &err))
+		return refuse(c, request, &err);
+	good.signature.signature = buf_str(&signature);
+	return channel_send(c->channel, request, &good);
+}
+
+/* ---- ticket keys: T8 ---- */
+
+/* A front gets those of its own class alone, and of no hour to come: who takes one cannot open what
+ * others give out, nor what will be given out once it has been replaced. */
+static int derive_ticket_key(
+	struct keys_client *c, uint64_t hour, uint8_t ret[LIMIT_TICKET_KEY_BYTES], struct err *err)
+{
+	struct keys *k = c->keys;
+	struct clock_seam *clock = k->base.context->seams.clock;
+	uint64_t now = (uint64_t)clock->wall_ms(clock) / HOUR_MS;
+	char purpose[80];
+	if (hour != now && hour + 1 != now)
+		return fail(err, ERR_DENIED, "neither this hour nor the one before");
+	if (!rate_allows(k))
+		return fail(err, ERR_TEMP, "too many questions");
+	snprintf(purpose, sizeof(purpose), "culver tls tickets class=%d hour=%" PRIu64, c->class,
+		hour);
+	return derive_key(k->ticket_secret, purpose, ret, LIMIT_TICKET_KEY_BYTES, err);
+}
+
+static bool on_ticket_key(struct keys_client *c, uint32_t request, uint64_t hour)
+{
+	struct err err = ERR_INIT;
+	uint8_t key[LIMIT_TICKET_KEY_BYTES];
+	struct frame good = { .type = FRAME_TICKET_KEY_IS };
+	if (derive_ticket_key(c, hour, key, &err))
+		return refuse(c, request, &err);
+	good.ticket_key_is.key = str_make(key, sizeof(key));
+	bool sent = channel_send(c->channel, request, &good);
+	mem_wipe(key, sizeof(key));
+	return sent;
+}
+
 static bool client_frame(void *arg, uint32_t request, const struct frame *frame, int handle)
 {
 	struct keys_client *c = arg;
-	struct err err = ERR_INIT;
-	AUTO(buf_done)
-	struct buf signature;
-	if (handle >= 0 || frame->type != FRAME_SIGN)
+	if (handle >= 0)
 		return false;
-	buf_init(&signature, 1024);
-	struct frame good = { .type = FRAME_SIGNATURE }, bad = { .type = FRAME_FAILED };
-	if (sign(c->keys, &frame->sign, &signature, &err) == 0) {
-		good.signature.signature = buf_str(&signature);
-		return channel_send(c->channel, request, &good);
-	}
-	bad.failed.kind = (uint8_t)err.kind;
-	bad.failed.text = str_from(err.public_text);
-	return channel_send(c->channel, request, &bad);
+	if (frame->type == FRAME_SIGN)
+		return on_sign(c, request, &frame->sign);
+	return frame->type == FRAME_TICKET_KEY && on_ticket_key(c, request, frame->ticket_key.hour);
 }
 
 static void client_closed(void *arg, const char *reason)
@@ -103,23 +147,21 @@ static void client_closed(void *arg, const char *reason)
 
 static int load_key(struct keys *k, struct files_seam *files, const char *name, struct err *err)
 {
-	struct str stem = str_make(name, strlen(name) - strlen(".key"));
-	struct named_key n = { .key = NULL };
-	if (stem.n >= sizeof(n.id))
-		return fail_log(err, ERR_CONFIG, "key file name %s is too long", name);
-	snprintf(n.id, sizeof(n.id), "%" STR_FMT, STR_ARG(stem));
 	int file = files->open(files, name, O_RDONLY, 0);
 	if (file < 0)
 		return fail_log(err, ERR_CONFIG, "cannot open key %s: %s", name, strerror(-file));
 	char *pem = xmalloc(KEY_FILE_BYTES);
 	ssize_t got = files->pread(files, file, pem, KEY_FILE_BYTES, 0);
 	files->close(files, file);
-	n.key = got > 0 ? keysign_load(str_make(pem, (size_t)got), err) : NULL;
+	struct keysign *key = got > 0 ? keysign_load(str_make(pem, (size_t)got), err) : NULL;
 	mem_wipe(pem, KEY_FILE_BYTES);
 	free(pem);
-	if (n.key == NULL)
+	if (key == NULL)
 		return fail_log(err, ERR_CONFIG, "%s is not a private key we can use", name);
-	return vec_push(&k->keys, &n) ? 0 : fail_log(err, ERR_CONFIG, "too many keys");
+	if (vec_push(&k->keys, &key))
+		return 0;
+	keysign_free(&key);
+	return fail_log(err, ERR_CONFIG, "too many keys");
 }
 
 struct loading {
@@ -163,6 +205,10 @@ static bool keys_frame(struct role *role, const struct frame *frame, int handle)
 {
 	struct keys *k = CONTAINER_OF(role, struct keys, base);
 	if (frame->type == FRAME_KEYS_CONFIG) {
+		if (frame->keys_config.ticket_secret.n != sizeof(k->ticket_secret))
+			return false;
+		memcpy(k->ticket_secret, frame->keys_config.ticket_secret.p,
+			sizeof(k->ticket_secret));
 		snprintf(k->directory, sizeof(k->directory), "%" STR_FMT,
 			STR_ARG(frame->keys_config.directory));
 		return true;
@@ -172,6 +218,7 @@ static bool keys_frame(struct role *role, const struct frame *frame, int handle)
 	struct keys_client *c = xmalloc(sizeof(*c));
 	struct channel_events events = { .frame = client_frame, .closed = client_closed, .arg = c };
 	c->keys = k;
+	c->class = frame->hand_over.role;
 	c->channel = channel_new(
 		role->context->loop, handle, CLASS_KEYS, frame->hand_over.role, &events);
 	vec_push(&k->clients, &c);
@@ -182,7 +229,7 @@ static struct role *keys_new(struct role_context *context)
 {
 	struct keys *k = xmalloc(sizeof(*k));
 	k->base = (struct role){ &keys_role, context };
-	vec_init(&k->keys, sizeof(struct named_key), LIMIT_CERTIFICATES);
+	vec_init(&k->keys, sizeof(struct keysign *), LIMIT_CERTIFICATES);
 	vec_init(&k->clients, sizeof(struct keys_client *), 4096);
 	return &k->base;
 }
@@ -200,10 +247,11 @@ static void keys_free(struct role **role)
 		channel_free(&(*c)->channel);
 		free(*c);
 	}
-	VEC_EACH (struct named_key, n, &k->keys)
-		keysign_free(&n->key);
+	VEC_EACH (struct keysign *, key, &k->keys)
+		keysign_free(key);
 	vec_done(&k->clients);
 	vec_done(&k->keys);
+	mem_wipe(k->ticket_secret, sizeof(k->ticket_secret));
 	free(k);
 	*role = NULL;
 }

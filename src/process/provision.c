@@ -6,7 +6,6 @@
 
 #include "base/limits.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,7 +14,7 @@
 
 /* ---- files ---- */
 
-static int read_file(const char *path, struct buf *out)
+int provision_read_file(const char *path, struct buf *out)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
@@ -39,7 +38,7 @@ int provision_load_master_key(struct supervisor *s, struct err *err)
 	struct buf bytes;
 	buf_init(&bytes, 64);
 	snprintf(path, sizeof(path), "%s/master.key", s->o.config->directory);
-	int result = read_file(path, &bytes);
+	int result = provision_read_file(path, &bytes);
 	if (result < 0 || bytes.n != sizeof(s->master_key))
 		return fail_log(err, ERR_CONFIG, "cannot read the 32 bytes of %s: %s", path,
 			result < 0 ? strerror(-result) : "wrong length");
@@ -50,15 +49,15 @@ int provision_load_master_key(struct supervisor *s, struct err *err)
 
 /* ---- sending ---- */
 
-static void say(struct child *c, const struct frame *f)
+void provision_say(struct child *c, const struct frame *f)
 {
 	if (c->control && !channel_send(c->control, 0, f))
 		log_event(&c->supervisor->o.log, LOG_ERROR, "frame-refused", "role=%s frame=%s",
 			c->row->name, frame_name((uint16_t)f->type));
 }
 
-static void hand_over(struct supervisor *s, struct channel *to, const char *kind, uint32_t instance,
-	int class, int handle)
+void provision_hand_over(struct supervisor *s, struct channel *to, const char *kind,
+	uint32_t instance, int class, int handle)
 {
 	struct frame f = { .type = FRAME_HAND_OVER,
 		.hand_over = {
@@ -71,7 +70,7 @@ static void hand_over(struct supervisor *s, struct channel *to, const char *kind
 
 /* ---- configuration ---- */
 
-static void send_config(struct child *c)
+void provision_config(struct child *c)
 {
 	struct supervisor *s = c->supervisor;
 	AUTO(buf_done)
@@ -97,7 +96,8 @@ static void send_config(struct child *c)
 		break;
 	case CLASS_KEYS:
 		f.type = FRAME_KEYS_CONFIG;
-		f.keys_config = (struct frame_keys_config){ buf_str(&text), str_from(directory) };
+		f.keys_config = (struct frame_keys_config){ buf_str(&text), str_from(directory),
+			str_make(s->ticket_secret, sizeof(s->ticket_secret)) };
 		break;
 	case CLASS_COURIER:
 		f.type = FRAME_COURIER_CONFIG;
@@ -109,49 +109,7 @@ static void send_config(struct child *c)
 			str_from(s->o.config->hostname), buf_str(&text) };
 		break;
 	}
-	say(c, &f);
-}
-
-/* ---- certificates ---- */
-
-static int is_certificate(const struct dirent *d)
-{
-	return str_ends_nocase(str_from(d->d_name), STR(".crt"));
-}
-
-static void send_certificate(struct child *c, const char *name, bool last)
-{
-	struct supervisor *s = c->supervisor;
-	char path[4500];
-	AUTO(buf_done)
-	struct buf pem;
-	struct log_text text;
-	buf_init(&pem, 60000);
-	snprintf(path, sizeof(path), "%s/tls/%s", s->o.config->directory, name);
-	int result = read_file(path, &pem);
-	if (result < 0)
-		log_event(&s->o.log, LOG_ERROR, "certificate-unreadable", "file=%s why=%s", path,
-			log_value(&text, str_from(strerror(-result))));
-	struct str id = str_make(name, strlen(name) - strlen(".crt"));
-	struct frame f = { .type = FRAME_FRONT_CERTIFICATE,
-		.front_certificate = {
-			.key_id = str_sub(id, 0, 64), .chain_pem = buf_str(&pem), .last = last } };
-	say(c, &f);
-}
-
-static void send_certificates(struct child *c)
-{
-	char path[4200];
-	struct dirent **names = NULL;
-	snprintf(path, sizeof(path), "%s/tls", c->supervisor->o.config->directory);
-	int n = scandir(path, &names, is_certificate, alphasort);
-	for (int i = 0; i < n; i++) {
-		if (i < LIMIT_CERTIFICATES)
-			send_certificate(
-				c, names[i]->d_name, i == n - 1 || i == LIMIT_CERTIFICATES - 1);
-		free(names[i]);
-	}
-	free(names);
+	provision_say(c, &f);
 }
 
 /* ---- listeners and channels ---- */
@@ -166,7 +124,7 @@ static void send_listeners(struct child *c)
 		int copy = s->o.copy_listener ? s->o.copy_listener(s->o.copy_arg, l)
 					      : dup(l->handle);
 		if (copy >= 0)
-			hand_over(s, c->control, l->service->name, 0, 0, copy);
+			provision_hand_over(s, c->control, l->service->name, 0, 0, copy);
 		else
 			log_event(&s->o.log, LOG_ERROR, "no-listener", "role=%s service=%s",
 				c->row->name, l->service->name);
@@ -184,8 +142,10 @@ static void connect_edge(struct child *a, struct child *b, const struct role_edg
 			b->row->name, log_value(&text, str_from(strerror(-result))));
 		return;
 	}
-	hand_over(s, a->control, e->called_by_a, b->instance, b->row->channel_class, pair[0]);
-	hand_over(s, b->control, e->called_by_b, a->instance, a->row->channel_class, pair[1]);
+	provision_hand_over(
+		s, a->control, e->called_by_a, b->instance, b->row->channel_class, pair[0]);
+	provision_hand_over(
+		s, b->control, e->called_by_b, a->instance, a->row->channel_class, pair[1]);
 }
 
 /* With every peer that runs or starts; who starts later does the same. */
@@ -194,7 +154,7 @@ static void send_channels(struct child *c)
 	struct supervisor *s = c->supervisor;
 	for (size_t i = 0; i < s->children_n; i++) {
 		struct child *other = &s->children[i];
-		if (other == c || other->control == NULL)
+		if (other == c || other->control == NULL || other->spare)
 			continue;
 		for (size_t e = 0; e < role_edges_n; e++) {
 			const struct role_edge *edge = &role_edges[e];
@@ -211,21 +171,19 @@ static void send_channels(struct child *c)
 void provision_child(struct child *c)
 {
 	struct frame start = { .type = FRAME_START };
-	send_config(c);
+	provision_config(c);
 	if (c->row->class == &front_role)
-		send_certificates(c);
+		certificates_send(c, &c->supervisor->certificates, 0);
 	/* Only then what others speak on: on channels that a role is given before it has started,
 	 * their questions could arrive when it can answer none. */
-	say(c, &start);
+	provision_say(c, &start);
+	if (c->spare)
+		return;
 	send_channels(c);
-	if (c->row->class == &front_role)
-		send_listeners(c);
-}
-
-void provision_again(struct child *c)
-{
-	send_config(c);
-	send_certificates(c);
+	if (c->row->class != &front_role)
+		return;
+	send_listeners(c);
+	reload_offer(c);
 }
 
 /* ---- a command's ---- */
@@ -235,6 +193,8 @@ static void status_text(const struct supervisor *s, struct buf *out)
 	static const char *const states[] = { "down", "starting", "up", "draining" };
 	for (size_t i = 0; i < s->children_n; i++) {
 		const struct child *c = &s->children[i];
+		if (c->spare)
+			continue;
 		buf_addf(out, "%s %d %s %u %lld\n", c->row->name, c->process, states[c->state],
 			c->restarts, (long long)(supervisor_now(s) - c->started_ms) / 1000);
 	}
@@ -251,12 +211,15 @@ void provision_admin(struct supervisor *s, struct channel *admin, uint32_t insta
 			      c->row->channel_class == CLASS_GATE;
 		if (!wanted || c->control == NULL || s->loop->class->pair(s->loop, pair) < 0)
 			continue;
-		hand_over(s, admin, c->row->name, c->instance, c->row->channel_class, pair[0]);
-		hand_over(s, c->control, "admin", instance, CLASS_ADMIN, pair[1]);
+		provision_hand_over(
+			s, admin, c->row->name, c->instance, c->row->channel_class, pair[0]);
+		provision_hand_over(s, c->control, "admin", instance, CLASS_ADMIN, pair[1]);
 	}
 	buf_init(&text, 60000);
 	status_text(s, &text);
-	struct frame f = { .type = FRAME_STATUS, .status.text = buf_str(&text) };
+	struct api_certificate list[LIMIT_CERTIFICATES];
+	struct frame f = { .type = FRAME_STATUS,
+		.status = { buf_str(&text), { list, certificates_list(s, list) } } };
 	if (!channel_send(admin, 0, &f))
 		log_event(&s->o.log, LOG_ERROR, "frame-refused", "role=admin frame=status");
 }

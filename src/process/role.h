@@ -59,7 +59,8 @@ struct role_context {
 	int (*close_sandbox)(struct role_context *, struct err *);
 	/* The role has ended: status 0, or why. Returns; the loop stops soon. */
 	void (*finish)(struct role_context *, int status);
-	void *owner; /* of the functions above */
+	void *owner;             /* of the functions above */
+	struct channel *control; /* to the supervisor; set by role_host */
 };
 
 /* Takes a role through its life; owns the control channel. */

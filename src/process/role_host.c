@@ -98,6 +98,7 @@ struct role_host *role_host_new(struct role_context *context, int control_handle
 	h->role = context->row->class->new (context);
 	h->control = channel_new(context->loop, control_handle, (int)context->row->channel_class,
 		CLASS_SUPERVISOR, &events);
+	context->control = h->control;
 	return h;
 }
 
@@ -108,6 +109,7 @@ void role_host_free(struct role_host **host)
 		return;
 	h->role->class->free(&h->role);
 	channel_free(&h->control);
+	h->context->control = NULL;
 	free(h);
 	*host = NULL;
 }

@@ -15,7 +15,7 @@ int64_t supervisor_now(const struct supervisor *s)
 	return s->o.clock->monotonic_ms(s->o.clock);
 }
 
-static bool is_front(const struct child *c)
+bool child_is_front(const struct child *c)
 {
 	return c->row->class == &front_role;
 }
@@ -25,7 +25,7 @@ static bool is_front(const struct child *c)
 static void say_ready(struct supervisor *s)
 {
 	for (size_t i = 0; i < s->children_n; i++)
-		if (s->children[i].state != CHILD_UP)
+		if (s->children[i].state != CHILD_UP && !s->children[i].spare)
 			return;
 	if (!s->was_ready && s->o.ready)
 		s->o.ready(s->o.ready_arg);
@@ -43,7 +43,10 @@ static void is_up(struct child *c)
 	log_event(&s->o.log, LOG_INFO, c->restarts ? "role-back" : "role-up",
 		"role=%s pid=%d ms=%" PRId64 " down_ms=%" PRId64, c->row->name, c->process,
 		now - c->started_ms, c->died_ms ? now - c->died_ms : 0);
-	say_ready(s);
+	if (c->spare)
+		reload_keys_up(c);
+	else
+		say_ready(s);
 }
 
 static bool on_frame(void *arg, uint32_t request, const struct frame *frame, int handle)
@@ -54,6 +57,8 @@ static bool on_frame(void *arg, uint32_t request, const struct frame *frame, int
 		return false;
 	if (frame->type == FRAME_STARTED && c->state == CHILD_STARTING)
 		is_up(c);
+	else if (frame->type == FRAME_CERTIFICATES_ARE && child_is_front(c))
+		reload_answered(c, &frame->certificates_are);
 	else if (frame->type != FRAME_DONE)
 		return false;
 	return true;
@@ -61,7 +66,7 @@ static bool on_frame(void *arg, uint32_t request, const struct frame *frame, int
 
 /* The child's one timer: while it is down, to start it again; while its control channel is gone, to
  * end it. */
-static void set_timer(struct child *c, int64_t after_ms)
+void child_set_timer(struct child *c, int64_t after_ms)
 {
 	struct supervisor *s = c->supervisor;
 	s->loop->class->timer_set(c->timer, supervisor_now(s) + after_ms);
@@ -75,7 +80,7 @@ static void on_closed(void *arg, const char *reason)
 	(void)reason;
 	channel_free(&c->control);
 	if (c->process)
-		set_timer(c, LIMIT_DYING_MS);
+		child_set_timer(c, LIMIT_DYING_MS);
 }
 
 /* ---- starting ---- */
@@ -93,7 +98,7 @@ static int open_pairs(struct supervisor *s, int control[2], int log[2], struct e
 	return fail_log(err, ERR_TEMP, "socketpair: %s", strerror(-result));
 }
 
-static int child_start(struct child *c, struct err *err)
+int child_start(struct child *c, struct err *err)
 {
 	struct supervisor *s = c->supervisor;
 	struct channel_events events = { .frame = on_frame, .closed = on_closed, .arg = c };
@@ -112,6 +117,7 @@ static int child_start(struct child *c, struct err *err)
 	}
 	c->process = process;
 	c->state = CHILD_STARTING;
+	s->loop->class->timer_set(c->timer, 0); /* it was for the one before */
 	child_log_open(c, log[0]);
 	c->control = channel_new(
 		s->loop, control[0], CLASS_SUPERVISOR, c->row->channel_class, &events);
@@ -133,11 +139,16 @@ static void on_timer(void *arg)
 	struct child *c = arg;
 	struct err err = ERR_INIT;
 	struct log_text text;
+	if (c->process && c->spare && c->control && c->state != CHILD_DRAINING) {
+		child_drain(c, 0); /* its successor has taken over */
+		child_set_timer(c, LIMIT_DYING_MS);
+		return;
+	}
 	if (c->process) {
 		c->supervisor->o.spawn->kill(c->supervisor->o.spawn, c->process, SIGKILL);
 		return;
 	}
-	if (c->supervisor->phase != RUNNING)
+	if (c->supervisor->phase != RUNNING || c->spare)
 		return;
 	c->restarts++;
 	if (child_start(c, &err) == 0)
@@ -145,7 +156,7 @@ static void on_timer(void *arg)
 	c->failures++;
 	log_event(&c->supervisor->o.log, LOG_ERROR, "role-not-started", "role=%s why=%s",
 		c->row->name, log_value(&text, str_from(err_log_text(&err))));
-	set_timer(c, back_off_ms(c));
+	child_set_timer(c, back_off_ms(c));
 }
 
 /* ---- stopping ---- */
@@ -153,12 +164,12 @@ static void on_timer(void *arg)
 static bool any_left(const struct supervisor *s, bool fronts)
 {
 	for (size_t i = 0; i < s->children_n; i++)
-		if (s->children[i].process && is_front(&s->children[i]) == fronts)
+		if (s->children[i].process && child_is_front(&s->children[i]) == fronts)
 			return true;
 	return false;
 }
 
-static void drain_child(struct child *c, uint32_t within_ms)
+void child_drain(struct child *c, uint32_t within_ms)
 {
 	struct frame f = { .type = FRAME_DRAIN, .drain.within_ms = within_ms };
 	c->state = CHILD_DRAINING;
@@ -169,8 +180,8 @@ static void drain_child(struct child *c, uint32_t within_ms)
 static void drain(struct supervisor *s, bool fronts, uint32_t within_ms)
 {
 	for (size_t i = 0; i < s->children_n; i++)
-		if (s->children[i].process && is_front(&s->children[i]) == fronts)
-			drain_child(&s->children[i], within_ms);
+		if (s->children[i].process && child_is_front(&s->children[i]) == fronts)
+			child_drain(&s->children[i], within_ms);
 	s->loop->class->timer_set(s->stop_timer, supervisor_now(s) + within_ms + 2000);
 }
 
@@ -192,7 +203,7 @@ static void on_stop_timer(void *arg)
 	struct supervisor *s = arg;
 	for (size_t i = 0; i < s->children_n; i++) {
 		struct child *c = &s->children[i];
-		if (!c->process || (s->phase == STOPPING_FRONTS && !is_front(c)))
+		if (!c->process || (s->phase == STOPPING_FRONTS && !child_is_front(c)))
 			continue;
 		log_event(&s->o.log, LOG_WARN, "role-killed", "role=%s pid=%d", c->row->name,
 			c->process);
@@ -259,13 +270,15 @@ static void child_ended(struct child *c, int status)
 	child_log_close(c);
 	if (s->phase != RUNNING) {
 		go_on_stopping(s);
+	} else if (c->spare) {
+		reload_keys_ended(c);
 	} else if (is_hopeless(c)) {
 		log_event(&s->o.log, LOG_ERROR, "giving-up", "role=%s failures=%u", c->row->name,
 			c->failures);
 		s->status = 1;
 		supervisor_stop(s);
 	} else {
-		set_timer(c, back_off_ms(c));
+		child_set_timer(c, back_off_ms(c));
 	}
 }
 
@@ -277,38 +290,14 @@ static void on_ended(void *arg, int process, int status)
 			child_ended(&s->children[i], status);
 }
 
-/* ---- reload ---- */
-
-/* keys has closed its sandbox and can open no file again: a new one reads the new keys. Handshakes
- * fail for the milliseconds in between; sessions do not notice. */
-void supervisor_reload(struct supervisor *s)
-{
-	struct err err = ERR_INIT;
-	struct log_text text;
-	struct config *fresh = config_load(s->o.config_path, &err);
-	if (fresh == NULL) {
-		log_event(&s->o.log, LOG_ERROR, "reload-refused", "why=%s",
-			log_value(&text, str_from(err_log_text(&err))));
-		return;
-	}
-	config_free(&s->o.config);
-	s->o.config = fresh;
-	for (size_t i = 0; i < s->children_n; i++) {
-		struct child *c = &s->children[i];
-		if (c->row->class == &keys_role && c->control)
-			drain_child(c, 0);
-		else if (is_front(c) && c->control)
-			provision_again(c);
-	}
-	log_event(&s->o.log, LOG_INFO, "reloaded", "file=%s", s->o.config_path);
-}
-
 /* ---- beginning and end ---- */
 
 static size_t copies_of(const struct supervisor *s, const struct role_row *row)
 {
 	if (s->o.admin_handle >= 0)
 		return row->offline;
+	if (row->class == &keys_role)
+		return 2; /* the second is the spare */
 	if (row->class != &front_role)
 		return 1;
 	return (size_t)(row->channel_class == CLASS_MX ? s->o.config->fronts_mx
@@ -325,6 +314,7 @@ static void make_children(struct supervisor *s)
 		for (size_t n = copies_of(s, &role_rows[i]); n > 0; n--, c++) {
 			c->supervisor = s;
 			c->row = &role_rows[i];
+			c->spare = c->row->class == &keys_role && n == 1;
 			c->timer = s->loop->class->timer_new(s->loop, on_timer, c);
 			buf_init(&c->log_line, CHILD_LINE_BYTES);
 		}
@@ -334,7 +324,7 @@ static void make_children(struct supervisor *s)
 static int start_children(struct supervisor *s, struct err *err)
 {
 	for (size_t i = 0; i < s->children_n; i++)
-		if (child_start(&s->children[i], err))
+		if (!s->children[i].spare && child_start(&s->children[i], err))
 			return -1;
 	return 0;
 }
@@ -350,6 +340,9 @@ struct supervisor *supervisor_new(
 	s->stop_timer = loop->class->timer_new(loop, on_stop_timer, s);
 	vec_init(&s->admins, sizeof(void *), LIMIT_ADMIN_CHANNELS);
 	s->o.random->fill(s->o.random, s->ticket_key, sizeof(s->ticket_key));
+	s->o.random->fill(s->o.random, s->ticket_secret, sizeof(s->ticket_secret));
+	certificates_init(s);
+	reload_init(s);
 	make_children(s);
 	if (provision_load_master_key(s, err) || start_children(s, err)) {
 		supervisor_free(&s);
@@ -387,7 +380,10 @@ void supervisor_free(struct supervisor **supervisor)
 	if (s->control)
 		s->loop->class->listener_free(&s->control);
 	s->loop->class->timer_free(&s->stop_timer);
+	certificates_done(s);
+	reload_done(s);
 	config_free(&s->o.config);
+	mem_wipe(s->ticket_secret, sizeof(s->ticket_secret));
 	mem_wipe(s->ticket_key, sizeof(s->ticket_key));
 	mem_wipe(s->master_key, sizeof(s->master_key));
 	free(s);

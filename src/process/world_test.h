@@ -377,7 +377,8 @@ static inline void world_done(struct world *w)
 static inline bool world_all_up(const struct world *w)
 {
 	for (size_t i = 0; i < w->supervisor->children_n; i++)
-		if (w->supervisor->children[i].state != CHILD_UP)
+		if (w->supervisor->children[i].state != CHILD_UP &&
+			!w->supervisor->children[i].spare)
 			return false;
 	return true;
 }
