@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Large and many: a mailbox of a million messages beside another client, and a hundred thousand mailboxes.
+
+Both are made in the ledger of a stopped server, a row a message or mailbox, all of one body: what is
+measured is what depends on their number. A figure is printed; a test fails at ten times it."""
+import contextlib
+import sqlite3
+import threading
+import time
+
+from harness import Culver
+from hostile import Imap, memory
+
+MESSAGES = 1_000_000
+MAILBOXES = 99_000
+
+
+@contextlib.contextmanager
+def ledger(culver):
+    """The rows of a stopped server."""
+    db = sqlite3.connect(culver.dir / "data" / "ledger.db")
+    with db:
+        yield db
+    db.close()
+
+
+def append(c, message=b"Subject: x\r\n\r\ntext\r\n"):
+    assert c.say(b"APPEND INBOX {%d+}\r\n" % len(message) + message) == b"OK"
+
+
+def multiply(culver, count):
+    """Makes the one message of the only mailbox that has one into as many as are wanted."""
+    with ledger(culver) as db:
+        mailbox, account, size = db.execute(
+            "SELECT m.id, m.account, e.size FROM mailboxes m JOIN entries e ON e.mailbox=m.id").fetchone()
+        rest = ",".join(row[1] for row in db.execute("PRAGMA table_info(entries)")
+                        if row[1] not in ("mailbox", "uid", "entry_id"))
+        db.execute(f"WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i+1 FROM n WHERE i<{count})"
+                   f" INSERT INTO entries(mailbox,uid,entry_id,{rest})"
+                   f" SELECT mailbox,i,(mailbox<<32)|i,{rest} FROM n,entries WHERE mailbox={mailbox} AND uid=1")
+        db.execute("UPDATE mailboxes SET messages=?1,unseen=?1,uidnext=?1+1,size=?1*?2 WHERE id=?3",
+                   (count, size, mailbox))
+        db.execute("UPDATE accounts SET used_messages=?1,used_bytes=?1*?2 WHERE id=?3", (count, size, account))
+
+
+class Other(threading.Thread):
+    """A client that asks something small again and again; waits has how long each took."""
+
+    def __init__(self, culver):
+        super().__init__()
+        self.client, self.waits, self.over = Imap(culver, "alice"), [], False
+        assert self.client.say(b"SELECT INBOX") == b"OK"
+
+    def run(self):
+        while not self.over:
+            begun = time.perf_counter()
+            assert self.client.say(b"STATUS INBOX (MESSAGES)") == b"OK"
+            self.waits.append(time.perf_counter() - begun)
+            time.sleep(0.001)
+
+    def taken(self):
+        """The waits since the last call, in ms: median, 99th percentile, worst."""
+        waits, self.waits = sorted(self.waits), []
+        return [waits[int(len(waits) * share)] * 1000 for share in (0.5, 0.99)] + [waits[-1] * 1000]
+
+
+def test_a_million_messages_beside_another_client():
+    """SELECT of 10^6 delays nobody by more than 10 ms; the view is what the mailbox is."""
+    with Culver() as culver:
+        with Imap(culver) as c:
+            append(c)
+        culver.stop()
+        multiply(culver, MESSAGES)
+        culver.start()
+        pid = culver.roles()["front-user"]
+        other = Other(culver)
+        before = memory(pid)
+        other.start()
+        try:
+            time.sleep(0.7)
+            idle = other.taken()
+            with Imap(culver) as c:
+                begun = time.perf_counter()
+                assert c.say(b"SELECT INBOX") == b"OK"
+                took = time.perf_counter() - begun
+                beside = other.taken()
+                assert [b"* %d EXISTS" % MESSAGES] in c.untagged
+                held = memory(pid) - before
+                assert c.ask(b"UID FETCH %d (FLAGS)" % MESSAGES)
+                assert c.say(b"UID SEARCH %d:*" % (MESSAGES - 2)) == b"OK"
+                assert c.untagged[0] == [b"* SEARCH %d %d %d" % (MESSAGES - 2, MESSAGES - 1, MESSAGES)]
+                assert c.say(b"STORE %d +FLAGS (\\Deleted)" % (MESSAGES // 2)) == b"OK"
+                assert c.say(b"EXPUNGE") == b"OK"
+                assert c.untagged[0] == [b"* %d EXPUNGE" % (MESSAGES // 2)]
+                append(c)
+                assert [b"* %d EXISTS" % MESSAGES] in c.untagged
+        finally:
+            other.over = True
+            other.join()
+            other.client.close()
+        words = "median {:.2f}, 99 % {:.2f}, worst {:.2f} ms"
+        print(f"\nSELECT of {MESSAGES}: {took:.2f} s, {held >> 20} MiB; another client's STATUS: " +
+              words.format(*idle) + "; beside the SELECT " + words.format(*beside))
+        assert beside[1] < 100 + idle[2]
+
+
+def test_a_hundred_thousand_mailboxes():
+    """LIST, STATUS, CREATE, RENAME with children, DELETE and SELECT of one among 10^5."""
+    with Culver() as culver:
+        culver.stop()
+        with ledger(culver) as db:
+            account, = db.execute("SELECT id FROM accounts WHERE address LIKE 'bob@%'").fetchone()
+            last, = db.execute("SELECT value FROM meta WHERE key='uidvalidity'").fetchone()
+            db.execute(f"WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i+1 FROM n WHERE i<{MAILBOXES - 1})"
+                       " INSERT INTO mailboxes(account,name,uidvalidity,modseq)"
+                       f" SELECT {account},CASE WHEN i%1000=0 THEN printf('box %02d',i/1000) ELSE"
+                       f" printf('box %02d/%03d',i/1000,i%1000) END,{last}+1+i,1 FROM n")
+            db.execute("UPDATE meta SET value=value+? WHERE key='uidvalidity'", (MAILBOXES,))
+            db.execute("UPDATE accounts SET mailboxes=mailboxes+? WHERE id=?", (MAILBOXES, account))
+        culver.start()
+        before = memory(culver.roles()["front-user"])
+        times = []
+        with Imap(culver) as c:
+            def asked(command, count):
+                begun = time.perf_counter()
+                assert c.say(command) == b"OK", c.text
+                times.append(f"{command.decode()} {1000 * (time.perf_counter() - begun):.0f} ms")
+                assert count is None or len(c.untagged) == count, (command, len(c.untagged))
+
+            asked(b'LIST "" *', MAILBOXES + 6)
+            asked(b'LIST "" %', MAILBOXES // 1000 + 6)
+            asked(b'LIST "" *%*%*%*', MAILBOXES + 6)
+            asked(b'LIST "" "box 05/%"', 999)
+            asked(b'STATUS "box 05/005" (MESSAGES)', 1)
+            asked(b'CREATE "box 05/new"', 0)
+            asked(b'RENAME "box 05" kiste', 0)
+            asked(b'LIST "" "kiste/*"', 1000)
+            asked(b'DELETE "kiste/005"', 0)
+            asked(b'SELECT "kiste/006"', None)
+            asked(b'LSUB "" *', 6)
+        grown = memory(culver.roles()["front-user"]) - before
+        print(f"\n{MAILBOXES} mailboxes: {'; '.join(times)}; {grown >> 20} MiB")
+        assert grown < 64 << 20
