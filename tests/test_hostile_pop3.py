@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from harness import DOMAIN, wait_for
+from harness import DOMAIN, Culver, wait_for
 from hostile import MIB, Imap, Pop3, Smtp, conditions, read_clean
 
 BODY = b"Subject: x\r\n\r\n.\r\n..x\r\n...\r\nlast\r\n"
@@ -147,4 +147,139 @@ def test_p5_a_cut_in_update(standing):
 
 def unlocked(culver):
     with Pop3(culver, user=None) as c:
-        return c.say(f"USER bob@{DOMAIN}".encode()) and c.say(f"PASS {culver.password('bob')}".encode())
+        return log_in(c, culver)
+
+
+def mark_and_expunge(culver, sequence):
+    with Imap(culver) as c:
+        assert c.say(b"SELECT INBOX") == b"OK"
+        assert c.say(b"STORE " + sequence + rb" +FLAGS (\Deleted)") == b"OK"
+        assert c.say(b"EXPUNGE") == b"OK"
+
+
+def log_in(c, culver, user="bob"):
+    return c.say(f"USER {user}@{DOMAIN}".encode()) and c.say(f"PASS {culver.password(user)}".encode())
+
+
+def test_p6_two_sessions(standing):
+    """The second is told [IN-USE], and is let in when the first has gone, however it goes."""
+    culver, _ = standing
+    for end in (lambda c: c.say(b"QUIT"), lambda c: c.close(), lambda c: c.send(b"QUI")):
+        with Pop3(culver) as first, Pop3(culver, user=None) as second:
+            for _ in range(3):
+                assert log_in(second, culver) is False
+                assert second.text.startswith(b"-ERR [IN-USE] ")
+            assert first.say(b"STAT")
+            end(first)
+            first.close()
+            wait_for(lambda: log_in(second, culver), every=0.1)
+            assert second.say(b"QUIT")
+
+
+def test_p6_expunged_by_imap(standing):
+    """What goes by IMAP in the meantime: numbers stay, RETR says so, QUIT takes the rest."""
+    culver, expected = standing
+    with Smtp(culver) as c:
+        for _ in range(4):
+            assert c.chunk(BODY) == 250
+            expected["messages"] += 1
+    last = count(culver)
+    with Pop3(culver) as c:
+        listed = c.lines(b"LIST")
+        mark_and_expunge(culver, b"%d:%d" % (last - 1, last))
+        for command in (b"RETR %d", b"TOP %d 1"):
+            assert c.say(command % last) is False
+            assert b"gone" in c.text
+        assert c.lines(b"LIST") == listed and c.say(b"STAT")
+        assert c.lines(b"RETR %d" % (last - 2))
+        for number in (last - 3, last - 1, last):
+            assert c.say(b"DELE %d" % number)
+        assert c.say(b"QUIT")
+    assert count(culver) == last - 3
+
+
+def test_p4_names_stay_over_a_rebuild(culver):
+    """What is derived may go: the names come from what is kept."""
+    with Smtp(culver) as c:
+        for _ in range(5):
+            assert c.chunk(BODY) == 250
+    with Pop3(culver) as c:
+        before = c.lines(b"UIDL")
+    culver.stop()
+    derived = [p for p in (culver.dir / "data").rglob("*") if p.is_file() and "digest" in str(p)]
+    assert derived
+    for path in derived:
+        path.unlink()
+    culver.start()
+    with Pop3(culver) as c:
+        assert c.lines(b"UIDL") == before and len(before) == 5
+        assert c.lines(b"RETR 5")
+
+
+def test_p7_capa_before_and_after(standing):
+    culver, _ = standing
+    with Pop3(culver, user=None) as c:
+        plain = c.lines(b"CAPA")
+        assert {b"STLS", b"EXPIRE 0 USER", b"UTF8 USER", b"LANG"} <= set(plain)
+        assert log_in(c, culver)
+        inside = c.lines(b"CAPA")
+        assert b"STLS" not in inside and b"EXPIRE NEVER" in inside
+        assert {line.split()[0] for line in plain} - {line.split()[0] for line in inside} == {b"STLS"}
+
+
+def test_p7_stls_injection(standing):
+    """What was said before TLS is not said within it."""
+    culver, _ = standing
+    with Pop3(culver, user=None) as c:
+        c.send(f"STLS\r\nUSER bob@{DOMAIN}\r\nPASS {culver.password('bob')}\r\nSTAT\r\n".encode())
+        assert c.ok()
+        c.socket = culver.tls_context().wrap_socket(c.socket, server_hostname="localhost")
+        assert c.say(b"STAT") is False and c.text == b"-ERR log in first"
+        assert c.say(b"PASS x") is False and c.text == b"-ERR say USER first"
+        assert b"STLS" not in c.lines(b"CAPA")
+        assert c.say(b"STLS") is False
+
+
+def test_p7_cancelled_exchanges(standing):
+    culver, _ = standing
+    with Pop3(culver, user=None) as c:
+        for mechanism in (b"PLAIN", b"LOGIN"):
+            c.send(b"AUTH " + mechanism + b"\r\n")
+            assert c.line().startswith(b"+ ")
+            assert c.say(b"*") is False
+        for answer in (b"=", b"!!!!", b"x" * 20000, b"AA\0A"):
+            c.send(b"AUTH PLAIN\r\n")
+            assert c.line().startswith(b"+ ")
+            assert c.say(answer) is False
+        assert log_in(c, culver)
+
+
+def test_p7_languages_and_utf8(standing):
+    culver, _ = standing
+    with Pop3(culver, user=None) as c:
+        for bad in (b"x" * 1000, b"\xff\xfe", b"en-\0", b"%s%n", b"en de", b"-", b"*-*"):
+            assert c.say(b"LANG " + bad) is False
+        assert c.lines(b"LANG") == [b"en English"]
+        assert c.say(b"USER \xc3\x28") is False
+        assert c.say(b"UTF8") and c.say(b"STLS") is False
+        assert c.say("USER jürgen@example.test".encode())
+        assert c.say(b"PASS \xff") is False and c.text.startswith(b"-ERR [AUTH] ")
+
+
+def test_login_delay():
+    """RFC 2449 6.5: who has been let in waits; a wrong password is wrong at once."""
+    with Culver(config="pop3_login_delay = 3") as culver:
+        began = time.monotonic()
+        with Pop3(culver) as c:
+            assert b"LOGIN-DELAY 3" in c.lines(b"CAPA") and c.say(b"QUIT")
+        refused = 0
+        with Pop3(culver, user=None) as c:
+            assert b"LOGIN-DELAY 3" in c.lines(b"CAPA")
+            while not log_in(c, culver):
+                assert c.text.startswith(b"-ERR [LOGIN-DELAY] ")
+                refused += 1
+                time.sleep(0.1)
+        assert refused and time.monotonic() - began >= 3
+        culver.command("account", "set", "--retention", "expire:30", f"alice@{DOMAIN}")
+        with Pop3(culver, user="alice") as c:
+            assert b"EXPIRE 30" in c.lines(b"CAPA")

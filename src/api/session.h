@@ -77,7 +77,8 @@ struct front_settings {
 	uint32_t recipients;          /* most recipients a transaction */
 	uint32_t sessions;            /* most sessions a front */
 	uint32_t sessions_per_address;
-	bool tls_available; /* there is a certificate */
+	bool tls_available;          /* there is a certificate */
+	uint32_t pop3_login_delay_s; /* between two logins of an account; 0: none */
 };
 
 struct session_class {

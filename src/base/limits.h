@@ -186,6 +186,8 @@
 #define LIMIT_PEER_ANSWER_BYTES (32 * 1024 * 1024)  /* read for a peer and not yet sent */
 #define LIMIT_PEER_UPLOAD_BYTES (256 * 1024 * 1024) /* memory of one peer's uploads */
 #define LIMIT_REQUEST_RANGES    70000               /* UID ranges of one request; IMAP I5 */
+#define LIMIT_MAILDROP_OPENINGS                                                                    \
+	65536 /* remembered for POP3's LOGIN-DELAY; beyond it the oldest go */
 
 /* ---- POP3 ---- */
 #define LIMIT_POP3_LINE_BYTES     2048        /* RFC 2449 4 says 255; PASS and AUTH may need more */

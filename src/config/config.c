@@ -54,6 +54,9 @@ static const struct key keys[] = {
 		"default|refuse", FOR_FRONT,
 		"what a TLS client gets that names a host that no certificate is for: the default "
 		"certificate, or an alert; on port 25 always the default (RFC 7672 8.1)" },
+	{ "pop3_login_delay", KEY_NUMBER, AT(pop3_login_delay_s), "0", 0, 86400, NULL,
+		FOR_FRONT | FOR_STORE,
+		"seconds between two POP3 logins of an account (RFC 2449 6.5); 0 for none" },
 	{ "fronts_mx", KEY_NUMBER, AT(fronts_mx), "1", 1, 8, NULL, FOR_SUPERVISOR,
 		"processes that serve port 25" },
 	{ "fronts_user", KEY_NUMBER, AT(fronts_user), "1", 1, 8, NULL, FOR_SUPERVISOR,

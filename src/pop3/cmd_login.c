@@ -28,6 +28,28 @@ static bool refuse_without_tls(struct pop3 *s)
 
 /* ---- CAPA, STLS ---- */
 
+/* How long the server leaves what it has. Before the login it is the least that any account may be
+ * set to.   RFC 2449 6.7 */
+static void add_expire(struct pop3 *s)
+{
+	if (s->state == POP3_AUTHORIZATION)
+		pop3_say(s, "EXPIRE 0 USER");
+	else if (s->retention == RETAIN_DELETE)
+		pop3_say(s, "EXPIRE 0");
+	else if (s->retention == RETAIN_EXPIRE)
+		pop3_say(s, "EXPIRE %" PRIu32, s->expire_days);
+	else
+		pop3_say(s, "EXPIRE NEVER");
+}
+
+/* The same for everybody, and the store keeps it.   RFC 2449 6.5 */
+static void add_login_delay(struct pop3 *s)
+{
+	uint32_t seconds = s->session.host->settings->pop3_login_delay_s;
+	if (seconds > 0)
+		pop3_say(s, "LOGIN-DELAY %" PRIu32, seconds);
+}
+
 void pop3_capa(struct pop3 *s, struct str arg)
 {
 	(void)arg;
@@ -42,7 +64,9 @@ void pop3_capa(struct pop3 *s, struct str arg)
 	if (s->state == POP3_AUTHORIZATION && !s->session.peer->tls &&
 		s->session.host->settings->tls_available)
 		buf_addz(out, "STLS\r\n");
-	buf_addz(out, "IMPLEMENTATION Culver\r\n.\r\n");
+	add_expire(s);
+	add_login_delay(s);
+	buf_addz(out, "UTF8 USER\r\nLANG\r\nIMPLEMENTATION Culver\r\n.\r\n");
 }
 
 void pop3_stls(struct pop3 *s, struct str arg)
@@ -50,6 +74,10 @@ void pop3_stls(struct pop3 *s, struct str arg)
 	(void)arg;
 	if (s->session.peer->tls) {
 		pop3_refuse(s, "TLS is on already");
+		return;
+	}
+	if (s->utf8) { /* RFC 6856 2.1 */
+		pop3_refuse(s, "STLS comes before UTF8");
 		return;
 	}
 	if (!s->session.host->settings->tls_available) {
@@ -220,7 +248,7 @@ void pop3_user(struct pop3 *s, struct str arg)
 {
 	if (refuse_without_tls(s))
 		return;
-	if (arg.n > LIMIT_ADDRESS_BYTES || str_has_control(arg)) {
+	if (arg.n > LIMIT_ADDRESS_BYTES || str_has_control(arg) || !str_is_utf8(arg)) {
 		pop3_refuse(s, "that is no user name");
 		return;
 	}
@@ -244,7 +272,7 @@ void pop3_pass(struct pop3 *s, struct str arg)
 		pop3_refuse(s, "say USER first");
 		return;
 	}
-	if (arg.n > LIMIT_PASSWORD_BYTES) {
+	if (arg.n > LIMIT_PASSWORD_BYTES || !str_is_utf8(arg)) { /* RFC 6856 2.2 */
 		failed(s, ERR_AUTH, STR_NONE);
 		return;
 	}

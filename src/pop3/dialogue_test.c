@@ -93,7 +93,8 @@ static void knows_its_states(void **state)
 	expect(f, "QUIT now\r\n", "-ERR QUIT has other arguments\r\n");
 	expect(f, "CAPA\r\n",
 		"+OK Capability list follows\r\nTOP\r\nUIDL\r\nPIPELINING\r\nRESP-CODES\r\n"
-		"AUTH-RESP-CODE\r\nUSER\r\nSASL PLAIN LOGIN\r\nIMPLEMENTATION Culver\r\n.\r\n");
+		"AUTH-RESP-CODE\r\nUSER\r\nSASL PLAIN LOGIN\r\nEXPIRE 0 USER\r\nUTF8 USER\r\n"
+		"LANG\r\nIMPLEMENTATION Culver\r\n.\r\n");
 	expect(f, "USER alice\r\nPASS secret\r\nUSER alice\r\n",
 		"+OK name is taken\r\n+OK maildrop has 2 messages (49 octets)\r\n"
 		"-ERR already logged in\r\n");
@@ -117,7 +118,8 @@ static void asks_for_tls(void **state)
 		"-ERR [AUTH] say STLS first: no passwords without TLS\r\n");
 	expect(f, "CAPA\r\n",
 		"+OK Capability list follows\r\nTOP\r\nUIDL\r\nPIPELINING\r\nRESP-CODES\r\n"
-		"AUTH-RESP-CODE\r\nSTLS\r\nIMPLEMENTATION Culver\r\n.\r\n");
+		"AUTH-RESP-CODE\r\nSTLS\r\nEXPIRE 0 USER\r\nUTF8 USER\r\nLANG\r\n"
+		"IMPLEMENTATION Culver\r\n.\r\n");
 	expect(f, "STLS\r\nUSER injected\r\nUSER", "+OK Begin TLS negotiation\r\n");
 	expect(f, "PASS secret\r\n", "-ERR say USER first\r\n");
 	expect(f, "STLS\r\n", "-ERR TLS is on already\r\n");
@@ -392,10 +394,10 @@ static void failures_are_told(void **state)
 	(void)state;
 	struct fake_host *f = host(two, 2);
 	fake_open(f);
-	f->locked = true;
+	f->locked = ERR_IN_USE;
 	expect(f, "USER alice\r\nPASS secret\r\n", "+OK name is taken\r\n-ERR [IN-USE] in use\r\n");
 	assert_int_equal(f->sessions_closed, 1);
-	f->locked = false;
+	f->locked = ERR_NONE;
 	f->gate_away = true;
 	buf_clear(&f->out);
 	fake_say(f, STR("USER alice\r\nPASS secret\r\n"));

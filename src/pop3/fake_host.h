@@ -51,7 +51,7 @@ struct fake_host {
 	struct vec expunged; /* struct api_range, of requests that were carried out */
 	struct vec uids;     /* of the present one */
 	size_t changes, sessions_closed, logins;
-	bool locked; /* by somebody else */
+	enum err_kind locked; /* what locking is refused for */
 	bool gate_away, store_away, change_fails, hold;
 	uint8_t retention;
 	uint32_t expire_days;
@@ -161,8 +161,8 @@ static inline uint32_t fake_ask(struct session_host *h, struct session *session,
 		fake_login(f, request, &q->login);
 	else if (q->type == FRAME_SESSION_OPEN)
 		fake_push(f, request, &is);
-	else if (q->type == FRAME_LOCK_MAILDROP && f->locked)
-		fake_fail(f, request, ERR_IN_USE);
+	else if (q->type == FRAME_LOCK_MAILDROP && f->locked != ERR_NONE)
+		fake_fail(f, request, f->locked);
 	else if (q->type == FRAME_LOCK_MAILDROP)
 		fake_push(f, request, &done);
 	else if (q->type == FRAME_MAILBOX_STATUS)

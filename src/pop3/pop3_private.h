@@ -38,6 +38,7 @@ struct pop3 {
 	unsigned errors;   /* refused lines since the last good one */
 	unsigned failures; /* of logins */
 	bool draining, closed_by_client;
+	bool utf8; /* RFC 6856 2.1 */
 
 	/* waiting: for an answer, for room, or for a while */
 	pop3_answer *waiting;
@@ -99,6 +100,8 @@ void pop3_auth(struct pop3 *s, struct str arg);
 void pop3_auth_response(struct pop3 *s, struct str line);
 void pop3_stls(struct pop3 *s, struct str arg);
 void pop3_capa(struct pop3 *s, struct str arg);
+void pop3_utf8(struct pop3 *s, struct str arg);
+void pop3_lang(struct pop3 *s, struct str arg);
 void pop3_stat(struct pop3 *s, struct str arg);
 void pop3_list(struct pop3 *s, struct str arg);
 void pop3_uidl(struct pop3 *s, struct str arg);

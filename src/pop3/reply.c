@@ -5,11 +5,14 @@
 #include "base/abnf.h"
 
 /* [AUTH]: the credentials, or the account's right to come in. [SYS/TEMP]: try again. [SYS/PERM]:
- * somebody has to do something. [IN-USE]: another session has the maildrop. */
+ * somebody has to do something. [IN-USE]: another session has the maildrop. [LOGIN-DELAY]: it was
+ * opened only just now. */
 static const char *const codes[ERR_KINDS] = {
 	[ERR_TEMP] = "[SYS/TEMP] ",
+	[ERR_NOT_NOW] = "[LOGIN-DELAY] ",
 	[ERR_AUTH] = "[AUTH] ",
 	[ERR_DENIED] = "[AUTH] ",
+	[ERR_LIMIT] = "[SYS/TEMP] ",
 	[ERR_EXPIRED] = "[SYS/TEMP] ",
 	[ERR_IN_USE] = "[IN-USE] ",
 	[ERR_READ_ONLY] = "[SYS/TEMP] ",

@@ -18,8 +18,8 @@
 
 enum arguments { NONE, ONE, MAYBE, TEXT };
 
-/* Which verb may be said when. RFC 1939 4 to 7; RFC 2449 5 CAPA; RFC 2595 4 STLS; RFC 5034 4 AUTH
- */
+/* Which verb may be said when. RFC 1939 4 to 7; RFC 2449 5 CAPA; RFC 2595 4 STLS; RFC 5034 4 AUTH;
+ * RFC 6856 UTF8, LANG */
 static const struct verb {
 	struct str name;
 	unsigned states;
@@ -31,6 +31,8 @@ static const struct verb {
 	{ STR_INIT("AUTH"), BEFORE, TEXT, pop3_auth },
 	{ STR_INIT("STLS"), BEFORE, NONE, pop3_stls },
 	{ STR_INIT("CAPA"), BEFORE | AFTER, NONE, pop3_capa },
+	{ STR_INIT("UTF8"), BEFORE, NONE, pop3_utf8 },
+	{ STR_INIT("LANG"), BEFORE | AFTER, MAYBE, pop3_lang },
 	{ STR_INIT("STAT"), AFTER, NONE, pop3_stat },
 	{ STR_INIT("LIST"), AFTER, MAYBE, pop3_list },
 	{ STR_INIT("UIDL"), AFTER, MAYBE, pop3_uidl },

@@ -150,6 +150,7 @@ static bool on_config(struct store_role *r, const struct frame_store_config *f)
 	memcpy(r->settings.ticket_key, f->ticket_key.p, STORE_TICKET_KEY_BYTES);
 	r->settings.message_bytes = (uint64_t)r->config->message_bytes;
 	r->settings.keep_deleted_ms = r->config->keep_deleted_days * TIME_DAY_MS;
+	r->settings.pop3_login_delay_ms = r->config->pop3_login_delay_s * 1000;
 	r->settings.readers = READERS;
 	r->settings.distrust = f->distrust;
 	r->settings.ended = on_ended;

@@ -222,23 +222,6 @@ ASK(ask_session_close)
 	session_remove(session);
 }
 
-ASK(ask_lock_maildrop)
-{
-	(void)frame;
-	struct store *store = peer->store;
-	struct store_session *holder = map_get_u64(&store->maildrops, session->by.account);
-	if (holder && holder != session) {
-		/* RFC 1939 3: the maildrop is locked exclusively. */
-		struct err err = ERR_INIT;
-		fail(&err, ERR_IN_USE, "another session has the maildrop");
-		peer_fail(peer, request, &err);
-		return;
-	}
-	session->maildrop = true;
-	map_put_u64(&store->maildrops, session->by.account, session);
-	peer_send(peer, request, &(struct frame){ .type = FRAME_DONE });
-}
-
 /* ---- addresses of one's own ---- */
 
 static void owns_work(struct reading *r, struct job *job)

@@ -163,6 +163,7 @@ static void init(struct store *store)
 	map_init(&store->logs, store->map_key, 1 << 24);
 	map_init(&store->maildrops, store->map_key, 1 << 24);
 	map_init(&store->known, store->map_key, LIMIT_KNOWN_ADDRESSES);
+	openings_init(store);
 	job_queue_init(&store->to_write);
 	job_queue_init(&store->to_read);
 	job_queue_init(&store->to_maintain);
@@ -214,6 +215,7 @@ void store_free(struct store **pstore)
 	logs_done(store);
 	map_done(&store->maildrops);
 	known_done(store);
+	openings_done(store);
 	if (store->segments)
 		segments_close(&store->segments);
 	digests_close(&store->digests);

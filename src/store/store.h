@@ -38,6 +38,7 @@ struct store_settings {
 	uint64_t message_bytes;  /* largest body; at most LIMIT_BODY_BYTES */
 	uint32_t readers;        /* threads that read, 1 to 16 */
 	int64_t keep_deleted_ms; /* what was deleted can be put back for so long; 0: not at all */
+	int64_t pop3_login_delay_ms; /* between two locks of a maildrop; 0: none */
 	uint8_t ticket_key[STORE_TICKET_KEY_BYTES];
 	bool distrust;  /* the one before ended with STORE_EXIT_DISTRUST */
 	bool read_only; /* change nothing at all: check on a stopped server */

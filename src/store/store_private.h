@@ -206,6 +206,13 @@ struct reading {
 enum { MAX_READERS = 16 };
 
 enum backup_state { BACKUP_NONE, BACKUP_COPYING, BACKUP_READY };
+/* maildrop.c: when maildrops were opened, for as long as that keeps them from being opened again */
+struct openings {
+	struct map by_account; /* account -> struct opening */
+	struct opening *oldest, **end;
+};
+void openings_init(struct store *store);
+void openings_done(struct store *store);
 
 struct store {
 	const struct seams *seams;
@@ -225,6 +232,7 @@ struct store {
 	struct map sessions;  /* number -> struct store_session */
 	struct map logs;      /* mailbox -> struct mailbox_log */
 	struct map maildrops; /* account -> struct store_session */
+	struct openings openings;
 	struct job *views_waiting;
 	uint32_t last_session;
 	uint64_t endings;   /* how often sessions were ended by an account's change */

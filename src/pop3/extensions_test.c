@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What RFC 2449, 3206 and 6856 add to POP3: what CAPA says when, response codes, UTF8, LANG. */
+#include "pop3/fake_host.h"
+
+#include <stdio.h>
+
+#include "base/test.h"
+
+/* "Grüße" in the header, as a message of RFC 6532 has it. */
+static const struct fake_message greeting[] = {
+	{ STR_INIT("Subject: Gr\xc3\xbc\xc3\x9f"
+		   "e\r\n\r\nx\r\n"),
+		3, 0, false },
+};
+
+static struct fake_host *host(void)
+{
+	struct fake_host *f = xmalloc(sizeof(*f));
+	f->message = greeting;
+	f->messages = 1;
+	f->peer.tls = true;
+	return f;
+}
+
+static void close_host(struct fake_host *f)
+{
+	fake_close(f);
+	free(f);
+}
+
+static void expect(struct fake_host *f, const char *says, const char *hears)
+{
+	buf_clear(&f->out);
+	fake_say(f, str_from(says));
+	assert_str(buf_str(&f->out), str_from(hears));
+}
+
+/* Whether CAPA has the line. */
+static bool announces(struct fake_host *f, const char *capability)
+{
+	char line[100];
+	snprintf(line, sizeof(line), "\r\n%s\r\n", capability);
+	buf_clear(&f->out);
+	fake_say(f, STR("CAPA\r\n"));
+	assert_true(str_ends_nocase(buf_str(&f->out), STR("\r\n.\r\n")));
+	return str_search(buf_str(&f->out), str_from(line)) < f->out.n;
+}
+
+static const char *const always[] = { "TOP", "UIDL", "PIPELINING", "RESP-CODES", "AUTH-RESP-CODE",
+	"USER", "UTF8 USER", "LANG", "IMPLEMENTATION Culver" };
+
+/* RFC 2449 6: the same before and after the login, but for what is the account's own. */
+static void capa_is_exact(void **state)
+{
+	static const struct {
+		uint8_t retention;
+		uint32_t days;
+		const char *expire;
+	} cases[] = { { RETAIN_CLIENT, 0, "EXPIRE NEVER" }, { RETAIN_KEEP, 0, "EXPIRE NEVER" },
+		{ RETAIN_DELETE, 0, "EXPIRE 0" }, { RETAIN_EXPIRE, 1, "EXPIRE 1" },
+		{ RETAIN_EXPIRE, 36500, "EXPIRE 36500" } };
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct fake_host *f = host();
+		f->retention = cases[i].retention;
+		f->expire_days = cases[i].days;
+		f->settings.pop3_login_delay_s = i == 0 ? 0 : 900;
+		fake_open(f);
+		for (int logged_in = 0; logged_in < 2; logged_in++) {
+			for (size_t k = 0; k < ARRAY_LEN(always); k++)
+				assert_true(announces(f, always[k]));
+			assert_int_equal(announces(f, "LOGIN-DELAY 900"), i != 0);
+			assert_int_equal(announces(f, "EXPIRE 0 USER"), !logged_in);
+			assert_int_equal(announces(f, cases[i].expire), logged_in);
+			fake_say(f, STR("USER alice\r\nPASS secret\r\n"));
+		}
+		close_host(f);
+	}
+}
+
+/* RFC 2449 8.1.1, 8.1.2; RFC 3206 4, 5: the code is for programs, and says whose fault it is. */
+static void refusals_have_codes(void **state)
+{
+	static const struct {
+		enum err_kind kind;
+		const char *hears;
+	} cases[] = { { ERR_IN_USE, "-ERR [IN-USE] " }, { ERR_NOT_NOW, "-ERR [LOGIN-DELAY] " },
+		{ ERR_TEMP, "-ERR [SYS/TEMP] " }, { ERR_EXPIRED, "-ERR [SYS/TEMP] " },
+		{ ERR_DENIED, "-ERR [AUTH] " }, { ERR_CORRUPT, "-ERR [SYS/PERM] " },
+		{ ERR_LIMIT, "-ERR [SYS/TEMP] " } };
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct fake_host *f = host();
+		fake_open(f);
+		fake_say(f, STR("USER alice\r\n"));
+		f->locked = cases[i].kind;
+		buf_clear(&f->out);
+		fake_say(f, STR("PASS secret\r\n"));
+		assert_true(str_starts(buf_str(&f->out), str_from(cases[i].hears)));
+		assert_false(f->session->authenticated);
+		/* and who comes again when it is over is let in */
+		f->locked = ERR_NONE;
+		fake_say(f, STR("USER alice\r\nPASS secret\r\n"));
+		assert_true(f->session->authenticated);
+		close_host(f);
+	}
+}
+
+/* RFC 6856 2: before the login; no STLS after it. What is stored is what is given, either way. */
+static void utf8_mode(void **state)
+{
+	static const char retr[] = "+OK 23 octets\r\nSubject: Gr\xc3\xbc\xc3\x9f"
+				   "e\r\n\r\nx\r\n.\r\n";
+	(void)state;
+	struct fake_host *f = host();
+	f->peer.tls = false;
+	f->peer.loopback = true;
+	f->settings.plaintext_auth_loopback = true;
+	fake_open(f);
+	expect(f, "UTF8 x\r\n", "-ERR UTF8 has other arguments\r\n");
+	expect(f, "UTF8\r\n", "+OK UTF8 mode is on\r\n");
+	expect(f, "UTF8\r\n", "+OK UTF8 mode is on\r\n");
+	expect(f, "STLS\r\n", "-ERR STLS comes before UTF8\r\n");
+	fake_say(f, STR("USER alice\r\nPASS secret\r\n"));
+	expect(f, "UTF8\r\n", "-ERR already logged in\r\n");
+	expect(f, "LIST 1\r\n", "+OK 1 23\r\n");
+	expect(f, "RETR 1\r\n", retr);
+	close_host(f);
+	f = host();
+	fake_open(f);
+	fake_say(f, STR("USER alice\r\nPASS secret\r\n"));
+	expect(f, "RETR 1\r\n", retr);
+	close_host(f);
+}
+
+/* RFC 6856 2.2: names and passwords in UTF-8, and in nothing that looks like it. */
+static void utf8_names(void **state)
+{
+	static const char *const bad[] = { "\xff", "\xc3", "a\xc0\xaf", "\xed\xa0\x80",
+		"\xf4\x90\x80\x80" };
+	char line[64];
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct fake_host *f = host();
+		fake_open(f);
+		snprintf(line, sizeof(line), "USER %s\r\n", bad[i]);
+		expect(f, line, "-ERR that is no user name\r\n");
+		expect(f, "USER j\xc3\xbcrgen\r\n", "+OK name is taken\r\n");
+		snprintf(line, sizeof(line), "PASS %s\r\n", bad[i]);
+		expect(f, line, "");
+		assert_int_equal(f->logins, 0); /* nobody was asked, and it costs a while */
+		f->clock.monotonic_ms = f->session->deadline_ms;
+		f->session->class->timeout(f->session);
+		fake_run(f);
+		assert_str(buf_str(&f->out), STR("-ERR [AUTH] wrong name or password\r\n"));
+		close_host(f);
+	}
+}
+
+/* RFC 6856 3 */
+static void languages(void **state)
+{
+	(void)state;
+	struct fake_host *f = host();
+	fake_open(f);
+	for (int logged_in = 0; logged_in < 2; logged_in++) {
+		expect(f, "LANG\r\n", "+OK language listing follows\r\nen English\r\n.\r\n");
+		expect(f, "LANG MUL\r\n", "-ERR no such language here\r\n");
+		expect(f, "LANG en\r\n", "+OK en language is English\r\n");
+		expect(f, "lang EN\r\n", "+OK en language is English\r\n");
+		expect(f, "LANG *\r\n", "+OK en language is English\r\n");
+		expect(f, "LANG e\r\n", "-ERR no such language here\r\n");
+		expect(f, "LANG en-US\r\n", "-ERR no such language here\r\n");
+		expect(f, "LANG en-\r\n", "-ERR no such language here\r\n");
+		expect(f, "LANG \xff\r\n", "-ERR no such language here\r\n");
+		expect(f, "LANG en de\r\n", "-ERR LANG has other arguments\r\n");
+		fake_say(f, STR("USER alice\r\nPASS secret\r\n"));
+	}
+	close_host(f);
+}
+
+TEST_MAIN(test_case(capa_is_exact), test_case(refusals_have_codes), test_case(utf8_mode),
+	test_case(utf8_names), test_case(languages))
