@@ -123,6 +123,8 @@ struct session {
 	bool gathers; /* out may wait while input that was offered is not taken yet: more answers
 		       * follow soon, and the client waits for all of them (RFC 2920 3.2) */
 	bool authenticated;
+	bool cut; /* with NEXT_CLOSE: the login has ended, the client gets no long while to listen
+		   */
 	struct log log;
 	void *host_data; /* the host's own */
 };

@@ -27,6 +27,7 @@
 #define LIMIT_HANDSHAKE_MS     10000  /* TLS handshake; hostile-input T7 */
 #define LIMIT_SEND_STALL_MS    300000 /* a client that reads nothing; RFC 5321 4.5.3.2 names 5 min */
 #define LIMIT_CLOSE_MS         5000
+#define LIMIT_CUT_MS           3000 /* to hear that one's login has ended; A8 wants 5 s for all of it */
 #define LIMIT_DATA_RATE_BYTES  500  /* a second, averaged over 60 s, while data is awaited */
 #define LIMIT_KEYS_MS          150  /* a front's wait for keys, so that it fails in 200 ms; T10 */
 #define LIMIT_TICKET_KEY_BYTES 80   /* name, AES-256 and HMAC-SHA-256 keys; frames.def */

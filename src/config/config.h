@@ -37,7 +37,7 @@ struct config {
 	int64_t recipients;
 	int64_t sessions;
 	int64_t sessions_per_address;
-	char *unknown_server_name; /* "default", "refuse" */
+	char *unknown_server_name;  /* "default", "refuse" */
 	int64_t pop3_login_delay_s; /* the store's too */
 	/* gate */
 	int64_t hash_workers;

@@ -166,6 +166,7 @@ static void notice(struct session *session, const struct frame *frame)
 
 	if (frame->type == FRAME_SESSION_ENDED) {
 		session->store_session = 0;
+		session->cut = true;
 		imap_bye(s, "[UNAVAILABLE] Your credentials have changed, please log in again");
 	} else if (frame->type == FRAME_MAILBOX_CHANGED && s->sel.view != NULL &&
 		   frame->mailbox_changed.mailbox == s->sel.mailbox) {

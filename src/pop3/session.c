@@ -315,6 +315,7 @@ static void notice(struct session *session, const struct frame *frame)
 	if (frame->type != FRAME_SESSION_ENDED)
 		return;
 	s->session.store_session = 0;
+	s->session.cut = true;
 	log_event(&s->session.log, LOG_INFO, "pop3-end", "reason=revoked");
 	pop3_close(s);
 }

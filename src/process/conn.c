@@ -4,6 +4,7 @@
 #include "process/front_private.h"
 
 #include "auth/throttle.h"
+#include "base/limits.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -29,12 +30,23 @@ static bool count_address(struct front *f, const char *key, int change)
 
 /* ---- the session's wishes ---- */
 
+/* A client that takes nothing is waited for, but not with a login that has ended (A8). */
+static int64_t deadline_of(struct conn *c, const struct loop *loop)
+{
+	if (c->session->next != NEXT_CLOSE || !c->session->cut)
+		return c->session->deadline_ms;
+	if (c->cut_ms == 0)
+		c->cut_ms = loop->clock->monotonic_ms(loop->clock) + LIMIT_CUT_MS;
+	return c->cut_ms;
+}
+
 static void set_deadline(struct conn *c)
 {
 	struct loop *loop = c->front->base.context->loop;
-	if (c->session->deadline_ms == c->deadline_ms)
+	int64_t deadline_ms = deadline_of(c, loop);
+	if (deadline_ms == c->deadline_ms)
 		return;
-	c->deadline_ms = c->session->deadline_ms;
+	c->deadline_ms = deadline_ms;
 	loop->class->timer_set(c->deadline, c->deadline_ms);
 }
 
@@ -212,7 +224,7 @@ static void on_deadline(void *arg)
 	 */
 	if (c->dead || c->closing || c->session == NULL)
 		return;
-	if (c->handshaking) {
+	if (c->handshaking || c->cut_ms != 0) {
 		conn_kill(c);
 		return;
 	}

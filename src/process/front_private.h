@@ -44,6 +44,7 @@ struct conn {
 	struct session *session; /* NULL until TLS is up on a service with implicit TLS */
 	struct timer *deadline;
 	int64_t deadline_ms; /* what the timer is set to */
+	int64_t cut_ms;      /* until when the client may listen; 0: for as long as it does */
 	struct session_peer_info peer;
 	struct ask *asks;
 	uint32_t store_session; /* as in front->sessions */

@@ -290,13 +290,27 @@ static bool can_read(const struct smtp *s)
 	       buf_room(&s->session.out) >= REPLY_ROOM && smtp_receive_ready(s);
 }
 
+/* Somebody has been asked: the answer decides, or a message is being kept already. */
+static bool at_work(const struct smtp *s)
+{
+	return s->session.next != NEXT_GO_ON || s->request != 0 || smtp_receive_committing(s);
+}
+
+/* Whoever speaks here may do so no longer, in the middle of a message too (hostile-input A8). */
+static void end_login(struct smtp *s)
+{
+	s->session.cut = true;
+	smtp_receive_log(s, "login-ended");
+	smtp_say_and_close(s, SAY_SESSION_ENDED);
+}
+
 /* What holds after each call from outside. */
 static void settle(struct smtp *s)
 {
 	bool between = s->reading == READ_COMMAND && s->request == 0 && s->receiving == NULL &&
 		       s->session.next == NEXT_GO_ON;
-	if (between && s->login_ended)
-		smtp_say_and_close(s, SAY_SESSION_ENDED);
+	if (s->login_ended && !at_work(s))
+		end_login(s);
 	else if (between && s->draining && s->state <= SMTP_GREETED)
 		smtp_say_and_close(s, SAY_SHUTDOWN);
 	bool waits_for_client = can_read(s);

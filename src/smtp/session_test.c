@@ -1033,9 +1033,23 @@ static void password_changed(void **state)
 	submission();
 	say(SUBMITTED);
 	say("DATA\r\n");
+	say("x\r\n");
 	f.session->class->notice(f.session, &ended);
-	assert_string_equal(say("x\r\n.\r\n"), "451 421 closed");
+	fake_run(&f);
+	assert_string_equal(codes(), "421 closed");
 	assert_int_equal(f.copies, 0);
+	/* What the store is keeping already is kept, and said. */
+	submission();
+	say(SUBMITTED);
+	say("DATA\r\n");
+	f.hold_answers = true;
+	assert_string_equal(say("x\r\n.\r\n"), "");
+	f.session->class->notice(f.session, &ended);
+	fake_run(&f);
+	assert_string_equal(codes(), "");
+	f.hold_answers = false;
+	fake_run(&f);
+	assert_string_equal(codes(), "250 421 closed");
 }
 
 /* The client goes while the store commits: the outcome is logged. */

@@ -206,6 +206,7 @@ struct reading {
 enum { MAX_READERS = 16 };
 
 enum backup_state { BACKUP_NONE, BACKUP_COPYING, BACKUP_READY };
+
 /* maildrop.c: when maildrops were opened, for as long as that keeps them from being opened again */
 struct openings {
 	struct map by_account; /* account -> struct opening */
