@@ -198,63 +198,6 @@ def test_sigterm_drains(culver):
     assert c.process.wait(10) == 0
 
 
-# ---- keys ----
-
-def maps_hold(pid, needle):
-    """Whether the bytes are anywhere in a process's memory."""
-    with open(f"/proc/{pid}/maps", encoding="ascii", errors="replace") as maps, \
-            open(f"/proc/{pid}/mem", "rb", buffering=0) as mem:
-        for line in maps:
-            span, rights = line.split()[:2]
-            if "r" not in rights or "[v" in line:
-                continue
-            low, high = (int(x, 16) for x in span.split("-"))
-            try:
-                mem.seek(low)
-                if needle in mem.read(high - low):
-                    return True
-            except (OSError, ValueError, OverflowError):
-                pass
-    return False
-
-
-def test_the_private_key_is_in_keys_alone(culver):
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
-    c = culver
-    with ssl.create_default_context(cafile=str(c.certificate)).wrap_socket(
-            c.connect("imaps"), server_hostname="localhost"):
-        pass
-    out = subprocess.run(["openssl", "pkey", "-in", str(c.dir / "keys" / "default.key"), "-noout", "-text"],
-                         capture_output=True, text=True, check=True).stdout
-    scalar = bytes.fromhex("".join(out.split("priv:")[1].split("pub:")[0].replace(":", "").split()))
-    scalar = scalar[-32:]
-    found = {role for role, pid in [*c.roles().items(), ("supervisor", c.process.pid)]
-             if maps_hold(pid, scalar) or maps_hold(pid, scalar[::-1])}
-    assert found == {"keys"}
-
-
-def test_handshakes_fail_fast_without_keys_and_come_back(culver):
-    import time
-    c = culver
-    pid = c.roles()["keys"]
-    os.kill(pid, signal.SIGSTOP)
-    begun = time.monotonic()
-    with pytest.raises((ssl.SSLError, OSError)):
-        c.tls_context().wrap_socket(c.connect("imaps"), server_hostname="localhost")
-    assert time.monotonic() - begun < 2
-    assert inbox(c) == 0  # sessions without TLS go on
-    os.kill(pid, signal.SIGCONT)
-
-    def again():
-        try:
-            c.tls_context().wrap_socket(c.connect("imaps"), server_hostname="localhost").close()
-            return True
-        except (ssl.SSLError, OSError):
-            return False
-    wait_for(again, 5, 0.05)
-
-
 # ---- several watchers ----
 
 def test_sessions_see_each_other_at_once(culver):

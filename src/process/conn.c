@@ -70,6 +70,13 @@ static void end_session(struct conn *c)
 		c->session->class->free(&c->session);
 }
 
+static void end_and_close(struct conn *c)
+{
+	c->closing = true;
+	end_session(c);
+	stream_close(c->stream);
+}
+
 static void do_next(struct conn *c)
 {
 	struct session *s = c->session;
@@ -78,9 +85,7 @@ static void do_next(struct conn *c)
 	if (s->next == NEXT_CLOSE) {
 		/* The session ends here, not when the client has closed too: what it holds in the
 		 * store (a POP3 maildrop) is free for the next. */
-		c->closing = true;
-		end_session(c);
-		stream_close(c->stream);
+		end_and_close(c);
 	} else if (s->next == NEXT_START_TLS) {
 		s->next = NEXT_GO_ON;
 		c->handshaking = true;
@@ -157,12 +162,64 @@ static void new_session(struct conn *c)
 	go_on(c);
 }
 
+/* How a request begins that a browser was tricked into sending (T4), and that no command of ours
+ * does: HTTP/1's request line and HTTP/2's preface. */
+static const char *const http_beginnings[] = { "GET /", "GET http", "POST /", "POST http", "HEAD /",
+	"PUT /", "DELETE /", "OPTIONS /", "OPTIONS *", "PATCH /", "TRACE /", "PRI * HTTP" };
+
+enum is_http { HTTP_NO, HTTP_MAYBE, HTTP_YES };
+
+static enum is_http looks_like_http(struct str bytes)
+{
+	enum is_http is = HTTP_NO;
+	for (size_t i = 0; i < ARRAY_LEN(http_beginnings); i++) {
+		struct str b = str_from(http_beginnings[i]);
+		if (str_starts_nocase(bytes, b))
+			return HTTP_YES;
+		if (str_starts_nocase(b, bytes))
+			is = HTTP_MAYBE; /* the rest of it has not come */
+	}
+	return is;
+}
+
+/* Looks at the first bytes that a client says, however they are cut. True: they are for its
+ * session, which answers nothing before a line is whole. */
+static bool may_speak(struct conn *c, struct str bytes)
+{
+	char said[sizeof(c->first)];
+	size_t more = sizeof(said) - c->first_n;
+	if (c->has_spoken)
+		return true;
+	more = bytes.n < more ? bytes.n : more;
+	memcpy(said, c->first, c->first_n);
+	memcpy(said + c->first_n, bytes.p, more);
+	enum is_http is = looks_like_http(str_make(said, c->first_n + more));
+	c->has_spoken = is == HTTP_NO;
+	if (is != HTTP_YES)
+		return true;
+	/* without a word, so that nothing of the request comes back */
+	log_event(&c->session->log, LOG_INFO, "http-refused", "peer=%s service=%s", c->peer.address,
+		c->service->name);
+	end_and_close(c);
+	return false;
+}
+
+static void note_first(struct conn *c, struct str bytes)
+{
+	size_t more = sizeof(c->first) - c->first_n;
+	more = bytes.n < more ? bytes.n : more;
+	memcpy(c->first + c->first_n, bytes.p, more);
+	c->first_n += more;
+}
+
 static size_t on_input(void *arg, struct str bytes)
 {
 	struct conn *c = arg;
-	if (c->dead || c->closing || c->session == NULL)
+	if (c->dead || c->closing || c->session == NULL || !may_speak(c, bytes))
 		return 0;
 	size_t n = c->session->class->input(c->session, bytes);
+	if (!c->has_spoken)
+		note_first(c, str_sub(bytes, 0, n));
 	c->unread = n < bytes.n;
 	conn_settle(c);
 	return n;

@@ -50,7 +50,10 @@ struct conn {
 	uint32_t store_session; /* as in front->sessions */
 	uint64_t id;
 	bool closing, dead, wants_room, eof;
-	bool unread;               /* input was offered and not taken */
+	bool unread;     /* input was offered and not taken */
+	bool has_spoken; /* and it was not HTTP */
+	char first[12];  /* what it began with, until that is known */
+	size_t first_n;
 	bool handshaking;          /* TLS has begun and is not up: nobody can be told anything */
 	struct conn *next, **link; /* among the front's */
 	struct conn *next_dead;
