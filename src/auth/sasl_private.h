@@ -19,7 +19,7 @@ struct sasl_mechanism {
 	enum sasl_status (*step)(struct sasl *, struct str message);
 };
 
-/* A short text with room of its own; 320 = 64 + 1 + 255, the longest address. */
+/* A short text with room of its own; the longest is an address. */
 struct sasl_text {
 	char p[LIMIT_ADDRESS_BYTES];
 	size_t n;

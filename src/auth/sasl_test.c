@@ -92,16 +92,18 @@ static void s48_plain_messages(void **state)
 
 static void plain_lengths(void **state)
 {
+	enum { NAME = LIMIT_ADDRESS_BYTES, PASSWORD = LIMIT_PASSWORD_BYTES };
 	(void)state;
 	static const struct {
 		size_t authzid, user, password;
 		enum sasl_status status;
 	} cases[] = {
-		{ 0, 319, 1023, SASL_ASK },
-		{ 320, 320, 1024, SASL_ASK },
-		{ 321, 320, 1024, SASL_FAILED },
-		{ 320, 321, 1024, SASL_FAILED },
-		{ 320, 320, 1025, SASL_FAILED },
+		{ 0, NAME - 1, PASSWORD - 1, SASL_ASK },
+		{ NAME - 1, NAME, PASSWORD, SASL_ASK },
+		{ NAME, NAME, PASSWORD, SASL_ASK },
+		{ NAME + 1, NAME, PASSWORD, SASL_FAILED },
+		{ NAME, NAME + 1, PASSWORD, SASL_FAILED },
+		{ NAME, NAME, PASSWORD + 1, SASL_FAILED },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		char message[4096];

@@ -82,12 +82,12 @@ static struct bucket *bucket_of(struct throttle *t, struct str address, int64_t 
 	return b;
 }
 
-struct throttle *throttle_new(struct random_seam *random, size_t max)
+struct throttle *throttle_new(struct random_seam *random)
 {
 	struct throttle *t = xmalloc(sizeof(*t));
 	uint8_t key[16];
 	random->fill(random, key, sizeof(key));
-	map_init(&t->buckets, key, max);
+	map_init(&t->buckets, key, LIMIT_GATE_ADDRESSES);
 	return t;
 }
 

@@ -14,8 +14,8 @@
 
 struct throttle;
 
-/* max: most addresses remembered; beyond it the one that has been quiet longest is forgotten. */
-struct throttle *throttle_new(struct random_seam *, size_t max);
+/* Remembers LIMIT_GATE_ADDRESSES addresses; beyond, the one that was quiet longest is forgotten. */
+struct throttle *throttle_new(struct random_seam *);
 void throttle_free(struct throttle **);
 /* Whether the address may try now. */
 bool throttle_may_try(struct throttle *, struct str address, int64_t now_ms);

@@ -4,17 +4,19 @@
 #include "base/limits.h"
 #include "base/test.h"
 
-static struct throttle *make(size_t max)
+#include <stdio.h>
+
+static struct throttle *make(void)
 {
 	struct random_fake random;
 	random_fake_init(&random, 1);
-	return throttle_new(&random.seam, max);
+	return throttle_new(&random.seam);
 }
 
 static void failures_are_counted_by_address(void **state)
 {
 	(void)state;
-	struct throttle *t = make(100);
+	struct throttle *t = make();
 	struct str a = STR("192.0.2.1");
 	for (int i = 0; i < LIMIT_GATE_FAILURES; i++) {
 		assert_true(throttle_may_try(t, a, 0));
@@ -32,7 +34,7 @@ static void failures_are_counted_by_address(void **state)
 static void a_network_of_ipv6_is_one(void **state)
 {
 	(void)state;
-	struct throttle *t = make(100);
+	struct throttle *t = make();
 	for (int i = 0; i < LIMIT_GATE_FAILURES; i++)
 		throttle_failed(t, STR("2001:db8:1:2:3:4:5:6"), 0);
 	assert_false(throttle_may_try(t, STR("2001:db8:1:2::9"), 0) &&
@@ -44,7 +46,7 @@ static void a_network_of_ipv6_is_one(void **state)
 static void this_machine_is_not_held_up(void **state)
 {
 	(void)state;
-	struct throttle *t = make(100);
+	struct throttle *t = make();
 	for (int i = 0; i < 1000; i++)
 		throttle_failed(t, STR("127.0.0.1"), 0);
 	assert_true(throttle_may_try(t, STR("127.0.0.1"), 0));
@@ -54,7 +56,7 @@ static void this_machine_is_not_held_up(void **state)
 static void success_is_remembered_and_forgives_one(void **state)
 {
 	(void)state;
-	struct throttle *t = make(100);
+	struct throttle *t = make();
 	struct str a = STR("192.0.2.1");
 	assert_false(throttle_is_known(t, a));
 	for (int i = 0; i < LIMIT_GATE_FAILURES; i++)
@@ -67,17 +69,28 @@ static void success_is_remembered_and_forgives_one(void **state)
 	throttle_free(&t);
 }
 
+static struct str address_of(unsigned number)
+{
+	static char text[32];
+	snprintf(text, sizeof(text), "10.%u.%u.%u", number >> 16, number >> 8 & 255, number & 255);
+	return str_from(text);
+}
+
 static void the_quietest_is_forgotten_at_the_limit(void **state)
 {
 	(void)state;
-	struct throttle *t = make(2);
-	throttle_succeeded(t, STR("192.0.2.1"), 0);
-	throttle_succeeded(t, STR("192.0.2.2"), 0);
-	throttle_may_try(t, STR("192.0.2.1"), 0);
-	throttle_succeeded(t, STR("192.0.2.3"), 0);
-	assert_true(throttle_is_known(t, STR("192.0.2.1")));
-	assert_false(throttle_is_known(t, STR("192.0.2.2")));
-	assert_true(throttle_is_known(t, STR("192.0.2.3")));
+	struct throttle *t = make();
+	for (unsigned n = 1; n <= LIMIT_GATE_ADDRESSES; n++) {
+		throttle_succeeded(t, address_of(n), 0);
+		if (n >= LIMIT_GATE_ADDRESSES - 1) /* N-1, N */
+			assert_true(throttle_is_known(t, address_of(1)));
+	}
+	throttle_may_try(t, address_of(1), 0);
+	throttle_succeeded(t, address_of(LIMIT_GATE_ADDRESSES + 1), 0); /* N+1 */
+	assert_true(throttle_is_known(t, address_of(1)));
+	assert_false(throttle_is_known(t, address_of(2)));
+	assert_true(throttle_is_known(t, address_of(3)));
+	assert_true(throttle_is_known(t, address_of(LIMIT_GATE_ADDRESSES + 1)));
 	throttle_free(&t);
 }
 

@@ -240,6 +240,22 @@ static void bad_words_are_refused(void **state)
 	close_host(f);
 }
 
+/* A name that no address can be is refused before it is kept. */
+static void names_have_an_end(void **state)
+{
+	(void)state;
+	char line[LIMIT_ADDRESS_BYTES + 16];
+	struct fake_host *f = host(two, 2);
+	fake_open(f);
+	for (int n = LIMIT_ADDRESS_BYTES - 1; n <= LIMIT_ADDRESS_BYTES + 1; n++) {
+		snprintf(line, sizeof(line), "USER %0*d\r\n", n, 0);
+		expect(f, line,
+			n > LIMIT_ADDRESS_BYTES ? "-ERR that is no user name\r\n"
+						: "+OK name is taken\r\n");
+	}
+	close_host(f);
+}
+
 static void refused_lines_have_an_end(void **state)
 {
 	(void)state;
@@ -484,7 +500,8 @@ static void a_maildrop_has_a_limit(void **state)
 
 TEST_MAIN(test_case(greets_lists_and_signs_off), test_case(knows_its_states),
 	test_case(asks_for_tls), test_case(authenticates), test_case(guessing_is_slow),
-	test_case(bad_words_are_refused), test_case(refused_lines_have_an_end),
-	test_case(large_maildrops), test_case(large_messages), test_case(nothing_goes_without_quit),
-	test_case(failures_are_told), test_case(retention_is_the_accounts),
-	test_case(idles_ten_minutes), test_case(a_maildrop_has_a_limit))
+	test_case(bad_words_are_refused), test_case(names_have_an_end),
+	test_case(refused_lines_have_an_end), test_case(large_maildrops), test_case(large_messages),
+	test_case(nothing_goes_without_quit), test_case(failures_are_told),
+	test_case(retention_is_the_accounts), test_case(idles_ten_minutes),
+	test_case(a_maildrop_has_a_limit))

@@ -63,7 +63,7 @@ static uint32_t ask(struct session_host *host, struct session *s, enum session_p
 {
 	struct front_peer *p = &front_of(host)->peers[peer];
 	struct conn *c = conn_of(s);
-	if (p->channel == NULL)
+	if (p->channel == NULL || p->asks.n >= LIMIT_FRONT_QUESTIONS)
 		return refuse_later(p, c);
 	uint32_t request = channel_next_request(p->channel) & 0x7fffffffu;
 	if (!ask_new(p, c, request))
@@ -225,7 +225,8 @@ void asks_init(struct front *f)
 	for (unsigned i = 0; i < FRONT_PEERS; i++) {
 		f->peers[i].front = f;
 		f->peers[i].number = (enum session_peer)i;
-		map_init(&f->peers[i].asks, key, LIMIT_FRONT_QUESTIONS);
+		/* as many again may be refused within one turn */
+		map_init(&f->peers[i].asks, key, 2 * LIMIT_FRONT_QUESTIONS);
 	}
 	vec_init(&f->refused_asks, sizeof(struct refused), 2 * LIMIT_FRONT_QUESTIONS);
 	f->host.ask = ask;

@@ -132,7 +132,7 @@ static struct role *front_new(struct role_context *context)
 	f->host.settings = &f->settings;
 	f->host.hostname = f->settings.hostname;
 	f->host.instance = context->instance;
-	map_init(&f->sessions, key, LIMIT_FRONT_QUESTIONS);
+	map_init(&f->sessions, key, LIMIT_PEER_SESSIONS);
 	map_init(&f->per_address, key, LIMIT_FRONT_ADDRESSES);
 	vec_init(&f->listeners, sizeof(struct front_listener *), 256);
 	f->soon = loop->class->timer_new(loop, on_soon, f);

@@ -141,7 +141,7 @@ static struct role *gate_new(struct role_context *context)
 	context->seams.random->fill(context->seams.random, key, sizeof(key));
 	g->base = (struct role){ &gate_role, context };
 	g->config = config_new();
-	g->throttle = throttle_new(context->seams.random, LIMIT_GATE_ADDRESSES);
+	g->throttle = throttle_new(context->seams.random);
 	map_init(&g->store_asks, key, LIMIT_FRONT_QUESTIONS);
 	map_init(&g->cache, key, LIMIT_GATE_CACHE);
 	return &g->base;

@@ -14,12 +14,13 @@ struct login {
 	struct gate_client *client;
 	uint32_t request;
 	int64_t began_ms;
-	char service[17], peer[65], user[321], authzid[321];
+	char service[17], peer[65];
+	char user[LIMIT_ADDRESS_BYTES + 1], authzid[LIMIT_ADDRESS_BYTES + 1];
 	/* from the store */
 	bool exists, active;
 	uint64_t account, epoch;
 	uint32_t services;
-	char address[321];
+	char address[LIMIT_ADDRESS_BYTES + 1];
 	uint8_t mac[LOGIN_MAC_BYTES]; /* of what the cache remembers */
 };
 

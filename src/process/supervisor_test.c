@@ -102,6 +102,27 @@ static void test_never_gives_up_later(void **state)
 	world_done(&w);
 }
 
+/* Whose control channel is gone has a moment to be seen dying, and then is killed. */
+static void test_dying(void **state)
+{
+	struct world w;
+	(void)state;
+	up(&w, 9);
+	struct child *c = world_child(&w, "courier");
+	struct process *p = world_role(&w, "courier");
+	role_host_free(&p->host); /* it lives on without its channel */
+	loop_sim_run_until_idle(w.loop);
+	assert_null(c->control);
+	loop_sim_run_for(w.loop, LIMIT_DYING_MS - 1);
+	assert_false(p->ending);
+	loop_sim_run_for(w.loop, 1);
+	assert_true(p->ending);
+	loop_sim_run_for(w.loop, 1);
+	assert_int_equal(p->pid, 0);
+	world_until(&w, world_all_up(&w));
+	world_done(&w);
+}
+
 static void test_stops_in_order(void **state)
 {
 	struct world w;
@@ -267,7 +288,7 @@ static void test_flood_of_log_lines(void **state)
 }
 
 TEST_MAIN(test_case(test_ready_once), test_case(test_instances_differ), test_case(test_back_off),
-	test_case(test_gives_up), test_case(test_never_gives_up_later),
+	test_case(test_gives_up), test_case(test_never_gives_up_later), test_case(test_dying),
 	test_case(test_stops_in_order), test_case(test_dies_while_stopping),
 	test_case(test_distrust_is_handed_on), test_case(test_reload),
 	test_case(test_commands_at_once), test_case(test_commands_of_others),

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A front by itself: how many questions and client addresses it keeps at once. */
+#include "base/test.h"
+
+#include "io/loop_sim.h"
+#include "process/front_private.h"
+
+#include <stdio.h>
+
+struct fixture {
+	struct loop *loop;
+	struct random_fake random;
+	struct log_sink sink;
+	struct role_context context;
+	struct role *role;
+	struct front *front;
+	struct front_listener door;
+};
+
+static void drop_line(struct log_sink *sink, struct str line)
+{
+	(void)sink;
+	(void)line;
+}
+
+static const struct role_row *front_row(void)
+{
+	for (size_t i = 0; i < role_rows_n; i++)
+		if (role_rows[i].class == &front_role)
+			return &role_rows[i];
+	return NULL;
+}
+
+static void up(struct fixture *x)
+{
+	*x = (struct fixture){ .loop = loop_sim_new(1),
+		.sink = { .write = drop_line, .level = LOG_ERROR } };
+	random_fake_init(&x->random, 1);
+	x->context = (struct role_context){ .loop = x->loop,
+		.seams = { .clock = x->loop->clock, .random = &x->random.seam },
+		.sink = &x->sink,
+		.row = front_row() };
+	log_init(&x->context.log, &x->sink, "role=front");
+	x->role = front_role.new(&x->context);
+	x->front = CONTAINER_OF(x->role, struct front, base);
+	x->front->settings.sessions = 100;
+	x->door = (struct front_listener){ x->front, service_row_named(STR("smtp")), NULL };
+}
+
+static void down(struct fixture *x)
+{
+	front_role.free(&x->role);
+	loop_sim_free(&x->loop);
+}
+
+/* One more client comes; its end stays open until the loop is freed. */
+static void comes(struct fixture *x, const char *address)
+{
+	int pair[2];
+	assert_int_equal(x->loop->class->pair(x->loop, pair), 0);
+	conn_accept(&x->door, pair[0], address, 4711);
+}
+
+static void addresses_at_once(void **state)
+{
+	struct fixture x;
+	char text[32];
+	(void)state;
+	up(&x);
+	for (unsigned i = 0; i < LIMIT_FRONT_ADDRESSES - 2; i++) {
+		snprintf(text, sizeof(text), "10.%u.%u.%u", i >> 16, i >> 8 & 255, i & 255);
+		assert_true(map_put(&x.front->per_address, str_from(text), &x));
+	}
+	comes(&x, "192.0.2.1"); /* N-1 */
+	assert_int_equal(x.front->conns_n, 1);
+	comes(&x, "192.0.2.2"); /* N */
+	assert_int_equal(x.front->conns_n, 2);
+	comes(&x, "192.0.2.3"); /* N+1 */
+	assert_int_equal(x.front->conns_n, 2);
+	comes(&x, "192.0.2.1"); /* is counted already */
+	comes(&x, "127.0.0.1"); /* is not counted */
+	assert_int_equal(x.front->conns_n, 4);
+	map_remove(&x.front->per_address, STR("10.0.0.1"));
+	comes(&x, "192.0.2.3");
+	assert_int_equal(x.front->conns_n, 5);
+	down(&x);
+}
+
+static uint32_t asks(struct fixture *x)
+{
+	static const struct frame question = { .type = FRAME_RESOLVE,
+		.resolve.address = STR_INIT("a@b") };
+	struct session_host *host = &x->front->host;
+	return host->ask(host, x->front->conns->session, ASK_STORE, &question);
+}
+
+/* Whether a question went to the store: one that is refused has a number of the front's own. */
+static bool went_out(uint32_t request)
+{
+	return !(request & 0x80000000u);
+}
+
+static void questions_at_once(void **state)
+{
+	struct fixture x;
+	int pair[2];
+	(void)state;
+	up(&x);
+	assert_int_equal(x.loop->class->pair(x.loop, pair), 0);
+	asks_set_channel(x.front, ASK_STORE, pair[0]);
+	comes(&x, "192.0.2.1");
+	const struct map *open = &x.front->peers[ASK_STORE].asks;
+	while (open->n < LIMIT_FRONT_QUESTIONS - 2)
+		assert_true(went_out(asks(&x)));
+	assert_true(went_out(asks(&x))); /* N-1 */
+	uint32_t last = asks(&x);
+	assert_true(went_out(last));      /* N */
+	assert_false(went_out(asks(&x))); /* N+1 */
+	assert_int_equal(open->n, LIMIT_FRONT_QUESTIONS + 1);
+	asks_turn(x.front); /* it is told to come again, and goes on */
+	assert_int_equal(open->n, LIMIT_FRONT_QUESTIONS);
+	assert_false(x.front->conns->dead);
+	x.front->host.cancel(&x.front->host, x.front->conns->session, last);
+	assert_true(went_out(asks(&x)));
+	down(&x);
+}
+
+TEST_MAIN(test_case(addresses_at_once), test_case(questions_at_once))
