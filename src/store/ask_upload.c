@@ -55,7 +55,7 @@ static int account_for(struct store_peer *peer, struct upload *u, struct err *er
 		      u->given.cap * u->given.size;
 	peer->upload_bytes = peer->upload_bytes - u->held + held;
 	u->held = held;
-	if (peer->upload_bytes > LIMIT_PEER_UPLOAD_BYTES)
+	if (peer->upload_bytes > peer->store->settings.bounds->upload_bytes)
 		return fail(err, ERR_TEMP, "too many messages are on their way");
 	return 0;
 }

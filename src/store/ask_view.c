@@ -18,8 +18,9 @@ enum { ENTRIES_A_FRAME = 1000, CHANGES_A_FRAME = 800, EXPUNGED_A_FRAME = 4000 };
 static void begin(struct job *job, bool whole)
 {
 	vec_done(&job->items);
-	vec_init(&job->items, sizeof(struct api_entry), LIMIT_VIEW_ENTRIES);
-	job->step = whole ? LIMIT_VIEW_ENTRIES : LIMIT_VIEW_SLICE_ROWS;
+	uint32_t most = job->store->settings.bounds->view_entries;
+	vec_init(&job->items, sizeof(struct api_entry), most);
+	job->step = whole ? most : LIMIT_VIEW_SLICE_ROWS;
 	job->worked = 0;
 }
 

@@ -30,11 +30,12 @@ struct reader {
 struct engine_options {
 	const struct seams *seams;
 	bool read_only; /* transactions are refused with ERR_READ_ONLY; nothing is written */
+	const struct store_bounds *bounds; /* NULL: the normal ones; lives as long as the engine */
 };
 
 struct account_row {
 	uint64_t id, epoch, modseq;
-	char address[321];
+	char address[LIMIT_ADDRESS_BYTES + 1];
 	uint8_t kind;
 	bool active, legacy_auth;
 	uint32_t services;
@@ -126,7 +127,7 @@ struct engine_class {
 		int (*each)(void *, const struct api_secret *), void *, struct err *);
 	/* The oldest active account of the domain, or of all when name is empty. */
 	int (*account_first)(struct reader *, struct str domain, uint64_t *, struct err *);
-	/* ret_catch_all: room for 321 bytes. */
+	/* ret_catch_all: room for LIMIT_ADDRESS_BYTES + 1 bytes. */
 	int (*domain)(struct reader *, struct str name, char *ret_catch_all, struct err *);
 	/* Targets of an alias, up to LIMIT_ALIAS_TARGETS. */
 	int (*alias_targets)(struct reader *, struct str address, each_str, void *, struct err *);

@@ -134,7 +134,8 @@ static struct engine *engine_open(const struct engine_options *options, struct e
 	struct sqlite_engine *e = xmalloc(sizeof(*e));
 	*e = (struct sqlite_engine){ .engine.class = &engine_sqlite,
 		.seams = options->seams,
-		.read_only = options->read_only };
+		.read_only = options->read_only,
+		.bounds = options->bounds ? options->bounds : &store_bounds_normal };
 	state_init(e);
 	struct engine *engine = &e->engine;
 	if (open_all(e, err) < 0)
@@ -245,17 +246,17 @@ static bool is_grave(sqlite3 *db)
 
 enum {
 	PAGE_BYTES = 4096,
-	DUE_PAGES = 4 * 1024 * 1024 / PAGE_BYTES,         /* new ones, for a checkpoint */
-	RESTART_PAGES = LIMIT_WAL_BYTES / 4 / PAGE_BYTES, /* for starting the log over */
+	DUE_PAGES = 4 * 1024 * 1024 / PAGE_BYTES, /* new ones, for a checkpoint */
 };
 
 /* The maintainer moves pages while others write, so under load it never finds the log at its end,
  * which is what SQLite needs to start it over. The writer does that, when little is left to move;
  * a reader that is in the way is given a tenth of a second, and then it is tried at the next
- * group. So the log stays well below LIMIT_WAL_BYTES. */
+ * group. It begins at a quarter of LIMIT_WAL_BYTES, so that groups, small beside that, do not reach
+ * the limit; a log that one huge group has made longer is cut to it (sqlite_db.c). */
 static int keep_log_small(struct sqlite_engine *e, struct err *err)
 {
-	if (e->log_pages < RESTART_PAGES)
+	if ((size_t)e->log_pages < e->bounds->log_bytes / 4 / PAGE_BYTES)
 		return 0;
 	sqlite3_busy_timeout(e->conn.db, 100);
 	int rc = sqlite3_wal_checkpoint_v2(e->conn.db, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);

@@ -4,6 +4,7 @@
 
 #define ENGINE_UNDER_TEST engine_sqlite
 #include "store/engine_suite.h"
+#include "store/sqlite_private.h"
 
 #include <sqlite3.h>
 
@@ -158,5 +159,64 @@ static void log_is_reused(void **state)
 	ledger_done(&l);
 }
 
-TEST_MAIN(ENGINE_SUITE, test_case(newer_store_is_refused), test_case(schema_2_becomes_3),
+static int64_t log_bytes_now(struct ledger *l)
+{
+	struct files_seam *files = l->seams.files;
+	int file = files->open(files, "ledger.db-wal", 0, 0);
+	int64_t size = files->size(files, file);
+	files->close(files, file);
+	return size;
+}
+
+/* The log is started over when it has a quarter of its bytes: with a page less it grows on, with
+ * all of them or one more it does not. */
+static void log_is_started_over(void **state)
+{
+	enum { PAGE = 4096, FRAME = PAGE + 24, HEADER = 32 };
+	struct store_bounds bounds = store_bounds_normal;
+	(void)state;
+	assert_int_equal(store_bounds_normal.log_bytes, LIMIT_WAL_BYTES);
+	for (int over = -1; over <= 1; over++) {
+		struct ledger l;
+		ledger_init(&l);
+		l.bounds = &bounds;
+		bounds.log_bytes = LIMIT_WAL_BYTES;
+		ledger_reopen(&l);
+		uint64_t a = make_account(&l, "alice@example.test");
+		for (int i = 0; i < 20; i++)
+			land(&l, a, 0, 10, false, NULL);
+		int64_t before = log_bytes_now(&l), pages = (before - HEADER) / FRAME;
+		assert_int_equal((before - HEADER) % FRAME, 0);
+		bounds.log_bytes = 4 * PAGE * (size_t)(pages - over);
+		land(&l, a, 0, 10, false, NULL);
+		if (over < 0)
+			assert_true(log_bytes_now(&l) > before);
+		else
+			assert_int_equal(log_bytes_now(&l), before);
+		no_findings(&l);
+		ledger_done(&l);
+	}
+}
+
+/* What one huge group has added is given back: the file is cut to LIMIT_WAL_BYTES. */
+static void long_log_is_cut(void **state)
+{
+	struct ledger l;
+	struct err err = ERR_INIT;
+	sqlite3_stmt *st;
+	(void)state;
+	ledger_init(&l);
+	sqlite3 *db = sqlite_db_open(&l.seams, "ledger.db", SQLITE_OPEN_READWRITE, &err);
+	assert_non_null(db);
+	assert_int_equal(
+		sqlite3_prepare_v2(db, "PRAGMA journal_size_limit", -1, &st, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	assert_int_equal(sqlite3_column_int64(st, 0), LIMIT_WAL_BYTES);
+	sqlite3_finalize(st);
+	sqlite3_close_v2(db);
+	ledger_done(&l);
+}
+
+TEST_MAIN(ENGINE_SUITE, test_case(log_is_started_over), test_case(long_log_is_cut),
+	test_case(newer_store_is_refused), test_case(schema_2_becomes_3),
 	test_case(check_finds_damage), test_case(read_only_refuses), test_case(log_is_reused))

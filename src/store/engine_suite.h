@@ -26,12 +26,13 @@ struct ledger {
 	struct engine *engine;
 	struct reader *reader;
 	uint64_t last_blob;
+	const struct store_bounds *bounds; /* NULL: the normal ones */
 	struct err err;
 };
 
 static void ledger_open(struct ledger *l)
 {
-	struct engine_options options = { .seams = &l->seams };
+	struct engine_options options = { .seams = &l->seams, .bounds = l->bounds };
 	l->err = (struct err)ERR_INIT;
 	l->engine = ENGINE_UNDER_TEST.open(&options, &l->err);
 	if (l->engine == NULL)
@@ -1401,6 +1402,71 @@ static void random_changes_agree_with_a_model(void **state)
 
 #include "store/engine_suite_deleted.h"
 
+/* How many entries one transaction may touch, whatever it does to them: all of them, or, with one
+ * more, none. */
+static void changed_entries_are_limited(void **state)
+{
+	static const struct store_bounds bounds = { .changed_entries = 10,
+		.log_bytes = LIMIT_WAL_BYTES };
+	static struct api_range all = { 1, UINT32_MAX };
+	static const enum op_kind kinds[] = { OP_FLAGS, OP_COPY, OP_EXPUNGE };
+	struct ledger l;
+	(void)state;
+	assert_int_equal(store_bounds_normal.changed_entries, LIMIT_CHANGED_ENTRIES);
+	ledger_init(&l);
+	l.bounds = &bounds;
+	ledger_reopen(&l);
+	for (uint32_t n = bounds.changed_entries - 1; n <= bounds.changed_entries + 1; n++)
+		for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+			char name[64];
+			snprintf(name, sizeof(name), "a%u-%zu@example.test", n, i);
+			uint64_t a = make_account(&l, name);
+			uint64_t inbox = mailbox(&l, a, "INBOX").id;
+			bool over = n > bounds.changed_entries;
+			for (uint32_t k = 0; k < n; k++)
+				land(&l, a, 0, 10, false, NULL);
+			struct op op = { .kind = kinds[i], .by.account = a };
+			if (op.kind == OP_FLAGS)
+				op.flags = (struct op_flags){ .mailbox = inbox,
+					.uids = { &all, 1 },
+					.mode = FLAGS_ADD,
+					.flags = FLAG_SEEN,
+					.unchanged_since = UINT64_MAX };
+			else if (op.kind == OP_COPY)
+				op.copy = (struct op_copy){ .mailbox = inbox,
+					.target = mailbox(&l, a, "Trash").id,
+					.uids = { &all, 1 },
+					.move = true };
+			else
+				op.expunge = (struct op_expunge){ .mailbox = inbox,
+					.uids = { &all, 1 } };
+			assert_int_equal(run_op(&l, op, NULL), over ? ERR_LIMIT : ERR_NONE);
+			struct api_mailbox m = mailbox(&l, a, "INBOX");
+			assert_int_equal(m.messages, over || op.kind == OP_FLAGS ? n : 0);
+			assert_int_equal(m.unseen, op.kind == OP_FLAGS && !over ? 0 : m.messages);
+		}
+	ledger_done(&l);
+}
+
+/* What the operations of one transaction point at: bytes, counted in 16 with a NUL behind each
+ * string. */
+static void transactions_are_limited(void **state)
+{
+	enum { MOST = LIMIT_TRANSACTION_BYTES };
+	char *bytes = xcalloc(1, MOST + 1);
+	(void)state;
+	for (int over = -1; over <= 1; over++) {
+		struct txn *txn = txn_new();
+		struct str first = str_make(bytes, MOST / 2 - 1);
+		struct str rest = str_make(bytes, (size_t)(MOST - MOST / 2 - 1 + over * 16));
+		assert_true(txn_keep(txn, &first));
+		assert_int_equal(txn_keep(txn, &rest), over <= 0);
+		assert_true(txn->arena.used <= MOST);
+		txn_free(&txn);
+	}
+	free(bytes);
+}
+
 #define ENGINE_SUITE                                                                               \
 	test_case(account_begins_with_its_mailboxes), test_case(password_raises_the_epoch),        \
 		test_case(password_replaces_what_came_from_it),                                    \
@@ -1416,6 +1482,7 @@ static void random_changes_agree_with_a_model(void **state)
 		test_case(rename_takes_children_along), test_case(inbox_is_renamed_by_moving),     \
 		test_case(subscriptions_outlive_mailboxes), test_case(mailboxes_are_limited),      \
 		test_case(others_mailboxes_are_none), test_case(identity_stays),                   \
+		test_case(changed_entries_are_limited), test_case(transactions_are_limited),       \
 		test_case(killed_process_loses_nothing),                                           \
 		test_case(random_changes_agree_with_a_model), ENGINE_SUITE_DELETED
 

@@ -4,6 +4,13 @@
 
 #include <stdlib.h>
 
+const struct store_bounds store_bounds_normal = {
+	.changed_entries = LIMIT_CHANGED_ENTRIES,
+	.view_entries = LIMIT_VIEW_ENTRIES,
+	.upload_bytes = LIMIT_PEER_UPLOAD_BYTES,
+	.log_bytes = LIMIT_WAL_BYTES,
+};
+
 struct txn *txn_new(void)
 {
 	struct txn *t = xmalloc(sizeof(*t));

@@ -28,6 +28,16 @@
 #include "base/vec.h"
 #include "store/segment.h"
 
+/* Bounds that would take hundreds of MB to reach: a test hands lower ones in, everybody else the
+ * normal ones, which are the limits themselves. */
+struct store_bounds {
+	uint32_t changed_entries; /* LIMIT_CHANGED_ENTRIES */
+	uint32_t view_entries;    /* LIMIT_VIEW_ENTRIES */
+	size_t upload_bytes;      /* LIMIT_PEER_UPLOAD_BYTES */
+	size_t log_bytes;         /* LIMIT_WAL_BYTES */
+};
+extern const struct store_bounds store_bounds_normal;
+
 enum op_kind {
 	OP_BODY, /* bytes that are on disk get a row */
 	OP_LAND, /* an entry for a body: delivered or appended */

@@ -3,6 +3,7 @@
 #include "store/sqlite_private.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* WAL, so that readers never wait; every commit flushed; the checkpoint is the maintainer's. The
@@ -15,7 +16,6 @@
 static const char pragmas[] = "PRAGMA journal_mode=WAL;"
 			      "PRAGMA synchronous=" SYNCHRONOUS ";"
 			      "PRAGMA wal_autocheckpoint=0;"
-			      "PRAGMA journal_size_limit=67108864;"
 			      "PRAGMA cache_size=-16384;"
 			      "PRAGMA temp_store=MEMORY;"
 			      "PRAGMA trusted_schema=OFF;"
@@ -37,6 +37,14 @@ int sqlite_exec(sqlite3 *db, const char *sql, struct err *err)
 	return 0;
 }
 
+/* A log that was longer is cut to so many bytes when it is started over. */
+static int limit_log(sqlite3 *db, struct err *err)
+{
+	char sql[64];
+	snprintf(sql, sizeof(sql), "PRAGMA journal_size_limit=%lld", (long long)LIMIT_WAL_BYTES);
+	return sqlite_exec(db, sql, err);
+}
+
 sqlite3 *sqlite_db_open(const struct seams *seams, const char *name, int flags, struct err *err)
 {
 	struct files_seam *files = seams->files;
@@ -48,7 +56,8 @@ sqlite3 *sqlite_db_open(const struct seams *seams, const char *name, int flags, 
 		sqlite3_extended_result_codes(db, 1);
 		sqlite3_busy_timeout(db, SQLITE_BUSY_MS);
 		sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
-		if (flags & SQLITE_OPEN_READONLY || sqlite_exec(db, pragmas, err) == 0)
+		if (flags & SQLITE_OPEN_READONLY ||
+			(sqlite_exec(db, pragmas, err) == 0 && limit_log(db, err) == 0))
 			return db;
 	} else {
 		fail_log(err, ERR_TEMP, "%s: %s", name, db ? sqlite3_errmsg(db) : "no memory");

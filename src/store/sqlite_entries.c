@@ -193,7 +193,7 @@ static int walk_range(struct walk *w, uint32_t low, uint32_t high, struct err *e
 	for (int n = BATCH_ROWS; n == BATCH_ROWS && low <= high;) {
 		n = fetch(w->e, w->m->id, low, high, rows, err);
 		for (int i = 0; i < n; i++) {
-			if (++w->seen > LIMIT_CHANGED_ENTRIES)
+			if (++w->seen > w->e->bounds->changed_entries)
 				return fail(err, ERR_LIMIT, "too many messages at once");
 			low = rows[i].entry.uid + 1;
 			if (w->each(w, &rows[i], err) < 0)

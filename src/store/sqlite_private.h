@@ -156,6 +156,7 @@ struct sqlite_engine {
 	sqlite3 *checkpointer;     /* the maintainer's */
 	const struct seams *seams;
 	bool read_only;
+	const struct store_bounds *bounds;
 	atomic_bool distrusted; /* a flush failed */
 	struct engine_identity identity;
 	struct segment_end tail; /* identity.committed with what the running group adds */

@@ -53,7 +53,9 @@ static void distrust_ledger(struct store *store)
 
 static int open_engine(struct store *store, struct err *err)
 {
-	struct engine_options options = { .seams = store->seams, .read_only = store->read_only };
+	struct engine_options options = { .seams = store->seams,
+		.read_only = store->read_only,
+		.bounds = store->settings.bounds };
 	store->engine = engine_sqlite.open(&options, err);
 	return store->engine ? 0 : -1;
 }
@@ -181,6 +183,8 @@ struct store *store_new(const struct seams *seams, const struct store_settings *
 	struct store *store = xmalloc(sizeof(*store));
 	store->seams = seams;
 	store->settings = *settings;
+	if (store->settings.bounds == NULL)
+		store->settings.bounds = &store_bounds_normal;
 	store->log = *log;
 	store->lock_file = -1;
 	init(store);

@@ -31,6 +31,7 @@
 
 struct store;
 struct store_peer;
+struct store_bounds;
 
 #define STORE_TICKET_KEY_BYTES 32
 
@@ -40,8 +41,9 @@ struct store_settings {
 	int64_t keep_deleted_ms; /* what was deleted can be put back for so long; 0: not at all */
 	int64_t pop3_login_delay_ms; /* between two locks of a maildrop; 0: none */
 	uint8_t ticket_key[STORE_TICKET_KEY_BYTES];
-	bool distrust;  /* the one before ended with STORE_EXIT_DISTRUST */
-	bool read_only; /* change nothing at all: check on a stopped server */
+	bool distrust;                     /* the one before ended with STORE_EXIT_DISTRUST */
+	bool read_only;                    /* change nothing at all: check on a stopped server */
+	const struct store_bounds *bounds; /* for tests (ops.h); NULL: the normal ones */
 	/* A flush failed: nothing is answered any more, and the process must exit with
 	 * STORE_EXIT_DISTRUST (distrust.h). Called once, on the loop's thread. */
 	void (*ended)(void *arg, const struct err *why);

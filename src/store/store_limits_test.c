@@ -2,6 +2,8 @@
 /* What one peer may make the store hold: each limit at N - 1, N and N + 1. */
 #include "store/store_test.h"
 
+#include "store/store_private.h"
+
 static struct frame resolve_alice(void)
 {
 	return (struct frame){ .type = FRAME_RESOLVE,
@@ -241,7 +243,69 @@ static void answers_that_wait(void **state)
 	world_done(&w);
 }
 
-TEST_MAIN(test_case(recipients_that_are_known), test_case(questions_at_once),
-	test_case(uploads_at_once), test_case(recipients_of_one_message),
-	test_case(sessions_of_one_front), test_case(watches_of_one_front),
-	test_case(transactions_of_one_flush), test_case(answers_that_wait))
+/* The memory of a peer's uploads, all of them together. */
+static void memory_of_uploads(void **state)
+{
+	static struct store_bounds bounds;
+	struct world w;
+	char bytes[20000];
+	(void)state;
+	assert_int_equal(store_bounds_normal.upload_bytes, LIMIT_PEER_UPLOAD_BYTES);
+	world_init(&w);
+	assert_ptr_equal(w.f.store->settings.bounds, &store_bounds_normal);
+	w.f.random.seam.fill(&w.f.random.seam, bytes, sizeof(bytes));
+	struct frame more = { .type = FRAME_UPLOAD_BYTES,
+		.upload_bytes.data = str_make(bytes, sizeof(bytes)) };
+	bounds = store_bounds_normal;
+	w.f.store->settings.bounds = &bounds;
+	tell(&w.mx, 1, (struct frame){ .type = FRAME_UPLOAD_OPEN });
+	tell(&w.mx, 1, more);
+	size_t one = w.mx.peer->upload_bytes;
+	assert_true(one >= sizeof(bytes));
+	for (int over = -1; over <= 1; over++) {
+		uint32_t request = (uint32_t)(10 + over);
+		bounds.upload_bytes = 2 * one - (size_t)over;
+		tell(&w.mx, request, (struct frame){ .type = FRAME_UPLOAD_OPEN });
+		tell(&w.mx, request, more);
+		if (over > 0)
+			assert_failed(reply_at(&w.mx, request, 0), ERR_TEMP);
+		else
+			assert_null(reply_at(&w.mx, request, 0));
+		assert_int_equal(w.mx.peer->upload_bytes, over > 0 ? one : 2 * one);
+		tell(&w.mx, request, (struct frame){ .type = FRAME_UPLOAD_ABORT });
+		assert_int_equal(w.mx.peer->upload_bytes, one);
+	}
+	world_done(&w);
+}
+
+static void entries_of_a_view(void **state)
+{
+	static struct store_bounds bounds;
+	struct world w;
+	(void)state;
+	assert_int_equal(store_bounds_normal.view_entries, LIMIT_VIEW_ENTRIES);
+	world_init(&w);
+	bounds = store_bounds_normal;
+	bounds.view_entries = 5;
+	w.f.store->settings.bounds = &bounds;
+	uint64_t alice = account_of(&w.mx, "alice@example.test");
+	uint32_t session = open_session(&w.user, alice);
+	uint64_t inbox = mailbox_of(&w.user, session, "INBOX");
+	for (uint32_t n = 1; n <= bounds.view_entries + 1; n++) {
+		deliver_one(&w.mx, alice, STR("x"));
+		const struct frame *r = ask(
+			&w.user, (struct frame){ .type = FRAME_VIEW_OPEN,
+					 .view_open = { session, inbox, false } });
+		if (n <= bounds.view_entries)
+			assert_int_equal(r->view_is.messages, n);
+		else
+			assert_failed(r, ERR_LIMIT);
+	}
+	world_done(&w);
+}
+
+TEST_MAIN(test_case(recipients_that_are_known), test_case(memory_of_uploads),
+	test_case(entries_of_a_view), test_case(questions_at_once), test_case(uploads_at_once),
+	test_case(recipients_of_one_message), test_case(sessions_of_one_front),
+	test_case(watches_of_one_front), test_case(transactions_of_one_flush),
+	test_case(answers_that_wait))
