@@ -83,6 +83,8 @@ struct front_settings {
 
 struct session_class {
 	const char *name; /* "smtp" */
+	/* All that a connection hears for which a front has no room: a line with its CRLF. */
+	const char *refusal;
 	/* service: a name from the table of listeners. The greeting is in out on return (but for
 	 * implicit TLS the host calls new after the handshake). */
 	struct session *(*new)(

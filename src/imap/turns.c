@@ -323,6 +323,7 @@ static void free_session(struct session **session)
 
 const struct session_class imap_session_class = {
 	.name = "imap",
+	.refusal = "* BYE Too many connections, please try again later\r\n", /* RFC 9051 7.1.5 */
 	.new = new,
 	.input = input,
 	.answer = answer,

@@ -359,6 +359,7 @@ static void free_session(struct session **session)
 
 const struct session_class pop3_session_class = {
 	.name = "pop3",
+	.refusal = "-ERR [SYS/TEMP] too many connections, try again later\r\n", /* RFC 3206 4 */
 	.new = new,
 	.input = input,
 	.answer = answer,

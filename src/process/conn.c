@@ -298,6 +298,30 @@ static bool may_come_in(struct front *f, const char *key, bool loopback)
 	return loopback || count_address(f, key, 1);
 }
 
+/* Who finds no room hears so in the protocol's words, as far as the system takes them at once, and
+ * nothing is kept of the connection: a flood of them costs no memory and no time. Where TLS comes
+ * first nothing can be said without a handshake, which is what there is no room for. */
+static void turn_away(const struct front_listener *l, int handle)
+{
+	static const struct link_events none = { 0 }; /* nothing is wanted */
+	struct loop *loop = l->front->base.context->loop;
+	struct str text = str_from(l->service->session->refusal);
+	if (l->service->implicit_tls) {
+		loop->class->handle_close(loop, handle);
+		return;
+	}
+	struct link *link = loop->class->link_new(loop, handle, &none);
+	while (link != NULL && text.n > 0) {
+		ssize_t n = loop->class->link_write(link, text.p, text.n, -1);
+		if (n <= 0)
+			break;
+		text = str_from_offset(text, (size_t)n);
+	}
+	if (link != NULL)
+		loop->class->link_shutdown(link);
+	loop->class->link_free(&link);
+}
+
 static void describe(struct conn *c, const char *address, uint16_t port)
 {
 	snprintf(c->peer.address, sizeof(c->peer.address), "%s", address);
@@ -324,7 +348,7 @@ void conn_accept(struct front_listener *l, int handle, const char *address, uint
 	snprintf(c->address_key, sizeof(c->address_key), "%" STR_FMT,
 		STR_ARG(throttle_client(str_from(address))));
 	if (!may_come_in(f, c->address_key, c->peer.loopback)) {
-		loop->class->handle_close(loop, handle);
+		turn_away(l, handle);
 		free(c);
 		return;
 	}

@@ -165,6 +165,16 @@ static void test_replies_of_a_group(void **state)
 
 /* ---- limits of a front ---- */
 
+/* It hears one line, and the connection ends at once. */
+static void is_turned_away(struct client *c, const char *line)
+{
+	for (int ms = 0; ms < 1000 && !c->ended; ms++)
+		loop_sim_run_for(c->world->loop, 1);
+	assert_true(c->ended);
+	assert_str(buf_str(&c->in), str_from(line));
+	client_done(c);
+}
+
 static void test_sessions_of_an_address(void **state)
 {
 	struct world w;
@@ -179,9 +189,7 @@ static void test_sessions_of_an_address(void **state)
 		client_wants(&c[i], "220 ");
 	}
 	assert_true(client_connect(&c[3], &w, "smtp", "192.0.2.1")); /* N+1 */
-	world_until(&w, c[3].ended);
-	assert_int_equal(c[3].in.n, 0);
-	client_done(&c[3]);
+	is_turned_away(&c[3], "421 4.3.2 Too many connections; try again later\r\n");
 	assert_true(client_connect(&local, &w, "smtp", "192.0.2.2"));
 	client_wants(&local, "220 ");
 	client_done(&local);
@@ -197,20 +205,35 @@ static void test_sessions_of_an_address(void **state)
 
 static void test_sessions_of_a_front(void **state)
 {
+	static const struct {
+		const char *service, *line;
+	} services[] = {
+		{ "smtp", "421 4.3.2 Too many connections; try again later\r\n" },
+		{ "imap", "* BYE Too many connections, please try again later\r\n" },
+		{ "pop3", "-ERR [SYS/TEMP] too many connections, try again later\r\n" },
+		{ "imaps", "" }, /* where TLS comes first, nothing can be said */
+	};
 	struct world w;
-	struct client c[11];
+	struct client c[20], more;
 	(void)state;
 	world_make(&w, 4);
 	world_configure(&w, "sessions = 10\n");
 	world_boot(&w);
 	world_until(&w, w.ready);
-	for (size_t i = 0; i < 10; i++) {
-		assert_true(client_connect(&c[i], &w, "smtp", "127.0.0.1"));
-		client_wants(&c[i], "220 ");
+	for (size_t i = 0; i < 20; i++) { /* ten of each front: N-1, N */
+		assert_true(client_connect(&c[i], &w, i < 10 ? "smtp" : "imap", "127.0.0.1"));
+		client_wants(&c[i], i < 10 ? "220 " : "* OK");
 	}
-	assert_true(client_connect(&c[10], &w, "smtp", "127.0.0.1"));
-	world_until(&w, c[10].ended);
-	for (size_t i = 0; i < 11; i++)
+	for (size_t i = 0; i < ARRAY_LEN(services); i++) { /* N+1 */
+		assert_true(client_connect(&more, &w, services[i].service, "127.0.0.1"));
+		is_turned_away(&more, services[i].line);
+	}
+	client_says(&c[0], "QUIT\r\n", "221 "); /* one leaves, one may come */
+	client_done(&c[0]);
+	loop_sim_run_for(w.loop, 1000);
+	assert_true(client_connect(&c[0], &w, "smtp", "127.0.0.1"));
+	client_wants(&c[0], "220 ");
+	for (size_t i = 0; i < 20; i++)
 		client_done(&c[i]);
 	world_done(&w);
 }

@@ -474,6 +474,7 @@ static struct session *session_new(
 
 const struct session_class smtp_session_class = {
 	.name = "smtp",
+	.refusal = "421 4.3.2 Too many connections; try again later\r\n", /* RFC 5321 3.8 */
 	.new = session_new,
 	.input = session_input,
 	.answer = session_answer,
