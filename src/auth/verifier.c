@@ -5,6 +5,7 @@
 #include "base/limits.h"
 
 #include <crypt.h>
+#include <openssl/evp.h>
 
 /* Stands in where there is no account: same scheme and cost as verifier_make's, of a password
  * nobody knows (its hash is all dots, which yescrypt never makes). */
@@ -22,6 +23,27 @@ bool verifier_known(struct str verifier)
 	return false;
 }
 
+/* What crypt(3) is given. It takes less than CRYPT_MAX_PASSPHRASE_SIZE (512) bytes, so a longer
+ * password is stood in for by its SHA-512 in base64. */
+static void phrase_of(struct str password, struct buf *ret)
+{
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	size_t n;
+	buf_init(ret, LIMIT_PASSWORD_BYTES);
+	if (password.n < CRYPT_MAX_PASSPHRASE_SIZE)
+		buf_adds(ret, password);
+	else if (EVP_Q_digest(NULL, "SHA512", NULL, password.p, password.n, digest, &n) == 1)
+		buf_add_base64(ret, str_make(digest, n));
+	mem_wipe(digest, sizeof(digest));
+}
+
+static void phrase_done(struct buf *phrase)
+{
+	if (phrase->n > 0)
+		mem_wipe(phrase->p, phrase->n);
+	buf_done(phrase);
+}
+
 int verifier_make(struct random_seam *random, struct str password, struct buf *ret, struct err *err)
 {
 	char salt[CRYPT_GENSALT_OUTPUT_SIZE], bytes[16];
@@ -32,15 +54,15 @@ int verifier_make(struct random_seam *random, struct str password, struct buf *r
 	random->fill(random, bytes, sizeof(bytes));
 	if (crypt_gensalt_rn("$y$", 0, bytes, sizeof(bytes), salt, sizeof(salt)) == NULL)
 		return fail_errno(err, "crypt_gensalt");
-	char *text = str_dup(password);
+	struct buf phrase;
+	phrase_of(password, &phrase);
 	struct crypt_data *data = xmalloc(sizeof(*data));
-	const char *hash = crypt_rn(text, salt, data, (int)sizeof(*data));
+	const char *hash = phrase.n ? crypt_rn(phrase.p, salt, data, (int)sizeof(*data)) : NULL;
 	int result = hash == NULL ? fail_errno(err, "crypt") : 0;
 	if (hash)
 		buf_addz(ret, hash);
-	mem_wipe(text, password.n);
+	phrase_done(&phrase);
 	mem_wipe(data, sizeof(*data));
-	mem_free_p(&text);
 	mem_free_p(&data);
 	return result;
 }
@@ -51,14 +73,14 @@ bool verifier_check(struct str verifier, struct str password)
 	bool usable = known && password.n > 0 && password.n <= LIMIT_PASSWORD_BYTES &&
 		      str_find(password, 0) == password.n;
 	char *setting = str_dup(known ? verifier : str_from(stand_in));
-	char *text = str_dup(str_sub(password, 0, LIMIT_PASSWORD_BYTES));
+	struct buf phrase;
+	phrase_of(usable ? password : STR("-"), &phrase);
 	struct crypt_data *data = xmalloc(sizeof(*data));
-	const char *hash = crypt_rn(text, setting, data, (int)sizeof(*data));
+	const char *hash = phrase.n ? crypt_rn(phrase.p, setting, data, (int)sizeof(*data)) : NULL;
 	bool equal = hash && strlen(hash) == strlen(setting) &&
 		     mem_equal_const_time(hash, setting, strlen(setting));
-	mem_wipe(text, strlen(text));
+	phrase_done(&phrase);
 	mem_wipe(data, sizeof(*data));
-	mem_free_p(&text);
 	mem_free_p(&setting);
 	mem_free_p(&data);
 	return usable && equal;
