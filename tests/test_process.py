@@ -184,6 +184,23 @@ def test_sighup_with_a_broken_configuration_keeps_the_old(culver):
     c.conf.write_text(text)
 
 
+def test_a_front_without_room_says_so():
+    """Ten sessions fill a front; who comes then hears why."""
+    with Culver(config="sessions = 10\n") as c:
+        held = [c.connect(service) for service in ("smtp", "imap") for _ in range(10)]
+        assert all(s.recv(1000).startswith((b"220 ", b"* OK")) for s in held)
+        for service, refusal in (("smtp", b"421 4.3.2 "), ("imap", b"* BYE "), ("pop3", b"-ERR [SYS/TEMP] ")):
+            with c.connect(service) as s, s.makefile("rb") as text:
+                assert text.read().startswith(refusal)
+        for s in held:
+            s.close()
+
+        def has_room():
+            with c.connect("imap") as s:
+                return s.recv(1000).startswith(b"* OK")
+        wait_for(has_room, 5)
+
+
 def test_sigterm_drains(culver):
     c = culver
     s = c.connect("smtp")

@@ -21,7 +21,7 @@
 #define LIMIT_HANDSHAKE_BYTES                                                                      \
 	(18 * 1024)                 /* a ClientHello of 16 KiB and a client's last flight; T7 */
 #define LIMIT_KEY_UPDATES      64   /* of TLS 1.3, a connection: each costs us more than them; T5 */
-#define LIMIT_CERTIFICATES     64   /* chains of one front */
+#define LIMIT_CERTIFICATES     64   /* in tls/, and so chains of one front */
 #define LIMIT_CHAIN            10   /* certificates of one chain */
 #define LIMIT_SIGNATURE_BYTES  1024 /* RSA of 8192 bits */
 #define LIMIT_HANDSHAKE_MS     10000  /* TLS handshake; hostile-input T7 */
@@ -55,7 +55,6 @@
 #define LIMIT_RELOAD_MS        15000 /* a new keys and all fronts' answers; then the old go on; X8 */
 #define LIMIT_EXPIRY_WARN_DAYS 14    /* before a certificate's end: a log line a day */
 #define LIMIT_ADMIN_CHANNELS   16    /* commands at work at once */
-#define LIMIT_CERTIFICATES     64    /* in tls/ */
 #define LIMIT_SIGNATURES_A_SECOND                                                                  \
 	20000                 /* of keys; some 1,350 handshakes a CPU-second are possible */
 #define LIMIT_DYING_MS   500  /* from the end of a child's control channel to its end */
@@ -93,7 +92,6 @@
 #define LIMIT_IMAP_SEARCH_KEYS      1024    /* keys and joints of a SEARCH; I5 */
 #define LIMIT_IMAP_SEARCH_DEPTH     64      /* NOT, OR and parentheses; I5 */
 #define LIMIT_IMAP_NEEDLE_BYTES     1024    /* text of one search key; I23 */
-#define LIMIT_IMAP_STRUCTURE_BYTES  2097152 /* ENVELOPE or BODYSTRUCTURE: 8 times a digest */
 #define LIMIT_MAILBOX_NAME_BYTES    1024    /* UTF-8; frames.def str 1024 */
 #define LIMIT_MAILBOX_LEVELS        32      /* I9, I30 */
 #define LIMIT_MAILBOX_PATTERN_BYTES 1024    /* a LIST pattern after wildcards are made one; I10 */
@@ -162,8 +160,7 @@
 /* ---- store: ledger ---- */
 #define LIMIT_MAILBOXES          100000 /* an account; hostile-input I25, G11 */
 #define LIMIT_SUBSCRIPTIONS      100000 /* an account; hostile-input I25 */
-#define LIMIT_KEYWORDS           128 /* a mailbox: two 64-bit words an entry; hostile-input I18 */
-#define LIMIT_KEYWORD_BYTES      64
+#define LIMIT_KEYWORDS           128  /* a mailbox: two 64-bit words an entry; hostile-input I18 */
 #define LIMIT_ALIAS_TARGETS      128  /* one address stands for at most so many accounts */
 #define LIMIT_KNOWN_ADDRESSES    4096 /* recipients that a store keeps in memory: 1.3 MiB */
 #define LIMIT_ALIAS_STEPS        512  /* addresses looked at in one resolution */
@@ -171,9 +168,9 @@
 #define LIMIT_TRANSACTION_BYTES  (16 * 1024 * 1024) /* what the operations of one point at */
 #define LIMIT_LANDINGS           1100    /* recipients of one message; frames.def, delivered */
 #define LIMIT_CHANGED_ENTRIES    2000000 /* entries that one transaction may touch */
-#define LIMIT_WAL_BYTES          (64 * 1024 * 1024)
-#define LIMIT_VIEW_SLICE_ROWS    50000 /* about 10 ms of one snapshot */
-#define LIMIT_CHANGE_LOG         16384 /* changes remembered of a watched mailbox */
+#define LIMIT_WAL_BYTES          (64 * 1024 * 1024) /* of the ledger's log; begun anew at a quarter */
+#define LIMIT_VIEW_SLICE_ROWS    50000              /* about 10 ms of one snapshot */
+#define LIMIT_CHANGE_LOG         16384              /* changes remembered of a watched mailbox */
 #define LIMIT_DELETED_LIST       20000 /* deleted messages in one list: 20 MB of names at most */
 
 /* ---- store: backups ---- */

@@ -22,8 +22,8 @@
 #include "mail/header.h"
 
 /* Adds the envelope, all or nothing (false: out has no room). utf8: the client takes UTF-8 in
- * quoted strings (IMAP4rev2 or UTF8=ACCEPT is enabled). At most some 4 times the digest; an own buf
- * of LIMIT_IMAP_STRUCTURE_BYTES always suffices. */
+ * quoted strings (IMAP4rev2 or UTF8=ACCEPT is enabled). At most some 4 times the digest; 8 times
+ * LIMIT_DIGEST_BYTES always suffice. */
 bool fetch_write_envelope(struct buf *out, const struct digest_envelope *e, bool utf8);
 /* Adds BODY, or with `extended` BODYSTRUCTURE. As above. */
 bool fetch_write_structure(struct buf *out, const struct digest *d, bool extended, bool utf8);

@@ -103,7 +103,7 @@ static void writes_envelopes(void **state)
 			STR_INIT("(NIL {3}\r\na\rb NIL NIL NIL NIL NIL NIL NIL NIL)") },
 	};
 	struct buf out;
-	buf_init(&out, LIMIT_IMAP_STRUCTURE_BYTES);
+	buf_init(&out, 8 * LIMIT_DIGEST_BYTES);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct opened o;
 		open_message(&o, cases[i].message);
@@ -160,7 +160,7 @@ static void writes_structures(void **state)
 			"\"mixed\" (\"boundary\" \"B1\") NIL (\"en\" \"de\") NIL)" },
 	};
 	struct buf out;
-	buf_init(&out, LIMIT_IMAP_STRUCTURE_BYTES);
+	buf_init(&out, 8 * LIMIT_DIGEST_BYTES);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct opened o;
 		open_message(&o, cases[i].message);

@@ -167,4 +167,23 @@ static void test_tag(void **state)
 	}
 }
 
-TEST_MAIN(test_case(test_by_number), test_case(test_strangers), test_case(test_tag))
+/* What one command may parse into, in the arena's unit of 16 bytes. */
+static void test_arena(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	fake_init(&f);
+	fake_connect(&f, "imaps", true);
+	for (int over = -1; over <= 1; over++) {
+		struct arena *a = &imap_of(f.clients[0].session)->arena;
+		void *p = arena_alloc(a, (size_t)(LIMIT_IMAP_ARENA_BYTES + over * 16));
+
+		assert_int_equal(p != NULL, over <= 0);
+		arena_reset(a);
+	}
+	fake_done(&f);
+}
+
+TEST_MAIN(test_case(test_arena), test_case(test_by_number), test_case(test_strangers),
+	test_case(test_tag))

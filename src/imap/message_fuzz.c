@@ -33,7 +33,7 @@ static void write_all(const struct digest *d)
 {
 	struct buf out;
 	struct arena a;
-	buf_init(&out, LIMIT_IMAP_STRUCTURE_BYTES);
+	buf_init(&out, 8 * LIMIT_DIGEST_BYTES);
 	arena_init(&a, 8 << 20);
 	for (int i = 0; i < 6; i++) {
 		buf_clear(&out);

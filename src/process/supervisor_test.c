@@ -66,6 +66,25 @@ static void test_back_off(void **state)
 	world_done(&w);
 }
 
+/* How long it must have lived for its death not to count as a failed start. */
+static void test_settled(void **state)
+{
+	(void)state;
+	for (int over = -1; over <= 1; over++) {
+		struct world w;
+		up(&w, 3);
+		struct child *c = world_child(&w, "courier");
+		int64_t started = c->started_ms, age = supervisor_now(w.supervisor) - started;
+		/* a process dies a millisecond after it is killed */
+		loop_sim_run_for(w.loop, LIMIT_SETTLED_MS + over - 1 - age);
+		world_kill(&w.spawn, c->process, SIGKILL);
+		loop_sim_run_for(w.loop, 1);
+		assert_int_equal(c->died_ms - started, LIMIT_SETTLED_MS + over);
+		assert_int_equal(c->failures, over < 0 ? 1 : 0);
+		world_done(&w);
+	}
+}
+
 /* Three times before everything was up once: there is no use. */
 static void test_gives_up(void **state)
 {
@@ -289,7 +308,7 @@ static void test_flood_of_log_lines(void **state)
 
 TEST_MAIN(test_case(test_ready_once), test_case(test_instances_differ), test_case(test_back_off),
 	test_case(test_gives_up), test_case(test_never_gives_up_later), test_case(test_dying),
-	test_case(test_stops_in_order), test_case(test_dies_while_stopping),
-	test_case(test_distrust_is_handed_on), test_case(test_reload),
-	test_case(test_commands_at_once), test_case(test_commands_of_others),
-	test_case(test_flood_of_log_lines))
+	test_case(test_settled), test_case(test_stops_in_order),
+	test_case(test_dies_while_stopping), test_case(test_distrust_is_handed_on),
+	test_case(test_reload), test_case(test_commands_at_once),
+	test_case(test_commands_of_others), test_case(test_flood_of_log_lines))

@@ -788,7 +788,7 @@ static void unchanged_since_keeps_back(void **state)
 	ledger_done(&l);
 }
 
-/* I18: N - 1, N, N + 1 keywords; N, N + 1 bytes. */
+/* I18: N - 1, N, N + 1 keywords, and bytes of one. */
 static void keywords_are_limited(void **state)
 {
 	struct ledger l;
@@ -810,7 +810,9 @@ static void keywords_are_limited(void **state)
 	struct str longest = str_make(name, LIMIT_KEYWORD_BYTES);
 	struct str too_long = str_make(name, LIMIT_KEYWORD_BYTES + 1), empty = STR("");
 	land(&l, alice, sent, 10, true, NULL);
+	struct str shorter = str_make(name, LIMIT_KEYWORD_BYTES - 1);
 	assert_int_equal(flag(&l, alice, sent, FLAGS_ADD, 0, &too_long, 1, UINT64_MAX), ERR_LIMIT);
+	assert_int_equal(flag(&l, alice, sent, FLAGS_REMOVE, 0, &shorter, 1, UINT64_MAX), ERR_NONE);
 	assert_int_equal(flag(&l, alice, sent, FLAGS_ADD, 0, &empty, 1, UINT64_MAX), ERR_LIMIT);
 	assert_int_equal(flag(&l, alice, sent, FLAGS_ADD, 0, &longest, 1, UINT64_MAX), ERR_NONE);
 	assert_run(&l, ERR_NONE, .kind = OP_COPY, .by.account = alice,

@@ -304,8 +304,54 @@ static void entries_of_a_view(void **state)
 	world_done(&w);
 }
 
-TEST_MAIN(test_case(recipients_that_are_known), test_case(memory_of_uploads),
-	test_case(entries_of_a_view), test_case(questions_at_once), test_case(uploads_at_once),
-	test_case(recipients_of_one_message), test_case(sessions_of_one_front),
-	test_case(watches_of_one_front), test_case(transactions_of_one_flush),
-	test_case(answers_that_wait))
+/* How many the list of what alice deleted names, and whether it says that it was cut. */
+static size_t deleted_listed(struct world *w, bool *ret_cut)
+{
+	size_t n = 0;
+	*ret_cut = false;
+	forget_replies(&w->admin);
+	ask(&w->admin, (struct frame){ .type = FRAME_DELETED_LIST,
+			       .deleted_list.address = STR("alice@example.test") });
+	for (size_t i = 0; i < w->admin.replies.n; i++) {
+		const struct reply *r = vec_at(&w->admin.replies, i);
+		assert_frame(&r->frame, FRAME_DELETED_ARE);
+		n += r->frame.deleted_are.deleted.n;
+		*ret_cut = *ret_cut || r->frame.deleted_are.cut;
+	}
+	return n;
+}
+
+static void deleted_messages_of_a_list(void **state)
+{
+	enum { MOST = LIMIT_DELETED_LIST, DOUBLED = 1 << 14 };
+	struct world w;
+	bool cut;
+	(void)state;
+	world_init(&w);
+	w.f.store->settings.keep_deleted_ms = 1000000;
+	uint64_t alice = account_of(&w.mx, "alice@example.test");
+	uint32_t session = open_session(&w.user, alice);
+	uint64_t inbox = mailbox_of(&w.user, session, "INBOX");
+	deliver_one(&w.mx, alice, STR("x"));
+	double_mailbox(&w, session, inbox, 14);
+	assert_frame(ask_about(&w.user, 1, MOST + 1 - DOUBLED,
+			     (struct frame){ .type = FRAME_COPY,
+				     .copy = { session, inbox, inbox, false } }),
+		FRAME_COPIED);
+	uint32_t first = 1;
+	for (uint32_t n = MOST - 1; n <= MOST + 1; n++) {
+		ask_about(&w.user, first, n,
+			(struct frame){
+				.type = FRAME_EXPUNGE, .expunge = { session, inbox, false } });
+		first = n + 1;
+		assert_int_equal(deleted_listed(&w, &cut), n <= MOST ? n : MOST);
+		assert_int_equal(cut, n > MOST);
+	}
+	world_done(&w);
+}
+
+TEST_MAIN(test_case(recipients_that_are_known), test_case(deleted_messages_of_a_list),
+	test_case(memory_of_uploads), test_case(entries_of_a_view), test_case(questions_at_once),
+	test_case(uploads_at_once), test_case(recipients_of_one_message),
+	test_case(sessions_of_one_front), test_case(watches_of_one_front),
+	test_case(transactions_of_one_flush), test_case(answers_that_wait))

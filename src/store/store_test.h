@@ -370,4 +370,16 @@ static inline const struct frame *ask_about(
 	return ask(p, frame);
 }
 
+/* Doubles a mailbox by copying it onto itself. */
+static inline void double_mailbox(struct world *w, uint32_t session, uint64_t mailbox, int times)
+{
+	while (times-- > 0) {
+		assert_frame(ask_about(&w->user, 1, UINT32_MAX,
+				     (struct frame){ .type = FRAME_COPY,
+					     .copy = { session, mailbox, mailbox, false } }),
+			FRAME_COPIED);
+		forget_replies(&w->user);
+	}
+}
+
 #endif
