@@ -34,6 +34,8 @@ static const struct command {
 	{ "alias", "remove", cmd_alias_remove, "remove an alias, or one target of it" },
 	{ "store", "check", cmd_store_check, "verify every byte that is stored; changes nothing" },
 	{ "store", "backup", cmd_store_backup, "add a point in time to a backup directory" },
+	{ "store", "restore", cmd_store_restore,
+		"the store, an account or a message as a backup has it" },
 	{ "store", "points", cmd_store_points,
 		"the points that a backup holds; --verify reads all" },
 };

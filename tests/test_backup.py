@@ -224,3 +224,241 @@ def test_killed_at_any_moment(target):
         code, found = points(c, target, "--verify")
         assert code == 0 and found
         assert not list(target.rglob("*.part"))
+
+
+# -- restore --
+
+
+def contents(culver, name="alice"):
+    """mailbox -> (UIDVALIDITY, UIDNEXT, HIGHESTMODSEQ, {uid: (flags, message)})."""
+    client, found = imap(culver, name), {}
+    for line in client.list()[1]:
+        mailbox = line.decode().rpartition(' "/" ')[2].strip('"')
+        client.select(f'"{mailbox}"', readonly=True)
+        told = client.untagged_responses
+        numbers = [int(told[k][0]) for k in ("UIDVALIDITY", "UIDNEXT", "HIGHESTMODSEQ")]
+        messages = {}
+        for uid in client.uid("SEARCH", "ALL")[1][0].decode().split():
+            words, message = client.uid("FETCH", uid, "(FLAGS BODY.PEEK[])")[1][0]
+            flags = words.decode().partition("FLAGS (")[2].partition(")")[0].split()
+            messages[int(uid)] = (tuple(sorted(flags)), message)
+        found[mailbox] = (*numbers, messages)
+    client.logout()
+    return found
+
+
+def bodies(account):
+    """Every message of an account, with its mailbox and flags, however they are numbered."""
+    return sorted((mailbox, flags, message) for mailbox, (*_, messages) in account.items()
+                  for flags, message in messages.values())
+
+
+def furnish(culver):
+    """Mail in several mailboxes, with flags and a keyword."""
+    deliver(culver, [f"old {i}" for i in range(8)])
+    client = imap(culver)
+    client.create("Work/2026")
+    client.select("INBOX")
+    client.copy("1:2", "Work/2026")
+    client.store("3", "+FLAGS", r"(\Seen $Important)")
+    client.store("4", "+FLAGS", r"(\Deleted)")
+    client.append("Sent", r"(\Seen)", None, example("appended"))
+    client.logout()
+
+
+def restore(culver, target, *options, check=True):
+    r = culver.command("store", "restore", "--json", *options, target, check=check)
+    return json.loads(r.stdout) if check else r
+
+
+def test_g7_whole_restore_to_an_older_state(target):
+    """What was lost can't be mistaken for what is there: new UIDVALIDITYs, higher MODSEQs."""
+    with Culver() as c:
+        furnish(c)
+        before = contents(c)
+        point = backup(c, target)["point"]
+        deliver(c, ["lost 1", "lost 2"])
+        client = imap(c)
+        client.create("Lost")
+        client.logout()
+        later = contents(c)
+        r = restore(c, target, check=False)
+        assert r.returncode == 4 or "stop it" in r.stderr  # it runs
+        c.stop()
+        r = restore(c, target, check=False)
+        assert r.returncode == 4 and "--replace" in r.stderr
+        told = restore(c, target, "--replace", "--point", point)
+        assert told["messages"] == sum(len(m[3]) for m in before.values())
+        assert len(list(c.dir.glob("data.before-*"))) == 1 and not (c.dir / "data.restoring").exists()
+        c.start()
+        after = contents(c)
+        assert bodies(after) == bodies(before)
+        highest = max(m[0] for m in later.values())
+        for mailbox, (validity, uidnext, modseq, _) in after.items():
+            assert validity > highest
+            assert uidnext > later[mailbox][1] and modseq > later[mailbox][2]
+        assert len({m[0] for m in after.values()}) == len(after)
+        deliver(c, ["after"])
+        assert "after" in mail(c) and "lost 1" not in mail(c)
+        assert c.command("store", "check").returncode == 0
+        # The new history has segments of its own in the backup; the old points stay whole.
+        backup(c, target)
+        assert points(c, target, "--verify")[0] == 0
+        assert len(list(target.glob("segments-*"))) == 2
+        c.stop()
+        restore(c, target, "--replace", "--point", point)
+        c.start()
+        assert bodies(contents(c)) == bodies(before)
+
+
+def test_restore_on_a_new_machine(target):
+    """docs/store.md, "Restoring", step by step."""
+    with Culver() as c:
+        furnish(c)
+        before = contents(c)
+        backup(c, target)
+        kept = {name: (c.dir / name) for name in ("culver.conf", "tls", "keys", "master.key")}
+        new = Culver(quickstart=False)
+        try:
+            for name, path in kept.items():
+                (shutil.copytree if path.is_dir() else shutil.copy2)(path, new.dir / name)
+            c.stop()
+            text = new.conf.read_text().replace(str(c.dir), str(new.dir))
+            new.conf.write_text(text)
+            new.offset = c.offset
+            told = restore(new, target)
+            assert told["accounts"] == 2
+            new.start()
+            assert bodies(contents(new)) == bodies(before)
+            deliver(new, ["on the new machine"])
+            assert "on the new machine" in mail(new)
+        finally:
+            new.close()
+
+
+def test_restore_refuses_what_is_damaged(target):
+    with Culver() as c:
+        deliver(c, [f"m {i}" for i in range(10)], body=os.urandom(5000).hex() + "\r\n")
+        backup(c, target)
+        c.stop()
+        ledger = next(target.glob("points/*.ledger"))
+        whole = ledger.read_bytes()
+        ledger.write_bytes(whole[:5000] + b"X" + whole[5001:])
+        r = restore(c, target, "--replace", check=False)
+        assert r.returncode == 1 and "not what was written" in r.stderr
+        assert (c.dir / "data" / "ledger.db").exists() and not list(c.dir.glob("data.before-*"))
+        ledger.write_bytes(whole)
+        segment = next(target.glob("segments-*/blobs/*"))
+        data = bytearray(segment.read_bytes())
+        data[30000] ^= 1
+        segment.write_bytes(data)
+        r = restore(c, target, "--replace", check=False)  # costs the message that it hits
+        assert r.returncode == 6 and json.loads(r.stdout)["messages"] == 10
+        r = c.command("store", "check", check=False)
+        assert r.returncode == 6
+
+
+def test_restore_of_an_account_into_a_running_server(target):
+    with Culver() as c:
+        furnish(c)
+        before = contents(c)
+        backup(c, target)
+        client = imap(c)
+        client.select("INBOX")
+        client.store("1:4", "+FLAGS", r"(\Deleted)")
+        client.expunge()
+        client.copy("1", "Archive")  # moved: it is there, in another place
+        client.store("1", "+FLAGS", r"(\Deleted)")
+        client.expunge()
+        client.delete("Work/2026")
+        client.logout()
+        deliver(c, ["newer"])
+        told = restore(c, target, "--account", f"alice@{DOMAIN}")
+        assert told == {"point": told["point"], "restored": 6, "there": 5, "damaged": 0}
+        after = contents(c)
+        subjects = mail(c)
+        assert all(len(m) == 1 for m in subjects.values()), subjects.keys()
+        assert {f"old {i}" for i in range(8)} - set(subjects) == {"old 4"} and "newer" in subjects
+        assert sorted(mail(c, mailbox="Work/2026")) == ["old 0", "old 1"]
+        assert after["INBOX"][0] == before["INBOX"][0]  # nothing was lost: the same UIDVALIDITY
+        flags = {m.partition(b"Subject: ")[2].partition(b"\r\n")[0]: f for f, m in after["INBOX"][3].values()}
+        assert flags[b"old 2"] == ("$Important", r"\Seen") and flags[b"old 3"] == ()
+        again = restore(c, target, "--account", f"alice@{DOMAIN}")
+        assert again["restored"] == 0 and bodies(contents(c)) == bodies(after)
+        r = restore(c, target, "--account", f"nobody@{DOMAIN}", check=False)
+        assert r.returncode == 3
+
+
+def test_restore_of_one_message(target):
+    with Culver() as c:
+        furnish(c)
+        backup(c, target)
+        client = imap(c)
+        client.select("INBOX")
+        uids = client.uid("SEARCH", "ALL")[1][0].decode().split()
+        client.store("1:*", "+FLAGS", r"(\Deleted)")
+        client.expunge()
+        client.select("Work/2026")
+        client.store("1:*", "+FLAGS", r"(\Deleted)")
+        client.expunge()
+        client.logout()
+        told = restore(c, target, "--account", f"alice@{DOMAIN}", "--message-id", "old.5@example.test")
+        assert told["restored"] == 1 and list(mail(c)) == ["old 5"]
+        told = restore(c, target, "--account", f"alice@{DOMAIN}", "--mailbox", "INBOX", "--uid", uids[6],
+                       "--into", "Restored")
+        assert told["restored"] == 1 and list(mail(c, mailbox="Restored")) == ["old 6"]
+        r = restore(c, target, "--account", f"alice@{DOMAIN}", "--uid", "77777", check=False)
+        assert r.returncode == 3
+        c.stop()  # and on a stopped server
+        told = restore(c, target, "--account", f"alice@{DOMAIN}", "--message-id", "<old.7@example.test>")
+        assert told["restored"] == 1
+        c.start()
+        assert set(mail(c)) == {"old 5", "old 7"}
+
+
+def test_backup_under_load_and_kills_gives_every_acknowledged_message(target):
+    """The whole of it: load, kills of the store and of the command; then a restore gives every
+    message that was acknowledged before the backup began, byte for byte."""
+    seed = int(os.environ.get("SEED", "0")) or random.randrange(1 << 30)
+    print("\nSEED", seed)
+    rng = random.Random(seed)
+    with Culver() as c:
+        loads = [Load(c, "one"), Load(c, "two")]
+        killer_ended = threading.Event()
+
+        def kill():
+            while not killer_ended.wait(1 + 2 * rng.random()):
+                try:
+                    c.kill_role("store")
+                except (KeyError, ProcessLookupError):
+                    pass
+        killer = threading.Thread(target=kill, daemon=True)
+        wait_for(lambda: all(len(load.sent) > 20 for load in loads), 60)
+        killer.start()
+        sent = {}
+        for _ in range(6):
+            before = {k: v for load in loads for k, v in list(load.sent.items())}
+            process = subprocess.Popen([c.binary, "store", "backup", "-c", str(c.conf), str(target)],
+                                       stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            if rng.random() < 0.4:
+                time.sleep(rng.random() * 0.2)
+                process.kill()
+            out = process.communicate(timeout=60)[0]
+            if process.returncode == 0:
+                sent[out.split(":")[0]] = before
+        killer_ended.set()
+        killer.join()
+        for load in loads:
+            load.end()
+        if not sent:
+            sent[backup(c, target)["point"]] = {k: v for load in loads for k, v in load.sent.items()}
+        assert points(c, target, "--verify")[0] == 0
+        c.stop()
+        for point, expected in sent.items():
+            restore(c, target, "--replace", "--point", point)
+            c.start()
+            found = mail(c)
+            for subject, message in expected.items():
+                assert any(m.endswith(message) for m in found.get(subject, [])), (point, subject)
+            c.stop()
+        print(f"{len(sent)} points of a store that was killed, {len(expected)} messages in the last")

@@ -324,6 +324,27 @@ void backup_sink_add(struct backup_sink *s, struct str bytes)
 	s->at += bytes.n;
 }
 
+void backup_copy(
+	const struct backup *b, const char *from, uint64_t length, struct backup_sink *sink)
+{
+	int file = b->files->open(b->files, from, O_RDONLY, 0);
+	AUTO(mem_free_p)
+	char *p = xmalloc(COPY_BYTES);
+	while (file >= 0 && sink->at < length && sink->err.kind == ERR_NONE) {
+		uint64_t left = length - sink->at;
+		ssize_t n = b->files->pread(b->files, file, p,
+			left < COPY_BYTES ? (size_t)left : COPY_BYTES, (off_t)sink->at);
+		if (n < 0 && n != -EINTR)
+			FAIL_SEAM(&sink->err, n, "reading %s", from);
+		if (n == 0)
+			break;
+		if (n > 0)
+			backup_sink_add(sink, str_make(p, (size_t)n));
+	}
+	if (file >= 0)
+		(void)b->files->close(b->files, file);
+}
+
 int backup_sink_flush(struct backup_sink *s, struct err *err)
 {
 	if (s->err.kind == ERR_NONE) {

@@ -77,6 +77,8 @@ struct backup_sink {
 int backup_sink_open(struct backup_sink *, const struct backup *, const char *name, uint64_t from,
 	const uint8_t *expected, struct err *err);
 void backup_sink_add(struct backup_sink *, struct str bytes);
+/* Gives it what there is of the first `length` bytes of a file of the backup. */
+void backup_copy(const struct backup *, const char *from, uint64_t length, struct backup_sink *);
 /* So far all is on the disk. */
 int backup_sink_flush(struct backup_sink *, struct err *err);
 /* Ends it: 0 when all bytes were written and flushed and there are `length` of them. */

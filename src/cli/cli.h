@@ -28,9 +28,10 @@ struct options {
 	const char *command; /* "account add" */
 	const char *config_path;
 	bool json;
-	bool password_stdin, demo, loopback, print_defaults, list, removed, erase, verify;
+	bool password_stdin, demo, loopback, print_defaults, list, removed, erase, verify, replace;
 	const char *dir, *hostname, *domain, *quota, *messages, *services, *kind, *retention,
-		*active, *catch_all, *since, *mailbox, *keep;
+		*active, *catch_all, *since, *mailbox, *keep, *point, *account, *uid, *message_id,
+		*into;
 	int64_t offset;
 	char **args;
 	int args_n;
@@ -81,6 +82,7 @@ int cmd_alias_list(const struct options *);
 int cmd_alias_remove(const struct options *);
 int cmd_store_check(const struct options *);
 int cmd_store_backup(const struct options *);
+int cmd_store_restore(const struct options *);
 int cmd_store_points(const struct options *);
 
 #endif

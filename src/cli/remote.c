@@ -29,9 +29,10 @@ struct remote {
 	struct remote_channel peers[PEERS];
 	struct buf status;
 	struct buf certificates; /* as remote_certificates() gives them */
-	bool have_status, lost, timed_out;
+	bool have_status, lost, timed_out, room;
 	pid_t offline; /* the supervisor of a stopped server, our child */
 	/* the one question at a time */
+	struct channel *asked;
 	uint32_t request;
 	void (*each)(void *, const struct frame *);
 	void *arg;
@@ -72,10 +73,21 @@ static void peer_closed(void *arg, const char *reason)
 	wake(c->remote);
 }
 
+static void peer_room(void *arg)
+{
+	struct remote_channel *c = arg;
+	c->remote->room = true;
+	wake(c->remote);
+}
+
 static void add_peer(struct remote *r, enum remote_peer number, int class, int handle)
 {
 	struct remote_channel *c = &r->peers[number];
-	struct channel_events events = { .frame = peer_frame, .closed = peer_closed, .arg = c };
+	struct channel_events events = {
+		.frame = peer_frame, .room = peer_room, .closed = peer_closed, .arg = c
+	};
+	if (c->channel && c->channel == r->asked)
+		r->lost = true; /* who was asked is gone */
 	channel_free(&c->channel);
 	c->remote = r;
 	c->channel = channel_new(r->loop, handle, CLASS_ADMIN, class, &events);
@@ -256,25 +268,60 @@ struct remote *remote_open(const char *config_path, bool only_running, struct er
 	return NULL;
 }
 
-int remote_ask(struct remote *r, enum remote_peer peer, const struct frame *question,
+int remote_begin(struct remote *r, enum remote_peer peer,
 	void (*each)(void *arg, const struct frame *), void *arg, struct err *err)
 {
-	struct channel *channel = r->peers[peer].channel;
-	if (channel == NULL)
+	r->asked = r->peers[peer].channel;
+	if (r->asked == NULL)
 		return fail(err, ERR_TEMP, "the server's %s is away, try again",
 			peer == REMOTE_STORE ? "store" : "gate");
-	r->request = channel_next_request(channel);
+	r->request = channel_next_request(r->asked);
 	r->each = each;
 	r->arg = arg;
 	r->err = err;
 	r->answered = false;
 	r->result = 0;
-	if (!channel_send(channel, r->request, question))
-		return fail(err, ERR_SYNTAX, "an argument is too long");
+	return 0;
+}
+
+static bool is_bulk_wait(const struct remote *r)
+{
+	return !r->lost && !r->answered && r->room;
+}
+
+int remote_tell(struct remote *r, const struct frame *frame, struct err *err)
+{
+	r->err = err;
+	do {
+		if (r->lost)
+			return fail(err, ERR_TEMP, "the server went away");
+		if (r->answered)
+			return r->result; /* it was refused while it was sent */
+		r->room = false;
+		if (channel_send(r->asked, r->request, frame))
+			return 0;
+		if (!frame_is_bulk(frame->type))
+			return fail(err, ERR_SYNTAX, "an argument is too long");
+		run_until(r, &r->room, ANSWER_MS);
+	} while (is_bulk_wait(r));
+	return r->answered ? r->result : fail(err, ERR_TEMP, "no answer from the server");
+}
+
+int remote_wait(struct remote *r, struct err *err)
+{
+	r->err = err;
 	run_until(r, &r->answered, ANSWER_MS);
 	if (!r->answered)
 		return fail(err, ERR_TEMP, "no answer from the server");
 	return r->result;
+}
+
+int remote_ask(struct remote *r, enum remote_peer peer, const struct frame *question,
+	void (*each)(void *arg, const struct frame *), void *arg, struct err *err)
+{
+	if (remote_begin(r, peer, each, arg, err) < 0 || remote_tell(r, question, err) < 0)
+		return -1;
+	return remote_wait(r, err);
 }
 
 struct kept_verifier {

@@ -27,6 +27,12 @@ struct str remote_certificates(const struct remote *);
  * The frame ends with the call. */
 int remote_ask(struct remote *, enum remote_peer, const struct frame *question,
 	void (*each)(void *arg, const struct frame *), void *arg, struct err *err);
+/* The same in steps, for a question of several frames: begin, tell each, wait. Tell waits for room,
+ * and fails as soon as the question was refused. */
+int remote_begin(struct remote *, enum remote_peer, void (*each)(void *arg, const struct frame *),
+	void *arg, struct err *err);
+int remote_tell(struct remote *, const struct frame *, struct err *err);
+int remote_wait(struct remote *, struct err *err);
 /* A verifier of the password, from the gate. */
 int remote_make_verifier(struct remote *, struct str password, char ret[257], struct err *err);
 

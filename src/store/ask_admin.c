@@ -484,7 +484,8 @@ static void status_work(struct reading *r, struct job *job)
 		.segment_bytes = totals.bytes,
 		.commits = store->commits,
 		.flushes = totals.flushes,
-		.epoch = counts.epoch };
+		.epoch = counts.epoch,
+		.uidvalidity = counts.uidvalidity };
 }
 
 static bool status_done(struct job *job)

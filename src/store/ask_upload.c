@@ -185,6 +185,34 @@ ASK(ask_upload_into)
 		fail_upload(peer, request, u, &err);
 }
 
+/* An entry of a backup, as it was there. */
+ASK(ask_upload_restore)
+{
+	struct upload *u = live(peer, request);
+	struct err err = ERR_INIT;
+	const struct frame_upload_restore *as = &frame->upload_restore;
+	(void)session;
+	if (u == NULL)
+		return;
+	if (peer->store->restorer != peer) {
+		fail(&err, ERR_NOT_NOW, "no restore is at work");
+		fail_upload(peer, request, u, &err);
+		return;
+	}
+	struct op_by by = { .account = as->account };
+	struct op_land land = { .mailbox = as->mailbox,
+		.time = as->time,
+		.flags = as->flags & FLAGS_ALL,
+		.keywords = as->keywords,
+		.entry_id = as->entry_id };
+	struct record_recipient given = { .account = as->account,
+		.mailbox = as->mailbox,
+		.time_ms = as->time,
+		.prefix = as->prefix };
+	if (add_landing(peer, u, &by, &land, &given, &err) < 0)
+		fail_upload(peer, request, u, &err);
+}
+
 ASK(ask_upload_abort)
 {
 	(void)session;

@@ -19,6 +19,7 @@
 
 #include "base/seams.h"
 #include "store/ops.h"
+#include "store/restored.h"
 
 struct engine {
 	const struct engine_class *class;
@@ -31,6 +32,9 @@ struct engine_options {
 	const struct seams *seams;
 	bool read_only; /* transactions are refused with ERR_READ_ONLY; nothing is written */
 	const struct store_bounds *bounds; /* NULL: the normal ones; lives as long as the engine */
+	/* The ledger was restored to an earlier state: begin a new history, unless that was done.
+	 * NULL: it was not. */
+	const struct restored *restored;
 };
 
 struct account_row {
@@ -77,6 +81,7 @@ struct deleted_filter {
 
 struct ledger_counts {
 	uint64_t accounts, messages, bodies, epoch;
+	uint32_t uidvalidity; /* the last that was given */
 };
 
 /* Each gets one row; a non-zero return ends the walk, and is the walk's result. */
@@ -156,6 +161,10 @@ struct engine_class {
 	/* Every body, in order of id, above `after`; at most n. */
 	int (*body_each)(struct reader *, uint64_t after, size_t n,
 		int (*)(void *, const struct body_place *), void *, struct err *);
+	/* At most n entries of a mailbox with UIDs above `after`: their ids and bodies. */
+	int (*entry_ids)(struct reader *, uint64_t mailbox, uint32_t after, size_t n,
+		int (*)(void *, uint32_t uid, uint64_t entry_id, uint64_t body), void *,
+		struct err *);
 	int (*counts)(struct reader *, struct ledger_counts *, struct err *);
 	/* At most n in the order of deletion; after: the last one that was seen, or NULL. */
 	int (*deleted_each)(struct reader *, const struct deleted_filter *,

@@ -25,6 +25,7 @@ static const struct {
 	[OP_COPY] = { sqlite_op_copy, false },
 	[OP_EXPUNGE] = { sqlite_op_expunge, false },
 	[OP_MAILBOX_CREATE] = { sqlite_op_mailbox_create, true },
+	[OP_MAILBOX_ENSURE] = { sqlite_op_mailbox_ensure, true },
 	[OP_MAILBOX_DELETE] = { sqlite_op_mailbox_delete, true },
 	[OP_MAILBOX_RENAME] = { sqlite_op_mailbox_rename, true },
 	[OP_SUBSCRIBE] = { sqlite_op_subscribe, true },
@@ -99,7 +100,11 @@ static int open_all(struct sqlite_engine *e, struct err *err)
 	if (db == NULL)
 		return -1;
 	sqlite_reader_init(&e->conn, db);
-	if (sqlite_schema_bring(db, e->seams, e->read_only, err) < 0 || read_identity(e, err) < 0)
+	if (sqlite_schema_bring(db, e->seams, e->read_only, err) < 0)
+		return -1;
+	if (e->restored && !e->read_only && sqlite_begin_history(e, e->restored, err) < 0)
+		return -1;
+	if (read_identity(e, err) < 0)
 		return -1;
 	if (e->read_only)
 		return 0;
@@ -135,7 +140,8 @@ static struct engine *engine_open(const struct engine_options *options, struct e
 	*e = (struct sqlite_engine){ .engine.class = &engine_sqlite,
 		.seams = options->seams,
 		.read_only = options->read_only,
-		.bounds = options->bounds ? options->bounds : &store_bounds_normal };
+		.bounds = options->bounds ? options->bounds : &store_bounds_normal,
+		.restored = options->restored };
 	state_init(e);
 	struct engine *engine = &e->engine;
 	if (open_all(e, err) < 0)
@@ -380,6 +386,7 @@ const struct engine_class engine_sqlite = {
 	.view = sqlite_view,
 	.entry = sqlite_entry,
 	.body_each = sqlite_body_each,
+	.entry_ids = sqlite_entry_ids,
 	.counts = sqlite_counts,
 	.deleted_each = sqlite_deleted_each,
 	.deleted_expired = sqlite_deleted_expired,

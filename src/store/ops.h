@@ -45,6 +45,7 @@ enum op_kind {
 	OP_COPY, /* or move */
 	OP_EXPUNGE,
 	OP_MAILBOX_CREATE,
+	OP_MAILBOX_ENSURE, /* as create, and subscribed; or the one that is there */
 	OP_MAILBOX_DELETE,
 	OP_MAILBOX_RENAME,
 	OP_SUBSCRIBE,
@@ -92,7 +93,8 @@ struct op_land {
 	int64_t time;         /* internal date, ms since 1970 */
 	uint8_t flags;
 	struct api_str_list keywords;
-	bool strict; /* ERR_QUOTA when there is no room; otherwise it lands even so */
+	uint64_t entry_id; /* 0: its own; else of a message that comes back */
+	bool strict;       /* ERR_QUOTA when there is no room; otherwise it lands even so */
 };
 
 struct op_flags {

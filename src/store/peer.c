@@ -27,13 +27,13 @@ static const struct question {
 	{ FRAME_PING, ANY, false, ask_ping },
 	{ FRAME_RESOLVE, MX | USER | ADMIN, false, ask_resolve },
 	{ FRAME_GET_CREDENTIALS, GATE, false, ask_credentials },
-	{ FRAME_UPLOAD_OPEN, MX | USER, false, ask_upload_open },
-	{ FRAME_UPLOAD_BYTES, MX | USER, false, ask_upload_bytes },
+	{ FRAME_UPLOAD_OPEN, MX | USER | ADMIN, false, ask_upload_open },
+	{ FRAME_UPLOAD_BYTES, MX | USER | ADMIN, false, ask_upload_bytes },
 	{ FRAME_UPLOAD_DIGEST, MX | USER, false, ask_upload_digest },
 	{ FRAME_UPLOAD_TO, MX | USER, false, ask_upload_to },
 	{ FRAME_UPLOAD_INTO, USER, false, ask_upload_into },
-	{ FRAME_UPLOAD_COMMIT, MX | USER, false, ask_upload_commit },
-	{ FRAME_UPLOAD_ABORT, MX | USER, false, ask_upload_abort },
+	{ FRAME_UPLOAD_COMMIT, MX | USER | ADMIN, false, ask_upload_commit },
+	{ FRAME_UPLOAD_ABORT, MX | USER | ADMIN, false, ask_upload_abort },
 	{ FRAME_SESSION_OPEN, USER, false, ask_session_open },
 	{ FRAME_SESSION_CLOSE, USER, true, ask_session_close },
 	{ FRAME_OWNS_ADDRESS, USER, true, ask_owns_address },
@@ -75,6 +75,10 @@ static const struct question {
 	{ FRAME_UNDELETE, ADMIN, false, ask_undelete },
 	{ FRAME_STORE_CHECK, ADMIN, false, ask_store_check },
 	{ FRAME_STORE_STATUS, ADMIN, false, ask_store_status },
+	{ FRAME_RESTORE_BEGIN, ADMIN, false, ask_restore_begin },
+	{ FRAME_RESTORE_MAILBOX, ADMIN, false, ask_restore_mailbox },
+	{ FRAME_RESTORE_END, ADMIN, false, ask_restore_end },
+	{ FRAME_UPLOAD_RESTORE, ADMIN, false, ask_upload_restore },
 	{ FRAME_BACKUP_BEGIN, ADMIN, false, ask_backup_begin },
 	{ FRAME_BACKUP_READ, ADMIN, false, ask_backup_read },
 	{ FRAME_BACKUP_END, ADMIN, false, ask_backup_end },
@@ -180,6 +184,7 @@ void store_peer_remove(struct store_peer **ppeer)
 		session_remove(peer->sessions);
 	leave_jobs(peer);
 	backup_leave(peer);
+	restore_leave(peer);
 	free_uploads(peer);
 	peer_drop_ranges(peer);
 	*peer->link = peer->next;

@@ -56,8 +56,9 @@ sqlite3 *sqlite_db_open(const struct seams *seams, const char *name, int flags, 
 		sqlite3_extended_result_codes(db, 1);
 		sqlite3_busy_timeout(db, SQLITE_BUSY_MS);
 		sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
-		if (flags & SQLITE_OPEN_READONLY ||
-			(sqlite_exec(db, pragmas, err) == 0 && limit_log(db, err) == 0))
+		if (sqlite_schema_known(db, err) == 0 &&
+			(flags & SQLITE_OPEN_READONLY ||
+				(sqlite_exec(db, pragmas, err) == 0 && limit_log(db, err) == 0)))
 			return db;
 	} else {
 		fail_log(err, ERR_TEMP, "%s: %s", name, db ? sqlite3_errmsg(db) : "no memory");

@@ -275,7 +275,8 @@ int sqlite_op_land(struct sqlite_engine *e, struct op *op, struct err *err)
 				   .modseq = m->modseq,
 				   .size = land->size,
 				   .time = land->time,
-				   .entry_id = m->id << 32 | uid },
+				   .entry_id = land->entry_id ? land->entry_id
+							      : m->id << 32 | uid },
 		.body = land->body,
 		.prefix_at = land->prefix_at,
 		.prefix_size = land->prefix_size };

@@ -122,6 +122,18 @@ int sqlite_op_mailbox_create(struct sqlite_engine *e, struct op *op, struct err 
 	return 0;
 }
 
+int sqlite_op_mailbox_ensure(struct sqlite_engine *e, struct op *op, struct err *err)
+{
+	struct account_state *a = state_by(e, &op->by, err);
+	if (a == NULL || find(e, a->id, op->mailbox.name, &op->result.mailbox, err) < 0)
+		return -1;
+	if (op->result.mailbox)
+		return 0;
+	if (sqlite_op_mailbox_create(e, op, err) < 0)
+		return -1;
+	return sqlite_subscribe(e, a->id, op->mailbox.name, true, err);
+}
+
 static int delete_rows(struct sqlite_engine *e, uint64_t mailbox, struct err *err)
 {
 	static const enum sql all[] = { SQL_MAILBOX_ENTRIES_DELETE, SQL_MAILBOX_TOMBSTONES_DELETE,

@@ -157,7 +157,8 @@ struct sqlite_engine {
 	const struct seams *seams;
 	bool read_only;
 	const struct store_bounds *bounds;
-	atomic_bool distrusted; /* a flush failed */
+	const struct restored *restored; /* while it is opened */
+	atomic_bool distrusted;          /* a flush failed */
 	struct engine_identity identity;
 	struct segment_end tail; /* identity.committed with what the running group adds */
 	uint64_t bodies;         /* rows there are, with what the running group adds */
@@ -219,9 +220,11 @@ int sqlite_meta_get(struct sqlite_reader *c, const char *key, uint64_t *ret, str
 int sqlite_meta_put(struct sqlite_reader *c, const char *key, uint64_t value, struct err *err);
 
 /* ---- sqlite_schema.c ---- */
-/* Brings the file to this program's version; refuses newer ones. G8 */
+/* Brings the file to this program's version. G8 */
 int sqlite_schema_bring(sqlite3 *db, const struct seams *, bool read_only, struct err *err);
 
+/* Refuses a file of a newer program, before anything of it is touched. */
+int sqlite_schema_known(sqlite3 *db, struct err *err);
 /* The number that the file has. */
 int sqlite_schema_version(sqlite3 *db, uint32_t *ret, struct err *err);
 
@@ -229,6 +232,10 @@ int sqlite_schema_version(sqlite3 *db, uint32_t *ret, struct err *err);
 int sqlite_copy_begin(struct engine *, const char *name, struct err *err);
 int sqlite_copy_step(struct engine *, struct err *err);
 void sqlite_copy_end(struct engine *);
+
+/* ---- sqlite_restore.c ---- */
+/* See engine_options. */
+int sqlite_begin_history(struct sqlite_engine *, const struct restored *, struct err *err);
 
 /* ---- sqlite_state.c ---- */
 struct account_state *state_account(struct sqlite_engine *, uint64_t id, struct err *err);
@@ -265,6 +272,7 @@ int sqlite_op_flags(struct sqlite_engine *, struct op *, struct err *);
 int sqlite_op_copy(struct sqlite_engine *, struct op *, struct err *);
 int sqlite_op_expunge(struct sqlite_engine *, struct op *, struct err *);
 int sqlite_op_mailbox_create(struct sqlite_engine *, struct op *, struct err *);
+int sqlite_op_mailbox_ensure(struct sqlite_engine *, struct op *, struct err *);
 int sqlite_op_mailbox_delete(struct sqlite_engine *, struct op *, struct err *);
 int sqlite_op_mailbox_rename(struct sqlite_engine *, struct op *, struct err *);
 int sqlite_op_subscribe(struct sqlite_engine *, struct op *, struct err *);
@@ -359,6 +367,8 @@ int sqlite_entry(struct reader *, uint64_t account, uint64_t mailbox, uint32_t u
 	struct entry_place *, struct err *err);
 int sqlite_body_each(struct reader *, uint64_t after, size_t n,
 	int (*)(void *, const struct body_place *), void *, struct err *err);
+int sqlite_entry_ids(struct reader *, uint64_t mailbox, uint32_t after, size_t n,
+	int (*)(void *, uint32_t uid, uint64_t entry_id, uint64_t body), void *, struct err *err);
 int sqlite_counts(struct reader *, struct ledger_counts *, struct err *err);
 int sqlite_check(struct reader *, int (*)(void *, struct str), void *, struct err *err);
 

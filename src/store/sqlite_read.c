@@ -353,6 +353,26 @@ int sqlite_body_each(struct reader *r, uint64_t after, size_t n,
 	return rc;
 }
 
+int sqlite_entry_ids(struct reader *r, uint64_t mailbox, uint32_t after, size_t n,
+	int (*each)(void *, uint32_t uid, uint64_t entry_id, uint64_t body), void *arg,
+	struct err *err)
+{
+	enum { AT_UID = 0, AT_ENTRY_ID = 7, AT_BODY = 8 };
+	struct sqlite_reader *c = sqlite_reader_of(r);
+	sqlite3_stmt *st = sql_bound(c, SQL_ENTRIES, "iiii", (int64_t)mailbox, (int64_t)after + 1,
+		(int64_t)UINT32_MAX, (int64_t)n);
+	int row;
+	while ((row = sql_row(c, st, err)) > 0) {
+		int rc = each(
+			arg, sql_u32(st, AT_UID), sql_u64(st, AT_ENTRY_ID), sql_u64(st, AT_BODY));
+		if (rc) {
+			sql_end(st);
+			return rc;
+		}
+	}
+	return row;
+}
+
 int sqlite_counts(struct reader *r, struct ledger_counts *ret, struct err *err)
 {
 	struct sqlite_reader *c = sqlite_reader_of(r);
@@ -362,7 +382,8 @@ int sqlite_counts(struct reader *r, struct ledger_counts *ret, struct err *err)
 	*ret = (struct ledger_counts){ .accounts = sql_u64(st, 0),
 		.messages = sql_u64(st, 1),
 		.bodies = sql_u64(st, 2),
-		.epoch = sql_u64(st, 3) };
+		.epoch = sql_u64(st, 3),
+		.uidvalidity = sql_u32(st, 4) };
 	sql_end(st);
 	return 0;
 }

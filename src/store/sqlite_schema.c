@@ -152,17 +152,25 @@ int sqlite_schema_version(sqlite3 *db, uint32_t *ret, struct err *err)
 	return 0;
 }
 
+int sqlite_schema_known(sqlite3 *db, struct err *err)
+{
+	uint32_t version;
+	if (sqlite_schema_version(db, &version, err) < 0)
+		return -1;
+	if (version <= VERSION)
+		return 0;
+	return fail_log(err, ERR_UNSUPPORTED,
+		"the store was written by a newer version of this program (schema %u, this program "
+		"knows %d)",
+		version, VERSION);
+}
+
 int sqlite_schema_bring(sqlite3 *db, const struct seams *seams, bool read_only, struct err *err)
 {
 	int64_t version, application;
 	if (pragma_number(db, "PRAGMA user_version", &version, err) < 0 ||
 		pragma_number(db, "PRAGMA application_id", &application, err) < 0)
 		return -1;
-	if (version > VERSION)
-		return fail_log(err, ERR_UNSUPPORTED,
-			"the store was written by a newer version of this program (schema %" PRId64
-			", this program knows %d)",
-			version, VERSION);
 	if (version < 0 || (version > 0 && application != APPLICATION_ID))
 		return fail_log(err, ERR_CONFIG, "ledger.db is not a ledger of this program");
 	if (version < VERSION && read_only)

@@ -173,7 +173,8 @@ const char *const sql_text[SQL_STATEMENTS] = {
 	[SQL_COUNTS] = "SELECT (SELECT count(*) FROM accounts),"
 		       "(SELECT coalesce(sum(messages),0) FROM mailboxes),"
 		       "(SELECT value FROM meta WHERE key='bodies'),"
-		       "(SELECT value FROM meta WHERE key='epoch')",
+		       "(SELECT value FROM meta WHERE key='epoch'),"
+		       "(SELECT value FROM meta WHERE key='uidvalidity')",
 	[SQL_CHECK_COUNTERS] =
 		"SELECT m.id,m.name,m.messages,m.size,count(e.uid),coalesce(sum(e.size),0),"
 		"coalesce(max(e.uid),0),m.uidnext,"

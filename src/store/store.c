@@ -56,8 +56,19 @@ static int open_engine(struct store *store, struct err *err)
 	struct engine_options options = { .seams = store->seams,
 		.read_only = store->read_only,
 		.bounds = store->settings.bounds };
+	struct restored restored;
+	int found = restored_find(store->seams->files, &restored, err);
+	if (found < 0)
+		return -1;
+	if (found)
+		options.restored = &restored;
 	store->engine = engine_sqlite.open(&options, err);
-	return store->engine ? 0 : -1;
+	if (store->engine == NULL)
+		return -1;
+	if (!found || store->read_only)
+		return 0;
+	log_event(&store->log, LOG_WARN, "store-restored", "uidvalidity=%u", restored.uidvalidity);
+	return restored_clear(store->seams->files, err);
 }
 
 static void log_segments(struct store *store, const struct segments_report *report)

@@ -243,6 +243,7 @@ struct store {
 	bool told_ended;
 	enum backup_state backup;
 	struct store_peer *backup_owner; /* NULL: none, or it is gone */
+	struct store_peer *restorer;     /* who gives messages of a backup back; NULL: nobody */
 
 	/* the writer's */
 	struct job *copying; /* waits for the copy of the ledger */
@@ -311,6 +312,9 @@ void known_add(
 /* A transaction is on disk: what it may have made wrong is forgotten. */
 void known_after(struct store *store, const struct txn *txn);
 void known_done(struct store *store);
+
+/* ask_restore.c */
+void restore_leave(struct store_peer *peer);
 
 /* peer.c */
 void peer_send(struct store_peer *peer, uint32_t request, const struct frame *frame);
@@ -394,6 +398,10 @@ ASK(ask_deleted_list);
 ASK(ask_undelete);
 ASK(ask_store_check);
 ASK(ask_store_status);
+ASK(ask_restore_begin);
+ASK(ask_restore_mailbox);
+ASK(ask_restore_end);
+ASK(ask_upload_restore);
 ASK(ask_backup_begin);
 ASK(ask_backup_read);
 ASK(ask_backup_end);

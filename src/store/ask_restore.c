@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Messages that come back from a backup into a store that is in use: what the account has (so that
+ * nothing comes twice), the mailboxes they go to, and their landing, which is an upload with flags
+ * and the entry's old id. One restore at a time, so that what was told stays true but for what the
+ * account's own sessions do.
+ */
+#include "store/names.h"
+#include "store/store_private.h"
+
+enum { KNOWN_A_FRAME = 4000, ENTRIES_A_SLICE = 10000, MOST_KNOWN = 1 << 24 };
+
+/* ---- what is there ---- */
+
+struct collecting {
+	struct job *job;
+	struct vec mailboxes; /* uint64_t */
+	uint32_t last;
+	size_t n;
+};
+
+static int add_mailbox(void *arg, const struct api_mailbox *mailbox)
+{
+	struct collecting *c = arg;
+	uint64_t id = mailbox->id;
+	return id && vec_push(&c->mailboxes, &id) == NULL
+		       ? fail(&c->job->err, ERR_LIMIT, "too many mailboxes")
+		       : 0;
+}
+
+static int add_entry(void *arg, uint32_t uid, uint64_t entry_id, uint64_t body)
+{
+	struct collecting *c = arg;
+	struct api_known known = { .entry_id = entry_id, .body = body };
+	c->last = uid;
+	c->n++;
+	return vec_push(&c->job->items, &known)
+		       ? 0
+		       : fail(&c->job->err, ERR_LIMIT, "the account has too many messages");
+}
+
+static int collect(struct reading *r, struct collecting *c)
+{
+	const struct engine_class *engine = r->reader->class;
+	struct err *err = &c->job->err;
+	if (engine->mailbox_each(r->reader, c->job->size, add_mailbox, c, err) != 0)
+		return -1;
+	VEC_EACH (uint64_t, mailbox, &c->mailboxes) {
+		c->last = 0;
+		do {
+			c->n = 0;
+			if (engine->entry_ids(r->reader, *mailbox, c->last, ENTRIES_A_SLICE,
+				    add_entry, c, err) != 0)
+				return -1;
+		} while (c->n == ENTRIES_A_SLICE);
+	}
+	return 0;
+}
+
+/* size: the account's id. */
+static void known_work(struct reading *r, struct job *job)
+{
+	struct account_row account;
+	struct collecting c = { .job = job };
+	vec_init(&job->items, sizeof(struct api_known), MOST_KNOWN);
+	if (r->reader->class->account_by_address(
+		    r->reader, job->ask.restore_begin.address, &account, &job->err) < 0)
+		return;
+	job->size = account.id;
+	vec_init(&c.mailboxes, sizeof(uint64_t), LIMIT_MAILBOXES);
+	(void)collect(r, &c);
+	vec_done(&c.mailboxes);
+}
+
+static enum produced known_produce(struct job *job, struct frame *frame)
+{
+	if (job->finished)
+		return PRODUCED_END;
+	if (job->worked == 0) {
+		struct engine_identity id;
+		job->store->engine->class->identity(job->store->engine, &id);
+		struct str history = str_make(id.history, sizeof(id.history));
+		*frame = (struct frame){ .type = FRAME_RESTORE_IS,
+			.restore_is = { .account = job->size } };
+		if (job_keep(job, &history))
+			frame->restore_is.history = history;
+		return PRODUCED_FRAME;
+	}
+	size_t n = job->items.n - job->at;
+	job->step = n > KNOWN_A_FRAME ? KNOWN_A_FRAME : n;
+	*frame = (struct frame){ .type = FRAME_RESTORE_KNOWN,
+		.restore_known = {
+			.entries = { job->step ? vec_at(&job->items, job->at) : NULL, job->step },
+			.last = job->step == n } };
+	return PRODUCED_FRAME;
+}
+
+static void known_sent(struct job *job)
+{
+	if (job->worked++ == 0)
+		return;
+	job->at += job->step;
+	job->finished = job->at == job->items.n;
+}
+
+static void begin_always(struct job *job)
+{
+	if (job->err.kind != ERR_NONE && job->peer && job->store->restorer == job->peer)
+		job->store->restorer = NULL;
+}
+
+ASK(ask_restore_begin)
+{
+	static const struct job_class class = { .name = "restore",
+		.work = known_work,
+		.always = begin_always,
+		.produce = known_produce,
+		.sent = known_sent };
+	struct store *store = peer->store;
+	struct err err = ERR_INIT;
+	struct address_name address;
+	(void)session;
+	if (store->restorer)
+		fail(&err, ERR_IN_USE, "another restore is at work");
+	else if (store->read_only)
+		fail(&err, ERR_READ_ONLY, "the store takes no messages at present");
+	else
+		(void)address_canonical(frame->restore_begin.address, &address, &err);
+	if (err.kind != ERR_NONE) {
+		peer_fail(peer, request, &err);
+		return;
+	}
+	struct job *job = job_new(peer, &class, request, frame);
+	if (job == NULL)
+		return;
+	store->restorer = peer;
+	job->ask.restore_begin.address = address_str(&address);
+	if (job_keep(job, &job->ask.restore_begin.address))
+		job_read(job);
+}
+
+void restore_leave(struct store_peer *peer)
+{
+	if (peer->store->restorer == peer)
+		peer->store->restorer = NULL;
+}
+
+ASK(ask_restore_end)
+{
+	(void)session;
+	(void)frame;
+	restore_leave(peer);
+	peer_send(peer, request, &(struct frame){ .type = FRAME_DONE });
+}
+
+/* ---- mailboxes ---- */
+
+static bool mailbox_made(struct job *job)
+{
+	struct op *op = txn_op(job->txn, 0);
+	struct frame answer = { .type = FRAME_RESTORE_MAILBOX_IS,
+		.restore_mailbox_is.mailbox = op->result.mailbox };
+	job_answer(job, &answer);
+	return false;
+}
+
+/* The mailbox of that name; made, with its parents and a subscription, where it is missing. */
+ASK(ask_restore_mailbox)
+{
+	static const struct job_class class = { .name = "restore-mailbox", .done = mailbox_made };
+	const struct frame_restore_mailbox *ask = &frame->restore_mailbox;
+	struct mailbox_name name;
+	struct err err = ERR_INIT;
+	(void)session;
+	if (peer->store->restorer != peer)
+		fail(&err, ERR_NOT_NOW, "no restore is at work");
+	else
+		(void)mailbox_name_canonical(ask->name, &name, &err);
+	if (err.kind != ERR_NONE) {
+		peer_fail(peer, request, &err);
+		return;
+	}
+	struct job *job = job_new(peer, &class, request, frame);
+	if (job == NULL)
+		return;
+	job->txn = txn_new();
+	struct op *op = txn_add(job->txn, OP_MAILBOX_ENSURE);
+	op->by.account = ask->account;
+	op->mailbox.name = mailbox_name_str(&name);
+	op->mailbox.special_use = ask->special_use;
+	if (txn_keep(job->txn, &op->mailbox.name))
+		job_write(job);
+}
