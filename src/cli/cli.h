@@ -28,7 +28,8 @@ struct options {
 	const char *command; /* "account add" */
 	const char *config_path;
 	bool json;
-	bool password_stdin, demo, loopback, print_defaults, list, removed, erase, verify, replace;
+	bool password_stdin, demo, loopback, print_defaults, list, removed, erase, verify, replace,
+		repair, rebuild;
 	const char *dir, *hostname, *domain, *quota, *messages, *services, *kind, *retention,
 		*active, *catch_all, *since, *mailbox, *keep, *point, *account, *uid, *message_id,
 		*into;
@@ -81,6 +82,8 @@ int cmd_alias_add(const struct options *);
 int cmd_alias_list(const struct options *);
 int cmd_alias_remove(const struct options *);
 int cmd_store_check(const struct options *);
+/* store check --repair, --rebuild */
+int repair_store(const struct options *);
 int cmd_store_backup(const struct options *);
 int cmd_store_restore(const struct options *);
 int cmd_store_points(const struct options *);

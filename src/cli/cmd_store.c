@@ -32,7 +32,9 @@ static void on_finding(void *arg, const struct frame *frame)
 	if (c->o->json)
 		printf("%s%s", c->first ? "" : ",", text.p);
 	else
-		printf("damage: %" STR_FMT "\n", STR_ARG(frame->check_finding.text));
+		printf("%s%" STR_FMT "\n",
+			str_starts(frame->check_finding.text, STR("note: ")) ? "" : "damage: ",
+			STR_ARG(frame->check_finding.text));
 	c->first = false;
 }
 
@@ -42,7 +44,9 @@ int cmd_store_check(const struct options *o)
 	struct frame f = { .type = FRAME_STORE_CHECK };
 	struct checking c = { .o = o, .first = true };
 	if (o->args_n)
-		return cli_usage(o, "[-c FILE] [--json]");
+		return cli_usage(o, "[-c FILE] [--repair | --rebuild] [--json]");
+	if (o->repair || o->rebuild)
+		return repair_store(o);
 	AUTO(remote_close)
 	struct remote *r = remote_open(options_config(o), false, &err);
 	if (r == NULL)

@@ -36,6 +36,8 @@ static const struct {
 	{ "uid", required_argument, offsetof(struct options, uid) },
 	{ "message-id", required_argument, offsetof(struct options, message_id) },
 	{ "into", required_argument, offsetof(struct options, into) },
+	{ "repair", no_argument, offsetof(struct options, repair) },
+	{ "rebuild", no_argument, offsetof(struct options, rebuild) },
 	{ "replace", no_argument, offsetof(struct options, replace) },
 	{ "verify", no_argument, offsetof(struct options, verify) },
 	{ "json", no_argument, offsetof(struct options, json) },

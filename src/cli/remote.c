@@ -268,6 +268,16 @@ struct remote *remote_open(const char *config_path, bool only_running, struct er
 	return NULL;
 }
 
+int remote_must_be_stopped(const struct config *config, struct err *err)
+{
+	struct err nobody = ERR_INIT;
+	int handle = os_control_connect(config, &nobody);
+	if (handle < 0)
+		return 0;
+	close(handle);
+	return fail(err, ERR_IN_USE, "the server runs; stop it first");
+}
+
 int remote_begin(struct remote *r, enum remote_peer peer,
 	void (*each)(void *arg, const struct frame *), void *arg, struct err *err)
 {

@@ -18,6 +18,8 @@ struct remote;
 /* config_path must outlive it. NULL and err. only_running: ERR_NOT_FOUND when no server runs. */
 struct remote *remote_open(const char *config_path, bool only_running, struct err *err);
 void remote_close(struct remote **);
+/* ERR_IN_USE when a server runs. */
+int remote_must_be_stopped(const struct config *, struct err *err);
 /* The supervisor's status lines (valid while open). */
 struct str remote_status(const struct remote *);
 /* Its certificates, a line each: "name<TAB>expiry in seconds since 1970<TAB>hosts<TAB>problem". */

@@ -233,16 +233,6 @@ static int ask_status(struct restoring *r, struct known *k, struct err *err)
 	return remote ? remote_ask(remote, REMOTE_STORE, &f, keep_status, k, err) : -1;
 }
 
-static int must_be_stopped(struct restoring *r, struct err *err)
-{
-	struct err nobody = ERR_INIT;
-	int handle = os_control_connect(r->config, &nobody);
-	if (handle < 0)
-		return 0;
-	close(handle);
-	return fail(err, ERR_IN_USE, "the server runs; stop it, or restore an --account of it");
-}
-
 static void name_paths(struct restoring *r)
 {
 	struct time_text text;
@@ -259,7 +249,7 @@ static int restore(struct restoring *r, struct known *k, struct err *err)
 	const char *note;
 	struct err ignored = ERR_INIT;
 	r->config = config_load(options_config(r->o), err);
-	if (r->config == NULL || must_be_stopped(r, err) < 0)
+	if (r->config == NULL || remote_must_be_stopped(r->config, err) < 0)
 		return -1;
 	r->who = os_identity(r->config, &note);
 	name_paths(r);

@@ -371,6 +371,7 @@ struct finding {
 struct checking {
 	struct reading *reading;
 	struct job *job;
+	struct vec damaged; /* struct blob_ref: bodies that were told */
 	uint64_t last_body, messages, bodies, bytes, findings;
 	size_t turn;
 };
@@ -401,6 +402,7 @@ static int check_body(void *arg, const struct body_place *body)
 	c->turn++;
 	if (segment_verify(c->reading->segments, &body->ref, &expected, &err) == 0)
 		return 0;
+	vec_push(&c->damaged, &body->ref);
 	char text[500];
 	snprintf(text, sizeof(text), "body %" PRIu64 " (segment %u, offset %" PRIu64 "): %s",
 		body->ref.id, body->ref.segment, body->ref.offset, err_log_text(&err));
@@ -408,38 +410,54 @@ static int check_body(void *arg, const struct body_place *body)
 }
 
 /* What no row names is looked at too: orphans, headers of segments, bytes between records. Damage
- * to a named record is thus told twice, as the message's and as the segment's. */
+ * there hits no message, and no repair can or need set it right: it is told as a note. */
 static void check_segment(void *arg, const struct segment_finding *finding)
 {
+	struct checking *c = arg;
 	char text[400];
-	snprintf(text, sizeof(text), "segment %u, offset %" PRIu64 ": %s", finding->segment,
-		finding->offset, finding->text);
-	note(arg, str_from(text));
+	bool named = false;
+	VEC_EACH (struct blob_ref, ref, &c->damaged)
+		named = named || (ref->segment == finding->segment &&
+					 finding->offset < ref->offset + ref->length &&
+					 ref->offset < finding->end);
+	snprintf(text, sizeof(text), "%ssegment %u, offset %" PRIu64 ": %s",
+		named ? "" : "note: no message is hit: ", finding->segment, finding->offset,
+		finding->text);
+	note(c, str_from(text));
+	if (!named)
+		c->findings--;
 }
 
-static void check_work(struct reading *r, struct job *job)
+static void check_all(struct reading *r, struct job *job, struct checking *c)
 {
-	struct checking c = { .reading = r, .job = job };
 	struct ledger_counts counts;
-	vec_init(&job->items, sizeof(struct finding), MOST_FINDINGS);
 	const struct engine_class *engine = r->reader->class;
-	if (engine->check(r->reader, note_line, &c, &job->err) < 0)
+	if (engine->check(r->reader, note_line, c, &job->err) < 0)
 		return;
 	do {
-		c.turn = 0;
+		c->turn = 0;
 		if (engine->body_each(
-			    r->reader, c.last_body, BODIES_A_TURN, check_body, &c, &job->err) < 0)
+			    r->reader, c->last_body, BODIES_A_TURN, check_body, c, &job->err) < 0)
 			return;
-	} while (c.turn == BODIES_A_TURN);
-	struct segment_walk walk = { .finding = check_segment, .arg = &c };
+	} while (c->turn == BODIES_A_TURN);
+	struct segment_walk walk = { .finding = check_segment, .arg = c };
 	if (segments_walk(r->store->segments, &walk, &job->err) < 0)
 		return;
 	if (engine->counts(r->reader, &counts, &job->err) < 0)
 		return;
 	job->ask.check_done = (struct frame_check_done){ .messages = counts.messages,
-		.bodies = c.bodies,
-		.bytes = c.bytes,
-		.findings = c.findings };
+		.bodies = c->bodies,
+		.bytes = c->bytes,
+		.findings = c->findings };
+}
+
+static void check_work(struct reading *r, struct job *job)
+{
+	struct checking c = { .reading = r, .job = job };
+	vec_init(&job->items, sizeof(struct finding), MOST_FINDINGS);
+	vec_init(&c.damaged, sizeof(struct blob_ref), MOST_FINDINGS);
+	check_all(r, job, &c);
+	vec_done(&c.damaged);
 }
 
 /* Findings are small frames, and few. */

@@ -120,13 +120,14 @@ ASK(ask_restore_begin)
 	struct err err = ERR_INIT;
 	struct address_name address;
 	(void)session;
+	int rc;
 	if (store->restorer)
-		fail(&err, ERR_IN_USE, "another restore is at work");
+		rc = fail(&err, ERR_IN_USE, "another restore is at work");
 	else if (store->read_only)
-		fail(&err, ERR_READ_ONLY, "the store takes no messages at present");
+		rc = fail(&err, ERR_READ_ONLY, "the store takes no messages at present");
 	else
-		(void)address_canonical(frame->restore_begin.address, &address, &err);
-	if (err.kind != ERR_NONE) {
+		rc = address_canonical(frame->restore_begin.address, &address, &err);
+	if (rc < 0) {
 		peer_fail(peer, request, &err);
 		return;
 	}
@@ -172,11 +173,9 @@ ASK(ask_restore_mailbox)
 	struct mailbox_name name;
 	struct err err = ERR_INIT;
 	(void)session;
-	if (peer->store->restorer != peer)
-		fail(&err, ERR_NOT_NOW, "no restore is at work");
-	else
-		(void)mailbox_name_canonical(ask->name, &name, &err);
-	if (err.kind != ERR_NONE) {
+	int rc = peer->store->restorer != peer ? fail(&err, ERR_NOT_NOW, "no restore is at work")
+					       : mailbox_name_canonical(ask->name, &name, &err);
+	if (rc < 0) {
 		peer_fail(peer, request, &err);
 		return;
 	}

@@ -35,6 +35,8 @@ struct engine_options {
 	/* The ledger was restored to an earlier state: begin a new history, unless that was done.
 	 * NULL: it was not. */
 	const struct restored *restored;
+	const struct engine_rebuild
+		*rebuild; /* the ledger is new and takes this identity, or NULL */
 };
 
 struct account_row {
@@ -86,6 +88,25 @@ struct ledger_counts {
 
 /* Each gets one row; a non-zero return ends the walk, and is the walk's result. */
 typedef int (*each_str)(void *arg, struct str a, struct str b);
+
+/* An entry that a repair looks at. account: 0 when no row says whose it is. */
+struct broken_entry {
+	uint64_t account, mailbox, body, entry_id, size;
+	uint32_t uid, prefix_at, prefix_size;
+	uint8_t flags;
+	int64_t time;
+};
+enum broken {
+	BROKEN_OF_BODY,    /* the entries of the body `key` */
+	BROKEN_NO_BODY,    /* whose body, above `key`, has no row; by body */
+	BROKEN_NO_MAILBOX, /* whose mailbox, above `key`, has no row; by mailbox */
+};
+
+/* A new ledger for segments that there are already. */
+struct engine_rebuild {
+	uint8_t store_id[16];
+	uint64_t epoch;
+};
 
 struct engine_identity {
 	uint8_t store_id[16];
@@ -164,6 +185,9 @@ struct engine_class {
 	/* At most n entries of a mailbox with UIDs above `after`: their ids and bodies. */
 	int (*entry_ids)(struct reader *, uint64_t mailbox, uint32_t after, size_t n,
 		int (*)(void *, uint32_t uid, uint64_t entry_id, uint64_t body), void *,
+		struct err *);
+	/* At most n of them, appended to ret (struct broken_entry). */
+	int (*broken)(struct reader *, enum broken which, uint64_t key, size_t n, struct vec *ret,
 		struct err *);
 	int (*counts)(struct reader *, struct ledger_counts *, struct err *);
 	/* At most n in the order of deletion; after: the last one that was seen, or NULL. */

@@ -41,6 +41,10 @@ static const struct {
 	[OP_DOMAIN_SET] = { sqlite_op_domain_set, true },
 	[OP_ALIAS_ADD] = { sqlite_op_alias_add, true },
 	[OP_ALIAS_REMOVE] = { sqlite_op_alias_remove, true },
+	[OP_MAILBOX_RECOVER] = { sqlite_op_mailbox_recover, true },
+	[OP_BODY_LOST] = { sqlite_op_body_lost, true },
+	[OP_MEND] = { sqlite_op_mend, true },
+	[OP_REBUILD] = { sqlite_op_rebuild, true },
 	[OP_UNDELETE] = { sqlite_op_undelete, true },
 	[OP_FORGET] = { sqlite_op_forget, false },
 };
@@ -104,6 +108,8 @@ static int open_all(struct sqlite_engine *e, struct err *err)
 		return -1;
 	if (e->restored && !e->read_only && sqlite_begin_history(e, e->restored, err) < 0)
 		return -1;
+	if (e->rebuild && sqlite_begin_rebuild(e, e->rebuild, err) < 0)
+		return -1;
 	if (read_identity(e, err) < 0)
 		return -1;
 	if (e->read_only)
@@ -141,7 +147,8 @@ static struct engine *engine_open(const struct engine_options *options, struct e
 		.seams = options->seams,
 		.read_only = options->read_only,
 		.bounds = options->bounds ? options->bounds : &store_bounds_normal,
-		.restored = options->restored };
+		.restored = options->restored,
+		.rebuild = options->rebuild };
 	state_init(e);
 	struct engine *engine = &e->engine;
 	if (open_all(e, err) < 0)
@@ -386,6 +393,7 @@ const struct engine_class engine_sqlite = {
 	.view = sqlite_view,
 	.entry = sqlite_entry,
 	.body_each = sqlite_body_each,
+	.broken = sqlite_broken,
 	.entry_ids = sqlite_entry_ids,
 	.counts = sqlite_counts,
 	.deleted_each = sqlite_deleted_each,

@@ -8,6 +8,7 @@
 
 #include "base/fuzz.h"
 #include "base/limits.h"
+#include "store/restored.h"
 
 static bool try(struct str text)
 {
@@ -45,10 +46,25 @@ static void set_sum(struct str text, struct buf *out)
 	buf_addc(out, '\n');
 }
 
+/* The mark of a restore, which the command writes and the store reads: the same property. */
+static void try_mark(struct str text)
+{
+	struct restored mark;
+	struct err err;
+	struct buf out;
+	if (restored_parse(text, &mark, &err) < 0)
+		return;
+	buf_init(&out, 1024);
+	restored_write(&mark, &out);
+	FUZZ_CHECK(str_equal(buf_str(&out), text));
+	buf_done(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct buf fixed;
 	struct str text = str_make(data, size);
+	try_mark(text);
 	if (try(text))
 		return 0;
 	buf_init(&fixed, LIMIT_MANIFEST_BYTES);

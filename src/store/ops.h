@@ -61,8 +61,12 @@ enum op_kind {
 	OP_DOMAIN_SET,
 	OP_ALIAS_ADD,
 	OP_ALIAS_REMOVE,
-	OP_UNDELETE, /* what was deleted and is kept comes back */
-	OP_FORGET,   /* what was kept long enough goes for good */
+	OP_UNDELETE,        /* what was deleted and is kept comes back */
+	OP_FORGET,          /* what was kept long enough goes for good */
+	OP_MAILBOX_RECOVER, /* repair: entries whose mailbox has no row get one */
+	OP_BODY_LOST,       /* repair: a body that can't be read goes, with all that names it */
+	OP_MEND,            /* repair: counters are what the rows say */
+	OP_REBUILD,         /* a record of a lost ledger, with all its recipients */
 	OP_KINDS
 };
 
@@ -177,6 +181,17 @@ struct op_forget {
 	uint32_t most;  /* rows of one transaction; result.more: there are others */
 };
 
+struct op_mend {
+	uint64_t mailbox, body;
+};
+
+struct op_rebuild {
+	struct body_place place;
+	const struct record_recipient *recipients;
+	const uint32_t *prefix_at;
+	size_t n;
+};
+
 struct op_result {
 	uint64_t modseq;
 	uint64_t mailbox;
@@ -205,6 +220,8 @@ struct op {
 		struct op_secret secret;
 		struct op_domain domain;
 		struct op_alias alias;
+		struct op_mend mend;
+		struct op_rebuild rebuild;
 		struct op_undelete undelete;
 		struct op_forget forget;
 	};

@@ -79,6 +79,7 @@ static const struct question {
 	{ FRAME_RESTORE_MAILBOX, ADMIN, false, ask_restore_mailbox },
 	{ FRAME_RESTORE_END, ADMIN, false, ask_restore_end },
 	{ FRAME_UPLOAD_RESTORE, ADMIN, false, ask_upload_restore },
+	{ FRAME_STORE_REPAIR, ADMIN, false, ask_store_repair },
 	{ FRAME_BACKUP_BEGIN, ADMIN, false, ask_backup_begin },
 	{ FRAME_BACKUP_READ, ADMIN, false, ask_backup_read },
 	{ FRAME_BACKUP_END, ADMIN, false, ask_backup_end },

@@ -144,6 +144,12 @@ ssize_t segment_read(struct segment_reader *r, const struct blob_ref *ref, uint6
  * Returns its length, or -1 as segment_read. */
 ssize_t segment_read_prefix(struct segment_reader *r, const struct blob_ref *ref,
 	uint32_t prefix_at, void *p, size_t n, struct err *err);
+/* The recipient itself; its prefix is not given. */
+int segment_read_recipient(struct segment_reader *r, const struct blob_ref *ref, uint32_t prefix_at,
+	struct record_recipient *ret, struct err *err);
+/* The record of a blob where it was written first, if it is still there: all that a row has. */
+int segment_find(struct segment_reader *r, uint64_t id, struct blob_ref *ret, uint64_t *ret_size,
+	uint8_t ret_sha256[32], struct err *err);
 /* Length and hash as the record has them. */
 struct segment_body {
 	uint64_t raw_length;
@@ -152,13 +158,18 @@ struct segment_body {
 int segment_read_header(struct segment_reader *r, const struct blob_ref *ref,
 	struct segment_body *ret, struct err *err);
 
+/* Of the first segment whose header is whole: whose it is, and the greatest epoch of all. For
+ * rebuilding a lost ledger; -1 and ERR_NOT_FOUND: there is none. */
+int segments_identity(
+	struct files_seam *files, uint8_t ret_store_id[16], uint64_t *ret_epoch, struct err *err);
+
 /* ---- walking: check, and rebuilding a lost ledger ---- */
 
 struct segment_finding {
 	uint32_t segment;
-	uint64_t offset;
-	uint64_t id;      /* of the blob; 0: unknown */
-	const char *text; /* one line, borrowed for the call */
+	uint64_t offset, end; /* the bytes that it is about */
+	uint64_t id;          /* of the blob; 0: unknown */
+	const char *text;     /* one line, borrowed for the call */
 };
 struct segment_record {
 	struct blob_ref ref;

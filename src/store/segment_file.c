@@ -292,3 +292,46 @@ ssize_t segments_read_raw(
 	segment_release(s, number, file);
 	return got < 0 ? FAIL_SEAM(err, got, "can't read segment %u", number) : got;
 }
+
+/* ---- for rebuilding ---- */
+
+static void look_at_header(
+	struct files_seam *files, uint32_t number, struct segment_header *ret, bool *found)
+{
+	char name[SEGMENT_NAME_BYTES];
+	uint8_t p[SEGMENT_HEADER_BYTES];
+	struct segment_header h;
+	segment_name(name, number, "");
+	int file = files->open(files, name, O_RDONLY, 0);
+	if (file < 0)
+		return;
+	if (segment_pread(files, file, p, sizeof(p), 0) == (ssize_t)sizeof(p) &&
+		segment_get_header(p, &h, NULL) == 0) {
+		uint64_t epoch = ret->epoch > h.epoch ? ret->epoch : h.epoch;
+		if (!*found)
+			*ret = h;
+		ret->epoch = epoch;
+		*found = true;
+	}
+	(void)files->close(files, file);
+}
+
+int segments_identity(
+	struct files_seam *files, uint8_t ret_store_id[16], uint64_t *ret_epoch, struct err *err)
+{
+	struct segments s = { .files = files };
+	struct segment_header h = { .epoch = 0 };
+	struct vec numbers;
+	bool found = false;
+	int result = segment_numbers(&s, &numbers, err);
+	VEC_EACH (uint32_t, number, &numbers)
+		look_at_header(files, *number, &h, &found);
+	vec_done(&numbers);
+	if (result < 0)
+		return -1;
+	if (!found)
+		return fail(err, ERR_NOT_FOUND, "there is no segment to rebuild a ledger from");
+	memcpy(ret_store_id, h.store_id, sizeof(h.store_id));
+	*ret_epoch = h.epoch;
+	return 0;
+}

@@ -235,8 +235,9 @@ ssize_t segment_read(struct segment_reader *r, const struct blob_ref *ref, uint6
 
 /* ---- prefixes ---- */
 
-ssize_t segment_read_prefix(struct segment_reader *r, const struct blob_ref *ref,
-	uint32_t prefix_at, void *p, size_t n, struct err *err)
+/* The verified recipient at a place of a record; its prefix lies in the window. */
+static int recipient_at(struct segment_reader *r, const struct blob_ref *ref, uint32_t prefix_at,
+	struct record_recipient *ret, struct err *err)
 {
 	if (prefix_at < RECORD_HEADER_BYTES || prefix_at > ref->length)
 		return fail_log(err, ERR_CORRUPT, "a prefix lies outside of its record");
@@ -244,17 +245,48 @@ ssize_t segment_read_prefix(struct segment_reader *r, const struct blob_ref *ref
 	size_t length = (size_t)(ref->length - prefix_at < most ? ref->length - prefix_at : most);
 	const uint8_t *bytes = segment_window(
 		r, ref->segment, ref->offset + prefix_at, length, err);
-	struct record_recipient recipient;
 	uint32_t index;
 	size_t used;
-	if (bytes == NULL || record_get_recipient(r->s->seed, bytes, length, ref->id, &recipient,
-				     &index, &used, err) < 0)
+	return bytes == NULL ? -1
+			     : record_get_recipient(
+				       r->s->seed, bytes, length, ref->id, ret, &index, &used, err);
+}
+
+ssize_t segment_read_prefix(struct segment_reader *r, const struct blob_ref *ref,
+	uint32_t prefix_at, void *p, size_t n, struct err *err)
+{
+	struct record_recipient recipient;
+	if (recipient_at(r, ref, prefix_at, &recipient, err) < 0)
 		return -1;
 	if (recipient.prefix.n > n)
 		return fail_log(err, ERR_LIMIT, "a prefix is longer than there is room for");
 	if (recipient.prefix.n)
 		memcpy(p, recipient.prefix.p, recipient.prefix.n);
 	return (ssize_t)recipient.prefix.n;
+}
+
+int segment_read_recipient(struct segment_reader *r, const struct blob_ref *ref, uint32_t prefix_at,
+	struct record_recipient *ret, struct err *err)
+{
+	if (recipient_at(r, ref, prefix_at, ret, err) < 0)
+		return -1;
+	ret->prefix = STR_NONE;
+	return 0;
+}
+
+int segment_find(struct segment_reader *r, uint64_t id, struct blob_ref *ret, uint64_t *ret_size,
+	uint8_t ret_sha256[32], struct err *err)
+{
+	uint64_t offset = (id & UINT32_MAX) * RECORD_ALIGN;
+	if (segment_load(r, (uint32_t)(id >> 32), offset, err) < 0)
+		return -1;
+	const struct record_header *h = &r->header;
+	if (h->blob_id != id)
+		return fail_log(err, ERR_CORRUPT, "another record stands there");
+	*ret = (struct blob_ref){ id, h->segment, h->offset, h->stored_length };
+	*ret_size = h->raw_length;
+	memcpy(ret_sha256, h->sha256, sizeof(h->sha256));
+	return 0;
 }
 
 /* ---- verifying ---- */

@@ -16,10 +16,12 @@ struct walker {
 	struct buf prefixes;   /* the bytes of all prefixes; the window moves on */
 };
 
-static void report(struct walker *w, uint64_t offset, const char *text)
+static void report(struct walker *w, uint64_t offset, uint64_t end, const char *text)
 {
 	w->walk->n_findings++;
-	struct segment_finding f = { .segment = w->number, .offset = offset, .text = text };
+	struct segment_finding f = {
+		.segment = w->number, .offset = offset, .end = end, .text = text
+	};
 	if (w->walk->finding)
 		w->walk->finding(w->walk->arg, &f);
 }
@@ -64,7 +66,8 @@ static int on_record(void *arg, struct segment_reader *r)
 	if (w->walk->record == NULL)
 		return 0;
 	if (collect_recipients(w, r) < 0) {
-		report(w, h->offset, "a record's recipients can't be read twice");
+		report(w, h->offset, h->offset + h->stored_length,
+			"a record's recipients can't be read twice");
 		return 0;
 	}
 	struct segment_record record = { .ref = { h->blob_id, h->segment, h->offset,
@@ -83,7 +86,7 @@ static int on_garbage(void *arg, uint64_t from, uint64_t to, const struct err *w
 	struct err text;
 	fail(&text, ERR_CORRUPT, "%llu bytes are no record: %.100s",
 		(unsigned long long)(to - from), err_log_text(why));
-	report(w, from, text.public_text);
+	report(w, from, to, text.public_text);
 	return 0;
 }
 
@@ -94,11 +97,11 @@ static int walk_segment(struct walker *w, struct segment_reader *r)
 	int file;
 	uint64_t limit;
 	if (segment_acquire(r->s, w->number, &file, &limit, &err) < 0) {
-		report(w, 0, err_log_text(&err));
+		report(w, 0, UINT64_MAX, err_log_text(&err));
 		return 0;
 	}
 	if (segment_check_header(r->s, file, w->number, &err) < 0)
-		report(w, 0, err_log_text(&err));
+		report(w, 0, SEGMENT_HEADER_BYTES, err_log_text(&err));
 	segment_release(r->s, w->number, file);
 	struct segment_scan scan = { .number = w->number,
 		.from = SEGMENT_HEADER_BYTES,
@@ -111,7 +114,7 @@ static int walk_segment(struct walker *w, struct segment_reader *r)
 	int result = segment_scan(r, &scan, &err);
 	if (result >= 0 || err.kind == ERR_NONE)
 		return result;
-	report(w, scan.end, err_log_text(&err));
+	report(w, scan.end, limit, err_log_text(&err));
 	return 0;
 }
 

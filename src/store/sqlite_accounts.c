@@ -84,7 +84,7 @@ static const struct {
 	{ STR_INIT("Trash"), USE_TRASH },
 };
 
-static int make_first_mailboxes(struct sqlite_engine *e, uint64_t account, struct err *err)
+int sqlite_make_first_mailboxes(struct sqlite_engine *e, uint64_t account, struct err *err)
 {
 	for (size_t i = 0; i < ARRAY_LEN(first_mailboxes); i++) {
 		struct str name = first_mailboxes[i].name;
@@ -131,7 +131,7 @@ int sqlite_op_account_add(struct sqlite_engine *e, struct op *op, struct err *er
 	uint64_t account = (uint64_t)sqlite3_last_insert_rowid(e->conn.db);
 	if (sqlite_secrets_of_password(e, account, a, err) < 0)
 		return -1;
-	return make_first_mailboxes(e, account, err);
+	return sqlite_make_first_mailboxes(e, account, err);
 }
 
 int sqlite_op_account_password(struct sqlite_engine *e, struct op *op, struct err *err)

@@ -40,7 +40,7 @@ static int counted(
 	return sql_run(&e->conn, sql_bound(&e->conn, which, "ii", by, (int64_t)account), err);
 }
 
-static int next_uidvalidity(struct sqlite_engine *e, struct err *err)
+int sqlite_next_uidvalidity(struct sqlite_engine *e, struct err *err)
 {
 	if (e->uidvalidity == UINT32_MAX)
 		return fail(err, ERR_LIMIT, "no UIDVALIDITY is left");
@@ -57,7 +57,7 @@ int sqlite_mailbox_make(struct sqlite_engine *e, uint64_t account, struct str na
 	if (n >= LIMIT_MAILBOXES)
 		return fail(err, ERR_LIMIT, "an account has at most %d mailboxes", LIMIT_MAILBOXES);
 	struct account_state *a = state_account(e, account, err);
-	if (a == NULL || next_uidvalidity(e, err) < 0)
+	if (a == NULL || sqlite_next_uidvalidity(e, err) < 0)
 		return -1;
 	uint64_t modseq = state_next_modseq(e, a);
 	if (counted(e, SQL_MAILBOX_COUNTED, account, 1, err) < 0 ||

@@ -157,8 +157,9 @@ struct sqlite_engine {
 	const struct seams *seams;
 	bool read_only;
 	const struct store_bounds *bounds;
-	const struct restored *restored; /* while it is opened */
-	atomic_bool distrusted;          /* a flush failed */
+	const struct restored *restored;      /* while it is opened */
+	const struct engine_rebuild *rebuild; /* while it is opened */
+	atomic_bool distrusted;               /* a flush failed */
 	struct engine_identity identity;
 	struct segment_end tail; /* identity.committed with what the running group adds */
 	uint64_t bodies;         /* rows there are, with what the running group adds */
@@ -237,6 +238,15 @@ void sqlite_copy_end(struct engine *);
 /* See engine_options. */
 int sqlite_begin_history(struct sqlite_engine *, const struct restored *, struct err *err);
 
+/* ---- sqlite_mend.c, sqlite_rebuild.c ---- */
+int sqlite_broken(struct reader *, enum broken which, uint64_t key, size_t n, struct vec *ret,
+	struct err *err);
+int sqlite_op_mailbox_recover(struct sqlite_engine *, struct op *, struct err *);
+int sqlite_op_body_lost(struct sqlite_engine *, struct op *, struct err *);
+int sqlite_op_mend(struct sqlite_engine *, struct op *, struct err *);
+int sqlite_op_rebuild(struct sqlite_engine *, struct op *, struct err *);
+int sqlite_begin_rebuild(struct sqlite_engine *, const struct engine_rebuild *, struct err *err);
+
 /* ---- sqlite_state.c ---- */
 struct account_state *state_account(struct sqlite_engine *, uint64_t id, struct err *err);
 struct mailbox_state *state_mailbox(struct sqlite_engine *, uint64_t id, struct err *err);
@@ -292,6 +302,10 @@ int sqlite_op_alias_remove(struct sqlite_engine *, struct op *, struct err *);
 int sqlite_op_undelete(struct sqlite_engine *, struct op *, struct err *);
 int sqlite_op_forget(struct sqlite_engine *, struct op *, struct err *);
 
+/* INBOX and the others that every account begins with. */
+int sqlite_make_first_mailboxes(struct sqlite_engine *, uint64_t account, struct err *err);
+/* Raises e->uidvalidity. */
+int sqlite_next_uidvalidity(struct sqlite_engine *, struct err *err);
 /* A mailbox of the account; ret_id and status in *ret. name is canonical and free. */
 int sqlite_mailbox_make(struct sqlite_engine *, uint64_t account, struct str name, uint16_t use,
 	struct mailbox_row *ret, struct err *err);

@@ -51,17 +51,41 @@ static void distrust_ledger(struct store *store)
 		become_read_only(store, &why);
 }
 
+/* A ledger that is missing is not simply begun anew: what is in the segments would be nobody's. */
+static int must_have_ledger(struct files_seam *files, struct err *err)
+{
+	uint8_t id[16];
+	uint64_t epoch;
+	struct err none = ERR_INIT;
+	int file = files->open(files, "ledger.db", O_RDONLY, 0);
+	if (file >= 0)
+		(void)files->close(files, file);
+	if (file != -ENOENT || segments_identity(files, id, &epoch, &none) < 0)
+		return 0;
+	return fail_log(err, ERR_CORRUPT,
+		"ledger.db is missing; restore a backup, or make it anew with culver store check "
+		"--rebuild");
+}
+
 static int open_engine(struct store *store, struct err *err)
 {
 	struct engine_options options = { .seams = store->seams,
 		.read_only = store->read_only,
 		.bounds = store->settings.bounds };
+	struct engine_rebuild rebuild;
 	struct restored restored;
 	int found = restored_find(store->seams->files, &restored, err);
 	if (found < 0)
 		return -1;
 	if (found)
 		options.restored = &restored;
+	if (!store->rebuilding && must_have_ledger(store->seams->files, err) < 0)
+		return -1;
+	if (store->rebuilding) {
+		if (rebuild_begin(store, &rebuild, err) < 0)
+			return -1;
+		options.rebuild = &rebuild;
+	}
 	store->engine = engine_sqlite.open(&options, err);
 	if (store->engine == NULL)
 		return -1;
@@ -91,7 +115,8 @@ static int open_segments(struct store *store, bool distrust, struct err *err)
 		.now_ms = store->seams->clock->wall_ms(store->seams->clock),
 		.committed = id.committed,
 		.distrust = distrust,
-		.read_only = store->read_only };
+		.read_only = store->read_only && !store->rebuilding,
+		.keep_all = store->rebuilding };
 	memcpy(options.store_id, id.store_id, sizeof(options.store_id));
 	store->segments = segments_open(&options, &report, err);
 	if (store->segments == NULL)
@@ -112,6 +137,7 @@ static int open_files(struct store *store, struct err *err)
 	}
 	if (!store->read_only && ledger_copy_finish(store->seams, err) < 0)
 		return -1;
+	store->rebuilding = !store->read_only && rebuild_is_marked(files);
 	if (distrust && !store->read_only)
 		distrust_ledger(store);
 	if (open_engine(store, err) < 0 || open_segments(store, distrust, err) < 0)
@@ -121,6 +147,11 @@ static int open_files(struct store *store, struct err *err)
 		store->digests = digests_open(store->seams, distrust, &ignored);
 	if (distrust && !store->read_only && distrust_clear(files, &ignored) < 0)
 		become_read_only(store, &ignored);
+	if (store->rebuilding) {
+		struct err why = ERR_INIT;
+		fail(&why, ERR_READ_ONLY, "the ledger was lost; run culver store check --rebuild");
+		become_read_only(store, &why);
+	}
 	store->spooler = spooler_new(files);
 	if (!store->settings.read_only)
 		backup_remove_copy(store);

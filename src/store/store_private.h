@@ -121,6 +121,8 @@ struct job_class {
 	/* On the loop in any case, peer or not, error or not, before done: counters and locks. */
 	void (*always)(struct job *);
 	size_t cost; /* bytes its answer may hold; 0: little */
+	/* A write that is more than a transaction: on the writer's thread, alone. */
+	void (*exclusive)(struct store *, struct job *);
 };
 
 struct landing_to {
@@ -225,6 +227,7 @@ struct store {
 	struct spooler *spooler;
 	struct digests *digests;
 	bool read_only;
+	bool rebuilding; /* the ledger is empty, and read-only for all but a repair */
 	struct err read_only_why;
 	uint8_t map_key[16];
 
@@ -316,6 +319,13 @@ void known_done(struct store *store);
 /* ask_restore.c */
 void restore_leave(struct store_peer *peer);
 
+/* repair.c, rebuild.c */
+#define REBUILD_MARK "rebuild"
+bool rebuild_is_marked(struct files_seam *files);
+/* Before the ledger is opened: sets the old one aside. */
+int rebuild_begin(struct store *store, struct engine_rebuild *ret, struct err *err);
+int rebuild_fill(struct store *store, uint64_t *ret_messages, struct err *err);
+
 /* peer.c */
 void peer_send(struct store_peer *peer, uint32_t request, const struct frame *frame);
 void peer_fail(struct store_peer *peer, uint32_t request, const struct err *err);
@@ -402,6 +412,7 @@ ASK(ask_restore_begin);
 ASK(ask_restore_mailbox);
 ASK(ask_restore_end);
 ASK(ask_upload_restore);
+ASK(ask_store_repair);
 ASK(ask_backup_begin);
 ASK(ask_backup_read);
 ASK(ask_backup_end);

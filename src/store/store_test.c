@@ -507,17 +507,21 @@ static void classes_have_their_rights(void **state)
 		FRAME_VIEW_OPEN, FRAME_MESSAGE_READ, FRAME_SET_FLAGS, FRAME_COPY, FRAME_EXPUNGE,
 		FRAME_DIGEST_PUT, FRAME_ACCOUNT_ADD, FRAME_ACCOUNT_PASSWORD, FRAME_ACCOUNT_LIST,
 		FRAME_DOMAIN_ADD, FRAME_ALIAS_ADD, FRAME_STORE_CHECK, FRAME_STORE_STATUS,
-		FRAME_DELIVERED, FRAME_SESSION_IS, FRAME_NONE, FRAME_SIGN };
+		FRAME_DELIVERED, FRAME_SESSION_IS, FRAME_NONE, FRAME_SIGN, FRAME_UPLOAD_TO,
+		FRAME_BACKUP_BEGIN, FRAME_BACKUP_READ, FRAME_BACKUP_END, FRAME_RESTORE_BEGIN,
+		FRAME_RESTORE_MAILBOX, FRAME_UPLOAD_RESTORE, FRAME_RESTORE_END,
+		FRAME_STORE_REPAIR };
 	/* One letter for each of the above: y may ask. */
 	static const struct {
 		int class;
 		const char *may;
-	} cases[] = { { CLASS_MX, "y-y--------------------" },
-		{ CLASS_USER, "y-yyyyyyyyyy-----------" }, { CLASS_WEB, "y-yyyyyyyyyy-----------" },
-		{ CLASS_GATE, "-y---------------------" },
-		{ CLASS_ADMIN, "y-----------yyyyyyy----" },
-		{ CLASS_COURIER, "-----------------------" },
-		{ CLASS_KEYS, "-----------------------" } };
+	} cases[] = { { CLASS_MX, "y-y--------------------y--------" },
+		{ CLASS_USER, "y-yyyyyyyyyy-----------y--------" },
+		{ CLASS_WEB, "y-yyyyyyyyyy-----------y--------" },
+		{ CLASS_GATE, "-y------------------------------" },
+		{ CLASS_ADMIN, "y-y---------yyyyyyy-----yyyyyyyy" },
+		{ CLASS_COURIER, "--------------------------------" },
+		{ CLASS_KEYS, "--------------------------------" } };
 	struct world w;
 	(void)state;
 	world_init(&w);

@@ -148,6 +148,10 @@ bool writer_step(void *arg)
 	}
 	if (going_on)
 		drop_digests(store, jobs);
+	for (struct job *job = jobs; job; job = job->next)
+		if (job->class->exclusive && !store->ended)
+			job->class->exclusive(store, job);
+	going_on = going_on && !store->ended;
 	/* After a failed flush nothing is answered; the jobs still go home to be freed. */
 	for (struct job *job = jobs, *next; job; job = next) {
 		next = job->next;

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * culver store check --repair and --rebuild, on a stopped server. Nothing is done in silence: what
+ * is found comes first, then each thing that was done, then what a second look still finds.
+ */
+#include "cli/cli.h"
+#include "cli/remote.h"
+
+#include "process/os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+struct repairing {
+	const struct options *o;
+	const char *word; /* what the lines that come are */
+	struct buf lines;
+	struct frame_check_done found;
+	struct frame_repair_done done;
+};
+
+static void on_line(void *arg, const struct frame *frame)
+{
+	struct repairing *r = arg;
+	AUTO(buf_done)
+	struct buf text;
+	buf_init(&text, 8192);
+	if (frame->type == FRAME_CHECK_DONE)
+		r->found = frame->check_done;
+	if (frame->type == FRAME_REPAIR_DONE)
+		r->done = frame->repair_done;
+	if (frame->type != FRAME_CHECK_FINDING)
+		return;
+	json_string(&text, frame->check_finding.text);
+	if (r->o->json)
+		buf_addf(&r->lines, "%s{\"%s\":%s}", r->lines.n ? "," : "", r->word, text.p);
+	else
+		printf("%s: %" STR_FMT "\n", r->word, STR_ARG(frame->check_finding.text));
+}
+
+/* Asks one question of a store that is started for it alone. */
+static int ask(struct repairing *r, const char *word, const struct frame *question, struct err *err)
+{
+	AUTO(remote_close)
+	struct remote *remote = remote_open(options_config(r->o), false, err);
+	r->word = word;
+	return remote ? remote_ask(remote, REMOTE_STORE, question, on_line, r, err) : -1;
+}
+
+/* D/data/rebuild tells the store to begin with an empty ledger. */
+static int write_mark(const struct config *config, struct err *err)
+{
+	char path[4300];
+	int lock = os_lock(config, err);
+	if (lock < 0)
+		return -1;
+	snprintf(path, sizeof(path), "%s/data/rebuild", config->directory);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	int rc = fd < 0 || fsync(fd) < 0 ? fail_errno(err, "can't make %s", path) : 0;
+	if (fd >= 0)
+		close(fd);
+	close(lock);
+	return rc;
+}
+
+static int repair(struct repairing *r, struct err *err)
+{
+	struct frame check = { .type = FRAME_STORE_CHECK };
+	struct frame mend = { .type = FRAME_STORE_REPAIR, .store_repair.rebuild = r->o->rebuild };
+	AUTO(config_free)
+	struct config *config = config_load(options_config(r->o), err);
+	if (config == NULL || remote_must_be_stopped(config, err) < 0)
+		return -1;
+	if (r->o->rebuild) {
+		if (write_mark(config, err) < 0)
+			return -1;
+		fprintf(stderr, "the ledger is made anew from the segments; the old one, if any, "
+				"is kept as data/ledger.lost\n");
+	} else if (ask(r, "found", &check, err) < 0) {
+		return -1;
+	}
+	if (ask(r, "done", &mend, err) < 0)
+		return -1;
+	return ask(r, "damage", &check, err);
+}
+
+static void print_result(const struct repairing *r)
+{
+	const struct frame_repair_done *done = &r->done;
+	if (r->o->json)
+		printf("{\"lines\":[%s],\"repaired\":%" PRIu64 ",\"damaged\":%" PRIu64
+		       ",\"left\":%" PRIu64 ",\"messages\":%" PRIu64 ",\"found\":%" PRIu64 "}\n",
+			r->lines.n ? r->lines.p : "", done->repaired, done->damaged, done->left,
+			r->found.messages, r->found.findings);
+	else
+		printf("%" PRIu64 " things set right, %" PRIu64 " messages in 'Damaged', %" PRIu64
+		       " things left; %" PRIu64 " messages, %" PRIu64 " found damaged\n",
+			done->repaired, done->damaged, done->left, r->found.messages,
+			r->found.findings);
+}
+
+int repair_store(const struct options *o)
+{
+	struct err err = ERR_INIT;
+	struct repairing r = { .o = o };
+	buf_init(&r.lines, 64 << 20);
+	int rc = repair(&r, &err);
+	if (rc == 0)
+		print_result(&r);
+	else if (r.lines.n)
+		fprintf(stderr, "%s\n", r.lines.p);
+	buf_done(&r.lines);
+	if (rc < 0)
+		return cli_fail(o, &err);
+	return r.found.findings || r.done.left ? EXIT_DAMAGE : EXIT_GOOD;
+}

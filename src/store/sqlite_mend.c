@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Operations of a repair (repair.c). They look at the rows themselves, not at the counters that
+ * other operations keep, and OP_MEND, which a repair ends with, sets those right.
+ */
+#include "store/sqlite_private.h"
+
+#include <inttypes.h>
+
+/* ---- rows that name what is not there ---- */
+
+static const char columns[] =
+	"SELECT coalesce((SELECT account FROM mailboxes m WHERE m.id=e.mailbox),"
+	"(SELECT account FROM mailboxes m WHERE m.id=e.entry_id>>32),0),"
+	"e.mailbox,e.uid,e.body,e.entry_id,e.prefix_at,e.prefix_size,e.flags,e.time,e.size "
+	"FROM entries e ";
+
+static const char *const broken_where[] = {
+	[BROKEN_OF_BODY] = "WHERE e.body=?1 ORDER BY e.mailbox,e.uid LIMIT ?2",
+	[BROKEN_NO_BODY] =
+		"WHERE e.body>?1 AND NOT EXISTS(SELECT 1 FROM bodies b WHERE b.id=e.body)"
+		" ORDER BY e.body LIMIT ?2",
+	[BROKEN_NO_MAILBOX] = "WHERE e.mailbox>?1 AND NOT EXISTS(SELECT 1 FROM mailboxes m "
+			      "WHERE m.id=e.mailbox) ORDER BY e.mailbox,e.uid LIMIT ?2",
+};
+
+static struct broken_entry from_row(sqlite3_stmt *st)
+{
+	return (struct broken_entry){ .account = sql_u64(st, 0),
+		.mailbox = sql_u64(st, 1),
+		.uid = sql_u32(st, 2),
+		.body = sql_u64(st, 3),
+		.entry_id = sql_u64(st, 4),
+		.prefix_at = sql_u32(st, 5),
+		.prefix_size = sql_u32(st, 6),
+		.flags = (uint8_t)sql_u32(st, 7),
+		.time = sqlite3_column_int64(st, 8),
+		.size = sql_u64(st, 9) };
+}
+
+int sqlite_broken(struct reader *r, enum broken which, uint64_t key, size_t n, struct vec *ret,
+	struct err *err)
+{
+	struct sqlite_reader *c = sqlite_reader_of(r);
+	sqlite3_stmt *st = NULL;
+	char sql[900];
+	int rc;
+	snprintf(sql, sizeof(sql), "%s%s", columns, broken_where[which]);
+	if (sqlite3_prepare_v2(c->db, sql, -1, &st, NULL) != SQLITE_OK)
+		return sqlite_fail(c->db, err);
+	sqlite3_bind_int64(st, 1, (int64_t)key);
+	sqlite3_bind_int64(st, 2, (int64_t)n);
+	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
+		struct broken_entry entry = from_row(st);
+		vec_push(ret, &entry);
+	}
+	sqlite3_finalize(st);
+	return rc == SQLITE_DONE ? 0 : sqlite_fail(c->db, err);
+}
+
+/* ---- operations ---- */
+
+static int run_with(struct sqlite_engine *e, const char *sql, int64_t number, struct err *err)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = sqlite3_prepare_v2(e->conn.db, sql, -1, &st, NULL);
+	if (rc == SQLITE_OK) {
+		sqlite3_bind_int64(st, 1, number);
+		rc = sqlite3_step(st);
+	}
+	sqlite3_finalize(st);
+	return rc == SQLITE_DONE ? 0 : sqlite_fail(e->conn.db, err);
+}
+
+/* The entries of a mailbox that has no row get one, with the number that they name. */
+int sqlite_op_mailbox_recover(struct sqlite_engine *e, struct op *op, struct err *err)
+{
+	struct account_state *a = state_by(e, &op->by, err);
+	char name[40], sql[400];
+	if (a == NULL || sqlite_next_uidvalidity(e, err) < 0)
+		return -1;
+	snprintf(name, sizeof(name), "Recovered-%" PRIu64, op->mend.mailbox);
+	snprintf(sql, sizeof(sql),
+		"INSERT INTO mailboxes(id,account,name,uidvalidity,modseq) "
+		"VALUES(?1,%" PRIu64 ",'%s',%u,%" PRIu64 ")",
+		a->id, name, e->uidvalidity, state_next_modseq(e, a));
+	if (run_with(e, sql, (int64_t)op->mend.mailbox, err) < 0)
+		return -1;
+	return sqlite_subscribe(e, a->id, str_from(name), true, err);
+}
+
+/* A body that can't be read, and all that names it. */
+int sqlite_op_body_lost(struct sqlite_engine *e, struct op *op, struct err *err)
+{
+	static const char *const steps[] = {
+		"INSERT OR REPLACE INTO expunged(mailbox,uid,modseq) "
+		"SELECT e.mailbox,e.uid,coalesce((SELECT a.modseq+1 FROM mailboxes m "
+		"JOIN accounts a ON a.id=m.account WHERE m.id=e.mailbox),1) "
+		"FROM entries e WHERE e.body=?1",
+		"UPDATE accounts SET modseq=modseq+1 WHERE id IN (SELECT m.account FROM entries e "
+		"JOIN mailboxes m ON m.id=e.mailbox WHERE e.body=?1)",
+		"UPDATE mailboxes SET modseq=(SELECT modseq FROM accounts a WHERE a.id=account) "
+		"WHERE id IN (SELECT mailbox FROM entries WHERE body=?1)",
+		"DELETE FROM entries WHERE body=?1",
+		"DELETE FROM deleted WHERE body=?1",
+		"DELETE FROM bodies WHERE id=?1",
+	};
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++)
+		if (run_with(e, steps[i], (int64_t)op->mend.body, err) < 0)
+			return -1;
+	vec_push(&e->txn->dropped, &op->mend.body);
+	return 0;
+}
+
+#define COUNT(of)  "(SELECT count(*) FROM entries e WHERE e.mailbox=mailboxes.id" of ")"
+#define SUM(what)  "(SELECT coalesce(sum(" what "),0) FROM mailboxes m WHERE m.account=accounts.id)"
+#define OF(table)  "(SELECT count(*) FROM " table " t WHERE t.account=accounts.id)"
+#define TOP_UID    "(SELECT coalesce(max(uid),0)+1 FROM entries e WHERE e.mailbox=mailboxes.id)"
+#define TOP_MODSEQ "(SELECT coalesce(max(modseq),0) FROM mailboxes m WHERE m.account=accounts.id)"
+#define TOP_ENTRY  "(SELECT coalesce(max(modseq),0) FROM entries e WHERE e.mailbox=mailboxes.id)"
+#define BYTES      "(SELECT coalesce(sum(size),0) FROM entries e WHERE e.mailbox=mailboxes.id)"
+#define KEPT_BYTES "(SELECT coalesce(sum(size),0) FROM deleted d WHERE d.account=accounts.id)"
+
+int sqlite_op_mend(struct sqlite_engine *e, struct op *op, struct err *err)
+{
+	static const char mailboxes[] = "UPDATE mailboxes SET messages=" COUNT(
+		"") ",size=" BYTES
+		    ",unseen=" COUNT(" AND flags&1=0") ",deleted=" COUNT(
+			    " AND flags&8<>0") ",uidnext=max(uidnext," TOP_UID
+					       "),modseq=max(modseq," TOP_ENTRY ") "
+					       "WHERE messages<>" COUNT(
+						       "") " OR size<>" BYTES
+							   " OR unseen<>" COUNT(" AND flags&1=0") " OR deleted<>" COUNT(
+								   " AND flags&8<>0") " OR "
+										      "uidnext"
+										      "<" TOP_UID
+										      " OR "
+										      "modseq"
+										      "<" TOP_ENTRY;
+	static const char accounts
+		[] = "UPDATE accounts SET used_messages=" SUM("messages") ",used_bytes=" SUM("size") ",mailboxes=" OF("mailboxes") ",subscriptions=" OF("subscriptions") ",kept_messages=" OF(
+			"deleted") ",kept_bytes=" KEPT_BYTES ",modseq=max(modseq," TOP_MODSEQ ") "
+				   "WHERE used_messages<>" SUM("messages") " OR used_bytes<>" SUM("size") " OR mailboxes<>" OF("mailboxes") " OR subscriptions<>" OF(
+					   "subscriptions") " OR kept_messages<>" OF("deleted") " O"
+												"R "
+												"ke"
+												"pt"
+												"_b"
+												"yt"
+												"es"
+												"<"
+												">" KEPT_BYTES
+												" O"
+												"R "
+												"mo"
+												"ds"
+												"eq"
+												"<" TOP_MODSEQ;
+	static const char bodies[] =
+		"DELETE FROM bodies WHERE NOT EXISTS(SELECT 1 FROM entries WHERE body=bodies.id) "
+		"AND NOT EXISTS(SELECT 1 FROM deleted WHERE body=bodies.id);"
+		"DELETE FROM deleted WHERE NOT EXISTS(SELECT 1 FROM bodies WHERE id=deleted.body);";
+	int before = sqlite3_total_changes(e->conn.db);
+	if (sqlite_exec(e->conn.db, bodies, err) < 0 ||
+		sqlite_exec(e->conn.db, mailboxes, err) < 0 ||
+		sqlite_exec(e->conn.db, accounts, err) < 0)
+		return -1;
+	op->result.done_count = (uint32_t)(sqlite3_total_changes(e->conn.db) - before);
+	sqlite3_stmt *st = NULL;
+	if (sqlite3_prepare_v2(e->conn.db, "SELECT count(*) FROM bodies", -1, &st, NULL) ==
+			SQLITE_OK &&
+		sqlite3_step(st) == SQLITE_ROW)
+		e->bodies = sql_u64(st, 0);
+	sqlite3_finalize(st);
+	return 0;
+}

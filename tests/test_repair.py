@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""culver store check --repair and --rebuild: damage of every kind is found, told, and set right."""
+import json
+import os
+import shutil
+import smtplib
+import sqlite3
+
+from harness import DOMAIN, Culver, example
+from test_backup import bodies, contents, deliver, furnish, imap, mail
+
+LARGE = "0123456789abcdef" * 4 + "\r\n"
+
+
+def ledger(culver):
+    db = sqlite3.connect(culver.dir / "data" / "ledger.db")
+    db.isolation_level = None
+    return db
+
+
+def repair(culver, option="--repair"):
+    r = culver.command("store", "check", option, "--json", check=False)
+    return r.returncode, json.loads(r.stdout)
+
+
+def said(told, word):
+    return [line[word] for line in told["lines"] if word in line]
+
+
+def check(culver):
+    return culver.command("store", "check", check=False)
+
+
+def damage(culver, offset, n=1):
+    segment = culver.dir / "data" / "blobs" / "00000001"
+    with open(segment, "r+b") as f:
+        f.seek(offset)
+        old = f.read(n)
+        f.seek(offset)
+        f.write(bytes(b ^ 0x55 for b in old))
+
+
+def body_of(culver, uid):
+    """segment offset and stored length of the body of a message in alice's INBOX."""
+    with ledger(culver) as db:
+        row = db.execute(
+            "SELECT b.offset,b.stored,b.id FROM entries e JOIN bodies b ON b.id=e.body JOIN mailboxes m "
+            "ON m.id=e.mailbox JOIN accounts a ON a.id=m.account WHERE a.address=? AND m.name='INBOX' "
+            "AND e.uid=?", (f"alice@{DOMAIN}", uid)).fetchone()
+    db.close()
+    return row
+
+
+def test_repair_of_nothing_changes_nothing():
+    with Culver() as c:
+        furnish(c)
+        before = contents(c)
+        r = c.command("store", "check", "--repair", check=False)
+        assert r.returncode == 1 and "stop it" in r.stderr
+        c.stop()
+        code, told = repair(c)
+        assert code == 0 and told["lines"] == [] and told["repaired"] == 0
+        c.start()
+        assert contents(c) == before
+
+
+def test_g6_counters_and_references():
+    """Counts off, a mailbox's row gone, a body's row gone: found, repaired, told."""
+    with Culver() as c:
+        furnish(c)
+        before = contents(c)
+        c.stop()
+        with ledger(c) as db:
+            db.execute("UPDATE mailboxes SET messages=messages+7, unseen=99, size=1 WHERE name='INBOX'")
+            db.execute("UPDATE accounts SET used_bytes=5, mailboxes=77")
+            db.execute("UPDATE mailboxes SET uidnext=2 WHERE name='Sent' AND uidnext>1")
+            lost = db.execute("SELECT id FROM mailboxes WHERE name='Work/2026'").fetchone()[0]
+            db.execute("DELETE FROM mailboxes WHERE id=?", (lost,))
+            body = db.execute("SELECT body FROM entries WHERE mailbox=? ORDER BY uid", (lost,)).fetchone()[0]
+            db.execute("DELETE FROM bodies WHERE id=?", (body,))
+        db.close()
+        assert check(c).returncode == 6
+        code, told = repair(c)
+        assert code == 0 and told["left"] == 0 and told["damaged"] == 0, told
+        assert any("has no row" in line for line in said(told, "found"))
+        assert any("record was found" in line for line in said(told, "done"))
+        assert check(c).returncode == 0
+        c.start()
+        after = contents(c)
+        moved = after.pop(f"Recovered-{lost}")
+        assert [m for _, m in moved[3].values()] == [m for _, m in before.pop("Work/2026")[3].values()]
+        assert bodies(after) == bodies(before)
+        deliver(c, ["and on"])
+        assert "and on" in mail(c)
+
+
+def test_g6_damaged_body_is_isolated():
+    """What can be read of a damaged message is in 'Damaged'; every other message is as it was."""
+    with Culver() as c:
+        deliver(c, ["first"])
+        deliver(c, ["large"], body=os.urandom(150000).hex() + "\r\n")
+        deliver(c, [f"after {i}" for i in range(5)])
+        client = imap(c)
+        client.select("INBOX")
+        client.store("2", "+FLAGS", r"(\Flagged)")
+        client.copy("2", "Archive")
+        client.logout()
+        before = mail(c)
+        c.stop()
+        offset, stored, _ = body_of(c, 2)
+        damage(c, offset + stored // 2)
+        r = check(c)
+        assert r.returncode == 6 and "damage: body" in r.stdout
+        code, told = repair(c)
+        assert code == 0 and told["damaged"] == 2, told
+        r = check(c)
+        assert r.returncode == 0 and "note: no message is hit" in r.stdout
+        c.start()
+        after = mail(c)
+        whole = before.pop("large")[0]
+        assert after == before  # the others, byte for byte
+        damaged = mail(c, mailbox="Damaged")["large"]
+        assert len(damaged) == 2
+        for message in damaged:
+            assert message.startswith(b"X-Culver-Damaged: 1 of 5 parts could not be read")
+            assert b"[65536 bytes of this message could not be read]" in message
+            assert whole[:60000] in message and whole[-20000:] in message
+        client = imap(c)
+        client.select("Damaged")
+        assert b"Flagged" in client.fetch("1", "(FLAGS)")[1][0]
+        client.logout()
+
+
+def test_g6_body_that_is_gone_altogether():
+    with Culver() as c:
+        deliver(c, ["first", "second", "third"])
+        c.stop()
+        offset, stored, body = body_of(c, 2)
+        damage(c, offset, 128)  # its header: nothing of it can be found any more
+        with ledger(c) as db:
+            db.execute("DELETE FROM bodies WHERE id=?", (body,))
+        db.close()
+        code, told = repair(c)
+        assert code == 0 and told["damaged"] == 1, told
+        c.start()
+        assert sorted(mail(c)) == ["first", "third"]
+        [message] = mail(c, mailbox="Damaged")["[damaged message]"]
+        assert b"could not be read" in message
+        assert check(c).returncode == 0
+
+
+def test_g6_two_entries_one_body_and_bodies_without_entry():
+    """Copies share a body, which is no damage; a record that no row names is none either."""
+    with Culver() as c:
+        deliver(c, ["one", "two"])
+        client = imap(c)
+        client.select("INBOX")
+        client.copy("1:2", "Archive")
+        client.logout()
+        c.stop()
+        with ledger(c) as db:
+            db.execute("DELETE FROM entries WHERE uid=2")
+            db.execute("DELETE FROM deleted")
+        db.close()
+        assert check(c).returncode == 6
+        code, told = repair(c)
+        assert code == 0, told
+        c.start()
+        assert list(mail(c)) == ["one"] and list(mail(c, mailbox="Archive")) == ["one"]
+
+
+def test_lost_ledger_is_rebuilt():
+    with Culver() as c:
+        furnish(c)
+        deliver(c, ["to bob"], to="bob")
+        before = contents(c)
+        old = {m[0] for m in before.values()}
+        c.stop()
+        data = c.dir / "data"
+        for name in ("ledger.db", "ledger.db-wal", "ledger.db-shm"):
+            (data / name).unlink(missing_ok=True)
+        r = check(c)
+        assert r.returncode != 0 and "--rebuild" in r.stderr and not (data / "ledger.db").exists()
+        code, told = repair(c, "--rebuild")
+        assert code == 0 and not (data / "rebuild").exists(), told
+        assert any("messages were found" in line for line in said(told, "done"))
+        assert check(c).returncode == 0
+        addresses = c.command("account", "list").stdout
+        assert f"alice@{DOMAIN}" in addresses and f"bob@{DOMAIN}" in addresses
+        c.start()
+        # Nobody logs in before there is a password; mail comes in all the same.
+        deliver(c, ["since"])
+        try:
+            imap(c)
+            raise AssertionError("logged in without a password")
+        except imap_error():
+            pass
+        c.command("account", "password", "--password-stdin", f"alice@{DOMAIN}",
+                  stdin=c.password("alice") + "\n")
+        after = contents(c)
+        assert not old & {m[0] for m in after.values()}
+        # Each message where it was delivered or appended to; moves, copies, flags are lost.
+        found = {}
+        for mailbox, (*_, messages) in after.items():
+            for flags, message in messages.values():
+                assert flags == ()
+                found[message.partition(b"Subject: ")[2].partition(b"\r\n")[0].decode()] = (mailbox, message)
+        expected = {m.partition(b"Subject: ")[2].partition(b"\r\n")[0].decode(): m
+                    for *_, messages in before.values() for _, m in messages.values()}
+        assert set(found) == set(expected) | {"since"}
+        for subject, message in expected.items():
+            assert found[subject][1] == message
+        assert all(found[f"old {i}"][0] == "INBOX" for i in range(8))
+        assert found["appended"][0].startswith("Mailbox-")
+
+
+def imap_error():
+    import imaplib
+    return imaplib.IMAP4.error
+
+
+def test_rebuild_beside_a_ledger_keeps_it():
+    with Culver() as c:
+        furnish(c)
+        c.stop()
+        code, _ = repair(c, "--rebuild")
+        assert code == 0 and (c.dir / "data" / "ledger.lost").exists()
+        # A rebuild that was interrupted: the store refuses to be written to until it is finished.
+        (c.dir / "data" / "rebuild").touch()
+        r = c.command("domain", "add", "later.test", check=False)
+        assert r.returncode == 1 and "--rebuild" in r.stderr, r.stderr
+        code, _ = repair(c, "--rebuild")
+        assert code == 0
+        assert c.command("domain", "add", "later.test").returncode == 0
