@@ -29,7 +29,7 @@ struct remote {
 	struct remote_channel peers[PEERS];
 	struct buf status;
 	struct buf certificates; /* as remote_certificates() gives them */
-	bool have_status, lost, timed_out, room;
+	bool have_status, lost, timed_out, room, ended;
 	pid_t offline; /* the supervisor of a stopped server, our child */
 	/* the one question at a time */
 	struct channel *asked;
@@ -129,7 +129,7 @@ static void control_closed(void *arg, const char *reason)
 	struct remote *r = arg;
 	(void)reason;
 	channel_free(&r->control);
-	r->lost = true;
+	r->lost = r->ended = true;
 	wake(r);
 }
 
@@ -294,6 +294,18 @@ int remote_begin(struct remote *r, enum remote_peer peer,
 	return 0;
 }
 
+/* A role of a stopped server could not start: its supervisor tries again, gives up, and on the way
+ * prints what the role had to say. Worth waiting for. */
+static int fail_lost(struct remote *r, struct err *err)
+{
+	for (int tries = 0; r->lost && r->offline > 0 && !r->ended && tries < 50; tries++) {
+		r->lost = false;
+		run_until(r, &r->ended, 200);
+		r->lost = true;
+	}
+	return fail(err, ERR_TEMP, "no answer from the server");
+}
+
 static bool is_bulk_wait(const struct remote *r)
 {
 	return !r->lost && !r->answered && r->room;
@@ -304,7 +316,7 @@ int remote_tell(struct remote *r, const struct frame *frame, struct err *err)
 	r->err = err;
 	do {
 		if (r->lost)
-			return fail(err, ERR_TEMP, "the server went away");
+			return fail_lost(r, err);
 		if (r->answered)
 			return r->result; /* it was refused while it was sent */
 		r->room = false;
@@ -314,7 +326,7 @@ int remote_tell(struct remote *r, const struct frame *frame, struct err *err)
 			return fail(err, ERR_SYNTAX, "an argument is too long");
 		run_until(r, &r->room, ANSWER_MS);
 	} while (is_bulk_wait(r));
-	return r->answered ? r->result : fail(err, ERR_TEMP, "no answer from the server");
+	return r->answered ? r->result : fail_lost(r, err);
 }
 
 int remote_wait(struct remote *r, struct err *err)
@@ -322,7 +334,7 @@ int remote_wait(struct remote *r, struct err *err)
 	r->err = err;
 	run_until(r, &r->answered, ANSWER_MS);
 	if (!r->answered)
-		return fail(err, ERR_TEMP, "no answer from the server");
+		return fail_lost(r, err);
 	return r->result;
 }
 
