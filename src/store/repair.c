@@ -311,13 +311,37 @@ static int body_is_lost(struct mending *m, const struct body_place *place, struc
 
 /* ---- bodies ---- */
 
-/* The row is gone, the record may be where it was written first: the number says where. */
+struct seeking {
+	uint64_t id;
+	struct body_place *place;
+};
+
+static int is_sought(void *arg, const struct segment_record *record)
+{
+	const struct seeking *seek = arg;
+	if (record->ref.id != seek->id)
+		return 0;
+	seek->place->ref = record->ref;
+	seek->place->size = record->raw_length;
+	memcpy(seek->place->sha256, record->sha256, sizeof(record->sha256));
+	return 1;
+}
+
+/* The record of a body: where its id says it was written first, or, if it was moved since, wherever
+ * it is. */
+static bool find_record(struct mending *m, uint64_t id, struct body_place *ret)
+{
+	struct seeking seek = { id, ret };
+	struct segment_walk walk = { .record = is_sought, .arg = &seek };
+	return segment_find(m->segments, id, &ret->ref, &ret->size, ret->sha256, NULL) == 0 ||
+	       segments_walk(m->store->segments, &walk, NULL) == 1;
+}
+
 static int find_body(struct mending *m, const struct broken_entry *entry, struct err *err)
 {
 	struct body_place place = { .ref = { .id = entry->body } };
-	if (segment_find(m->segments, entry->body, &place.ref, &place.size, place.sha256, NULL) <
-		0) {
-		place.ref.segment = 0;
+	if (!find_record(m, entry->body, &place)) {
+		place.ref = (struct blob_ref){ .id = entry->body };
 		place.size = entry->size > entry->prefix_size ? entry->size - entry->prefix_size
 							      : 0;
 		return body_is_lost(m, &place, err);
