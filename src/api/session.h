@@ -38,6 +38,15 @@ enum session_next {
 	NEXT_CLOSE,     /* close orderly, then class->free */
 };
 
+/* What TLS says of the connection to both its ends, for those who prove who they are by more than a
+ * password. Empty without TLS. */
+struct session_bindings {
+	uint8_t exporter[32];    /* RFC 9266 2: keying material that no other connection has */
+	uint8_t endpoint[64];    /* RFC 5929 4.1: the hash of our certificate */
+	uint8_t certificate[32]; /* SHA-256 of the client's, which it has proved to hold */
+	size_t exporter_n, endpoint_n, certificate_n;
+};
+
 /* What the host knows of the connection. Lives as long as the session. */
 struct session_peer_info {
 	char address[64]; /* the client's IP address as text */
@@ -46,6 +55,7 @@ struct session_peer_info {
 	bool tls;      /* TLS is on now (implicit, or after STARTTLS) */
 	char tls_version[16];
 	char tls_cipher[64];
+	struct session_bindings bindings;
 	char service[16]; /* "smtp", "submission", "submissions", "submission-alt", "imap", ... */
 };
 
@@ -79,6 +89,8 @@ struct front_settings {
 	uint32_t sessions_per_address;
 	bool tls_available;          /* there is a certificate */
 	uint32_t pop3_login_delay_s; /* between two logins of an account; 0: none */
+	/* bits of enum service; what the gate says (frame mechanisms) */
+	uint32_t scram_services, legacy_services;
 };
 
 struct session_class {

@@ -1,35 +1,78 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The exchange and the table of mechanisms. A mechanism is a row: its name, what it does at the
- * start without an initial response, and its step for each response, decoded. The rules that all
- * share (base64, "=", "*", lengths) are kept here once, before a mechanism sees a byte.
+ * The exchange and the table of mechanisms. A mechanism is a row: its name, where it is announced,
+ * what it does at the start without an initial response, and its step for each response, decoded.
+ * The rules that all share (base64, "=", "*", lengths) are kept here once, before a mechanism sees
+ * a byte.
  */
+#include "api/schemes.h"
 #include "auth/sasl_private.h"
 
 #include <stdlib.h>
 
+static uint32_t service_of(const struct sasl_context *c)
+{
+	return str_equal(c->service, STR("smtp"))   ? SERVICE_SMTP
+	       : str_equal(c->service, STR("imap")) ? SERVICE_IMAP
+						    : SERVICE_POP3;
+}
+
+static bool scram_here(const struct sasl_context *c)
+{
+	return c->settings->scram_services & service_of(c);
+}
+
+bool sasl_announces_plus(const struct sasl_context *c)
+{
+	return scram_here(c) && c->peer->tls &&
+	       (c->peer->bindings.exporter_n > 0 || c->peer->bindings.endpoint_n > 0);
+}
+
+static bool external_here(const struct sasl_context *c)
+{
+	return c->peer->tls && c->peer->bindings.certificate_n > 0;
+}
+
+bool sasl_offers_legacy(const struct sasl_context *c)
+{
+	return c->settings->legacy_services & service_of(c);
+}
+
+/* The stronger come first: some clients take the first that they know. */
 static const struct sasl_mechanism mechanisms[] = {
-	{ STR_INIT("PLAIN"), sasl_plain_begin, sasl_plain_step },
-	{ STR_INIT("LOGIN"), sasl_login_begin, sasl_login_step },
+	{ STR_INIT("SCRAM-SHA-256-PLUS"), sasl_announces_plus, false, sasl_client_first_begin,
+		sasl_relay_step },
+	{ STR_INIT("SCRAM-SHA-256"), scram_here, true, sasl_client_first_begin, sasl_relay_step },
+	{ STR_INIT("EXTERNAL"), external_here, false, sasl_client_first_begin, sasl_relay_step },
+	{ STR_INIT("PLAIN"), NULL, true, sasl_plain_begin, sasl_plain_step },
+	{ STR_INIT("LOGIN"), NULL, true, sasl_login_begin, sasl_login_step },
+	{ STR_INIT("CRAM-MD5"), sasl_offers_legacy, false, sasl_server_first_begin,
+		sasl_server_first_step },
 };
 
-static const struct sasl_mechanism *find(struct str name)
+static bool is_offered(const struct sasl_mechanism *m, const struct sasl_context *c)
+{
+	return m->offered == NULL || m->offered(c);
+}
+
+static const struct sasl_mechanism *find(struct str name, const struct sasl_context *c)
 {
 	for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++)
 		if (str_equal_nocase(mechanisms[i].name, name))
-			return &mechanisms[i];
+			return mechanisms[i].always || is_offered(&mechanisms[i], c)
+				       ? &mechanisms[i]
+				       : NULL;
 	return NULL;
 }
 
-struct sasl *sasl_new(struct str mechanism, struct str service, struct str peer)
+struct sasl *sasl_new(struct str mechanism, const struct sasl_context *context)
 {
-	const struct sasl_mechanism *m = find(mechanism);
+	const struct sasl_mechanism *m = find(mechanism, context);
 	if (m == NULL)
 		return NULL;
 	struct sasl *x = xmalloc(sizeof(*x));
 	x->mechanism = m;
-	sasl_text_set(&x->service, service);
-	sasl_text_set(&x->peer, peer);
+	x->context = *context;
 	return x;
 }
 
@@ -89,10 +132,11 @@ struct str sasl_user(const struct sasl *x)
 	return str_make(x->user.p, x->user.n);
 }
 
-void sasl_add_names(struct buf *out, const char *before)
+void sasl_add_names(struct buf *out, const char *before, const struct sasl_context *c)
 {
 	for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++)
-		buf_addf(out, "%s%" STR_FMT, before, STR_ARG(mechanisms[i].name));
+		if (is_offered(&mechanisms[i], c))
+			buf_addf(out, "%s%" STR_FMT, before, STR_ARG(mechanisms[i].name));
 }
 
 bool sasl_text_set(struct sasl_text *t, struct str s)

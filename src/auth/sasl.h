@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SASL, the server's side (RFC 4422), for smtp, imap and pop3: PLAIN (RFC 4616) and LOGIN
- * (draft-murchison-sasl-login). Pure step functions over a table of mechanisms: a mechanism that
- * joins later (SCRAM, EXTERNAL, OAUTHBEARER) is a row and its steps; its users stay as they are.
+ * SASL, the server's side (RFC 4422), for smtp, imap and pop3. Pure step functions over one table
+ * of mechanisms: PLAIN (RFC 4616) and LOGIN (draft-murchison-sasl-login), which end in a password;
+ * and SCRAM-SHA-256, -PLUS, EXTERNAL and CRAM-MD5, whose messages are relayed to the gate, which
+ * has the verifiers (exchange.h). A mechanism that joins (OAUTHBEARER) is a row here and one there;
+ * its users stay as they are.
  *
- *     struct sasl *x = sasl_new(STR("PLAIN"), STR("smtp"), peer_address);   NULL: no such mechanism
+ *     struct sasl_context c = { service, session->peer, session->host->settings };
+ *     struct sasl *x = sasl_new(STR("PLAIN"), &c);          NULL: no such mechanism here
  *     status = sasl_start(x, has_initial ? &initial : NULL);
  *     while the status is
  *       SASL_CHALLENGE  send base64(sasl_challenge(x)), read a line: status = sasl_response(x,
@@ -13,7 +16,7 @@
  *     SASL_FAILED       wrong credentials, or the gate said `failed` (which then says why)
  *     SASL_BAD          the client's words make no sense: base64, NULs, lengths
  *     SASL_CANCELLED    the client sent "*"
- *     sasl_free(&x)     wipes every secret
+ *     sasl_end(&x, session)     wipes every secret
  *
  * A password travels to the gate in the question alone and is never logged.
  *
@@ -27,6 +30,9 @@
 
 struct frame;
 struct sasl;
+struct session;
+struct session_peer_info;
+struct front_settings;
 
 enum sasl_status {
 	SASL_CHALLENGE,
@@ -37,9 +43,16 @@ enum sasl_status {
 	SASL_CANCELLED,
 };
 
-/* Begins an exchange. mechanism: its name, without regard to case. service: "smtp", "imap", "pop3".
- * peer: the client's address as text. Everything is copied. NULL: there is no such mechanism. */
-struct sasl *sasl_new(struct str mechanism, struct str service, struct str peer) MUST_CHECK;
+/* Where it takes place, and what is offered there. */
+struct sasl_context {
+	struct str service; /* "smtp", "imap", "pop3" */
+	const struct session_peer_info *peer;
+	const struct front_settings *settings;
+};
+
+/* Begins an exchange. mechanism: its name, without regard to case. The context is copied; what it
+ * points at outlives the exchange. NULL: there is no such mechanism, or not here. */
+struct sasl *sasl_new(struct str mechanism, const struct sasl_context *) MUST_CHECK;
 
 /* The first step. initial: the initial response as it stood in the command, base64 with "=" for an
  * empty one (RFC 4954 4, RFC 5034 4, RFC 4959 3), or NULL when there was none. */
@@ -55,17 +68,24 @@ struct str sasl_challenge(const struct sasl *);
  * anything else is done with it. */
 void sasl_question(const struct sasl *, struct frame *ret_question);
 
-/* The gate's answer. SASL_DONE for login_ok, SASL_FAILED for failed; secrets are wiped. */
+/* The gate's answer. SASL_DONE for login_ok; SASL_CHALLENGE for challenge; SASL_FAILED for failed,
+ * or SASL_BAD when it says that the client's message makes no sense; secrets are wiped. */
 enum sasl_status sasl_answer(struct sasl *, const struct frame *answer) MUST_CHECK;
 
 /* The user name that was given, for logs (through log_value); may be empty. */
 struct str sasl_user(const struct sasl *);
 
+/* Ends the exchange, wherever it is: a gate that waits for the client is told. Accepts NULL. */
+void sasl_end(struct sasl **, struct session *);
+
 /* Wipes and frees; accepts NULL. */
 void sasl_free(struct sasl **);
 
-/* Adds the name of every mechanism, `before` in front of each: " " for SMTP and POP3, " AUTH=" for
- * IMAP. */
-void sasl_add_names(struct buf *out, const char *before);
+/* Adds the name of every mechanism that is announced here, `before` in front of each: " " for SMTP
+ * and POP3, " AUTH=" for IMAP. */
+void sasl_add_names(struct buf *out, const char *before, const struct sasl_context *);
+
+/* Whether APOP is offered here: as CRAM-MD5. */
+bool sasl_offers_legacy(const struct sasl_context *);
 
 #endif

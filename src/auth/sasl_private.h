@@ -8,11 +8,15 @@
 #ifndef CULVER_AUTH_SASL_PRIVATE_H
 #define CULVER_AUTH_SASL_PRIVATE_H
 
+#include "api/session.h"
 #include "auth/sasl.h"
 #include "base/mem.h"
 
 struct sasl_mechanism {
 	struct str name;
+	/* Whether it is announced in a context; NULL: always. */
+	bool (*offered)(const struct sasl_context *);
+	bool always; /* accepted where it is not announced, too */
 	/* No initial response came: says which challenge to send. */
 	enum sasl_status (*begin)(struct sasl *);
 	/* One decoded response; its bytes are wiped after the call. */
@@ -30,9 +34,15 @@ struct sasl {
 	unsigned responses;   /* seen so far */
 	bool cannot_be_right; /* a part was too long or empty: fail at the end, like any other */
 	struct str challenge; /* literal text, or a part of this struct */
-	struct sasl_text service, peer, user, authzid;
+	struct sasl_context context;
+	struct sasl_text user, authzid;
 	char password[LIMIT_PASSWORD_BYTES];
 	size_t password_n;
+	/* relayed ones */
+	char message[LIMIT_SCRAM_MESSAGE_BYTES]; /* the client's last, then the gate's */
+	size_t message_n;
+	bool has_message;
+	uint32_t exchange; /* the gate's number; 0: not begun */
 };
 
 /* False, and nothing set: too long. */
@@ -44,5 +54,12 @@ enum sasl_status sasl_plain_begin(struct sasl *);
 enum sasl_status sasl_plain_step(struct sasl *, struct str message);
 enum sasl_status sasl_login_begin(struct sasl *);
 enum sasl_status sasl_login_step(struct sasl *, struct str message);
+/* Whether SCRAM-SHA-256-PLUS is announced there: a client that saw it and says 'y' was lied to. */
+bool sasl_announces_plus(const struct sasl_context *);
+/* sasl_relay.c: the client speaks first, or the server does. */
+enum sasl_status sasl_client_first_begin(struct sasl *);
+enum sasl_status sasl_server_first_begin(struct sasl *);
+enum sasl_status sasl_relay_step(struct sasl *, struct str message);
+enum sasl_status sasl_server_first_step(struct sasl *, struct str message);
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/frames.h"
+#include "api/schemes.h"
 #include "auth/sasl_private.h"
 #include "base/test.h"
 
@@ -20,9 +21,13 @@ static struct str base64(struct str s)
 	return ret;
 }
 
+static struct session_peer_info peer = { .address = "192.0.2.1", .tls = true };
+static struct front_settings settings;
+static const struct sasl_context context = { STR_INIT("smtp"), &peer, &settings };
+
 static struct sasl *begin(const char *mechanism)
 {
-	struct sasl *x = sasl_new(str_from(mechanism), STR("smtp"), STR("192.0.2.1"));
+	struct sasl *x = sasl_new(str_from(mechanism), &context);
 	assert_non_null(x);
 	return x;
 }
@@ -34,11 +39,11 @@ static void finds_mechanisms(void **state)
 	sasl_free(&x);
 	assert_null(x);
 	sasl_free(&x);
-	assert_null(sasl_new(STR("PLAINX"), STR("smtp"), STR("::1")));
-	assert_null(sasl_new(STR(""), STR("smtp"), STR("::1")));
+	assert_null(sasl_new(STR("PLAINX"), &context));
+	assert_null(sasl_new(STR(""), &context));
 	struct buf b;
 	buf_init(&b, 100);
-	sasl_add_names(&b, " AUTH=");
+	sasl_add_names(&b, " AUTH=", &context);
 	assert_str(buf_str(&b), STR(" AUTH=PLAIN AUTH=LOGIN"));
 	buf_done(&b);
 }
@@ -228,6 +233,121 @@ static void asks_the_gate(void **state)
 	}
 }
 
+/* ---- relayed ones ---- */
+
+/* What is announced follows from TLS, the client's certificate, and what the gate says. */
+static void mechanisms_are_offered_where_they_work(void **state)
+{
+	static const struct {
+		bool tls;
+		size_t endpoint_n, certificate_n;
+		uint32_t scram, legacy;
+		const char *names;
+	} cases[] = {
+		{ true, 32, 0, 0, 0, " PLAIN LOGIN" },
+		{ true, 32, 0, SERVICE_SMTP, 0, " SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN" },
+		{ true, 0, 0, SERVICE_SMTP, 0, " SCRAM-SHA-256 PLAIN LOGIN" },
+		{ false, 32, 32, SERVICE_SMTP, 0, " SCRAM-SHA-256 PLAIN LOGIN" },
+		{ true, 32, 32, SERVICE_IMAP, SERVICE_POP3, " EXTERNAL PLAIN LOGIN" },
+		{ true, 32, 0, 0, SERVICE_SMTP, " PLAIN LOGIN CRAM-MD5" },
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct session_peer_info p = { .tls = cases[i].tls,
+			.bindings = { .endpoint_n = cases[i].endpoint_n,
+				.certificate_n = cases[i].certificate_n } };
+		const struct front_settings f = { .scram_services = cases[i].scram,
+			.legacy_services = cases[i].legacy };
+		const struct sasl_context c = { STR("smtp"), &p, &f };
+		struct buf b;
+		buf_init(&b, 200);
+		sasl_add_names(&b, " ", &c);
+		assert_str(buf_str(&b), str_from(cases[i].names));
+		buf_done(&b);
+	}
+	/* SCRAM is good for who has a verifier, announced or not; the others are not there. */
+	struct sasl *x = begin("SCRAM-SHA-256");
+	sasl_free(&x);
+	assert_null(sasl_new(STR("SCRAM-SHA-256-PLUS"), &context));
+	assert_null(sasl_new(STR("EXTERNAL"), &context));
+	assert_null(sasl_new(STR("CRAM-MD5"), &context));
+}
+
+static void take(struct sasl *x, struct str data, enum sasl_status expected)
+{
+	struct frame f = { .type = FRAME_CHALLENGE, .challenge = { 9, data } };
+	assert_int_equal(sasl_answer(x, &f), expected);
+}
+
+/* LIMIT_SCRAM_MESSAGE_BYTES; A7: over-long blobs, aborts at every step. */
+static void a7_messages_are_relayed(void **state)
+{
+	static char longest[LIMIT_SCRAM_MESSAGE_BYTES + 1];
+	static const struct frame nonsense = { .type = FRAME_FAILED, .failed.kind = ERR_SYNTAX };
+	static const struct frame wrong = { .type = FRAME_FAILED, .failed.kind = ERR_AUTH };
+	struct frame q;
+	(void)state;
+	memset(longest, 'x', sizeof(longest));
+	struct sasl *x = begin("SCRAM-SHA-256");
+	assert_int_equal(sasl_start(x, NULL), SASL_CHALLENGE); /* client first: an empty one */
+	assert_str(sasl_challenge(x), STR(""));
+	assert_int_equal(sasl_response(x, base64(STR("n,,n=a,r=b"))), SASL_ASK);
+	sasl_question(x, &q);
+	assert_int_equal(q.type, FRAME_EXCHANGE_BEGIN);
+	assert_str(q.exchange_begin.data, STR("n,,n=a,r=b"));
+	assert_true(q.exchange_begin.has_data && !q.exchange_begin.plus);
+	take(x, STR("r=bc"), SASL_CHALLENGE);
+	assert_str(sasl_challenge(x), STR("r=bc"));
+	assert_int_equal(sasl_response(x, base64(STR("c=..."))), SASL_ASK);
+	sasl_question(x, &q);
+	assert_int_equal(q.type, FRAME_EXCHANGE_GO_ON);
+	assert_int_equal(q.exchange_go_on.exchange, 9);
+	take(x, str_make(longest, LIMIT_SCRAM_MESSAGE_BYTES), SASL_CHALLENGE);
+	assert_int_equal(sasl_response(x, STR("*")), SASL_CANCELLED);
+	sasl_free(&x);
+	for (size_t n = LIMIT_SCRAM_MESSAGE_BYTES - 1; n <= LIMIT_SCRAM_MESSAGE_BYTES + 1; n++) {
+		struct str text = base64(str_make(longest, n));
+		x = begin("SCRAM-SHA-256");
+		assert_int_equal(
+			sasl_start(x, &text), n <= LIMIT_SCRAM_MESSAGE_BYTES ? SASL_ASK : SASL_BAD);
+		sasl_free(&x);
+		x = begin("SCRAM-SHA-256");
+		text = STR("=");
+		assert_int_equal(sasl_start(x, &text), SASL_ASK);
+		take(x, str_make(longest, n),
+			n <= LIMIT_SCRAM_MESSAGE_BYTES ? SASL_CHALLENGE : SASL_FAILED);
+		sasl_free(&x);
+	}
+	x = begin("SCRAM-SHA-256");
+	struct str some = base64(STR("n"));
+	assert_int_equal(sasl_start(x, &some), SASL_ASK);
+	assert_int_equal(sasl_answer(x, &nonsense), SASL_BAD);
+	assert_int_equal(sasl_answer(x, &wrong), SASL_FAILED);
+	sasl_free(&x);
+}
+
+/* CRAM-MD5: the server speaks first, and an initial response makes no sense. */
+static void server_first(void **state)
+{
+	static const struct front_settings legacy = { .legacy_services = SERVICE_SMTP };
+	static const struct sasl_context here = { STR_INIT("smtp"), &peer, &legacy };
+	struct frame q;
+	(void)state;
+	struct sasl *x = sasl_new(STR("cram-md5"), &here);
+	assert_non_null(x);
+	assert_int_equal(sasl_start(x, NULL), SASL_ASK);
+	sasl_question(x, &q);
+	assert_false(q.exchange_begin.has_data);
+	take(x, STR("<1.2@x>"), SASL_CHALLENGE);
+	assert_int_equal(sasl_response(x, base64(STR("tim b913"))), SASL_ASK);
+	sasl_free(&x);
+	x = sasl_new(STR("CRAM-MD5"), &here);
+	struct str initial = base64(STR("tim b913"));
+	assert_int_equal(sasl_start(x, &initial), SASL_BAD);
+	sasl_free(&x);
+}
+
 TEST_MAIN(test_case(asks_the_gate), test_case(finds_mechanisms), test_case(s48_plain_messages),
 	test_case(plain_lengths), test_case(login_exchange), test_case(s48_bad_responses),
-	test_case(line_limit))
+	test_case(line_limit), test_case(mechanisms_are_offered_where_they_work),
+	test_case(a7_messages_are_relayed), test_case(server_first))

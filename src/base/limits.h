@@ -51,6 +51,15 @@
 #define LIMIT_GATE_FAILURES  20    /* in a row from one address before it must wait */
 #define LIMIT_GATE_REFILL_MS 10000 /* one failure is forgiven after so long */
 
+#define LIMIT_GATE_EXCHANGES         4096  /* of one front, begun and not ended; A7 */
+#define LIMIT_GATE_EXCHANGES_ADDRESS 64    /* of one client address */
+#define LIMIT_GATE_EXCHANGE_MS       60000 /* from its begin to its end */
+#define LIMIT_GATE_OFFERS_MS         200 /* between two looks at which mechanisms can be announced */
+#define LIMIT_GATE_ANSWER_MS                                                                       \
+	5 /* an answer that tells whether an account exists takes so long; A1 */
+#define LIMIT_GATE_EXCHANGE_STEPS                                                                  \
+	8 /* answers of the client in one; no mechanism takes more than two */
+
 /* ---- the supervisor ---- */
 #define LIMIT_RELOAD_MS        15000 /* a new keys and all fronts' answers; then the old go on; X8 */
 #define LIMIT_EXPIRY_WARN_DAYS 14    /* before a certificate's end: a log line a day */
@@ -67,9 +76,15 @@
 #define LIMIT_SECRETS                                                                              \
 	61 /* app passwords and certificates of an account; with the password's own three as many  \
 	      as frame credentials carries */
-#define LIMIT_SECRET_BYTES       512   /* its value; as in record secret */
-#define LIMIT_SECRET_LABEL_BYTES 128   /* what an administrator calls it; as in record secret */
-#define LIMIT_SASL_LINE_BYTES    12288 /* one base64 line of an exchange; RFC 4954 4 */
+#define LIMIT_SECRET_BYTES         512  /* its value; as in record secret */
+#define LIMIT_SECRET_LABEL_BYTES   128  /* what an administrator calls it; as in record secret */
+#define LIMIT_SCRAM_MESSAGE_BYTES  2048 /* one message of an exchange; as in frame challenge */
+#define LIMIT_SCRAM_NONCE_BYTES    256  /* the client's part: printable, some 24 are usual */
+#define LIMIT_SCRAM_SALT_BYTES     64
+#define LIMIT_SCRAM_ITERATIONS_MIN 4096    /* RFC 7677 4 */
+#define LIMIT_SCRAM_ITERATIONS_MAX 1000000 /* of a verifier that is brought along; A4 */
+#define SCRAM_ITERATIONS           16384   /* of ours: the client's cost at each login */
+#define LIMIT_SASL_LINE_BYTES      12288   /* one base64 line of an exchange; RFC 4954 4 */
 
 /* ---- bodies ---- */
 #define LIMIT_CHUNK_BYTES        (64 * 1024)         /* raw bytes that are verified together */
@@ -188,12 +203,13 @@
 	65536 /* remembered for POP3's LOGIN-DELAY; beyond it the oldest go */
 
 /* ---- POP3 ---- */
-#define LIMIT_POP3_LINE_BYTES     2048        /* RFC 2449 4 says 255; PASS and AUTH may need more */
-#define LIMIT_POP3_DISCARD_BYTES  (64 * 1024) /* of a line nobody wants; hostile-input P1 */
-#define LIMIT_POP3_IDLE_MS        600000      /* RFC 1939 3: at least ten minutes */
-#define LIMIT_POP3_LOGIN_FAILURES 5           /* a connection; P1 */
-#define LIMIT_POP3_LOGIN_DELAY_MS 1000        /* before -ERR, times the failures so far; P1 */
-#define LIMIT_POP3_ERRORS         50 /* refused lines in a row, then the connection is closed */
-#define LIMIT_POP3_MESSAGES       2000000 /* of a maildrop: 48 MB */
+#define LIMIT_POP3_LINE_BYTES      2048 /* RFC 2449 4 says 255; PASS and AUTH may need more */
+#define LIMIT_POP3_DISCARD_BYTES   (64 * 1024) /* of a line nobody wants; hostile-input P1 */
+#define LIMIT_POP3_IDLE_MS         600000      /* RFC 1939 3: at least ten minutes */
+#define LIMIT_POP3_LOGIN_FAILURES  5           /* a connection; P1 */
+#define LIMIT_POP3_TIMESTAMP_BYTES 250         /* of APOP's greeting; as in frame exchange_begin */
+#define LIMIT_POP3_LOGIN_DELAY_MS  1000        /* before -ERR, times the failures so far; P1 */
+#define LIMIT_POP3_ERRORS          50 /* refused lines in a row, then the connection is closed */
+#define LIMIT_POP3_MESSAGES        2000000 /* of a maildrop: 48 MB */
 
 #endif

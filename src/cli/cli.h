@@ -31,8 +31,8 @@ struct options {
 	bool password_stdin, demo, loopback, print_defaults, list, removed, erase, verify, replace,
 		repair, rebuild;
 	const char *dir, *hostname, *domain, *quota, *messages, *services, *kind, *retention,
-		*active, *catch_all, *since, *mailbox, *keep, *point, *account, *uid, *message_id,
-		*into;
+		*active, *legacy_auth, *label, *catch_all, *since, *mailbox, *keep, *point,
+		*account, *uid, *message_id, *into;
 	int64_t offset;
 	char **args;
 	int args_n;
@@ -59,6 +59,10 @@ int cli_since(const char *text, int64_t now, int64_t *ret, struct err *err);
  * "2026-11-28T10:30Z"). Milliseconds since 1970. */
 int cli_since(const char *text, int64_t now, int64_t *ret, struct err *err);
 
+/* "smtp,imap,pop3" or "none", as bits of enum service; and back. */
+int cli_services(const char *text, uint32_t *ret, struct err *err);
+void cli_service_names(uint32_t services, struct buf *out);
+
 /* JSON text of a string, quoted, into out. In text that is no UTF-8 each byte above 127 becomes
  * U+FFFD. */
 void json_string(struct buf *out, struct str s);
@@ -73,6 +77,7 @@ int cmd_account_list(const struct options *);
 int cmd_account_remove(const struct options *);
 int cmd_account_password(const struct options *);
 int cmd_account_set(const struct options *);
+int cmd_account_certificate(const struct options *);
 int cmd_account_undelete(const struct options *);
 int cmd_domain_add(const struct options *);
 int cmd_domain_list(const struct options *);

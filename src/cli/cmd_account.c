@@ -72,14 +72,16 @@ static int ask_terminal(struct buf *out, struct err *err)
 	return result;
 }
 
-static int read_verifier(const struct options *o, struct remote *r, char ret[257], struct err *err)
+static int read_verifier(const struct options *o, struct remote *r, bool legacy_auth,
+	struct remote_verifier *ret, struct err *err)
 {
 	struct buf password;
 	buf_init(&password, LIMIT_PASSWORD_BYTES);
 	int result = o->password_stdin ? read_line(STDIN_FILENO, &password, err)
 				       : ask_terminal(&password, err);
 	if (result == 0)
-		result = remote_make_verifier(r, buf_str(&password), ret, err);
+		result = remote_make_verifier(
+			r, buf_str(&password), str_from(o->args[0]), legacy_auth, ret, err);
 	if (password.p)
 		mem_wipe(password.p, password.cap);
 	buf_done(&password);
@@ -88,7 +90,7 @@ static int read_verifier(const struct options *o, struct remote *r, char ret[257
 
 /* ---- values ---- */
 
-static int parse_services(const char *text, uint32_t *ret, struct err *err)
+int cli_services(const char *text, uint32_t *ret, struct err *err)
 {
 	struct str rest = str_from(text);
 	*ret = 0;
@@ -128,6 +130,14 @@ static int parse_kind(const char *text, uint8_t *ret, struct err *err)
 	return 0;
 }
 
+static int parse_yes(const char *text, const char *option, bool *ret, struct err *err)
+{
+	*ret = text && strcmp(text, "yes") == 0;
+	if (text && !*ret && strcmp(text, "no") != 0)
+		return fail(err, ERR_SYNTAX, "%s is yes or no", option);
+	return 0;
+}
+
 /* The options that were given, as fields and the bits that say which. */
 static int parse_fields(
 	const struct options *o, struct api_account *a, uint32_t *set, struct err *err)
@@ -138,19 +148,19 @@ static int parse_fields(
 	} const fields[] = { { o->quota, ACCOUNT_QUOTA_BYTES },
 		{ o->messages, ACCOUNT_QUOTA_MESSAGES }, { o->services, ACCOUNT_SERVICES },
 		{ o->kind, ACCOUNT_KIND }, { o->retention, ACCOUNT_POP3_RETENTION },
-		{ o->active, ACCOUNT_ACTIVE } };
+		{ o->active, ACCOUNT_ACTIVE }, { o->legacy_auth, ACCOUNT_LEGACY_AUTH } };
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
 		*set |= fields[i].given ? fields[i].bit : 0;
 	if ((o->quota && cli_size(o->quota, &a->quota_bytes, err)) ||
 		(o->messages && cli_size(o->messages, &a->quota_messages, err)) ||
-		(o->services && parse_services(o->services, &a->services, err)) ||
+		(o->services && cli_services(o->services, &a->services, err)) ||
 		(o->kind && parse_kind(o->kind, &a->kind, err)) ||
 		(o->retention && parse_retention(o->retention, a, err)))
 		return -1;
-	a->active = o->active && strcmp(o->active, "yes") == 0;
-	if (o->active && !a->active && strcmp(o->active, "no") != 0)
-		return fail(err, ERR_SYNTAX, "--active is yes or no");
-	return 0;
+	return parse_yes(o->active, "--active", &a->active, err) ||
+			       parse_yes(o->legacy_auth, "--legacy-auth", &a->legacy_auth, err)
+		       ? -1
+		       : 0;
 }
 
 /* ---- the commands ---- */
@@ -188,14 +198,17 @@ static int set_fields(const struct options *o, struct remote *r, struct err *err
 
 static int add(const struct options *o, struct remote *r, struct err *err)
 {
-	char verifier[257];
+	struct remote_verifier verifier;
 	struct api_account fields = { .id = 0 };
 	uint32_t set = 0;
-	if (parse_fields(o, &fields, &set, err) || read_verifier(o, r, verifier, err))
+	if (parse_fields(o, &fields, &set, err) ||
+		read_verifier(o, r, fields.legacy_auth, &verifier, err))
 		return -1;
 	struct frame f = { .type = FRAME_ACCOUNT_ADD,
 		.account_add = { .address = str_from(o->args[0]),
-			.verifier = str_from(verifier),
+			.verifier = str_from(verifier.text),
+			.secrets = remote_secrets(&verifier),
+			.legacy_auth = fields.legacy_auth,
 			.kind = fields.kind,
 			.quota_bytes = fields.quota_bytes,
 			.quota_messages = fields.quota_messages } };
@@ -208,8 +221,10 @@ static int add(const struct options *o, struct remote *r, struct err *err)
 int cmd_account_add(const struct options *o)
 {
 	if (o->args_n != 1)
-		return cli_usage(o, "[-c FILE] [--password-stdin] [--quota SIZE] [--messages N] "
-				    "[--kind K] [--services S] [--retention R] ADDRESS");
+		return cli_usage(o,
+			"[-c FILE] [--password-stdin] [--quota SIZE] [--messages N] "
+			"[--kind K] [--services S] [--retention R] [--legacy-auth yes|no] "
+			"ADDRESS");
 	return with_remote(o, add);
 }
 
@@ -227,17 +242,18 @@ int cmd_account_set(const struct options *o)
 		return cli_usage(o,
 			"[-c FILE] [--active yes|no] [--quota SIZE] [--messages N] [--kind K] "
 			"[--services smtp,imap,pop3] [--retention client|keep|delete|expire:DAYS] "
-			"ADDRESS");
+			"[--legacy-auth yes|no] ADDRESS");
 	return with_remote(o, set);
 }
 
 static int password(const struct options *o, struct remote *r, struct err *err)
 {
-	char verifier[257];
-	if (read_verifier(o, r, verifier, err))
+	struct remote_verifier verifier;
+	if (read_verifier(o, r, false, &verifier, err))
 		return -1;
 	struct frame f = { .type = FRAME_ACCOUNT_PASSWORD,
-		.account_password = { str_from(o->args[0]), str_from(verifier) } };
+		.account_password = { str_from(o->args[0]), str_from(verifier.text),
+			remote_secrets(&verifier) } };
 	if (remote_ask(r, REMOTE_STORE, &f, NULL, NULL, err))
 		return -1;
 	say_done(o, "changed");
@@ -275,7 +291,7 @@ struct listing {
 	bool first;
 };
 
-static void service_names(uint32_t services, struct buf *out)
+void cli_service_names(uint32_t services, struct buf *out)
 {
 	for (size_t i = 0; i < ARRAY_LEN(service_words); i++)
 		if (services & service_words[i].value)
@@ -292,16 +308,17 @@ static void print_account(struct listing *l, const struct api_account *a)
 	const char *retention = word_for(retentions, ARRAY_LEN(retentions), a->pop3_retention);
 	buf_init(&services, 64);
 	buf_init(&address, 4096);
-	service_names(a->services, &services);
+	cli_service_names(a->services, &services);
 	json_string(&address, a->address);
 	if (l->o->json)
 		printf("%s{\"address\":%s,\"kind\":\"%s\",\"active\":%s,\"services\":\"%s\","
 		       "\"quota_bytes\":%" PRIu64 ",\"quota_messages\":%" PRIu64
 		       ",\"used_bytes\":%" PRIu64 ",\"used_messages\":%" PRIu64
-		       ",\"retention\":\"%s\",\"expire_days\":%u}",
+		       ",\"retention\":\"%s\",\"expire_days\":%u,\"legacy_auth\":%s}",
 			l->first ? "" : ",", address.p, kind, a->active ? "true" : "false",
 			services.p, a->quota_bytes, a->quota_messages, a->used_bytes,
-			a->used_messages, retention, a->pop3_expire_days);
+			a->used_messages, retention, a->pop3_expire_days,
+			a->legacy_auth ? "true" : "false");
 	else
 		printf("%-40" STR_FMT " %-8s %-8s %-15s %12" PRIu64 " bytes %8" PRIu64
 		       " messages\n",

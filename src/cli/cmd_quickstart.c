@@ -155,19 +155,23 @@ static void make_password(char ret[25])
 static int add_person(const struct quickstart *q, struct remote *r, const char *local,
 	struct buf *passwords, struct err *err)
 {
-	char password[25], verifier[257], address[600];
+	char password[25], address[600];
+	struct remote_verifier verifier;
 	make_password(password);
 	snprintf(address, sizeof(address), "%s@%s", local, q->o->domain);
-	if (remote_make_verifier(r, str_from(password), verifier, err))
+	if (remote_make_verifier(r, str_from(password), str_from(address), false, &verifier, err))
 		return -1;
 	struct frame f = { .type = FRAME_ACCOUNT_ADD,
-		.account_add = { .address = str_from(address), .verifier = str_from(verifier) } };
+		.account_add = { .address = str_from(address),
+			.verifier = str_from(verifier.text),
+			.secrets = remote_secrets(&verifier) } };
 	if (remote_ask(r, REMOTE_STORE, &f, NULL, NULL, err)) {
 		if (err->kind != ERR_EXISTS)
 			return -1;
 		/* An earlier run died before it could write the passwords down. */
 		f = (struct frame){ .type = FRAME_ACCOUNT_PASSWORD,
-			.account_password = { str_from(address), str_from(verifier) } };
+			.account_password = { str_from(address), str_from(verifier.text),
+				remote_secrets(&verifier) } };
 		if (remote_ask(r, REMOTE_STORE, &f, NULL, NULL, err))
 			return -1;
 	}

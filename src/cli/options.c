@@ -27,6 +27,8 @@ static const struct {
 	{ "kind", required_argument, offsetof(struct options, kind) },
 	{ "retention", required_argument, offsetof(struct options, retention) },
 	{ "active", required_argument, offsetof(struct options, active) },
+	{ "legacy-auth", required_argument, offsetof(struct options, legacy_auth) },
+	{ "label", required_argument, offsetof(struct options, label) },
 	{ "catch-all", required_argument, offsetof(struct options, catch_all) },
 	{ "since", required_argument, offsetof(struct options, since) },
 	{ "mailbox", required_argument, offsetof(struct options, mailbox) },

@@ -346,25 +346,29 @@ int remote_ask(struct remote *r, enum remote_peer peer, const struct frame *ques
 	return remote_wait(r, err);
 }
 
-struct kept_verifier {
-	char text[257];
-};
-
 static void keep_verifier(void *arg, const struct frame *frame)
 {
-	struct kept_verifier *v = arg;
-	if (frame->type == FRAME_VERIFIER)
-		snprintf(v->text, sizeof(v->text), "%" STR_FMT, STR_ARG(frame->verifier.verifier));
+	struct remote_verifier *v = arg;
+	if (frame->type != FRAME_VERIFIER)
+		return;
+	const struct frame_verifier *f = &frame->verifier;
+	snprintf(v->text, sizeof(v->text), "%" STR_FMT, STR_ARG(f->verifier));
+	for (v->n = 0; v->n < f->secrets.n && v->n < ARRAY_LEN(v->secrets); v->n++) {
+		struct str value = str_sub(f->secrets.items[v->n].value, 0, LIMIT_SECRET_BYTES);
+		if (value.n)
+			memcpy(v->values[v->n], value.p, value.n);
+		v->secrets[v->n] = (struct api_secret){ .kind = f->secrets.items[v->n].kind,
+			.value = str_make(v->values[v->n], value.n) };
+	}
 }
 
-int remote_make_verifier(struct remote *r, struct str password, char ret[257], struct err *err)
+int remote_make_verifier(struct remote *r, struct str password, struct str address,
+	bool legacy_auth, struct remote_verifier *ret, struct err *err)
 {
-	struct kept_verifier v = { "" };
-	struct frame f = { .type = FRAME_MAKE_VERIFIER, .make_verifier.password = password };
-	if (remote_ask(r, REMOTE_GATE, &f, keep_verifier, &v, err))
-		return -1;
-	memcpy(ret, v.text, sizeof(v.text));
-	return 0;
+	struct frame f = { .type = FRAME_MAKE_VERIFIER,
+		.make_verifier = { password, address, legacy_auth } };
+	*ret = (struct remote_verifier){ .n = 0 };
+	return remote_ask(r, REMOTE_GATE, &f, keep_verifier, ret, err);
 }
 
 struct str remote_status(const struct remote *r)

@@ -10,6 +10,7 @@
 #define CULVER_CLI_REMOTE_H
 
 #include "api/frames.h"
+#include "base/limits.h"
 #include "config/config.h"
 
 enum remote_peer { REMOTE_STORE, REMOTE_GATE };
@@ -35,7 +36,20 @@ int remote_begin(struct remote *, enum remote_peer, void (*each)(void *arg, cons
 	void *arg, struct err *err);
 int remote_tell(struct remote *, const struct frame *, struct err *err);
 int remote_wait(struct remote *, struct err *err);
-/* A verifier of the password, from the gate. */
-int remote_make_verifier(struct remote *, struct str password, char ret[257], struct err *err);
+/* What is kept of a password: the verifier and, for an account, the other secrets of it. */
+struct remote_verifier {
+	char text[257];
+	struct api_secret secrets[2]; /* their values are in `values` */
+	char values[2][LIMIT_SECRET_BYTES];
+	size_t n;
+};
+/* From the gate. address: the account's, or empty for a verifier alone. legacy_auth: CRAM-MD5 and
+ * APOP are wanted; an account that exists says so itself. */
+int remote_make_verifier(struct remote *, struct str password, struct str address, bool legacy_auth,
+	struct remote_verifier *ret, struct err *err);
+static inline struct api_secret_list remote_secrets(const struct remote_verifier *v)
+{
+	return (struct api_secret_list){ v->secrets, v->n };
+}
 
 #endif

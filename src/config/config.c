@@ -57,6 +57,8 @@ static const struct key keys[] = {
 	{ "pop3_login_delay", KEY_NUMBER, AT(pop3_login_delay_s), "0", 0, 86400, NULL,
 		FOR_FRONT | FOR_STORE,
 		"seconds between two POP3 logins of an account (RFC 2449 6.5); 0 for none" },
+	{ "client_certificates", KEY_BOOL, AT(client_certificates), "false", 0, 0, NULL, FOR_FRONT,
+		"ask clients of submission, IMAP and POP3 for a certificate, for AUTH EXTERNAL" },
 	{ "fronts_mx", KEY_NUMBER, AT(fronts_mx), "1", 1, 8, NULL, FOR_SUPERVISOR,
 		"processes that serve port 25" },
 	{ "fronts_user", KEY_NUMBER, AT(fronts_user), "1", 1, 8, NULL, FOR_SUPERVISOR,

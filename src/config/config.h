@@ -39,6 +39,7 @@ struct config {
 	int64_t sessions_per_address;
 	char *unknown_server_name;  /* "default", "refuse" */
 	int64_t pop3_login_delay_s; /* the store's too */
+	bool client_certificates;
 	/* gate */
 	int64_t hash_workers;
 	int64_t ticket_hours;

@@ -2,6 +2,8 @@
 /* What may be said in any state: CAPABILITY, NOOP, LOGOUT (RFC 9051 6.1), ID (RFC 2971); CHECK,
  * which is NOOP (RFC 3501 6.4.1); and ENABLE (RFC 9051 6.3.1). */
 #include "imap/imap_private.h"
+
+#include "auth/sasl.h"
 #include "imap/token.h"
 
 /* ---- CAPABILITY ---- */
@@ -22,8 +24,8 @@ static const struct {
 	unsigned when;
 } capabilities[] = {
 	{ "IMAP4rev1", ALWAYS }, { "IMAP4rev2", ALWAYS }, { "STARTTLS", NO_TLS_YET }, /* RFC 2595 */
-	{ "LOGINDISABLED", NO_PASSWORDS }, { "AUTH=PLAIN", MAY_LOGIN },               /* RFC 4616 */
-	{ "AUTH=LOGIN", MAY_LOGIN }, { "SASL-IR", BEFORE },                           /* RFC 4959 */
+	{ "LOGINDISABLED", NO_PASSWORDS }, { "AUTH=", MAY_LOGIN }, /* each mechanism: auth/sasl.h */
+	{ "SASL-IR", BEFORE },                                                        /* RFC 4959 */
 	{ "LITERAL-", BEFORE },                                                       /* RFC 7888 */
 	{ "LITERAL+", AFTER },                                                        /* RFC 7888 */
 	{ "ID", ALWAYS },                                                             /* RFC 2971 */
@@ -56,6 +58,7 @@ void capability_add(const struct imap *s, struct buf *out)
 	bool before = s->state == NOT_AUTHENTICATED;
 	unsigned now = before ? BEFORE : AFTER;
 	const char *gap = "";
+	struct sasl_context context = imap_sasl_context(s);
 
 	if (before && !s->session.peer->tls && s->session.host->settings->tls_available)
 		now |= NO_TLS_YET;
@@ -64,7 +67,10 @@ void capability_add(const struct imap *s, struct buf *out)
 	for (size_t i = 0; i < ARRAY_LEN(capabilities); i++) {
 		if (capabilities[i].when != ALWAYS && (capabilities[i].when & now) == 0)
 			continue;
-		buf_addf(out, "%s%s", gap, capabilities[i].name);
+		if (capabilities[i].when == MAY_LOGIN)
+			sasl_add_names(out, " AUTH=", &context);
+		else
+			buf_addf(out, "%s%s", gap, capabilities[i].name);
 		gap = " ";
 	}
 }

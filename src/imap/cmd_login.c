@@ -46,7 +46,7 @@ static void login_fails(struct imap *s, struct str user, const struct frame *ans
 
 	log_event(&s->session.log, LOG_INFO, "imap-login", "user=%s answer=%s tls=%d",
 		log_value(&v, user), err_name(kind), s->session.peer->tls);
-	sasl_free(&s->sasl);
+	sasl_end(&s->sasl, &s->session);
 	s->lost = false;
 	if (kind == ERR_AUTH)
 		reply_no(s, "AUTHENTICATIONFAILED", "Wrong user name or password");
@@ -104,7 +104,7 @@ static void take_ticket(struct imap *s, const struct frame *answer)
 	s->ticket_bytes = ok->ticket.n > sizeof s->ticket ? sizeof s->ticket : ok->ticket.n;
 	memcpy(s->ticket, ok->ticket.p, s->ticket_bytes);
 	snprintf(s->address, sizeof s->address, "%" STR_FMT, STR_ARG(ok->address));
-	sasl_free(&s->sasl);
+	sasl_end(&s->sasl, &s->session);
 	imap_open_session(s, session_opened);
 }
 
@@ -177,6 +177,11 @@ void imap_login(struct imap *s)
 
 /* ---- AUTHENTICATE SP auth-type [SP initial-resp]          RFC 9051 6.2.2 ---- */
 
+struct sasl_context imap_sasl_context(const struct imap *s)
+{
+	return (struct sasl_context){ STR("imap"), s->session.peer, s->session.host->settings };
+}
+
 static void sasl_goes_on(struct imap *s, enum sasl_status status);
 
 static void sasl_line(struct imap *s, struct str line)
@@ -197,15 +202,18 @@ static void sasl_gate_answer(struct imap *s, const struct frame *answer)
 	s->request = 0;
 	log_value(&v, sasl_user(s->sasl));
 	snprintf(user, sizeof user, "%" STR_FMT, STR_ARG(sasl_user(s->sasl)));
-	if (sasl_answer(s->sasl, answer) == SASL_DONE)
+	enum sasl_status status = sasl_answer(s->sasl, answer);
+	if (status == SASL_DONE)
 		take_ticket(s, answer);
-	else
+	else if (status == SASL_FAILED)
 		login_fails(s, str_from(user), answer);
+	else
+		sasl_goes_on(s, status);
 }
 
 static void sasl_ends(struct imap *s, const char *text)
 {
-	sasl_free(&s->sasl);
+	sasl_end(&s->sasl, &s->session);
 	reply_bad(s, NULL, "%s", text);
 	imap_finish_now(s);
 	imap_count_bad(s);
@@ -247,7 +255,7 @@ static void sasl_goes_on(struct imap *s, enum sasl_status status)
 static void drop_sasl(struct imap *s)
 {
 	wipe_text(s);
-	sasl_free(&s->sasl);
+	sasl_end(&s->sasl, &s->session);
 }
 
 void imap_authenticate(struct imap *s)
@@ -268,7 +276,8 @@ void imap_authenticate(struct imap *s)
 		return;
 	if (refuse_plaintext(s))
 		return;
-	s->sasl = sasl_new(mechanism, STR("imap"), str_from(s->session.peer->address));
+	struct sasl_context context = imap_sasl_context(s);
+	s->sasl = sasl_new(mechanism, &context);
 	if (s->sasl == NULL) {
 		reply_no(s, "CANNOT", "No such mechanism");
 		imap_finish_now(s);

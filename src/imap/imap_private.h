@@ -23,6 +23,7 @@
 
 struct imap;
 struct sasl;
+struct sasl_context;
 
 /* RFC 9051 3. Bits, so that a verb can name several. */
 enum imap_state { NOT_AUTHENTICATED = 1, AUTHENTICATED = 2, SELECTED = 4 };
@@ -218,6 +219,7 @@ void imap_move(struct imap *s);
 void capability_add(const struct imap *s, struct buf *out);
 /* Passwords are taken now: TLS is on, or the administrator trusts loopback. */
 bool imap_may_login(const struct imap *s);
+struct sasl_context imap_sasl_context(const struct imap *s);
 /* A CONDSTORE-enabling command was said. RFC 7162 3.1 */
 void imap_enable_condstore(struct imap *s);
 /* A literal of an APPEND command begins: takes the command over when it is the message's. */

@@ -310,7 +310,7 @@ static void free_session(struct session **session)
 		log_event(&s->session.log, LOG_INFO, "imap-end",
 			"commands=%" PRIu64 " in=%" PRIu64 " appended=%" PRIu64 " fetched=%" PRIu64,
 			s->commands, s->bytes_in, s->appended, s->fetched);
-	sasl_free(&s->sasl);
+	sasl_end(&s->sasl, &s->session);
 	mem_wipe(s->ticket, sizeof s->ticket);
 	wire_done(&s->wire);
 	arena_done(&s->arena);

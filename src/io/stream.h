@@ -20,6 +20,7 @@
 #include "io/loop.h"
 
 struct stream;
+struct session_bindings;
 struct tls_server;
 
 struct stream_events {
@@ -49,6 +50,8 @@ void stream_pause(struct stream *, bool on);
  * progress for LIMIT_SEND_STALL_MS. Deadlines of the protocol are the caller's timer.) */
 void stream_close(struct stream *);
 void stream_tls_info(const struct stream *, char version[16], char cipher[64]);
+/* As tls_conn_bindings (tls.h). */
+void stream_tls_bindings(const struct stream *, struct session_bindings *);
 void stream_free(struct stream **); /* at once */
 
 #endif

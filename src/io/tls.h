@@ -64,6 +64,7 @@ uint64_t tls_tickets_missing(const struct tls_tickets *);
 void tls_tickets_put(struct tls_tickets *, uint64_t hour, const uint8_t *key);
 void tls_tickets_free(struct tls_tickets **);
 
+struct session_bindings; /* api/session.h */
 struct tls_server;
 /* The certificates are copied. A client that names a host gets the certificate for it: exact names
  * before wildcards, which stand for one whole label (RFC 6125 6.4.3). The first is shown to clients
@@ -78,6 +79,10 @@ void tls_server_free(struct tls_server **);
  * certificate is for gets alert 112 (RFC 6066 3) instead of the first certificate. tickets:
  * borrowed until the last reference is dropped; NULL: no resumption. */
 void tls_server_set(struct tls_server *, bool refuse_unknown, const struct tls_tickets *tickets);
+/* From now on clients are asked for a certificate, and need not have one. Whose it is, is not
+ * asked: it may be self-signed, and stands for its key alone, which the client has proved to hold.
+ */
+void tls_server_ask_certificates(struct tls_server *);
 /* Forces everything that OpenSSL would do lazily, files it would open included. Called by roles
  * that use OpenSSL before their sandbox closes. */
 void tls_prepare(void);
@@ -104,6 +109,10 @@ enum tls_result tls_conn_end(struct tls_conn *);
 bool tls_conn_pending(const struct tls_conn *);
 const char *tls_conn_reason(const struct tls_conn *);
 void tls_conn_info(const struct tls_conn *, char version[16], char cipher[64]);
+/* After the handshake: channel bindings, and the fingerprint of the client's certificate. What
+ * there is none of stays empty: an exporter in TLS 1.2 without the extended master secret (RFC 9266
+ * 1), an end point whose signature has no hash of its own (RFC 5929 4.1). */
+void tls_conn_bindings(const struct tls_conn *, struct session_bindings *);
 void tls_conn_free(struct tls_conn **);
 
 #endif

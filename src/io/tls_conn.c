@@ -6,6 +6,7 @@
  */
 #include "io/tls_private.h"
 
+#include "api/session.h"
 #include "base/limits.h"
 
 #include <errno.h>
@@ -89,6 +90,8 @@ void tls_conn_message(int sent, int version, int type, const void *p, size_t n, 
 		c->reason = "too many TLS key updates";
 }
 
+static void ask_certificate(SSL *ssl);
+
 struct tls_conn *tls_conn_new(
 	struct tls_server *server, struct loop *loop, struct link *link, const char *alpn)
 {
@@ -109,6 +112,8 @@ struct tls_conn *tls_conn_new(
 	SSL_set_app_data(c->ssl, c);
 	SSL_set_bio(c->ssl, bio, bio);
 	SSL_set_accept_state(c->ssl);
+	if (server->asks_certificates)
+		ask_certificate(c->ssl);
 	return c;
 }
 
@@ -186,6 +191,69 @@ void tls_conn_info(const struct tls_conn *c, char version[16], char cipher[64])
 {
 	snprintf(version, 16, "%s", SSL_get_version(c->ssl));
 	snprintf(cipher, 64, "%s", SSL_get_cipher_name(c->ssl));
+}
+
+/* ---- what both ends know of the connection ---- */
+
+/* RFC 9266 2: label, empty context, 32 bytes. */
+static void export(SSL *ssl, struct session_bindings *b)
+{
+	static const char label[] = "EXPORTER-Channel-Binding";
+	if (SSL_version(ssl) < TLS1_3_VERSION && SSL_get_extms_support(ssl) != 1)
+		return;
+	if (SSL_export_keying_material(ssl, b->exporter, sizeof(b->exporter), label,
+		    sizeof(label) - 1, (const unsigned char *)"", 0, 1) == 1)
+		b->exporter_n = sizeof(b->exporter);
+}
+
+/* "if the certificate's signatureAlgorithm uses ... MD5 or SHA-1, then use SHA-256"; RFC 5929 4.1
+ */
+static void hash_certificate(X509 *x, struct session_bindings *b)
+{
+	int digest = NID_undef;
+	unsigned n = 0;
+	if (x == NULL || X509_get_signature_info(x, &digest, NULL, NULL, NULL) != 1)
+		return;
+	if (digest == NID_md5 || digest == NID_sha1)
+		digest = NID_sha256;
+	const EVP_MD *md = EVP_get_digestbynid(digest);
+	if (md && EVP_MD_get_size(md) <= (int)sizeof(b->endpoint) &&
+		X509_digest(x, md, b->endpoint, &n) == 1)
+		b->endpoint_n = n;
+}
+
+void tls_conn_bindings(const struct tls_conn *c, struct session_bindings *ret)
+{
+	unsigned n = 0;
+	*ret = (struct session_bindings){ .exporter_n = 0 };
+	export(c->ssl, ret);
+	/* A resumed session does not say which of several certificates its first one showed. */
+	if (SSL_session_reused(c->ssl) == 0)
+		hash_certificate(SSL_get_certificate(c->ssl), ret);
+	X509 *client = SSL_get0_peer_certificate(c->ssl);
+	if (client && X509_digest(client, EVP_sha256(), ret->certificate, &n) == 1)
+		ret->certificate_n = n;
+	ERR_clear_error();
+}
+
+/* A certificate is a key and nothing else here. */
+static int accept_any(int fine, X509_STORE_CTX *x)
+{
+	(void)fine;
+	X509_STORE_CTX_set_error(x, X509_V_OK);
+	return 1;
+}
+
+void tls_server_ask_certificates(struct tls_server *server)
+{
+	server->asks_certificates = true;
+}
+
+static void ask_certificate(SSL *ssl)
+{
+	static const unsigned char context[] = "culver";
+	SSL_set_verify(ssl, SSL_VERIFY_PEER, accept_any);
+	SSL_set_session_id_context(ssl, context, sizeof(context) - 1);
 }
 
 void tls_conn_free(struct tls_conn **conn)

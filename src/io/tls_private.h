@@ -23,6 +23,7 @@ struct tls_server {
 	size_t n;
 	const struct tls_tickets *tickets; /* NULL: no resumption */
 	bool refuse_unknown;
+	bool asks_certificates;
 };
 
 struct tls_conn {

@@ -26,6 +26,11 @@ static bool refuse_without_tls(struct pop3 *s)
 	return true;
 }
 
+static struct sasl_context sasl_context(const struct pop3 *s)
+{
+	return (struct sasl_context){ STR("pop3"), s->session.peer, s->session.host->settings };
+}
+
 /* ---- CAPA, STLS ---- */
 
 /* How long the server leaves what it has. Before the login it is the least that any account may be
@@ -57,8 +62,9 @@ void pop3_capa(struct pop3 *s, struct str arg)
 	pop3_say(s, "+OK Capability list follows");
 	buf_addz(out, "TOP\r\nUIDL\r\nPIPELINING\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\n");
 	if (may_log_in(s)) {
+		struct sasl_context context = sasl_context(s);
 		buf_addz(out, "USER\r\nSASL");
-		sasl_add_names(out, " ");
+		sasl_add_names(out, " ", &context);
 		buf_addz(out, "\r\n");
 	}
 	if (s->state == POP3_AUTHORIZATION && !s->session.peer->tls &&
@@ -101,7 +107,7 @@ static void log_login(struct pop3 *s, enum err_kind kind)
 
 static void forget_login(struct pop3 *s)
 {
-	sasl_free(&s->sasl);
+	sasl_end(&s->sasl, &s->session);
 	s->in_exchange = s->user_given = false;
 	s->user[0] = 0;
 }
@@ -327,7 +333,8 @@ void pop3_auth(struct pop3 *s, struct str arg)
 	if (refuse_without_tls(s))
 		return;
 	forget_login(s);
-	s->sasl = sasl_new(mechanism, STR("pop3"), str_from(s->session.peer->address));
+	struct sasl_context context = sasl_context(s);
+	s->sasl = sasl_new(mechanism, &context);
 	if (s->sasl == NULL) {
 		pop3_refuse(s, "unknown mechanism");
 		return;
@@ -342,8 +349,63 @@ void pop3_auth_response(struct pop3 *s, struct str line)
 
 static void auth_answer(struct pop3 *s, const struct frame *f)
 {
-	if (sasl_answer(s->sasl, f) == SASL_DONE && f->type == FRAME_LOGIN_OK)
+	enum sasl_status status = sasl_answer(s->sasl, f);
+	if (status == SASL_DONE)
 		open_session(s, f->login_ok.ticket);
-	else
+	else if (status == SASL_FAILED)
 		(void)expect(s, f, FRAME_LOGIN_OK);
+	else
+		auth_go_on(s, status);
+}
+
+/* ---- APOP ---- */
+
+/* "The syntax of the timestamp corresponds to the `msg-id' in [RFC822]", and it is different each
+ * time. RFC 1939 7 */
+void pop3_greet(struct pop3 *s)
+{
+	const struct session_host *host = s->session.host;
+	const struct seams *seams = host->seams;
+	struct sasl_context context = sasl_context(s);
+	uint64_t number;
+	if (!sasl_offers_legacy(&context)) {
+		pop3_say(s, "+OK %s POP3 server ready", host->hostname);
+		return;
+	}
+	seams->random->fill(seams->random, &number, sizeof(number));
+	snprintf(s->timestamp, sizeof(s->timestamp), "<%" PRIu64 ".%" PRId64 "@%.190s>", number,
+		seams->clock->wall_ms(seams->clock), host->hostname);
+	pop3_say(s, "+OK %s POP3 server ready %s", host->hostname, s->timestamp);
+}
+
+static void apop_answer(struct pop3 *s, const struct frame *f)
+{
+	if (f->type == FRAME_FAILED && f->failed.kind == ERR_SYNTAX) {
+		forget_login(s);
+		pop3_refuse(s, "APOP takes a name and a digest of 32 digits");
+	} else if (expect(s, f, FRAME_LOGIN_OK)) {
+		open_session(s, f->login_ok.ticket);
+	}
+}
+
+/* APOP name digest. RFC 1939 7 */
+void pop3_apop(struct pop3 *s, struct str arg)
+{
+	if (refuse_without_tls(s))
+		return;
+	if (s->timestamp[0] == 0) {
+		pop3_refuse(s, "APOP is not offered here");
+		return;
+	}
+	forget_login(s);
+	snprintf(s->user, sizeof(s->user), "%" STR_FMT,
+		STR_ARG(str_sub(arg, 0, str_find_last(arg, ' '))));
+	struct frame q = { .type = FRAME_EXCHANGE_BEGIN,
+		.exchange_begin = { .service = STR("pop3"),
+			.peer = str_from(s->session.peer->address),
+			.mechanism = STR("APOP"),
+			.has_data = true,
+			.data = arg,
+			.greeting = str_from(s->timestamp) } };
+	pop3_ask(s, ASK_GATE, &q, apop_answer);
 }

@@ -51,7 +51,8 @@ struct pop3 {
 	bool user_given;
 	char user[LIMIT_ADDRESS_BYTES + 1];
 	struct sasl *sasl;
-	char address[LIMIT_ADDRESS_BYTES + 1]; /* of the account */
+	char timestamp[LIMIT_POP3_TIMESTAMP_BYTES + 1]; /* of the greeting, for APOP; empty: none */
+	char address[LIMIT_ADDRESS_BYTES + 1];          /* of the account */
 
 	/* the maildrop */
 	uint64_t mailbox;
@@ -97,6 +98,9 @@ struct pop3_message *pop3_message_arg(struct pop3 *s, struct str arg);
 void pop3_user(struct pop3 *s, struct str arg);
 void pop3_pass(struct pop3 *s, struct str arg);
 void pop3_auth(struct pop3 *s, struct str arg);
+void pop3_apop(struct pop3 *s, struct str arg);
+/* The greeting, with APOP's timestamp where that is offered. */
+void pop3_greet(struct pop3 *s);
 void pop3_auth_response(struct pop3 *s, struct str line);
 void pop3_stls(struct pop3 *s, struct str arg);
 void pop3_capa(struct pop3 *s, struct str arg);

@@ -29,6 +29,7 @@ static const struct verb {
 	{ STR_INIT("USER"), BEFORE, TEXT, pop3_user },
 	{ STR_INIT("PASS"), BEFORE, TEXT, pop3_pass },
 	{ STR_INIT("AUTH"), BEFORE, TEXT, pop3_auth },
+	{ STR_INIT("APOP"), BEFORE, TEXT, pop3_apop },
 	{ STR_INIT("STLS"), BEFORE, NONE, pop3_stls },
 	{ STR_INIT("CAPA"), BEFORE | AFTER, NONE, pop3_capa },
 	{ STR_INIT("UTF8"), BEFORE, NONE, pop3_utf8 },
@@ -331,7 +332,7 @@ static struct session *new (
 	pop3_lines_init(&s->lines);
 	vec_init(&s->drop, sizeof(struct pop3_message), LIMIT_POP3_MESSAGES);
 	vec_init(&s->deleted, sizeof(uint32_t), LIMIT_POP3_MESSAGES);
-	pop3_say(s, "+OK %s POP3 server ready", host->hostname);
+	pop3_greet(s);
 	settle(s);
 	return &s->session;
 }
@@ -348,7 +349,7 @@ static void free_session(struct session **session)
 		log_event(&s->session.log, LOG_INFO, "pop3-end",
 			"messages=%zu octets=%" PRIu64 " sent=%" PRIu64, s->drop_count,
 			s->drop_octets, s->octets_sent);
-	sasl_free(&s->sasl);
+	sasl_end(&s->sasl, &s->session);
 	pop3_lines_done(&s->lines);
 	vec_done(&s->drop);
 	vec_done(&s->deleted);

@@ -122,6 +122,13 @@ static void notice(struct front *f, uint32_t store_session, const struct frame *
 	conn_settle(c);
 }
 
+/* Sessions see them when they announce the next time. */
+static void take_mechanisms(struct front *f, const struct frame_mechanisms *m)
+{
+	f->settings.scram_services = m->scram;
+	f->settings.legacy_services = m->legacy;
+}
+
 static bool on_frame(void *arg, uint32_t request, const struct frame *frame, int handle)
 {
 	struct front_peer *p = arg;
@@ -132,6 +139,8 @@ static bool on_frame(void *arg, uint32_t request, const struct frame *frame, int
 		notice(p->front, frame->mailbox_changed.session, frame);
 	else if (frame->type == FRAME_SESSION_ENDED)
 		notice(p->front, frame->session_ended.session, frame);
+	else if (frame->type == FRAME_MECHANISMS && p->number == ASK_GATE)
+		take_mechanisms(p->front, &frame->mechanisms);
 	else if (a)
 		give(p, a, frame);
 	return true; /* an answer that nobody wants any more is no offence */

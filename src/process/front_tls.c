@@ -279,10 +279,13 @@ bool front_tls_hand_over(struct front *f, struct str kind, int handle)
 /* RFC 7672 8.1: an SMTP server must go on with a name that it does not know. */
 void front_tls_configured(struct front *f)
 {
-	bool refuse = strcmp(f->config->unknown_server_name, "refuse") == 0 &&
-		      f->base.context->row->channel_class != CLASS_MX;
-	if (f->tls.server != NULL)
-		tls_server_set(f->tls.server, refuse, f->tls.tickets);
+	int class = f->base.context->row->channel_class;
+	bool refuse = strcmp(f->config->unknown_server_name, "refuse") == 0 && class != CLASS_MX;
+	if (f->tls.server == NULL)
+		return;
+	tls_server_set(f->tls.server, refuse, f->tls.tickets);
+	if (class == CLASS_USER && f->config->client_certificates)
+		tls_server_ask_certificates(f->tls.server);
 }
 
 void front_tls_init(struct front *f)

@@ -8,6 +8,13 @@
 
 #include <stdlib.h>
 
+void gate_send(struct gate *g, struct channel *channel, uint32_t request, const struct frame *frame)
+{
+	if (channel && !channel_send(channel, request, frame))
+		log_event(&g->base.context->log, LOG_ERROR, "frame-lost", "frame=%s",
+			frame_name((uint16_t)frame->type));
+}
+
 /* ---- clients: fronts and commands ---- */
 
 void gate_client_release(struct gate_client *c)
@@ -25,6 +32,9 @@ static void client_closed(void *arg, const char *reason)
 	struct gate_client *c = arg;
 	(void)reason;
 	channel_free(&c->channel);
+	c->logins++; /* stays until all of its exchanges are gone */
+	exchanges_drop(c);
+	c->logins--;
 	gate_client_release(c);
 }
 
@@ -35,6 +45,10 @@ static bool client_frame(void *arg, uint32_t request, const struct frame *frame,
 		return false;
 	if (frame->type == FRAME_LOGIN)
 		login_begin(c, request, &frame->login);
+	else if (frame->type == FRAME_EXCHANGE_BEGIN)
+		exchange_open(c, request, &frame->exchange_begin);
+	else if (frame->type == FRAME_EXCHANGE_GO_ON)
+		exchange_go_on(c, request, &frame->exchange_go_on);
 	else if (frame->type == FRAME_MAKE_VERIFIER)
 		make_verifier_begin(c, request, &frame->make_verifier);
 	else
@@ -53,6 +67,7 @@ static void client_new(struct gate *g, int handle, uint32_t instance, int class)
 		c->next->link = &c->next;
 	g->clients = c;
 	c->channel = channel_new(g->base.context->loop, handle, CLASS_GATE, class, &events);
+	offers_tell(c);
 }
 
 /* ---- the store ---- */
@@ -60,8 +75,13 @@ static void client_new(struct gate *g, int handle, uint32_t instance, int class)
 static bool store_frame(void *arg, uint32_t request, const struct frame *frame, int handle)
 {
 	struct gate *g = arg;
+	if (handle >= 0)
+		return false;
+	/* 0: about secrets that nobody waits for */
+	if (offers_frame(g, request, frame) || request == 0)
+		return true;
 	void *login = map_remove_u64(&g->store_asks, request);
-	if (handle >= 0 || login == NULL)
+	if (login == NULL)
 		return false;
 	login_credentials(g, login, frame);
 	return true;
@@ -76,6 +96,7 @@ static void store_closed(void *arg, const char *reason)
 	void *login;
 	(void)reason;
 	channel_free(&g->store);
+	g->offers_request = 0;
 	while (map_next(&g->store_asks, &at, NULL, &login))
 		login_credentials(g, login, &away);
 	struct map empty = g->store_asks;
@@ -89,6 +110,7 @@ static void store_new(struct gate *g, int handle)
 	if (g->store)
 		store_closed(g, "replaced");
 	g->store = channel_new(g->base.context->loop, handle, CLASS_GATE, CLASS_STORE, &events);
+	offers_ask(g);
 }
 
 /* ---- the role ---- */
@@ -106,6 +128,18 @@ static bool on_hand_over(struct gate *g, const struct frame_hand_over *f, int ha
 	return true;
 }
 
+static int derive_all(struct gate *g, const uint8_t master[32], struct err *err)
+{
+	struct exchange_facts *f = &g->facts;
+	if (derive_key(
+		    master, "culver gate success cache", g->cache_key, sizeof(g->cache_key), err) ||
+		derive_key(master, "culver gate scram stand-in", f->stand_in_key,
+			sizeof(f->stand_in_key), err))
+		return -1;
+	return derive_key(master, "culver gate recoverable secrets", f->sealed_key,
+		sizeof(f->sealed_key), err);
+}
+
 static bool on_config(struct gate *g, const struct frame_gate_config *f)
 {
 	struct err err = ERR_INIT;
@@ -114,12 +148,13 @@ static bool on_config(struct gate *g, const struct frame_gate_config *f)
 		return false;
 	memcpy(g->ticket_key, f->ticket_key.p, TICKET_KEY_BYTES);
 	if (config_read_lines(g->config, f->text, &err) ||
-		derive_key((const uint8_t *)f->master_key.p, "culver gate success cache",
-			g->cache_key, sizeof(g->cache_key), &err)) {
+		derive_all(g, (const uint8_t *)f->master_key.p, &err)) {
 		log_event(&g->base.context->log, LOG_ERROR, "config-refused", "why=%s",
 			log_value(&text, str_from(err_log_text(&err))));
 		return false;
 	}
+	g->facts.hostname = g->config->hostname;
+	exchange_facts_init(&g->facts);
 	role_apply_log(g->base.context, g->config);
 	return true;
 }
@@ -144,6 +179,9 @@ static struct role *gate_new(struct role_context *context)
 	g->throttle = throttle_new(context->seams.random);
 	map_init(&g->store_asks, key, LIMIT_FRONT_QUESTIONS);
 	map_init(&g->cache, key, LIMIT_GATE_CACHE);
+	g->facts.seams = &context->seams;
+	exchanges_init(g);
+	offers_init(g);
 	return &g->base;
 }
 
@@ -166,6 +204,8 @@ static void gate_free(struct role **role)
 	struct gate *g = CONTAINER_OF(*role, struct gate, base);
 	hashers_free(&g->hashers, login_drop);
 	login_drop_waiting(g);
+	exchanges_done(g);
+	offers_done(g);
 	while (g->clients) { /* no login is left */
 		channel_free(&g->clients->channel);
 		gate_client_release(g->clients);
@@ -176,6 +216,7 @@ static void gate_free(struct role **role)
 	config_free(&g->config);
 	mem_wipe(g->ticket_key, sizeof(g->ticket_key));
 	mem_wipe(g->cache_key, sizeof(g->cache_key));
+	mem_wipe(&g->facts, sizeof(g->facts));
 	free(g);
 	*role = NULL;
 }

@@ -4,6 +4,7 @@
  * take nothing else. (hostile-input.md A2) */
 #include "process/gate_private.h"
 
+#include "auth/scram.h"
 #include "auth/verifier.h"
 #include "base/limits.h"
 
@@ -55,18 +56,32 @@ static struct hash_job *queue_take(struct queue *q)
 	return job;
 }
 
+static void make(const struct seams *seams, struct hash_job *job)
+{
+	struct scram_verifier scram;
+	struct err err = ERR_INIT;
+	AUTO(buf_done)
+	struct buf made;
+	buf_init(&made, sizeof(job->made) - 1);
+	if (!job->scram_alone) {
+		if (verifier_make(seams->random, job->password, &made, &err) < 0)
+			return;
+		memcpy(job->made, made.p, made.n);
+		buf_clear(&made);
+	}
+	if (!scram_verifier_make(seams->random, job->password, &scram))
+		return;
+	scram_verifier_write(&scram, &made);
+	memcpy(job->made_scram, made.p, made.n);
+	mem_wipe(&scram, sizeof(scram));
+}
+
 static void run(const struct seams *seams, struct hash_job *job)
 {
-	struct buf made;
-	struct err err = ERR_INIT;
-	if (!job->make) {
+	if (job->make)
+		make(seams, job);
+	else
 		job->right = verifier_check(job->verifier, job->password);
-		return;
-	}
-	buf_init(&made, sizeof(job->made) - 1);
-	if (verifier_make(seams->random, job->password, &made, &err) == 0)
-		memcpy(job->made, made.p, made.n);
-	buf_done(&made);
 }
 
 /* One job. (A worker's step: called again while it returns true.) */

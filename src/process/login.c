@@ -9,37 +9,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-struct login {
-	struct hash_job job; /* first: hashers hand it back */
-	struct gate_client *client;
-	uint32_t request;
-	int64_t began_ms;
-	char service[17], peer[65];
-	char user[LIMIT_ADDRESS_BYTES + 1], authzid[LIMIT_ADDRESS_BYTES + 1];
-	/* from the store */
-	bool exists, active;
-	uint64_t account, epoch;
-	uint32_t services;
-	char address[LIMIT_ADDRESS_BYTES + 1];
-	uint8_t mac[LOGIN_MAC_BYTES]; /* of what the cache remembers */
-};
-
 static int64_t now_ms(const struct gate *g)
 {
 	return g->base.context->seams.clock->monotonic_ms(g->base.context->seams.clock);
 }
 
-static void copy_text(char *to, size_t size, struct str s)
+void login_text(char *to, size_t size, struct str s)
 {
 	snprintf(to, size, "%" STR_FMT, STR_ARG(s));
 }
 
-static void login_free(struct login *l)
+void login_free(struct login *l)
 {
 	struct gate_client *client = l->client;
 	mem_wipe((char *)(uintptr_t)l->job.password.p, l->job.password.n);
 	free((char *)(uintptr_t)l->job.password.p);
 	free((char *)(uintptr_t)l->job.verifier.p);
+	exchange_close(l);
 	free(l);
 	client->logins--;
 	gate_client_release(client);
@@ -59,16 +45,13 @@ void login_drop_waiting(struct gate *g)
 	map_done(&g->store_asks);
 }
 
-static void answer(struct login *l, const struct frame *frame)
+void login_answer(struct login *l, const struct frame *frame)
 {
-	struct channel *channel = l->client->channel;
-	if (channel && !channel_send(channel, l->request, frame))
-		log_event(&l->client->gate->base.context->log, LOG_ERROR, "answer-lost", "frame=%s",
-			frame_name((uint16_t)frame->type));
+	gate_send(l->client->gate, l->client->channel, l->request, frame);
 	login_free(l);
 }
 
-static void refuse(struct login *l, enum err_kind kind, const char *text, const char *why)
+void login_refuse(struct login *l, enum err_kind kind, const char *text, const char *why)
 {
 	struct gate *g = l->client->gate;
 	struct log_text user;
@@ -77,19 +60,19 @@ static void refuse(struct login *l, enum err_kind kind, const char *text, const 
 	log_event(&g->base.context->log, LOG_INFO, "login-refused",
 		"service=%s peer=%s user=%s why=%s", l->service, l->peer,
 		log_value(&user, str_from(l->user)), why);
-	answer(l, &f);
+	login_answer(l, &f);
 }
 
-static void refuse_wrong(struct login *l, const char *why)
+void login_refuse_wrong(struct login *l, const char *why)
 {
 	struct gate *g = l->client->gate;
 	throttle_failed(g->throttle, str_from(l->peer), now_ms(g));
-	refuse(l, ERR_AUTH, "wrong user name or password", why);
+	login_refuse(l, ERR_AUTH, "wrong user name or password", why);
 }
 
 /* ---- the end of a login ---- */
 
-static uint32_t service_bit(const char *service)
+uint32_t login_service(const char *service)
 {
 	static const struct {
 		const char *name;
@@ -108,7 +91,7 @@ static void admit(struct login *l)
 	struct ticket t = { .instance = l->client->instance,
 		.account = l->account,
 		.epoch = l->epoch,
-		.rights = service_bit(l->service),
+		.rights = login_service(l->service),
 		.expires_ms = clock->wall_ms(clock) + g->config->ticket_hours * 3600000 };
 	AUTO(buf_done)
 	struct buf sealed;
@@ -120,25 +103,25 @@ static void admit(struct login *l)
 		"service=%s peer=%s user=%s account=%llu ms=%lld", l->service, l->peer,
 		log_value(&user, str_from(l->address)), (unsigned long long)l->account,
 		(long long)(now_ms(g) - l->began_ms));
+	make_the_rest(l);
 	struct frame f = { .type = FRAME_LOGIN_OK,
 		.login_ok = { .account = l->account,
 			.address = str_from(l->address),
 			.ticket = buf_str(&sealed) } };
-	answer(l, &f);
+	login_answer(l, &f);
 }
 
 /* The password was right. What else must be. */
-static void decide(struct login *l)
+void login_decide(struct login *l)
 {
 	struct str authzid = str_from(l->authzid);
-	login_cache_add(l->client->gate, l->mac);
 	if (authzid.n && !str_equal_nocase(authzid, str_from(l->address)) &&
 		!str_equal_nocase(authzid, str_from(l->user)))
-		refuse_wrong(l, "authorization-identity");
+		login_refuse_wrong(l, "authorization-identity");
 	else if (!l->active)
-		refuse_wrong(l, "inactive");
-	else if (!(l->services & service_bit(l->service)))
-		refuse(l, ERR_DENIED, "this service is switched off for the account",
+		login_refuse_wrong(l, "inactive");
+	else if (!(l->services & login_service(l->service)))
+		login_refuse(l, ERR_DENIED, "this service is switched off for the account",
 			"service-off");
 	else
 		admit(l);
@@ -147,43 +130,74 @@ static void decide(struct login *l)
 static void hashed(struct hash_job *job)
 {
 	struct login *l = CONTAINER_OF(job, struct login, job);
-	if (l->exists && job->right)
-		decide(l);
-	else
-		refuse_wrong(l, l->exists ? "password" : "unknown-user");
+	if (l->exists && job->right) {
+		login_cache_add(l->client->gate, l->mac);
+		login_decide(l);
+	} else {
+		login_refuse_wrong(l, l->exists ? "password" : "unknown-user");
+	}
 }
 
 /* ---- its steps ---- */
 
-void login_credentials(struct gate *g, void *login, const struct frame *frame)
+static bool has_secret(const struct frame_credentials *c, enum secret_kind kind)
 {
-	struct login *l = login;
-	if (frame->type == FRAME_CREDENTIALS) {
-		const struct frame_credentials *c = &frame->credentials;
-		l->exists = true;
-		l->account = c->account;
-		l->epoch = c->epoch;
-		l->services = c->services;
-		l->active = c->active;
+	for (size_t i = 0; i < c->secrets.n; i++)
+		if (c->secrets.items[i].kind == kind)
+			return true;
+	return false;
+}
+
+static void take_credentials(struct login *l, const struct frame_credentials *c)
+{
+	l->exists = true;
+	l->account = c->account;
+	l->epoch = c->epoch;
+	l->services = c->services;
+	l->active = c->active;
+	l->wants_scram = !has_secret(c, SECRET_SCRAM_SHA256);
+	l->wants_sealed = c->legacy_auth && !has_secret(c, SECRET_RECOVERABLE);
+	login_text(l->address, sizeof(l->address), c->address);
+}
+
+static void check_password(struct login *l, const struct frame_credentials *c)
+{
+	struct gate *g = l->client->gate;
+	if (c)
 		l->job.verifier = str_make(str_dup(c->verifier), c->verifier.n);
-		copy_text(l->address, sizeof(l->address), c->address);
-	} else if (frame->type != FRAME_FAILED || frame->failed.kind == ERR_TEMP) {
-		refuse(l, ERR_TEMP, "try again later", "store-away");
-		return;
-	}
 	login_cache_mac(g, l->account, l->job.verifier, l->job.password, l->mac);
 	if (l->exists && login_cache_has(g, l->mac)) {
-		decide(l);
+		login_decide(l);
 		return;
 	}
 	l->job.known = throttle_is_known(g->throttle, str_from(l->peer)) ||
 		       throttle_is_loopback(str_from(l->peer));
 	l->job.done = hashed;
 	if (!hashers_add(g->hashers, &l->job))
-		refuse(l, ERR_TEMP, "too many logins at once, try again", "queue-full");
+		login_refuse(l, ERR_TEMP, "too many logins at once, try again", "queue-full");
 }
 
-static struct login *login_new(struct gate_client *client, uint32_t request, struct str password)
+void login_credentials(struct gate *g, void *login, const struct frame *frame)
+{
+	struct login *l = login;
+	const struct frame_credentials *c = frame->type == FRAME_CREDENTIALS ? &frame->credentials
+									     : NULL;
+	(void)g;
+	if (c == NULL && (frame->type != FRAME_FAILED || frame->failed.kind == ERR_TEMP)) {
+		login_refuse(l, ERR_TEMP, "try again later", "store-away");
+		return;
+	}
+	if (c)
+		take_credentials(l, c);
+	if (l->job.make)
+		make_credentials(l, c);
+	else if (l->exchange)
+		exchange_credentials(l, c);
+	else
+		check_password(l, c);
+}
+
+struct login *login_new(struct gate_client *client, uint32_t request, struct str password)
 {
 	struct login *l = xmalloc(sizeof(*l));
 	l->client = client;
@@ -194,49 +208,32 @@ static struct login *login_new(struct gate_client *client, uint32_t request, str
 	return l;
 }
 
+int login_ask_store(struct login *l, struct str address, struct str certificate)
+{
+	struct gate *g = l->client->gate;
+	struct frame question = { .type = FRAME_GET_CREDENTIALS,
+		.get_credentials = { .address = address, .certificate = certificate } };
+	uint32_t number = g->store ? channel_next_request(g->store) : 0;
+	bool asked = g->store && map_put_u64(&g->store_asks, number, l);
+	if (asked && channel_send(g->store, number, &question))
+		return 0;
+	if (asked)
+		map_remove_u64(&g->store_asks, number);
+	login_refuse(l, ERR_TEMP, "try again later", "store-away");
+	return -1;
+}
+
 void login_begin(struct gate_client *client, uint32_t request, const struct frame_login *f)
 {
 	struct gate *g = client->gate;
 	struct login *l = login_new(client, request, f->password);
-	copy_text(l->service, sizeof(l->service), f->service);
-	copy_text(l->peer, sizeof(l->peer), f->peer);
-	copy_text(l->user, sizeof(l->user), f->user);
-	copy_text(l->authzid, sizeof(l->authzid), f->authzid);
+	login_text(l->service, sizeof(l->service), f->service);
+	login_text(l->peer, sizeof(l->peer), f->peer);
+	login_text(l->user, sizeof(l->user), f->user);
+	login_text(l->authzid, sizeof(l->authzid), f->authzid);
 	if (!throttle_may_try(g->throttle, f->peer, now_ms(g))) {
-		refuse(l, ERR_TEMP, "too many failures, try again later", "throttled");
+		login_refuse(l, ERR_TEMP, "too many failures, try again later", "throttled");
 		return;
 	}
-	struct frame question = { .type = FRAME_GET_CREDENTIALS,
-		.get_credentials.address = f->user };
-	uint32_t number = g->store ? channel_next_request(g->store) : 0;
-	if (g->store == NULL || !map_put_u64(&g->store_asks, number, l)) {
-		refuse(l, ERR_TEMP, "try again later", "store-away");
-		return;
-	}
-	if (!channel_send(g->store, number, &question)) {
-		map_remove_u64(&g->store_asks, number);
-		refuse(l, ERR_TEMP, "try again later", "store-away");
-	}
-}
-
-/* ---- making a verifier ---- */
-
-static void made(struct hash_job *job)
-{
-	struct login *l = CONTAINER_OF(job, struct login, job);
-	struct frame f = { .type = FRAME_VERIFIER, .verifier.verifier = str_from(job->made) };
-	struct frame bad = { .type = FRAME_FAILED,
-		.failed = { .kind = ERR_SYNTAX,
-			.text = STR("a password has 1 to 1024 bytes and no NUL") } };
-	answer(l, job->made[0] ? &f : &bad);
-}
-
-void make_verifier_begin(
-	struct gate_client *client, uint32_t request, const struct frame_make_verifier *f)
-{
-	struct login *l = login_new(client, request, f->password);
-	l->job.make = l->job.known = true;
-	l->job.done = made;
-	if (!hashers_add(client->gate->hashers, &l->job))
-		refuse(l, ERR_TEMP, "too many at once, try again", "queue-full");
+	(void)login_ask_store(l, f->user, STR_NONE);
 }

@@ -15,6 +15,11 @@ bool smtp_auth_allowed(const struct smtp *s)
 						      peer->loopback));
 }
 
+struct sasl_context smtp_sasl_context(const struct smtp *s)
+{
+	return (struct sasl_context){ STR("smtp"), s->session.peer, s->session.host->settings };
+}
+
 static void log_login(struct smtp *s, enum smtp_reply r)
 {
 	struct log_text user;
@@ -30,7 +35,7 @@ static void log_login(struct smtp *s, enum smtp_reply r)
 static void finish(struct smtp *s, enum smtp_reply r)
 {
 	log_login(s, r);
-	sasl_free(&s->sasl);
+	sasl_end(&s->sasl, &s->session);
 	s->reading = READ_COMMAND;
 	/* After some failures the next command meets "too many errors".   RFC 4954 4 */
 	if (r == SAY_LOGIN_FAILED && ++s->login_failures >= LIMIT_SMTP_LOGIN_FAILURES)
@@ -93,7 +98,8 @@ void smtp_auth(struct smtp *s, struct str args)
 		smtp_say(s, r);
 		return;
 	}
-	s->sasl = sasl_new(mechanism, STR("smtp"), str_from(s->session.peer->address));
+	struct sasl_context context = smtp_sasl_context(s);
+	s->sasl = sasl_new(mechanism, &context);
 	if (s->sasl == NULL)
 		smtp_say(s, SAY_UNKNOWN_MECHANISM);
 	else
@@ -157,7 +163,7 @@ static void auth_opened(struct smtp *s, const struct frame *answer)
 
 void smtp_logout(struct smtp *s)
 {
-	sasl_free(&s->sasl);
+	sasl_end(&s->sasl, &s->session);
 	if (s->session.store_session != 0) {
 		struct frame bye = { .type = FRAME_SESSION_CLOSE,
 			.session_close = { .session = s->session.store_session } };

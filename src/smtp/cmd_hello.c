@@ -39,9 +39,10 @@ static void offer_size(struct smtp *s)
 static void offer_auth(struct smtp *s)
 {
 	struct buf text;
+	struct sasl_context context = smtp_sasl_context(s);
 	buf_init(&text, 256);
 	buf_addz(&text, "AUTH");
-	sasl_add_names(&text, " ");
+	sasl_add_names(&text, " ", &context);
 	offer(s, text.p);
 	buf_done(&text);
 }

@@ -146,6 +146,7 @@ void smtp_auth(struct smtp *, struct str args);
 void smtp_auth_response(struct smtp *, struct str line);
 /* Whether AUTH may be used on this connection as it is now. */
 bool smtp_auth_allowed(const struct smtp *);
+struct sasl_context smtp_sasl_context(const struct smtp *);
 /* Normalizes a path into the transaction's arena; else what to say. */
 enum smtp_reply smtp_keep_path(struct smtp *, const struct smtp_path *, struct str *ret);
 /* Asks whether the address belongs to who is logged in; opens the store's session first when there

@@ -16,24 +16,28 @@ static int add_secret(void *arg, const struct api_secret *row)
 }
 
 /* The account of an address as given, and its secrets. */
-static void read_secrets(struct reading *r, struct job *job, struct str given)
+static void read_secrets(
+	struct reading *r, struct job *job, struct str given, struct str certificate)
 {
 	struct address_name address;
 	vec_init(&job->items, sizeof(struct api_secret), LIMIT_SECRETS + 3);
 	job->account = arena_alloc(&job->arena, sizeof(*job->account));
-	if (address_canonical(given, &address, NULL) < 0) {
+	if (given.n == 0 && certificate.n)
+		address.n = 0;
+	else if (address_canonical(given, &address, NULL) < 0) {
 		fail(&job->err, ERR_NOT_FOUND, "no such account");
 		return;
 	}
-	r->reader->class->credentials(
-		r->reader, address_str(&address), job->account, add_secret, job, &job->err);
+	r->reader->class->credentials(r->reader, address_str(&address), certificate, job->account,
+		add_secret, job, &job->err);
 }
 
 /* ---- the gate's ---- */
 
 static void credentials_work(struct reading *r, struct job *job)
 {
-	read_secrets(r, job, job->ask.get_credentials.address);
+	read_secrets(
+		r, job, job->ask.get_credentials.address, job->ask.get_credentials.certificate);
 }
 
 /* The verifier of the password has a field of its own, and so leaves the list. */
@@ -73,7 +77,31 @@ ASK(ask_credentials)
 	};
 	(void)session;
 	struct job *job = job_new(peer, &class, request, frame);
-	job_read_with(job, job ? &job->ask.get_credentials.address : NULL);
+	if (job && job_keep(job, &job->ask.get_credentials.certificate))
+		job_read_with(job, &job->ask.get_credentials.address);
+}
+
+static void offers_work(struct reading *r, struct job *job)
+{
+	struct frame_offers *offers = &job->ask.offers;
+	r->reader->class->offers(r->reader, &offers->scram, &offers->legacy, &job->err);
+}
+
+static bool offers_done(struct job *job)
+{
+	job_answer(job, &(struct frame){ .type = FRAME_OFFERS, .offers = job->ask.offers });
+	return false;
+}
+
+ASK(ask_offers)
+{
+	static const struct job_class class = {
+		.name = "offers", .work = offers_work, .done = offers_done
+	};
+	(void)session;
+	struct job *job = job_new(peer, &class, request, frame);
+	if (job)
+		job_read(job);
 }
 
 static int64_t now_ms(const struct job *job)
@@ -153,7 +181,7 @@ ASK(ask_secret_remove)
 
 static void secrets_work(struct reading *r, struct job *job)
 {
-	read_secrets(r, job, job->ask.secret_list.address);
+	read_secrets(r, job, job->ask.secret_list.address, STR_NONE);
 }
 
 static bool secrets_done(struct job *job)

@@ -147,10 +147,14 @@ struct engine_class {
 	 * ends with the call. */
 	int (*account_by_address)(struct reader *, struct str, struct account_row *, struct err *);
 	int (*account_by_id)(struct reader *, uint64_t, struct account_row *, struct err *);
-	/* An account and its secrets, by id, in one snapshot. A secret's strings end with the
-	 * call. */
-	int (*credentials)(struct reader *, struct str address, struct account_row *,
-		int (*each)(void *, const struct api_secret *), void *, struct err *);
+	/* An account and its secrets, by id, in one snapshot. certificate: with an empty address,
+	 * the account that it is registered for. A secret's strings end with the call. */
+	int (*credentials)(struct reader *, struct str address, struct str certificate,
+		struct account_row *, int (*each)(void *, const struct api_secret *), void *,
+		struct err *);
+	/* Bits of enum service: those for which every active account that may use them has a
+	 * SCRAM verifier (and there is one), and for which one has a recoverable secret. */
+	int (*offers)(struct reader *, uint32_t *ret_scram, uint32_t *ret_legacy, struct err *);
 	/* The oldest active account of the domain, or of all when name is empty. */
 	int (*account_first)(struct reader *, struct str domain, uint64_t *, struct err *);
 	/* ret_catch_all: room for LIMIT_ADDRESS_BYTES + 1 bytes. */

@@ -381,6 +381,7 @@ const struct engine_class engine_sqlite = {
 	.account_by_address = sqlite_account_by_address,
 	.account_by_id = sqlite_account_by_id,
 	.credentials = sqlite_credentials,
+	.offers = sqlite_offers,
 	.account_first = sqlite_account_first,
 	.domain = sqlite_domain,
 	.alias_targets = sqlite_alias_targets,

@@ -247,7 +247,7 @@ static struct credentials credentials(struct ledger *l, const char *address)
 {
 	struct credentials c = { .n = 0 };
 	if (ENGINE_UNDER_TEST.credentials(
-		    l->reader, str_from(address), &c.row, note_secret, &c, &l->err) < 0)
+		    l->reader, str_from(address), STR_NONE, &c.row, note_secret, &c, &l->err) < 0)
 		fail_msg("%s", err_log_text(&l->err));
 	return c;
 }
@@ -386,6 +386,14 @@ static void secrets_are_put_used_and_removed(void **state)
 			.kind = SECRET_CERTIFICATE,
 			.value = STR("fingerprint") });
 	uint64_t id = credentials(&l, "alice@example.test").secrets[2].id;
+	struct credentials owner = { .n = 0 };
+	assert_int_equal(ENGINE_UNDER_TEST.credentials(l.reader, STR_NONE, STR("fingerprint"),
+				 &owner.row, note_secret, &owner, &l.err),
+		0);
+	assert_true(owner.row.id == alice && owner.n == 3);
+	assert_int_equal(ENGINE_UNDER_TEST.credentials(l.reader, STR_NONE, STR("another"),
+				 &owner.row, note_secret, &owner, &l.err),
+		-1);
 	for (int64_t ms = 70; ms > 0; ms -= 60) /* time never goes back */
 		assert_run(&l, ERR_NONE, .kind = OP_SECRET_USED, .by.account = alice,
 			.secret = { .id = id, .time_ms = ms });
@@ -410,6 +418,53 @@ static void secrets_are_put_used_and_removed(void **state)
 	assert_run(&l, ERR_NONE, .kind = OP_ACCOUNT_SET,
 		.account = { .address = ALICE, .set = ACCOUNT_LEGACY_AUTH });
 	assert_int_equal(credentials(&l, "alice@example.test").n, 2);
+	ledger_done(&l);
+}
+
+static void check_offers(struct ledger *l, uint32_t scram, uint32_t legacy, int line)
+{
+	uint32_t s = 99, r = 99;
+	assert_int_equal(ENGINE_UNDER_TEST.offers(l->reader, &s, &r, &l->err), 0);
+	if (s != scram || r != legacy)
+		fail_msg("line %d: %u %u", line, s, r);
+}
+#define assert_offers(l, scram, legacy) check_offers(l, scram, legacy, __LINE__)
+
+/* SCRAM for a service needs every active account that may use it; what can be read again, one. */
+static void offers_follow_the_accounts(void **state)
+{
+	static const struct api_secret made[] = {
+		{ .kind = SECRET_SCRAM_SHA256, .value = STR_INIT("scram") },
+		{ .kind = SECRET_RECOVERABLE, .value = STR_INIT("sealed") },
+	};
+	struct ledger l;
+	(void)state;
+	ledger_init(&l);
+	assert_offers(&l, 0, 0);
+	uint64_t bob = make_account(&l, "bob@example.test"); /* has a verifier alone */
+	assert_offers(&l, 0, 0);
+	assert_run(&l, ERR_NONE, .kind = OP_ACCOUNT_ADD,
+		.account = { .address = ALICE,
+			.verifier = STR("v"),
+			.secrets = { made, 2 },
+			.values.legacy_auth = true });
+	assert_offers(&l, 0, SERVICES_ALL);
+	assert_run(&l, ERR_NONE, .kind = OP_ACCOUNT_SET,
+		.account = { .address = STR("bob@example.test"),
+			.set = ACCOUNT_SERVICES,
+			.values.services = SERVICE_IMAP });
+	assert_offers(&l, SERVICE_SMTP | SERVICE_POP3, SERVICES_ALL);
+	assert_run(&l, ERR_NONE, .kind = OP_SECRET_PUT, .by.account = bob,
+		.secret = { .kind = SECRET_SCRAM_SHA256, .value = STR("scram") });
+	assert_offers(&l, SERVICES_ALL, SERVICES_ALL);
+	assert_run(&l, ERR_NONE, .kind = OP_ACCOUNT_SET,
+		.account = { .address = ALICE,
+			.set = ACCOUNT_SERVICES,
+			.values.services = SERVICE_POP3 });
+	assert_offers(&l, SERVICE_POP3 | SERVICE_IMAP, SERVICE_POP3);
+	assert_run(&l, ERR_NONE, .kind = OP_ACCOUNT_SET,
+		.account = { .address = ALICE, .set = ACCOUNT_ACTIVE });
+	assert_offers(&l, SERVICE_IMAP, 0);
 	ledger_done(&l);
 }
 
@@ -1473,8 +1528,9 @@ static void transactions_are_limited(void **state)
 	test_case(account_begins_with_its_mailboxes), test_case(password_raises_the_epoch),        \
 		test_case(password_replaces_what_came_from_it),                                    \
 		test_case(secrets_are_put_used_and_removed), test_case(secrets_have_limits),       \
-		test_case(addresses_resolve), test_case(alias_loops_are_refused),                  \
-		test_case(alias_targets_are_limited), test_case(alias_chains_are_limited),         \
+		test_case(offers_follow_the_accounts), test_case(addresses_resolve),               \
+		test_case(alias_loops_are_refused), test_case(alias_targets_are_limited),          \
+		test_case(alias_chains_are_limited),                                               \
 		test_case(uids_rise_and_are_never_given_again), test_case(one_fails_alone),        \
 		test_case(quotas_hold), test_case(flags_change),                                   \
 		test_case(unchanged_since_keeps_back), test_case(keywords_are_limited),            \

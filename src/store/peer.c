@@ -59,6 +59,7 @@ static const struct question {
 	{ FRAME_ACCOUNT_REMOVE, ADMIN, false, ask_account_remove },
 	{ FRAME_ACCOUNT_SET, ADMIN, false, ask_account_set },
 	{ FRAME_ACCOUNT_LIST, ADMIN, false, ask_account_list },
+	{ FRAME_GET_OFFERS, GATE, false, ask_offers },
 	{ FRAME_KEEP_SECRET, GATE, false, ask_keep_secret },
 	{ FRAME_SECRET_USED, GATE, false, ask_secret_used },
 	{ FRAME_SECRET_ADD, ADMIN, false, ask_secret_add },

@@ -244,8 +244,26 @@ static void publish_gone(struct store *store, struct mailbox_log *log)
 	log_release(store, log);
 }
 
+/* Who may log in how has changed. */
+static bool is_about_accounts(enum op_kind kind)
+{
+	return (kind >= OP_ACCOUNT_ADD && kind <= OP_ACCOUNT_SET) || kind == OP_SECRET_PUT;
+}
+
+static void tell_gates(struct store *store, const struct txn *txn)
+{
+	static const struct frame changed = { .type = FRAME_ACCOUNTS_CHANGED };
+	bool about = false;
+	VEC_EACH (struct op, op, &txn->ops)
+		about |= is_about_accounts(op->kind);
+	for (struct store_peer *peer = store->peers; about && peer; peer = peer->next)
+		if (peer->class == CLASS_GATE)
+			peer_send(peer, 0, &changed);
+}
+
 void publish(struct store *store, const struct txn *txn)
 {
+	tell_gates(store, txn);
 	struct mailbox_log *log = NULL;
 	uint64_t mailbox = 0;
 	VEC_EACH (struct change, change, &txn->changes) {

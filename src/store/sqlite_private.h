@@ -42,6 +42,8 @@ enum sql {
 	SQL_ACCOUNT_DELETE,
 	SQL_SECRETS,
 	SQL_SECRET_COUNT,
+	SQL_SECRET_OWNER,
+	SQL_OFFERS,
 	SQL_SECRET_INSERT,
 	SQL_SECRET_USED,
 	SQL_SECRET_DELETE,
@@ -359,8 +361,9 @@ int sqlite_must_have_account(
 /* ---- sqlite_read.c ---- */
 int sqlite_account_by_address(struct reader *, struct str, struct account_row *, struct err *err);
 int sqlite_account_by_id(struct reader *, uint64_t, struct account_row *, struct err *err);
-int sqlite_credentials(struct reader *, struct str address, struct account_row *,
-	int (*)(void *, const struct api_secret *), void *, struct err *);
+int sqlite_credentials(struct reader *, struct str address, struct str certificate,
+	struct account_row *, int (*)(void *, const struct api_secret *), void *, struct err *);
+int sqlite_offers(struct reader *, uint32_t *ret_scram, uint32_t *ret_legacy, struct err *);
 int sqlite_account_first(struct reader *, struct str domain, uint64_t *, struct err *err);
 int sqlite_domain(struct reader *, struct str name, char *ret_catch_all, struct err *err);
 int sqlite_alias_targets(struct reader *, struct str address, each_str, void *, struct err *err);

@@ -81,13 +81,39 @@ static int each_secret(struct sqlite_reader *c, uint64_t account,
 	return rc;
 }
 
-int sqlite_credentials(struct reader *r, struct str address, struct account_row *ret,
-	int (*each)(void *, const struct api_secret *), void *arg, struct err *err)
+static int account_of_certificate(
+	struct reader *r, struct str certificate, struct account_row *ret, struct err *err)
+{
+	struct sqlite_reader *c = sqlite_reader_of(r);
+	sqlite3_stmt *st = sql_bound(c, SQL_SECRET_OWNER, "b", certificate);
+	if (one(c, st, "no such certificate", err) < 0)
+		return -1;
+	uint64_t id = sql_u64(st, 0);
+	sql_end(st);
+	return sqlite_account_by_id(r, id, ret, err);
+}
+
+int sqlite_offers(struct reader *r, uint32_t *ret_scram, uint32_t *ret_legacy, struct err *err)
+{
+	struct sqlite_reader *c = sqlite_reader_of(r);
+	sqlite3_stmt *st = sql_bound(c, SQL_OFFERS, "");
+	if (one(c, st, "no account", err) < 0)
+		return -1;
+	*ret_scram = sql_u32(st, 0) & ~sql_u32(st, 1);
+	*ret_legacy = sql_u32(st, 2);
+	sql_end(st);
+	return 0;
+}
+
+int sqlite_credentials(struct reader *r, struct str address, struct str certificate,
+	struct account_row *ret, int (*each)(void *, const struct api_secret *), void *arg,
+	struct err *err)
 {
 	struct sqlite_reader *c = sqlite_reader_of(r);
 	if (sql_run(c, sql_bound(c, SQL_BEGIN_READ, ""), err) < 0)
 		return -1;
-	int rc = sqlite_account_by_address(r, address, ret, err);
+	int rc = address.n ? sqlite_account_by_address(r, address, ret, err)
+			   : account_of_certificate(r, certificate, ret, err);
 	if (rc == 0)
 		rc = each_secret(c, ret->id, each, arg, err);
 	sql_run(c, sql_bound(c, SQL_COMMIT, ""), NULL);

@@ -44,6 +44,16 @@ const char *const sql_text[SQL_STATEMENTS] = {
 	[SQL_SECRETS] = "SELECT id,kind,label,value,services,created_ms,used_ms FROM secrets "
 			"WHERE account=? ORDER BY id LIMIT 64",
 	[SQL_SECRET_COUNT] = "SELECT count(*) FROM secrets WHERE account=? AND kind>3",
+	[SQL_SECRET_OWNER] = "SELECT account FROM secrets WHERE kind=5 AND value=?",
+	/* Services that accounts use, that one of them lacks a verifier for, that one has a
+	 * recoverable secret for. */
+	[SQL_OFFERS] =
+		"SELECT max(s&1)|max(s&2)|max(s&4),"
+		"max(s&1 AND NOT v)|2*max(s&2>0 AND NOT v)|4*max(s&4>0 AND NOT v),"
+		"max(s&1 AND r)|2*max(s&2>0 AND r)|4*max(s&4>0 AND r) FROM (SELECT services s,"
+		"EXISTS(SELECT 1 FROM secrets WHERE account=a.id AND kind=2) v,"
+		"EXISTS(SELECT 1 FROM secrets WHERE account=a.id AND kind=3) r "
+		"FROM accounts a WHERE active)",
 	[SQL_SECRET_INSERT] = "INSERT INTO secrets(account,kind,label,value,services,created_ms) "
 			      "VALUES(?,?,?,?,?,?)",
 	[SQL_SECRET_USED] = "UPDATE secrets SET used_ms=max(used_ms,?) WHERE account=? AND id=?",

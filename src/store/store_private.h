@@ -392,6 +392,7 @@ ASK(ask_account_password);
 ASK(ask_account_remove);
 ASK(ask_account_set);
 ASK(ask_account_list);
+ASK(ask_offers);
 ASK(ask_keep_secret);
 ASK(ask_secret_used);
 ASK(ask_secret_add);

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * CRAM-MD5 (RFC 2195) and APOP (RFC 1939 7), for accounts that ask for them: the server must know
+ * the password itself, which is kept sealed (sealed.h). Weak, and old clients know nothing else.
+ */
+#include "auth/exchange_private.h"
+
+#include "auth/sealed.h"
+#include "base/abnf.h"
+
+#include <inttypes.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+enum { MD5_BYTES = 16 };
+
+static bool digest_decode(struct str hex, uint8_t ret[MD5_BYTES])
+{
+	if (hex.n != (size_t)2 * MD5_BYTES)
+		return false;
+	for (size_t i = 0; i < MD5_BYTES; i++) {
+		int high = abnf_hex_value(hex.p[2 * i]), low = abnf_hex_value(hex.p[2 * i + 1]);
+		if (high < 0 || low < 0)
+			return false;
+		ret[i] = (uint8_t)(high << 4 | low);
+	}
+	return true;
+}
+
+/* The user's name, a blank, the digest: 32 lower-case hexadecimal digits, the last word. A name may
+ * have blanks. RFC 2195 2, RFC 1939 7 */
+static bool name_and_digest(struct exchange *x, struct str message)
+{
+	size_t blank = str_find_last(message, ' ');
+	struct str name = str_sub(message, 0, blank);
+	struct str digest = str_from_offset(message, blank + 1);
+	if (blank == message.n || name.n == 0 || name.n > LIMIT_ADDRESS_BYTES ||
+		!str_is_utf8(name) || str_find(name, 0) != name.n)
+		return false;
+	return digest_decode(digest, x->digest) && buf_adds(&x->user, name);
+}
+
+/* The password of the account, or one that is nobody's; both are opened. True: it is his. */
+static bool recover(struct exchange *x, const struct frame_credentials *c, struct buf *password)
+{
+	AUTO(buf_done)
+	struct buf other;
+	buf_init(&other, SEALED_TEXT_BYTES);
+	buf_reserve(password, SEALED_TEXT_BYTES);
+	struct str sealed = exchange_secret(c, SECRET_RECOVERABLE);
+	struct str nobodys = str_make(x->facts->stand_in, x->facts->stand_in_n);
+	bool his = c && c->legacy_auth && sealed.n > 0;
+	x->work++;
+	if (sealed_open(x->facts->sealed_key, his ? c->address : STR(""), his ? sealed : nobodys,
+		    password))
+		return his;
+	return false;
+}
+
+static enum exchange_step judge(struct exchange *x, bool his, const uint8_t expected[MD5_BYTES])
+{
+	bool equal = mem_equal_const_time(expected, x->digest, MD5_BYTES);
+	if (!his)
+		return exchange_wrong(x, "unknown-user-or-not-opted-in");
+	return equal ? EXCHANGE_RIGHT : exchange_wrong(x, "digest");
+}
+
+static void wipe(struct buf *password)
+{
+	mem_wipe(password->p, password->cap);
+	buf_done(password);
+}
+
+/* ---- CRAM-MD5 ---- */
+
+/* "<" random "." time "@" host ">"                              RFC 2195 2 */
+enum exchange_step cram_begin(struct exchange *x)
+{
+	const struct seams *seams = x->facts->seams;
+	uint64_t number[2];
+	if (x->has_data)
+		return exchange_bad(x, "initial-response");
+	seams->random->fill(seams->random, number, sizeof(number));
+	buf_addf(&x->challenge, "<%" PRIu64 "%" PRIu64 ".%" PRId64 "@%s>", number[0], number[1],
+		seams->clock->wall_ms(seams->clock), x->facts->hostname);
+	return EXCHANGE_CHALLENGE;
+}
+
+enum exchange_step cram_response(struct exchange *x, struct str message)
+{
+	if (x->user.n > 0 || !name_and_digest(x, message))
+		return exchange_bad(x, "not-a-response");
+	return EXCHANGE_ACCOUNT;
+}
+
+enum exchange_step cram_account(
+	struct exchange *x, const struct frame_credentials *c, struct str name)
+{
+	uint8_t expected[MD5_BYTES];
+	unsigned n = 0;
+	struct buf password;
+	(void)name;
+	buf_init(&password, SEALED_TEXT_BYTES);
+	bool his = recover(x, c, &password);
+	x->work++;
+	if (HMAC(EVP_md5(), password.p, (int)password.n, (const uint8_t *)x->challenge.p,
+		    x->challenge.n, expected, &n) == NULL)
+		his = false;
+	wipe(&password);
+	return judge(x, his, expected);
+}
+
+/* ---- APOP ---- */
+
+/* The front made the greeting's timestamp, and sends it along. */
+enum exchange_step apop_begin(struct exchange *x)
+{
+	if (!x->has_data || x->greeting.n == 0 || !name_and_digest(x, buf_str(&x->data)))
+		return exchange_bad(x, "not-apop");
+	return EXCHANGE_ACCOUNT;
+}
+
+/* MD5 of the timestamp, "including angle-brackets, followed by a shared secret".  RFC 1939 7 */
+enum exchange_step apop_account(
+	struct exchange *x, const struct frame_credentials *c, struct str name)
+{
+	uint8_t expected[MD5_BYTES] = { 0 };
+	struct buf password;
+	(void)name;
+	buf_init(&password, SEALED_TEXT_BYTES);
+	bool his = recover(x, c, &password);
+	EVP_MD_CTX *md = EVP_MD_CTX_new();
+	x->work++;
+	if (md == NULL || EVP_DigestInit_ex(md, EVP_md5(), NULL) != 1 ||
+		EVP_DigestUpdate(md, x->greeting.p, x->greeting.n) != 1 ||
+		EVP_DigestUpdate(md, password.p, password.n) != 1 ||
+		EVP_DigestFinal_ex(md, expected, NULL) != 1)
+		his = false;
+	EVP_MD_CTX_free(md);
+	wipe(&password);
+	return judge(x, his, expected);
+}

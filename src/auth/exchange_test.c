@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Mechanisms by challenge and response: right, wrong, and nobody alike. */
+#include "auth/exchange_private.h"
+#include "auth/sealed.h"
+#include "base/test.h"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <stdlib.h>
+
+static struct clock_fake clock_seam;
+static struct random_fake random_seam;
+static struct seams seams;
+static struct exchange_facts facts;
+
+static int setup(void **state)
+{
+	(void)state;
+	clock_fake_init(&clock_seam, 1700000000000);
+	random_fake_init(&random_seam, 1);
+	seams = (struct seams){ .clock = &clock_seam.seam, .random = &random_seam.seam };
+	facts = (struct exchange_facts){ .seams = &seams, .hostname = "mail.example.test" };
+	facts.stand_in_key[0] = 1;
+	facts.sealed_key[0] = 2;
+	exchange_facts_init(&facts);
+	return 0;
+}
+
+static const uint8_t fingerprint[32] = { 7 }, other_fingerprint[32] = { 8 };
+
+/* alice@example.test with every kind of secret; her password is "tanstaaftanstaaf". */
+struct person {
+	struct buf scram, sealed;
+	struct api_secret secrets[3];
+	struct frame_credentials c;
+};
+
+static void person_init(struct person *p, const char *password)
+{
+	struct scram_verifier v;
+	buf_init(&p->scram, LIMIT_SECRET_BYTES);
+	buf_init(&p->sealed, LIMIT_SECRET_BYTES);
+	assert_true(scram_verifier_make(&random_seam.seam, str_from(password), &v));
+	scram_verifier_write(&v, &p->scram);
+	assert_true(sealed_make(&random_seam.seam, facts.sealed_key, STR("alice@example.test"),
+		str_from(password), &p->sealed));
+	p->secrets[0] = (struct api_secret){
+		.id = 1, .kind = SECRET_SCRAM_SHA256, .value = buf_str(&p->scram)
+	};
+	p->secrets[1] = (struct api_secret){
+		.id = 2, .kind = SECRET_RECOVERABLE, .value = buf_str(&p->sealed)
+	};
+	p->secrets[2] = (struct api_secret){ .id = 3,
+		.kind = SECRET_CERTIFICATE,
+		.services = SERVICE_IMAP,
+		.value = str_make(fingerprint, sizeof(fingerprint)) };
+	p->c = (struct frame_credentials){ .account = 1,
+		.address = STR("alice@example.test"),
+		.secrets = { p->secrets, 3 },
+		.legacy_auth = true };
+}
+
+static void person_done(struct person *p)
+{
+	buf_done(&p->scram);
+	buf_done(&p->sealed);
+}
+
+static struct exchange *begin(
+	const char *mechanism, struct str data, enum exchange_step expected, int line)
+{
+	struct frame_exchange_begin f = { .mechanism = str_from(mechanism),
+		.has_data = data.p != NULL,
+		.data = data,
+		.certificate = str_make(fingerprint, sizeof(fingerprint)),
+		.greeting = STR("<1896.697170952@dbc.mtview.ca.us>") };
+	struct exchange *x = exchange_new(&facts, &f);
+	assert_non_null(x);
+	enum exchange_step step = exchange_begin(x);
+	if (step != expected)
+		fail_msg("line %d: %d, %s", line, step, exchange_reason(x));
+	return x;
+}
+#define begin(mechanism, data, expected) begin(mechanism, data, expected, __LINE__)
+
+static void the_table(void **state)
+{
+	static const char *const names[] = { "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "EXTERNAL",
+		"CRAM-MD5", "APOP" };
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		assert_true(exchange_known(str_from(names[i])));
+	assert_false(exchange_known(STR("PLAIN")));
+	assert_false(exchange_known(STR("")));
+	assert_null(exchange_new(&facts, &(struct frame_exchange_begin){ .service = STR("") }));
+}
+
+/* ---- APOP: RFC 1939 7's example ---- */
+
+static void apop(void **state)
+{
+	static const struct {
+		const char *message;
+		enum exchange_step begun, end;
+	} cases[] = {
+		{ "mrose c4c9334bac560ecc979e58001b3e22fb", EXCHANGE_ACCOUNT, EXCHANGE_RIGHT },
+		{ "a b c4c9334bac560ecc979e58001b3e22fb", EXCHANGE_ACCOUNT, EXCHANGE_RIGHT },
+		{ "mrose c4c9334bac560ecc979e58001b3e22fc", EXCHANGE_ACCOUNT, EXCHANGE_WRONG },
+		{ "mrose c4c9334bac560ecc979e58001b3e22f", EXCHANGE_BAD, 0 },
+		{ "mrose c4c9334bac560ecc979e58001b3e22fbb", EXCHANGE_BAD, 0 },
+		{ "mrose g4c9334bac560ecc979e58001b3e22fb", EXCHANGE_BAD, 0 },
+		{ "c4c9334bac560ecc979e58001b3e22fb", EXCHANGE_BAD, 0 },
+		{ " c4c9334bac560ecc979e58001b3e22fb", EXCHANGE_BAD, 0 },
+		{ "\xff c4c9334bac560ecc979e58001b3e22fb", EXCHANGE_BAD, 0 },
+		{ "", EXCHANGE_BAD, 0 },
+	};
+	struct person p;
+	(void)state;
+	person_init(&p, "tanstaaf");
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct exchange *x = begin("APOP", str_from(cases[i].message), cases[i].begun);
+		if (cases[i].begun == EXCHANGE_ACCOUNT)
+			assert_int_equal(exchange_account(x, &p.c, STR("")), cases[i].end);
+		assert_int_equal(exchange_response(x, STR("more")), EXCHANGE_BAD);
+		exchange_free(&x);
+	}
+	person_done(&p);
+}
+
+/* ---- CRAM-MD5: RFC 2195 2's example ---- */
+
+static enum exchange_step cram_answer(const struct frame_credentials *c, const char *response)
+{
+	struct exchange *x = begin("CRAM-MD5", STR_NONE, EXCHANGE_CHALLENGE);
+	struct str challenge = exchange_challenge(x);
+	assert_true(challenge.p[0] == '<' && challenge.p[challenge.n - 1] == '>');
+	buf_clear(&x->challenge);
+	buf_addz(&x->challenge, "<1896.697170952@postoffice.reston.mci.net>");
+	enum exchange_step step = exchange_response(x, str_from(response));
+	if (step == EXCHANGE_ACCOUNT)
+		step = exchange_account(x, c, STR(""));
+	exchange_free(&x);
+	return step;
+}
+
+static void cram_md5(void **state)
+{
+	struct person p;
+	(void)state;
+	person_init(&p, "tanstaaftanstaaf");
+	assert_int_equal(cram_answer(&p.c, "tim b913a602c7eda7a495b4e6e7334d3890"), EXCHANGE_RIGHT);
+	assert_int_equal(cram_answer(&p.c, "tim b913a602c7eda7a495b4e6e7334d3891"), EXCHANGE_WRONG);
+	assert_int_equal(cram_answer(NULL, "tim b913a602c7eda7a495b4e6e7334d3890"), EXCHANGE_WRONG);
+	assert_int_equal(cram_answer(&p.c, "b913a602c7eda7a495b4e6e7334d3890"), EXCHANGE_BAD);
+	assert_int_equal(cram_answer(&p.c, ""), EXCHANGE_BAD);
+	/* not opted in: as if there were nobody */
+	p.c.legacy_auth = false;
+	assert_int_equal(cram_answer(&p.c, "tim b913a602c7eda7a495b4e6e7334d3890"), EXCHANGE_WRONG);
+	/* another account's sealed secret is none */
+	p.c.legacy_auth = true;
+	p.c.address = STR("bob@example.test");
+	assert_int_equal(cram_answer(&p.c, "tim b913a602c7eda7a495b4e6e7334d3890"), EXCHANGE_WRONG);
+	struct exchange *x = begin("CRAM-MD5", STR("tim"), EXCHANGE_BAD);
+	exchange_free(&x);
+	/* every challenge is another */
+	struct exchange *y = begin("CRAM-MD5", STR_NONE, EXCHANGE_CHALLENGE);
+	x = begin("CRAM-MD5", STR_NONE, EXCHANGE_CHALLENGE);
+	assert_false(str_equal(exchange_challenge(x), exchange_challenge(y)));
+	exchange_free(&x);
+	exchange_free(&y);
+	person_done(&p);
+}
+
+/* ---- EXTERNAL ---- */
+
+static void external(void **state)
+{
+	struct person p;
+	(void)state;
+	person_init(&p, "x");
+	struct exchange *x = begin("EXTERNAL", STR(""), EXCHANGE_ACCOUNT);
+	assert_int_equal(exchange_user(x).n, 0); /* the account is the certificate's */
+	assert_int_equal(exchange_account(x, &p.c, STR("")), EXCHANGE_RIGHT);
+	assert_int_equal(exchange_secret_id(x), 3);
+	assert_int_equal(exchange_services(x), SERVICE_IMAP);
+	exchange_free(&x);
+	x = begin("EXTERNAL", STR("alice@example.test"), EXCHANGE_ACCOUNT);
+	p.secrets[2].value = str_make(other_fingerprint, sizeof(other_fingerprint));
+	assert_int_equal(exchange_account(x, &p.c, STR("")), EXCHANGE_WRONG);
+	exchange_free(&x);
+	x = begin("EXTERNAL", STR("bob@example.test"), EXCHANGE_ACCOUNT);
+	assert_int_equal(exchange_account(x, NULL, STR("")), EXCHANGE_WRONG);
+	exchange_free(&x);
+	x = begin("EXTERNAL", STR("a\0b"), EXCHANGE_BAD);
+	exchange_free(&x);
+	x = begin("EXTERNAL", STR("\xff"), EXCHANGE_BAD);
+	exchange_free(&x);
+	x = begin("EXTERNAL", STR_NONE, EXCHANGE_BAD);
+	exchange_free(&x);
+	/* no certificate, or something that is no fingerprint */
+	struct frame_exchange_begin f = {
+		.mechanism = STR("EXTERNAL"), .has_data = true, .certificate = STR("short")
+	};
+	x = exchange_new(&facts, &f);
+	assert_int_equal(exchange_begin(x), EXCHANGE_WRONG);
+	exchange_free(&x);
+	person_done(&p);
+}
+
+/* ---- SCRAM ---- */
+
+static void scram_nonces_differ(void **state)
+{
+	struct person p;
+	(void)state;
+	person_init(&p, "x");
+	struct exchange *x = begin("SCRAM-SHA-256", STR("n,,n=a,r=q"), EXCHANGE_ACCOUNT);
+	struct exchange *y = begin("SCRAM-SHA-256", STR("n,,n=a,r=q"), EXCHANGE_ACCOUNT);
+	assert_int_equal(exchange_account(x, &p.c, STR("a")), EXCHANGE_CHALLENGE);
+	assert_int_equal(exchange_account(y, &p.c, STR("a")), EXCHANGE_CHALLENGE);
+	struct str a = exchange_challenge(x), b = exchange_challenge(y);
+	assert_false(str_equal(a, b)); /* A4 */
+	assert_str(str_from_offset(a, str_search(a, STR(",s="))),
+		str_from_offset(b, str_search(b, STR(",s="))));
+	exchange_free(&x);
+	exchange_free(&y);
+	x = begin("SCRAM-SHA-256", STR_NONE, EXCHANGE_BAD);
+	exchange_free(&x);
+	x = begin("SCRAM-SHA-256", STR(""), EXCHANGE_BAD);
+	exchange_free(&x);
+	person_done(&p);
+}
+
+/* A1: somebody, somebody without a secret for it, and nobody: the same answers of the same form,
+ * and the same number of hash operations, 2,000 times each. */
+static unsigned fail_once(const char *mechanism, const struct frame_credentials *c, char *form)
+{
+	static const char digest[] = "nobody@example.test b913a602c7eda7a495b4e6e7334d3890";
+	bool scram = mechanism[0] == 'S', cram = mechanism[0] == 'C';
+	struct exchange *x = scram  ? begin(mechanism, STR("n,,n=nobody@example.test,r=q"),
+					      EXCHANGE_ACCOUNT)
+			     : cram ? begin(mechanism, STR_NONE, EXCHANGE_CHALLENGE)
+				    : begin(mechanism, str_from(digest), EXCHANGE_ACCOUNT);
+	if (cram)
+		assert_int_equal(exchange_response(x, str_from(digest)), EXCHANGE_ACCOUNT);
+	enum exchange_step step = exchange_account(x, c, STR("nobody@example.test"));
+	form[0] = 0;
+	if (scram) {
+		AUTO(buf_done)
+		struct buf final;
+		struct str challenge = exchange_challenge(x);
+		buf_init(&final, 500);
+		assert_int_equal(step, EXCHANGE_CHALLENGE);
+		snprintf(form, 100, "%zu %" STR_FMT, challenge.n,
+			STR_ARG(str_from_offset(challenge, challenge.n - 8)));
+		buf_addf(&final, "c=biws,%" STR_FMT ",p=", STR_ARG(str_sub(challenge, 0, 27)));
+		buf_add_base64(&final, str_make(fingerprint, sizeof(fingerprint)));
+		step = exchange_response(x, buf_str(&final));
+		assert_string_equal(exchange_reason(x), "invalid-proof");
+	}
+	assert_int_equal(step, EXCHANGE_WRONG);
+	unsigned work = exchange_work(x);
+	exchange_free(&x);
+	return work;
+}
+
+static void a1_nobody_is_answered_alike(void **state)
+{
+	static const char *const mechanisms[] = { "SCRAM-SHA-256", "CRAM-MD5", "APOP" };
+	struct person p;
+	struct frame_credentials bare;
+	(void)state;
+	person_init(&p, "x");
+	bare = p.c;
+	bare.secrets.n = 0;
+	bare.legacy_auth = false;
+	for (size_t m = 0; m < ARRAY_LEN(mechanisms); m++) {
+		for (int i = 0; i < 2000; i++) {
+			char form[3][100];
+			unsigned him = fail_once(mechanisms[m], &p.c, form[0]);
+			assert_int_equal(fail_once(mechanisms[m], NULL, form[1]), him);
+			assert_int_equal(fail_once(mechanisms[m], &bare, form[2]), him);
+			assert_string_equal(form[0], form[1]);
+			assert_string_equal(form[0], form[2]);
+		}
+	}
+	person_done(&p);
+}
+
+/* ---- sealed secrets ---- */
+
+/* LIMIT_SECRET_BYTES; every bit counts. */
+static void sealed_secrets(void **state)
+{
+	static char text[SEALED_TEXT_BYTES + 1];
+	uint8_t other_key[32] = { 9 };
+	struct str owner = STR("alice@example.test");
+	struct buf sealed, opened;
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	buf_init(&sealed, LIMIT_SECRET_BYTES);
+	buf_init(&opened, LIMIT_SECRET_BYTES);
+	for (size_t n = SEALED_TEXT_BYTES - 1; n <= SEALED_TEXT_BYTES + 1; n++) {
+		buf_clear(&sealed);
+		assert_int_equal(sealed_make(&random_seam.seam, facts.sealed_key, owner,
+					 str_make(text, n), &sealed),
+			n <= SEALED_TEXT_BYTES);
+	}
+	buf_clear(&sealed);
+	assert_false(sealed_make(&random_seam.seam, facts.sealed_key, owner, STR(""), &sealed));
+	assert_true(
+		sealed_make(&random_seam.seam, facts.sealed_key, owner, STR("secret"), &sealed));
+	assert_true(sealed_open(facts.sealed_key, owner, buf_str(&sealed), &opened));
+	assert_str(buf_str(&opened), STR("secret"));
+	assert_false(sealed_open(other_key, owner, buf_str(&sealed), &opened));
+	assert_false(
+		sealed_open(facts.sealed_key, STR("bob@example.test"), buf_str(&sealed), &opened));
+	for (size_t n = 0; n < sealed.n; n++)
+		assert_false(sealed_open(
+			facts.sealed_key, owner, str_sub(buf_str(&sealed), 0, n), &opened));
+	for (size_t bit = 0; bit < sealed.n * 8; bit++) {
+		sealed.p[bit / 8] ^= (char)(1 << bit % 8);
+		assert_false(sealed_open(facts.sealed_key, owner, buf_str(&sealed), &opened));
+		sealed.p[bit / 8] ^= (char)(1 << bit % 8);
+	}
+	buf_done(&sealed);
+	buf_done(&opened);
+}
+
+#define with_facts(test) cmocka_unit_test_setup(test, setup)
+int main(void)
+{
+	const struct CMUnitTest tests[] = { with_facts(the_table), with_facts(apop),
+		with_facts(cram_md5), with_facts(external), with_facts(scram_nonces_differ),
+		with_facts(a1_nobody_is_answered_alike), with_facts(sealed_secrets) };
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

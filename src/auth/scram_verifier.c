@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What is kept of a password for SCRAM-SHA-256 (RFC 5802 3, RFC 7677). */
+#include "auth/saslprep.h"
+#include "auth/scram.h"
+#include "base/scan.h"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <stdlib.h>
+
+static const struct str scheme = STR_INIT("SCRAM-SHA-256$");
+
+static bool hmac(struct str key, struct str text, uint8_t ret[SCRAM_HASH_BYTES])
+{
+	unsigned n = 0;
+	return HMAC(EVP_sha256(), key.p, (int)key.n, (const unsigned char *)text.p, text.n, ret,
+		       &n) != NULL;
+}
+
+/* SaltedPassword; StoredKey := H(HMAC(it, "Client Key")); ServerKey := HMAC(it, "Server Key"). */
+static bool derive(struct str password, struct scram_verifier *v)
+{
+	uint8_t salted[SCRAM_HASH_BYTES], client[SCRAM_HASH_BYTES];
+	struct str key = str_make(salted, sizeof(salted));
+	bool good = PKCS5_PBKDF2_HMAC(password.p, (int)password.n, v->salt, (int)v->salt_n,
+			    (int)v->iterations, EVP_sha256(), sizeof(salted), salted) == 1 &&
+		    hmac(key, STR("Client Key"), client) &&
+		    EVP_Digest(client, sizeof(client), v->stored_key, NULL, EVP_sha256(), NULL) ==
+			    1 &&
+		    hmac(key, STR("Server Key"), v->server_key);
+	mem_wipe(salted, sizeof(salted));
+	mem_wipe(client, sizeof(client));
+	return good;
+}
+
+bool scram_verifier_make(
+	struct random_seam *random, struct str password, struct scram_verifier *ret)
+{
+	enum { ROOM = 64 * LIMIT_PASSWORD_BYTES };
+	struct buf prepared;
+	buf_init(&prepared, ROOM);
+	buf_reserve(&prepared, ROOM); /* at once: growing leaves copies behind */
+	*ret = (struct scram_verifier){ .iterations = SCRAM_ITERATIONS,
+		.salt_n = SCRAM_SALT_BYTES };
+	random->fill(random, ret->salt, ret->salt_n);
+	bool good = derive(saslprep(password, &prepared) ? buf_str(&prepared) : password, ret);
+	mem_wipe(prepared.p, prepared.cap);
+	buf_done(&prepared);
+	return good;
+}
+
+void scram_verifier_stand_in(const uint8_t key[32], struct str name, struct scram_verifier *ret)
+{
+	uint8_t bytes[SCRAM_HASH_BYTES];
+	*ret = (struct scram_verifier){ .iterations = SCRAM_ITERATIONS,
+		.salt_n = SCRAM_SALT_BYTES };
+	if (!hmac(str_make(key, 32), name, bytes))
+		abort();
+	memcpy(ret->salt, bytes, SCRAM_SALT_BYTES);
+	/* Nobody knows what this is the hash of. */
+	memcpy(ret->stored_key, bytes, sizeof(bytes));
+}
+
+void scram_verifier_write(const struct scram_verifier *v, struct buf *out)
+{
+	buf_addf(out, "%" STR_FMT "%u:", STR_ARG(scheme), v->iterations);
+	buf_add_base64(out, str_make(v->salt, v->salt_n));
+	buf_addc(out, '$');
+	buf_add_base64(out, str_make(v->stored_key, sizeof(v->stored_key)));
+	buf_addc(out, ':');
+	buf_add_base64(out, str_make(v->server_key, sizeof(v->server_key)));
+}
+
+/* Decodes base64 into room; false when it is empty or longer. */
+static bool decode(struct str text, uint8_t *room, size_t max, size_t *ret_n)
+{
+	AUTO(buf_done)
+	struct buf bytes;
+	buf_init(&bytes, max);
+	if (!buf_add_base64_decoded(&bytes, text) || bytes.n == 0)
+		return false;
+	memcpy(room, bytes.p, bytes.n);
+	*ret_n = bytes.n;
+	return true;
+}
+
+bool scram_verifier_read(struct str text, struct scram_verifier *ret)
+{
+	struct scan s = scan_from(text);
+	struct str salt, stored;
+	uint64_t iterations;
+	size_t stored_n, server_n;
+	struct scram_verifier v = { .salt_n = 0 };
+	if (!scan_literal_nocase(&s, scheme) ||
+		!scan_number(&s, LIMIT_SCRAM_ITERATIONS_MAX, &iterations) ||
+		iterations < LIMIT_SCRAM_ITERATIONS_MIN || !scan_char(&s, ':') ||
+		!scan_until(&s, '$', &salt) || !scan_char(&s, '$') ||
+		!scan_until(&s, ':', &stored) || !scan_char(&s, ':'))
+		return false;
+	if (!decode(salt, v.salt, sizeof(v.salt), &v.salt_n) ||
+		!decode(stored, v.stored_key, sizeof(v.stored_key), &stored_n) ||
+		!decode(scan_rest(&s), v.server_key, sizeof(v.server_key), &server_n) ||
+		stored_n != SCRAM_HASH_BYTES || server_n != SCRAM_HASH_BYTES)
+		return false;
+	v.iterations = (uint32_t)iterations;
+	*ret = v;
+	return true;
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What is made of a password: its verifier, SCRAM's, and for accounts that want CRAM-MD5 or APOP
+ * the password itself, sealed. All at once when it is set; what is missing later (an account of an
+ * older store, or one that was brought along) at the first login that shows the password.
+ */
+#include "process/gate_private.h"
+
+#include "auth/sealed.h"
+#include "base/limits.h"
+#include "store/names.h"
+
+/* ---- when it is set ---- */
+
+static void answer_made(struct login *l, struct str sealed)
+{
+	const struct api_secret secrets[] = {
+		{ .kind = SECRET_SCRAM_SHA256, .value = str_from(l->job.made_scram) },
+		{ .kind = SECRET_RECOVERABLE, .value = sealed },
+	};
+	struct frame f = { .type = FRAME_VERIFIER,
+		.verifier = { str_from(l->job.made), { secrets, sealed.n ? 2 : 1 } } };
+	login_answer(l, &f);
+}
+
+static void refuse(struct login *l, const char *text)
+{
+	struct frame f = { .type = FRAME_FAILED,
+		.failed = { .kind = ERR_SYNTAX, .text = str_from(text) } };
+	login_answer(l, &f);
+}
+
+static void made(struct hash_job *job)
+{
+	struct login *l = CONTAINER_OF(job, struct login, job);
+	const struct gate *g = l->client->gate;
+	AUTO(buf_done)
+	struct buf sealed;
+	buf_init(&sealed, LIMIT_SECRET_BYTES);
+	if (job->made[0] == 0 || job->made_scram[0] == 0)
+		refuse(l, "a password has 1 to 1024 bytes and no NUL");
+	else if (l->wants_sealed && !sealed_make(g->base.context->seams.random, g->facts.sealed_key,
+					    str_from(l->address), job->password, &sealed))
+		refuse(l, "with CRAM-MD5 and APOP a password has at most 483 bytes");
+	else
+		answer_made(l, buf_str(&sealed));
+}
+
+static void begin_making(struct login *l)
+{
+	l->job.known = true;
+	l->job.done = made;
+	if (!hashers_add(l->client->gate->hashers, &l->job))
+		login_refuse(l, ERR_TEMP, "too many at once, try again", "queue-full");
+}
+
+/* An account that exists says itself what it wants. */
+void make_credentials(struct login *l, const struct frame_credentials *c)
+{
+	if (c)
+		l->wants_sealed = c->legacy_auth;
+	begin_making(l);
+}
+
+void make_verifier_begin(
+	struct gate_client *client, uint32_t request, const struct frame_make_verifier *f)
+{
+	struct address_name address;
+	struct login *l = login_new(client, request, f->password);
+	l->job.make = true;
+	if (address_canonical(f->address, &address, NULL) < 0) {
+		begin_making(l); /* not for an account: the verifier alone */
+		return;
+	}
+	login_text(l->address, sizeof(l->address), address_str(&address));
+	l->wants_sealed = f->legacy_auth;
+	(void)login_ask_store(l, address_str(&address), STR_NONE);
+}
+
+/* ---- when it is shown ---- */
+
+static void keep(const struct login *l, enum secret_kind kind, struct str value)
+{
+	struct gate *g = l->client->gate;
+	struct frame f = { .type = FRAME_KEEP_SECRET,
+		.keep_secret = { l->account, l->epoch, (uint8_t)kind, value } };
+	/* Nobody waits for it: what is not kept now is made again at the next login. */
+	gate_send(g, g->store, 0, &f);
+}
+
+static void made_scram(struct hash_job *job)
+{
+	struct login *l = CONTAINER_OF(job, struct login, job);
+	if (job->made_scram[0])
+		keep(l, SECRET_SCRAM_SHA256, str_from(job->made_scram));
+	login_free(l);
+}
+
+static void make_scram(const struct login *shown)
+{
+	struct login *l = login_new(shown->client, 0, shown->job.password);
+	l->account = shown->account;
+	l->epoch = shown->epoch;
+	l->job.make = l->job.scram_alone = l->job.known = true;
+	l->job.done = made_scram;
+	if (!hashers_add(l->client->gate->hashers, &l->job))
+		login_free(l);
+}
+
+void make_the_rest(struct login *l)
+{
+	const struct gate *g = l->client->gate;
+	AUTO(buf_done)
+	struct buf sealed;
+	buf_init(&sealed, LIMIT_SECRET_BYTES);
+	if (l->wants_sealed && sealed_make(g->base.context->seams.random, g->facts.sealed_key,
+				       str_from(l->address), l->job.password, &sealed))
+		keep(l, SECRET_RECOVERABLE, buf_str(&sealed));
+	if (l->wants_scram)
+		make_scram(l);
+}
