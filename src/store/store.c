@@ -296,10 +296,10 @@ bool store_is_idle(const struct store *store)
 static void finish(struct store *store, struct job *job)
 {
 	store->under_way--;
-	if (job->txn && job->err.kind == ERR_NONE)
+	if (job->txn && job->err.kind == ERR_NONE) {
 		known_after(store, job->txn);
-	if (job->txn && job->err.kind == ERR_NONE && job->txn->changes.n)
 		publish(store, job->txn);
+	}
 	if (job->class->always)
 		job->class->always(job);
 	if (job->peer == NULL)

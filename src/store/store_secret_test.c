@@ -48,6 +48,11 @@ static void the_gate_gets_and_keeps_secrets(void **state)
 			STR("scram 1") } };
 	assert_frame(ask(&gate, keep), FRAME_DONE);
 	assert_str(secret_of(credentials(&gate), SECRET_SCRAM_SHA256)->value, STR("scram 1"));
+	/* It hears of it, and asks what can be announced now: bob has no such secret. */
+	assert_int_equal(reply_at(&gate, 0, 0)->type, FRAME_ACCOUNTS_CHANGED);
+	r = ask(&gate, (struct frame){ .type = FRAME_GET_OFFERS });
+	assert_frame(r, FRAME_OFFERS);
+	assert_true(r->offers.scram == 0 && r->offers.legacy == 0);
 	/* Not what a password does not make. */
 	struct frame odd = keep;
 	odd.keep_secret.kind = SECRET_APP_PASSWORD;

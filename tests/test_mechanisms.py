@@ -1,0 +1,401 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Logins by more than a password, over live connections: SCRAM, EXTERNAL, CRAM-MD5 and APOP, with
+real clients and with ones that cheat (hostile-input.md A3, A4, A5, A7, S48, P7)."""
+import base64
+import hashlib
+import imaplib
+import poplib
+import smtplib
+import sqlite3
+import subprocess
+
+import pytest
+
+from harness import PASSWORDS, Culver, wait_for
+from scram import Scram
+
+ALICE, BOB = "alice@example.test", "bob@example.test"
+SECRET = PASSWORDS["alice"]
+
+
+def b64(text):
+    return base64.b64encode(text.encode() if isinstance(text, str) else text).decode()
+
+
+class Lines:
+    """A connection to one service that speaks lines."""
+
+    def __init__(self, server, service):
+        raw = server.connect(service)
+        self.socket = server.tls_context().wrap_socket(raw, server_hostname="localhost") \
+            if service.endswith("s") else raw
+        self.file = self.socket.makefile("rwb")
+        self.greeting = self.line()
+
+    def line(self):
+        return self.file.readline().decode("utf-8", "replace").rstrip("\r\n")
+
+    def say(self, text):
+        self.file.write(text.encode() + b"\r\n")
+        self.file.flush()
+        return self.line()
+
+    def close(self):
+        self.socket.close()
+
+
+class Smtp(Lines):
+    """AUTH, and what comes back: challenges decoded, else the reply."""
+
+    def __init__(self, server):
+        super().__init__(server, "submissions")
+        self.names = ""
+        line = self.say("EHLO x")
+        while line[3] == "-":
+            if line.startswith("250-AUTH"):
+                self.names = line[9:]
+            line = self.line()
+
+    def step(self, text):
+        line = self.say(text)
+        return base64.b64decode(line[4:]) if line.startswith("334") else line
+
+    def scram(self, client, mechanism="SCRAM-SHA-256", **bent):
+        answer = self.step(f"AUTH {mechanism} {b64(client.first())}")
+        if not isinstance(answer, bytes):
+            return answer
+        answer = self.step(b64(client.final(answer, **bent)))
+        if not isinstance(answer, bytes):
+            return answer
+        assert client.is_server(answer)
+        return self.step("")
+
+
+def offered(server, name):
+    connection = Smtp(server)
+    connection.close()
+    return name in connection.names.split()
+
+
+@pytest.fixture(scope="module", name="server")
+def make_server():
+    with Culver(config="client_certificates = true") as c:
+        c.command("account", "set", "--legacy-auth", "yes", ALICE)
+        c.command("account", "password", "--password-stdin", ALICE, stdin=SECRET + "\n")
+        wait_for(lambda: offered(c, "CRAM-MD5") and offered(c, "SCRAM-SHA-256"), 60)
+        yield c
+
+
+@pytest.fixture(name="smtp")
+def make_smtp(server):
+    connection = Smtp(server)
+    yield connection
+    connection.close()
+
+
+def logged_in_still(server):
+    with imaplib.IMAP4_SSL("127.0.0.1", server.port("imaps"), ssl_context=server.tls_context()) as m:
+        m.login(BOB, PASSWORDS["bob"])
+
+
+# ---- SCRAM ----
+
+@pytest.mark.parametrize("service", ["imap", "smtp"])
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"])
+def test_gsasl(server, service, mechanism):
+    """GNU SASL's client, with tls-exporter for -PLUS; and that it notices a wrong password."""
+    port = server.port("imap" if service == "imap" else "submission")
+    for password, code in ((SECRET, 0), ("wrong", 1)):
+        r = subprocess.run(
+            ["gsasl", f"--{service}", "--connect", f"127.0.0.1:{port}", "--mechanism", mechanism,
+             "--authentication-id", ALICE, "--password", password,
+             "--x509-ca-file", str(server.certificate)] +
+            (["--no-cb"] if mechanism == "SCRAM-SHA-256" else []),
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False)
+        assert r.returncode == code, r.stdout + r.stderr
+
+
+def test_scram_in_each_protocol(server):
+    context = server.tls_context()
+    client = Scram(ALICE, SECRET)
+
+    def answer(challenge, steps=iter(range(3))):
+        step = next(steps)
+        if step == 1:
+            return client.final(challenge)
+        return client.first() if step == 0 else b""
+    with imaplib.IMAP4_SSL("127.0.0.1", server.port("imaps"), ssl_context=context) as m:
+        assert m.authenticate("SCRAM-SHA-256", answer)[0] == "OK"
+    pop = Lines(server, "pop3s")
+    client = Scram(ALICE, SECRET)
+    first = pop.say(f"AUTH SCRAM-SHA-256 {b64(client.first())}")
+    final = pop.say(b64(client.final(base64.b64decode(first[2:]))))
+    assert client.is_server(base64.b64decode(final[2:]))
+    assert pop.say("").startswith("+OK")
+    pop.close()
+
+
+def test_a4_scram_is_bound(server, smtp):
+    """What is bent at any place is refused: the flag, the binding, the nonce, the replayed proof."""
+    smtp.close()
+    cases = [
+        (Scram(ALICE, "wrong"), {}, "535"),
+        (Scram(ALICE, SECRET, flag="y"), {}, "535"),  # -PLUS was announced: a downgrade
+        (Scram(ALICE, SECRET), {"nonce": "fyko+d2lbbFgONRv9qkxdawLx"}, "535"),
+        (Scram(ALICE, SECRET), {"cbind": b"y,,"}, "535"),
+        (Scram(ALICE, SECRET), {"cbind": b"p=tls-exporter,,x"}, "535"),
+        (Scram(ALICE, SECRET, authzid=BOB), {}, "535"),
+        (Scram(ALICE, SECRET, authzid=ALICE), {}, "235"),
+        (Scram("Alice@Example.TEST", SECRET), {}, "235"),
+        (Scram(ALICE, SECRET), {}, "235"),
+    ]
+    for client, bent, code in cases:
+        connection = Smtp(server)
+        assert connection.scram(client, **bent).startswith(code), (client.gs2, bent)
+        connection.close()
+    connection = Smtp(server)
+    plus = Scram(ALICE, SECRET, flag="p=tls-exporter", binding=b"x" * 32)
+    assert connection.scram(plus, "SCRAM-SHA-256-PLUS").startswith("535")
+    plus = Scram(ALICE, SECRET, flag="p=tls-unique", binding=connection.socket.get_channel_binding()
+                 or b"x")
+    assert connection.scram(plus, "SCRAM-SHA-256-PLUS").startswith("535")
+    connection.close()
+
+
+def test_a4_end_point(server):
+    connection = Smtp(server)
+    end = hashlib.sha256(connection.socket.getpeercert(binary_form=True)).digest()
+    client = Scram(ALICE, SECRET, flag="p=tls-server-end-point", binding=end)
+    assert connection.scram(client, "SCRAM-SHA-256-PLUS").startswith("235")
+    connection.close()
+
+
+def test_a1_nobody_looks_like_somebody(server):
+    """The first answer has the same form, and is the same salt at every try, however it is spelt."""
+    salts = {}
+    for name in (ALICE, "nobody@example.test", "NOBODY@example.test", "nobody2@example.test"):
+        for _ in range(2):
+            connection = Smtp(server)
+            client = Scram(name, "x")
+            assert connection.scram(client).startswith("535 ")
+            salts.setdefault(name.lower(), set()).add(client.fields["s"])
+            assert client.fields["i"] == "16384" and len(client.fields["s"]) == 24
+            connection.close()
+    assert [len(s) for s in salts.values()] == [1, 1, 1]
+    assert len(set.union(*salts.values())) == 3
+
+
+def test_verifier_is_made_at_the_first_login():
+    """An account of an older store has none: SCRAM is not announced before it has one."""
+    with Culver(accounts=("alice",)) as c:
+        wait_for(lambda: offered(c, "SCRAM-SHA-256"), 60)
+        c.stop()
+        db = sqlite3.connect(c.dir / "data" / "ledger.db")
+        db.execute("DELETE FROM secrets WHERE kind=2")
+        db.commit()
+        db.close()
+        c.start()
+        assert not offered(c, "SCRAM-SHA-256")
+        connection = Smtp(c)
+        assert connection.scram(Scram(ALICE, SECRET)).startswith("535")
+        plain = b64(f"\0{ALICE}\0{SECRET}")
+        assert connection.say(f"AUTH PLAIN {plain}").startswith("235")
+        connection.close()
+        wait_for(lambda: offered(c, "SCRAM-SHA-256"), 60)
+        connection = Smtp(c)
+        assert connection.scram(Scram(ALICE, SECRET)).startswith("235")
+        connection.close()
+
+
+# ---- CRAM-MD5 and APOP ----
+
+def test_cram_md5_and_apop(server):
+    context = server.tls_context()
+    for password, good in ((SECRET, True), ("wrong", False)):
+        with imaplib.IMAP4_SSL("127.0.0.1", server.port("imaps"), ssl_context=context) as m:
+            if good:
+                assert m.login_cram_md5(ALICE, password)[0] == "OK"
+            else:
+                with pytest.raises(imaplib.IMAP4.error, match="AUTHENTICATIONFAILED"):
+                    m.login_cram_md5(ALICE, password)
+        with smtplib.SMTP_SSL("127.0.0.1", server.port("submissions"), context=context) as s:
+            s.ehlo()
+            s.user, s.password = ALICE, password
+            if good:
+                assert s.auth("CRAM-MD5", s.auth_cram_md5)[0] == 235
+            else:
+                with pytest.raises(smtplib.SMTPAuthenticationError):
+                    s.auth("CRAM-MD5", s.auth_cram_md5)
+        p = poplib.POP3_SSL("127.0.0.1", server.port("pop3s"), context=context)
+        if good:
+            assert p.apop(ALICE, password).startswith(b"+OK")
+        else:
+            with pytest.raises(poplib.error_proto, match=r"-ERR \[AUTH\]"):
+                p.apop(ALICE, password)
+        p.close()
+
+
+def test_swaks_cram_md5(server):
+    r = subprocess.run(["swaks", "--server", "127.0.0.1", "--port", str(server.port("submissions")),
+                        "--tls-on-connect", "--auth", "CRAM-MD5", "--auth-user", ALICE,
+                        "--auth-password", SECRET, "--quit-after", "AUTH"],
+                       capture_output=True, text=True, timeout=30, check=False)
+    assert r.returncode == 0, r.stdout + r.stderr
+
+
+def test_p7_apop_is_for_those_who_ask(server):
+    """Who has not opted in is answered as nobody is; the timestamp is new each time."""
+    context = server.tls_context()
+    texts, stamps = set(), set()
+    for user in (BOB, "nobody@example.test"):
+        p = poplib.POP3_SSL("127.0.0.1", server.port("pop3s"), context=context)
+        stamps.add(p.getwelcome())
+        with pytest.raises(poplib.error_proto) as e:
+            p.apop(user, PASSWORDS["bob"])
+        texts.add(str(e.value))
+        p.close()
+    assert len(texts) == 1 and len(stamps) == 2
+    pop = Lines(server, "pop3s")
+    for words in ("APOP", "APOP alice", "APOP alice xyz", f"APOP {ALICE} {'0' * 31}",
+                  f"APOP {ALICE} {'0' * 33}", "APOP " + "x" * 400 + " " + "0" * 32):
+        assert pop.say(words).startswith("-ERR"), words
+    for cancelled in ("AUTH CRAM-MD5", "AUTH SCRAM-SHA-256", "AUTH PLAIN"):
+        assert pop.say(cancelled).startswith("+ ")
+        assert pop.say("*").startswith("-ERR")
+    pop.close()
+    logged_in_still(server)
+
+
+def test_opting_in_and_out_and_restart():
+    """A restart keeps what is sealed (the master key is a file); opting out forgets it."""
+    with Culver(accounts=("alice",)) as c:
+        assert not offered(c, "CRAM-MD5")
+        assert "<" not in Lines(c, "pop3s").greeting
+        c.command("account", "set", "--legacy-auth", "yes", ALICE)
+        connection = Smtp(c)  # the password is sealed at the first login that shows it
+        assert connection.say("AUTH PLAIN " + b64(f"\0{ALICE}\0{SECRET}")).startswith("235")
+        connection.close()
+        wait_for(lambda: offered(c, "CRAM-MD5"), 60)
+        c.stop()
+        c.start()
+        wait_for(lambda: offered(c, "CRAM-MD5"), 60)
+        p = poplib.POP3_SSL("127.0.0.1", c.port("pop3s"), context=c.tls_context())
+        assert p.apop(ALICE, SECRET).startswith(b"+OK")
+        p.quit()
+        c.command("account", "set", "--legacy-auth", "no", ALICE)
+        wait_for(lambda: not offered(c, "CRAM-MD5"), 60)
+        assert Smtp(c).say("AUTH CRAM-MD5").startswith("504")
+
+
+# ---- EXTERNAL ----
+
+@pytest.fixture(scope="module", name="certificates")
+def make_certificates(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("certificates")
+    for name in ("alice", "other"):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}", "-days", "30",
+                        "-keyout", folder / f"{name}.key", "-out", folder / f"{name}.crt"],
+                       capture_output=True, check=True)
+    return folder
+
+
+def external(server, folder, name):
+    context = server.tls_context()
+    if name:
+        context.load_cert_chain(folder / f"{name}.crt", folder / f"{name}.key")
+    return smtplib.SMTP_SSL("127.0.0.1", server.port("submissions"), context=context)
+
+
+def test_external(server, certificates):
+    server.command("account", "certificate", "add", "--label", "laptop", ALICE,
+                   certificates / "alice.crt")
+    r = server.command("account", "certificate", "add", BOB, certificates / "alice.crt",
+                       check=False)
+    assert r.returncode == 4  # it is alice's
+    cases = [("alice", "=", 235), ("alice", b64(ALICE), 235), ("alice", b64(BOB), 535),
+             ("alice", b64("a\0b"), 501), ("other", "=", 535), ("other", b64(ALICE), 535)]
+    for name, initial, code in cases:
+        with external(server, certificates, name) as s:
+            s.ehlo()
+            assert "EXTERNAL" in s.esmtp_features["auth"]
+            assert s.docmd("AUTH", f"EXTERNAL {initial}")[0] == code, (name, initial)
+    with external(server, certificates, None) as s:
+        s.ehlo()
+        assert "EXTERNAL" not in s.esmtp_features["auth"]
+        assert s.docmd("AUTH", "EXTERNAL =")[0] == 504
+    listed = server.command("account", "certificate", "list", ALICE).stdout
+    assert "laptop" in listed and "never" not in listed
+    server.command("account", "certificate", "remove", ALICE, listed.split()[0])
+    with external(server, certificates, "alice") as s:
+        s.ehlo()
+        assert s.docmd("AUTH", "EXTERNAL =")[0] == 535
+
+
+# ---- hostile ----
+
+def test_a7_every_step_is_aborted(server):
+    """Closed, cancelled, empty, over-long and senseless at each step of each mechanism."""
+    first = b64(Scram(ALICE, SECRET).first())
+    begins = ["AUTH SCRAM-SHA-256", f"AUTH SCRAM-SHA-256 {first}", "AUTH CRAM-MD5", "AUTH PLAIN",
+              "AUTH LOGIN"]
+    blobs = ["*", "", "=", "====", "!", "A" * 11, b64(b"\0" * 8), b64("TlRMTVNTUAAB" * 20),
+             b64(b"\xff" * 1500), b64("x" * 2049), b64("n,,n=,r="), b64("c=,r=,p=")]
+    for begin in begins:
+        for blob in blobs:
+            connection = Smtp(server)
+            assert connection.say(begin).startswith("334")
+            answer = connection.say(blob)
+            assert answer[:3] in ("334", "501", "535"), (begin, blob, answer)
+            connection.close()
+        connection = Smtp(server)
+        connection.say(begin)
+        connection.close()
+    logged_in_still(server)
+
+
+def test_s48_initial_responses(server):
+    for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "CRAM-MD5", "PLAIN", "LOGIN"):
+        for initial in ("=", "A", "====", "n,,n=a,r=b", b64("a\0b\0c\0d"), "A" * 1900):
+            connection = Smtp(server)
+            answer = connection.say(f"AUTH {mechanism} {initial}")
+            assert answer[:3] in ("334", "501", "535"), (mechanism, initial, answer)
+            connection.close()
+    connection = Smtp(server)
+    connection.file.write(b"AUTH SCRAM-SHA-256 " + b"A" * (1 << 20) + b"\r\n")
+    connection.file.flush()
+    assert connection.line()[:3] in ("500", "501", "421")
+    connection.close()
+    logged_in_still(server)
+
+
+@pytest.mark.parametrize("name", ["%u", "%{user}", "a\r\nb", "*", '"', "\\", "(", "a\tb", "' OR 1",
+                                  "../alice", "alice@example.test\u2028", "a=b,c"])
+def test_a5_names_are_data(server, name):
+    connection = Smtp(server)
+    assert connection.scram(Scram(name, SECRET))[:3] in ("535", "501")
+    connection.close()
+    connection = Smtp(server)
+    assert connection.step("AUTH CRAM-MD5")
+    assert connection.say(b64(f"{name} {'0' * 32}"))[:3] in ("535", "501")
+    connection.close()
+
+
+def test_exchanges_of_an_address_are_bounded(server):
+    """LIMIT_GATE_EXCHANGES_ADDRESS begun at once and left open; others of them end when cancelled."""
+    first = b64(Scram(ALICE, SECRET).first())
+    held = []
+    for _ in range(64):
+        connection = Smtp(server)
+        held.append(connection)
+        assert connection.say(f"AUTH SCRAM-SHA-256 {first}").startswith("334")
+    late = Smtp(server)
+    assert late.say(f"AUTH SCRAM-SHA-256 {first}").startswith("454")
+    assert held[0].say("*").startswith("501")
+
+    def taken():
+        return late.scram(Scram(ALICE, SECRET)).startswith("235")
+    assert wait_for(taken, 30)
+    for connection in held + [late]:
+        connection.close()
+    logged_in_still(server)
