@@ -25,25 +25,25 @@ static const struct {
 } capabilities[] = {
 	{ "IMAP4rev1", ALWAYS }, { "IMAP4rev2", ALWAYS }, { "STARTTLS", NO_TLS_YET }, /* RFC 2595 */
 	{ "LOGINDISABLED", NO_PASSWORDS }, { "AUTH=", MAY_LOGIN }, /* each mechanism: auth/sasl.h */
-	{ "SASL-IR", BEFORE },                                                        /* RFC 4959 */
-	{ "LITERAL-", BEFORE },                                                       /* RFC 7888 */
-	{ "LITERAL+", AFTER },                                                        /* RFC 7888 */
-	{ "ID", ALWAYS },                                                             /* RFC 2971 */
-	{ "ENABLE", ALWAYS },                                                         /* RFC 5161 */
-	{ "IDLE", AFTER },                                                            /* RFC 2177 */
-	{ "UIDPLUS", AFTER },                                                         /* RFC 4315 */
-	{ "MOVE", AFTER },                                                            /* RFC 6851 */
-	{ "NAMESPACE", AFTER },                                                       /* RFC 2342 */
-	{ "SPECIAL-USE", AFTER },                                                     /* RFC 6154 */
-	{ "CREATE-SPECIAL-USE", AFTER }, { "UNSELECT", AFTER },                       /* RFC 3691 */
-	{ "CHILDREN", AFTER },                                                        /* RFC 3348 */
-	{ "LIST-EXTENDED", AFTER },                                                   /* RFC 5258 */
-	{ "LIST-STATUS", AFTER },                                                     /* RFC 5819 */
-	{ "STATUS=SIZE", AFTER },                                                     /* RFC 8438 */
-	{ "ESEARCH", AFTER },                                                         /* RFC 4731 */
-	{ "SEARCHRES", AFTER },                                                       /* RFC 5182 */
-	{ "BINARY", AFTER },                                                          /* RFC 3516 */
-	{ "CONDSTORE", AFTER },                                                       /* RFC 7162 */
+	{ "SASL-IR", BEFORE },                                     /* RFC 4959 */
+	{ "LITERAL-", BEFORE },                                    /* RFC 7888 */
+	{ "LITERAL+", AFTER },                                     /* RFC 7888 */
+	{ "ID", ALWAYS },                                          /* RFC 2971 */
+	{ "ENABLE", ALWAYS },                                      /* RFC 5161 */
+	{ "IDLE", AFTER },                                         /* RFC 2177 */
+	{ "UIDPLUS", AFTER },                                      /* RFC 4315 */
+	{ "MOVE", AFTER },                                         /* RFC 6851 */
+	{ "NAMESPACE", AFTER },                                    /* RFC 2342 */
+	{ "SPECIAL-USE", AFTER },                                  /* RFC 6154 */
+	{ "CREATE-SPECIAL-USE", AFTER }, { "UNSELECT", AFTER },    /* RFC 3691 */
+	{ "CHILDREN", AFTER },                                     /* RFC 3348 */
+	{ "LIST-EXTENDED", AFTER },                                /* RFC 5258 */
+	{ "LIST-STATUS", AFTER },                                  /* RFC 5819 */
+	{ "STATUS=SIZE", AFTER },                                  /* RFC 8438 */
+	{ "ESEARCH", AFTER },                                      /* RFC 4731 */
+	{ "SEARCHRES", AFTER },                                    /* RFC 5182 */
+	{ "BINARY", AFTER },                                       /* RFC 3516 */
+	{ "CONDSTORE", AFTER },                                    /* RFC 7162 */
 };
 
 bool imap_may_login(const struct imap *s)
