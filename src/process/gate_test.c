@@ -331,7 +331,100 @@ static void test_t8_ticket_keys_of_which_hours(void **state)
 	world_done(&w);
 }
 
+/* ---- exchanges ---- */
+
+/* Begins one for a client of an address of that number. */
+static void send_begin(struct liar *l, unsigned number)
+{
+	char peer[32];
+	snprintf(peer, sizeof(peer), "10.%u.%u.%u", number >> 16, number >> 8 & 255, number & 255);
+	struct frame f = { .type = FRAME_EXCHANGE_BEGIN,
+		.exchange_begin = { .service = STR("imap"),
+			.peer = str_from(peer),
+			.mechanism = STR("CRAM-MD5") } };
+	assert_true(channel_send(l->channel, channel_next_request(l->channel), &f));
+}
+
+/* The answer's type. */
+static int begin_exchange(struct liar *l, unsigned number)
+{
+	unsigned before = l->answers;
+	send_begin(l, number);
+	world_until(l->world, l->answers > before);
+	return l->type;
+}
+
+static int go_on(struct liar *l, uint32_t exchange, bool cancelled)
+{
+	struct frame f = { .type = FRAME_EXCHANGE_GO_ON,
+		.exchange_go_on = { .exchange = exchange,
+			.data = STR("x 0123456789abcdef0123456789abcdef"),
+			.cancelled = cancelled } };
+	return ask(l, &f);
+}
+
+/* LIMIT_GATE_EXCHANGES of a front, LIMIT_GATE_EXCHANGES_ADDRESS of an address, at N and N + 1; one
+ * that is cancelled makes room; another front has its own. A7 */
+static void test_a7_exchanges_are_bounded(void **state)
+{
+	struct world w;
+	struct liar l, other;
+	(void)state;
+	up(&w);
+	lie(&l, &w, "gate", CLASS_USER, 7001, CLASS_USER);
+	lie(&other, &w, "gate", CLASS_USER, 7002, CLASS_USER);
+	for (unsigned i = 0; i < LIMIT_GATE_EXCHANGES_ADDRESS; i++)
+		assert_int_equal(begin_exchange(&l, 0), FRAME_CHALLENGE);
+	assert_int_equal(begin_exchange(&l, 0), FRAME_FAILED);
+	assert_int_equal(l.kind, ERR_TEMP);
+	assert_int_equal(begin_exchange(&other, 0), FRAME_FAILED);
+	assert_int_equal(go_on(&other, 1, true), FRAME_DONE); /* is not its own: nothing happens */
+	assert_int_equal(begin_exchange(&l, 0), FRAME_FAILED);
+	assert_int_equal(go_on(&l, 1, true), FRAME_DONE);
+	assert_int_equal(begin_exchange(&l, 0), FRAME_CHALLENGE);
+	unsigned answers = l.answers, failures = l.failures;
+	for (unsigned i = LIMIT_GATE_EXCHANGES_ADDRESS; i < LIMIT_GATE_EXCHANGES; i++, answers++)
+		send_begin(&l, i);
+	world_until(&w, l.answers == answers);
+	assert_int_equal(l.failures, failures);
+	assert_int_equal(begin_exchange(&l, LIMIT_GATE_EXCHANGES), FRAME_FAILED);
+	assert_int_equal(l.kind, ERR_TEMP);
+	assert_int_equal(begin_exchange(&other, LIMIT_GATE_EXCHANGES), FRAME_CHALLENGE);
+	channel_free(&l.channel); /* with its front an exchange ends */
+	loop_sim_run_for(w.loop, 100);
+	assert_int_equal(begin_exchange(&other, 0), FRAME_CHALLENGE);
+	channel_free(&other.channel);
+	assert_true(world_all_up(&w));
+	world_done(&w);
+}
+
+/* LIMIT_GATE_EXCHANGE_MS: who answers sooner is judged, who answers later is told to begin anew;
+ * LIMIT_GATE_ANSWER_MS: no sooner than that does an answer tell who exists. A1 */
+static void test_a1_exchanges_have_their_time(void **state)
+{
+	struct world w;
+	struct liar l;
+	(void)state;
+	up(&w);
+	world_people(&w);
+	lie(&l, &w, "gate", CLASS_USER, 7001, CLASS_USER);
+	assert_int_equal(begin_exchange(&l, 1), FRAME_CHALLENGE);
+	assert_int_equal(begin_exchange(&l, 2), FRAME_CHALLENGE);
+	loop_sim_run_for(w.loop, LIMIT_GATE_EXCHANGE_MS - 1000);
+	int64_t before = w.loop->clock->monotonic_ms(w.loop->clock);
+	assert_int_equal(go_on(&l, 1, false), FRAME_FAILED);
+	assert_int_equal(l.kind, ERR_AUTH);
+	assert_true(w.loop->clock->monotonic_ms(w.loop->clock) >= before + LIMIT_GATE_ANSWER_MS);
+	loop_sim_run_for(w.loop, 2000);
+	assert_int_equal(go_on(&l, 2, false), FRAME_FAILED);
+	assert_int_equal(l.kind, ERR_TEMP);
+	assert_int_equal(go_on(&l, 2, true), FRAME_DONE);
+	channel_free(&l.channel);
+	world_done(&w);
+}
+
 TEST_MAIN(test_case(test_ticket_of_another_front), test_case(test_frames_of_others),
 	test_case(test_descriptors), test_case(test_front_goes_during_login), test_case(test_queue),
 	test_case(test_cache), test_case(test_cache_mac), test_case(test_signatures_a_second),
-	test_case(test_t8_ticket_keys_of_which_hours))
+	test_case(test_t8_ticket_keys_of_which_hours), test_case(test_a7_exchanges_are_bounded),
+	test_case(test_a1_exchanges_have_their_time))
