@@ -20,6 +20,8 @@ static const struct command {
 	{ "account", "list", cmd_account_list, "all accounts" },
 	{ "account", "password", cmd_account_password, "change a password; ends its sessions" },
 	{ "account", "set", cmd_account_set, "quota, services, retention, active, legacy-auth" },
+	{ "account", "app-password", cmd_account_app_password,
+		"add, list or remove passwords for single programs" },
 	{ "account", "certificate", cmd_account_certificate,
 		"add, remove or list client certificates for AUTH EXTERNAL" },
 	{ "account", "remove", cmd_account_remove,

@@ -39,7 +39,7 @@ enum secret_kind {
 	SECRET_PASSWORD = 1,     /* a crypt(3) string */
 	SECRET_SCRAM_SHA256 = 2, /* salt, iterations and keys; RFC 5802 3 */
 	SECRET_RECOVERABLE = 3,  /* the password itself, encrypted by the gate */
-	SECRET_APP_PASSWORD = 4, /* a crypt(3) string */
+	SECRET_APP_PASSWORD = 4, /* the gate's MAC of it, 32 bytes */
 	SECRET_CERTIFICATE = 5   /* a client certificate's SHA-256, 32 bytes */
 };
 

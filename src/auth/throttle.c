@@ -7,13 +7,14 @@
 
 #include <stdlib.h>
 
-enum { KEY_BYTES = 63 };
+enum { KEY_BYTES = 96 };
 
 struct bucket {
 	char key[KEY_BYTES];
 	size_t key_n;
 	int64_t level_ms; /* each failure adds a refill's time; it flows out with time */
 	int64_t at_ms;    /* when level_ms was right */
+	unsigned under_way;
 	bool known;
 	struct bucket *newer, *older;
 };
@@ -125,6 +126,25 @@ void throttle_succeeded(struct throttle *t, struct str address, int64_t now_ms)
 	struct bucket *b = bucket_of(t, address, now_ms);
 	b->known = true;
 	b->level_ms = b->level_ms > LIMIT_GATE_REFILL_MS ? b->level_ms - LIMIT_GATE_REFILL_MS : 0;
+}
+
+void throttle_began(struct throttle *t, struct str address, int64_t now_ms)
+{
+	bucket_of(t, address, now_ms)->under_way++;
+}
+
+void throttle_ended(struct throttle *t, struct str address, int64_t now_ms)
+{
+	struct bucket *b = bucket_of(t, address, now_ms);
+	if (b->under_way > 0) /* it may have been forgotten meanwhile */
+		b->under_way--;
+}
+
+unsigned throttle_tries(struct throttle *t, struct str address, int64_t now_ms)
+{
+	const struct bucket *b = bucket_of(t, address, now_ms);
+	return b->under_way + (unsigned)(b->level_ms / LIMIT_GATE_REFILL_MS) +
+	       (b->level_ms % LIMIT_GATE_REFILL_MS > 0);
 }
 
 bool throttle_is_known(const struct throttle *t, struct str address)

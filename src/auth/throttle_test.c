@@ -94,6 +94,33 @@ static void the_quietest_is_forgotten_at_the_limit(void **state)
 	throttle_free(&t);
 }
 
-TEST_MAIN(test_case(failures_are_counted_by_address), test_case(a_network_of_ipv6_is_one),
+static void tries_are_failures_and_what_may_fail(void **state)
+{
+	(void)state;
+	struct throttle *t = make();
+	struct str a = STR("192.0.2.1");
+	assert_int_equal(throttle_tries(t, a, 0), 0);
+	throttle_began(t, a, 0);
+	throttle_began(t, a, 0);
+	assert_int_equal(throttle_tries(t, a, 0), 2);
+	throttle_failed(t, a, 0);
+	throttle_ended(t, a, 0);
+	assert_int_equal(throttle_tries(t, a, 0), 2);
+	assert_int_equal(throttle_tries(t, a, LIMIT_GATE_REFILL_MS - 1), 2);
+	assert_int_equal(throttle_tries(t, a, LIMIT_GATE_REFILL_MS), 1);
+	throttle_ended(t, a, LIMIT_GATE_REFILL_MS);
+	assert_int_equal(throttle_tries(t, a, LIMIT_GATE_REFILL_MS), 0);
+	throttle_ended(t, a, LIMIT_GATE_REFILL_MS); /* one that was forgotten */
+	assert_int_equal(throttle_tries(t, a, LIMIT_GATE_REFILL_MS), 0);
+	/* this machine's are counted, though not held up */
+	for (int i = 0; i < 1000; i++)
+		throttle_failed(t, STR("127.0.0.9"), 0);
+	assert_int_equal(throttle_tries(t, STR("127.0.0.9"), 0), LIMIT_GATE_FAILURES);
+	assert_int_equal(throttle_tries(t, STR("127.0.0.8"), 0), 0);
+	throttle_free(&t);
+}
+
+TEST_MAIN(test_case(tries_are_failures_and_what_may_fail),
+	test_case(failures_are_counted_by_address), test_case(a_network_of_ipv6_is_one),
 	test_case(this_machine_is_not_held_up), test_case(success_is_remembered_and_forgives_one),
 	test_case(the_quietest_is_forgotten_at_the_limit))

@@ -45,11 +45,15 @@
 #define LIMIT_FRONT_ADDRESSES 65536 /* client addresses counted at once */
 
 /* ---- the gate ---- */
-#define LIMIT_GATE_QUEUE     512 /* logins that wait for a hash worker; more are told to come back */
-#define LIMIT_GATE_CACHE     16384 /* past successes remembered */
-#define LIMIT_GATE_ADDRESSES 65536 /* client addresses whose failures are counted */
-#define LIMIT_GATE_FAILURES  20    /* in a row from one address before it must wait */
-#define LIMIT_GATE_REFILL_MS 10000 /* one failure is forgiven after so long */
+#define LIMIT_GATE_QUEUE 512   /* logins of a rank that wait for a hash worker; more come back */
+#define LIMIT_GATE_CACHE 16384 /* past successes remembered */
+#define LIMIT_GATE_ADDRESSES                                                                       \
+	65536 /* client addresses whose failures are counted; accounts, and pairs, too */
+#define LIMIT_GATE_FAILURES    20    /* in a row from one address before it must wait */
+#define LIMIT_GATE_REFILL_MS   10000 /* one failure is forgiven after so long */
+#define LIMIT_GATE_TRIES       3 /* failed or under way: a stranger's address with more is suspect */
+#define LIMIT_GATE_KNOWN_TRIES 10 /* the same of an account that has come in from there before */
+#define LIMIT_GATE_USER_TRIES  10 /* the same of an account, by strangers; S47 */
 
 #define LIMIT_GATE_EXCHANGES         4096  /* of one front, begun and not ended; A7 */
 #define LIMIT_GATE_EXCHANGES_ADDRESS 64    /* of one client address */
@@ -84,6 +88,7 @@
 #define LIMIT_SCRAM_ITERATIONS_MIN 4096    /* RFC 7677 4 */
 #define LIMIT_SCRAM_ITERATIONS_MAX 1000000 /* of a verifier that is brought along; A4 */
 #define SCRAM_ITERATIONS           16384   /* of ours: the client's cost at each login */
+#define LIMIT_SECRET_USED_MS       3600000 /* between two notes that an app password was used */
 #define LIMIT_SASL_LINE_BYTES      12288   /* one base64 line of an exchange; RFC 4954 4 */
 
 /* ---- bodies ---- */

@@ -77,6 +77,7 @@ int cmd_account_list(const struct options *);
 int cmd_account_remove(const struct options *);
 int cmd_account_password(const struct options *);
 int cmd_account_set(const struct options *);
+int cmd_account_app_password(const struct options *);
 int cmd_account_certificate(const struct options *);
 int cmd_account_undelete(const struct options *);
 int cmd_domain_add(const struct options *);

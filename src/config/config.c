@@ -66,8 +66,7 @@ static const struct key keys[] = {
 	{ "drain_seconds", KEY_NUMBER, AT(drain_seconds), "10", 1, 600, NULL, FOR_SUPERVISOR,
 		"how long sessions may take to end at a stop" },
 	{ "hash_workers", KEY_NUMBER, AT(hash_workers), "2", 2, 64, NULL, FOR_GATE,
-		"threads that check passwords; half of them for addresses that have logged in "
-		"before" },
+		"threads that check passwords; half of them take no suspected guesses" },
 	{ "ticket_hours", KEY_NUMBER, AT(ticket_hours), "72", 1, 720, NULL, FOR_GATE,
 		"how long a login lasts at most, for a session that never ends" },
 	{ "segment_bytes", KEY_NUMBER, AT(segment_bytes), "268435456", MIB, 1024 * MIB, NULL,

@@ -49,6 +49,8 @@ static bool client_frame(void *arg, uint32_t request, const struct frame *frame,
 		exchange_open(c, request, &frame->exchange_begin);
 	else if (frame->type == FRAME_EXCHANGE_GO_ON)
 		exchange_go_on(c, request, &frame->exchange_go_on);
+	else if (frame->type == FRAME_MAKE_APP_PASSWORD)
+		app_password_make(c, request);
 	else if (frame->type == FRAME_MAKE_VERIFIER)
 		make_verifier_begin(c, request, &frame->make_verifier);
 	else
@@ -133,6 +135,8 @@ static int derive_all(struct gate *g, const uint8_t master[32], struct err *err)
 	struct exchange_facts *f = &g->facts;
 	if (derive_key(
 		    master, "culver gate success cache", g->cache_key, sizeof(g->cache_key), err) ||
+		derive_key(
+			master, "culver gate app passwords", g->app_key, sizeof(g->app_key), err) ||
 		derive_key(master, "culver gate scram stand-in", f->stand_in_key,
 			sizeof(f->stand_in_key), err))
 		return -1;
@@ -177,6 +181,8 @@ static struct role *gate_new(struct role_context *context)
 	g->base = (struct role){ &gate_role, context };
 	g->config = config_new();
 	g->throttle = throttle_new(context->seams.random);
+	g->users = throttle_new(context->seams.random);
+	g->pairs = throttle_new(context->seams.random);
 	map_init(&g->store_asks, key, LIMIT_FRONT_QUESTIONS);
 	map_init(&g->cache, key, LIMIT_GATE_CACHE);
 	g->facts.seams = &context->seams;
@@ -213,9 +219,12 @@ static void gate_free(struct role **role)
 	channel_free(&g->store);
 	login_cache_free(g);
 	throttle_free(&g->throttle);
+	throttle_free(&g->users);
+	throttle_free(&g->pairs);
 	config_free(&g->config);
 	mem_wipe(g->ticket_key, sizeof(g->ticket_key));
 	mem_wipe(g->cache_key, sizeof(g->cache_key));
+	mem_wipe(g->app_key, sizeof(g->app_key));
 	mem_wipe(&g->facts, sizeof(g->facts));
 	free(g);
 	*role = NULL;

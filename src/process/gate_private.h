@@ -3,7 +3,7 @@
  * The inside of the gate: gate.c (the role and its channels), login.c (one login's steps),
  * exchanges.c (those of challenge and response), made.c (what is made of a password), offers.c
  * (which mechanisms are announced), login_cache.c (past successes), hashers.c (the bounded workers
- * that hash).
+ * that hash), rank.c (who of those who wait is served first), app_password.c.
  */
 #ifndef CULVER_PROCESS_GATE_PRIVATE_H
 #define CULVER_PROCESS_GATE_PRIVATE_H
@@ -23,25 +23,33 @@ struct hashers;
 
 enum { LOGIN_MAC_BYTES = 32 }; /* HMAC-SHA-256 */
 
+/* Who is served first: every worker takes the lowest rank that waits, and half of them take no
+ * suspect. Known: the account has come in from that address before; in the order they came. The
+ * others are strangers, the newest first, by how often their address has tried of late: fresh not
+ * at all, a suspect LIMIT_GATE_TRIES times, or for an account that many strangers have tried. */
+enum hash_rank { HASH_KNOWN, HASH_FRESH, HASH_SUSPECT = HASH_FRESH + LIMIT_GATE_TRIES, HASH_RANKS };
+
 /* One password to be checked or made into a verifier: the only thing that crosses threads. */
 struct hash_job {
 	struct str password, verifier; /* owned; verifier is empty to make one */
 	bool make;
-	bool scram_alone;     /* make: no verifier, only the SCRAM one */
-	bool known;           /* from an address that has succeeded before */
+	bool scram_alone; /* make: no verifier, only the SCRAM one */
+	enum hash_rank rank;
 	bool right;           /* the result of a check */
 	char made[256];       /* the result of a making */
 	char made_scram[256]; /* and of SCRAM's */
+	/* On the loop, one of the two: it was done; it waited for too long and has made room. */
 	void (*done)(struct hash_job *);
-	struct hash_job *next;
+	void (*crowded_out)(struct hash_job *);
+	struct hash_job *newer, *older;
 };
 
-/* Workers: half of them take jobs of known addresses alone. */
 struct hashers *hashers_new(const struct seams *, unsigned workers);
 /* Jobs that are left are given to drop(), not done. */
 void hashers_free(struct hashers **, void (*drop)(struct hash_job *));
-/* false: LIMIT_GATE_QUEUE jobs of its kind wait already. done() is called on the loop. */
-bool hashers_add(struct hashers *, struct hash_job *);
+/* Adds a job. When LIMIT_GATE_QUEUE of its rank wait already, the one that would be the last to be
+ * served is crowded out, before this returns: this one, if it is known. */
+void hashers_add(struct hashers *, struct hash_job *);
 
 /* A channel to somebody who asks: a front, or the command line. */
 struct gate_client {
@@ -69,7 +77,13 @@ struct login {
 	uint32_t services;
 	char address[LIMIT_ADDRESS_BYTES + 1];
 	bool wants_scram, wants_sealed; /* to be made of the password when it is right */
-	uint8_t mac[LOGIN_MAC_BYTES];   /* of what the cache remembers */
+	uint64_t app_password;          /* its number, when the password is one; 0: it is not */
+	uint32_t app_services;          /* what it is good for */
+	int64_t app_used_ms;            /* when its use was noted last */
+	/* rank.c */
+	char guessed[24], pair[96]; /* what it counts for among users and pairs */
+	bool under_way;
+	uint8_t mac[LOGIN_MAC_BYTES]; /* of what the cache remembers */
 	/* exchanges.c */
 	struct exchange *exchange; /* NULL: a password */
 	uint32_t number, steps;
@@ -86,12 +100,15 @@ struct gate {
 	struct config *config;
 	uint8_t ticket_key[TICKET_KEY_BYTES];
 	uint8_t cache_key[32]; /* of the successes; derived from the master key */
+	uint8_t app_key[32];   /* of the MACs of app passwords */
 	struct exchange_facts facts;
 	struct channel *store;
 	struct map store_asks; /* request -> struct login */
 	struct gate_client *clients;
-	struct throttle *throttle;
-	struct map cache; /* MAC of account, verifier and password -> struct cached */
+	struct throttle *throttle; /* by client address */
+	struct throttle *users;    /* by account: who is guessed at by strangers */
+	struct throttle *pairs;    /* by address and account: who has come in from where */
+	struct map cache;          /* MAC of account, verifier and password -> struct cached */
 	struct cached *newest, *oldest;
 	struct hashers *hashers;
 	/* exchanges.c */
@@ -161,6 +178,29 @@ void login_credentials(struct gate *, void *login, const struct frame *);
 /* Ends without an answer. */
 void login_drop(struct hash_job *);
 void login_drop_waiting(struct gate *); /* those that wait for the store */
+
+/* rank.c */
+/* How the login is counted, as soon as it is known whose account it is for, if anybody's. */
+void rank_name(struct login *);
+enum hash_rank rank_of(const struct login *);
+/* It waits for a worker; it is over, if it did wait. */
+void rank_begins(struct login *);
+void rank_ends(struct login *);
+void rank_failed(struct login *);
+void rank_succeeded(struct login *);
+
+/* app_password.c: a password that we have drawn, for one program. */
+/* Answers make_app_password. */
+void app_password_make(struct gate_client *, uint32_t request);
+/* Whether the login's password is one of the account's; then what it is good for. c: NULL for no
+ * account, at the same cost. */
+bool app_password_check(struct login *, const struct frame_credentials *c);
+/* What is kept of one: HMAC-SHA-256 of its 25 symbols. */
+void app_password_mac(const struct gate *, const char *symbols, uint8_t mac[32]);
+/* Has the store note its use when it is due: once in LIMIT_SECRET_USED_MS, so that no login waits
+ * for a flush. */
+bool app_password_is_due(const struct login *);
+void app_password_used(const struct login *);
 
 /* login_cache.c: at most LIMIT_GATE_CACHE past successes; beyond, the oldest is forgotten. */
 void login_cache_mac(const struct gate *, uint64_t account, struct str verifier,

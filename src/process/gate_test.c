@@ -195,21 +195,33 @@ static void drop(struct hash_job *job)
 	dropped++;
 }
 
+static struct hash_job *crowded;
+static void crowd(struct hash_job *job)
+{
+	crowded = job;
+}
+
 static void test_queue(void **state)
 {
-	static struct hash_job jobs[2][LIMIT_GATE_QUEUE + 1];
+	static struct hash_job jobs[HASH_RANKS][LIMIT_GATE_QUEUE + 1];
 	struct loop *loop = loop_sim_new(1);
 	struct seams seams = { .executor = loop->class->executor(loop) };
 	struct hashers *all = hashers_new(&seams, 2);
 	(void)state;
-	for (size_t known = 0; known < 2; known++) { /* each has a queue of its own */
+	for (enum hash_rank rank = HASH_KNOWN; rank < HASH_RANKS; rank++) { /* each has a queue */
 		for (size_t i = 0; i <= LIMIT_GATE_QUEUE; i++) {
-			jobs[known][i].known = known;
-			assert_int_equal(hashers_add(all, &jobs[known][i]), i < LIMIT_GATE_QUEUE);
+			struct hash_job *job = &jobs[rank][i];
+			*job = (struct hash_job){ .rank = rank, .crowded_out = crowd };
+			crowded = NULL;
+			hashers_add(all, job);
+			/* N+1: of those who know the last to come, of the others the first */
+			assert_ptr_equal(crowded, i < LIMIT_GATE_QUEUE ? NULL
+						  : rank == HASH_KNOWN ? job
+								       : &jobs[rank][0]);
 		}
 	}
 	hashers_free(&all, drop);
-	assert_int_equal(dropped, 2 * LIMIT_GATE_QUEUE);
+	assert_int_equal(dropped, HASH_RANKS * LIMIT_GATE_QUEUE);
 	loop_sim_free(&loop);
 }
 

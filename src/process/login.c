@@ -25,6 +25,7 @@ void login_free(struct login *l)
 	mem_wipe((char *)(uintptr_t)l->job.password.p, l->job.password.n);
 	free((char *)(uintptr_t)l->job.password.p);
 	free((char *)(uintptr_t)l->job.verifier.p);
+	rank_ends(l);
 	exchange_close(l);
 	free(l);
 	client->logins--;
@@ -65,8 +66,7 @@ void login_refuse(struct login *l, enum err_kind kind, const char *text, const c
 
 void login_refuse_wrong(struct login *l, const char *why)
 {
-	struct gate *g = l->client->gate;
-	throttle_failed(g->throttle, str_from(l->peer), now_ms(g));
+	rank_failed(l);
 	login_refuse(l, ERR_AUTH, "wrong user name or password", why);
 }
 
@@ -98,12 +98,15 @@ static void admit(struct login *l)
 	struct log_text user;
 	buf_init(&sealed, TICKET_MAX_BYTES);
 	ticket_seal(g->ticket_key, &t, &sealed);
-	throttle_succeeded(g->throttle, str_from(l->peer), now_ms(g));
+	rank_succeeded(l);
 	log_event(&g->base.context->log, LOG_INFO, "login",
 		"service=%s peer=%s user=%s account=%llu ms=%lld", l->service, l->peer,
 		log_value(&user, str_from(l->address)), (unsigned long long)l->account,
 		(long long)(now_ms(g) - l->began_ms));
-	make_the_rest(l);
+	if (l->app_password)
+		app_password_used(l);
+	else
+		make_the_rest(l);
 	struct frame f = { .type = FRAME_LOGIN_OK,
 		.login_ok = { .account = l->account,
 			.address = str_from(l->address),
@@ -123,6 +126,9 @@ void login_decide(struct login *l)
 	else if (!(l->services & login_service(l->service)))
 		login_refuse(l, ERR_DENIED, "this service is switched off for the account",
 			"service-off");
+	else if (l->app_password && !(l->app_services & login_service(l->service)))
+		login_refuse(l, ERR_DENIED, "this app password is for other services",
+			"app-password-scope");
 	else
 		admit(l);
 }
@@ -160,9 +166,21 @@ static void take_credentials(struct login *l, const struct frame_credentials *c)
 	login_text(l->address, sizeof(l->address), c->address);
 }
 
+static void crowded_out(struct hash_job *job)
+{
+	login_refuse(CONTAINER_OF(job, struct login, job), ERR_TEMP,
+		"too many logins at once, try again", "crowded-out");
+}
+
+/* What is ours is known by its MAC alone; everything else costs one slow hash, whatever is wrong
+ * with it. */
 static void check_password(struct login *l, const struct frame_credentials *c)
 {
 	struct gate *g = l->client->gate;
+	if (app_password_check(l, c)) {
+		login_decide(l);
+		return;
+	}
 	if (c)
 		l->job.verifier = str_make(str_dup(c->verifier), c->verifier.n);
 	login_cache_mac(g, l->account, l->job.verifier, l->job.password, l->mac);
@@ -170,11 +188,10 @@ static void check_password(struct login *l, const struct frame_credentials *c)
 		login_decide(l);
 		return;
 	}
-	l->job.known = throttle_is_known(g->throttle, str_from(l->peer)) ||
-		       throttle_is_loopback(str_from(l->peer));
+	l->job.rank = rank_of(l);
 	l->job.done = hashed;
-	if (!hashers_add(g->hashers, &l->job))
-		login_refuse(l, ERR_TEMP, "too many logins at once, try again", "queue-full");
+	rank_begins(l);
+	hashers_add(g->hashers, &l->job);
 }
 
 void login_credentials(struct gate *g, void *login, const struct frame *frame)
@@ -189,6 +206,7 @@ void login_credentials(struct gate *g, void *login, const struct frame *frame)
 	}
 	if (c)
 		take_credentials(l, c);
+	rank_name(l);
 	if (l->job.make)
 		make_credentials(l, c);
 	else if (l->exchange)
@@ -204,6 +222,7 @@ struct login *login_new(struct gate_client *client, uint32_t request, struct str
 	l->request = request;
 	l->began_ms = now_ms(client->gate);
 	l->job.password = str_make(str_dup(password), password.n);
+	l->job.crowded_out = crowded_out;
 	client->logins++;
 	return l;
 }

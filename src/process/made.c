@@ -48,10 +48,9 @@ static void made(struct hash_job *job)
 
 static void begin_making(struct login *l)
 {
-	l->job.known = true;
+	l->job.rank = HASH_KNOWN;
 	l->job.done = made;
-	if (!hashers_add(l->client->gate->hashers, &l->job))
-		login_refuse(l, ERR_TEMP, "too many at once, try again", "queue-full");
+	hashers_add(l->client->gate->hashers, &l->job);
 }
 
 /* An account that exists says itself what it wants. */
@@ -101,10 +100,11 @@ static void make_scram(const struct login *shown)
 	struct login *l = login_new(shown->client, 0, shown->job.password);
 	l->account = shown->account;
 	l->epoch = shown->epoch;
-	l->job.make = l->job.scram_alone = l->job.known = true;
+	l->job.make = l->job.scram_alone = true;
+	l->job.rank = HASH_KNOWN;
 	l->job.done = made_scram;
-	if (!hashers_add(l->client->gate->hashers, &l->job))
-		login_free(l);
+	l->job.crowded_out = login_drop;
+	hashers_add(l->client->gate->hashers, &l->job);
 }
 
 void make_the_rest(struct login *l)

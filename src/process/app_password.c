@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * App passwords: drawn here, shown once, for one program and the services it needs. 25 symbols of
+ * 32 are 125 bits of chance, so nobody guesses one however fast each try is; what a slow hash is
+ * for is not needed. Kept is a MAC under a key that only the gate has: who reads the ledger can
+ * neither use nor test one. A try costs one MAC for every account, and what is none costs the slow
+ * hash too, like any other password: so time tells nothing of whether an account has app passwords.
+ *
+ * Dashes, blanks and case do not count: people type them as they like. There is none of l, o, 0
+ * and 1 in it.
+ */
+#include "process/gate_private.h"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <stdlib.h>
+
+enum { SYMBOLS = 25, GROUP = 5, MAC_BYTES = 32 };
+enum { MOST_SECRETS = 64 }; /* what credentials carries */
+
+static const char alphabet[] = "abcdefghijkmnpqrstuvwxyz23456789";
+_Static_assert(sizeof(alphabet) - 1 == 32, "five bits a symbol");
+
+void app_password_mac(const struct gate *g, const char *symbols, uint8_t mac[32])
+{
+	unsigned n = 0;
+	if (HMAC(EVP_sha256(), g->app_key, sizeof(g->app_key), (const unsigned char *)symbols,
+		    SYMBOLS, mac, &n) == NULL ||
+		n != MAC_BYTES)
+		abort(); /* a process without SHA-256 must not vouch for anybody */
+}
+
+void app_password_make(struct gate_client *client, uint32_t request)
+{
+	struct gate *g = client->gate;
+	struct random_seam *random = g->base.context->seams.random;
+	uint8_t chance[SYMBOLS], mac[MAC_BYTES];
+	char symbols[SYMBOLS], text[SYMBOLS + SYMBOLS / GROUP];
+	size_t n = 0;
+	random->fill(random, chance, sizeof(chance));
+	for (size_t i = 0; i < SYMBOLS; i++) {
+		symbols[i] = alphabet[chance[i] % 32];
+		if (i > 0 && i % GROUP == 0)
+			text[n++] = '-';
+		text[n++] = symbols[i];
+	}
+	app_password_mac(g, symbols, mac);
+	struct frame f = { .type = FRAME_APP_PASSWORD,
+		.app_password = { str_make(text, n), str_make(mac, sizeof(mac)) } };
+	gate_send(g, client->channel, request, &f);
+	mem_wipe(chance, sizeof(chance));
+	mem_wipe(symbols, sizeof(symbols));
+	mem_wipe(text, sizeof(text));
+}
+
+/* False: it does not look like one of ours. */
+static bool read_symbols(struct str password, char ret[SYMBOLS])
+{
+	size_t n = 0;
+	for (size_t i = 0; i < password.n; i++) {
+		char c = password.p[i];
+		if (c == '-' || c == ' ')
+			continue;
+		if (c >= 'A' && c <= 'Z')
+			c = (char)(c - 'A' + 'a');
+		if (n == SYMBOLS || memchr(alphabet, c, 32) == NULL)
+			return false;
+		ret[n++] = c;
+	}
+	return n == SYMBOLS;
+}
+
+/* As many are looked at as there may be: which one it is, and of how many, costs
+ * nothing. */
+static const struct api_secret *find(
+	const struct frame_credentials *c, const uint8_t mac[MAC_BYTES])
+{
+	static const struct api_secret none = { .id = 0 };
+	static const char nothing[MAC_BYTES];
+	const struct api_secret *found = NULL;
+	for (size_t i = 0; i < MOST_SECRETS; i++) {
+		const struct api_secret *s = c && i < c->secrets.n ? &c->secrets.items[i] : &none;
+		bool ours = s->kind == SECRET_APP_PASSWORD && s->value.n == MAC_BYTES;
+		if (mem_equal_const_time(ours ? s->value.p : nothing, mac, MAC_BYTES) && ours)
+			found = s;
+	}
+	return found;
+}
+
+bool app_password_check(struct login *l, const struct frame_credentials *c)
+{
+	char symbols[SYMBOLS];
+	uint8_t mac[MAC_BYTES];
+	if (!read_symbols(l->job.password, symbols))
+		return false;
+	app_password_mac(l->client->gate, symbols, mac);
+	mem_wipe(symbols, sizeof(symbols));
+	const struct api_secret *s = find(c, mac);
+	if (s == NULL)
+		return false;
+	l->app_password = s->id;
+	l->app_services = s->services;
+	l->app_used_ms = s->used_ms;
+	return true;
+}
+
+bool app_password_is_due(const struct login *l)
+{
+	struct clock_seam *clock = l->client->gate->base.context->seams.clock;
+	return clock->wall_ms(clock) - l->app_used_ms >= LIMIT_SECRET_USED_MS;
+}
+
+void app_password_used(const struct login *l)
+{
+	struct gate *g = l->client->gate;
+	struct frame f = { .type = FRAME_SECRET_USED,
+		.secret_used = { .account = l->account, .secret = l->app_password } };
+	if (app_password_is_due(l))
+		gate_send(g, g->store, 0, &f);
+}

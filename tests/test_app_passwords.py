@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""App passwords: made on a running or a stopped server, good for the services they are for, and gone
+at once when they are removed (A8)."""
+import json
+import re
+import time
+
+from harness import DOMAIN, wait_for
+from hostile import Imap, Pop3
+from test_revoked import MOST_S, Submission, idle, set_password, until_cut
+
+BOB = f"bob@{DOMAIN}"
+
+
+def make(culver, *options):
+    text = culver.command("account", "app-password", "add", *options, BOB).stdout
+    assert re.fullmatch(r"([a-km-np-z2-9]{5}-){4}[a-km-np-z2-9]{5}\n", text), text
+    return text.strip()
+
+
+def listed(culver):
+    return json.loads(culver.command("account", "app-password", "list", "--json", BOB).stdout)
+
+
+def remove(culver, number, **kwargs):
+    return culver.command("account", "app-password", "remove", BOB, str(number), **kwargs)
+
+
+def by_imap(culver, password):
+    with Imap(culver, user=None) as c:
+        status = c.say(f'LOGIN {BOB} "{password}"'.encode())
+        return status, c.text
+
+
+def by_pop3(culver, password):
+    with Pop3(culver, user=None) as c:
+        assert c.say(f"USER {BOB}".encode())
+        return c.say(f"PASS {password}".encode()), c.text
+
+
+def by_submission(culver, password):
+    try:
+        with Submission(culver, password=password):
+            return True, b""
+    except AssertionError as e:
+        return False, str(e).encode()
+
+
+def test_scopes(culver):
+    """Each service takes what is for it, and says of the others that they are for others."""
+    words = {"imap": by_imap, "pop3": by_pop3, "smtp": by_submission}
+    for service, _ in words.items():
+        password = make(culver, "--services", service, "--label", f"for {service}")
+        for other, log_in in words.items():
+            status, text = log_in(culver, password)
+            assert (status in (True, b"OK")) == (service == other), (service, other, text)
+            if service != other and other == "pop3":
+                assert b"other services" in text
+    assert [(s["label"], s["services"]) for s in listed(culver)] == [(f"for {s}", s) for s in words]
+    # the account's own password is good for all of them, as ever; and what is none is wrong alike
+    for log_in in words.values():
+        assert log_in(culver, culver.password("bob"))[0] in (True, b"OK")
+    wrong = by_imap(culver, password[:-1] + ("a" if password[-1] != "a" else "b"))
+    assert wrong == by_imap(culver, "wrong") and wrong[0] == b"NO"
+
+
+def test_last_use_costs_no_flush(culver):
+    password = make(culver)
+    assert listed(culver)[0]["used_ms"] == 0
+    began = time.time()
+    assert by_imap(culver, password)[0] == b"OK"
+    used = wait_for(lambda: listed(culver)[0]["used_ms"])
+    assert began - 1 < used / 1000 < time.time() + 1
+    commits = json.loads(culver.command("status", "--json").stdout)["commits"]
+    for _ in range(20):
+        assert by_imap(culver, password)[0] == b"OK"
+    assert json.loads(culver.command("status", "--json").stdout)["commits"] == commits
+    assert listed(culver)[0]["used_ms"] == used
+
+
+def test_removed_ones_cut_their_sessions(culver):
+    password = make(culver)
+    kept = make(culver)
+    sessions = {"imap": Imap(culver, user=None), "pop3": Pop3(culver, user=None), "idle": idle(culver),
+                "submission": Submission(culver, password=password)}
+    assert sessions["imap"].say(f'LOGIN {BOB} "{password}"'.encode()) == b"OK"
+    assert sessions["pop3"].say(f"USER {BOB}".encode()) and sessions["pop3"].say(f"PASS {password}".encode())
+    cut = until_cut(sessions, lambda: remove(culver, listed(culver)[0]["id"]))
+    print({name: f"{at * 1000:.0f} ms" for name, (at, _) in cut.items()})
+    assert max(at for at, _ in cut.values()) < MOST_S
+    assert by_imap(culver, password)[0] == b"NO"
+    assert by_imap(culver, kept)[0] == b"OK"
+    assert remove(culver, 9999, check=False).returncode == 3
+    assert remove(culver, "x", check=False).returncode == 2
+    assert culver.command("account", "app-password", "list", f"nobody@{DOMAIN}", check=False).returncode == 3
+    assert culver.command("account", "app-password", "add", "--services", "none", BOB, check=False).returncode != 0
+
+
+def test_they_outlive_a_restart_and_a_new_password(culver):
+    culver.stop()
+    password = make(culver)
+    culver.start()
+    assert by_imap(culver, password)[0] == b"OK"
+    set_password(culver)
+    assert by_pop3(culver, password)[0]
+    assert by_imap(culver, culver.password("bob"))[0] == b"NO"  # the old one
+    culver.command("account", "set", "--services", "imap", BOB)
+    assert by_pop3(culver, password)[0] is False  # never more than the account may
+
+
+def test_a9_they_are_nowhere(culver):
+    """Neither in the log nor in what is stored."""
+    passwords = [make(culver, "--label", "phone"), culver.password("bob")]
+    for password in passwords:
+        assert by_imap(culver, password)[0] == b"OK"
+        assert by_pop3(culver, password)[0]
+        assert by_submission(culver, password)[0]
+    culver.stop()
+    found = [culver.log_text().encode()]
+    found += [p.read_bytes() for p in culver.dir.rglob("*") if p.is_file()]
+    for password in passwords:
+        for form in (password, password.replace("-", "")):
+            assert not any(form.encode() in text for text in found)
+
+
