@@ -121,6 +121,7 @@ void pop3_quit(struct pop3 *s, struct str arg)
 		pop3_close(s);
 		return;
 	}
+	pop3_ahead_forget(s);
 	s->state = POP3_UPDATE;
 	s->at = 0;
 	count_left(s);

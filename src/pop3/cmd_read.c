@@ -2,13 +2,14 @@
 /* RETR   RFC 1939 5      TOP   RFC 1939 7
  *
  * A message is pulled from the store a piece at a time, as the client makes room; no more than one
- * piece is in memory. +OK is said with the first piece, so that a message that can't be read is
+ * piece is in memory, but for what RETR asks for ahead (ahead.c). +OK is said with the first piece, so that a message that can't be read is
  * refused; one that breaks off later can only be told by ending the connection. */
 #include "pop3/pop3_private.h"
 
 #define PIECE_BYTES 65000 /* what one message_bytes frame holds */
-/* A piece, stuffed (half as much again at worst), and the lines around it. */
-#define PIECE_ROOM (PIECE_BYTES + PIECE_BYTES / 2 + 1024)
+/* Bytes, stuffed (half as much again at worst), and the lines around them. */
+#define STUFFED_BYTES(n) ((n) + (n) / 2 + 1024)
+#define PIECE_ROOM       STUFFED_BYTES(PIECE_BYTES)
 _Static_assert(PIECE_ROOM < LIMIT_SESSION_OUT_BYTES, "a stuffed piece fits");
 
 static void piece_came(struct pop3 *s, const struct frame *f);
@@ -16,6 +17,45 @@ static void piece_came(struct pop3 *s, const struct frame *f);
 static const struct pop3_message *message(const struct pop3 *s)
 {
 	return vec_at(&s->drop, s->at);
+}
+
+static void broken(struct pop3 *s, enum err_kind kind)
+{
+	s->writing = NULL;
+	if (!s->read.begun) {
+		pop3_reply_failed(&s->session.out, kind,
+			kind == ERR_NOT_FOUND ? STR("the message is gone") : STR_NONE);
+		return;
+	}
+	log_event(&s->session.log, LOG_WARN, "pop3-broken-off", "uid=%u offset=%" PRIu64,
+		message(s)->uid, s->read.offset);
+	pop3_close(s);
+}
+
+static void begin(struct pop3 *s, uint64_t size)
+{
+	s->read.begun = true;
+	if (s->read.top)
+		pop3_say(s, "+OK top of message follows");
+	else
+		pop3_say(s, "+OK %" PRIu64 " octets", size);
+}
+
+/* The next bytes of a message of that size. */
+static void give(struct pop3 *s, uint64_t size, struct str data)
+{
+	if (!s->read.begun)
+		begin(s, size);
+	s->read.offset += data.n;
+	s->read.last = s->read.offset >= size;
+	if (s->read.top) {
+		bool done;
+		data.n = pop3_top_take(&s->read.limit, data, &done);
+		s->read.last |= done;
+	}
+	s->octets_sent += data.n;
+	if (!pop3_stuff(&s->read.stuffer, data, &s->session.out))
+		pop3_close(s); /* more than was asked for */
 }
 
 static bool end(struct pop3 *s)
@@ -40,45 +80,36 @@ static bool write_message(struct pop3 *s)
 	return false;
 }
 
-static void broken(struct pop3 *s, const struct frame *f)
-{
-	enum err_kind kind = f->type == FRAME_FAILED ? f->failed.kind : ERR_TEMP;
-	s->writing = NULL;
-	if (!s->read.begun) {
-		pop3_reply_failed(&s->session.out, kind,
-			kind == ERR_NOT_FOUND ? STR("the message is gone") : STR_NONE);
-		return;
-	}
-	log_event(&s->session.log, LOG_WARN, "pop3-broken-off", "uid=%u offset=%" PRIu64,
-		message(s)->uid, s->read.offset);
-	pop3_close(s);
-}
-
 static void piece_came(struct pop3 *s, const struct frame *f)
 {
 	if (f->type != FRAME_MESSAGE_BYTES ||
 		(f->message_bytes.data.n == 0 && s->read.offset < f->message_bytes.size)) {
-		broken(s, f);
+		broken(s, f->type == FRAME_FAILED ? f->failed.kind : ERR_TEMP);
 		return;
 	}
-	struct str data = f->message_bytes.data;
-	if (!s->read.begun) {
-		s->read.begun = true;
-		if (s->read.top)
-			pop3_say(s, "+OK top of message follows");
-		else
-			pop3_say(s, "+OK %" PRIu64 " octets", f->message_bytes.size);
+	give(s, f->message_bytes.size, f->message_bytes.data);
+}
+
+/* RETR's beginning was asked for already, most often long before. */
+static bool write_first(struct pop3 *s)
+{
+	const struct pop3_ahead *a = pop3_ahead_head(s);
+	if (a == NULL || (a->came && a->gone)) {
+		broken(s, a ? ERR_NOT_FOUND : s->ahead_failed);
+		if (a)
+			pop3_ahead_taken(s);
+		return true;
 	}
-	s->read.offset += data.n;
-	s->read.last = s->read.offset >= f->message_bytes.size;
-	if (s->read.top) {
-		bool done;
-		data.n = pop3_top_take(&s->read.limit, data, &done);
-		s->read.last |= done;
-	}
-	s->octets_sent += data.n;
-	if (!pop3_stuff(&s->read.stuffer, data, &s->session.out))
-		pop3_close(s); /* more than was asked for */
+	if (!a->came || buf_room(&s->session.out) < STUFFED_BYTES(a->bytes.n))
+		return false;
+	give(s, a->size, buf_str(&a->bytes));
+	pop3_ahead_taken(s);
+	return s->read.last ? end(s) : write_message(s);
+}
+
+static bool write_retr(struct pop3 *s)
+{
+	return s->read.begun ? write_message(s) : write_first(s);
 }
 
 static void read_message(struct pop3 *s, struct pop3_message *m, bool top, uint64_t lines)
@@ -89,7 +120,9 @@ static void read_message(struct pop3 *s, struct pop3_message *m, bool top, uint6
 	s->read.top = top;
 	s->read.limit = (struct pop3_top){ .lines = lines };
 	pop3_stuffer_init(&s->read.stuffer);
-	pop3_write(s, write_message);
+	if (!top)
+		pop3_ahead_begin(s, s->at);
+	pop3_write(s, top ? write_message : write_retr);
 }
 
 void pop3_retr(struct pop3 *s, struct str arg)

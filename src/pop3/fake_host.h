@@ -55,6 +55,8 @@ struct fake_host {
 	bool gate_away, store_away, change_fails, hold;
 	uint8_t retention;
 	uint32_t expire_days;
+	uint32_t corrupt_uid;                            /* 0: none */
+	size_t asked_messages, asked_bytes, asked_total; /* the most at once; in all */
 };
 
 static inline struct fake_host *fake_of(struct session_host *h)
@@ -134,6 +136,35 @@ static inline void fake_read(
 	fake_fail(f, request, ERR_NOT_FOUND);
 }
 
+/* Each from its beginning; one that corrupt_uid names ends the series. */
+static inline void fake_read_many(
+	struct fake_host *f, uint32_t request, const struct frame_messages_read *q)
+{
+	assert(q->session == 9 && q->mailbox == 5 && q->uids.n > 0);
+	size_t bytes = 0;
+	for (size_t k = 0; k < q->uids.n; k++) {
+		struct fake_message m = { .gone = true };
+		if (q->uids.items[k] == f->corrupt_uid) {
+			fake_fail(f, request, ERR_CORRUPT);
+			break;
+		}
+		for (size_t i = 0; i < f->messages + f->many; i++)
+			if (fake_message_at(f, i).uid == q->uids.items[k])
+				m = fake_message_at(f, i);
+		struct frame b = { .type = FRAME_MESSAGE_IS,
+			.message_is = { .uid = q->uids.items[k],
+				.gone = m.gone,
+				.size = m.gone ? 0 : m.bytes.n,
+				.data = str_sub(m.gone ? STR_NONE : m.bytes, 0, 65000),
+				.last = k + 1 == q->uids.n } };
+		fake_push(f, request, &b);
+		bytes += b.message_is.data.n;
+	}
+	f->asked_messages = q->uids.n > f->asked_messages ? q->uids.n : f->asked_messages;
+	f->asked_bytes = bytes > f->asked_bytes ? bytes : f->asked_bytes;
+	f->asked_total += q->uids.n;
+}
+
 static inline void fake_add_uids(struct fake_host *f, const struct frame_uids *q)
 {
 	for (size_t i = 0; i < q->ranges.n; i++)
@@ -171,6 +202,8 @@ static inline uint32_t fake_ask(struct session_host *h, struct session *session,
 		fake_view(f, request);
 	else if (q->type == FRAME_MESSAGE_READ)
 		fake_read(f, request, &q->message_read);
+	else if (q->type == FRAME_MESSAGES_READ)
+		fake_read_many(f, request, &q->messages_read);
 	else if (q->type == FRAME_UIDS) {
 		f->uids_request = request;
 		fake_add_uids(f, &q->uids);

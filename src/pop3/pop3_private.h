@@ -25,6 +25,14 @@ struct pop3_message {
 	int64_t time; /* internal date, ms since 1970 */
 };
 
+/* A message that was asked for before it is retrieved, or just when it is. */
+struct pop3_ahead {
+	size_t at; /* its place in the maildrop */
+	bool came, gone;
+	uint64_t size;    /* of the whole message */
+	struct buf bytes; /* its first 65,000 */
+};
+
 struct pop3;
 typedef void pop3_answer(struct pop3 *, const struct frame *);
 
@@ -65,6 +73,15 @@ struct pop3 {
 	size_t drop_count;
 	uint64_t octets_sent; /* for the log */
 
+	/* RETR of one message after the other: those that were asked for, in a ring, in order */
+	struct pop3_ahead ahead[LIMIT_POP3_AHEAD_MESSAGES];
+	size_t ahead_first, ahead_n;
+	uint64_t ahead_bytes;   /* their sizes */
+	uint32_t ahead_request; /* of those that have not come; 0: none */
+	enum err_kind ahead_failed; /* why the last ones did not come */
+	size_t ahead_most;      /* how many it is worth asking for at once */
+	size_t retr_next;       /* behind the message that was retrieved last */
+
 	/* LIST, UIDL: the next message; RETR, TOP */
 	size_t at;
 	bool uidl;
@@ -90,6 +107,16 @@ int64_t pop3_now(const struct pop3 *s);
 void pop3_close(struct pop3 *s);
 /* Leaves the store's session, if there is one. */
 void pop3_leave(struct pop3 *s);
+
+/* ahead.c: messages that were asked for. begin: one is to be retrieved, and is asked for if need be,
+ * with some that are likely to follow. head: the one that begin was called with, which may not have
+ * come yet, or NULL: it could not be had, and ahead_failed says why. taken: it is done with. */
+void pop3_ahead_begin(struct pop3 *s, size_t at);
+struct pop3_ahead *pop3_ahead_head(struct pop3 *s);
+void pop3_ahead_taken(struct pop3 *s);
+/* An answer to the request ahead_request. */
+void pop3_ahead_came(struct pop3 *s, const struct frame *f);
+void pop3_ahead_forget(struct pop3 *s);
 
 /* The message that the argument names, or NULL after having refused. */
 struct pop3_message *pop3_message_arg(struct pop3 *s, struct str arg);

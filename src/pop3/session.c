@@ -140,6 +140,7 @@ static void settle(struct pop3 *s)
 		pop3_close(s);
 	if (!s->delayed)
 		s->session.deadline_ms = pop3_now(s) + LIMIT_POP3_IDLE_MS;
+	s->session.gathers = s->state == POP3_TRANSACTION && !s->delayed;
 	s->session.idle = takes_input(s) && s->lines.text.n == 0 && !s->in_exchange;
 	if (s->draining && s->session.idle && s->state == POP3_AUTHORIZATION)
 		pop3_close(s);
@@ -243,6 +244,12 @@ static void answer(struct session *session, uint32_t request, const struct frame
 {
 	struct pop3 *s = pop3_of(session);
 	pop3_answer *waiting = s->waiting;
+	if (request != 0 && request == s->ahead_request) {
+		pop3_ahead_came(s, frame);
+		go_on_writing(s);
+		settle(s);
+		return;
+	}
 	if (waiting == NULL || request != s->request)
 		return;
 	s->waiting = NULL;
@@ -344,6 +351,7 @@ static void free_session(struct session **session)
 	struct pop3 *s = pop3_of(*session);
 	if (s->waiting != NULL)
 		s->session.host->cancel(s->session.host, &s->session, s->request);
+	pop3_ahead_forget(s);
 	pop3_leave(s);
 	if (s->session.authenticated)
 		log_event(&s->session.log, LOG_INFO, "pop3-end",

@@ -6,6 +6,7 @@
 
 enum {
 	BYTES_A_FRAME = 65000,
+	MESSAGES_A_TURN = 128 * 1024, /* read ahead of what is sent */
 	DIGEST_A_FRAME = 64000,
 	DIGESTS_A_TURN = 256 * 1024, /* read ahead of what is sent */
 };
@@ -54,19 +55,27 @@ static int read_body(struct reading *r, struct job *job, const struct entry_plac
 	return 0;
 }
 
+/* Adds bytes of an entry to the job's; job->size is that of the whole entry. -1: job->err. */
+static int read_entry(struct reading *r, struct job *job, uint64_t mailbox, uint32_t uid,
+	uint64_t offset, size_t length)
+{
+	struct entry_place place;
+	if (length > BYTES_A_FRAME)
+		length = BYTES_A_FRAME;
+	if (r->reader->class->entry(
+		    r->reader, job->by.account, mailbox, uid, &place, &job->err) < 0)
+		return -1;
+	job->size = place.prefix_size + place.body.size;
+	if (read_prefix(r, job, &place, offset, &length) < 0)
+		return -1;
+	uint64_t at = offset > place.prefix_size ? offset - place.prefix_size : 0;
+	return read_body(r, job, &place, at, length);
+}
+
 static void bytes_work(struct reading *r, struct job *job)
 {
 	const struct frame_message_read *ask = &job->ask.message_read;
-	struct entry_place place;
-	size_t length = ask->length > BYTES_A_FRAME ? BYTES_A_FRAME : ask->length;
-	if (r->reader->class->entry(
-		    r->reader, job->by.account, ask->mailbox, ask->uid, &place, &job->err) < 0)
-		return;
-	job->size = place.prefix_size + place.body.size;
-	if (read_prefix(r, job, &place, ask->offset, &length) < 0)
-		return;
-	uint64_t at = ask->offset > place.prefix_size ? ask->offset - place.prefix_size : 0;
-	read_body(r, job, &place, at, length);
+	(void)read_entry(r, job, ask->mailbox, ask->uid, ask->offset, ask->length);
 }
 
 static enum produced bytes_produce(struct job *job, struct frame *frame)
@@ -97,6 +106,110 @@ ASK(ask_message_read)
 	job_read(job);
 }
 
+/* ---- many entries ---- */
+
+/* One that was read: its bytes lie in job->bytes. */
+struct read_message {
+	uint32_t uid;
+	bool gone;
+	uint64_t size;
+	size_t at, n;
+};
+
+/* Whoever is gone is an answer; any other failure ends the series, behind what was read. */
+static int read_whole(struct reading *r, struct job *job, uint64_t mailbox, uint32_t uid)
+{
+	struct read_message m = { .uid = uid, .at = job->bytes.n };
+	if (read_entry(r, job, mailbox, uid, 0, BYTES_A_FRAME) == 0) {
+		m.size = job->size;
+		m.n = job->bytes.n - m.at;
+	} else if (job->err.kind == ERR_NOT_FOUND) {
+		m.gone = true;
+		job->err = (struct err)ERR_INIT;
+	} else {
+		return -1;
+	}
+	vec_push(&job->items, &m);
+	return 0;
+}
+
+/* A turn's worth, in one snapshot; the rest when this was sent. worked: UIDs that were read so far.
+ */
+static void messages_work(struct reading *r, struct job *job)
+{
+	const struct frame_messages_read *ask = &job->ask.messages_read;
+	buf_clear(&job->bytes);
+	vec_done(&job->items);
+	vec_init(&job->items, sizeof(struct read_message), ask->uids.n + 1);
+	job->at = 0;
+	if (r->reader->class->snapshot_begin(r->reader, &job->err) < 0)
+		return;
+	while (job->worked < ask->uids.n && job->bytes.n < MESSAGES_A_TURN &&
+		read_whole(r, job, ask->mailbox, ask->uids.items[job->worked]) == 0)
+		job->worked++;
+	if (job->items.n > 0)
+		job->err = (struct err)ERR_INIT; /* the next turn meets it again */
+	r->reader->class->snapshot_end(r->reader);
+}
+
+static enum produced messages_produce(struct job *job, struct frame *frame)
+{
+	bool read_all = job->worked == job->ask.messages_read.uids.n;
+	if (job->at == job->items.n)
+		return read_all ? PRODUCED_END : PRODUCED_WORK;
+	const struct read_message *m = vec_at(&job->items, job->at);
+	*frame = (struct frame){ .type = FRAME_MESSAGE_IS,
+		.message_is = { .uid = m->uid,
+			.gone = m->gone,
+			.size = m->size,
+			.data = str_sub(buf_str(&job->bytes), m->at, m->n),
+			.last = read_all && job->at + 1 == job->items.n } };
+	return PRODUCED_FRAME;
+}
+
+static void message_sent(struct job *job)
+{
+	job->at++;
+}
+
+/* A list of UIDs moves into the job. */
+static void keep_uids(struct job *job, struct api_u32_list *uids)
+{
+	uint32_t *copy = arena_array(&job->arena, uids->n, sizeof(*copy));
+	memcpy(copy, uids->items, uids->n * sizeof(*copy));
+	uids->items = copy;
+}
+
+/* A question that answers itself: for no UIDs the answer is empty, and the last. */
+static void answer_nothing(struct store_peer *peer, uint32_t request, const struct frame *none)
+{
+	if (!peer->replies.send(peer->replies.arg, request, none)) {
+		struct err err = ERR_INIT;
+		fail(&err, ERR_TEMP, "no room for an answer");
+		peer_fail(peer, request, &err);
+	}
+}
+
+ASK(ask_messages_read)
+{
+	static const struct job_class class = { .name = "messages",
+		.work = messages_work,
+		.produce = messages_produce,
+		.sent = message_sent,
+		.cost = MESSAGES_A_TURN + BYTES_A_FRAME };
+	if (frame->messages_read.uids.n == 0) {
+		answer_nothing(peer, request,
+			&(struct frame){ .type = FRAME_MESSAGE_IS, .message_is.last = true });
+		return;
+	}
+	struct job *job = job_new(peer, &class, request, frame);
+	if (job == NULL)
+		return;
+	keep_uids(job, &job->ask.messages_read.uids);
+	job->by = session->by;
+	job_read(job);
+}
+
 /* ---- digests ---- */
 
 /* One that was read: its bytes lie in job->bytes. */
@@ -123,7 +236,8 @@ static int read_one(struct reading *r, struct job *job, uint32_t uid)
 	return 0;
 }
 
-/* A turn's worth; the rest when this was sent. worked: UIDs that were read so far. */
+/* A turn's worth, in one snapshot of each; the rest when this was sent. worked: UIDs that were read
+ * so far. */
 static void digests_work(struct reading *r, struct job *job)
 {
 	const struct api_u32_list *uids = &job->ask.digest_read.uids;
@@ -131,9 +245,14 @@ static void digests_work(struct reading *r, struct job *job)
 	vec_done(&job->items);
 	vec_init(&job->items, sizeof(struct read_digest), uids->n + 1);
 	job->at = job->step = 0;
+	if (r->reader->class->snapshot_begin(r->reader, &job->err) < 0)
+		return;
+	digest_reader_snapshot(r->digests, true);
 	while (job->worked < uids->n && job->bytes.n < DIGESTS_A_TURN)
 		if (read_one(r, job, uids->items[job->worked++]) < 0)
-			return;
+			break;
+	digest_reader_snapshot(r->digests, false);
+	r->reader->class->snapshot_end(r->reader);
 }
 
 /* at: which digest; noted: how much of it was sent. */
@@ -166,17 +285,6 @@ static void digest_sent(struct job *job)
 	job->at++;
 }
 
-/* A question for no UIDs has an answer too: one that is empty, and the last. */
-static void answer_nothing(struct store_peer *peer, uint32_t request)
-{
-	struct frame none = { .type = FRAME_DIGEST_IS, .digest_is.last = true };
-	if (!peer->replies.send(peer->replies.arg, request, &none)) {
-		struct err err = ERR_INIT;
-		fail(&err, ERR_TEMP, "no room for an answer");
-		peer_fail(peer, request, &err);
-	}
-}
-
 ASK(ask_digest_read)
 {
 	static const struct job_class class = { .name = "digests",
@@ -184,17 +292,15 @@ ASK(ask_digest_read)
 		.produce = digests_produce,
 		.sent = digest_sent,
 		.cost = DIGESTS_A_TURN + LIMIT_DIGEST_BYTES };
-	size_t n = frame->digest_read.uids.n;
-	if (n == 0) {
-		answer_nothing(peer, request);
+	if (frame->digest_read.uids.n == 0) {
+		answer_nothing(peer, request,
+			&(struct frame){ .type = FRAME_DIGEST_IS, .digest_is.last = true });
 		return;
 	}
 	struct job *job = job_new(peer, &class, request, frame);
 	if (job == NULL)
 		return;
-	uint32_t *uids = arena_array(&job->arena, n, sizeof(*uids));
-	memcpy(uids, frame->digest_read.uids.items, n * sizeof(*uids));
-	job->ask.digest_read.uids.items = uids;
+	keep_uids(job, &job->ask.digest_read.uids);
 	job->by = session->by;
 	job_read(job);
 }

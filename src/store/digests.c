@@ -171,6 +171,12 @@ void digest_reader_free(struct digest_reader **r)
 	*r = NULL;
 }
 
+void digest_reader_snapshot(struct digest_reader *r, bool on)
+{
+	if (r)
+		sqlite3_exec(r->db, on ? "BEGIN" : "COMMIT", NULL, NULL, NULL);
+}
+
 bool digest_read(struct digest_reader *r, uint64_t body, struct buf *out)
 {
 	if (r == NULL)

@@ -30,6 +30,8 @@ void digests_checkpoint(struct digests *d);
 
 struct digest_reader *digest_reader_new(struct digests *d);
 void digest_reader_free(struct digest_reader **r);
+/* Reads between true and false are of one snapshot. Accepts NULL. */
+void digest_reader_snapshot(struct digest_reader *r, bool on);
 /* Appends the digest; false: there is none, it is damaged, or it does not fit. */
 bool digest_read(struct digest_reader *r, uint64_t body, struct buf *out);
 

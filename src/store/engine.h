@@ -180,6 +180,10 @@ struct engine_class {
 	int (*view)(struct reader *, uint64_t mailbox, uint32_t after, size_t rows,
 		struct mailbox_row *, struct arena *, struct vec *keywords, struct vec *entries,
 		struct err *);
+	/* What is read in between is one snapshot, and cheaper than each read by itself. Not for
+	 * longer than a slice of a view takes; no walk (`view`) inside. */
+	int (*snapshot_begin)(struct reader *, struct err *);
+	void (*snapshot_end)(struct reader *);
 	/* An entry of a mailbox of the account: ERR_NOT_FOUND also when it is another's. I11 */
 	int (*entry)(struct reader *, uint64_t account, uint64_t mailbox, uint32_t uid,
 		struct entry_place *, struct err *);

@@ -48,6 +48,7 @@ static const struct question {
 	{ FRAME_VIEW_CHANGES, USER, true, ask_view_changes },
 	{ FRAME_VIEW_CLOSE, USER, true, ask_view_close },
 	{ FRAME_MESSAGE_READ, USER, true, ask_message_read },
+	{ FRAME_MESSAGES_READ, USER, true, ask_messages_read },
 	{ FRAME_DIGEST_READ, USER, true, ask_digest_read },
 	{ FRAME_DIGEST_PUT, USER, true, ask_digest_put },
 	{ FRAME_UIDS, USER, false, ask_uids },

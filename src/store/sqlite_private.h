@@ -380,6 +380,8 @@ int sqlite_mailbox_by_id(struct reader *, uint64_t, struct mailbox_row *, struct
 int sqlite_view(struct reader *, uint64_t mailbox, uint32_t after, size_t rows,
 	struct mailbox_row *, struct arena *, struct vec *keywords, struct vec *entries,
 	struct err *err);
+int sqlite_snapshot_begin(struct reader *, struct err *);
+void sqlite_snapshot_end(struct reader *);
 int sqlite_entry(struct reader *, uint64_t account, uint64_t mailbox, uint32_t uid,
 	struct entry_place *, struct err *err);
 int sqlite_body_each(struct reader *, uint64_t after, size_t n,

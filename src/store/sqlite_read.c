@@ -311,19 +311,31 @@ static int read_entries(struct sqlite_reader *c, uint64_t mailbox, uint32_t afte
 	return row;
 }
 
+int sqlite_snapshot_begin(struct reader *r, struct err *err)
+{
+	struct sqlite_reader *c = sqlite_reader_of(r);
+	return sql_run(c, sql_bound(c, SQL_BEGIN_READ, ""), err);
+}
+
+void sqlite_snapshot_end(struct reader *r)
+{
+	struct sqlite_reader *c = sqlite_reader_of(r);
+	sql_run(c, sql_bound(c, SQL_COMMIT, ""), NULL);
+}
+
 int sqlite_view(struct reader *r, uint64_t mailbox, uint32_t after, size_t rows,
 	struct mailbox_row *ret, struct arena *arena, struct vec *keywords, struct vec *entries,
 	struct err *err)
 {
 	struct sqlite_reader *c = sqlite_reader_of(r);
-	if (sql_run(c, sql_bound(c, SQL_BEGIN_READ, ""), err) < 0)
+	if (sqlite_snapshot_begin(r, err) < 0)
 		return -1;
 	int rc = sqlite_mailbox_by_id(r, mailbox, ret, err);
 	if (rc == 0 && keywords)
 		rc = read_keywords(c, mailbox, arena, keywords, err);
 	if (rc == 0)
 		rc = read_entries(c, mailbox, after, rows, entries, err);
-	sql_run(c, sql_bound(c, SQL_COMMIT, ""), NULL);
+	sqlite_snapshot_end(r);
 	return rc;
 }
 

@@ -374,6 +374,7 @@ ASK(ask_view_open);
 ASK(ask_view_changes);
 ASK(ask_view_close);
 ASK(ask_message_read);
+ASK(ask_messages_read);
 ASK(ask_digest_read);
 ASK(ask_digest_put);
 ASK(ask_uids);
