@@ -70,6 +70,7 @@
 #define LIMIT_ADMIN_CHANNELS   16    /* commands at work at once */
 #define LIMIT_SIGNATURES_A_SECOND                                                                  \
 	20000                 /* of keys; some 1,350 handshakes a CPU-second are possible */
+#define LIMIT_HELD_MS    1000 /* other roles wait for fronts to come up, and no longer */
 #define LIMIT_DYING_MS   500  /* from the end of a child's control channel to its end */
 #define LIMIT_SETTLED_MS 2000 /* a child that dies sooner after its start has failed to start */
 #define LIMIT_AGAIN_MS   400  /* longest back-off of a child that was up */
@@ -222,8 +223,8 @@
 #define LIMIT_POP3_LOGIN_FAILURES 5           /* a connection; P1 */
 #define LIMIT_POP3_LOGIN_DELAY_MS 1000        /* before -ERR, times the failures so far; P1 */
 #define LIMIT_POP3_ERRORS         50 /* refused lines in a row, then the connection is closed */
-#define LIMIT_POP3_AHEAD_MESSAGES 16          /* asked of the store before they are retrieved */
+#define LIMIT_POP3_AHEAD_MESSAGES 16 /* asked of the store before they are retrieved */
 #define LIMIT_POP3_AHEAD_BYTES    (128 * 1024) /* and how much they may be */
-#define LIMIT_POP3_MESSAGES       2000000 /* of a maildrop: 48 MB */
+#define LIMIT_POP3_MESSAGES       2000000      /* of a maildrop: 48 MB */
 
 #endif

@@ -451,10 +451,7 @@ void tls_server_free(struct tls_server **server)
 void tls_prepare(void)
 {
 	/* openssl.cnf is not ours to obey: the policy is in this file. */
-	OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_LOAD_SSL_STRINGS |
-				 OPENSSL_INIT_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_ADD_ALL_CIPHERS |
-				 OPENSSL_INIT_ADD_ALL_DIGESTS,
-		NULL);
+	OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
 	unsigned char byte;
 	RAND_bytes(&byte, 1);
 	RAND_priv_bytes(&byte, 1);

@@ -88,7 +88,7 @@ void pop3_ahead_begin(struct pop3 *s, size_t at)
 {
 	bool next = s->retr_next > 0 && at == next_living(s, s->retr_next);
 	size_t more = 2 * s->ahead_most;
-	s->ahead_most = !next || more == 0                  ? 1
+	s->ahead_most = !next || more == 0                 ? 1
 			: more < LIMIT_POP3_AHEAD_MESSAGES ? more
 							   : LIMIT_POP3_AHEAD_MESSAGES;
 	s->retr_next = at + 1;

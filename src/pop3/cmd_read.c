@@ -2,8 +2,9 @@
 /* RETR   RFC 1939 5      TOP   RFC 1939 7
  *
  * A message is pulled from the store a piece at a time, as the client makes room; no more than one
- * piece is in memory, but for what RETR asks for ahead (ahead.c). +OK is said with the first piece, so that a message that can't be read is
- * refused; one that breaks off later can only be told by ending the connection. */
+ * piece is in memory, but for what RETR asks for ahead (ahead.c). +OK is said with the first piece,
+ * so that a message that can't be read is refused; one that breaks off later can only be told by
+ * ending the connection. */
 #include "pop3/pop3_private.h"
 
 #define PIECE_BYTES 65000 /* what one message_bytes frame holds */

@@ -76,11 +76,11 @@ struct pop3 {
 	/* RETR of one message after the other: those that were asked for, in a ring, in order */
 	struct pop3_ahead ahead[LIMIT_POP3_AHEAD_MESSAGES];
 	size_t ahead_first, ahead_n;
-	uint64_t ahead_bytes;   /* their sizes */
-	uint32_t ahead_request; /* of those that have not come; 0: none */
+	uint64_t ahead_bytes;       /* their sizes */
+	uint32_t ahead_request;     /* of those that have not come; 0: none */
 	enum err_kind ahead_failed; /* why the last ones did not come */
-	size_t ahead_most;      /* how many it is worth asking for at once */
-	size_t retr_next;       /* behind the message that was retrieved last */
+	size_t ahead_most;          /* how many it is worth asking for at once */
+	size_t retr_next;           /* behind the message that was retrieved last */
 
 	/* LIST, UIDL: the next message; RETR, TOP */
 	size_t at;
@@ -108,9 +108,10 @@ void pop3_close(struct pop3 *s);
 /* Leaves the store's session, if there is one. */
 void pop3_leave(struct pop3 *s);
 
-/* ahead.c: messages that were asked for. begin: one is to be retrieved, and is asked for if need be,
- * with some that are likely to follow. head: the one that begin was called with, which may not have
- * come yet, or NULL: it could not be had, and ahead_failed says why. taken: it is done with. */
+/* ahead.c: messages that were asked for. begin: one is to be retrieved, and is asked for if need
+ * be, with some that are likely to follow. head: the one that begin was called with, which may not
+ * have come yet, or NULL: it could not be had, and ahead_failed says why. taken: it is done with.
+ */
 void pop3_ahead_begin(struct pop3 *s, size_t at);
 struct pop3_ahead *pop3_ahead_head(struct pop3 *s);
 void pop3_ahead_taken(struct pop3 *s);

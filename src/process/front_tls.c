@@ -111,11 +111,12 @@ static void on_hour(void *arg)
 	loop->class->timer_set(f->tls.hour, clock->monotonic_ms(clock) + left_ms);
 }
 
-/* At the next turn, since keys may still be on its way up. */
+/* Not at once: at the start keys comes up behind the fronts, and the first clients would wait. */
 static void ask_soon(struct front *f)
 {
+	enum { KEYS_START_MS = 50 };
 	struct loop *loop = f->base.context->loop;
-	loop->class->timer_set(f->tls.hour, loop->clock->monotonic_ms(loop->clock));
+	loop->class->timer_set(f->tls.hour, loop->clock->monotonic_ms(loop->clock) + KEYS_START_MS);
 }
 
 /* ---- certificates ---- */

@@ -32,6 +32,8 @@ static void say_ready(struct supervisor *s)
 	s->was_ready = true;
 }
 
+static void release_when_fronts_are_up(struct supervisor *s);
+
 static void is_up(struct child *c)
 {
 	struct supervisor *s = c->supervisor;
@@ -43,6 +45,7 @@ static void is_up(struct child *c)
 	log_event(&s->o.log, LOG_INFO, c->restarts ? "role-back" : "role-up",
 		"role=%s pid=%d ms=%" PRId64 " down_ms=%" PRId64, c->row->name, c->process,
 		now - c->started_ms, c->died_ms ? now - c->died_ms : 0);
+	release_when_fronts_are_up(s);
 	if (c->spare)
 		reload_keys_up(c);
 	else
@@ -64,12 +67,17 @@ static bool on_frame(void *arg, uint32_t request, const struct frame *frame, int
 	return true;
 }
 
-/* The child's one timer: while it is down, to start it again; while its control channel is gone, to
- * end it. */
+/* The child's one timer: while it is held back, to hold it no longer; while it is down, to start it
+ * again; while its control channel is gone, to end it. */
 void child_set_timer(struct child *c, int64_t after_ms)
 {
 	struct supervisor *s = c->supervisor;
 	s->loop->class->timer_set(c->timer, supervisor_now(s) + after_ms);
+}
+
+static void set_timer_off(struct child *c)
+{
+	c->supervisor->loop->class->timer_set(c->timer, 0);
 }
 
 /* A child whose control channel breaks has died, or will not be trusted any longer. It has a moment
@@ -98,7 +106,22 @@ static int open_pairs(struct supervisor *s, int control[2], int log[2], struct e
 	return fail_log(err, ERR_TEMP, "socketpair: %s", strerror(-result));
 }
 
-int child_start(struct child *c, struct err *err)
+/* The process of what child_prepare has prepared. */
+static int child_spawn(struct child *c, struct err *err)
+{
+	struct supervisor *s = c->supervisor;
+	c->held = false;
+	c->process = s->o.spawn->start(
+		s->o.spawn, c->row, c->instance, c->held_control, c->held_log);
+	if (c->process > 0)
+		return 0;
+	int result = c->process;
+	c->process = 0;
+	return fail_log(err, ERR_TEMP, "cannot start %s: %s", c->row->name, strerror(-result));
+}
+
+/* held: its process begins later, and finds everything that was sent to it until then. */
+static int child_prepare(struct child *c, bool held, struct err *err)
 {
 	struct supervisor *s = c->supervisor;
 	struct channel_events events = { .frame = on_frame, .closed = on_closed, .arg = c };
@@ -108,21 +131,28 @@ int child_start(struct child *c, struct err *err)
 	c->instance = ++s->last_instance;
 	c->started_ms = supervisor_now(s);
 	c->was_up = false;
-	int process = s->o.spawn->start(s->o.spawn, c->row, c->instance, control[1], log[1]);
-	if (process < 0) {
+	c->held = held;
+	c->held_control = control[1];
+	c->held_log = log[1];
+	s->loop->class->timer_set(c->timer, 0); /* it was for the one before */
+	if (held) {
+		child_set_timer(c, LIMIT_HELD_MS);
+	} else if (child_spawn(c, err)) {
 		s->loop->class->handle_close(s->loop, control[0]);
 		s->loop->class->handle_close(s->loop, log[0]);
-		return fail_log(
-			err, ERR_TEMP, "cannot start %s: %s", c->row->name, strerror(-process));
+		return -1;
 	}
-	c->process = process;
 	c->state = CHILD_STARTING;
-	s->loop->class->timer_set(c->timer, 0); /* it was for the one before */
 	child_log_open(c, log[0]);
 	c->control = channel_new(
 		s->loop, control[0], CLASS_SUPERVISOR, c->row->channel_class, &events);
 	provision_child(c);
 	return 0;
+}
+
+int child_start(struct child *c, struct err *err)
+{
+	return child_prepare(c, false, err);
 }
 
 /* Who can come up is back within a second, however often it dies. */
@@ -134,11 +164,59 @@ static int64_t back_off_ms(const struct child *c)
 	return c->failures == 0 ? 0 : ms < most ? ms : most;
 }
 
+static void not_started(struct child *c, const struct err *err)
+{
+	struct log_text text;
+	c->failures++;
+	log_event(&c->supervisor->o.log, LOG_ERROR, "role-not-started", "role=%s why=%s",
+		c->row->name, log_value(&text, str_from(err_log_text(err))));
+	child_set_timer(c, back_off_ms(c));
+}
+
+static void drop_held(struct child *c)
+{
+	struct loop *loop = c->supervisor->loop;
+	if (!c->held)
+		return;
+	c->held = false;
+	loop->class->handle_close(loop, c->held_control);
+	loop->class->handle_close(loop, c->held_log);
+}
+
+static void release(struct child *c)
+{
+	struct err err = ERR_INIT;
+	set_timer_off(c);
+	if (c->supervisor->phase != RUNNING) {
+		drop_held(c);
+	} else if (child_spawn(c, &err)) {
+		c->state = CHILD_DOWN;
+		channel_free(&c->control);
+		child_log_close(c);
+		not_started(c, &err);
+	}
+}
+
+/* A client waits for a front alone, most of whose time to come up is the processor's: so the others
+ * begin behind it. What it asks them waits in their channels. */
+static void release_when_fronts_are_up(struct supervisor *s)
+{
+	for (size_t i = 0; i < s->children_n; i++)
+		if (s->children[i].process && s->children[i].state == CHILD_STARTING)
+			return;
+	for (size_t i = 0; i < s->children_n; i++)
+		if (s->children[i].held)
+			release(&s->children[i]);
+}
+
 static void on_timer(void *arg)
 {
 	struct child *c = arg;
 	struct err err = ERR_INIT;
-	struct log_text text;
+	if (c->held) {
+		release(c);
+		return;
+	}
 	if (c->process && c->spare && c->control && c->state != CHILD_DRAINING) {
 		child_drain(c, 0); /* its successor has taken over */
 		child_set_timer(c, LIMIT_DYING_MS);
@@ -151,12 +229,8 @@ static void on_timer(void *arg)
 	if (c->supervisor->phase != RUNNING || c->spare)
 		return;
 	c->restarts++;
-	if (child_start(c, &err) == 0)
-		return;
-	c->failures++;
-	log_event(&c->supervisor->o.log, LOG_ERROR, "role-not-started", "role=%s why=%s",
-		c->row->name, log_value(&text, str_from(err_log_text(&err))));
-	child_set_timer(c, back_off_ms(c));
+	if (child_start(c, &err))
+		not_started(c, &err);
 }
 
 /* ---- stopping ---- */
@@ -217,6 +291,8 @@ void supervisor_stop(struct supervisor *s)
 		return;
 	log_event(&s->o.log, LOG_INFO, "stopping", "within_s=%" PRId64, s->o.config->drain_seconds);
 	s->phase = STOPPING_FRONTS;
+	for (size_t i = 0; i < s->children_n; i++)
+		drop_held(&s->children[i]);
 	if (s->control)
 		s->loop->class->listener_free(&s->control);
 	drain(s, true, (uint32_t)s->o.config->drain_seconds * 1000);
@@ -279,6 +355,7 @@ static void child_ended(struct child *c, int status)
 		supervisor_stop(s);
 	} else {
 		child_set_timer(c, back_off_ms(c));
+		release_when_fronts_are_up(s);
 	}
 }
 
@@ -321,11 +398,17 @@ static void make_children(struct supervisor *s)
 	}
 }
 
+/* Fronts first. */
 static int start_children(struct supervisor *s, struct err *err)
 {
-	for (size_t i = 0; i < s->children_n; i++)
-		if (!s->children[i].spare && child_start(&s->children[i], err))
-			return -1;
+	for (int fronts = 1; fronts >= 0; fronts--)
+		for (size_t i = 0; i < s->children_n; i++) {
+			struct child *c = &s->children[i];
+			if (is_front(c) == (fronts == 1) && !c->spare &&
+				child_prepare(c, fronts == 0, err))
+				return -1;
+		}
+	release_when_fronts_are_up(s); /* there may be none */
 	return 0;
 }
 
@@ -370,6 +453,7 @@ void supervisor_free(struct supervisor **supervisor)
 		struct child *c = &s->children[i];
 		if (c->process)
 			s->o.spawn->kill(s->o.spawn, c->process, SIGKILL);
+		drop_held(c);
 		channel_free(&c->control);
 		child_log_close(c);
 		buf_done(&c->log_line);

@@ -22,6 +22,8 @@ struct child {
 	const struct role_row *row;
 	uint32_t instance;
 	int process; /* 0: none */
+	bool held;   /* everything is there but the process, which begins when fronts are up */
+	int held_control, held_log;
 	enum child_state state;
 	struct channel *control;
 	struct link *log;

@@ -62,8 +62,8 @@ static int read_entry(struct reading *r, struct job *job, uint64_t mailbox, uint
 	struct entry_place place;
 	if (length > BYTES_A_FRAME)
 		length = BYTES_A_FRAME;
-	if (r->reader->class->entry(
-		    r->reader, job->by.account, mailbox, uid, &place, &job->err) < 0)
+	if (r->reader->class->entry(r->reader, job->by.account, mailbox, uid, &place, &job->err) <
+		0)
 		return -1;
 	job->size = place.prefix_size + place.body.size;
 	if (read_prefix(r, job, &place, offset, &length) < 0)
