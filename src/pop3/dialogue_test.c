@@ -498,10 +498,102 @@ static void a_maildrop_has_a_limit(void **state)
 	}
 }
 
-TEST_MAIN(test_case(greets_lists_and_signs_off), test_case(knows_its_states),
-	test_case(asks_for_tls), test_case(authenticates), test_case(guessing_is_slow),
-	test_case(bad_words_are_refused), test_case(names_have_an_end),
-	test_case(refused_lines_have_an_end), test_case(large_maildrops), test_case(large_messages),
-	test_case(nothing_goes_without_quit), test_case(failures_are_told),
-	test_case(retention_is_the_accounts), test_case(idles_ten_minutes),
-	test_case(a_maildrop_has_a_limit))
+/* ---- messages that are asked for ahead ---- */
+
+static struct fake_message *many_messages(size_t n, size_t size)
+{
+	struct fake_message *m = xcalloc(n, sizeof(*m));
+	char *p = xmalloc(size);
+	memset(p, 'x', size);
+	for (size_t i = 0; i < n; i++)
+		m[i] = (struct fake_message){ str_make(p, size), (uint32_t)i + 1, 0, false };
+	return m;
+}
+
+static void free_messages(struct fake_message *m)
+{
+	free((void *)(uintptr_t)m[0].bytes.p);
+	free(m);
+}
+
+static void retrieve(struct fake_host *f, size_t number)
+{
+	char line[40];
+	snprintf(line, sizeof(line), "RETR %zu\r\n", number);
+	buf_clear(&f->out);
+	fake_say(f, str_from(line));
+	if (!str_starts(buf_str(&f->out), STR("+OK ")))
+		fail_msg("%s: %.*s", line, (int)f->out.n, f->out.p);
+	assert_true(str_ends_nocase(buf_str(&f->out), STR("\r\n.\r\n")));
+}
+
+/* Who goes through the maildrop is read ahead for, as far as the limits allow; who jumps is not. */
+static void ahead_has_limits(void **state)
+{
+	static const struct {
+		size_t size, most, bytes;
+	} cases[] = { { 1, LIMIT_POP3_AHEAD_MESSAGES, LIMIT_POP3_AHEAD_MESSAGES },
+		{ LIMIT_POP3_AHEAD_BYTES / 4 - 1, 4, LIMIT_POP3_AHEAD_BYTES - 4 },
+		{ LIMIT_POP3_AHEAD_BYTES / 4, 4, LIMIT_POP3_AHEAD_BYTES },
+		{ LIMIT_POP3_AHEAD_BYTES / 4 + 1, 3, LIMIT_POP3_AHEAD_BYTES },
+		{ 65000, 2, LIMIT_POP3_AHEAD_BYTES }, { 65001, 1, 65000 } };
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		enum { N = 3 * LIMIT_POP3_AHEAD_MESSAGES };
+		struct fake_message *m = many_messages(N, cases[i].size);
+		struct fake_host *f = host(m, N);
+		log_in(f);
+		for (size_t n = 1; n <= N; n++)
+			retrieve(f, n);
+		assert_in_range(f->asked_messages, 1, cases[i].most);
+		assert_in_range(f->asked_bytes, 1, cases[i].bytes);
+		assert_int_equal(f->asked_total, N); /* each once */
+		for (size_t n = N; n >= 2; n -= 2)
+			retrieve(f, n);
+		assert_int_equal(f->asked_total, N + N / 2);
+		close_host(f);
+		free_messages(m);
+	}
+}
+
+/* What was asked for ahead is not what is given when the client does something else. */
+static void ahead_follows_the_client(void **state)
+{
+	static const struct fake_message five[] = { { STR_INIT("one"), 1, 0, false },
+		{ STR_INIT("two"), 2, 0, false }, { STR_INIT("three"), 3, 0, true },
+		{ STR_INIT("four"), 4, 0, false }, { STR_INIT("five"), 5, 0, false } };
+	(void)state;
+	struct fake_host *f = host(five, 5);
+	log_in(f);
+	/* Pipelined, with one that is gone, one deleted, one twice, and one before. */
+	expect(f,
+		"RETR 1\r\nRETR 2\r\nRETR 3\r\nDELE 4\r\nRETR 5\r\nRETR 5\r\nRETR 4\r\nRETR 1\r\n",
+		"+OK 3 octets\r\none\r\n.\r\n+OK 3 octets\r\ntwo\r\n.\r\n"
+		"-ERR the message is gone\r\n+OK message 4 deleted\r\n"
+		"+OK 4 octets\r\nfive\r\n.\r\n+OK 4 octets\r\nfive\r\n.\r\n"
+		"-ERR message 4 already deleted\r\n+OK 3 octets\r\none\r\n.\r\n");
+	close_host(f);
+	/* One that can't be read takes no other along. */
+	f = host(five, 2);
+	f->corrupt_uid = 2;
+	log_in(f);
+	expect(f, "RETR 1\r\nRETR 2\r\nRETR 1\r\nRETR 2\r\nNOOP\r\n",
+		"+OK 3 octets\r\none\r\n.\r\n-ERR [SYS/PERM] stored data is damaged\r\n"
+		"+OK 3 octets\r\none\r\n.\r\n-ERR [SYS/PERM] stored data is damaged\r\n+OK\r\n");
+	close_host(f);
+	/* The session ends while more are on their way. */
+	f = host(five, 2);
+	log_in(f);
+	fake_say(f, STR("RETR 1\r\n"));
+	f->hold = true;
+	fake_say(f, STR("RETR 2\r\n"));
+	close_host(f);
+}
+
+TEST_MAIN(test_case(ahead_has_limits), test_case(ahead_follows_the_client),
+	test_case(greets_lists_and_signs_off), test_case(knows_its_states), test_case(asks_for_tls),
+	test_case(authenticates), test_case(guessing_is_slow), test_case(bad_words_are_refused),
+	test_case(names_have_an_end), test_case(refused_lines_have_an_end),
+	test_case(large_maildrops), test_case(large_messages), test_case(nothing_goes_without_quit),
+	test_case(failures_are_told), test_case(retention_is_the_accounts),
+	test_case(idles_ten_minutes), test_case(a_maildrop_has_a_limit))

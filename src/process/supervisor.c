@@ -111,6 +111,7 @@ static int child_spawn(struct child *c, struct err *err)
 {
 	struct supervisor *s = c->supervisor;
 	c->held = false;
+	c->started_ms = supervisor_now(s);
 	c->process = s->o.spawn->start(
 		s->o.spawn, c->row, c->instance, c->held_control, c->held_log);
 	if (c->process > 0)
@@ -404,7 +405,7 @@ static int start_children(struct supervisor *s, struct err *err)
 	for (int fronts = 1; fronts >= 0; fronts--)
 		for (size_t i = 0; i < s->children_n; i++) {
 			struct child *c = &s->children[i];
-			if (is_front(c) == (fronts == 1) && !c->spare &&
+			if (child_is_front(c) == (fronts == 1) && !c->spare &&
 				child_prepare(c, fronts == 0, err))
 				return -1;
 		}

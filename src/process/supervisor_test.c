@@ -18,9 +18,13 @@ static void test_ready_once(void **state)
 	(void)state;
 	up(&w, 1);
 	assert_int_equal(w.supervisor->children_n, 7);
-	assert_int_equal(w.processes_n, 6);      /* the second keys waits for a reload */
-	for (size_t i = 0; i < role_rows_n; i++) /* in the table's order */
-		assert_string_equal(w.processes[i].row->name, role_rows[i].name);
+	assert_int_equal(w.processes_n, 6); /* the second keys waits for a reload */
+	size_t n = 0;
+	for (int fronts = 1; fronts >= 0;
+		fronts--) /* fronts, then the rest, in the table's order */
+		for (size_t i = 0; i < role_rows_n; i++)
+			if ((role_rows[i].class == &front_role) == (fronts == 1))
+				assert_string_equal(w.processes[n++].row->name, role_rows[i].name);
 	world_kill(&w.spawn, world_child(&w, "gate")->process, SIGSEGV);
 	world_until(&w, world_child(&w, "gate")->process == 0);
 	world_until(&w, world_all_up(&w));
@@ -298,7 +302,10 @@ static void test_flood_of_log_lines(void **state)
 	}
 	assert_in_range(longest, 1000, CHILD_LINE_BYTES - 1);
 	/* What it said last comes through, whole, though its end has no newline. */
-	w.loop->class->link_write(p->log, "\nlast words", 11, -1);
+	for (struct str words = STR("\nlast words"); words.n > 0;) {
+		ssize_t n = w.loop->class->link_write(p->log, words.p, words.n, -1);
+		words = str_from_offset(words, n > 0 ? (size_t)n : 0);
+	}
 	loop_sim_run_for(w.loop, 1000);
 	world_kill(&w.spawn, p->pid, SIGKILL);
 	world_until(&w, world_said(&w, "last words\n"));
@@ -306,9 +313,45 @@ static void test_flood_of_log_lines(void **state)
 	world_done(&w);
 }
 
-TEST_MAIN(test_case(test_ready_once), test_case(test_instances_differ), test_case(test_back_off),
-	test_case(test_gives_up), test_case(test_never_gives_up_later), test_case(test_dying),
-	test_case(test_settled), test_case(test_stops_in_order),
-	test_case(test_dies_while_stopping), test_case(test_distrust_is_handed_on),
-	test_case(test_reload), test_case(test_commands_at_once),
-	test_case(test_commands_of_others), test_case(test_flood_of_log_lines))
+/* Fronts come up first, the others when those are up, or after LIMIT_HELD_MS when they are not. */
+static void test_fronts_first(void **state)
+{
+	struct loop_sim_network slow = { .delay_ms = 60000, .buffer_bytes = 64 * 1024 };
+	struct world w;
+	(void)state;
+	world_make(&w, 21);
+	world_boot(&w);
+	for (size_t i = 0; i < w.supervisor->children_n; i++) {
+		struct child *c = &w.supervisor->children[i];
+		assert_int_equal(c->process != 0, child_is_front(c));
+	}
+	world_until(&w, w.ready);
+	world_done(&w);
+	world_make(&w, 22);
+	loop_sim_set_network(w.loop, &slow);
+	world_boot(&w);
+	struct child *store = world_child(&w, "store");
+	loop_sim_run_for(w.loop, LIMIT_HELD_MS - 1);
+	assert_int_equal(store->process, 0);
+	loop_sim_run_for(w.loop, 1);
+	assert_int_not_equal(store->process, 0);
+	assert_int_not_equal(world_child(&w, "gate")->process, 0);
+	assert_int_equal(world_child(&w, "front-mx")->state, CHILD_STARTING);
+	world_done(&w);
+	/* Stopped before that: nobody is left. */
+	world_make(&w, 23);
+	world_boot(&w);
+	supervisor_stop(w.supervisor);
+	loop_sim_run_for(w.loop, 60000);
+	assert_int_equal(w.supervisor->phase, STOPPED);
+	assert_int_equal(world_child(&w, "store")->process, 0);
+	world_done(&w);
+}
+
+TEST_MAIN(test_case(test_fronts_first), test_case(test_ready_once),
+	test_case(test_instances_differ), test_case(test_back_off), test_case(test_gives_up),
+	test_case(test_never_gives_up_later), test_case(test_dying), test_case(test_settled),
+	test_case(test_stops_in_order), test_case(test_dies_while_stopping),
+	test_case(test_distrust_is_handed_on), test_case(test_reload),
+	test_case(test_commands_at_once), test_case(test_commands_of_others),
+	test_case(test_flood_of_log_lines))

@@ -498,6 +498,55 @@ static void old_mail_expires(void **state)
 	world_done(&w);
 }
 
+/* Several entries for one question: whole or their first 65,000 bytes, in order; who is gone is
+ * said to be, and what can't be read ends the series behind those that can. */
+static void many_are_read_at_once(void **state)
+{
+	static char big[70000];
+	struct world w;
+	(void)state;
+	world_init(&w);
+	uint64_t alice = account_of(&w.mx, "alice@example.test");
+	memset(big, 'b', sizeof(big));
+	for (uint32_t uid = 1; uid <= 4; uid++)
+		deliver_one(&w.mx, alice, uid == 3 ? str_make(big, sizeof(big)) : STR("small"));
+	uint32_t session = open_session(&w.user, alice);
+	uint64_t inbox = mailbox_of(&w.user, session, "INBOX");
+	static const struct {
+		uint32_t uid;
+		bool gone;
+		uint64_t size;
+		size_t n;
+	} wanted[] = { { 2, false, 22, 22 }, { 9, true, 0, 0 }, { 3, false, 70017, 65000 },
+		{ 3, false, 70017, 65000 }, { 1, false, 22, 22 }, { 4, false, 22, 22 } };
+	uint32_t uids[ARRAY_LEN(wanted)];
+	for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
+		uids[i] = wanted[i].uid;
+	struct frame question = { .type = FRAME_MESSAGES_READ,
+		.messages_read = { session, inbox, { uids, ARRAY_LEN(wanted) } } };
+	ask(&w.user, question);
+	for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
+		const struct frame *r = reply_at(&w.user, w.user.last_request, i);
+		assert_frame(r, FRAME_MESSAGE_IS);
+		assert_int_equal(r->message_is.uid, wanted[i].uid);
+		assert_int_equal(r->message_is.gone, wanted[i].gone);
+		assert_int_equal(r->message_is.size, wanted[i].size);
+		assert_int_equal(r->message_is.data.n, wanted[i].n);
+		assert_int_equal(r->message_is.last, i + 1 == ARRAY_LEN(wanted));
+	}
+	question.messages_read.uids.n = 0;
+	const struct frame *none = ask(&w.user, question);
+	assert_frame(none, FRAME_MESSAGE_IS);
+	assert_true(none->message_is.last);
+	/* Another's mailbox holds nothing for her. */
+	uint32_t hers = open_session(&w.user, account_of(&w.mx, "bob@example.test"));
+	question.messages_read = (struct frame_messages_read){ hers, inbox, { uids, 1 } };
+	const struct frame *r = ask(&w.user, question);
+	assert_frame(r, FRAME_MESSAGE_IS);
+	assert_true(r->message_is.gone && r->message_is.last);
+	world_done(&w);
+}
+
 /* ---- who may ask what ---- */
 
 static void classes_have_their_rights(void **state)
@@ -547,8 +596,8 @@ static void others_sessions_are_none(void **state)
 	static const enum frame_type all[] = { FRAME_OWNS_ADDRESS, FRAME_LOCK_MAILDROP,
 		FRAME_MAILBOX_LIST, FRAME_MAILBOX_STATUS, FRAME_MAILBOX_CREATE,
 		FRAME_MAILBOX_DELETE, FRAME_MAILBOX_RENAME, FRAME_MAILBOX_SUBSCRIBE,
-		FRAME_VIEW_OPEN, FRAME_VIEW_CHANGES, FRAME_MESSAGE_READ, FRAME_DIGEST_READ,
-		FRAME_DIGEST_PUT, FRAME_SET_FLAGS, FRAME_COPY, FRAME_EXPUNGE };
+		FRAME_VIEW_OPEN, FRAME_VIEW_CHANGES, FRAME_MESSAGE_READ, FRAME_MESSAGES_READ,
+		FRAME_DIGEST_READ, FRAME_DIGEST_PUT, FRAME_SET_FLAGS, FRAME_COPY, FRAME_EXPUNGE };
 	struct world w;
 	struct test_peer other;
 	(void)state;
@@ -1116,15 +1165,15 @@ static void digests_come_in_pieces(void **state)
 TEST_MAIN(test_case(message_walks_the_road), test_case(message_survives_restart),
 	test_case(one_body_many_recipients), test_case(large_body_is_read_in_pieces),
 	test_case(uploads_that_go_wrong), test_case(quota_is_asked_at_resolve),
-	test_case(names_change), test_case(append_keeps_flags_and_date),
-	test_case(tickets_are_checked), test_case(password_ends_sessions),
-	test_case(opening_races_with_the_password), test_case(maildrop_has_one_session),
-	test_case(addresses_of_ones_own), test_case(old_mail_expires),
-	test_case(classes_have_their_rights), test_case(others_sessions_are_none),
-	test_case(others_mailboxes_are_none), test_case(watchers_hear_once_and_ask),
-	test_case(change_log_is_bounded), test_case(view_in_slices_is_one_snapshot),
-	test_case(changes_answer_in_series), test_case(ranges_are_limited),
-	test_case(slow_peer_is_waited_for), test_case(peers_go_at_any_time),
-	test_case(two_stores_exclude_each_other), test_case(check_finds_damaged_bodies),
-	test_case(distrust_copies_and_serves), test_case(lost_digests_are_made_again),
-	test_case(digests_come_in_pieces))
+	test_case(names_change), test_case(many_are_read_at_once),
+	test_case(append_keeps_flags_and_date), test_case(tickets_are_checked),
+	test_case(password_ends_sessions), test_case(opening_races_with_the_password),
+	test_case(maildrop_has_one_session), test_case(addresses_of_ones_own),
+	test_case(old_mail_expires), test_case(classes_have_their_rights),
+	test_case(others_sessions_are_none), test_case(others_mailboxes_are_none),
+	test_case(watchers_hear_once_and_ask), test_case(change_log_is_bounded),
+	test_case(view_in_slices_is_one_snapshot), test_case(changes_answer_in_series),
+	test_case(ranges_are_limited), test_case(slow_peer_is_waited_for),
+	test_case(peers_go_at_any_time), test_case(two_stores_exclude_each_other),
+	test_case(check_finds_damaged_bodies), test_case(distrust_copies_and_serves),
+	test_case(lost_digests_are_made_again), test_case(digests_come_in_pieces))
