@@ -56,15 +56,30 @@ def processes():
     return found
 
 
+def below(table, pid, roots):
+    """Whether a process is one of these, or below one."""
+    while pid not in roots and pid in table and pid > 1:
+        pid = table[pid][0]
+    return pid in roots
+
+
+def greeting_ms(port, begun):
+    """Until the server that was started at `begun` greets on this port."""
+    while True:
+        try:
+            with socket.create_connection(("127.0.0.1", port), 20) as s:
+                s.recv(100)
+                return (time.monotonic() - begun) * 1e3
+        except ConnectionRefusedError:
+            time.sleep(0.0005)
+
+
 def tree_cpu(roots):
     """CPU seconds used so far by these processes and all below them."""
     table = processes()
     total = 0.0
     for pid in table:
-        at = pid
-        while at not in roots and at in table and at > 1:
-            at = table[at][0]
-        if at in roots:
+        if below(table, pid, roots):
             total += table[pid][1]
     return total
 
@@ -74,6 +89,19 @@ class Server:
 
     def cpu(self):
         return tree_cpu(self.roots)
+
+    def pss(self):
+        """Bytes of memory of all its processes, what they share counted once."""
+        total = 0
+        table = processes()
+        for pid in table:
+            if below(table, pid, self.roots):
+                with open(f"/proc/{pid}/smaps_rollup", encoding="utf-8") as f:
+                    total += sum(int(line.split()[1]) for line in f if line.startswith("Pss:"))
+        return total * 1024
+
+    def pop3(self):
+        return socket.create_connection(("127.0.0.1", self.ports["pop3"]), 20)
 
     def imap(self, name):
         m = imaplib.IMAP4("127.0.0.1", self.ports["imap"])
@@ -89,16 +117,27 @@ class CulverServer(Server):
         for name in [*SENDERS, READER]:
             self.quick.add_account(f"{name}@{DOMAIN}", password(name))
         self.ports = {s: self.quick.port(s) for s in ("smtp", "imap", "pop3")}
-        self.log = open(folder / "culver.log", "wb")
-        self.process = subprocess.Popen([str(binary), "serve", "-c", str(self.quick.conf)],
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=self.log)
-        self.roots = {self.process.pid}
-        if not self.process.stdout.readline().startswith(b"ready"):
-            raise RuntimeError(f"Culver did not start; see {folder}/culver.log")
+        self.binary, self.log_file = str(binary), folder / "culver.log"
+        self.start()
         self.version = self.quick.run("version").stdout.split("\n")[0]
         self.durability = "mailbox flushed before 250"
         self.fill_by = "smtp", self.ports["smtp"]
+
+    def start(self):
+        """greeting_ms: from exec to SMTP's greeting."""
+        self.log = open(self.log_file, "ab")
+        begun = time.monotonic()
+        self.process = subprocess.Popen([self.binary, "serve", "-c", str(self.quick.conf)],
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=self.log)
+        self.roots = {self.process.pid}
+        self.greeting_ms = greeting_ms(self.ports["smtp"], begun)
+        if not self.process.stdout.readline().startswith(b"ready"):
+            raise RuntimeError(f"Culver did not start; see {self.log_file}")
+
+    def restart(self):
+        self.stop()
+        self.start()
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -216,8 +255,7 @@ class PairServer(Server):
         self.write()
         self.dovecot = self.postfix = 0
         try:
-            self.run("dovecot", "-c", self.dovecot_conf)
-            self.dovecot = self.pid(folder / "dovecot" / "run" / "master.pid")
+            self.start_dovecot()
             self.run("postfix", "-c", self.postfix_etc, "start")
             self.postfix = self.pid(folder / "postfix" / "queue" / "pid" / "master.pid")
             self.roots = {self.dovecot, self.postfix}
@@ -243,6 +281,19 @@ class PairServer(Server):
         self.dovecot_conf.write_text(DOVECOT_CONF.format(**values))
         (self.postfix_etc / "main.cf").write_text(MAIN_CF.format(**values))
         (self.postfix_etc / "master.cf").write_text(MASTER_CF.format(**values))
+
+    def start_dovecot(self):
+        """greeting_ms: from exec to IMAP's greeting."""
+        begun = time.monotonic()
+        self.run("dovecot", "-c", self.dovecot_conf)
+        self.greeting_ms = greeting_ms(self.ports["imap"], begun)
+        self.dovecot = self.pid(self.folder / "dovecot" / "run" / "master.pid")
+        self.roots = {self.dovecot, self.postfix}
+
+    def restart(self):
+        """Dovecot alone: nothing that is measured here waits for Postfix."""
+        self.end(self.dovecot)
+        self.start_dovecot()
 
     def run(self, *command):
         # To a file: a daemon keeps the pipe that it was started with.
@@ -275,12 +326,15 @@ class PairServer(Server):
 
     def stop(self):
         for pid in (self.postfix, self.dovecot):
-            if pid:
-                os.kill(pid, signal.SIGTERM)
-        for pid in (self.postfix, self.dovecot):
-            end = time.monotonic() + 20
-            while pid and os.path.exists(f"/proc/{pid}") and time.monotonic() < end:
-                time.sleep(0.05)
+            self.end(pid)
+
+    @staticmethod
+    def end(pid):
+        end = time.monotonic() + 20
+        if pid:
+            os.kill(pid, signal.SIGTERM)
+        while pid and os.path.exists(f"/proc/{pid}") and time.monotonic() < end:
+            time.sleep(0.05)
 
 
 def have_pair():
