@@ -216,15 +216,8 @@
 #define LIMIT_POP3_TIMESTAMP_BYTES 250         /* of APOP's greeting; as in frame exchange_begin */
 #define LIMIT_POP3_LOGIN_DELAY_MS  1000        /* before -ERR, times the failures so far; P1 */
 #define LIMIT_POP3_ERRORS          50 /* refused lines in a row, then the connection is closed */
-#define LIMIT_POP3_MESSAGES        2000000 /* of a maildrop: 48 MB */
-#define LIMIT_POP3_LINE_BYTES     2048        /* RFC 2449 4 says 255; PASS and AUTH may need more */
-#define LIMIT_POP3_DISCARD_BYTES  (64 * 1024) /* of a line nobody wants; hostile-input P1 */
-#define LIMIT_POP3_IDLE_MS        600000      /* RFC 1939 3: at least ten minutes */
-#define LIMIT_POP3_LOGIN_FAILURES 5           /* a connection; P1 */
-#define LIMIT_POP3_LOGIN_DELAY_MS 1000        /* before -ERR, times the failures so far; P1 */
-#define LIMIT_POP3_ERRORS         50 /* refused lines in a row, then the connection is closed */
-#define LIMIT_POP3_AHEAD_MESSAGES 16 /* asked of the store before they are retrieved */
-#define LIMIT_POP3_AHEAD_BYTES    (128 * 1024) /* and how much they may be */
-#define LIMIT_POP3_MESSAGES       2000000      /* of a maildrop: 48 MB */
+#define LIMIT_POP3_MESSAGES        2000000      /* of a maildrop: 48 MB */
+#define LIMIT_POP3_AHEAD_MESSAGES  16           /* asked of the store before they are retrieved */
+#define LIMIT_POP3_AHEAD_BYTES     (128 * 1024) /* and how much they may be */
 
 #endif
