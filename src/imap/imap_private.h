@@ -115,8 +115,9 @@ struct imap {
 	char ticket[256];
 	size_t ticket_bytes;
 	int64_t born_ms;
-	int64_t limit_ms; /* the session's own deadline */
-	int64_t retry_ms; /* when IDLE tries again to reach the store; 0: not */
+	int64_t limit_ms;          /* the session's own deadline */
+	int64_t arriving_until_ms; /* what has begun to arrive must be here then; 0: nothing has */
+	int64_t retry_ms;          /* when IDLE tries again to reach the store; 0: not */
 	uint64_t commands, bytes_in, appended, fetched;
 };
 

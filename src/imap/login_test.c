@@ -114,6 +114,9 @@ static void test_waits(void **state)
 		{ "a LOGIN alice secret\r\nb IDLE\r\n", LIMIT_IMAP_IDLE_MS },
 		{ "a LOGIN alice secret\r\nb NOO", LIMIT_IMAP_COMMAND_MS },
 		{ "a LOGIN alice secret\r\nb APPEND INBOX {9}\r\nx", LIMIT_IMAP_COMMAND_MS },
+		{ "a LOGIN alice secret\r\nb IDLE\r\nDON", LIMIT_IMAP_COMMAND_MS },
+		{ "a LOGIN alice secret\r\nb NOO\r\n", LIMIT_IMAP_IDLE_MS },
+		{ "a LOGIN alice secret\r\nb NOOP\r\n", LIMIT_IMAP_IDLE_MS },
 	};
 
 	(void)state;
@@ -139,6 +142,93 @@ static void test_waits(void **state)
 		 "X: wait 1\n"
 		 "S: * BYE Login takes too long\n"
 		 "X: closed\n");
+}
+
+static void log_in_and_say(struct fake *f, const char *text)
+{
+	fake_init(f);
+	fake_connect(f, "imaps", true);
+	fake_send(f, 0, STR("a LOGIN alice secret\r\n"));
+	fake_send(f, 0, str_from(text));
+}
+
+/* S44's counterpart: a trickle gets no more time than silence, in no part of a command. */
+static void s44_trickle(void **state)
+{
+	static const char *const begun[] = { "b NOO", "b LIST \"\" {6000}\r\n",
+		"b APPEND INBOX {6000}\r\n", "b APPEND NOWHERE {6000+}\r\n", "b IDLE\r\nD" };
+	enum { STEP_MS = 1000 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(begun); i++) {
+		struct fake f;
+		/* a byte of a literal buys its part of a second, and that is all */
+		bool literal = strchr(begun[i], '{') != NULL;
+		int64_t ms = 0, bought = 1000 / LIMIT_DATA_RATE_BYTES;
+		int64_t most = LIMIT_IMAP_COMMAND_MS +
+			       (literal ? bought * (LIMIT_IMAP_COMMAND_MS / STEP_MS + 1) : 0);
+
+		log_in_and_say(&f, begun[i]);
+		for (; !f.clients[0].closed && ms < 2 * LIMIT_IMAP_COMMAND_MS; ms += STEP_MS) {
+			fake_wait(&f, STEP_MS);
+			if (!f.clients[0].closed)
+				fake_send(&f, 0, STR("x"));
+		}
+		assert_true(ms >= LIMIT_IMAP_COMMAND_MS && ms <= most + STEP_MS);
+		assert_true(str_search(buf_str(&f.clients[0].received),
+				    STR("* BYE Command takes too long")) < f.clients[0].received.n);
+		fake_done(&f);
+	}
+}
+
+/* A literal that comes at the least rate may take as long as it needs: with a byte a second less
+ * its time runs out, with the rate or more it does not. Nobody has more than the time of a command
+ * without a byte. */
+static void s44_least_rate(void **state)
+{
+	char text[LIMIT_DATA_RATE_BYTES + 1];
+
+	(void)state;
+	memset(text, 'x', sizeof text);
+	for (int over = -1; over <= 1; over++) {
+		struct fake f;
+		const struct session *s;
+
+		log_in_and_say(&f, "b APPEND INBOX {1000000}\r\n");
+		s = f.clients[0].session;
+		fake_wait(&f, 60000); /* so that there is room to grow */
+		for (int second = 0; second < 1000; second++) {
+			fake_wait(&f, 1000);
+			fake_send(&f, 0, str_make(text, (size_t)(LIMIT_DATA_RATE_BYTES + over)));
+			assert_false(f.clients[0].closed);
+		}
+		assert_int_equal(s->deadline_ms - f.clock.monotonic_ms,
+			LIMIT_IMAP_COMMAND_MS - 60000 + over * 1000 * 1000 / LIMIT_DATA_RATE_BYTES);
+		for (int i = 0; i < 200; i++) /* much at once buys no more than the most */
+			fake_send(&f, 0, str_make(text, LIMIT_DATA_RATE_BYTES));
+		assert_int_equal(s->deadline_ms - f.clock.monotonic_ms, LIMIT_IMAP_COMMAND_MS);
+		fake_done(&f);
+	}
+}
+
+/* Whom the store keeps waiting within a command loses nothing by it. */
+static void s44_our_own_wait(void **state)
+{
+	struct fake f;
+	const struct session *s;
+
+	(void)state;
+	log_in_and_say(&f, "");
+	s = f.clients[0].session;
+	assert_int_equal(s->class->input(f.clients[0].session, STR("b APPEND INBOX {9}\r\n")), 20);
+	f.clock.monotonic_ms += LIMIT_IMAP_COMMAND_MS - 1; /* the mailbox is asked for */
+	fake_run(&f);
+	assert_int_equal(s->deadline_ms - f.clock.monotonic_ms, LIMIT_IMAP_COMMAND_MS);
+	fake_wait(&f, LIMIT_IMAP_COMMAND_MS - 1);
+	fake_send(&f, 0, STR("P: x\r\n\r\nx\r\n"));
+	assert_true(str_search(buf_str(&f.clients[0].received), STR("b OK ")) <
+		    f.clients[0].received.n);
+	fake_done(&f);
 }
 
 static void test_authenticate(void **state)
@@ -305,6 +395,7 @@ static void test_ends(void **state)
 }
 
 TEST_MAIN(test_case(test_login), test_case(test_login_fails), test_case(test_login_failures),
-	test_case(test_long_user), test_case(test_waits), test_case(test_authenticate),
+	test_case(test_long_user), test_case(test_waits), test_case(s44_trickle),
+	test_case(s44_least_rate), test_case(s44_our_own_wait), test_case(test_authenticate),
 	test_case(test_starttls), test_case(test_stranger), test_case(test_autologout),
 	test_case(test_id), test_case(test_ends))

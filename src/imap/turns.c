@@ -86,15 +86,42 @@ int64_t imap_now(const struct imap *s)
 /* RFC 9051 5.4: the autologout timer is at least 30 minutes; strangers have a minute in all. */
 void imap_set_deadline(struct imap *s)
 {
-	bool within = s->cmd.line == NULL && (s->wire.text.n > 0 || s->wire.mode != WIRE_TEXT);
-
 	if (s->cmd.timer != NULL)
 		return;
-	s->limit_ms = s->state == NOT_AUTHENTICATED
-			      ? s->born_ms + LIMIT_IMAP_STRANGER_MS
-			      : imap_now(s) + (within ? LIMIT_IMAP_COMMAND_MS : LIMIT_IMAP_IDLE_MS);
+	if (s->state == NOT_AUTHENTICATED)
+		s->limit_ms = s->born_ms + LIMIT_IMAP_STRANGER_MS;
+	else if (s->arriving_until_ms != 0)
+		s->limit_ms = s->arriving_until_ms;
+	else
+		s->limit_ms = imap_now(s) + LIMIT_IMAP_IDLE_MS;
 	s->session.deadline_ms = s->retry_ms != 0 && s->retry_ms < s->limit_ms ? s->retry_ms
 									       : s->limit_ms;
+}
+
+/* A command, or a line of one, has its time from its first byte on, however it trickles. Only a
+ * literal's bytes buy more, at the least rate that we stand, so that a large message may take as
+ * long as it needs. S44's counterpart. */
+static void bytes_came(struct imap *s, uint64_t of_literal, enum wire_event e)
+{
+	int64_t most = imap_now(s) + LIMIT_IMAP_COMMAND_MS;
+
+	if (e == WIRE_COMMAND || e == WIRE_BAD || e == WIRE_FATAL) {
+		s->arriving_until_ms = 0;
+	} else if (s->arriving_until_ms == 0) {
+		s->arriving_until_ms = most;
+	} else {
+		s->arriving_until_ms += (int64_t)of_literal * 1000 / LIMIT_DATA_RATE_BYTES;
+		if (s->arriving_until_ms > most)
+			s->arriving_until_ms = most;
+	}
+}
+
+/* Whom we have kept waiting within a command has all of its time again. */
+static void time_anew(struct imap *s)
+{
+	if (s->arriving_until_ms != 0)
+		s->arriving_until_ms = imap_now(s) + LIMIT_IMAP_COMMAND_MS;
+	imap_set_deadline(s);
 }
 
 void imap_retry_later(struct imap *s)
@@ -136,8 +163,11 @@ static size_t input(struct session *session, struct str bytes)
 
 	while (taken < bytes.n && takes_input(s)) {
 		size_t used = 0;
+		uint64_t left = s->wire.left;
+		enum wire_event e = wire_take(&s->wire, str_from_offset(bytes, taken), &used);
 
-		imap_wire_event(s, wire_take(&s->wire, str_from_offset(bytes, taken), &used));
+		bytes_came(s, left < used ? left : used, e);
+		imap_wire_event(s, e);
 		taken += used;
 		imap_run(s);
 	}
@@ -150,6 +180,7 @@ static size_t input(struct session *session, struct str bytes)
 static void answer(struct session *session, uint32_t request, const struct frame *frame)
 {
 	struct imap *s = imap_of(session);
+	bool waited = !takes_input(s);
 
 	if (request != 0 && request == s->request)
 		s->answer(s, frame);
@@ -158,6 +189,8 @@ static void answer(struct session *session, uint32_t request, const struct frame
 	else
 		reads_answer(&s->reads, request, frame);
 	imap_run(s);
+	if (waited && takes_input(s))
+		time_anew(s);
 }
 
 static void notice(struct session *session, const struct frame *frame)
@@ -181,10 +214,13 @@ static void notice(struct session *session, const struct frame *frame)
 static void resume(struct session *session)
 {
 	struct imap *s = imap_of(session);
+	bool waited = !takes_input(s);
 
 	if (s->cmd.resume != NULL)
 		s->cmd.resume(s);
 	imap_run(s);
+	if (waited && takes_input(s))
+		time_anew(s);
 }
 
 /* Unless a command is at work, which will do it at its end. */
@@ -212,7 +248,9 @@ static void timeout(struct session *session)
 	} else if (s->state == NOT_AUTHENTICATED) {
 		imap_bye(s, "Login takes too long");
 	} else if (s->request != 0 || s->step != NULL || s->cmd.busy) {
-		imap_set_deadline(s); /* a command is at work */
+		time_anew(s); /* a command is at work */
+	} else if (s->arriving_until_ms != 0) {
+		imap_bye(s, "Command takes too long to arrive");
 	} else {
 		imap_bye(s, "Autologout: idle for too long");
 	}
@@ -226,6 +264,7 @@ static void tls_started(struct session *session)
 
 	session->next = NEXT_GO_ON;
 	wire_reset(&s->wire);
+	s->arriving_until_ms = 0;
 	imap_run(s);
 }
 

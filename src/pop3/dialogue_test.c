@@ -464,6 +464,30 @@ static void retention_is_the_accounts(void **state)
 	}
 }
 
+/* A byte every ten seconds gets no more time than silence; each line has its own. S44 of SMTP. */
+static void s44_trickled_lines(void **state)
+{
+	(void)state;
+	for (int over = -1; over <= 1; over++) {
+		struct fake_host *f = host(two, 2);
+		log_in(f);
+		f->clock.monotonic_ms += 5000;
+		expect(f, "NOOP\r\nX", "+OK\r\n");
+		int64_t began = f->clock.monotonic_ms;
+		while (f->clock.monotonic_ms < began + LIMIT_POP3_IDLE_MS - 10000) {
+			f->clock.monotonic_ms += 10000;
+			fake_say(f, STR("x"));
+		}
+		f->clock.monotonic_ms = began + LIMIT_POP3_IDLE_MS + over;
+		assert_int_equal(f->clock.monotonic_ms >= f->session->deadline_ms, over >= 0);
+		buf_clear(&f->out);
+		expect(f, "\r\n", "-ERR unknown command\r\n");
+		assert_int_equal(
+			f->session->deadline_ms, f->clock.monotonic_ms + LIMIT_POP3_IDLE_MS);
+		close_host(f);
+	}
+}
+
 /* RFC 1939 3: ten minutes; each command begins them anew. */
 static void idles_ten_minutes(void **state)
 {
@@ -596,4 +620,5 @@ TEST_MAIN(test_case(ahead_has_limits), test_case(ahead_follows_the_client),
 	test_case(names_have_an_end), test_case(refused_lines_have_an_end),
 	test_case(large_maildrops), test_case(large_messages), test_case(nothing_goes_without_quit),
 	test_case(failures_are_told), test_case(retention_is_the_accounts),
-	test_case(idles_ten_minutes), test_case(a_maildrop_has_a_limit))
+	test_case(s44_trickled_lines), test_case(idles_ten_minutes),
+	test_case(a_maildrop_has_a_limit))

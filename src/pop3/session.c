@@ -132,14 +132,22 @@ static bool takes_input(const struct pop3 *s)
 	       s->session.next == NEXT_GO_ON && buf_room(&s->session.out) >= ROOM_BYTES;
 }
 
+/* A line has its time from its first byte on, however it trickles: SMTP's S44. */
+static void keep_time(struct pop3 *s)
+{
+	if (s->lines.text.n == 0)
+		s->since_ms = pop3_now(s);
+}
+
 /* The last of every call: what may be done now, and until when. */
 static void settle(struct pop3 *s)
 {
+	keep_time(s);
 	bool busy = s->waiting != NULL || s->writing != NULL || s->delayed;
 	if (s->closed_by_client && !busy)
 		pop3_close(s);
 	if (!s->delayed)
-		s->session.deadline_ms = pop3_now(s) + LIMIT_POP3_IDLE_MS;
+		s->session.deadline_ms = s->since_ms + LIMIT_POP3_IDLE_MS;
 	s->session.gathers = s->state == POP3_TRANSACTION && !s->delayed;
 	s->session.idle = takes_input(s) && s->lines.text.n == 0 && !s->in_exchange;
 	if (s->draining && s->session.idle && s->state == POP3_AUTHORIZATION)
@@ -231,6 +239,7 @@ static size_t input(struct session *session, struct str bytes)
 	size_t taken = 0;
 	while (taken < bytes.n && takes_input(s)) {
 		size_t used;
+		keep_time(s);
 		enum pop3_line kind = pop3_lines_take(
 			&s->lines, str_from_offset(bytes, taken), &used);
 		taken += used;
