@@ -272,10 +272,15 @@ static void scan_step(struct imap *s)
 
 static void refuse(struct imap *s, const struct err *err)
 {
-	if (err->kind == ERR_UNSUPPORTED) /* RFC 9051 7.1 */
+	struct search_work *w = s->cmd.work;
+
+	if (err->kind == ERR_UNSUPPORTED) {                 /* RFC 9051 7.1 */
+		if (w->search.returns & SEARCH_RETURN_SAVE) /* RFC 9051 6.4.4.1: NO empties "$" */
+			vec_clear(&s->sel.saved);
 		reply_no(s, "BADCHARSET (UTF-8 US-ASCII)", "%s", err->public_text);
-	else
+	} else {
 		reply_err(s, err->kind, str_from(err->public_text));
+	}
 	imap_finish(s);
 }
 
