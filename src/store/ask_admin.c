@@ -148,6 +148,10 @@ static void domain_change(struct store_peer *peer, uint32_t request, const struc
 	bool good = set_domain(job, name, &op->domain.name, &err) &&
 		    (catch_all.n == 0 ||
 			    admin_address(job, catch_all, &op->domain.catch_all, &err));
+	/* Older ones can still be removed. */
+	if (good && kind == OP_DOMAIN_ADD && domain_has_empty_label(op->domain.name))
+		good = fail(&err, ERR_SYNTAX, "a domain has no empty part, nor a dot at its end") ==
+		       0;
 	admin_change(job, good, &err);
 }
 

@@ -90,6 +90,12 @@ int domain_canonical(struct str given, char ret[LIMIT_DOMAIN_BYTES + 1], struct 
 	return 0;
 }
 
+bool domain_has_empty_label(struct str domain)
+{
+	return domain.n == 0 || domain.p[0] == '.' || domain.p[domain.n - 1] == '.' ||
+	       str_search(domain, STR("..")) < domain.n;
+}
+
 int address_canonical(struct str given, struct address_name *ret, struct err *err)
 {
 	struct address_name a;

@@ -38,6 +38,8 @@ static inline struct str mailbox_name_str(const struct mailbox_name *n)
 int address_canonical(struct str given, struct address_name *ret, struct err *err);
 /* A domain alone, in room for 256 bytes. */
 int domain_canonical(struct str given, char ret[LIMIT_DOMAIN_BYTES + 1], struct err *err);
+/* Such a domain is no Domain of RFC 5321 4.1.2: no mail could ever name it. */
+bool domain_has_empty_label(struct str domain);
 static inline struct str address_str(const struct address_name *a)
 {
 	return str_make(a->text, a->n);

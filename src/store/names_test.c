@@ -95,5 +95,16 @@ static void local_parts_are_limited(void **state)
 	}
 }
 
+static void domains_have_no_empty_label(void **state)
+{
+	(void)state;
+	assert_false(domain_has_empty_label(STR("example.test")));
+	assert_false(domain_has_empty_label(STR("localhost")));
+	assert_true(domain_has_empty_label(STR("")));
+	assert_true(domain_has_empty_label(STR(".example.test")));
+	assert_true(domain_has_empty_label(STR("example.test.")));
+	assert_true(domain_has_empty_label(STR("example..test")));
+}
+
 TEST_MAIN(test_case(mailbox_names), test_case(mailbox_names_are_limited), test_case(addresses),
-	test_case(local_parts_are_limited))
+	test_case(local_parts_are_limited), test_case(domains_have_no_empty_label))
