@@ -15,6 +15,8 @@ static const struct command {
 	{ "serve", NULL, cmd_serve, "be the server, in the foreground" },
 	{ "check", NULL, cmd_check, "check the configuration; --print-defaults shows every key" },
 	{ "status", NULL, cmd_status, "what the running server does" },
+	{ "reload", NULL, cmd_reload, "have the running server read its configuration again" },
+	{ "upgrade", NULL, cmd_upgrade, "have the running server become the installed program" },
 	{ "version", NULL, cmd_version, "which version this is" },
 	{ "account", "add", cmd_account_add, "make an account" },
 	{ "account", "list", cmd_account_list, "all accounts" },
@@ -99,6 +101,8 @@ int main(int argc, char **argv)
 		return role_main(argc, argv);
 	if (strcmp(argv[1], "role-probe") == 0)
 		return role_probe_main(argc, argv);
+	if (strcmp(argv[1], "takeover-check") == 0)
+		return takeover_check_main(argc, argv);
 	for (int i = 1; i < argc; i++) {
 		if (is_one_of(argv[i], "--help", "-h") || is_one_of(argv[1], "help", "--help")) {
 			print_help(stdout);

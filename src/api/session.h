@@ -117,7 +117,8 @@ struct session_class {
 	/* The client closed its side, orderly or not; no input will come. The session ends with
 	 * next = NEXT_CLOSE, at once or after an answer it must still see. */
 	void (*eof)(struct session *);
-	/* The front drains: say goodbye at the next good moment (SMTP 421, IMAP BYE). */
+	/* The front drains: say goodbye at the next good moment (SMTP 421, IMAP BYE). Said again
+	 * when the time is over: now, or never. */
 	void (*drain)(struct session *);
 	/* The store's channel was replaced: tickets must be opened anew. */
 	void (*store_lost)(struct session *);

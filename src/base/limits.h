@@ -69,12 +69,18 @@
 #define LIMIT_EXPIRY_WARN_DAYS 14    /* before a certificate's end: a log line a day */
 #define LIMIT_ADMIN_CHANNELS   16    /* commands at work at once */
 #define LIMIT_SIGNATURES_A_SECOND                                                                  \
-	20000                 /* of keys; some 1,350 handshakes a CPU-second are possible */
-#define LIMIT_HELD_MS    1000 /* other roles wait for fronts to come up, and no longer */
-#define LIMIT_DYING_MS   500  /* from the end of a child's control channel to its end */
-#define LIMIT_SETTLED_MS 2000 /* a child that dies sooner after its start has failed to start */
-#define LIMIT_AGAIN_MS   400  /* longest back-off of a child that was up */
-#define LIMIT_RESTART_MS 5000 /* longest back-off of a child that does not start */
+	20000                         /* of keys; some 1,350 handshakes a CPU-second are possible */
+#define LIMIT_HELD_MS            1000 /* other roles wait for fronts to come up, and no longer */
+#define LIMIT_DYING_MS           500  /* from the end of a child's control channel to its end */
+#define LIMIT_SETTLED_MS         2000 /* a child that dies sooner after its start has failed to start */
+#define LIMIT_AGAIN_MS           400          /* longest back-off of a child that was up */
+#define LIMIT_RESTART_MS         5000         /* longest back-off of a child that does not start */
+#define LIMIT_TAKEOVER_LISTENERS 512          /* sockets that a new image takes over */
+#define LIMIT_TAKEOVER_CHILDREN  256          /* processes, those that drain among them */
+#define LIMIT_TAKEOVER_BYTES     (128 * 1024) /* all of it as text */
+#define LIMIT_TAKEOVER_MS        20000        /* what a new binary's check of itself may take */
+#define LIMIT_HANDOVER_MS        10000        /* an old store's last commits, before it is killed */
+#define LIMIT_SPREAD_MS          5000 /* goodbyes of a front that is replaced, spread over so long */
 
 /* ---- passwords ---- */
 #define LIMIT_PASSWORD_BYTES 1024 /* hostile-input A2 */

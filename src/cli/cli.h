@@ -71,6 +71,8 @@ int cmd_quickstart(const struct options *);
 int cmd_serve(const struct options *);
 int cmd_check(const struct options *);
 int cmd_status(const struct options *);
+int cmd_reload(const struct options *);
+int cmd_upgrade(const struct options *);
 int cmd_version(const struct options *);
 int cmd_account_add(const struct options *);
 int cmd_account_list(const struct options *);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* culver serve: the server in the foreground. One line on standard output when all listen; logs on
- * standard error. SIGTERM and SIGINT drain and end, SIGHUP reloads. */
+ * standard error. SIGTERM and SIGINT drain and end, SIGHUP reloads, SIGUSR2 upgrades. */
 #include "cli/cli.h"
 
 #include "process/os.h"
@@ -20,6 +20,8 @@ struct server {
 	struct supervisor *supervisor;
 	struct log_sink_fd sink;
 	struct identity who;
+	struct takeover before; /* what the image before this one has left */
+	bool taken_over;
 };
 
 static bool may_command(void *arg, int handle)
@@ -28,9 +30,8 @@ static bool may_command(void *arg, int handle)
 	return os_may_command(handle, s->who);
 }
 
-static void say_ready(void *arg)
+static void say_ready(const struct server *s)
 {
-	struct server *s = arg;
 	printf("ready");
 	for (size_t i = 0; i < service_rows_n; i++)
 		printf(" %s=%" PRId64, service_rows[i].name,
@@ -39,11 +40,20 @@ static void say_ready(void *arg)
 	fflush(stdout);
 }
 
+static void on_news(void *arg, enum supervisor_news news)
+{
+	const struct server *s = arg;
+	if (news == NEWS_READY)
+		say_ready(s);
+}
+
 static void on_signal(void *arg, int number)
 {
 	struct server *s = arg;
 	if (number == SIGHUP)
 		supervisor_reload(s->supervisor);
+	else if (number == SIGUSR2)
+		supervisor_upgrade(s->supervisor);
 	else
 		supervisor_stop(s->supervisor);
 }
@@ -75,13 +85,15 @@ static void forbid_dumps(void)
 
 static int run(struct server *s, struct supervisor_options *o, struct err *err)
 {
-	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR2 };
 	s->supervisor = supervisor_new(s->loop, o, err);
 	if (s->supervisor == NULL)
 		return -1;
 	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
 		if (loop_uv_on_signal(s->loop, signals[i], on_signal, s) < 0)
 			return fail_log(err, ERR_TEMP, "cannot watch signal %d", signals[i]);
+	if (s->taken_over)
+		os_taken_over();
 	s->loop->class->run(s->loop);
 	int status = supervisor_status(s->supervisor);
 	supervisor_free(&s->supervisor);
@@ -101,6 +113,49 @@ static int prepare_directories(
 		       : 0;
 }
 
+/* ---- sockets and the lock: of our own making, or from the image before ---- */
+
+static void take_listeners(const struct takeover *t, struct supervisor_options *o)
+{
+	o->listeners = xcalloc(t->listeners.n + 1, sizeof(*o->listeners));
+	VEC_EACH (const struct takeover_listener, l, &t->listeners) {
+		const struct service_row *row = service_row_named(str_from(l->service));
+		if (row)
+			o->listeners[o->listeners_n++] = (struct supervisor_listener){ row,
+				l->handle };
+		else
+			close(l->handle);
+	}
+	o->lock = t->lock;
+	o->control_listener = t->control;
+	o->takeover = t;
+}
+
+static int open_sockets(struct server *s, struct supervisor_options *o, struct err *err)
+{
+	if (s->taken_over)
+		take_listeners(&s->before, o);
+	if (os_listen(o->config, &o->listeners, &o->listeners_n, err))
+		return -1;
+	if (!s->taken_over)
+		o->control_listener = os_control_listen(o->config, s->who, err);
+	return o->control_listener < 0 ? -1 : 0;
+}
+
+static void set_options(struct server *s, const char *jail, struct supervisor_options *o)
+{
+	s->loop = loop_uv_new();
+	o->clock = s->loop->clock;
+	o->random = random_os();
+	o->spawn = spawn_os_new(s->loop, s->who, jail, o->config_path);
+	o->may_command = may_command;
+	o->news = on_news;
+	o->log_write = write_line;
+	o->news_arg = o->log_arg = o->may_command_arg = s;
+	log_init(&o->log, &s->sink.sink, "role=supervisor");
+	s->sink.sink.json = strcmp(o->config->log_format, "json") == 0;
+}
+
 static int serve(struct server *s, const struct options *options, struct err *err)
 {
 	const char *path = options_config(options), *note;
@@ -111,23 +166,11 @@ static int serve(struct server *s, const struct options *options, struct err *er
 		return -1;
 	s->who = os_identity(config, &note);
 	struct supervisor_options o = { .config_path = path, .config = config, .admin_handle = -1 };
-	int lock = os_lock(config, err);
-	if (lock < 0 || prepare_directories(config, s->who, jail, sizeof(jail), err) ||
-		os_listen(config, &o.listeners, &o.listeners_n, err))
+	o.lock = s->taken_over ? s->before.lock : os_lock(config, err);
+	if (o.lock < 0 || prepare_directories(config, s->who, jail, sizeof(jail), err) ||
+		open_sockets(s, &o, err))
 		return -1;
-	o.control_listener = os_control_listen(config, s->who, err);
-	if (o.control_listener < 0)
-		return -1;
-	s->loop = loop_uv_new();
-	o.clock = s->loop->clock;
-	o.random = random_os();
-	o.spawn = spawn_os_new(s->loop, s->who, jail);
-	o.may_command = may_command;
-	o.ready = say_ready;
-	o.log_write = write_line;
-	o.ready_arg = o.log_arg = o.may_command_arg = s;
-	log_init(&o.log, &s->sink.sink, "role=supervisor");
-	s->sink.sink.json = strcmp(config->log_format, "json") == 0;
+	set_options(s, jail, &o);
 	if (note)
 		log_event(&o.log, LOG_WARN, "user", "user=%s note=\"%s\"", config->user, note);
 	int result = run(s, &o, err);
@@ -135,7 +178,7 @@ static int serve(struct server *s, const struct options *options, struct err *er
 	spawn_os_free(&o.spawn);
 	free(o.listeners);
 	loop_uv_free(&s->loop);
-	close(lock);
+	close(o.lock);
 	return result;
 }
 
@@ -150,7 +193,11 @@ int cmd_serve(const struct options *options)
 	raise_descriptors();
 	forbid_dumps();
 	log_sink_fd_init(&s.sink, STDERR_FILENO);
-	int result = serve(&s, options, &err);
+	takeover_init(&s.before);
+	int taken = os_take_over(&s.before, &err);
+	s.taken_over = taken == 1;
+	int result = taken < 0 ? taken : serve(&s, options, &err);
+	takeover_done(&s.before);
 	config_free(&s.config);
 	return result ? cli_fail(options, &err) : EXIT_GOOD;
 }

@@ -29,6 +29,8 @@ struct remote {
 	struct remote_channel peers[PEERS];
 	struct buf status;
 	struct buf certificates; /* as remote_certificates() gives them */
+	struct remote_upgrades upgrades;
+	int process; /* the supervisor's */
 	bool have_status, lost, timed_out, room, ended;
 	pid_t offline; /* the supervisor of a stopped server, our child */
 	/* the one question at a time */
@@ -105,6 +107,14 @@ static void keep_certificates(struct remote *r, const struct api_certificate_lis
 	}
 }
 
+static void keep_upgrades(struct remote_upgrades *u, const struct frame_status *f)
+{
+	u->done = f->upgrades;
+	u->refused = f->upgrades_refused;
+	u->under_way = f->upgrading;
+	snprintf(u->refused_why, sizeof(u->refused_why), "%" STR_FMT, STR_ARG(f->refused_why));
+}
+
 static bool control_frame(void *arg, uint32_t request, const struct frame *frame, int handle)
 {
 	struct remote *r = arg;
@@ -113,6 +123,7 @@ static bool control_frame(void *arg, uint32_t request, const struct frame *frame
 		buf_clear(&r->status);
 		buf_adds(&r->status, frame->status.text);
 		keep_certificates(r, &frame->status.certificates);
+		keep_upgrades(&r->upgrades, &frame->status);
 		r->have_status = true;
 		wake(r);
 		return true;
@@ -175,8 +186,9 @@ static int serve_offline(const char *config_path, struct config *config, int han
 		.config = config,
 		.clock = loop->clock,
 		.random = random_os(),
-		.spawn = spawn_os_new(loop, who, jail),
+		.spawn = spawn_os_new(loop, who, jail, NULL),
 		.control_listener = -1,
+		.lock = -1,
 		.admin_handle = handle,
 		.log_write = drop_line };
 	struct spawn_seam *spawn = o.spawn;
@@ -246,6 +258,7 @@ static int open_control(
 	int handle = connect_somehow(r, config_path, only_running, err);
 	if (handle < 0)
 		return -1;
+	r->process = os_control_process(handle);
 	r->loop = loop_uv_new();
 	r->timeout = r->loop->class->timer_new(r->loop, on_timeout, r);
 	r->control = channel_new(r->loop, handle, CLASS_ADMIN, CLASS_SUPERVISOR, &events);
@@ -379,6 +392,16 @@ struct str remote_status(const struct remote *r)
 struct str remote_certificates(const struct remote *r)
 {
 	return buf_str(&r->certificates);
+}
+
+const struct remote_upgrades *remote_upgrades(const struct remote *r)
+{
+	return &r->upgrades;
+}
+
+int remote_process(const struct remote *r)
+{
+	return r->process;
 }
 
 void remote_close(struct remote **remote)

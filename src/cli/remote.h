@@ -25,6 +25,15 @@ int remote_must_be_stopped(const struct config *, struct err *err);
 struct str remote_status(const struct remote *);
 /* Its certificates, a line each: "name<TAB>expiry in seconds since 1970<TAB>hosts<TAB>problem". */
 struct str remote_certificates(const struct remote *);
+/* What else it said: changes of its image (the supervisor's; see frame status). */
+struct remote_upgrades {
+	uint32_t done, refused;
+	bool under_way;
+	char refused_why[401];
+};
+const struct remote_upgrades *remote_upgrades(const struct remote *);
+/* The supervisor's process, for signals; -1 when unknown. */
+int remote_process(const struct remote *);
 
 /* Asks and waits. each is called for every frame of the answer but `failed`, which becomes err.
  * The frame ends with the call. */

@@ -65,6 +65,12 @@ static const struct key keys[] = {
 		"processes that serve submission, IMAP and POP3" },
 	{ "drain_seconds", KEY_NUMBER, AT(drain_seconds), "10", 1, 600, NULL, FOR_SUPERVISOR,
 		"how long sessions may take to end at a stop" },
+	{ "front_hours", KEY_NUMBER, AT(front_hours), "12", 1, 8760, NULL, FOR_SUPERVISOR,
+		"how long a process that serves clients lives; then another takes its place, and "
+		"it drains" },
+	{ "upgrade_drain_seconds", KEY_NUMBER, AT(upgrade_drain_seconds), "60", 1, 3600, NULL,
+		FOR_SUPERVISOR,
+		"how long sessions may take to end when their process is replaced" },
 	{ "hash_workers", KEY_NUMBER, AT(hash_workers), "2", 2, 64, NULL, FOR_GATE,
 		"threads that check passwords; half of them take no suspected guesses" },
 	{ "ticket_hours", KEY_NUMBER, AT(ticket_hours), "72", 1, 720, NULL, FOR_GATE,

@@ -586,6 +586,32 @@ struct channel *channel_new(
 	return c;
 }
 
+bool channel_rest(const struct channel *c, struct channel_rest *ret)
+{
+	const struct lane *l = &c->lanes[SMALL], *b = &c->lanes[BULK];
+	if (c->failed != NULL || c->in.n || c->wire.n || l->waiting.n || b->waiting.n ||
+		c->passes_n || c->received_n || b->credit != LIMIT_CHANNEL_BULK_CREDIT ||
+		b->they_may != LIMIT_CHANNEL_BULK_CREDIT)
+		return false;
+	*ret = (struct channel_rest){ .handle = c->loop->class->link_handle(c->link),
+		.request = c->request,
+		.credit = l->credit,
+		.they_may = l->they_may,
+		.owed = l->owed };
+	return true;
+}
+
+struct channel *channel_resume(struct loop *loop, const struct channel_rest *rest, int us, int them,
+	const struct channel_events *events)
+{
+	struct channel *c = channel_new(loop, rest->handle, us, them, events);
+	c->request = rest->request;
+	c->lanes[SMALL].credit = rest->credit;
+	c->lanes[SMALL].they_may = rest->they_may;
+	c->lanes[SMALL].owed = rest->owed;
+	return c;
+}
+
 void channel_free(struct channel **channel)
 {
 	struct channel *c = *channel;

@@ -51,6 +51,18 @@ uint32_t channel_next_request(struct channel *);
  * channel_grant later. */
 size_t channel_hold(struct channel *);
 void channel_grant(struct channel *, size_t bytes);
+/* What is left of a channel between two frames: enough to go on with it in another image of the
+ * same process. Small frames alone: a channel that carried bulk frames is not put to rest. */
+struct channel_rest {
+	int handle;
+	uint32_t request, credit, they_may, owed;
+};
+/* False when something is on its way, in or out: later. Otherwise *ret says where it stands, and
+ * the channel itself is as before; its handle stays its own. */
+bool channel_rest(const struct channel *, struct channel_rest *ret) MUST_CHECK;
+/* Goes on where another image was. Takes the handle over. */
+struct channel *channel_resume(struct loop *, const struct channel_rest *, int us, int them,
+	const struct channel_events *);
 /* Closes, after one attempt to write what waits; closed() is not called. May be called from inside
  * any of the events. */
 void channel_free(struct channel **);

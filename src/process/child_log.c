@@ -69,6 +69,11 @@ void child_log_close(struct child *c)
 	}
 	if (c->log)
 		loop->class->link_free(&c->log);
+	child_log_flush(c);
+}
+
+void child_log_flush(struct child *c)
+{
 	if (c->log_line.n) {
 		buf_addc(&c->log_line, '\n');
 		pass_lines(c);

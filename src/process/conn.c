@@ -138,12 +138,14 @@ void conn_room(struct conn *c)
 	go_on(c);
 }
 
-void conn_drain(struct conn *c)
+void conn_drain(struct conn *c, bool patient)
 {
 	if (c->dead || c->closing)
 		return;
+	c->drained = true;
 	if (c->session == NULL || c->handshaking) {
-		conn_kill(c);
+		if (!patient)
+			conn_kill(c);
 		return;
 	}
 	c->session->class->drain(c->session);
@@ -247,10 +249,12 @@ static void on_tls_started(void *arg)
 		stream_tls_bindings(c->stream, &c->peer.bindings);
 	if (c->session == NULL) {
 		new_session(c);
-		return;
+	} else {
+		c->session->class->tls_started(c->session);
+		go_on(c);
 	}
-	c->session->class->tls_started(c->session);
-	go_on(c);
+	if (c->drained) /* while its handshake was under way */
+		conn_drain(c, false);
 }
 
 static void on_eof(void *arg)
@@ -369,6 +373,14 @@ void conn_accept(struct front_listener *l, int handle, const char *address, uint
 		stream_start_tls(c->stream, f->tls.server, c->service->alpn);
 	else
 		conn_kill(c);
+}
+
+void conn_expire(struct conn *c)
+{
+	if (c->dead || c->closing || c->session == NULL || c->handshaking)
+		return;
+	c->session->class->drain(c->session);
+	conn_settle(c);
 }
 
 void conn_kill(struct conn *c)

@@ -67,9 +67,10 @@ static struct role *courier_new(struct role_context *context)
 	return &r->base;
 }
 
-static void courier_drain(struct role *role, uint32_t within_ms)
+static void courier_drain(struct role *role, uint32_t within_ms, uint32_t spread_ms)
 {
 	(void)within_ms;
+	(void)spread_ms;
 	role->context->finish(role->context, 0);
 }
 

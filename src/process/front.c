@@ -152,27 +152,67 @@ static void stop_listening(struct front *f)
 	vec_clear(&f->listeners);
 }
 
+/* ---- leaving ---- */
+
+enum { GOODBYE_MS = 50, LAST_WORDS_MS = 500 };
+
+static int64_t now(const struct front *f)
+{
+	return f->base.context->loop->clock->monotonic_ms(f->base.context->loop->clock);
+}
+
+/* Who is here still is told, and has a moment to read it. */
 static void on_drain_end(void *arg)
 {
 	struct front *f = arg;
-	f->base.context->finish(f->base.context, 0);
+	if (now(f) >= f->drain_end_ms) {
+		f->base.context->finish(f->base.context, 0);
+		return;
+	}
+	for (struct conn *c = f->conns; c; c = c->next)
+		conn_expire(c);
+	f->base.context->loop->class->timer_set(f->drain_end, f->drain_end_ms);
+}
+
+/* The oldest first: who has just come may be about to do what they came for. The list begins with
+ * the youngest. */
+static void say_goodbyes(void *arg)
+{
+	struct front *f = arg;
+	int64_t left_ms = f->drain_from_ms + f->spread_ms - now(f);
+	size_t stay = left_ms > 0 ? f->drain_conns * (size_t)left_ms / (size_t)f->spread_ms : 0;
+	for (struct conn *c = f->conns; c; c = c->next) {
+		if (c->drained || c->dead || c->closing)
+			continue;
+		if (stay > 0)
+			stay--;
+		else
+			conn_drain(c, f->spread_ms > 0);
+	}
+	if (left_ms > 0)
+		f->base.context->loop->class->timer_set(f->drain_next, now(f) + GOODBYE_MS);
+	front_soon(f);
 }
 
 /* Stops accepting, lets every session say goodbye in its protocol's way, and leaves no later than
  * the deadline. */
-static void front_drain(struct role *role, uint32_t within_ms)
+static void front_drain(struct role *role, uint32_t within_ms, uint32_t spread_ms)
 {
 	struct front *f = CONTAINER_OF(role, struct front, base);
 	struct loop *loop = f->base.context->loop;
-	if (f->draining)
-		return;
+	int64_t last = within_ms < 2 * LAST_WORDS_MS ? within_ms / 2 : LAST_WORDS_MS;
+	f->drain_from_ms = now(f);
+	f->drain_end_ms = f->drain_from_ms + within_ms;
+	f->spread_ms = spread_ms;
+	f->drain_conns = f->conns_n;
+	if (!f->draining) {
+		stop_listening(f);
+		f->drain_end = loop->class->timer_new(loop, on_drain_end, f);
+		f->drain_next = loop->class->timer_new(loop, say_goodbyes, f);
+	}
 	f->draining = true;
-	stop_listening(f);
-	f->drain_end = loop->class->timer_new(loop, on_drain_end, f);
-	loop->class->timer_set(f->drain_end, loop->clock->monotonic_ms(loop->clock) + within_ms);
-	for (struct conn *c = f->conns; c; c = c->next)
-		conn_drain(c);
-	front_soon(f);
+	loop->class->timer_set(f->drain_end, f->drain_end_ms - last);
+	say_goodbyes(f);
 }
 
 static void front_free(struct role **role)
@@ -188,8 +228,10 @@ static void front_free(struct role **role)
 	map_done(&f->per_address);
 	vec_done(&f->listeners);
 	loop->class->timer_free(&f->soon);
-	if (f->drain_end)
+	if (f->draining) {
 		loop->class->timer_free(&f->drain_end);
+		loop->class->timer_free(&f->drain_next);
+	}
 	config_free(&f->config);
 	free(f);
 	*role = NULL;

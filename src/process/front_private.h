@@ -54,6 +54,7 @@ struct conn {
 	bool has_spoken; /* and it was not HTTP */
 	char first[12];  /* what it began with, until that is known */
 	size_t first_n;
+	bool drained;              /* it was told that the front goes */
 	bool handshaking;          /* TLS has begun and is not up: nobody can be told anything */
 	struct conn *next, **link; /* among the front's */
 	struct conn *next_dead;
@@ -97,9 +98,12 @@ struct front {
 	struct vec refused_asks; /* struct refused: asked while the peer was away */
 	struct timer *soon;      /* the next turn: refused asks, dead connections */
 	struct timer *drain_end;
+	struct timer *drain_next;                       /* the next goodbyes */
+	int64_t drain_from_ms, spread_ms, drain_end_ms; /* monotonic, but for the spread */
+	size_t drain_conns;                             /* at the start of it */
 	uint64_t next_id, served;
 	uint32_t away_request; /* numbers for questions that nobody was there to take */
-	bool draining, started;
+	bool draining;
 };
 
 struct front_listener {
@@ -133,7 +137,10 @@ void conn_accept(struct front_listener *, int handle, const char *address, uint1
 void conn_settle(struct conn *);
 void conn_answer(struct conn *, uint32_t request, const struct frame *);
 void conn_room(struct conn *); /* a channel has room for bulk again */
-void conn_drain(struct conn *);
+/* It is to end in its protocol's manner. patient: one whose handshake is under way may end that. */
+void conn_drain(struct conn *, bool patient);
+/* The time is over: it is told so, if its protocol has a word for it. */
+void conn_expire(struct conn *);
 void conn_kill(struct conn *); /* dead; freed at the next turn */
 void conn_free(struct conn *);
 

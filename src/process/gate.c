@@ -199,9 +199,10 @@ static int gate_start(struct role *role, struct err *err)
 	return 0;
 }
 
-static void gate_drain(struct role *role, uint32_t within_ms)
+static void gate_drain(struct role *role, uint32_t within_ms, uint32_t spread_ms)
 {
 	(void)within_ms; /* fronts have gone by now: nothing is left to do */
+	(void)spread_ms;
 	role->context->finish(role->context, 0);
 }
 

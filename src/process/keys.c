@@ -234,9 +234,10 @@ static struct role *keys_new(struct role_context *context)
 	return &k->base;
 }
 
-static void keys_drain(struct role *role, uint32_t within_ms)
+static void keys_drain(struct role *role, uint32_t within_ms, uint32_t spread_ms)
 {
 	(void)within_ms;
+	(void)spread_ms;
 	role->context->finish(role->context, 0);
 }
 

@@ -117,42 +117,48 @@ static int listen_one(const char *text, uint16_t port, const char *service, stru
 	return result;
 }
 
-static void close_all(struct supervisor_listener *l, size_t n)
+/* Every address of one service, into all[*n] and after. */
+static int listen_service(const struct config *config, const struct service_row *row,
+	struct supervisor_listener *all, size_t *n, struct err *err)
 {
-	for (size_t i = 0; i < n; i++)
-		close(l[i].handle);
-	free(l);
+	int64_t port = row->port + config->port_offset;
+	size_t before = *n;
+	if (port > 65535)
+		return fail(err, ERR_CONFIG, "port_offset is too large for %s", row->name);
+	for (size_t a = 0; config->listen[a]; a++) {
+		int fd = listen_one(config->listen[a], (uint16_t)port, row->name, err);
+		if (fd == -1)
+			return -1;
+		if (fd >= 0)
+			all[(*n)++] = (struct supervisor_listener){ row, fd };
+	}
+	return *n > before ? 0 : fail(err, ERR_CONFIG, "no address to listen on for %s", row->name);
 }
 
-int os_listen(const struct config *config, struct supervisor_listener **ret, size_t *ret_n,
+static bool is_listened(
+	const struct supervisor_listener *all, size_t n, const struct service_row *row)
+{
+	for (size_t i = 0; i < n; i++)
+		if (all[i].service == row)
+			return true;
+	return false;
+}
+
+int os_listen(const struct config *config, struct supervisor_listener **all, size_t *all_n,
 	struct err *err)
 {
-	size_t n = 0;
-	struct supervisor_listener *all = xcalloc(service_rows_n * CONFIG_LISTEN_MAX, sizeof(*all));
+	size_t n = *all_n, given = n;
+	*all = xrealloc(*all, (n + service_rows_n * CONFIG_LISTEN_MAX) * sizeof(**all));
 	for (size_t s = 0; s < service_rows_n; s++) {
-		const struct service_row *row = &service_rows[s];
-		int64_t port = row->port + config->port_offset;
-		size_t before = n;
-		for (size_t a = 0; config->listen[a]; a++) {
-			int fd = port > 65535
-					 ? fail(err, ERR_CONFIG, "port_offset is too large for %s",
-						   row->name)
-					 : listen_one(config->listen[a], (uint16_t)port, row->name,
-						   err);
-			if (fd == -1) {
-				close_all(all, n);
-				return -1;
-			}
-			if (fd >= 0)
-				all[n++] = (struct supervisor_listener){ row, fd };
-		}
-		if (n == before) {
-			close_all(all, n);
-			return fail(err, ERR_CONFIG, "no address to listen on for %s", row->name);
-		}
+		if (is_listened(*all, given, &service_rows[s]))
+			continue;
+		if (listen_service(config, &service_rows[s], *all, &n, err) == 0)
+			continue;
+		while (n > given)
+			close((*all)[--n].handle);
+		return -1;
 	}
-	*ret = all;
-	*ret_n = n;
+	*all_n = n;
 	return 0;
 }
 
@@ -237,6 +243,16 @@ int os_control_connect(const struct config *config, struct err *err)
 		close(fd);
 	close(dir);
 	return result;
+}
+
+/* Whoever called listen(2), and that is the same process through every change of its image. */
+int os_control_process(int handle)
+{
+	struct ucred cred;
+	socklen_t n = sizeof(cred);
+	if (getsockopt(handle, SOL_SOCKET, SO_PEERCRED, &cred, &n) < 0 || cred.pid <= 0)
+		return -1;
+	return cred.pid;
 }
 
 void os_control_remove(const struct config *config)

@@ -20,25 +20,39 @@ struct identity {
 struct identity os_identity(const struct config *, const char **ret_note);
 
 /* Starts roles by fork and exec of this binary, and reaps them on the loop. jail: an empty
- * directory for roles that own none. Freed with spawn_os_free. */
-struct spawn_seam *spawn_os_new(struct loop *, struct identity, const char *jail);
+ * directory for roles that own none. config_path: for the binary that may replace this one at its
+ * path, which becomes `culver serve -c PATH` again; NULL: there is no such thing. Freed with
+ * spawn_os_free. */
+struct spawn_seam *spawn_os_new(
+	struct loop *, struct identity, const char *jail, const char *config_path);
 void spawn_os_free(struct spawn_seam **);
+
+/* What the image before this one has left, when there is one: 1 and *ret, or 0. -1: it cannot be
+ * read. To be asked once, early. */
+int os_take_over(struct takeover *ret, struct err *err);
+/* Signals that came while images changed come now; dead children are reaped. */
+void os_taken_over(void);
+/* `culver takeover-check CONFIG`: whether this binary could take over what descriptor 3 says. */
+int takeover_check_main(int argc, char **argv);
 
 /* `culver role NAME INSTANCE UID GID JAIL`: a child's main(). Returns its exit status. */
 int role_main(int argc, char **argv);
 /* `culver role-probe`: the sandbox attempts what it forbids (role_probe.c). */
 int role_probe_main(int argc, char **argv);
 
-/* All sockets that the configuration wants, for supervisor_options. -1 with err naming address,
- * port, service and what to do. The array is the caller's to free. */
+/* All sockets that the configuration wants, for supervisor_options: of the services that *all has
+ * none of yet. -1 with err naming address, port, service and what to do. The array is the caller's
+ * to free. */
 int os_listen(
-	const struct config *, struct supervisor_listener **ret, size_t *ret_n, struct err *err);
+	const struct config *, struct supervisor_listener **all, size_t *all_n, struct err *err);
 /* The lock on a configuration's directory: a descriptor to keep, -1 and ERR_IN_USE when somebody
  * has it. */
 int os_lock(const struct config *, struct err *err);
 /* D/control, listening; or a connection to it (-1 and ERR_NOT_FOUND when nobody listens). */
 int os_control_listen(const struct config *, struct identity, struct err *err);
 int os_control_connect(const struct config *, struct err *err);
+/* The process that listens at the other end of a connection to it; -1: unknown. */
+int os_control_process(int handle);
 void os_control_remove(const struct config *);
 /* Whether the process at the other end is root's, ours, or the service user's (SO_PEERCRED). */
 bool os_may_command(int handle, struct identity);

@@ -148,13 +148,21 @@ static void connect_edge(struct child *a, struct child *b, const struct role_edg
 		s, b->control, e->called_by_b, a->instance, a->row->channel_class, pair[1]);
 }
 
+/* A generation keeps to itself; but there is one store, and whoever still drains asks it. */
+static bool may_meet(const struct child *a, const struct child *b)
+{
+	const struct child *store = a->row->class == &store_role ? a : b;
+	return a->generation == b->generation ||
+	       (store->row->class == &store_role && !store->leaving);
+}
+
 /* With every peer that runs or starts; who starts later does the same. */
 static void send_channels(struct child *c)
 {
 	struct supervisor *s = c->supervisor;
-	for (size_t i = 0; i < s->children_n; i++) {
-		struct child *other = &s->children[i];
-		if (other == c || other->control == NULL || other->spare)
+	VEC_EACH (struct child *, at, &s->children) {
+		struct child *other = *at;
+		if (other == c || other->control == NULL || other->spare || !may_meet(c, other))
 			continue;
 		for (size_t e = 0; e < role_edges_n; e++) {
 			const struct role_edge *edge = &role_edges[e];
@@ -170,10 +178,22 @@ static void send_channels(struct child *c)
 
 void provision_child(struct child *c)
 {
-	struct frame start = { .type = FRAME_START };
+	struct frame ping = { .type = FRAME_PING };
 	provision_config(c);
 	if (c->row->class == &front_role)
 		certificates_send(c, &c->supervisor->certificates, 0);
+	if (c->holds)
+		provision_say(c, &ping);
+	else
+		provision_start(c);
+}
+
+void provision_start(struct child *c)
+{
+	struct frame start = { .type = FRAME_START };
+	if (c->row->class == &store_role &&
+		c->supervisor->distrust) /* known only since it was loaded, perhaps */
+		provision_config(c);
 	/* Only then what others speak on: on channels that a role is given before it has started,
 	 * their questions could arrive when it can answer none. */
 	provision_say(c, &start);
@@ -191,8 +211,8 @@ void provision_child(struct child *c)
 static void status_text(const struct supervisor *s, struct buf *out)
 {
 	static const char *const states[] = { "down", "starting", "up", "draining" };
-	for (size_t i = 0; i < s->children_n; i++) {
-		const struct child *c = &s->children[i];
+	VEC_EACH (struct child *, at, &s->children) {
+		const struct child *c = *at;
 		if (c->spare)
 			continue;
 		buf_addf(out, "%s %d %s %u %lld\n", c->row->name, c->process, states[c->state],
@@ -204,12 +224,13 @@ void provision_admin(struct supervisor *s, struct channel *admin, uint32_t insta
 {
 	AUTO(buf_done)
 	struct buf text;
-	for (size_t i = 0; i < s->children_n; i++) {
-		struct child *c = &s->children[i];
+	VEC_EACH (struct child *, at, &s->children) {
+		struct child *c = *at;
 		int pair[2];
-		bool wanted = c->row->channel_class == CLASS_STORE ||
-			      c->row->channel_class == CLASS_GATE;
-		if (!wanted || c->control == NULL || s->loop->class->pair(s->loop, pair) < 0)
+		bool wanted = !c->leaving && (c->row->channel_class == CLASS_STORE ||
+						     c->row->channel_class == CLASS_GATE);
+		if (!wanted || c->holds || c->control == NULL ||
+			s->loop->class->pair(s->loop, pair) < 0)
 			continue;
 		provision_hand_over(
 			s, admin, c->row->name, c->instance, c->row->channel_class, pair[0]);
@@ -219,7 +240,13 @@ void provision_admin(struct supervisor *s, struct channel *admin, uint32_t insta
 	status_text(s, &text);
 	struct api_certificate list[LIMIT_CERTIFICATES];
 	struct frame f = { .type = FRAME_STATUS,
-		.status = { buf_str(&text), { list, certificates_list(s, list) } } };
+		.status = { .text = buf_str(&text),
+			.certificates = { list, certificates_list(s, list) },
+			.upgrades = s->upgrade.generation,
+			.upgrades_refused = s->upgrade.refused,
+			.refused_why = str_from(s->upgrade.why),
+			.upgrading = s->upgrade.under_way || s->upgrade.checking ||
+				     s->upgrade.may_go } };
 	if (!channel_send(admin, 0, &f))
 		log_event(&s->o.log, LOG_ERROR, "frame-refused", "role=admin frame=status");
 }

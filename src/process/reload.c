@@ -13,34 +13,41 @@
 
 static struct child *spare_keys(const struct supervisor *s)
 {
-	for (size_t i = 0; i < s->children_n; i++)
-		if (s->children[i].spare)
-			return &s->children[i];
+	VEC_EACH (struct child *, c, &s->children)
+		if ((*c)->spare)
+			return *c;
 	return NULL;
 }
 
 static struct child *keys_in_force(const struct supervisor *s)
 {
-	for (size_t i = 0; i < s->children_n; i++)
-		if (s->children[i].row->class == &keys_role && !s->children[i].spare)
-			return &s->children[i];
+	VEC_EACH (struct child *, c, &s->children)
+		if ((*c)->row->class == &keys_role && !(*c)->spare && !(*c)->leaving)
+			return *c;
 	return NULL;
+}
+
+/* A front that leaves ends with the certificates that it has. */
+static bool takes_part(const struct child *c)
+{
+	return child_is_front(c) && !c->leaving;
 }
 
 static void tell_fronts(struct supervisor *s, bool use)
 {
 	struct frame f = { .type = FRAME_USE_CERTIFICATES,
 		.use_certificates = { s->reload.generation, use } };
-	for (size_t i = 0; i < s->children_n; i++)
-		if (child_is_front(&s->children[i]))
-			provision_say(&s->children[i], &f);
+	VEC_EACH (struct child *, c, &s->children)
+		if (takes_part(*c))
+			provision_say(*c, &f);
 }
 
-static void say_reloaded(const struct supervisor *s)
+static void say_reloaded(struct supervisor *s)
 {
 	struct log_text text;
 	log_event(&s->o.log, LOG_INFO, "reloaded", "file=%s certificates=%zu",
 		log_value(&text, str_from(s->o.config_path)), s->certificates.n);
+	supervisor_tell(s, NEWS_RELOADED);
 }
 
 static void reload_end(struct supervisor *s)
@@ -58,11 +65,12 @@ static void refuse(struct supervisor *s, const char *why)
 	struct log_text text;
 	log_event(&s->o.log, LOG_ERROR, "reload-refused", "what=certificates why=%s",
 		log_value(&text, str_from(why)));
+	supervisor_tell(s, NEWS_RELOADED);
 	if (r->phase == RELOAD_ASKING)
 		tell_fronts(s, false);
 	reload_end(s);
 	if (r->keys != NULL && r->keys->process)
-		child_drain(r->keys, 0);
+		child_drain(r->keys, 0, 0);
 }
 
 static void begin(struct supervisor *s)
@@ -73,7 +81,7 @@ static void begin(struct supervisor *s)
 	r->keys = spare_keys(s);
 	if (r->keys->process) { /* of the last reload: the files may be newer than what it has */
 		r->again = true;
-		child_drain(r->keys, 0);
+		child_drain(r->keys, 0, 0);
 		return;
 	}
 	certificates_load(s, &r->certificates);
@@ -117,9 +125,9 @@ static void commit(struct supervisor *s)
 
 static void commit_when_all_answered(struct supervisor *s)
 {
-	for (size_t i = 0; i < s->children_n; i++) {
-		const struct child *c = &s->children[i];
-		if (child_is_front(c) && c->control && c->answered != s->reload.generation)
+	VEC_EACH (struct child *, at, &s->children) {
+		const struct child *c = *at;
+		if (takes_part(c) && c->control && c->answered != s->reload.generation)
 			return;
 	}
 	commit(s);
@@ -146,9 +154,9 @@ void reload_keys_up(struct child *spare)
 	if (s->reload.phase != RELOAD_STARTING || spare != s->reload.keys)
 		return;
 	s->reload.phase = RELOAD_ASKING;
-	for (size_t i = 0; i < s->children_n; i++)
-		if (child_is_front(&s->children[i]))
-			reload_offer(&s->children[i]);
+	VEC_EACH (struct child *, c, &s->children)
+		if (takes_part(*c))
+			reload_offer(*c);
 	commit_when_all_answered(s);
 }
 
@@ -198,17 +206,21 @@ void supervisor_reload(struct supervisor *s)
 {
 	struct err err = ERR_INIT;
 	struct log_text text;
+	if (s->phase != RUNNING)
+		return;
+	supervisor_tell(s, NEWS_RELOADING);
 	struct config *fresh = config_load(s->o.config_path, &err);
 	if (fresh == NULL) {
+		supervisor_tell(s, NEWS_RELOADED);
 		log_event(&s->o.log, LOG_ERROR, "reload-refused", "why=%s",
 			log_value(&text, str_from(err_log_text(&err))));
 		return;
 	}
 	config_free(&s->o.config);
 	s->o.config = fresh;
-	for (size_t i = 0; i < s->children_n; i++)
-		if (child_is_front(&s->children[i]) && s->children[i].control)
-			provision_config(&s->children[i]);
+	VEC_EACH (struct child *, c, &s->children)
+		if (child_is_front(*c) && (*c)->control)
+			provision_config(*c);
 	if (s->reload.phase == RELOAD_NONE)
 		begin(s);
 	else

@@ -39,7 +39,8 @@ struct role_class {
 	bool (*frame)(struct role *, const struct frame *, int handle);
 	int (*prepare)(struct role *, struct err *); /* may be NULL */
 	int (*start)(struct role *, struct err *);   /* may be NULL */
-	void (*drain)(struct role *, uint32_t within_ms);
+	/* See frame drain; spread_ms is a front's. */
+	void (*drain)(struct role *, uint32_t within_ms, uint32_t spread_ms);
 	void (*free)(struct role **);
 };
 

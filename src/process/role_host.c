@@ -73,7 +73,7 @@ static bool on_frame(void *arg, uint32_t request, const struct frame *frame, int
 	case FRAME_PING:
 		return channel_send(h->control, request, &done);
 	case FRAME_DRAIN:
-		h->role->class->drain(h->role, frame->drain.within_ms);
+		h->role->class->drain(h->role, frame->drain.within_ms, frame->drain.spread_ms);
 		return true;
 	default:
 		return h->role->class->frame(h->role, frame, handle);

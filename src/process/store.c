@@ -50,6 +50,10 @@ static void soon(struct store_role *r)
 static bool client_frame(void *arg, uint32_t request, const struct frame *frame, int handle)
 {
 	struct store_client *c = arg;
+	/* Who drains begins nothing: what is asked now ends with the channel, and its asker knows.
+	 */
+	if (c->role->draining)
+		return handle < 0;
 	return handle < 0 && c->peer && store_peer_frame(c->peer, request, frame);
 }
 
@@ -102,7 +106,7 @@ static void finish_when_idle(struct store_role *r)
 	struct loop *loop = r->base.context->loop;
 	if (!r->draining)
 		return;
-	if (store_is_idle(r->store))
+	if (r->store == NULL || store_is_idle(r->store))
 		r->base.context->finish(r->base.context, 0);
 	else
 		loop->class->timer_set(r->soon, loop->clock->monotonic_ms(loop->clock) + 10);
@@ -196,10 +200,11 @@ static int store_role_start(struct role *role, struct err *err)
 	return 0;
 }
 
-static void store_role_drain(struct role *role, uint32_t within_ms)
+static void store_role_drain(struct role *role, uint32_t within_ms, uint32_t spread_ms)
 {
 	struct store_role *r = CONTAINER_OF(role, struct store_role, base);
 	(void)within_ms; /* the supervisor keeps the time */
+	(void)spread_ms;
 	r->draining = true;
 	soon(r);
 }

@@ -20,15 +20,30 @@ bool child_is_front(const struct child *c)
 	return c->row->class == &front_role;
 }
 
+/* The child's one timer: while it is held back, to hold it no longer; while it is down, to start it
+ * again; while its control channel is gone or it drains, to end it; of a front that is up, to
+ * replace it. */
+void child_set_timer(struct child *c, int64_t after_ms)
+{
+	struct supervisor *s = c->supervisor;
+	s->loop->class->timer_set(c->timer, supervisor_now(s) + after_ms);
+}
+
+void supervisor_tell(struct supervisor *s, enum supervisor_news news)
+{
+	if (s->o.news)
+		s->o.news(s->o.news_arg, news);
+}
+
 /* ---- readiness ---- */
 
 static void say_ready(struct supervisor *s)
 {
-	for (size_t i = 0; i < s->children_n; i++)
-		if (s->children[i].state != CHILD_UP && !s->children[i].spare)
+	VEC_EACH (struct child *, c, &s->children)
+		if (!(*c)->leaving && !(*c)->spare && (*c)->state != CHILD_UP)
 			return;
-	if (!s->was_ready && s->o.ready)
-		s->o.ready(s->o.ready_arg);
+	if (!s->was_ready)
+		supervisor_tell(s, NEWS_READY);
 	s->was_ready = true;
 }
 
@@ -46,10 +61,14 @@ static void is_up(struct child *c)
 		"role=%s pid=%d ms=%" PRId64 " down_ms=%" PRId64, c->row->name, c->process,
 		now - c->started_ms, c->died_ms ? now - c->died_ms : 0);
 	release_when_fronts_are_up(s);
-	if (c->spare)
+	if (c->spare) {
 		reload_keys_up(c);
-	else
-		say_ready(s);
+		return;
+	}
+	if (child_is_front(c))
+		child_set_timer(c, s->o.config->front_hours * 3600 * 1000);
+	say_ready(s);
+	upgrade_go_on(s);
 }
 
 static bool on_frame(void *arg, uint32_t request, const struct frame *frame, int handle)
@@ -58,26 +77,15 @@ static bool on_frame(void *arg, uint32_t request, const struct frame *frame, int
 	(void)request;
 	if (handle >= 0)
 		return false;
-	if (frame->type == FRAME_STARTED && c->state == CHILD_STARTING)
+	if (frame->type == FRAME_STARTED && c->state == CHILD_STARTING && !c->holds)
 		is_up(c);
 	else if (frame->type == FRAME_CERTIFICATES_ARE && child_is_front(c))
 		reload_answered(c, &frame->certificates_are);
+	else if (frame->type == FRAME_DONE && c->holds)
+		upgrade_loaded(c);
 	else if (frame->type != FRAME_DONE)
 		return false;
 	return true;
-}
-
-/* The child's one timer: while it is held back, to hold it no longer; while it is down, to start it
- * again; while its control channel is gone, to end it. */
-void child_set_timer(struct child *c, int64_t after_ms)
-{
-	struct supervisor *s = c->supervisor;
-	s->loop->class->timer_set(c->timer, supervisor_now(s) + after_ms);
-}
-
-static void set_timer_off(struct child *c)
-{
-	c->supervisor->loop->class->timer_set(c->timer, 0);
 }
 
 /* A child whose control channel breaks has died, or will not be trusted any longer. It has a moment
@@ -106,6 +114,11 @@ static int open_pairs(struct supervisor *s, int control[2], int log[2], struct e
 	return fail_log(err, ERR_TEMP, "socketpair: %s", strerror(-result));
 }
 
+void child_control_events(struct child *c, struct channel_events *ret)
+{
+	*ret = (struct channel_events){ .frame = on_frame, .closed = on_closed, .arg = c };
+}
+
 /* The process of what child_prepare has prepared. */
 static int child_spawn(struct child *c, struct err *err)
 {
@@ -125,11 +138,14 @@ static int child_spawn(struct child *c, struct err *err)
 static int child_prepare(struct child *c, bool held, struct err *err)
 {
 	struct supervisor *s = c->supervisor;
-	struct channel_events events = { .frame = on_frame, .closed = on_closed, .arg = c };
+	struct channel_events events;
 	int control[2], log[2];
+	child_control_events(c, &events);
 	if (open_pairs(s, control, log, err))
 		return -1;
 	c->instance = ++s->last_instance;
+	c->generation = s->upgrade.generation;
+	c->holds = upgrade_must_hold(c);
 	c->started_ms = supervisor_now(s);
 	c->was_up = false;
 	c->held = held;
@@ -187,7 +203,7 @@ static void drop_held(struct child *c)
 static void release(struct child *c)
 {
 	struct err err = ERR_INIT;
-	set_timer_off(c);
+	c->supervisor->loop->class->timer_set(c->timer, 0);
 	if (c->supervisor->phase != RUNNING) {
 		drop_held(c);
 	} else if (child_spawn(c, &err)) {
@@ -202,12 +218,12 @@ static void release(struct child *c)
  * begin behind it. What it asks them waits in their channels. */
 static void release_when_fronts_are_up(struct supervisor *s)
 {
-	for (size_t i = 0; i < s->children_n; i++)
-		if (s->children[i].process && s->children[i].state == CHILD_STARTING)
+	VEC_EACH (struct child *, c, &s->children)
+		if (child_is_front(*c) && (*c)->process && (*c)->state == CHILD_STARTING)
 			return;
-	for (size_t i = 0; i < s->children_n; i++)
-		if (s->children[i].held)
-			release(&s->children[i]);
+	VEC_EACH (struct child *, c, &s->children)
+		if ((*c)->held)
+			release(*c);
 }
 
 static void on_timer(void *arg)
@@ -219,45 +235,59 @@ static void on_timer(void *arg)
 		return;
 	}
 	if (c->process && c->spare && c->control && c->state != CHILD_DRAINING) {
-		child_drain(c, 0); /* its successor has taken over */
+		child_drain(c, 0, 0); /* its successor has taken over */
 		child_set_timer(c, LIMIT_DYING_MS);
 		return;
 	}
+	if (c->process && child_is_front(c) && c->control && c->state == CHILD_UP) {
+		upgrade_replace(c);
+		return;
+	}
 	if (c->process) {
+		if (c->state == CHILD_DRAINING)
+			log_event(&c->supervisor->o.log, LOG_WARN, "role-killed", "role=%s pid=%d",
+				c->row->name, c->process);
 		c->supervisor->o.spawn->kill(c->supervisor->o.spawn, c->process, SIGKILL);
 		return;
 	}
 	if (c->supervisor->phase != RUNNING || c->spare)
 		return;
-	c->restarts++;
+	c->restarts += c->started_ms != 0;
 	if (child_start(c, &err))
 		not_started(c, &err);
+}
+
+void child_start_soon(struct child *c)
+{
+	child_set_timer(c, 0);
 }
 
 /* ---- stopping ---- */
 
 static bool any_left(const struct supervisor *s, bool fronts)
 {
-	for (size_t i = 0; i < s->children_n; i++)
-		if (s->children[i].process && child_is_front(&s->children[i]) == fronts)
+	VEC_EACH (struct child *, c, &s->children)
+		if ((*c)->process && child_is_front(*c) == fronts)
 			return true;
 	return false;
 }
 
-void child_drain(struct child *c, uint32_t within_ms)
+void child_drain(struct child *c, uint32_t within_ms, uint32_t spread_ms)
 {
-	struct frame f = { .type = FRAME_DRAIN, .drain.within_ms = within_ms };
+	struct frame f = { .type = FRAME_DRAIN,
+		.drain = { .within_ms = within_ms, .spread_ms = spread_ms } };
 	c->state = CHILD_DRAINING;
 	if (c->control == NULL || !channel_send(c->control, 0, &f))
 		c->supervisor->o.spawn->kill(c->supervisor->o.spawn, c->process, SIGKILL);
+	else
+		child_set_timer(c, (int64_t)within_ms + 2000);
 }
 
 static void drain(struct supervisor *s, bool fronts, uint32_t within_ms)
 {
-	for (size_t i = 0; i < s->children_n; i++)
-		if (s->children[i].process && child_is_front(&s->children[i]) == fronts)
-			child_drain(&s->children[i], within_ms);
-	s->loop->class->timer_set(s->stop_timer, supervisor_now(s) + within_ms + 2000);
+	VEC_EACH (struct child *, c, &s->children)
+		if ((*c)->process && child_is_front(*c) == fronts)
+			child_drain(*c, within_ms, 0);
 }
 
 /* Fronts first, so that what they still have to say can be stored; then everybody else. */
@@ -273,27 +303,15 @@ static void go_on_stopping(struct supervisor *s)
 	}
 }
 
-static void on_stop_timer(void *arg)
-{
-	struct supervisor *s = arg;
-	for (size_t i = 0; i < s->children_n; i++) {
-		struct child *c = &s->children[i];
-		if (!c->process || (s->phase == STOPPING_FRONTS && !child_is_front(c)))
-			continue;
-		log_event(&s->o.log, LOG_WARN, "role-killed", "role=%s pid=%d", c->row->name,
-			c->process);
-		s->o.spawn->kill(s->o.spawn, c->process, SIGKILL);
-	}
-}
-
 void supervisor_stop(struct supervisor *s)
 {
 	if (s->phase != RUNNING)
 		return;
 	log_event(&s->o.log, LOG_INFO, "stopping", "within_s=%" PRId64, s->o.config->drain_seconds);
 	s->phase = STOPPING_FRONTS;
-	for (size_t i = 0; i < s->children_n; i++)
-		drop_held(&s->children[i]);
+	VEC_EACH (struct child *, c, &s->children)
+		drop_held(*c);
+	supervisor_tell(s, NEWS_STOPPING);
 	if (s->control)
 		s->loop->class->listener_free(&s->control);
 	drain(s, true, (uint32_t)s->o.config->drain_seconds * 1000);
@@ -332,9 +350,23 @@ static void count_failure(struct child *c)
 		c->failures = 0;
 }
 
+/* One that has a successor: it is gone. */
+static void forget(struct child *child)
+{
+	struct supervisor *s = child->supervisor;
+	for (size_t i = 0; i < s->children.n; i++) {
+		if (*(struct child **)vec_at(&s->children, i) == child) {
+			vec_remove(&s->children, i);
+			break;
+		}
+	}
+	child_free(&child);
+}
+
 static void child_ended(struct child *c, int status)
 {
 	struct supervisor *s = c->supervisor;
+	bool leaving = c->leaving, spare = c->spare;
 	log_end(c, status);
 	count_failure(c);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == STORE_EXIT_DISTRUST &&
@@ -345,10 +377,15 @@ static void child_ended(struct child *c, int status)
 	c->died_ms = supervisor_now(s);
 	channel_free(&c->control);
 	child_log_close(c);
+	s->loop->class->timer_set(c->timer, 0);
+	if (c->leaving)
+		forget(c);
 	if (s->phase != RUNNING) {
 		go_on_stopping(s);
-	} else if (c->spare) {
+	} else if (spare) {
 		reload_keys_ended(c);
+	} else if (leaving) {
+		upgrade_go_on(s);
 	} else if (is_hopeless(c)) {
 		log_event(&s->o.log, LOG_ERROR, "giving-up", "role=%s failures=%u", c->row->name,
 			c->failures);
@@ -363,9 +400,14 @@ static void child_ended(struct child *c, int status)
 static void on_ended(void *arg, int process, int status)
 {
 	struct supervisor *s = arg;
-	for (size_t i = 0; i < s->children_n; i++)
-		if (s->children[i].process == process)
-			child_ended(&s->children[i], status);
+	if (upgrade_check_ended(s, process, status))
+		return;
+	VEC_EACH (struct child *, c, &s->children) {
+		if ((*c)->process == process) {
+			child_ended(*c, status);
+			return;
+		}
+	}
 }
 
 /* ---- beginning and end ---- */
@@ -382,19 +424,37 @@ static size_t copies_of(const struct supervisor *s, const struct role_row *row)
 						       : s->o.config->fronts_user);
 }
 
+struct child *child_new(struct supervisor *s, const struct role_row *row)
+{
+	struct child *c = xmalloc(sizeof(*c));
+	c->supervisor = s;
+	c->row = row;
+	c->timer = s->loop->class->timer_new(s->loop, on_timer, c);
+	buf_init(&c->log_line, CHILD_LINE_BYTES);
+	return c;
+}
+
+void child_free(struct child **child)
+{
+	struct child *c = *child;
+	struct supervisor *s = c->supervisor;
+	drop_held(c);
+	channel_free(&c->control);
+	child_log_close(c);
+	buf_done(&c->log_line);
+	s->loop->class->timer_free(&c->timer);
+	free(c);
+	*child = NULL;
+}
+
 static void make_children(struct supervisor *s)
 {
-	for (size_t i = 0; i < role_rows_n; i++)
-		s->children_n += copies_of(s, &role_rows[i]);
-	s->children = xcalloc(s->children_n, sizeof(*s->children));
-	struct child *c = s->children;
+	vec_init(&s->children, sizeof(struct child *), LIMIT_TAKEOVER_CHILDREN);
 	for (size_t i = 0; i < role_rows_n; i++) {
-		for (size_t n = copies_of(s, &role_rows[i]); n > 0; n--, c++) {
-			c->supervisor = s;
-			c->row = &role_rows[i];
+		for (size_t n = copies_of(s, &role_rows[i]); n > 0; n--) {
+			struct child *c = child_new(s, &role_rows[i]);
 			c->spare = c->row->class == &keys_role && n == 1;
-			c->timer = s->loop->class->timer_new(s->loop, on_timer, c);
-			buf_init(&c->log_line, CHILD_LINE_BYTES);
+			vec_push(&s->children, &c);
 		}
 	}
 }
@@ -403,14 +463,22 @@ static void make_children(struct supervisor *s)
 static int start_children(struct supervisor *s, struct err *err)
 {
 	for (int fronts = 1; fronts >= 0; fronts--)
-		for (size_t i = 0; i < s->children_n; i++) {
-			struct child *c = &s->children[i];
-			if (child_is_front(c) == (fronts == 1) && !c->spare &&
-				child_prepare(c, fronts == 0, err))
+		VEC_EACH (struct child *, c, &s->children)
+			if (child_is_front(*c) == (fronts == 1) && !(*c)->spare &&
+				child_prepare(*c, fronts == 0, err))
 				return -1;
-		}
 	release_when_fronts_are_up(s); /* there may be none */
 	return 0;
+}
+
+/* What is started depends on what is there: nothing, or what another image has left. */
+static int begin(struct supervisor *s, struct err *err)
+{
+	const struct takeover *from = s->o.takeover;
+	s->o.takeover = NULL;
+	if (provision_load_master_key(s, err))
+		return -1;
+	return from ? upgrade_take_over(s, from, err) : start_children(s, err);
 }
 
 struct supervisor *supervisor_new(
@@ -421,14 +489,14 @@ struct supervisor *supervisor_new(
 	s->loop = loop;
 	s->o.spawn->ended = on_ended;
 	s->o.spawn->arg = s;
-	s->stop_timer = loop->class->timer_new(loop, on_stop_timer, s);
 	vec_init(&s->admins, sizeof(void *), LIMIT_ADMIN_CHANNELS);
 	s->o.random->fill(s->o.random, s->ticket_key, sizeof(s->ticket_key));
 	s->o.random->fill(s->o.random, s->ticket_secret, sizeof(s->ticket_secret));
 	certificates_init(s);
 	reload_init(s);
+	upgrade_init(s);
 	make_children(s);
-	if (provision_load_master_key(s, err) || start_children(s, err)) {
+	if (begin(s, err)) {
 		supervisor_free(&s);
 		return NULL;
 	}
@@ -450,21 +518,16 @@ void supervisor_free(struct supervisor **supervisor)
 	struct supervisor *s = *supervisor;
 	if (s == NULL)
 		return;
-	for (size_t i = 0; i < s->children_n; i++) {
-		struct child *c = &s->children[i];
-		if (c->process)
-			s->o.spawn->kill(s->o.spawn, c->process, SIGKILL);
-		drop_held(c);
-		channel_free(&c->control);
-		child_log_close(c);
-		buf_done(&c->log_line);
-		s->loop->class->timer_free(&c->timer);
+	VEC_EACH (struct child *, c, &s->children) {
+		if ((*c)->process)
+			s->o.spawn->kill(s->o.spawn, (*c)->process, SIGKILL);
+		child_free(c);
 	}
-	free(s->children);
+	vec_done(&s->children);
+	upgrade_free(s);
 	control_free(s);
 	if (s->control)
 		s->loop->class->listener_free(&s->control);
-	s->loop->class->timer_free(&s->stop_timer);
 	certificates_done(s);
 	reload_done(s);
 	config_free(&s->o.config);

@@ -4,6 +4,10 @@
  * stops them in order. It interprets nothing that comes from outside: on D/control it looks at who
  * is calling (SO_PEERCRED) and passes channels; from its children it takes `started` and `done`.
  *
+ * It can be replaced while it works: a new image of the same process takes sockets and children
+ * over (takeover.h), starts a new generation of roles, and lets the old ones drain. The old store
+ * ends before the new one opens its files; old fronts accept until the new ones do.
+ *
  * uses: config, io, process/roles; used by: main (serve), cli (a stopped server)
  */
 #ifndef CULVER_PROCESS_SUPERVISOR_H
@@ -13,6 +17,7 @@
 #include "config/config.h"
 #include "io/loop.h"
 #include "process/roles.h"
+#include "process/takeover.h"
 
 /* How processes come to be: the process seam. A simulation starts a role on its own loop instead.
  */
@@ -22,9 +27,24 @@ struct spawn_seam {
 	int (*start)(struct spawn_seam *, const struct role_row *, uint32_t instance, int control,
 		int log);
 	void (*kill)(struct spawn_seam *, int process, int signal);
+	/* Lets the binary that would take over look at what it would get. It says on `says` (taken
+	 * over) what it objects to, and ends with 0 when it can. Returns as start() does. NULL:
+	 * there is no other image to go to. */
+	int (*check)(struct spawn_seam *, struct str takeover, int says);
+	/* Becomes the other image. Returns only when that failed, with -errno, all being as before.
+	 */
+	int (*become)(struct spawn_seam *, const struct takeover *, struct str text);
 	/* Set by the supervisor: a process has ended; status as waitpid(2) gives it. */
 	void (*ended)(void *arg, int process, int status);
 	void *arg;
+};
+
+enum supervisor_news {
+	NEWS_READY, /* all roles are up, for the first time */
+	NEWS_UPGRADED,
+	NEWS_RELOADING,
+	NEWS_RELOADED,
+	NEWS_STOPPING,
 };
 
 struct supervisor_options {
@@ -47,9 +67,10 @@ struct supervisor_options {
 	/* Whether who is at the other end of a control connection may command. */
 	bool (*may_command)(void *arg, int handle);
 	void *may_command_arg;
-	/* Said once all roles are up. */
-	void (*ready)(void *arg);
-	void *ready_arg;
+	void (*news)(void *arg, enum supervisor_news);
+	void *news_arg;
+	const struct takeover *takeover; /* of the image before this one, or NULL; read at once */
+	int lock;                        /* of the directory, for the next image; not closed here */
 	struct log log;
 	void (*log_write)(void *arg, struct str line); /* children's log lines */
 	void *log_arg;
@@ -63,6 +84,9 @@ struct supervisor *supervisor_new(
 void supervisor_stop(struct supervisor *);
 /* The configuration, certificates and keys anew; what is broken leaves the old in force. */
 void supervisor_reload(struct supervisor *);
+/* Replaces this image by the binary that is installed now, once that has checked that it can. What
+ * it objects to is logged and leaves everything as it is. */
+void supervisor_upgrade(struct supervisor *);
 /* 0, or the exit status to end with: a role could never be started. */
 int supervisor_status(const struct supervisor *);
 void supervisor_free(struct supervisor **);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The inside of the supervisor: supervisor.c (life and death), provision.c (what a child is given),
- * control.c (commands), child_log.c (children's log lines). */
+/* The inside of the supervisor: supervisor.c (life and death), upgrade.c (processes that
+ * replace others), provision.c (what a child is given), control.c (commands), child_log.c
+ * (children's log lines). */
 #ifndef CULVER_PROCESS_SUPERVISOR_PRIVATE_H
 #define CULVER_PROCESS_SUPERVISOR_PRIVATE_H
 
@@ -21,8 +22,11 @@ struct child {
 	struct supervisor *supervisor;
 	const struct role_row *row;
 	uint32_t instance;
-	int process; /* 0: none */
-	bool held;   /* everything is there but the process, which begins when fronts are up */
+	uint32_t generation; /* the supervisor's when it was started */
+	bool leaving;        /* another has its place; it drains, and nobody follows it */
+	bool holds;          /* loaded, and not to start before its predecessor has ended */
+	int process;         /* 0: none */
+	bool held; /* everything is there but the process, which begins when fronts are up */
 	int held_control, held_log;
 	enum child_state state;
 	struct channel *control;
@@ -60,16 +64,27 @@ struct reload {
 	bool again; /* asked for while one was at work */
 };
 
+/* The road to another image of the supervisor. */
+struct upgrade {
+	uint32_t generation; /* how many times there was one */
+	uint32_t refused;
+	char why[400];     /* the last one was refused */
+	bool under_way;    /* a new generation starts */
+	int checking;      /* process of the new binary's check of itself; 0: none */
+	struct link *said; /* what it says */
+	bool may_go;       /* it has said yes: as soon as the channels rest */
+	int64_t until_ms;  /* for the check and the rest */
+	struct timer *timer;
+};
+
 enum supervisor_phase { RUNNING, STOPPING_FRONTS, STOPPING_REST, STOPPED };
 
 struct supervisor {
 	struct supervisor_options o;
 	struct loop *loop;
-	struct child *children;
-	size_t children_n;
-	struct vec admins; /* struct admin * */
+	struct vec children; /* struct child *: in the roles' order, then those that leave */
+	struct vec admins;   /* struct admin * */
 	struct listener *control;
-	struct timer *stop_timer;
 	uint8_t ticket_key[32], master_key[32], ticket_secret[32];
 	struct vec certificates; /* struct certificate_file: in force, whatever the files say now */
 	struct vec found;        /* struct certificate_state: of those, and what was refused */
@@ -79,18 +94,44 @@ struct supervisor {
 	enum supervisor_phase phase;
 	int status;
 	bool was_ready;
+	struct upgrade upgrade;
 	bool distrust; /* a store has ended because a flush failed, and none has come up since */
 };
 
 /* supervisor.c */
 int64_t supervisor_now(const struct supervisor *);
+void supervisor_tell(struct supervisor *, enum supervisor_news);
 bool child_is_front(const struct child *);
+struct child *child_new(struct supervisor *, const struct role_row *);
+void child_free(struct child **);
 int child_start(struct child *, struct err *err);
-void child_drain(struct child *, uint32_t within_ms);
+/* Starts it at the next turn, and again until it is there. */
+void child_start_soon(struct child *);
+/* spread_ms: over how long a front spreads its goodbyes. It is killed when it is late. */
+void child_drain(struct child *, uint32_t within_ms, uint32_t spread_ms);
+void child_control_events(struct child *, struct channel_events *ret);
 void child_set_timer(struct child *, int64_t after_ms);
 
-/* provision.c: configuration, `start`, then channels and listeners. */
+/* upgrade.c */
+void upgrade_init(struct supervisor *);
+void upgrade_free(struct supervisor *);
+/* Takes over what another image has left, and starts a new generation beside it. */
+int upgrade_take_over(struct supervisor *, const struct takeover *, struct err *err);
+/* Whether a child that starts now is to load and then wait. */
+bool upgrade_must_hold(const struct child *);
+/* A child that holds has loaded everything: its predecessor may end. */
+void upgrade_loaded(struct child *);
+/* Something has come up or ended: what follows from it. */
+void upgrade_go_on(struct supervisor *);
+/* Whether a process was the check of a new binary; then its end is dealt with. */
+bool upgrade_check_ended(struct supervisor *, int process, int status);
+/* A front has lived long enough: another takes its place. */
+void upgrade_replace(struct child *);
+
+/* provision.c: configuration, `start`, then channels and listeners. For one that holds, the
+ * configuration and `ping`; the rest follows with provision_start. */
 void provision_child(struct child *);
+void provision_start(struct child *);
 /* A reload's: the configuration once more. */
 void provision_config(struct child *);
 void provision_say(struct child *, const struct frame *);
@@ -131,5 +172,7 @@ void control_free(struct supervisor *);
 /* child_log.c */
 void child_log_open(struct child *, int handle);
 void child_log_close(struct child *);
+/* What has come of a line goes out as it is. */
+void child_log_flush(struct child *);
 
 #endif

@@ -17,7 +17,7 @@ static void test_ready_once(void **state)
 	struct world w;
 	(void)state;
 	up(&w, 1);
-	assert_int_equal(w.supervisor->children_n, 7);
+	assert_int_equal(w.supervisor->children.n, 7);
 	assert_int_equal(w.processes_n, 6); /* the second keys waits for a reload */
 	size_t n = 0;
 	for (int fronts = 1; fronts >= 0;
@@ -233,6 +233,39 @@ static void test_reload(void **state)
 	world_done(&w);
 }
 
+/* A front that has lived its hours: another takes its place before it stops accepting, and what it
+ * holds may end in its own time. */
+static void test_front_is_replaced(void **state)
+{
+	struct world w;
+	struct client c;
+	(void)state;
+	world_make(&w, 13);
+	world_configure(&w, "front_hours = 1\n");
+	world_boot(&w);
+	world_until(&w, w.ready);
+	struct child *old = world_child(&w, "front-mx");
+	loop_sim_run_for(w.loop, (int64_t)3600 * 1000 - 20000);
+	assert_true(client_connect(&c, &w, "smtp", "192.0.2.1"));
+	client_wants(&c, "220 ");
+	client_says(&c, "EHLO c.example\r\n", "250 ");
+	client_says(&c, "MAIL FROM:<a@c.example>\r\n", "250 ");
+	world_until(&w, old->leaving);
+	assert_ptr_equal(world_child(&w, "front-mx")->row, old->row);
+	assert_ptr_not_equal(world_child(&w, "front-mx"), old);
+	assert_int_equal(old->state, CHILD_UP);
+	world_until(&w, old->state == CHILD_DRAINING);
+	assert_int_equal(world_child(&w, "front-mx")->state, CHILD_UP);
+	assert_int_equal(w.supervisor->children.n, 9); /* both classes, at the same time */
+	client_says(&c, "RSET\r\n", "421 ");
+	client_done(&c);
+	world_until(&w, w.supervisor->children.n == 7);
+	world_until(&w, world_all_up(&w));
+	assert_int_equal(world_child(&w, "front-mx")->restarts, 0);
+	assert_int_equal(w.ready, 1);
+	world_done(&w);
+}
+
 /* ---- commands ---- */
 
 static void test_commands_at_once(void **state)
@@ -321,10 +354,8 @@ static void test_fronts_first(void **state)
 	(void)state;
 	world_make(&w, 21);
 	world_boot(&w);
-	for (size_t i = 0; i < w.supervisor->children_n; i++) {
-		struct child *c = &w.supervisor->children[i];
-		assert_int_equal(c->process != 0, child_is_front(c));
-	}
+	VEC_EACH (struct child *, c, &w.supervisor->children)
+		assert_int_equal((*c)->process != 0, child_is_front(*c));
 	world_until(&w, w.ready);
 	world_done(&w);
 	world_make(&w, 22);
@@ -353,5 +384,5 @@ TEST_MAIN(test_case(test_fronts_first), test_case(test_ready_once),
 	test_case(test_never_gives_up_later), test_case(test_dying), test_case(test_settled),
 	test_case(test_stops_in_order), test_case(test_dies_while_stopping),
 	test_case(test_distrust_is_handed_on), test_case(test_reload),
-	test_case(test_commands_at_once), test_case(test_commands_of_others),
-	test_case(test_flood_of_log_lines))
+	test_case(test_front_is_replaced), test_case(test_commands_at_once),
+	test_case(test_commands_of_others), test_case(test_flood_of_log_lines))

@@ -211,9 +211,9 @@ static inline void world_kill(struct spawn_seam *seam, int pid, int number)
 
 static inline struct child *world_child(struct world *w, const char *name)
 {
-	for (size_t i = 0; i < w->supervisor->children_n; i++)
-		if (strcmp(w->supervisor->children[i].row->name, name) == 0)
-			return &w->supervisor->children[i];
+	VEC_EACH (struct child *, c, &w->supervisor->children)
+		if (strcmp((*c)->row->name, name) == 0)
+			return *c;
 	return NULL;
 }
 
@@ -282,9 +282,9 @@ static inline bool world_may_command(void *arg, int handle)
 	return ((struct world *)arg)->may_command;
 }
 
-static inline void world_ready(void *arg)
+static inline void world_news(void *arg, enum supervisor_news news)
 {
-	((struct world *)arg)->ready++;
+	((struct world *)arg)->ready += news == NEWS_READY;
 }
 
 static inline void world_make(struct world *w, uint64_t seed)
@@ -331,8 +331,8 @@ static inline void world_boot(struct world *w)
 		.admin_handle = -1,
 		.may_command = world_may_command,
 		.may_command_arg = w,
-		.ready = world_ready,
-		.ready_arg = w,
+		.news = world_news,
+		.news_arg = w,
 		.log_write = world_line,
 		.log_arg = w };
 	assert_non_null(o.config);
@@ -376,9 +376,8 @@ static inline void world_done(struct world *w)
 
 static inline bool world_all_up(const struct world *w)
 {
-	for (size_t i = 0; i < w->supervisor->children_n; i++)
-		if (w->supervisor->children[i].state != CHILD_UP &&
-			!w->supervisor->children[i].spare)
+	VEC_EACH (struct child *, c, &w->supervisor->children)
+		if ((*c)->state != CHILD_UP && !(*c)->spare)
 			return false;
 	return true;
 }

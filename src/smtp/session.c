@@ -427,6 +427,10 @@ static void session_eof(struct session *session)
 static void session_drain(struct session *session)
 {
 	struct smtp *s = smtp_of(session);
+	/* Said again: the time is over. Not while a message is being committed: whether it was
+	 * taken is what the client must hear, or nothing. */
+	if (s->draining && s->request == 0 && session->next == NEXT_GO_ON)
+		smtp_say_and_close(s, SAY_SHUTDOWN);
 	s->draining = true;
 	settle(s);
 }

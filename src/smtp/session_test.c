@@ -1020,6 +1020,20 @@ static void drains_between_transactions(void **state)
 	say("DATA\r\n");
 	assert_string_equal(say("x\r\n.\r\n"), "250 421 closed");
 	assert_int_equal(f.copies, 1);
+
+	/* Said again: the time is over. */
+	start("smtp", false);
+	say(HELLO);
+	say(ENVELOPE);
+	say("DATA\r\n");
+	say("half a mess");
+	f.session->class->drain(f.session);
+	fake_run(&f);
+	assert_string_equal(codes(), "");
+	f.session->class->drain(f.session);
+	fake_run(&f);
+	assert_string_equal(codes(), "421 closed");
+	assert_int_equal(f.copies, 0);
 }
 
 static void password_changed(void **state)

@@ -6,6 +6,8 @@
  */
 #include "store/sqlite_private.h"
 
+#include "store/store.h"
+
 #include <inttypes.h>
 
 enum { APPLICATION_ID = 0x43564c52 }; /* "CVLR" */
@@ -85,6 +87,11 @@ static const char *const steps[] = {
 	"ALTER TABLE accounts ADD COLUMN legacy_auth INTEGER NOT NULL DEFAULT 0;",
 };
 enum { VERSION = ARRAY_LEN(steps) };
+
+uint32_t store_schema(void)
+{
+	return VERSION;
+}
 
 static int pragma_number(sqlite3 *db, const char *sql, int64_t *ret, struct err *err)
 {

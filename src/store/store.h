@@ -59,6 +59,8 @@ struct store *store_new(const struct seams *seams, const struct store_settings *
 void store_free(struct store **store);
 /* Whether writes are refused (ERR_READ_ONLY), and why. */
 bool store_read_only(const struct store *store, struct err *ret_why);
+/* The version of the ledger's schema that this program writes. */
+uint32_t store_schema(void);
 /* Nothing is being worked on and nothing waits: for draining, and tests. */
 bool store_is_idle(const struct store *store);
 

@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Life as a service: upgrades under load, drains, the service manager."""
+import imaplib
+import os
+import poplib
+import shutil
+import signal
+import smtplib
+import socket
+import threading
+import time
+
+import pytest
+
+from harness import DOMAIN, Culver, example, wait_for
+from load import Load, check, stored
+
+BOB = f"bob@{DOMAIN}"
+SHORT = "upgrade_drain_seconds = 6"
+
+
+# ---- upgrade ----
+
+class Knocking:
+    """New connections one after another, each of which must be greeted; the longest wait is kept."""
+
+    def __init__(self, c, service, greeting):
+        self.c, self.service, self.greeting = c, service, greeting
+        self.greeted, self.longest, self.failures = 0, 0.0, []
+        self.stopping = False
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self):
+        while not self.stopping:
+            begun = time.monotonic()
+            try:
+                with self.c.connect(self.service, timeout=10) as s:
+                    got = s.recv(1000)
+                if not got.startswith(self.greeting):
+                    self.failures.append(got)
+            except OSError as e:
+                self.failures.append(e)
+            self.greeted += 1
+            self.longest = max(self.longest, time.monotonic() - begun)
+            time.sleep(0.002)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *exc):
+        self.stopping = True
+        self.thread.join(15)
+
+
+class LongTransaction:
+    """A message whose bytes come slowly, begun before the upgrade and ended after it."""
+
+    def __init__(self, c):
+        self.s = smtplib.SMTP("127.0.0.1", c.port("smtp"))
+        self.s.ehlo("slow.example")
+        assert self.s.mail("slow@example.org")[0] == 250
+        assert self.s.rcpt(f"alice@{DOMAIN}")[0] == 250
+
+    def finish(self):
+        """The code of the answer to DATA or to its end."""
+        code, _ = self.s.docmd("DATA")
+        if code != 354:
+            return code
+        self.s.send(b"Subject: slow\r\n\r\n")
+        time.sleep(0.2)
+        self.s.send(b"Hello.\r\n.\r\n")
+        code = self.s.getreply()[0]
+        # Between two transactions it is told that the front goes.
+        last = self.s.getreply()[0] if code == 250 else 421
+        assert last == 421
+        return code
+
+
+def idle_session(c):
+    m = imaplib.IMAP4("127.0.0.1", c.port("imap"))
+    m.login(BOB, c.password("bob"))
+    m.select()
+    m.send(b"x IDLE\r\n")
+    assert m.readline().startswith(b"+")
+    return m
+
+
+def maildrop(c):
+    p = poplib.POP3("127.0.0.1", c.port("pop3"))
+    p.user(f"carol@{DOMAIN}")
+    p.pass_(c.password("carol"))
+    return p
+
+
+def rest_of(m):
+    m.sock.settimeout(20)
+    got = b""
+    while True:
+        more = m.sock.recv(4096)
+        if not more:
+            return got
+        got += more
+
+
+def upgrade_under_load(c):
+    idle = [idle_session(c) for _ in range(20)]
+    pop = maildrop(c)
+    slow = LongTransaction(c)
+    with Knocking(c, "smtp", b"220 ") as smtp, Knocking(c, "imap", b"* OK ") as imap, \
+            Load(c, 4, f"load{time.monotonic()}") as load:
+        wait_for(lambda: load.count() >= 20 and smtp.greeted >= 20 and imap.greeted >= 20, 30)
+        old, begun = c.roles(), time.monotonic()
+        assert "upgraded" in c.command("upgrade").stdout
+        took = time.monotonic() - begun
+        code = slow.finish()
+        # The maildrop's lock went with the old store: that session has ended, deleting nothing.
+        with pytest.raises((poplib.error_proto, OSError)):
+            pop.stat()
+        maildrop(c).quit()
+        at = load.count()
+        byes = [rest_of(m) for m in idle]
+        wait_for(lambda: load.count() >= at + 20, 30)
+        wait_for(lambda: not set(old.values()) & set(all_roles(c)), 15)
+    assert smtp.failures == [] and imap.failures == []
+    assert all(b"\r\n* BYE" in b"\r\n" + b for b in byes)
+    assert code in (250, 451)
+    assert c.process.poll() is None
+    return load, took, smtp, imap
+
+
+def all_roles(c):
+    """Every child's pid, also those that drain."""
+    with open(f"/proc/{c.process.pid}/task/{c.process.pid}/children", encoding="ascii") as f:
+        return [int(pid) for pid in f.read().split()]
+
+
+def test_upgrade_under_load(capsys):
+    with Culver(config=SHORT, accounts=("alice", "bob", "carol")) as c:
+        loads, said = [], []
+        for _ in range(2):
+            load, took, smtp, imap = upgrade_under_load(c)
+            loads.append(load)
+            said.append(f"{took:.2f} s, {smtp.greeted + imap.greeted} connections greeted, longest wait "
+                        f"{1000 * max(smtp.longest, imap.longest):.0f} ms, {load.count()} acknowledged")
+        check(loads, stored(c))
+        assert len(c.events("upgraded")) == 2
+        assert c.ready_line.count("ready") == 1
+    with capsys.disabled():
+        print("\nupgrades: " + "; ".join(said) + "; 0 refused, 0 lost")
+
+
+def test_upgrade_says_goodbye_one_by_one():
+    with Culver(config=SHORT) as c:
+        idle = [idle_session(c) for _ in range(30)]
+        c.process.send_signal(signal.SIGUSR2)
+        times = []
+        for m in idle:  # the oldest goes first
+            assert rest_of(m).startswith(b"* BYE")
+            times.append(time.monotonic())
+        assert times[-1] - times[0] > 1.5
+
+
+def test_upgrade_deadline():
+    """Who is in a transaction at the end of the time is told 421."""
+    with Culver(config="upgrade_drain_seconds = 2") as c:
+        s = smtplib.SMTP("127.0.0.1", c.port("smtp"))
+        s.ehlo("slow.example")
+        assert s.mail("slow@example.org")[0] == 250
+        old = c.roles()["front-mx"]
+        c.command("upgrade")
+        assert s.getreply()[0] == 421
+        s.close()
+        wait_for(lambda: old not in all_roles(c), 10)
+
+
+def test_upgrade_to_another_binary(tmp_path):
+    """The file at the binary's path is what counts: one that cannot run or does not want to leaves
+    everything as it is, and says why."""
+    binary = tmp_path / "culver"
+    binary.parent.chmod(0o755)
+    source = Culver(quickstart=False)
+    good = source.binary
+    shutil.rmtree(source.dir)
+
+    def install(make):
+        make(tmp_path / "new")
+        (tmp_path / "new").chmod(0o755)
+        (tmp_path / "new").rename(binary)
+
+    install(lambda p: shutil.copy(good, p))
+    with Culver(binary=str(binary)) as c:
+        roles = c.roles()
+        install(lambda p: p.write_text("#!/bin/sh\necho this one is broken >&2\nexit 1\n"))
+        r = c.run("status", "-c", c.conf, check=False)  # the wrong binary is what answers now
+        assert "broken" in r.stderr
+        c.binary = good
+        r = c.command("upgrade", check=False)
+        assert r.returncode == 1 and "refused" in r.stderr and "this one is broken" in r.stderr
+        install(lambda p: p.write_bytes(b"\x7fELF no program"))
+        r = c.command("upgrade", check=False)
+        assert r.returncode == 1 and "cannot be run" in r.stderr
+        binary.unlink()
+        r = c.command("upgrade", check=False)
+        assert r.returncode == 1 and "No such file" in r.stderr
+        # A good binary, but the configuration is not.
+        install(lambda p: shutil.copy(good, p))
+        text = c.conf.read_text()
+        with socket.create_connection(("127.0.0.1", c.port("smtp"))) as s:
+            assert s.recv(100).startswith(b"220 ")
+            c.conf.write_text(text + "nonsense = 1\n")
+            c.process.send_signal(signal.SIGUSR2)
+            wait_for(lambda: [e for e in c.events("upgrade-refused") if "nonsense" in e["why"]], 10)
+            c.conf.write_text(text)
+            assert c.roles() == roles
+            assert "upgraded" in c.command("upgrade").stdout
+            s.settimeout(10)
+            assert s.recv(100).startswith(b"421 ")
+        assert c.roles()["store"] != roles["store"]
+        assert os.readlink(f"/proc/{c.process.pid}/exe") == str(binary)
+
+
+def test_upgrade_then_stop():
+    """A stop in the middle of an upgrade is a stop."""
+    with Culver() as c:
+        m = idle_session(c)
+        c.process.send_signal(signal.SIGUSR2)
+        wait_for(lambda: c.events("taken-over"), 10)
+        c.process.send_signal(signal.SIGTERM)
+        assert rest_of(m).startswith(b"* BYE")
+        assert c.process.wait(20) == 0
+        assert c.roles_left() == []
+
+
+def test_mail_through_an_upgrade():
+    """Mail of before is there after it, and a login of before is worth nothing less."""
+    with Culver(config=SHORT) as c:
+        with smtplib.SMTP("127.0.0.1", c.port("smtp")) as s:
+            s.sendmail("ann@example.org", [BOB], example("before"))
+        m = imaplib.IMAP4("127.0.0.1", c.port("imap"))
+        m.login(BOB, c.password("bob"))
+        m.select()
+        c.command("upgrade")
+        # The old front's session goes on with the new store until its turn to be told BYE.
+        try:
+            assert m.fetch("1", "BODY[HEADER.FIELDS (SUBJECT)]")[0] == "OK"
+        except imaplib.IMAP4.abort as e:
+            assert "BYE" in str(e) or "come back" in str(e)
+        m = imaplib.IMAP4("127.0.0.1", c.port("imap"))
+        m.login(BOB, c.password("bob"))
+        assert m.select()[1] == [b"1"]
+        m.logout()
