@@ -3,6 +3,7 @@
 #
 #   make            the release, build/culver
 #   make run        install what is missing, build, start on loopback (OFFSET=2000, below ./run)
+#   make deb        the Debian package, build/culver_VERSION_ARCH.deb
 #   make test       install what is missing, build in build/test, run every test
 
 OFFSET = 2000
@@ -11,13 +12,13 @@ MESON  = /usr/bin/meson
 PYTHON = /usr/bin/python3
 
 .PHONY: all help deps deps-run deps-test deps-bench run test asan tsan fuzz bench format lint docs \
-	install clean
+	install clean deb deps-deb
 
 all:
 	@tools/build release
 
 help:
-	@echo 'make [all|run|test|asan|tsan|fuzz|bench|format|lint|docs|install|clean|deps]; see HACKING.md'
+	@echo 'make [all|run|deb|test|asan|tsan|fuzz|bench|format|lint|docs|install|clean|deps]; see HACKING.md'
 
 # Debian packages, each list on its own (tools/deps).
 deps: deps-run deps-test deps-bench
@@ -27,6 +28,14 @@ deps-test:
 	@tools/deps run test
 deps-bench:
 	@tools/deps run bench
+
+deps-deb:
+	@tools/deps run deb
+
+# The Debian package.
+deb: deps-deb
+	@tools/build release
+	@tools/deb
 
 run: deps-run
 	@tools/build release

@@ -6,17 +6,15 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct command {
-	const char *group, *name; /* "account", "add"; the name is NULL for a command of one word */
-	int (*run)(const struct options *);
-	const char *help;
-} commands[] = {
+static const struct command commands[] = {
 	{ "quickstart", NULL, cmd_quickstart, "make a directory with all that a server needs" },
 	{ "serve", NULL, cmd_serve, "be the server, in the foreground" },
 	{ "check", NULL, cmd_check, "check the configuration; --print-defaults shows every key" },
 	{ "status", NULL, cmd_status, "what the running server does" },
 	{ "reload", NULL, cmd_reload, "have the running server read its configuration again" },
 	{ "upgrade", NULL, cmd_upgrade, "have the running server become the installed program" },
+	{ "completion", NULL, cmd_completion,
+		"what bash, zsh or fish needs to complete these words" },
 	{ "version", NULL, cmd_version, "which version this is" },
 	{ "account", "add", cmd_account_add, "make an account" },
 	{ "account", "list", cmd_account_list, "all accounts" },
@@ -55,7 +53,8 @@ static void print_help(FILE *out)
 			commands[i].name ? commands[i].name : "", commands[i].help);
 	fprintf(out,
 		"\nEvery command takes -c FILE (or $CULVER_CONF; else /etc/culver/culver.conf) and "
-		"--json.\nExit codes: 0 done, 1 failed, 2 usage, 3 not there, 4 exists, 5 "
+		"--json, and --help\nshows what else.\nExit codes: 0 done, 1 failed, 2 usage, 3 "
+		"not there, 4 exists, 5 "
 		"configuration, 6 damage, 7 not running.\nManual: culver(1), culver.conf(5)\n");
 }
 
@@ -70,13 +69,43 @@ static const struct command *find_command(int argc, char **argv)
 	return NULL;
 }
 
+static void set_command(struct options *o, const struct command *c, char title[64])
+{
+	snprintf(title, 64, "%s%s%s", c->group, c->name ? " " : "", c->name ? c->name : "");
+	*o = (struct options){
+		.command = title, .commands = commands, .commands_n = ARRAY_LEN(commands)
+	};
+}
+
+/* "culver account add --help", "culver account --help", "culver --help" */
+static int help_on(int argc, char **argv)
+{
+	bool any = false;
+	for (size_t i = 0; i < ARRAY_LEN(commands) && argc > 1; i++) {
+		const struct command *c = &commands[i];
+		char title[64];
+		struct options o;
+		bool this_one = c->name == NULL || argc < 3 || argv[2][0] == '-' ||
+				strcmp(argv[2], c->name) == 0;
+		if (strcmp(argv[1], c->group) != 0 || !this_one)
+			continue;
+		set_command(&o, c, title);
+		o.args_n = ASK_USAGE;
+		printf("%sculver %s: %s\n", any ? "\n" : "", title, c->help);
+		c->run(&o);
+		any = true;
+	}
+	if (!any)
+		print_help(stdout);
+	return EXIT_GOOD;
+}
+
 static int run_command(const struct command *c, int argc, char **argv)
 {
 	char title[64];
 	int words = c->name ? 2 : 1;
-	struct options o = { .command = title };
-	snprintf(title, sizeof(title), "%s%s%s", c->group, c->name ? " " : "",
-		c->name ? c->name : "");
+	struct options o;
+	set_command(&o, c, title);
 	/* getopt begins behind its first word, which stands for the program in what it says. */
 	char program[] = "culver";
 	argv[words] = program;
@@ -103,12 +132,11 @@ int main(int argc, char **argv)
 		return role_probe_main(argc, argv);
 	if (strcmp(argv[1], "takeover-check") == 0)
 		return takeover_check_main(argc, argv);
-	for (int i = 1; i < argc; i++) {
-		if (is_one_of(argv[i], "--help", "-h") || is_one_of(argv[1], "help", "--help")) {
-			print_help(stdout);
-			return EXIT_GOOD;
-		}
-	}
+	if (is_one_of(argv[1], "help", "--help"))
+		return help_on(argc - 1, argv + 1);
+	for (int i = 1; i < argc; i++)
+		if (is_one_of(argv[i], "--help", "-h"))
+			return help_on(argc, argv);
 	if (strcmp(argv[1], "--version") == 0) {
 		printf("culver %s\n", CULVER_VERSION);
 		return EXIT_GOOD;

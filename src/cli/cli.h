@@ -23,8 +23,22 @@ enum exit_code {
 	EXIT_NOT_RUNNING = 7, /* status: no server runs */
 };
 
+struct options;
+/* The table of commands (main.c). */
+struct command {
+	const char *group, *name; /* "account", "add"; the name is NULL for a command of one word */
+	int (*run)(const struct options *);
+	const char *help;
+};
+
+/* As args_n: say your usage (cli_usage), and do nothing. Every command looks at args_n first. */
+enum { ASK_USAGE = -1 };
+
 /* What every command takes, and what is left. */
 struct options {
+	const struct command *commands;
+	size_t commands_n;
+	struct buf *usage;   /* with ASK_USAGE: where it goes; NULL: standard output */
 	const char *command; /* "account add" */
 	const char *config_path;
 	bool json;
@@ -46,7 +60,12 @@ const char *options_config(const struct options *);
 /* Says what went wrong on stderr ("culver account add: ..."; as JSON with --json) and gives the
  * exit code for it. */
 int cli_fail(const struct options *, const struct err *);
+/* Prints "usage: culver COMMAND text"; the exit code for a wrong command line. The text is the only
+ * place where a command's options are named: `--help` and completion are made from it. In it a word
+ * that begins with "-" is an option, the next one its value, and "a|b" are choices. */
 int cli_usage(const struct options *, const char *text);
+/* Whether an option ("--quota", "-c") takes a value. */
+bool options_takes_value(struct str name);
 
 /* A quota: "10G", "500M", "1000", or "none", which is 0; at most 2^60. */
 int cli_size(const char *text, uint64_t *ret, struct err *err);
@@ -71,6 +90,7 @@ int cmd_quickstart(const struct options *);
 int cmd_serve(const struct options *);
 int cmd_check(const struct options *);
 int cmd_status(const struct options *);
+int cmd_completion(const struct options *);
 int cmd_reload(const struct options *);
 int cmd_upgrade(const struct options *);
 int cmd_version(const struct options *);

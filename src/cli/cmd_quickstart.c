@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* culver quickstart: a directory with everything a server needs: configuration, store with one
  * domain, a key and a certificate. What exists is left as it is, so a second run changes nothing.
- */
+ *
+ * Without --dir it is the system's: the configuration where every command looks for it, the rest in
+ * the directory that it names, all of it the service's user's, since the service never is root. */
 #include "cli/cli.h"
 
 #include "base/seams.h"
@@ -17,11 +19,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define SYSTEM_DIRECTORY "/var/lib/culver"
+
 struct quickstart {
 	const struct options *o;
 	const char *dir;
 	char config_path[4200];
-	struct identity nobody; /* directories that stay ours */
+	struct identity owner; /* of what is made; -1: who runs the command */
+	bool whole_machine;
+	char directory[4200];
 };
 
 /* ---- files ---- */
@@ -39,25 +45,33 @@ static bool flush_directory(const char *path)
 }
 
 /* Writes a file whole or not at all; one that exists is left alone. Flushed, with its name. */
-static int write_file(const struct quickstart *q, const char *name, unsigned mode, struct str bytes,
-	struct err *err)
+static int write_path(
+	const char *path, unsigned mode, struct identity owner, struct str bytes, struct err *err)
 {
-	char path[4300], temporary[4400];
-	snprintf(path, sizeof(path), "%s/%s", q->dir, name);
+	char temporary[4400];
 	snprintf(temporary, sizeof(temporary), "%s.new", path);
 	if (access(path, F_OK) == 0)
 		return 0;
 	int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
 	if (fd < 0)
 		return fail_errno(err, "cannot write %s", path);
-	bool good = fchmod(fd, mode) == 0 && write(fd, bytes.p, bytes.n) == (ssize_t)bytes.n &&
-		    fsync(fd) == 0;
+	bool good = fchmod(fd, mode) == 0 &&
+		    (owner.uid < 0 || fchown(fd, (uid_t)owner.uid, (gid_t)owner.gid) == 0) &&
+		    write(fd, bytes.p, bytes.n) == (ssize_t)bytes.n && fsync(fd) == 0;
 	good = close(fd) == 0 && good && rename(temporary, path) == 0 && flush_directory(path);
 	if (good)
 		return 0;
 	int result = fail_errno(err, "cannot write %s", path);
 	unlink(temporary);
 	return result;
+}
+
+static int write_file(const struct quickstart *q, const char *name, unsigned mode, struct str bytes,
+	struct err *err)
+{
+	char path[4300];
+	snprintf(path, sizeof(path), "%s/%s", q->dir, name);
+	return write_path(path, mode, q->owner, bytes, err);
 }
 
 static int make_directories(const struct quickstart *q, struct err *err)
@@ -69,7 +83,7 @@ static int make_directories(const struct quickstart *q, struct err *err)
 	for (size_t i = 0; i < ARRAY_LEN(directories); i++) {
 		char path[4300];
 		snprintf(path, sizeof(path), "%s/%s", q->dir, directories[i].name);
-		if (os_make_directory(path, directories[i].mode, q->nobody, err))
+		if (os_make_directory(path, directories[i].mode, q->owner, err))
 			return -1;
 	}
 	return 0;
@@ -83,13 +97,15 @@ static int write_config(const struct quickstart *q, struct err *err)
 	buf_init(&text, 65536);
 	buf_addz(&text, "# Culver's configuration. Every key: culver check --print-defaults\n");
 	buf_addf(&text, "hostname = \"%s\"\n", o->hostname);
+	if (q->whole_machine)
+		buf_addf(&text, "directory = \"%s\"\n", q->dir);
 	if (o->offset)
 		buf_addf(&text, "port_offset = %lld\n", (long long)o->offset);
 	if (o->loopback)
 		buf_addz(&text,
 			"# For trying and testing: this machine alone, and passwords without TLS.\n"
 			"listen = {\"127.0.0.1\", \"::1\"}\nloopback = true\n");
-	return write_file(q, "culver.conf", 0644, buf_str(&text), err);
+	return write_path(q->config_path, 0644, (struct identity){ -1, -1 }, buf_str(&text), err);
 }
 
 static int write_master_key(const struct quickstart *q, struct err *err)
@@ -206,7 +222,7 @@ static int fill_store(const struct quickstart *q, struct err *err)
 	struct config *c = config_load(q->config_path, err);
 	if (c == NULL)
 		return -1;
-	snprintf(data, sizeof(data), "%s/data", q->dir);
+	snprintf(data, sizeof(data), "%s/data", c->directory);
 	if (os_make_directory(data, 0700, os_identity(c, &note), err))
 		return -1;
 	AUTO(remote_close)
@@ -236,14 +252,44 @@ static int check_names(const struct options *o, struct err *err)
 	return 0;
 }
 
+/* What is there already decides; else /var/lib/culver. */
+static int choose_system(struct quickstart *q, struct err *err)
+{
+	const char *note;
+	snprintf(q->config_path, sizeof(q->config_path), "%s", options_config(q->o));
+	AUTO(config_free)
+	struct config *c = access(q->config_path, F_OK) == 0 ? config_load(q->config_path, err)
+							     : config_new();
+	if (c == NULL)
+		return -1;
+	bool there = access(q->config_path, F_OK) == 0;
+	snprintf(q->directory, sizeof(q->directory), "%s", there ? c->directory : SYSTEM_DIRECTORY);
+	q->dir = q->directory;
+	q->whole_machine = true;
+	struct identity who = os_identity(c, &note);
+	if (note == NULL) /* there is such a user */
+		q->owner = who;
+	return 0;
+}
+
+static int choose_place(struct quickstart *q, struct err *err)
+{
+	if (q->dir == NULL)
+		return choose_system(q, err);
+	snprintf(q->config_path, sizeof(q->config_path), "%s/culver.conf", q->dir);
+	return 0;
+}
+
 static void say_what_is_there(const struct quickstart *q)
 {
 	printf("configuration  %s\n"
 	       "certificate    %s/tls/default.crt (of its own making; for %s)\n"
 	       "retention      POP3 clients decide what is deleted (culver account set "
 	       "--retention)\n"
-	       "start it       culver serve -c %s\n",
-		q->config_path, q->dir, q->o->hostname, q->config_path);
+	       "start it       %s%s\n",
+		q->config_path, q->dir, q->o->hostname,
+		q->whole_machine ? "systemctl enable --now culver" : "culver serve -c ",
+		q->whole_machine ? "" : q->config_path);
 	if (!q->o->demo)
 		printf("add somebody   culver account add -c %s NAME@%s\n", q->config_path,
 			q->o->domain);
@@ -252,14 +298,14 @@ static void say_what_is_there(const struct quickstart *q)
 int cmd_quickstart(const struct options *o)
 {
 	struct err err = ERR_INIT;
-	struct quickstart q = { .o = o, .dir = o->dir, .nobody = { -1, -1 } };
-	if (o->args_n || !o->dir || !o->hostname || !o->domain)
-		return cli_usage(
-			o, "--dir D --hostname H --domain X [--offset N] [--loopback] [--demo]");
+	struct quickstart q = { .o = o, .dir = o->dir, .owner = { -1, -1 } };
+	if (o->args_n || !o->hostname || !o->domain)
+		return cli_usage(o, "[--dir D | -c FILE] --hostname H --domain X [--offset N] "
+				    "[--loopback] [--demo]");
 	umask(022);
-	snprintf(q.config_path, sizeof(q.config_path), "%s/culver.conf", o->dir);
-	if (check_names(o, &err) || make_directories(&q, &err) || write_config(&q, &err) ||
-		write_master_key(&q, &err) || write_certificate(&q, &err) || fill_store(&q, &err))
+	if (choose_place(&q, &err) || check_names(o, &err) || make_directories(&q, &err) ||
+		write_config(&q, &err) || write_master_key(&q, &err) ||
+		write_certificate(&q, &err) || fill_store(&q, &err))
 		return cli_fail(o, &err);
 	if (o->json)
 		printf("{\"done\":true}\n");

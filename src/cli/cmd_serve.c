@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* culver serve: the server in the foreground. One line on standard output when all listen; logs on
- * standard error. SIGTERM and SIGINT drain and end, SIGHUP reloads, SIGUSR2 upgrades. */
+ * standard error. SIGTERM and SIGINT drain and end, SIGHUP reloads, SIGUSR1 opens the log
+ * file again, SIGUSR2 upgrades. */
 #include "cli/cli.h"
 
+#include "process/manager.h"
 #include "process/os.h"
 
 #include <inttypes.h>
@@ -42,19 +44,50 @@ static void say_ready(const struct server *s)
 
 static void on_news(void *arg, enum supervisor_news news)
 {
+	static const char *const status[] = {
+		[NEWS_READY] = "serving",
+		[NEWS_UPGRADED] = "serving, with the sessions of before ending",
+		[NEWS_RELOADING] = "reloading",
+		[NEWS_RELOADED] = "serving",
+		[NEWS_STOPPING] = "letting sessions end",
+		[NEWS_PULSE] = "",
+	};
 	const struct server *s = arg;
 	if (news == NEWS_READY)
 		say_ready(s);
+	manager_tell(news, status[news]);
+}
+
+/* A file that cannot be opened leaves the log where it was. */
+static int open_log(struct server *s, const struct config *config, struct err *err)
+{
+	if (strcmp(config->log_file, "stderr") == 0)
+		return 0;
+	return log_sink_fd_open(&s->sink, config->log_file, err);
+}
+
+static void reopen_log(struct server *s)
+{
+	struct err err = ERR_INIT;
+	struct log_text text;
+	struct log log;
+	if (open_log(s, s->config, &err) == 0)
+		return;
+	log_init(&log, &s->sink.sink, "role=supervisor");
+	log_event(&log, LOG_ERROR, "log-not-opened", "why=%s",
+		log_value(&text, str_from(err_log_text(&err))));
 }
 
 static void on_signal(void *arg, int number)
 {
 	struct server *s = arg;
+	if (number == SIGHUP || number == SIGUSR1)
+		reopen_log(s);
 	if (number == SIGHUP)
 		supervisor_reload(s->supervisor);
 	else if (number == SIGUSR2)
 		supervisor_upgrade(s->supervisor);
-	else
+	else if (number != SIGUSR1)
 		supervisor_stop(s->supervisor);
 }
 
@@ -85,7 +118,7 @@ static void forbid_dumps(void)
 
 static int run(struct server *s, struct supervisor_options *o, struct err *err)
 {
-	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR2 };
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 };
 	s->supervisor = supervisor_new(s->loop, o, err);
 	if (s->supervisor == NULL)
 		return -1;
@@ -135,6 +168,8 @@ static int open_sockets(struct server *s, struct supervisor_options *o, struct e
 {
 	if (s->taken_over)
 		take_listeners(&s->before, o);
+	else if (manager_listeners(o->config, &o->listeners, &o->listeners_n, err))
+		return -1;
 	if (os_listen(o->config, &o->listeners, &o->listeners_n, err))
 		return -1;
 	if (!s->taken_over)
@@ -151,6 +186,7 @@ static void set_options(struct server *s, const char *jail, struct supervisor_op
 	o->may_command = may_command;
 	o->news = on_news;
 	o->log_write = write_line;
+	o->pulse_ms = manager_pulse_ms();
 	o->news_arg = o->log_arg = o->may_command_arg = s;
 	log_init(&o->log, &s->sink.sink, "role=supervisor");
 	s->sink.sink.json = strcmp(o->config->log_format, "json") == 0;
@@ -166,6 +202,9 @@ static int serve(struct server *s, const struct options *options, struct err *er
 		return -1;
 	s->who = os_identity(config, &note);
 	struct supervisor_options o = { .config_path = path, .config = config, .admin_handle = -1 };
+	s->sink.priorities = manager_has_journal();
+	if (open_log(s, config, err))
+		return -1;
 	o.lock = s->taken_over ? s->before.lock : os_lock(config, err);
 	if (o.lock < 0 || prepare_directories(config, s->who, jail, sizeof(jail), err) ||
 		open_sockets(s, &o, err))

@@ -227,6 +227,8 @@ int cmd_check(const struct options *o)
 
 int cmd_version(const struct options *o)
 {
+	if (o->args_n)
+		return cli_usage(o, "[--json]");
 	printf(o->json ? "{\"version\":\"%s\"}\n" : "culver %s\n", CULVER_VERSION);
 	return EXIT_GOOD;
 }

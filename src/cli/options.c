@@ -92,6 +92,15 @@ int options_read(struct options *o, int argc, char **argv)
 	return 0;
 }
 
+bool options_takes_value(struct str name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		if (str_starts(name, STR("--")) &&
+			str_equal(str_from_offset(name, 2), str_from(table[i].name)))
+			return table[i].has_argument != no_argument;
+	return str_equal(name, STR("-c"));
+}
+
 const char *options_config(const struct options *o)
 {
 	const char *env = getenv("CULVER_CONF");
@@ -136,8 +145,13 @@ int cli_fail(const struct options *o, const struct err *err)
 
 int cli_usage(const struct options *o, const char *text)
 {
-	fprintf(stderr, "usage: culver %s %s\n", o->command, text);
-	return EXIT_USAGE;
+	if (o->args_n == ASK_USAGE && o->usage) {
+		buf_addz(o->usage, text);
+		return EXIT_GOOD;
+	}
+	fprintf(o->args_n == ASK_USAGE ? stdout : stderr, "usage: culver %s %s\n", o->command,
+		text);
+	return o->args_n == ASK_USAGE ? EXIT_GOOD : EXIT_USAGE;
 }
 
 void json_string(struct buf *out, struct str s)

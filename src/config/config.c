@@ -83,6 +83,8 @@ static const struct key keys[] = {
 	{ "keep_deleted_days", KEY_NUMBER, AT(keep_deleted_days), "14", 0, 3650, NULL, FOR_STORE,
 		"how long deleted messages can be put back by culver account undelete; 0: not at "
 		"all" },
+	{ "log_file", KEY_TEXT, AT(log_file), "stderr", 0, 0, NULL, FOR_SUPERVISOR,
+		"where log lines go: a path, or stderr; opened again at SIGHUP and SIGUSR1" },
 	{ "log_format", KEY_TEXT, AT(log_format), "logfmt", 0, 0, "logfmt|json", FOR_ALL,
 		"form of log lines" },
 	{ "log_level", KEY_TEXT, AT(log_level), "info", 0, 0, "error|warn|info|debug", FOR_ALL,

@@ -30,6 +30,7 @@ struct config {
 	char *listen[CONFIG_LISTEN_MAX]; /* addresses; NULL ends */
 	int64_t port_offset;
 	int64_t fronts_mx, fronts_user;
+	char *log_file;
 	int64_t drain_seconds, front_hours, upgrade_drain_seconds;
 	/* fronts */
 	bool loopback;

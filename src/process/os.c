@@ -168,9 +168,17 @@ int os_lock(const struct config *config, struct err *err)
 {
 	char path[4200];
 	snprintf(path, sizeof(path), "%s/lock", config->directory);
+	struct stat owner;
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return fail_errno(err, "cannot open %s", path);
+	/* A command of root's must not keep out a server that runs as the directory's user. */
+	if (geteuid() == 0 && stat(config->directory, &owner) == 0 &&
+		fchown(fd, owner.st_uid, owner.st_gid) < 0) {
+		int failed = fail_errno(err, "cannot give %s its owner", path);
+		close(fd);
+		return failed;
+	}
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 		return fd;
 	int result = errno == EWOULDBLOCK
@@ -311,6 +319,35 @@ static uint64_t lines_in(struct str text)
 	return n;
 }
 
+/* "<3>" to "<7>": what the journal takes as the level of a line, sd-daemon(3). */
+static const char *priority_of(struct str line)
+{
+	static const struct {
+		const char *text, *json, *prefix;
+	} levels[] = { { "level=error ", "\"level\":\"error\"", "<3>" },
+		{ "level=warn ", "\"level\":\"warn\"", "<4>" },
+		{ "level=debug ", "\"level\":\"debug\"", "<7>" } };
+	struct str head = str_sub(line, 0, 80); /* time and level come first */
+	for (size_t i = 0; i < ARRAY_LEN(levels); i++)
+		if (str_search(head, str_from(levels[i].text)) < head.n ||
+			str_search(head, str_from(levels[i].json)) < head.n)
+			return levels[i].prefix;
+	return "<6>";
+}
+
+enum { PRIORITY_BYTES = 3 };
+
+static void keep(struct log_sink_fd *s, struct str lines)
+{
+	while (s->priorities && lines.n) {
+		struct str line = str_sub(lines, 0, str_find(lines, '\n') + 1);
+		buf_addz(&s->kept, priority_of(line));
+		buf_adds(&s->kept, line);
+		lines = str_from_offset(lines, line.n);
+	}
+	buf_adds(&s->kept, lines);
+}
+
 static void write_line(struct log_sink *sink, struct str line)
 {
 	struct log_sink_fd *s = CONTAINER_OF(sink, struct log_sink_fd, sink);
@@ -318,9 +355,10 @@ static void write_line(struct log_sink *sink, struct str line)
 	int n = s->dropped ? snprintf(note, sizeof(note),
 				     "level=warn event=log-dropped lines=%" PRIu64 "\n", s->dropped)
 			   : 0;
-	if (has_room(s, (size_t)n + line.n)) {
-		buf_add(&s->kept, note, (size_t)n);
-		buf_adds(&s->kept, line);
+	size_t more = s->priorities ? PRIORITY_BYTES * ((size_t)lines_in(line) + 2) : 0;
+	if (has_room(s, (size_t)n + line.n + more)) {
+		keep(s, str_make(note, (size_t)n));
+		keep(s, line);
 		s->dropped = 0;
 	} else {
 		s->dropped += lines_in(line);
@@ -329,6 +367,21 @@ static void write_line(struct log_sink *sink, struct str line)
 		s->loop->class->timer_set(s->soon, s->loop->clock->monotonic_ms(s->loop->clock));
 	else
 		write_kept(s);
+}
+
+int log_sink_fd_open(struct log_sink_fd *s, const char *path, struct err *err)
+{
+	int fd = open(
+		path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
+	if (fd < 0)
+		return fail_errno(err, "cannot open the log %s", path);
+	if (s->opened)
+		close(s->fd);
+	s->fd = fd;
+	s->opened = true;
+	s->priorities = false;
+	s->at_once = LOG_KEPT_BYTES; /* a file does not wait, nor does a pipe of that name */
+	return 0;
 }
 
 static int64_t wall_ms(struct log_sink *sink)

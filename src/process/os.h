@@ -60,10 +60,13 @@ bool os_may_command(int handle, struct identity);
 int os_make_directory(const char *path, unsigned mode, struct identity, struct err *err);
 
 /* A log sink that writes to a descriptor without ever blocking: some lines are kept until they can
- * be written, what does not fit is dropped, and the next line that fits says how many were. */
+ * be written; what does not fit (a reader that is behind, a full disk) is dropped, and the next line
+ * that fits says how many were. */
 struct log_sink_fd {
 	struct log_sink sink;
 	int fd;
+	bool opened;     /* a file of our own */
+	bool priorities; /* each line begins as the journal wants it */
 	uint64_t dropped;
 	size_t at_once; /* bytes that one write may have */
 	struct buf kept;
@@ -71,6 +74,9 @@ struct log_sink_fd {
 	struct timer *soon; /* NULL: each line is written at once */
 };
 void log_sink_fd_init(struct log_sink_fd *, int fd);
+/* Writes to a file from here on, at its end; again for one that was rotated away. -1 and err: as
+ * before. */
+int log_sink_fd_open(struct log_sink_fd *, const char *path, struct err *err);
 /* From now on the lines of one turn of the loop go out in one write. */
 void log_sink_fd_gather(struct log_sink_fd *, struct loop *);
 /* Writes what is kept, before the loop ends; later lines are written at once. */

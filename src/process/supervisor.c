@@ -83,7 +83,9 @@ static bool on_frame(void *arg, uint32_t request, const struct frame *frame, int
 		reload_answered(c, &frame->certificates_are);
 	else if (frame->type == FRAME_DONE && c->holds)
 		upgrade_loaded(c);
-	else if (frame->type != FRAME_DONE)
+	else if (frame->type == FRAME_DONE)
+		c->alive = true;
+	else
 		return false;
 	return true;
 }
@@ -495,6 +497,7 @@ struct supervisor *supervisor_new(
 	certificates_init(s);
 	reload_init(s);
 	upgrade_init(s);
+	pulse_start(s);
 	make_children(s);
 	if (begin(s, err)) {
 		supervisor_free(&s);
@@ -525,6 +528,7 @@ void supervisor_free(struct supervisor **supervisor)
 	}
 	vec_done(&s->children);
 	upgrade_free(s);
+	pulse_stop(s);
 	control_free(s);
 	if (s->control)
 		s->loop->class->listener_free(&s->control);

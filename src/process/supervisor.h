@@ -45,6 +45,7 @@ enum supervisor_news {
 	NEWS_RELOADING,
 	NEWS_RELOADED,
 	NEWS_STOPPING,
+	NEWS_PULSE, /* all roles have answered since the last pulse_ms */
 };
 
 struct supervisor_options {
@@ -69,6 +70,7 @@ struct supervisor_options {
 	void *may_command_arg;
 	void (*news)(void *arg, enum supervisor_news);
 	void *news_arg;
+	int64_t pulse_ms; /* how often the roles are asked whether they live; 0: never */
 	const struct takeover *takeover; /* of the image before this one, or NULL; read at once */
 	int lock;                        /* of the directory, for the next image; not closed here */
 	struct log log;

@@ -35,6 +35,7 @@ struct child {
 	struct timer *timer;
 	unsigned restarts;  /* since the supervisor's start */
 	unsigned failures;  /* in a row: not up, or not for LIMIT_SETTLED_MS */
+	bool alive;         /* it has answered the last ping */
 	bool was_up;        /* this process, or the last one */
 	bool spare;         /* the second of keys: started at a reload alone, to take over */
 	uint32_t answered;  /* the generation of certificates that this front can use */
@@ -95,6 +96,7 @@ struct supervisor {
 	int status;
 	bool was_ready;
 	struct upgrade upgrade;
+	struct timer *pulse; /* NULL: nobody wants to know */
 	bool distrust; /* a store has ended because a flush failed, and none has come up since */
 };
 
@@ -111,6 +113,10 @@ void child_start_soon(struct child *);
 void child_drain(struct child *, uint32_t within_ms, uint32_t spread_ms);
 void child_control_events(struct child *, struct channel_events *ret);
 void child_set_timer(struct child *, int64_t after_ms);
+
+/* pulse.c */
+void pulse_start(struct supervisor *);
+void pulse_stop(struct supervisor *);
 
 /* upgrade.c */
 void upgrade_init(struct supervisor *);
