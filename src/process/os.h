@@ -60,8 +60,8 @@ bool os_may_command(int handle, struct identity);
 int os_make_directory(const char *path, unsigned mode, struct identity, struct err *err);
 
 /* A log sink that writes to a descriptor without ever blocking: some lines are kept until they can
- * be written; what does not fit (a reader that is behind, a full disk) is dropped, and the next line
- * that fits says how many were. */
+ * be written; what does not fit (a reader that is behind, a full disk) is dropped, and the next
+ * line that fits says how many were. */
 struct log_sink_fd {
 	struct log_sink sink;
 	int fd;
