@@ -49,7 +49,7 @@ static void print_help(FILE *out)
 {
 	fprintf(out, "usage: culver COMMAND [OPTION...] [ARGUMENT...]\n\n");
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		fprintf(out, "  %-10s %-9s %s\n", commands[i].group,
+		fprintf(out, "  %-10s %-12s %s\n", commands[i].group,
 			commands[i].name ? commands[i].name : "", commands[i].help);
 	fprintf(out,
 		"\nEvery command takes -c FILE (or $CULVER_CONF; else /etc/culver/culver.conf) and "

@@ -16,7 +16,7 @@ from harness import DOMAIN, Culver, example, wait_for
 from load import Load, check, stored
 
 BOB = f"bob@{DOMAIN}"
-SHORT = "upgrade_drain_seconds = 6"
+SHORT = "upgrade_drain_seconds = 4"
 
 
 # ---- upgrade ----
