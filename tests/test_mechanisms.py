@@ -79,7 +79,7 @@ def offered(server, name):
 
 @pytest.fixture(scope="module", name="server")
 def make_server():
-    with Culver(config="client_certificates = true") as c:
+    with Culver(config="client_certificates = true\nsubmission_plus = true") as c:
         c.command("account", "set", "--legacy-auth", "yes", ALICE)
         c.command("account", "password", "--password-stdin", ALICE, stdin=SECRET + "\n")
         wait_for(lambda: offered(c, "CRAM-MD5") and offered(c, "SCRAM-SHA-256"), 60)

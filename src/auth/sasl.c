@@ -22,9 +22,12 @@ static bool scram_here(const struct sasl_context *c)
 	return c->settings->scram_services & service_of(c);
 }
 
+/* Not to submission unless it is wanted: clients built with GNU SASL take -PLUS there when they see
+ * it, have no channel binding to give, and try nothing else. */
 bool sasl_announces_plus(const struct sasl_context *c)
 {
 	return scram_here(c) && c->peer->tls &&
+	       (service_of(c) != SERVICE_SMTP || c->settings->submission_plus) &&
 	       (c->peer->bindings.exporter_n > 0 || c->peer->bindings.endpoint_n > 0);
 }
 

@@ -256,7 +256,8 @@ static void mechanisms_are_offered_where_they_work(void **state)
 		const struct session_peer_info p = { .tls = cases[i].tls,
 			.bindings = { .endpoint_n = cases[i].endpoint_n,
 				.certificate_n = cases[i].certificate_n } };
-		const struct front_settings f = { .scram_services = cases[i].scram,
+		const struct front_settings f = { .submission_plus = true,
+			.scram_services = cases[i].scram,
 			.legacy_services = cases[i].legacy };
 		const struct sasl_context c = { STR("smtp"), &p, &f };
 		struct buf b;
@@ -265,6 +266,15 @@ static void mechanisms_are_offered_where_they_work(void **state)
 		assert_str(buf_str(&b), str_from(cases[i].names));
 		buf_done(&b);
 	}
+	/* -PLUS is announced to submission only where the configuration says so; elsewhere always.
+	 */
+	static const struct session_peer_info bound = { .tls = true,
+		.bindings = { .endpoint_n = 32 } };
+	static const struct front_settings usual = { .scram_services = SERVICES_ALL };
+	const struct sasl_context smtp = { STR("smtp"), &bound, &usual };
+	const struct sasl_context imap = { STR("imap"), &bound, &usual };
+	assert_false(sasl_announces_plus(&smtp));
+	assert_true(sasl_announces_plus(&imap));
 	/* SCRAM is good for who has a verifier, announced or not; the others are not there. */
 	struct sasl *x = begin("SCRAM-SHA-256");
 	sasl_free(&x);

@@ -242,6 +242,9 @@ static void name_paths(struct restoring *r)
 	snprintf(r->data, sizeof(r->data), "%s/data", d);
 	snprintf(r->fresh, sizeof(r->fresh), "%s/data.restoring", d);
 	snprintf(r->aside, sizeof(r->aside), "%s/data.before-%.19s", d, text.text);
+	/* A second restore within the second keeps the first one's. */
+	for (int n = 2; n < 100 && access(r->aside, F_OK) == 0; n++)
+		snprintf(r->aside, sizeof(r->aside), "%s/data.before-%.19s.%d", d, text.text, n);
 }
 
 static int restore(struct restoring *r, struct known *k, struct err *err)

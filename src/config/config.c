@@ -59,6 +59,9 @@ static const struct key keys[] = {
 		"seconds between two POP3 logins of an account (RFC 2449 6.5); 0 for none" },
 	{ "client_certificates", KEY_BOOL, AT(client_certificates), "false", 0, 0, NULL, FOR_FRONT,
 		"ask clients of submission, IMAP and POP3 for a certificate, for AUTH EXTERNAL" },
+	{ "submission_plus", KEY_BOOL, AT(submission_plus), "false", 0, 0, NULL, FOR_FRONT,
+		"announce SCRAM-SHA-256-PLUS to those who submit mail, too; mutt and neomutt of "
+		"2022 and 2023 take it there and then fail for want of a channel binding" },
 	{ "fronts_mx", KEY_NUMBER, AT(fronts_mx), "1", 1, 8, NULL, FOR_SUPERVISOR,
 		"processes that serve port 25" },
 	{ "fronts_user", KEY_NUMBER, AT(fronts_user), "1", 1, 8, NULL, FOR_SUPERVISOR,

@@ -41,6 +41,7 @@ struct config {
 	char *unknown_server_name;  /* "default", "refuse" */
 	int64_t pop3_login_delay_s; /* the store's too */
 	bool client_certificates;
+	bool submission_plus;
 	/* gate */
 	int64_t hash_workers;
 	int64_t ticket_hours;

@@ -45,6 +45,7 @@ static void apply_settings(struct front *f)
 	s->sessions = (uint32_t)f->config->sessions;
 	s->sessions_per_address = (uint32_t)f->config->sessions_per_address;
 	s->pop3_login_delay_s = (uint32_t)f->config->pop3_login_delay_s;
+	s->submission_plus = f->config->submission_plus;
 	role_apply_log(f->base.context, f->config);
 	front_tls_configured(f);
 }
