@@ -43,6 +43,8 @@ static const struct command commands[] = {
 		"the store, an account or a message as a backup has it" },
 	{ "store", "points", cmd_store_points,
 		"the points that a backup holds; --verify reads all" },
+	{ "store", "reclaim", cmd_store_reclaim,
+		"free the space of what was deleted long enough ago; --deleted: of all that was" },
 };
 
 static void print_help(FILE *out)

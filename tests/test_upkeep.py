@@ -101,3 +101,35 @@ def test_nothing_is_kept_when_so_configured():
         m.logout()
         assert undelete(c, "--list")["messages"] == []
         assert undelete(c)["messages"] == 0
+
+
+def find_in_store(c, needle):
+    return [p.name for p in (c.dir / "data").rglob("*") if p.is_file() and needle in p.read_bytes()]
+
+
+def test_reclaim_erases():
+    """What was deleted is gone from every file of the store when reclaim has been asked for; what
+    was not is the same as before, for a session that was open meanwhile too."""
+    marker = "erase-me-" + "0123456789abcdef"
+    with Culver(config="segment_bytes = 1048576") as c:
+        big = "".join(f"{n:08x}" * 8 + "\r\n" for n in range(8000))
+        send(c, example("stays", big), example(marker, marker + big), example("stays too"))
+        assert find_in_store(c, marker.encode())
+        m = imap(c)
+        before = m.fetch("1,3", "(BODY.PEEK[])")[1]
+        m.store("2", "+FLAGS", r"(\Deleted)")
+        m.expunge()
+        told = json.loads(c.command("store", "reclaim", "--json").stdout)
+        assert told["forgotten"] == 0 and find_in_store(c, marker.encode())
+        told = json.loads(c.command("store", "reclaim", "--deleted", "--json").stdout)
+        assert told["forgotten"] == 1 and told["segments"] >= 1 and told["moved"] > 0
+        assert [f for f in find_in_store(c, marker.encode()) if not f.startswith("digests")] == []
+        assert [p[1] for p in m.fetch("1:2", "(BODY.PEEK[])")[1] if isinstance(p, tuple)] == \
+            [p[1] for p in before if isinstance(p, tuple)]
+        m.logout()
+        status = json.loads(c.command("status", "--json").stdout)
+        assert status["dead_bytes"] == 0 and status["kept_messages"] == 0
+        c.command("store", "check")
+        c.stop()
+        assert json.loads(c.command("store", "reclaim", "--json").stdout)["segments"] == 0
+        assert find_in_store(c, marker.encode()) == []

@@ -198,7 +198,10 @@
 #define LIMIT_WAL_BYTES          (64 * 1024 * 1024) /* of the ledger's log; begun anew at a quarter */
 #define LIMIT_VIEW_SLICE_ROWS    50000              /* about 10 ms of one snapshot */
 #define LIMIT_CHANGE_LOG         16384              /* changes remembered of a watched mailbox */
-#define LIMIT_DELETED_LIST       20000 /* deleted messages in one list: 20 MB of names at most */
+#define LIMIT_RECLAIM_RATE_BYTES                                                                   \
+	(10 * 1000 * 1000) /* a second, read and copied, while others want something */
+#define LIMIT_ERASE_MS     (24 * 3600 * 1000) /* from a message's end to that of its bytes */
+#define LIMIT_DELETED_LIST 20000 /* deleted messages in one list: 20 MB of names at most */
 
 /* ---- store: backups ---- */
 #define LIMIT_MANIFEST_BYTES (32 * 1024 * 1024) /* some 300,000 segments: 75 TiB */

@@ -43,7 +43,7 @@ struct options {
 	const char *config_path;
 	bool json;
 	bool password_stdin, demo, loopback, print_defaults, list, removed, erase, verify, replace,
-		repair, rebuild;
+		repair, rebuild, deleted;
 	const char *dir, *hostname, *domain, *quota, *messages, *services, *kind, *retention,
 		*active, *legacy_auth, *label, *catch_all, *since, *mailbox, *keep, *point,
 		*account, *uid, *message_id, *into;
@@ -115,5 +115,6 @@ int repair_store(const struct options *);
 int cmd_store_backup(const struct options *);
 int cmd_store_restore(const struct options *);
 int cmd_store_points(const struct options *);
+int cmd_store_reclaim(const struct options *);
 
 #endif

@@ -68,6 +68,38 @@ int cmd_store_check(const struct options *o)
 	return d->findings ? EXIT_DAMAGE : EXIT_GOOD;
 }
 
+/* ---- reclaim ---- */
+
+static void on_reclaimed(void *arg, const struct frame *frame)
+{
+	struct frame_reclaimed *r = arg;
+	if (frame->type == FRAME_RECLAIMED)
+		*r = frame->reclaimed;
+}
+
+int cmd_store_reclaim(const struct options *o)
+{
+	struct err err = ERR_INIT;
+	struct frame f = { .type = FRAME_STORE_RECLAIM, .store_reclaim.deleted = o->deleted };
+	struct frame_reclaimed d = { .forgotten = 0 };
+	if (o->args_n)
+		return cli_usage(o, "[-c FILE] [--deleted] [--json]");
+	AUTO(remote_close)
+	struct remote *r = remote_open(options_config(o), false, &err);
+	if (r == NULL || remote_ask(r, REMOTE_STORE, &f, on_reclaimed, &d, &err))
+		return cli_fail(o, &err);
+	if (o->json)
+		printf("{\"forgotten\":%" PRIu64 ",\"segments\":%u,\"freed\":%" PRIu64
+		       ",\"moved\":%" PRIu64 ",\"pinned\":%s}\n",
+			d.forgotten, d.segments, d.freed, d.moved, d.pinned ? "true" : "false");
+	else
+		printf("%" PRIu64 " messages forgotten, %u files of %" PRIu64
+		       " bytes removed, %" PRIu64 " bytes moved%s\n",
+			d.forgotten, d.segments, d.freed, d.moved,
+			d.pinned ? "; a backup is at work: what it reads stays until it ends" : "");
+	return EXIT_GOOD;
+}
+
 /* ---- status ---- */
 
 static void keep_status(void *arg, const struct frame *frame)
@@ -171,14 +203,18 @@ static void print_status(
 	if (o->json)
 		printf("],\"accounts\":%" PRIu64 ",\"messages\":%" PRIu64 ",\"bodies\":%" PRIu64
 		       ",\"segment_bytes\":%" PRIu64 ",\"commits\":%" PRIu64 ",\"flushes\":%" PRIu64
-		       ",\"read_only\":%s}\n",
+		       ",\"kept_messages\":%" PRIu64 ",\"kept_bytes\":%" PRIu64
+		       ",\"dead_bytes\":%" PRIu64 ",\"read_only\":%s}\n",
 			s->accounts, s->messages, s->bodies, s->segment_bytes, s->commits,
-			s->flushes, s->read_only ? "true" : "false");
+			s->flushes, s->kept_messages, s->kept_bytes, s->dead_bytes,
+			s->read_only ? "true" : "false");
 	else
 		printf("accounts %" PRIu64 " messages %" PRIu64 " bodies %" PRIu64 " bytes %" PRIu64
-		       " commits %" PRIu64 " flushes %" PRIu64 "%s\n",
+		       " commits %" PRIu64 " flushes %" PRIu64 "\ndeleted and kept %" PRIu64
+		       " messages %" PRIu64 " bytes, dead %" PRIu64 " bytes%s\n",
 			s->accounts, s->messages, s->bodies, s->segment_bytes, s->commits,
-			s->flushes, s->read_only ? " READ-ONLY" : "");
+			s->flushes, s->kept_messages, s->kept_bytes, s->dead_bytes,
+			s->read_only ? " READ-ONLY" : "");
 }
 
 int cmd_status(const struct options *o)

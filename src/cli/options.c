@@ -50,6 +50,7 @@ static const struct {
 	{ "list", no_argument, offsetof(struct options, list) },
 	{ "removed", no_argument, offsetof(struct options, removed) },
 	{ "erase", no_argument, offsetof(struct options, erase) },
+	{ "deleted", no_argument, offsetof(struct options, deleted) },
 };
 
 static int set_option(struct options *o, size_t i)

@@ -22,6 +22,7 @@ struct store_role {
 	struct store *store;
 	struct store_client *clients;
 	struct timer *soon; /* clients that are gone; waiting to be idle */
+	struct timer *upkeep;
 	bool draining;
 };
 
@@ -127,6 +128,19 @@ static void on_soon(void *arg)
 	finish_when_idle(r);
 }
 
+/* Once a minute, or as often as the upkeep wants while it is at work. */
+static void on_upkeep(void *arg)
+{
+	enum { MOST_MS = 60000 };
+	struct store_role *r = arg;
+	struct loop *loop = r->base.context->loop;
+	if (r->store == NULL || r->draining)
+		return;
+	int64_t ms = store_upkeep(r->store);
+	loop->class->timer_set(
+		r->upkeep, loop->clock->monotonic_ms(loop->clock) + (ms < MOST_MS ? ms : MOST_MS));
+}
+
 /* A flush has failed: what the page cache says is no longer known to be on the disk. The process
  * ends; the next one distrusts what it finds. */
 static void on_ended(void *arg, const struct err *why)
@@ -155,6 +169,7 @@ static bool on_config(struct store_role *r, const struct frame_store_config *f)
 	r->settings.message_bytes = (uint64_t)r->config->message_bytes;
 	r->settings.keep_deleted_ms = r->config->keep_deleted_days * TIME_DAY_MS;
 	r->settings.pop3_login_delay_ms = r->config->pop3_login_delay_s * 1000;
+	r->settings.segment_bytes = (uint64_t)r->config->segment_bytes;
 	r->settings.readers = READERS;
 	r->settings.distrust = f->distrust;
 	r->settings.ended = on_ended;
@@ -181,6 +196,7 @@ static struct role *store_role_new(struct role_context *context)
 	r->base = (struct role){ &store_role, context };
 	r->config = config_new();
 	r->soon = context->loop->class->timer_new(context->loop, on_soon, r);
+	r->upkeep = context->loop->class->timer_new(context->loop, on_upkeep, r);
 	return &r->base;
 }
 
@@ -197,6 +213,7 @@ static int store_role_start(struct role *role, struct err *err)
 		return -1;
 	for (struct store_client *c = r->clients; c; c = c->next)
 		attach(c);
+	on_upkeep(r);
 	return 0;
 }
 
@@ -221,6 +238,7 @@ static void store_role_free(struct role **role)
 	store_free(&r->store);
 	files_os_free(&r->files);
 	loop->class->timer_free(&r->soon);
+	loop->class->timer_free(&r->upkeep);
 	config_free(&r->config);
 	free(r);
 	*role = NULL;

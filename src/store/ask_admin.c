@@ -497,7 +497,9 @@ static void status_work(struct reading *r, struct job *job)
 {
 	struct ledger_counts counts;
 	struct store *store = r->store;
-	if (r->reader->class->counts(r->reader, &counts, &job->err) < 0)
+	struct kept_counts kept;
+	if (r->reader->class->counts(r->reader, &counts, &job->err) < 0 ||
+		r->reader->class->kept(r->reader, &kept, &job->err) < 0)
 		return;
 	struct segments_totals totals = segments_totals(store->segments);
 	job->ask.store_status_is = (struct frame_store_status_is){ .accounts = counts.accounts,
@@ -507,7 +509,10 @@ static void status_work(struct reading *r, struct job *job)
 		.commits = store->commits,
 		.flushes = totals.flushes,
 		.epoch = counts.epoch,
-		.uidvalidity = counts.uidvalidity };
+		.uidvalidity = counts.uidvalidity,
+		.kept_messages = kept.messages,
+		.kept_bytes = kept.bytes,
+		.dead_bytes = kept.dead };
 }
 
 static bool status_done(struct job *job)

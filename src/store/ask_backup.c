@@ -87,6 +87,8 @@ void backup_remove_copy(struct store *store)
 static void end(struct store *store)
 {
 	backup_remove_copy(store);
+	if (store->backup != BACKUP_NONE)
+		segments_unpin(store->segments);
 	store->backup = BACKUP_NONE;
 	store->backup_owner = NULL;
 }
@@ -142,6 +144,7 @@ ASK(ask_backup_begin)
 	struct job *job = job_new(peer, &class, request, frame);
 	if (job == NULL)
 		return;
+	segments_pin(store->segments); /* what is named now can be read to the end */
 	store->backup = BACKUP_COPYING;
 	store->backup_owner = peer;
 	store->under_way++;

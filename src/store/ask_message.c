@@ -55,26 +55,46 @@ static int read_body(struct reading *r, struct job *job, const struct entry_plac
 	return 0;
 }
 
-/* Adds bytes of an entry to the job's; job->size is that of the whole entry. -1: job->err. */
+/* Adds bytes that begin at a place to the job's; job->size is that of the whole entry. */
+static int read_place(struct reading *r, struct job *job, const struct entry_place *place,
+	uint64_t offset, size_t length)
+{
+	if (length > BYTES_A_FRAME)
+		length = BYTES_A_FRAME;
+	job->size = place->prefix_size + place->body.size;
+	if (read_prefix(r, job, place, offset, &length) < 0)
+		return -1;
+	uint64_t at = offset > place->prefix_size ? offset - place->prefix_size : 0;
+	return read_body(r, job, place, at, length);
+}
+
+/* The same of an entry. -1: job->err. The record may be moved, and its segment removed, between the
+ * look at the row and the reading: then the row says something else by now, but not in a snapshot.
+ */
 static int read_entry(struct reading *r, struct job *job, uint64_t mailbox, uint32_t uid,
 	uint64_t offset, size_t length)
 {
-	struct entry_place place;
-	if (length > BYTES_A_FRAME)
-		length = BYTES_A_FRAME;
-	if (r->reader->class->entry(r->reader, job->by.account, mailbox, uid, &place, &job->err) <
-		0)
-		return -1;
-	job->size = place.prefix_size + place.body.size;
-	if (read_prefix(r, job, &place, offset, &length) < 0)
-		return -1;
-	uint64_t at = offset > place.prefix_size ? offset - place.prefix_size : 0;
-	return read_body(r, job, &place, at, length);
+	struct entry_place place = { .size = 0 }, before;
+	size_t had = job->bytes.n;
+	do {
+		before = place;
+		job->err = (struct err)ERR_INIT;
+		buf_truncate(&job->bytes, had);
+		if (r->reader->class->entry(
+			    r->reader, job->by.account, mailbox, uid, &place, &job->err) < 0)
+			return -1;
+		if (read_place(r, job, &place, offset, length) == 0)
+			return 0;
+	} while (place.body.ref.segment != before.body.ref.segment ||
+		 place.body.ref.offset != before.body.ref.offset);
+	buf_truncate(&job->bytes, had);
+	return -1;
 }
 
 static void bytes_work(struct reading *r, struct job *job)
 {
 	const struct frame_message_read *ask = &job->ask.message_read;
+	buf_clear(&job->bytes);
 	(void)read_entry(r, job, ask->mailbox, ask->uid, ask->offset, ask->length);
 }
 
@@ -150,6 +170,10 @@ static void messages_work(struct reading *r, struct job *job)
 	if (job->items.n > 0)
 		job->err = (struct err)ERR_INIT; /* the next turn meets it again */
 	r->reader->class->snapshot_end(r->reader);
+	/* Where the snapshot says that the first one's record is, it may be no more. */
+	if (job->items.n == 0 && job->worked < ask->uids.n &&
+		read_whole(r, job, ask->mailbox, ask->uids.items[job->worked]) == 0)
+		job->worked++;
 }
 
 static enum produced messages_produce(struct job *job, struct frame *frame)

@@ -81,6 +81,19 @@ struct deleted_filter {
 	struct str mailbox; /* empty: any */
 };
 
+/* What is known of a segment. There may be none about one that exists, and one about none. */
+struct segment_row {
+	uint32_t segment;
+	bool surveyed; /* dead has been counted since it was sealed, orphans too */
+	uint64_t dead; /* bytes of records that nothing names */
+	int64_t since; /* when the first of them died, ms since 1970 */
+};
+
+struct kept_counts {
+	uint64_t messages, bytes; /* deleted and kept */
+	uint64_t dead;            /* bytes of records in segments, as far as known */
+};
+
 struct ledger_counts {
 	uint64_t accounts, messages, bodies, epoch;
 	uint32_t uidvalidity; /* the last that was given */
@@ -198,6 +211,13 @@ struct engine_class {
 	int (*broken)(struct reader *, enum broken which, uint64_t key, size_t n, struct vec *ret,
 		struct err *);
 	int (*counts)(struct reader *, struct ledger_counts *, struct err *);
+	int (*segment_each)(
+		struct reader *, int (*)(void *, const struct segment_row *), void *, struct err *);
+	/* Adds to *ret how many of the next n bodies above *after are in the segment, and moves
+	 * *after on. 1, or 0: there were none, or -1. */
+	int (*bodies_in)(struct reader *, uint32_t segment, uint64_t *after, size_t n,
+		uint64_t *ret, struct err *);
+	int (*kept)(struct reader *, struct kept_counts *, struct err *);
 	/* At most n in the order of deletion; after: the last one that was seen, or NULL. */
 	int (*deleted_each)(struct reader *, const struct deleted_filter *,
 		const struct deleted_row *after, size_t n,

@@ -47,6 +47,8 @@ static const struct {
 	[OP_REBUILD] = { sqlite_op_rebuild, true },
 	[OP_UNDELETE] = { sqlite_op_undelete, true },
 	[OP_FORGET] = { sqlite_op_forget, false },
+	[OP_BODY_MOVE] = { sqlite_op_body_move, false },
+	[OP_SEGMENT] = { sqlite_op_segment, false },
 };
 
 /* ---- opening ---- */
@@ -399,6 +401,9 @@ const struct engine_class engine_sqlite = {
 	.broken = sqlite_broken,
 	.entry_ids = sqlite_entry_ids,
 	.counts = sqlite_counts,
+	.segment_each = sqlite_segment_each,
+	.bodies_in = sqlite_bodies_in,
+	.kept = sqlite_kept,
 	.deleted_each = sqlite_deleted_each,
 	.deleted_expired = sqlite_deleted_expired,
 	.removed_each = sqlite_removed_each,

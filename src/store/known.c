@@ -48,6 +48,10 @@ static bool leaves_names(enum op_kind kind)
 	case OP_MAILBOX_DELETE:
 	case OP_MAILBOX_RENAME:
 	case OP_SUBSCRIBE:
+	case OP_UNDELETE:
+	case OP_FORGET:
+	case OP_BODY_MOVE:
+	case OP_SEGMENT:
 		return true;
 	default:
 		return false;

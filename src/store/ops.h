@@ -67,6 +67,8 @@ enum op_kind {
 	OP_BODY_LOST,       /* repair: a body that can't be read goes, with all that names it */
 	OP_MEND,            /* repair: counters are what the rows say */
 	OP_REBUILD,         /* a record of a lost ledger, with all its recipients */
+	OP_BODY_MOVE,       /* a body's record has been copied elsewhere */
+	OP_SEGMENT,         /* what was found out about a segment */
 	OP_KINDS
 };
 
@@ -192,6 +194,16 @@ struct op_rebuild {
 	size_t n;
 };
 
+struct op_body_move {
+	struct blob_ref from, to;
+};
+
+struct op_segment {
+	uint32_t segment;
+	uint64_t dead; /* it was surveyed: bytes of records without a row */
+	bool gone;     /* or it was removed */
+};
+
 struct op_result {
 	uint64_t modseq;
 	uint64_t mailbox;
@@ -224,6 +236,8 @@ struct op {
 		struct op_rebuild rebuild;
 		struct op_undelete undelete;
 		struct op_forget forget;
+		struct op_body_move body_move;
+		struct op_segment segment;
 	};
 	struct op_result result;
 };

@@ -75,6 +75,7 @@ static const struct question {
 	{ FRAME_ALIAS_LIST, ADMIN, false, ask_alias_list },
 	{ FRAME_DELETED_LIST, ADMIN, false, ask_deleted_list },
 	{ FRAME_UNDELETE, ADMIN, false, ask_undelete },
+	{ FRAME_STORE_RECLAIM, ADMIN, false, ask_store_reclaim },
 	{ FRAME_STORE_CHECK, ADMIN, false, ask_store_check },
 	{ FRAME_STORE_STATUS, ADMIN, false, ask_store_status },
 	{ FRAME_RESTORE_BEGIN, ADMIN, false, ask_restore_begin },
@@ -111,6 +112,7 @@ bool store_peer_frame(struct store_peer *peer, uint32_t request, const struct fr
 		return false;
 	if (peer->store->ended)
 		return true; /* nothing is answered any more */
+	peer->store->asked++;
 	struct store_session *session = NULL;
 	if (q->session) {
 		session = session_find(peer, frame->session_close.session);

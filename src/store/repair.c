@@ -462,8 +462,9 @@ static void repair_work(struct store *store, struct job *job)
 }
 
 /* What was done is told, also when it then failed. */
-static void tell_lines(struct job *job)
+static void repair_ended(struct job *job)
 {
+	job->store->reclaim.held = false;
 	if (job->peer == NULL || job->items.size != sizeof(struct line))
 		return;
 	VEC_EACH (struct line, line, &job->items)
@@ -490,12 +491,12 @@ ASK(ask_store_repair)
 {
 	static const struct job_class class = { .name = "repair",
 		.done = repair_done,
-		.always = tell_lines,
+		.always = repair_ended,
 		.exclusive = repair_work };
 	struct store *store = peer->store;
 	struct err err = ERR_INIT;
 	(void)session;
-	if (!is_alone(peer))
+	if (!is_alone(peer) || store->reclaim.step != RECLAIM_REST)
 		fail(&err, ERR_IN_USE, "the store is in use; stop the server first");
 	else if (frame->store_repair.rebuild != store->rebuilding)
 		fail(&err, ERR_NOT_NOW,
@@ -509,6 +510,7 @@ ASK(ask_store_repair)
 	if (job == NULL)
 		return;
 	/* Not job_write: a store that is being rebuilt takes no other write. */
+	store->reclaim.held = true;
 	store->under_way++;
 	job_queue_put(&store->to_write, job);
 	store->seams->executor->wake(store->writer);

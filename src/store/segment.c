@@ -45,8 +45,7 @@ static bool batch_is_empty(const struct segments *s)
 	return batch_end(s) == s->tail;
 }
 
-/* Writes what is in memory. The caller forgets the batch when it fails. */
-static int write_out(struct segments *s, size_t n, struct err *err)
+int segment_write_out(struct segments *s, size_t n, struct err *err)
 {
 	s->dirty = true;
 	int result = files_pwrite_all(s->files, s->file, s->batch, n, (off_t)s->written);
@@ -90,7 +89,7 @@ void segments_forget(struct segments *s)
 	s->written = s->tail;
 	s->n = 0;
 	s->batch_records = 0;
-	(void)clean_tail(s, NULL); /* if not, prepare() has to */
+	(void)clean_tail(s, NULL); /* if not, segment_prepare() has to */
 }
 
 /* Forgets the batch after an error; hands the -1 on. */
@@ -127,7 +126,7 @@ static size_t pad_batch(struct segments *s)
 static int flush_batch(struct segments *s, struct err *err)
 {
 	uint64_t end = segment_block_up(batch_end(s));
-	if (write_out(s, pad_batch(s), err) < 0)
+	if (segment_write_out(s, pad_batch(s), err) < 0)
 		return forget(s);
 #ifndef CULVER_FAULT_NO_BODY_FLUSH
 	if (segment_flush_file(s, s->file, err) < 0)
@@ -208,14 +207,22 @@ static int seal(struct segments *s, struct err *err)
 	return 0;
 }
 
-/* Makes sure that there is a segment with room for one record more. */
-static int prepare(struct segments *s, struct err *err)
+int segment_prepare(struct segments *s, struct err *err)
 {
 	if (batch_is_empty(s) && clean_tail(s, err) < 0)
 		return -1;
 	if (s->file >= 0 && batch_end(s) >= s->options.segment_bytes && seal(s, err) < 0)
 		return -1;
 	return s->file < 0 ? new_segment(s, err) : 0;
+}
+
+int segments_seal(struct segments *s, struct err *err)
+{
+	if (s->must_end || s->read_only)
+		return fail_log(err, ERR_READ_ONLY, "the segments take no more");
+	if ((s->file >= 0 && seal(s, err) < 0) || new_segment(s, err) < 0)
+		return forget(s);
+	return 0;
 }
 
 /* ---- appending ---- */
@@ -298,7 +305,7 @@ static int stream_chunks(struct segments *s, const struct spool *spool, uint8_t 
 	const uint8_t *chunk = s->batch;
 	for (uint32_t k = 0; k < more; k++)
 		chunk += put_chunk(s->seed, head, h, spool, i + k, chunk);
-	if (write_out(s, n, err) < 0)
+	if (segment_write_out(s, n, err) < 0)
 		return -1;
 	*from += n;
 	return (int)more;
@@ -310,7 +317,7 @@ static int append_large(struct segments *s, const struct spool *spool,
 	const struct record_recipient *recipients, struct record_header *h, uint32_t *ret_prefix_at,
 	struct err *err)
 {
-	if (write_out(s, s->n, err) < 0)
+	if (segment_write_out(s, s->n, err) < 0)
 		return -1;
 	AUTO(mem_free_p)
 	uint8_t *head = xmalloc(record_chunks_at(h));
@@ -339,11 +346,12 @@ static int append(struct segments *s, const struct spool *spool,
 {
 	if (!disk_has_room(s->files, s->n + spool_stored_length(spool)))
 		return fail_log(err, ERR_TEMP, "no room on the disk for a message");
-	if (prepare(s, err) < 0)
+	if (segment_prepare(s, err) < 0)
 		return -1;
 	struct record_header h = plan(s, spool, recipients, n);
 	bool small = h.stored_length <= LIMIT_SEGMENT_BATCH;
-	if (small && s->n + h.stored_length > LIMIT_SEGMENT_BATCH && write_out(s, s->n, err) < 0)
+	if (small && s->n + h.stored_length > LIMIT_SEGMENT_BATCH &&
+		segment_write_out(s, s->n, err) < 0)
 		return -1;
 	if ((small ? append_small : append_large)(s, spool, recipients, &h, ret_prefix_at, err) < 0)
 		return -1;

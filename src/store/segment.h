@@ -38,9 +38,12 @@
 #include "base/vec.h"
 #include "store/record.h"
 
+#define SEGMENT_HEADER_BYTES 4096 /* before the first record */
+
 struct segments;
 struct segment_reader;
 struct spool;
+struct vec;
 
 /* Where a record is. This is what a row keeps: all four fields. */
 struct blob_ref {
@@ -162,6 +165,36 @@ int segment_read_header(struct segment_reader *r, const struct blob_ref *ref,
  * rebuilding a lost ledger; -1 and ERR_NOT_FOUND: there is none. */
 int segments_identity(
 	struct files_seam *files, uint8_t ret_store_id[16], uint64_t *ret_epoch, struct err *err);
+
+/* ---- reclaim ---- */
+
+/* The writer's: appends a copy of a record, verified as it is read (by a reader of the writer's
+ * own), under its blob id. As segments_append, but that ERR_CORRUPT (the old record can't be read)
+ * and ERR_LIMIT (no room) leave the batch as it was. */
+int segments_copy(struct segments *s, struct segment_reader *r, const struct blob_ref *from,
+	struct blob_ref *ret, struct err *err);
+/* The writer's: seals the segment at the end and begins the next. Nothing may be pending. */
+int segments_seal(struct segments *s, struct err *err);
+/* The writer's, when no append waits for its rows: every segment below this number is sealed, and
+ * what no row names in them never will be named. */
+uint32_t segments_settled(const struct segments *s);
+
+/* Whoever reads segments as files, as a backup does, holds a pin meanwhile: no segment is removed
+ * while there is one. From any thread. */
+void segments_pin(struct segments *s);
+void segments_unpin(struct segments *s);
+
+/* Removes a segment that no row names any more. Who reads in it goes on; who has yet to open it
+ * finds ERR_CORRUPT, and must ask the ledger again where the record is. From any one thread.
+ * ERR_IN_USE: there is a pin. ERR_DENIED: the one at the end stays, so no number is given twice. */
+int segments_remove(struct segments *s, uint32_t number, struct err *err);
+
+/* Gives each whole record of a segment, its checksums compared, from *place on (0: the first) until
+ * record() returns non-zero, which means: not this one, stop here. *place is where to go on.
+ * *ret_damaged: ranges that were no record. 0: the end was reached; 1: stopped; -1. */
+int segment_walk_some(struct segment_reader *r, uint32_t segment, uint64_t *place,
+	int (*record)(void *arg, const struct blob_ref *ref), void *arg, uint32_t *ret_damaged,
+	struct err *err);
 
 /* ---- walking: check, and rebuilding a lost ledger ---- */
 

@@ -217,6 +217,12 @@ int segment_acquire(
 	return result;
 }
 
+void segment_file_close(struct segments *s, struct segment_file *f)
+{
+	(void)s->files->close(s->files, f->file);
+	*f = (struct segment_file){ .number = 0 };
+}
+
 void segment_release(struct segments *s, uint32_t number, int file)
 {
 	bool found = false;
@@ -224,8 +230,11 @@ void segment_release(struct segments *s, uint32_t number, int file)
 	for (size_t i = 0; i < LIMIT_SEGMENT_FILES && !found; i++) {
 		struct segment_file *f = &s->open_files[i];
 		found = f->number == number && f->file == file;
-		if (found)
-			f->users--;
+		if (!found)
+			continue;
+		f->users--;
+		if (f->users == 0 && f->removed)
+			segment_file_close(s, f);
 	}
 	pthread_mutex_unlock(&s->lock);
 	if (!found)

@@ -381,6 +381,7 @@ struct segments *segments_open(
 	s->read_only = options->read_only;
 	s->batch = xmalloc(LIMIT_SEGMENT_BATCH + SEGMENT_BLOCK);
 	pthread_mutex_init(&s->lock, NULL);
+	pthread_mutex_init(&s->pin_lock, NULL);
 	*report = (struct segments_report){ .reason = ERR_INIT };
 	if (open_segments(s, report, err) < 0)
 		segments_close(&s);
@@ -396,6 +397,7 @@ void segments_close(struct segments **segments)
 	if (s->file >= 0)
 		(void)s->files->close(s->files, s->file);
 	pthread_mutex_destroy(&s->lock);
+	pthread_mutex_destroy(&s->pin_lock);
 	free(s->batch);
 	free(s);
 	*segments = NULL;

@@ -11,12 +11,12 @@
 #include <pthread.h>
 
 /* A batch begins at a multiple of this, so that no block that was flushed is ever written again. */
-#define SEGMENT_BLOCK        4096
-#define SEGMENT_HEADER_BYTES SEGMENT_BLOCK
-#define SEGMENT_VERSION      1
-#define SEGMENT_NAME_BYTES   32
-#define SEGMENTS_DIRECTORY   "blobs"
-#define SEGMENT_MAX_NUMBER   99999999U
+#define SEGMENT_BLOCK      4096
+#define SEGMENT_VERSION    1
+#define SEGMENT_NAME_BYTES 32
+#define SEGMENTS_DIRECTORY "blobs"
+#define SEGMENT_MAX_NUMBER 99999999U
+_Static_assert(SEGMENT_HEADER_BYTES % SEGMENT_BLOCK == 0, "the first batch has blocks of its own");
 
 struct segment_header {
 	uint32_t number;
@@ -32,6 +32,7 @@ struct segment_file {
 	unsigned users;
 	uint64_t used_at; /* for choosing the one to close */
 	uint64_t size;    /* of a sealed segment */
+	bool removed;     /* closed by its last user */
 };
 
 struct segments {
@@ -59,6 +60,9 @@ struct segments {
 	struct segment_file open_files[LIMIT_SEGMENT_FILES];
 	uint64_t uses;
 	uint64_t flushes, records;
+
+	pthread_mutex_t pin_lock; /* held while a segment is removed */
+	unsigned pins;
 };
 
 struct segment_reader {
@@ -115,17 +119,26 @@ void segment_release(struct segments *s, uint32_t number, int file);
  * its tail was. */
 void segment_set_current(struct segments *s, uint32_t number, uint64_t tail);
 void segment_close_all(struct segments *s);
+/* One that nobody uses; under the lock. */
+void segment_file_close(struct segments *s, struct segment_file *f);
 
 /* ---- segment.c ---- */
 
 /* fdatasync; a failure is for ever (must_end). */
 int segment_flush_file(struct segments *s, int file, struct err *err);
 
+/* Makes sure that there is a segment with room for one record more. */
+int segment_prepare(struct segments *s, struct err *err);
+/* Writes the first n bytes of the batch in memory. The caller forgets the batch when it fails. */
+int segment_write_out(struct segments *s, size_t n, struct err *err);
+
 /* ---- segment_read.c ---- */
 
 /* n bytes at a place of a segment, borrowed until the next call; n at most a window. */
 const uint8_t *segment_window(
 	struct segment_reader *r, uint32_t number, uint64_t at, size_t n, struct err *err);
+/* The record that a row names, with all four fields as the row has them. */
+int segment_load_ref(struct segment_reader *r, const struct blob_ref *ref, struct err *err);
 /* Loads header and table of the record there. */
 int segment_load(struct segment_reader *r, uint32_t number, uint64_t offset, struct err *err);
 /* Verifies the loaded record's chunks: checksums; with `bodies` also what they decode to, and the

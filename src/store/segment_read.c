@@ -137,8 +137,7 @@ int segment_load(struct segment_reader *r, uint32_t number, uint64_t offset, str
 	return 0;
 }
 
-/* The record that a row names, with all four fields as the row has them. */
-static int load_ref(struct segment_reader *r, const struct blob_ref *ref, struct err *err)
+int segment_load_ref(struct segment_reader *r, const struct blob_ref *ref, struct err *err)
 {
 	const struct record_header *h = &r->header;
 	if (r->have_record && h->blob_id == ref->id && h->segment == ref->segment &&
@@ -161,7 +160,7 @@ static int load_ref(struct segment_reader *r, const struct blob_ref *ref, struct
 int segment_read_header(struct segment_reader *r, const struct blob_ref *ref,
 	struct segment_body *ret, struct err *err)
 {
-	if (load_ref(r, ref, err) < 0)
+	if (segment_load_ref(r, ref, err) < 0)
 		return -1;
 	ret->raw_length = r->header.raw_length;
 	memcpy(ret->sha256, r->header.sha256, sizeof(ret->sha256));
@@ -208,7 +207,7 @@ static const uint8_t *kept_chunk(struct segment_reader *r, uint32_t i, struct er
 ssize_t segment_read(struct segment_reader *r, const struct blob_ref *ref, uint64_t offset, void *p,
 	size_t n, struct err *err)
 {
-	if (load_ref(r, ref, err) < 0)
+	if (segment_load_ref(r, ref, err) < 0)
 		return -1;
 	uint64_t left = offset < r->header.raw_length ? r->header.raw_length - offset : 0;
 	if (n > left)
@@ -366,7 +365,7 @@ int segment_verify_chunks(struct segment_reader *r, bool bodies, struct err *err
 int segment_verify(struct segment_reader *r, const struct blob_ref *ref,
 	const struct segment_body *expected, struct err *err)
 {
-	if (load_ref(r, ref, err) < 0)
+	if (segment_load_ref(r, ref, err) < 0)
 		return -1;
 	if (r->header.raw_length != expected->raw_length ||
 		memcmp(r->header.sha256, expected->sha256, sizeof(expected->sha256)) != 0)

@@ -26,8 +26,7 @@ int sqlite_segment_dead(struct sqlite_engine *e, uint32_t segment, uint64_t byte
 		err);
 }
 
-/* Drops a body's row when no entry and nothing that is kept names it any more. */
-static int drop_body(struct sqlite_engine *e, uint64_t body, struct err *err)
+int sqlite_body_drop(struct sqlite_engine *e, uint64_t body, struct err *err)
 {
 	sqlite3_stmt *st = sql_bound(&e->conn, SQL_BODY_DROP, "i", (int64_t)body);
 	int row = sql_row(&e->conn, st, err);
@@ -91,7 +90,7 @@ static int forget_row(struct sqlite_engine *e, uint64_t account, struct account_
 	if (delete_row(e, account, row, err) < 0)
 		return -1;
 	uncharge(e, a, row->size);
-	return drop_body(e, row->body, err);
+	return sqlite_body_drop(e, row->body, err);
 }
 
 /* The account's state; *ret NULL: it was removed. */

@@ -239,10 +239,7 @@ int sqlite_op_body(struct sqlite_engine *e, struct op *op, struct err *err)
 			    (int64_t)b->size, str_make(b->sha256, sizeof(b->sha256))),
 		    err) < 0)
 		return -1;
-	uint64_t end = b->ref.offset + b->ref.length;
-	if (b->ref.segment > e->tail.segment ||
-		(b->ref.segment == e->tail.segment && end > e->tail.offset))
-		e->tail = (struct segment_end){ b->ref.segment, end };
+	sqlite_note_end(e, &b->ref);
 	e->bodies++;
 	return 0;
 }

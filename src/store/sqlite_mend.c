@@ -103,13 +103,11 @@ int sqlite_op_body_lost(struct sqlite_engine *e, struct op *op, struct err *err)
 		"WHERE id IN (SELECT mailbox FROM entries WHERE body=?1)",
 		"DELETE FROM entries WHERE body=?1",
 		"DELETE FROM deleted WHERE body=?1",
-		"DELETE FROM bodies WHERE id=?1",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++)
 		if (run_with(e, steps[i], (int64_t)op->mend.body, err) < 0)
 			return -1;
-	vec_push(&e->txn->dropped, &op->mend.body);
-	return 0;
+	return sqlite_body_drop(e, op->mend.body, err);
 }
 
 #define COUNT(of)  "(SELECT count(*) FROM entries e WHERE e.mailbox=mailboxes.id" of ")"
@@ -119,6 +117,9 @@ int sqlite_op_body_lost(struct sqlite_engine *e, struct op *op, struct err *err)
 #define TOP_MODSEQ "(SELECT coalesce(max(modseq),0) FROM mailboxes m WHERE m.account=accounts.id)"
 #define TOP_ENTRY  "(SELECT coalesce(max(modseq),0) FROM entries e WHERE e.mailbox=mailboxes.id)"
 #define BYTES      "(SELECT coalesce(sum(size),0) FROM entries e WHERE e.mailbox=mailboxes.id)"
+#define NAMELESS                                                                                   \
+	"WHERE NOT EXISTS(SELECT 1 FROM entries WHERE body=bodies.id) "                            \
+	"AND NOT EXISTS(SELECT 1 FROM deleted WHERE body=bodies.id)"
 #define KEPT_BYTES "(SELECT coalesce(sum(size),0) FROM deleted d WHERE d.account=accounts.id)"
 
 int sqlite_op_mend(struct sqlite_engine *e, struct op *op, struct err *err)
@@ -156,10 +157,16 @@ int sqlite_op_mend(struct sqlite_engine *e, struct op *op, struct err *err)
 												"ds"
 												"eq"
 												"<" TOP_MODSEQ;
+	static const char dead[] =
+		"INSERT INTO segments(segment,dead,since) SELECT segment,sum(stored),?1 FROM "
+		"bodies " NAMELESS
+		" GROUP BY segment ON CONFLICT(segment) DO UPDATE SET since=CASE WHEN dead=0 "
+		"THEN excluded.since ELSE since END,dead=dead+excluded.dead";
 	static const char bodies[] =
-		"DELETE FROM bodies WHERE NOT EXISTS(SELECT 1 FROM entries WHERE body=bodies.id) "
-		"AND NOT EXISTS(SELECT 1 FROM deleted WHERE body=bodies.id);"
+		"DELETE FROM bodies " NAMELESS ";"
 		"DELETE FROM deleted WHERE NOT EXISTS(SELECT 1 FROM bodies WHERE id=deleted.body);";
+	if (run_with(e, dead, e->seams->clock->wall_ms(e->seams->clock), err) < 0)
+		return -1;
 	int before = sqlite3_total_changes(e->conn.db);
 	if (sqlite_exec(e->conn.db, bodies, err) < 0 ||
 		sqlite_exec(e->conn.db, mailboxes, err) < 0 ||

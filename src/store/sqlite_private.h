@@ -104,6 +104,12 @@ enum sql {
 	SQL_DELETED_EXPIRED,
 	SQL_BODY_DROP,
 	SQL_SEGMENT_DEAD,
+	SQL_SEGMENT_EACH,
+	SQL_SEGMENT_SURVEYED,
+	SQL_SEGMENT_DELETE,
+	SQL_BODY_MOVE,
+	SQL_BODIES_IN,
+	SQL_KEPT_COUNTS,
 	SQL_REMOVED_INSERT,
 	SQL_REMOVED_EACH,
 	SQL_REMOVED_DELETE,
@@ -303,6 +309,8 @@ int sqlite_op_alias_remove(struct sqlite_engine *, struct op *, struct err *);
 
 int sqlite_op_undelete(struct sqlite_engine *, struct op *, struct err *);
 int sqlite_op_forget(struct sqlite_engine *, struct op *, struct err *);
+int sqlite_op_body_move(struct sqlite_engine *, struct op *, struct err *);
+int sqlite_op_segment(struct sqlite_engine *, struct op *, struct err *);
 
 /* INBOX and the others that every account begins with. */
 int sqlite_make_first_mailboxes(struct sqlite_engine *, uint64_t account, struct err *err);
@@ -338,6 +346,8 @@ int sqlite_deleted_of_removed(
 	struct sqlite_engine *, uint64_t account, struct str address, bool erase, struct err *err);
 /* So many bytes of a segment belong to nothing any more. */
 int sqlite_segment_dead(struct sqlite_engine *, uint32_t segment, uint64_t bytes, struct err *err);
+/* Drops a body's row when no entry and nothing that is kept names it any more. */
+int sqlite_body_drop(struct sqlite_engine *, uint64_t body, struct err *err);
 int sqlite_deleted_each(struct reader *, const struct deleted_filter *,
 	const struct deleted_row *after, size_t n, int (*)(void *, const struct deleted_row *),
 	void *, struct err *err);
@@ -357,6 +367,15 @@ int sqlite_account_ends(struct sqlite_engine *, uint64_t account, struct err *er
 /* ERR_NOT_FOUND: there is no such account. */
 int sqlite_must_have_account(
 	struct sqlite_engine *, struct str address, struct account_row *ret, struct err *err);
+
+/* ---- sqlite_segments.c ---- */
+/* A row names a record: the end of what rows name moves on. */
+void sqlite_note_end(struct sqlite_engine *, const struct blob_ref *ref);
+int sqlite_segment_each(
+	struct reader *, int (*)(void *, const struct segment_row *), void *, struct err *err);
+int sqlite_bodies_in(struct reader *, uint32_t segment, uint64_t *after, size_t n, uint64_t *ret,
+	struct err *err);
+int sqlite_kept(struct reader *, struct kept_counts *, struct err *err);
 
 /* ---- sqlite_read.c ---- */
 int sqlite_account_by_address(struct reader *, struct str, struct account_row *, struct err *err);

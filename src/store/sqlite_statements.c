@@ -174,6 +174,20 @@ const char *const sql_text[SQL_STATEMENTS] = {
 		"INSERT INTO segments(segment,dead,since) VALUES(?,?,?) ON CONFLICT(segment) DO "
 		"UPDATE SET since=CASE WHEN dead=0 THEN excluded.since ELSE since END,"
 		"dead=dead+excluded.dead",
+	[SQL_SEGMENT_EACH] = "SELECT segment,surveyed,dead,since FROM segments ORDER BY segment",
+	[SQL_SEGMENT_SURVEYED] =
+		"INSERT INTO segments(segment,surveyed,dead,since) VALUES(?1,1,?2,"
+		"CASE WHEN ?2=0 THEN 0 ELSE ?3 END) ON CONFLICT(segment) DO UPDATE SET surveyed=1,"
+		"since=CASE WHEN dead=0 THEN excluded.since ELSE since END,"
+		"dead=max(dead,excluded.dead)",
+	[SQL_SEGMENT_DELETE] = "DELETE FROM segments WHERE segment=?",
+	[SQL_BODY_MOVE] = "UPDATE bodies SET segment=?,offset=? WHERE id=? AND segment=? AND "
+			  "offset=?",
+	[SQL_BODIES_IN] = "SELECT max(id),coalesce(sum(segment=?1),0) FROM (SELECT id,segment FROM "
+			  "bodies WHERE id>?2 ORDER BY id LIMIT ?3)",
+	[SQL_KEPT_COUNTS] = "SELECT (SELECT count(*) FROM deleted WHERE account>0),"
+			    "(SELECT coalesce(sum(size),0) FROM deleted WHERE account>0),"
+			    "(SELECT coalesce(sum(dead),0) FROM segments)",
 	[SQL_REMOVED_INSERT] = "INSERT INTO removed(account,address,time) VALUES(?,?,?)",
 	[SQL_REMOVED_EACH] = "SELECT account FROM removed WHERE address=? AND account>? "
 			     "ORDER BY account LIMIT 1",

@@ -114,6 +114,7 @@ static int open_segments(struct store *store, bool distrust, struct err *err)
 		.epoch = id.epoch,
 		.now_ms = store->seams->clock->wall_ms(store->seams->clock),
 		.committed = id.committed,
+		.segment_bytes = store->settings.segment_bytes,
 		.distrust = distrust,
 		.read_only = store->read_only && !store->rebuilding,
 		.keep_all = store->rebuilding };
@@ -234,6 +235,7 @@ struct store *store_new(const struct seams *seams, const struct store_settings *
 		store_free(&store);
 		return NULL;
 	}
+	reclaim_init(store);
 	start_workers(store);
 	return store;
 }
@@ -249,6 +251,8 @@ void store_free(struct store **pstore)
 		struct store_peer *peer = store->peers;
 		store_peer_remove(&peer);
 	}
+	reclaim_done(store);
+	segment_reader_free(&store->mover);
 	job_queue_done(&store->to_write);
 	job_queue_done(&store->to_read);
 	job_queue_done(&store->to_maintain);
@@ -283,7 +287,8 @@ bool store_read_only(const struct store *store, struct err *ret_why)
 
 bool store_is_idle(const struct store *store)
 {
-	if (store->under_way || store->views_waiting)
+	/* What upkeep does can end anywhere. */
+	if (store->under_way > (store->reclaim.busy ? 1 : 0) || store->views_waiting)
 		return false;
 	for (const struct store_peer *peer = store->peers; peer; peer = peer->next)
 		if (peer->jobs)

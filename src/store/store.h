@@ -7,6 +7,7 @@
  *     if (!store_peer_frame(p, request, &frame)) … not allowed: drop the channel, store_peer_remove
  *     store_peer_room(p);             after replies.send returned false and there is room again
  *     store_peer_remove(&p);
+ *     store_upkeep(s);                again and again, as it says
  *     store_free(&s);
  *
  * It has a loop's side, which is this header and all of whose functions belong to one thread, and
@@ -36,8 +37,10 @@ struct store_bounds;
 #define STORE_TICKET_KEY_BYTES 32
 
 struct store_settings {
-	uint64_t message_bytes;  /* largest body; at most LIMIT_BODY_BYTES */
-	uint32_t readers;        /* threads that read, 1 to 16 */
+	uint64_t message_bytes; /* largest body; at most LIMIT_BODY_BYTES */
+	uint64_t
+		segment_bytes; /* a file of bodies is sealed at this size; 0: LIMIT_SEGMENT_BYTES */
+	uint32_t readers;      /* threads that read, 1 to 16 */
 	int64_t keep_deleted_ms; /* what was deleted can be put back for so long; 0: not at all */
 	int64_t pop3_login_delay_ms; /* between two locks of a maildrop; 0: none */
 	uint8_t ticket_key[STORE_TICKET_KEY_BYTES];
@@ -63,6 +66,10 @@ bool store_read_only(const struct store *store, struct err *ret_why);
 uint32_t store_schema(void);
 /* Nothing is being worked on and nothing waits: for draining, and tests. */
 bool store_is_idle(const struct store *store);
+
+/* Lets the upkeep go on: forgetting, reclaiming (docs/store.md). Returns in how many ms it wants to
+ * be called again. */
+int64_t store_upkeep(struct store *store);
 
 struct store_replies {
 	/* Sends a frame to the peer. Small frames are always taken; false: there is no room for a

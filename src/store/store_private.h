@@ -7,6 +7,7 @@
  *     writer.c      the writer's step: bodies, flush, rows, flush
  *     reading.c     the readers' step, the maintainer's
  *     known.c       recipients that were asked for before
+ *     reclaim.c     upkeep: forgetting what was deleted, reclaiming its space
  *     publish.c     change logs of watched mailboxes, and telling watchers
  *     peer.c        peers, the table of questions, output in turns
  *     ask_*.c       one family of questions each; ask_backup.c has a part of the writer's too
@@ -73,6 +74,65 @@ struct mailbox_log {
 	uint32_t uidnext;
 	uint32_t n_keywords;
 	char (*keywords)[LIMIT_KEYWORD_BYTES + 1]; /* LIMIT_KEYWORDS of them, or NULL */
+};
+
+/* ---- upkeep: loop, but that a job's part goes with it ---- */
+
+enum reclaim_step {
+	RECLAIM_REST,
+	RECLAIM_FORGET,
+	RECLAIM_SETTLE,
+	RECLAIM_LOOK,
+	RECLAIM_WALK,
+	RECLAIM_REMOVE
+};
+
+struct reclaim_segment {
+	struct segment_row row;
+	uint64_t bytes; /* of the file */
+	bool exists;
+	bool rewrite; /* or survey */
+	bool late;    /* what is dead in it must go soon: no limit holds */
+};
+
+struct reclaim {
+	enum reclaim_step step;
+	bool busy;                  /* a job of ours is under way */
+	bool held;                  /* by a repair, which gives bodies their rows back */
+	bool now;                   /* an administrator asked: all that is dead, without a limit */
+	bool again;                 /* asked while a pass was under way */
+	bool all_deleted;           /* asked: what is kept of deleted messages too */
+	bool roll, rolled;          /* the segment at the end is to be sealed; was, in this pass */
+	int64_t next_ms;            /* monotonic: when the next pass begins */
+	int64_t counted_ms, budget; /* bytes that may be read now */
+	uint64_t asked;             /* store->asked then */
+	uint64_t account;           /* forgetting: where to go on */
+	uint32_t settled;
+	struct vec todo, done; /* struct reclaim_segment */
+	size_t at;
+	uint64_t place, dead; /* in the segment that is walked */
+	struct job *askers;
+	struct frame_reclaimed figures;
+};
+
+/* What a job of upkeep asks and finds. */
+struct upkeep {
+	uint64_t account;
+	int64_t before;
+	uint32_t segment;
+	bool rewrite;
+	uint64_t place;
+	bool roll; /* writer: seal the segment at the end */
+	bool move; /* writer: job->items are struct blob_move */
+
+	uint32_t settled;
+	uint64_t dead, read, left;
+	uint32_t damaged;
+	bool end;
+};
+
+struct blob_move {
+	struct blob_ref from, to;
 };
 
 /* ---- peers: loop ---- */
@@ -150,8 +210,9 @@ struct job {
 	struct spool *spool;
 	struct record_recipient *recipients; /* in the arena; one for each landing */
 	size_t n_recipients;
-	struct str digest;    /* of the body */
-	uint64_t digest_body; /* whose digest it is, when there is no spool */
+	struct str digest;     /* of the body */
+	uint64_t digest_body;  /* whose digest it is, when there is no spool */
+	struct upkeep *upkeep; /* NULL: not one of reclaim.c's */
 
 	/* results of reads, and how far the series is */
 	struct vec items, more_items, keywords;
@@ -250,10 +311,13 @@ struct store {
 
 	/* the writer's */
 	struct job *copying; /* waits for the copy of the ledger */
+	uint64_t asked;      /* frames of peers */
+	struct reclaim reclaim;
 
 	/* shared */
 	struct job_queue to_write, to_read, to_maintain, to_copy, finished;
 	struct worker *writer, *maintainer;
+	struct segment_reader *mover;             /* the writer's */
 	struct reading writing;                   /* only its store is used */
 	struct reading readings[MAX_READERS + 1]; /* the last is the maintainer's */
 	struct reading *maintaining;
@@ -271,6 +335,10 @@ bool maintainer_step(void *arg);
 void store_end(struct store *store, const struct err *why);
 /* store.c: takes back what workers have done. */
 void store_collect(void *arg);
+
+/* reclaim.c */
+void reclaim_init(struct store *store);
+void reclaim_done(struct store *store);
 
 /* publish.c */
 void publish(struct store *store, const struct txn *txn);
@@ -408,6 +476,7 @@ ASK(ask_alias_remove);
 ASK(ask_alias_list);
 ASK(ask_deleted_list);
 ASK(ask_undelete);
+ASK(ask_store_reclaim);
 ASK(ask_store_check);
 ASK(ask_store_status);
 ASK(ask_restore_begin);

@@ -45,23 +45,59 @@ static void append(struct store *store, struct job *job)
 		fill_in(job, &ref, prefix_at);
 }
 
+/* What upkeep wants of the segments while no append waits for its rows. */
+static void settle(struct store *store, struct job *job)
+{
+	if (!job->upkeep->roll || segments_seal(store->segments, &job->err) == 0)
+		job->upkeep->settled = segments_settled(store->segments);
+}
+
+/* Copies of records, and where they are now for the rows. */
+static void move(struct store *store, struct job *job)
+{
+	size_t i = 0;
+	if (store->mover == NULL)
+		store->mover = segment_reader_new(store->segments);
+	VEC_EACH (struct blob_move, m, &job->items) {
+		if (segments_copy(store->segments, store->mover, &m->from, &m->to, &job->err) < 0)
+			return;
+		txn_op(job->txn, i++)->body_move.to = m->to;
+	}
+}
+
+static bool moves(const struct job *job)
+{
+	return job->upkeep && job->upkeep->move;
+}
+
+/* Whether the error took nothing but this job with it. */
+static bool batch_stays(const struct job *job)
+{
+	enum err_kind kind = job->err.kind;
+	return kind == ERR_NONE || kind == ERR_LIMIT || (moves(job) && kind == ERR_CORRUPT);
+}
+
 /* A failed append that was no refusal takes the whole batch with it (segment.h): all of it is
  * answered as failed for now. */
 static void fail_bodies(struct job *jobs, const struct err *why)
 {
 	for (struct job *job = jobs; job; job = job->next)
-		if (job->spool && job->err.kind == ERR_NONE)
+		if ((job->spool || moves(job)) && job->err.kind == ERR_NONE)
 			job->err = *why;
 }
 
 static bool write_bodies(struct store *store, struct job *jobs)
 {
 	struct err why = ERR_INIT;
+	for (struct job *job = jobs; job; job = job->next)
+		if (job->upkeep && !job->upkeep->move)
+			settle(store, job);
 	for (struct job *job = jobs; job; job = job->next) {
-		if (job->spool == NULL)
-			continue;
-		append(store, job);
-		if (job->err.kind != ERR_NONE && job->err.kind != ERR_LIMIT) {
+		if (job->spool)
+			append(store, job);
+		else if (moves(job))
+			move(store, job);
+		if ((job->spool || moves(job)) && !batch_stays(job)) {
 			why = job->err;
 			fail_bodies(jobs, &why);
 			break;
