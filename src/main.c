@@ -26,6 +26,8 @@ static const struct command commands[] = {
 		"add, remove or list client certificates for AUTH EXTERNAL" },
 	{ "account", "remove", cmd_account_remove,
 		"remove an account; its mail is kept for a while, or not (--erase)" },
+	{ "account", "recount", cmd_account_recount,
+		"compare counters with what is there, and mend them; --all" },
 	{ "account", "undelete", cmd_account_undelete,
 		"list deleted messages (--list), or put them back" },
 	{ "domain", "add", cmd_domain_add, "receive mail for a domain" },

@@ -4,6 +4,7 @@ import imaplib
 import json
 import poplib
 import smtplib
+import sqlite3
 
 from harness import DOMAIN, Culver, example
 
@@ -133,3 +134,29 @@ def test_reclaim_erases():
         c.stop()
         assert json.loads(c.command("store", "reclaim", "--json").stdout)["segments"] == 0
         assert find_in_store(c, marker.encode()) == []
+
+
+def test_recount():
+    """Counters that are off are reported by store check and mended by recount, with a stopped server
+    and a running one, which then says the right numbers."""
+    with Culver() as c:
+        send(c, *(example(f"number {n}") for n in range(3)))
+        c.stop()
+        ledger = sqlite3.connect(c.dir / "data" / "ledger.db")
+        ledger.execute("UPDATE accounts SET used_messages=77, used_bytes=1")
+        ledger.execute("UPDATE mailboxes SET messages=5 WHERE name='INBOX'")
+        ledger.commit()
+        ledger.close()
+        assert c.command("store", "check", check=False).returncode == 6
+        told = json.loads(c.command("account", "recount", "--json", BOB).stdout)
+        assert told["mended"] == 1 and len(told["differences"]) >= 3
+        c.start()
+        told = json.loads(c.command("account", "recount", "--json", "--all").stdout)
+        assert told["mended"] == 1 and told["accounts"] == 2  # alice's
+        m = imap(c)
+        assert b"MESSAGES 3" in m.status("INBOX", "(MESSAGES)")[1][0]
+        m.logout()
+        c.command("store", "check")
+        assert json.loads(c.command("account", "recount", "--json", "--all").stdout)["mended"] == 0
+        assert c.command("account", "recount", "none@example.test", check=False).returncode == 3
+        assert c.command("account", "recount", check=False).returncode == 2

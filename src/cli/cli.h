@@ -43,7 +43,7 @@ struct options {
 	const char *config_path;
 	bool json;
 	bool password_stdin, demo, loopback, print_defaults, list, removed, erase, verify, replace,
-		repair, rebuild, deleted;
+		repair, rebuild, deleted, all;
 	const char *dir, *hostname, *domain, *quota, *messages, *services, *kind, *retention,
 		*active, *legacy_auth, *label, *catch_all, *since, *mailbox, *keep, *point,
 		*account, *uid, *message_id, *into;
@@ -102,6 +102,7 @@ int cmd_account_set(const struct options *);
 int cmd_account_app_password(const struct options *);
 int cmd_account_certificate(const struct options *);
 int cmd_account_undelete(const struct options *);
+int cmd_account_recount(const struct options *);
 int cmd_domain_add(const struct options *);
 int cmd_domain_list(const struct options *);
 int cmd_domain_remove(const struct options *);

@@ -51,6 +51,7 @@ static const struct {
 	{ "removed", no_argument, offsetof(struct options, removed) },
 	{ "erase", no_argument, offsetof(struct options, erase) },
 	{ "deleted", no_argument, offsetof(struct options, deleted) },
+	{ "all", no_argument, offsetof(struct options, all) },
 };
 
 static int set_option(struct options *o, size_t i)

@@ -345,6 +345,9 @@ static bool put_done(struct job *job)
 {
 	if (job->digest.n == 0 && job->ask.digest_put.digest.n && !job->store->read_only) {
 		job->digest = job->ask.digest_put.digest;
+		/* The message may have been erased meanwhile: then nothing of it comes back. */
+		job->txn = txn_new();
+		txn_add(job->txn, OP_NAMED)->named.body = job->digest_body;
 		job_write(job);
 		return false;
 	}

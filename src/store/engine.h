@@ -211,6 +211,10 @@ struct engine_class {
 	int (*broken)(struct reader *, enum broken which, uint64_t key, size_t n, struct vec *ret,
 		struct err *);
 	int (*counts)(struct reader *, struct ledger_counts *, struct err *);
+	/* The counters of one account and its mailboxes against the rows: each finding is a line.
+	 */
+	int (*check_account)(
+		struct reader *, uint64_t, int (*)(void *, struct str), void *, struct err *);
 	int (*segment_each)(
 		struct reader *, int (*)(void *, const struct segment_row *), void *, struct err *);
 	/* Adds to *ret how many of the next n bodies above *after are in the segment, and moves

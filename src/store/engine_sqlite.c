@@ -49,6 +49,8 @@ static const struct {
 	[OP_FORGET] = { sqlite_op_forget, false },
 	[OP_BODY_MOVE] = { sqlite_op_body_move, false },
 	[OP_SEGMENT] = { sqlite_op_segment, false },
+	[OP_NAMED] = { sqlite_op_named, false },
+	[OP_RECOUNT] = { sqlite_op_recount, true },
 };
 
 /* ---- opening ---- */
@@ -401,6 +403,7 @@ const struct engine_class engine_sqlite = {
 	.broken = sqlite_broken,
 	.entry_ids = sqlite_entry_ids,
 	.counts = sqlite_counts,
+	.check_account = sqlite_check_account,
 	.segment_each = sqlite_segment_each,
 	.bodies_in = sqlite_bodies_in,
 	.kept = sqlite_kept,

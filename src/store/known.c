@@ -52,6 +52,7 @@ static bool leaves_names(enum op_kind kind)
 	case OP_FORGET:
 	case OP_BODY_MOVE:
 	case OP_SEGMENT:
+	case OP_NAMED:
 		return true;
 	default:
 		return false;

@@ -69,6 +69,8 @@ enum op_kind {
 	OP_REBUILD,         /* a record of a lost ledger, with all its recipients */
 	OP_BODY_MOVE,       /* a body's record has been copied elsewhere */
 	OP_SEGMENT,         /* what was found out about a segment */
+	OP_RECOUNT,         /* an account's counters are made what its rows say */
+	OP_NAMED,           /* changes nothing; fails when a body has no row any more */
 	OP_KINDS
 };
 
@@ -204,6 +206,14 @@ struct op_segment {
 	bool gone;     /* or it was removed */
 };
 
+struct op_named {
+	uint64_t body;
+};
+
+struct op_recount {
+	uint64_t account;
+};
+
 struct op_result {
 	uint64_t modseq;
 	uint64_t mailbox;
@@ -238,6 +248,8 @@ struct op {
 		struct op_forget forget;
 		struct op_body_move body_move;
 		struct op_segment segment;
+		struct op_recount recount;
+		struct op_named named;
 	};
 	struct op_result result;
 };

@@ -75,6 +75,7 @@ static const struct question {
 	{ FRAME_ALIAS_LIST, ADMIN, false, ask_alias_list },
 	{ FRAME_DELETED_LIST, ADMIN, false, ask_deleted_list },
 	{ FRAME_UNDELETE, ADMIN, false, ask_undelete },
+	{ FRAME_ACCOUNT_RECOUNT, ADMIN, false, ask_account_recount },
 	{ FRAME_STORE_RECLAIM, ADMIN, false, ask_store_reclaim },
 	{ FRAME_STORE_CHECK, ADMIN, false, ask_store_check },
 	{ FRAME_STORE_STATUS, ADMIN, false, ask_store_status },

@@ -161,20 +161,20 @@ static void crash_at_every_call(bool power)
 		}
 }
 
-static void killed_at_every_call(void **state)
+static void g1_killed_at_every_call(void **state)
 {
 	(void)state;
 	crash_at_every_call(false);
 }
 
-static void power_cut_at_every_call(void **state)
+static void g2_power_cut_at_every_call(void **state)
 {
 	(void)state;
 	crash_at_every_call(true);
 }
 
 /* The same for a body that streams to the file piece by piece. */
-static void power_cut_in_a_large_body(void **state)
+static void g2_power_cut_in_a_large_body(void **state)
 {
 	(void)state;
 	for (uint64_t call = 1;; call++) {
@@ -236,7 +236,7 @@ static void one_failing_call(uint64_t call, int number, bool for_ever)
 	run_done(&r);
 }
 
-static void every_call_fails_once(void **state)
+static void g4_every_call_fails_once(void **state)
 {
 	(void)state;
 	static const int numbers[] = { -EIO, -ENOSPC, -EROFS, -EMFILE, -EDQUOT };
@@ -248,7 +248,7 @@ static void every_call_fails_once(void **state)
 }
 
 /* G4: the disk is full at every byte of the way (by steps); with room again the store goes on. */
-static void full_disk(void **state)
+static void g4_full_disk(void **state)
 {
 	(void)state;
 	for (uint64_t room = 0; room < 160000; room += 777) {
@@ -293,7 +293,7 @@ static struct run run_until_a_flush_fails(uint64_t flush, uint64_t seed)
 
 /* G3: a flush fails once, then says 0. The successor copies; what it then shows and acknowledges is
  * there when the page cache is gone, and when the power is. */
-static void a_failed_flush_is_survived(void **state)
+static void g3_a_failed_flush_is_survived(void **state)
 {
 	(void)state;
 	for (uint64_t flush = 1; flush <= 9; flush++)
@@ -349,7 +349,7 @@ static void without_distrust_records_vanish(void **state)
 
 /* G3, G12: the copying itself is cut or fails at every call: then reads alone, and the next opening
  * does it. */
-static void copying_may_fail(void **state)
+static void g3_g12_copying_may_fail(void **state)
 {
 	(void)state;
 	for (uint64_t call = 1; call <= 30; call++)
@@ -409,7 +409,7 @@ static void damage_in_the_tail(void **state)
 }
 
 /* G6: the files end before what the rows name. */
-static void missing_segments_are_told(void **state)
+static void g6_missing_segments_are_told(void **state)
 {
 	(void)state;
 	struct run r = run_new(1);
@@ -451,9 +451,9 @@ static void keep_all_touches_nothing(void **state)
 	run_done(&r);
 }
 
-TEST_MAIN(test_case(killed_at_every_call), test_case(power_cut_at_every_call),
-	test_case(power_cut_in_a_large_body), test_case(every_call_fails_once),
-	test_case(full_disk), test_case(a_failed_flush_is_survived),
-	test_case(without_distrust_records_vanish), test_case(copying_may_fail),
-	test_case(damage_in_the_tail), test_case(missing_segments_are_told),
+TEST_MAIN(test_case(g1_killed_at_every_call), test_case(g2_power_cut_at_every_call),
+	test_case(g2_power_cut_in_a_large_body), test_case(g4_every_call_fails_once),
+	test_case(g4_full_disk), test_case(g3_a_failed_flush_is_survived),
+	test_case(without_distrust_records_vanish), test_case(g3_g12_copying_may_fail),
+	test_case(damage_in_the_tail), test_case(g6_missing_segments_are_told),
 	test_case(keep_all_touches_nothing))

@@ -174,13 +174,17 @@ static int open_to_read(struct segments *s, uint32_t number, uint64_t *ret_size,
 	if (file < 0)
 		return FAIL_SEAM(err, file, "can't open segment %u", number);
 	int64_t size = s->files->size(s->files, file);
+	if (size < 0) {
+		(void)s->files->close(s->files, file);
+		return FAIL_SEAM(err, size, "can't see how long segment %u is", number);
+	}
 	struct err header_err = ERR_INIT;
 	if (segment_check_header(s, file, number, &header_err) < 0 &&
 		header_err.kind == ERR_CONFIG) {
 		(void)s->files->close(s->files, file);
 		return fail_log(err, ERR_CORRUPT, "%s", err_log_text(&header_err));
 	}
-	*ret_size = size < 0 ? 0 : (uint64_t)size;
+	*ret_size = (uint64_t)size;
 	return file;
 }
 

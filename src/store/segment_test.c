@@ -303,7 +303,7 @@ static void the_reserve_is_kept(void **state)
 }
 
 /* G5: whichever byte of the file is wrong, no wrong byte is read, and the walk finds it. */
-static void every_damaged_byte_is_noticed(void **state)
+static void g5_every_damaged_byte_is_noticed(void **state)
 {
 	(void)state;
 	struct world w = world_new();
@@ -336,7 +336,7 @@ static void every_damaged_byte_is_noticed(void **state)
 }
 
 /* G5: lost and misdirected writes. Each flushed record is there or is said not to be. */
-static void lost_and_misdirected_writes_are_noticed(void **state)
+static void g5_lost_and_misdirected_writes_are_noticed(void **state)
 {
 	(void)state;
 	for (uint64_t write = 1; write < 40; write++) {
@@ -425,7 +425,7 @@ static void the_walk_tells_recipients(void **state)
 }
 
 /* G8: another store's and a newer version's segments. */
-static void foreign_segments_are_refused(void **state)
+static void g8_foreign_segments_are_refused(void **state)
 {
 	(void)state;
 	struct world w = world_new();
@@ -593,7 +593,7 @@ TEST_MAIN(test_case(every_length_is_read_back), test_case(batch_limit_is_exact),
 	test_case(ranges_are_read), test_case(recipients_and_prefixes_have_limits),
 	test_case(segments_roll), test_case(segment_size_is_exact),
 	test_case(forget_leaves_nothing), test_case(the_reserve_is_kept),
-	test_case(every_damaged_byte_is_noticed),
-	test_case(lost_and_misdirected_writes_are_noticed), test_case(wrong_refs_are_refused),
-	test_case(the_walk_tells_recipients), test_case(foreign_segments_are_refused),
+	test_case(g5_every_damaged_byte_is_noticed),
+	test_case(g5_lost_and_misdirected_writes_are_noticed), test_case(wrong_refs_are_refused),
+	test_case(the_walk_tells_recipients), test_case(g8_foreign_segments_are_refused),
 	test_case(distrust_on_the_systems_files), test_case(threads_read_along))

@@ -108,12 +108,15 @@ enum sql {
 	SQL_SEGMENT_SURVEYED,
 	SQL_SEGMENT_DELETE,
 	SQL_BODY_MOVE,
+	SQL_BODY_THERE,
 	SQL_BODIES_IN,
 	SQL_KEPT_COUNTS,
 	SQL_REMOVED_INSERT,
 	SQL_REMOVED_EACH,
 	SQL_REMOVED_DELETE,
 	SQL_COUNTS,
+	SQL_RECOUNT_MAILBOXES,
+	SQL_RECOUNT_ACCOUNT,
 	SQL_CHECK_COUNTERS,
 	SQL_CHECK_ACCOUNTS,
 	SQL_CHECK_BODIES,
@@ -310,6 +313,8 @@ int sqlite_op_alias_remove(struct sqlite_engine *, struct op *, struct err *);
 int sqlite_op_undelete(struct sqlite_engine *, struct op *, struct err *);
 int sqlite_op_forget(struct sqlite_engine *, struct op *, struct err *);
 int sqlite_op_body_move(struct sqlite_engine *, struct op *, struct err *);
+int sqlite_op_named(struct sqlite_engine *, struct op *, struct err *);
+int sqlite_op_recount(struct sqlite_engine *, struct op *, struct err *);
 int sqlite_op_segment(struct sqlite_engine *, struct op *, struct err *);
 
 /* INBOX and the others that every account begins with. */
@@ -408,6 +413,8 @@ int sqlite_body_each(struct reader *, uint64_t after, size_t n,
 int sqlite_entry_ids(struct reader *, uint64_t mailbox, uint32_t after, size_t n,
 	int (*)(void *, uint32_t uid, uint64_t entry_id, uint64_t body), void *, struct err *err);
 int sqlite_counts(struct reader *, struct ledger_counts *, struct err *err);
+int sqlite_check_account(
+	struct reader *, uint64_t, int (*)(void *, struct str), void *, struct err *err);
 int sqlite_check(struct reader *, int (*)(void *, struct str), void *, struct err *err);
 
 #endif

@@ -508,10 +508,12 @@ static int check_secret(struct finder *f, sqlite3_stmt *st)
 		sql_u64(st, 0), sql_u64(st, 1));
 }
 
-static int check_rows(struct sqlite_reader *c, enum sql which,
+/* account: 0, or the statement's parameter. */
+static int check_rows(struct sqlite_reader *c, enum sql which, uint64_t account,
 	int (*check)(struct finder *, sqlite3_stmt *), struct finder *f, struct err *err)
 {
-	sqlite3_stmt *st = sql_bound(c, which, "");
+	bool counters = which == SQL_CHECK_COUNTERS || which == SQL_CHECK_ACCOUNTS;
+	sqlite3_stmt *st = sql_bound(c, which, counters ? "i" : "", (int64_t)account);
 	int row, rc = 0;
 	while (rc == 0 && (row = sql_row(c, st, err)) != 0) {
 		if (row < 0)
@@ -537,6 +539,17 @@ static int check_pages(struct sqlite_reader *c, struct finder *f, struct err *er
 	return rc;
 }
 
+int sqlite_check_account(struct reader *r, uint64_t account, int (*each)(void *, struct str),
+	void *arg, struct err *err)
+{
+	struct sqlite_reader *c = sqlite_reader_of(r);
+	struct finder f = { .each = each, .arg = arg };
+	int rc = check_rows(c, SQL_CHECK_COUNTERS, account, check_counters, &f, err);
+	if (rc == 0)
+		rc = check_rows(c, SQL_CHECK_ACCOUNTS, account, check_account, &f, err);
+	return rc;
+}
+
 int sqlite_check(struct reader *r, int (*each)(void *, struct str), void *arg, struct err *err)
 {
 	struct sqlite_reader *c = sqlite_reader_of(r);
@@ -550,6 +563,6 @@ int sqlite_check(struct reader *r, int (*each)(void *, struct str), void *arg, s
 		{ SQL_CHECK_KEPT, check_kept }, { SQL_CHECK_SECRETS, check_secret } };
 	int rc = check_pages(c, &f, err);
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(checks); i++)
-		rc = check_rows(c, checks[i].which, checks[i].check, &f, err);
+		rc = check_rows(c, checks[i].which, 0, checks[i].check, &f, err);
 	return rc;
 }

@@ -30,6 +30,17 @@ int sqlite_op_body_move(struct sqlite_engine *e, struct op *op, struct err *err)
 	return sqlite_segment_dead(e, from->segment, from->length, err);
 }
 
+int sqlite_op_named(struct sqlite_engine *e, struct op *op, struct err *err)
+{
+	sqlite3_stmt *st = sql_bound(&e->conn, SQL_BODY_THERE, "i", (int64_t)op->named.body);
+	int row = sql_row(&e->conn, st, err);
+	if (row == 0)
+		return fail(err, ERR_NOT_FOUND, "no such message");
+	if (row > 0)
+		sql_end(st);
+	return row < 0 ? -1 : 0;
+}
+
 int sqlite_op_segment(struct sqlite_engine *e, struct op *op, struct err *err)
 {
 	const struct op_segment *s = &op->segment;

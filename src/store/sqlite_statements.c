@@ -183,6 +183,7 @@ const char *const sql_text[SQL_STATEMENTS] = {
 	[SQL_SEGMENT_DELETE] = "DELETE FROM segments WHERE segment=?",
 	[SQL_BODY_MOVE] = "UPDATE bodies SET segment=?,offset=? WHERE id=? AND segment=? AND "
 			  "offset=?",
+	[SQL_BODY_THERE] = "SELECT 1 FROM bodies WHERE id=?",
 	[SQL_BODIES_IN] = "SELECT max(id),coalesce(sum(segment=?1),0) FROM (SELECT id,segment FROM "
 			  "bodies WHERE id>?2 ORDER BY id LIMIT ?3)",
 	[SQL_KEPT_COUNTS] = "SELECT (SELECT count(*) FROM deleted WHERE account>0),"
@@ -199,11 +200,24 @@ const char *const sql_text[SQL_STATEMENTS] = {
 		       "(SELECT value FROM meta WHERE key='bodies'),"
 		       "(SELECT value FROM meta WHERE key='epoch'),"
 		       "(SELECT value FROM meta WHERE key='uidvalidity')",
+	[SQL_RECOUNT_MAILBOXES] =
+		"UPDATE mailboxes SET (messages,size,unseen,deleted,uidnext)=(SELECT count(*),"
+		"coalesce(sum(size),0),coalesce(sum(flags&1=0),0),coalesce(sum(flags&8<>0),0),"
+		"max(mailboxes.uidnext,coalesce(max(uid),0)+1) FROM entries e "
+		"WHERE e.mailbox=mailboxes.id) WHERE account=?",
+	[SQL_RECOUNT_ACCOUNT] =
+		"UPDATE accounts SET (used_messages,used_bytes,mailboxes)=(SELECT "
+		"coalesce(sum(messages),0),coalesce(sum(size),0),count(*) FROM mailboxes "
+		"WHERE account=?1),subscriptions=(SELECT count(*) FROM subscriptions "
+		"WHERE account=?1),(kept_messages,kept_bytes)=(SELECT count(*),"
+		"coalesce(sum(size),0) FROM deleted WHERE account=?1) WHERE id=?1",
+	/* Of one account, or (0) of all. */
 	[SQL_CHECK_COUNTERS] =
 		"SELECT m.id,m.name,m.messages,m.size,count(e.uid),coalesce(sum(e.size),0),"
 		"coalesce(max(e.uid),0),m.uidnext,"
 		"m.unseen,coalesce(sum(e.flags&1=0),0),m.deleted,coalesce(sum(e.flags&8<>0),0) "
-		"FROM mailboxes m LEFT JOIN entries e ON e.mailbox=m.id GROUP BY m.id",
+		"FROM mailboxes m LEFT JOIN entries e ON e.mailbox=m.id "
+		"WHERE ?1=0 OR m.account=?1 GROUP BY m.id",
 	[SQL_CHECK_ACCOUNTS] =
 		"SELECT a.id,a.mailboxes,(SELECT count(*) FROM mailboxes m WHERE m.account=a.id),"
 		"a.subscriptions,(SELECT count(*) FROM subscriptions s WHERE s.account=a.id),"
@@ -212,7 +226,7 @@ const char *const sql_text[SQL_STATEMENTS] = {
 		"a.used_bytes,(SELECT coalesce(sum(size),0) FROM mailboxes m WHERE m.account=a.id),"
 		"a.kept_messages,(SELECT count(*) FROM deleted d WHERE d.account=a.id),"
 		"a.kept_bytes,(SELECT coalesce(sum(size),0) FROM deleted d WHERE d.account=a.id)"
-		" FROM accounts a",
+		" FROM accounts a WHERE ?1=0 OR a.id=?1",
 	[SQL_CHECK_BODIES] = "SELECT e.mailbox,e.uid,e.body FROM entries e LEFT JOIN bodies b "
 			     "ON b.id=e.body WHERE b.id IS NULL LIMIT 1000",
 	[SQL_CHECK_ORPHANS] = "SELECT e.mailbox,min(e.uid),count(*) FROM entries e LEFT JOIN "

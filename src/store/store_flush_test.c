@@ -136,7 +136,7 @@ static void succeed_after_end(struct world *w, uint64_t alice, uint32_t kept)
 	assert_frame(ask(&w->admin, (struct frame){ .type = FRAME_STORE_CHECK }), FRAME_CHECK_DONE);
 }
 
-static void failed_flush_of_rows_ends_the_store(void **state)
+static void g3_failed_flush_of_rows_ends_the_store(void **state)
 {
 	struct world w;
 	(void)state;
@@ -149,7 +149,7 @@ static void failed_flush_of_rows_ends_the_store(void **state)
 	world_done(&w);
 }
 
-static void failed_flush_of_bodies_ends_the_store(void **state)
+static void g3_failed_flush_of_bodies_ends_the_store(void **state)
 {
 	struct world w;
 	(void)state;
@@ -180,7 +180,7 @@ static void unflushed_is_not_published(void **state)
 	world_done(&w);
 }
 
-static void full_disk_is_temporary(void **state)
+static void g10_full_disk_is_temporary(void **state)
 {
 	struct world w;
 	(void)state;
@@ -237,7 +237,7 @@ static void store_that_cannot_be_copied_is_read_only(void **state)
 }
 
 /* A crash at each moment of the switch leaves a ledger that opens and has everything. */
-static void switch_survives_a_crash(void **state)
+static void g12_switch_survives_a_crash(void **state)
 {
 	struct world w;
 	(void)state;
@@ -263,7 +263,7 @@ static void switch_survives_a_crash(void **state)
 	}
 }
 
-TEST_MAIN(test_case(failed_flush_of_rows_ends_the_store),
-	test_case(failed_flush_of_bodies_ends_the_store), test_case(unflushed_is_not_published),
-	test_case(full_disk_is_temporary), test_case(store_that_cannot_be_copied_is_read_only),
-	test_case(switch_survives_a_crash))
+TEST_MAIN(test_case(g3_failed_flush_of_rows_ends_the_store),
+	test_case(g3_failed_flush_of_bodies_ends_the_store), test_case(unflushed_is_not_published),
+	test_case(g10_full_disk_is_temporary), test_case(store_that_cannot_be_copied_is_read_only),
+	test_case(g12_switch_survives_a_crash))

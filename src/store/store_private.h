@@ -476,6 +476,7 @@ ASK(ask_alias_remove);
 ASK(ask_alias_list);
 ASK(ask_deleted_list);
 ASK(ask_undelete);
+ASK(ask_account_recount);
 ASK(ask_store_reclaim);
 ASK(ask_store_check);
 ASK(ask_store_status);

@@ -282,6 +282,47 @@ static void shared_body_lives(void **state)
 	world_done(&t.w);
 }
 
+/* A digest that was made again while its message was erased does not come back. */
+static void late_digest_is_refused(void **state)
+{
+	struct tidy t;
+	(void)state;
+	tidy_init(&t, 1);
+	uint32_t request = ++t.w.user.last_request;
+	tell(&t.w.user, request,
+		(struct frame){ .type = FRAME_DIGEST_PUT,
+			.digest_put = { t.session, t.inbox, 1, STR("late") } });
+	/* The reader has found the body, the writer has not been reached. */
+	struct worker *reader = t.w.f.store->readings[0].worker;
+	reader->spec.step(reader->spec.arg);
+	t.w.f.store->settings.keep_deleted_ms = 0;
+	uint64_t id = (uint64_t)1 << 32 | SEGMENT_HEADER_BYTES / RECORD_ALIGN;
+	struct txn *txn = txn_new(), *forgotten = txn_new();
+	struct api_range all = { 1, UINT32_MAX };
+	struct op *op = txn_add(txn, OP_EXPUNGE);
+	op->by.account = t.alice;
+	op->expunge = (struct op_expunge){ .mailbox = t.inbox, .uids = { &all, 1 } };
+	txn_add(forgotten, OP_FORGET)->forget = (struct op_forget){ t.alice, INT64_MAX, 10 };
+	struct engine *e = t.w.f.store->engine;
+	assert_int_equal(e->class->run(e, &txn, 1, &t.w.f.err), 0);
+	assert_int_equal(e->class->run(e, &forgotten, 1, &t.w.f.err), 0);
+	assert_int_equal(forgotten->dropped.n, 1);
+	digests_begin(t.w.f.store->digests);
+	digests_drop(t.w.f.store->digests, id);
+	digests_end(t.w.f.store->digests);
+	executor_fake_run(&t.w.f.executor);
+	assert_failed(reply_at(&t.w.user, request, 0), ERR_NOT_FOUND);
+	struct buf digest;
+	buf_init(&digest, LIMIT_DIGEST_BYTES);
+	struct digest_reader *digests = digest_reader_new(t.w.f.store->digests);
+	assert_false(digest_read(digests, id, &digest));
+	digest_reader_free(&digests);
+	buf_done(&digest);
+	txn_free(&txn);
+	txn_free(&forgotten);
+	world_done(&t.w);
+}
+
 /* Records that no row ever named (an APPEND beyond the quota) are found when their segment is
  * sealed, and go; not before. */
 static void orphans_go(void **state)
@@ -478,6 +519,7 @@ static void long_lists_are_cut(void **state)
 }
 
 TEST_MAIN(test_case(erased_in_time), test_case(mostly_dead_goes_soon),
-	test_case(reclaimed_when_asked), test_case(shared_body_lives), test_case(orphans_go),
-	test_case(pinned_segments_stay), test_case(damaged_record_stays), test_case(rate_is_kept),
-	test_case(old_places_are_refused), test_case(long_lists_are_cut))
+	test_case(reclaimed_when_asked), test_case(shared_body_lives),
+	test_case(late_digest_is_refused), test_case(orphans_go), test_case(pinned_segments_stay),
+	test_case(damaged_record_stays), test_case(rate_is_kept), test_case(old_places_are_refused),
+	test_case(long_lists_are_cut))

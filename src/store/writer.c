@@ -179,11 +179,12 @@ bool writer_step(void *arg)
 		return backup_turn(store);
 	bool going_on = write_bodies(store, jobs);
 	if (going_on) {
-		write_digests(store, jobs);
 		going_on = write_rows(store, jobs);
 	}
-	if (going_on)
+	if (going_on) {
+		write_digests(store, jobs);
 		drop_digests(store, jobs);
+	}
 	for (struct job *job = jobs; job; job = job->next)
 		if (job->class->exclusive && !store->ended)
 			job->class->exclusive(store, job);
