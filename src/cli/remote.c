@@ -335,7 +335,7 @@ int remote_tell(struct remote *r, const struct frame *frame, struct err *err)
 		r->room = false;
 		if (channel_send(r->asked, r->request, frame))
 			return 0;
-		if (!frame_is_bulk(frame->type))
+		if (!frame_is_bulk((uint16_t)frame->type))
 			return fail(err, ERR_SYNTAX, "an argument is too long");
 		run_until(r, &r->room, ANSWER_MS);
 	} while (is_bulk_wait(r));
