@@ -136,7 +136,7 @@ def test_s20_s21_improper_groups(standing):
     with Smtp(culver, hello=b"") as c:
         assert c.say(b"EHLO x\r\n" + MAIL + RCPT) == 554 and c.closed()
     with Smtp(culver, hello=b"") as c:
-        assert c.say(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n") == 554 and c.closed()
+        assert c.say(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n") == 0  # T4: cut off without a word
     with Smtp(culver) as c:
         c.envelope()
         assert c.say(b"DATA\r\nSubject: x\r\n\r\n.\r\n") == 554 and c.closed()
