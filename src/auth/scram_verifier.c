@@ -20,7 +20,7 @@ static bool hmac(struct str key, struct str text, uint8_t ret[SCRAM_HASH_BYTES])
 /* SaltedPassword; StoredKey := H(HMAC(it, "Client Key")); ServerKey := HMAC(it, "Server Key"). */
 static bool derive(struct str password, struct scram_verifier *v)
 {
-	uint8_t salted[SCRAM_HASH_BYTES], client[SCRAM_HASH_BYTES];
+	uint8_t salted[SCRAM_HASH_BYTES] = { 0 }, client[SCRAM_HASH_BYTES];
 	struct str key = str_make(salted, sizeof(salted));
 	bool good = PKCS5_PBKDF2_HMAC(password.p, (int)password.n, v->salt, (int)v->salt_n,
 			    (int)v->iterations, EVP_sha256(), sizeof(salted), salted) == 1 &&
