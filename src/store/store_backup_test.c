@@ -108,7 +108,7 @@ static void make_ledger_large(struct world *w, uint64_t account)
 	char name[900];
 	memset(name, 'n', sizeof(name));
 	for (int i = 0; i < 300; i++) {
-		snprintf(name, 8, "m%06d", i);
+		snprintf(name, sizeof(name), "m%06d", i);
 		name[7] = 'n';
 		struct frame f = { .type = FRAME_MAILBOX_CREATE,
 			.mailbox_create = { session, str_make(name, sizeof(name)), 0 } };
