@@ -73,9 +73,12 @@ static void usage_of(const struct command *c, struct buf *out)
 
 static bool is_first_of_group(const struct options *o, size_t i)
 {
-	for (size_t k = 0; k < i; k++)
-		if (strcmp(o->commands[k].group, o->commands[i].group) == 0)
+	const char *group = o->commands[i].group;
+	for (size_t k = 0; k < i; k++) {
+		const char *before = o->commands[k].group;
+		if (group && before && strcmp(before, group) == 0)
 			return false;
+	}
 	return true;
 }
 

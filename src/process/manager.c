@@ -124,7 +124,7 @@ union address {
 /* The port of a listening TCP socket, or -1. */
 static int listening_port(int fd)
 {
-	union address a;
+	union address a = { .any = { .sa_family = AF_UNSPEC } };
 	int listens = 0;
 	socklen_t n = sizeof(listens);
 	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &n) < 0 || !listens)
@@ -172,8 +172,9 @@ static int take(const struct config *config, int fd, struct str name,
 int manager_listeners(const struct config *config, struct supervisor_listener **ret, size_t *ret_n,
 	struct err *err)
 {
+	const char *given = getenv("LISTEN_FDNAMES");
 	AUTO(mem_free_p)
-	char *names = xstrdup(getenv("LISTEN_FDNAMES") ? getenv("LISTEN_FDNAMES") : "");
+	char *names = xstrdup(given ? given : "");
 	struct str rest = str_from(names);
 	uint64_t n = getenv("LISTEN_PID") && is_for_us("LISTEN_PID") ? number_of("LISTEN_FDS") : 0;
 	unsetenv("LISTEN_PID");
