@@ -14,19 +14,6 @@
 
 enum { MD5_BYTES = 16 };
 
-static bool digest_decode(struct str hex, uint8_t ret[MD5_BYTES])
-{
-	if (hex.n != (size_t)2 * MD5_BYTES)
-		return false;
-	for (size_t i = 0; i < MD5_BYTES; i++) {
-		int high = abnf_hex_value(hex.p[2 * i]), low = abnf_hex_value(hex.p[2 * i + 1]);
-		if (high < 0 || low < 0)
-			return false;
-		ret[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
-}
-
 /* The user's name, a blank, the digest: 32 lower-case hexadecimal digits, the last word. A name may
  * have blanks. RFC 2195 2, RFC 1939 7 */
 static bool name_and_digest(struct exchange *x, struct str message)
@@ -37,7 +24,7 @@ static bool name_and_digest(struct exchange *x, struct str message)
 	if (blank == message.n || name.n == 0 || name.n > LIMIT_ADDRESS_BYTES ||
 		!str_is_utf8(name) || str_find(name, 0) != name.n)
 		return false;
-	return digest_decode(digest, x->digest) && buf_adds(&x->user, name);
+	return abnf_hex_bytes(digest, x->digest, MD5_BYTES) && buf_adds(&x->user, name);
 }
 
 /* The password of the account, or one that is nobody's; both are opened. True: it is his. */

@@ -50,3 +50,16 @@ int abnf_hex_value(char c)
 		return c - 'A' + 10;
 	return -1;
 }
+
+bool abnf_hex_bytes(struct str hex, uint8_t *ret, size_t n)
+{
+	if (hex.n % 2 != 0 || hex.n / 2 != n)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		int high = abnf_hex_value(hex.p[2 * i]), low = abnf_hex_value(hex.p[2 * i + 1]);
+		if (high < 0 || low < 0)
+			return false;
+		ret[i] = (uint8_t)(high << 4 | low);
+	}
+	return true;
+}

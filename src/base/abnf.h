@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/str.h"
+
 static inline bool abnf_is_alpha(char c)
 {
 	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
@@ -52,5 +54,8 @@ bool abnf_is_imap_atom(char c);
 bool abnf_is_imap_astring(char c);
 /* 0-15, or -1 */
 int abnf_hex_value(char c);
+/* The n bytes that hex writes as 2 * n digits of either case, into ret; false for any other text,
+ * and ret is then undefined. */
+bool abnf_hex_bytes(struct str hex, uint8_t *ret, size_t n);
 
 #endif

@@ -55,4 +55,19 @@ static void hex(void **state)
 	}
 }
 
-TEST_MAIN(test_case(classes_are_their_sets), test_case(controls_and_eight_bits), test_case(hex))
+static void hex_bytes(void **state)
+{
+	uint8_t bytes[2];
+	(void)state;
+	assert_true(abnf_hex_bytes(STR("00fF"), bytes, 2) && bytes[0] == 0 && bytes[1] == 255);
+	assert_true(abnf_hex_bytes(STR(""), bytes, 0));
+	assert_false(
+		abnf_hex_bytes(STR("00f"), bytes, 2) || abnf_hex_bytes(STR("00ff0"), bytes, 2));
+	assert_false(
+		abnf_hex_bytes(STR("00ff00"), bytes, 2) || abnf_hex_bytes(STR("00"), bytes, 2));
+	assert_false(
+		abnf_hex_bytes(STR("00g0"), bytes, 2) || abnf_hex_bytes(STR("0 00"), bytes, 2));
+}
+
+TEST_MAIN(test_case(classes_are_their_sets), test_case(controls_and_eight_bits), test_case(hex),
+	test_case(hex_bytes))

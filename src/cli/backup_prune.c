@@ -115,25 +115,14 @@ static int note_unused(void *arg, const char *name)
 	return vec_push(&w->names, &copy) == NULL;
 }
 
-static bool history_of(const char *folder, uint8_t ret[16])
-{
-	for (size_t i = 0; i < 16; i++) {
-		int high = abnf_hex_value(folder[9 + 2 * i]),
-		    low = abnf_hex_value(folder[10 + 2 * i]);
-		if (high < 0 || low < 0)
-			return false;
-		ret[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
-}
-
 static void sweep_folder(struct backup *b, const struct vec *used, const char *folder)
 {
 	struct sweep w = { .used = used };
 	char path[2 * BACKUP_NAME_BYTES];
 	vec_init(&w.names, sizeof(char *), 1 << 20);
 	snprintf(path, sizeof(path), "%s/blobs", folder);
-	if (history_of(folder, w.at.history))
+	if (abnf_hex_bytes(
+		    str_sub(str_from(folder), 9, 9 + 32), w.at.history, sizeof(w.at.history)))
 		(void)b->files->list(b->files, path, note_unused, &w);
 	VEC_EACH (char *, name, &w.names) {
 		snprintf(path, sizeof(path), "%s/blobs/%s", folder, *name);

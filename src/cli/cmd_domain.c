@@ -12,11 +12,11 @@ static int change(const struct options *o, const struct frame *f, const char *ve
 	struct err err = ERR_INIT;
 	AUTO(buf_done)
 	struct buf name;
+	buf_init(&name, 8192);
 	AUTO(remote_close)
 	struct remote *r = remote_open(options_config(o), false, &err);
 	if (r == NULL || remote_ask(r, REMOTE_STORE, f, NULL, NULL, &err))
 		return cli_fail(o, &err);
-	buf_init(&name, 8192);
 	json_string(&name, str_from(o->args[0]));
 	if (o->json)
 		printf("{\"name\":%s,\"done\":\"%s\"}\n", name.p, verb);

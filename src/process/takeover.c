@@ -104,13 +104,8 @@ static void take_name(struct fields *f, char ret[TAKEOVER_NAME_BYTES + 1])
 
 static void take_key(struct fields *f, uint8_t ret[TAKEOVER_KEY_BYTES])
 {
-	struct str hex = str_split(&f->rest, ' ');
-	f->bad = f->bad || hex.n != 2 * TAKEOVER_KEY_BYTES;
-	for (size_t i = 0; !f->bad && i < TAKEOVER_KEY_BYTES; i++) {
-		int high = abnf_hex_value(hex.p[2 * i]), low = abnf_hex_value(hex.p[2 * i + 1]);
-		f->bad = high < 0 || low < 0;
-		ret[i] = (uint8_t)(high << 4 | low);
-	}
+	if (!abnf_hex_bytes(str_split(&f->rest, ' '), ret, TAKEOVER_KEY_BYTES))
+		f->bad = true;
 }
 
 static void take_listener(struct fields *f, struct takeover *t)

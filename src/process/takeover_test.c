@@ -92,6 +92,8 @@ static void test_refused(void **state)
 	refused(GOOD "distrust 2\n");
 	refused(GOOD "ticket-key 00\n");
 	refused(GOOD "tls-secret xx\n");
+	refused(GOOD "ticket-key "
+		     "zz0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n");
 	refused(GOOD "what is this\n");
 	refused(GOOD "\n");
 	refused(GOOD "listener smtp\n");

@@ -85,15 +85,7 @@ static bool take_word(struct scan *s, const char *word)
 static bool take_hex(struct scan *s, uint8_t *ret, size_t n)
 {
 	struct str text;
-	if (!scan_bytes(s, 2 * n, &text))
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		int high = abnf_hex_value(text.p[2 * i]), low = abnf_hex_value(text.p[2 * i + 1]);
-		if (high < 0 || low < 0)
-			return false;
-		ret[i] = (uint8_t)(high << 4 | low);
-	}
-	return scan_char(s, '\n');
+	return scan_bytes(s, 2 * n, &text) && abnf_hex_bytes(text, ret, n) && scan_char(s, '\n');
 }
 
 static bool take_number(struct scan *s, const char *word, uint64_t max, char end, uint64_t *ret)

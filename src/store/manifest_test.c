@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "base/test.h"
+#include "store/restored.h"
 
 static void make(struct manifest *m, unsigned n)
 {
@@ -107,5 +108,27 @@ static void limit_of_bytes(void **state)
 	buf_done(&text);
 }
 
-TEST_MAIN(test_case(there_and_back), test_case(x12_every_change_is_seen),
+/* The mark of a restore: what is not as it is written is refused, wherever it ends. */
+static void marks(void **state)
+{
+	struct restored mark = { .uidvalidity = 77 }, again;
+	struct buf text;
+	struct err err = ERR_INIT;
+	(void)state;
+	memset(mark.history, 0xfe, sizeof(mark.history));
+	buf_init(&text, 1024);
+	restored_write(&mark, &text);
+	assert_int_equal(restored_parse(buf_str(&text), &again, &err), 0);
+	assert_memory_equal(&again, &mark, sizeof(mark));
+	for (size_t i = 0; i < text.n; i++) {
+		char was = text.p[i];
+		assert_true(restored_parse(str_sub(buf_str(&text), 0, i), &again, &err) < 0);
+		text.p[i] = (char)(was ^ 0x80);
+		assert_true(restored_parse(buf_str(&text), &again, &err) < 0);
+		text.p[i] = was;
+	}
+	buf_done(&text);
+}
+
+TEST_MAIN(test_case(there_and_back), test_case(marks), test_case(x12_every_change_is_seen),
 	test_case(g8_newer_is_refused), test_case(limit_of_bytes))

@@ -24,17 +24,15 @@ int restored_parse(struct str text, struct restored *ret, struct err *err)
 	uint64_t uidvalidity;
 	AUTO(buf_done)
 	struct buf again;
+	buf_init(&again, MARK_BYTES);
 	if (!scan_literal_nocase(&s, STR("culver-restored 1\nhistory ")) ||
 		!scan_bytes(&s, 2 * sizeof(ret->history), &hex) ||
+		!abnf_hex_bytes(hex, ret->history, sizeof(ret->history)) ||
 		!scan_literal_nocase(&s, STR("\nuidvalidity ")) ||
 		!scan_number(&s, UINT32_MAX, &uidvalidity))
 		return fail_log(err, ERR_CORRUPT, "the mark of a restore is damaged");
-	for (size_t i = 0; i < sizeof(ret->history); i++)
-		ret->history[i] = (uint8_t)(abnf_hex_value(hex.p[2 * i]) << 4 |
-					    abnf_hex_value(hex.p[2 * i + 1]));
 	ret->uidvalidity = (uint32_t)uidvalidity;
 	/* Nothing is taken that is not as it is written. */
-	buf_init(&again, MARK_BYTES);
 	restored_write(ret, &again);
 	if (!str_equal(buf_str(&again), text))
 		return fail_log(err, ERR_CORRUPT, "the mark of a restore is damaged");
