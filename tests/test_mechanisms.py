@@ -4,7 +4,9 @@ real clients and with ones that cheat (hostile-input.md A3, A4, A5, A7, S48, P7)
 import base64
 import hashlib
 import imaplib
+import json
 import poplib
+import re
 import smtplib
 import sqlite3
 import subprocess
@@ -326,7 +328,15 @@ def test_external(server, certificates):
         assert s.docmd("AUTH", "EXTERNAL =")[0] == 504
     listed = server.command("account", "certificate", "list", ALICE).stdout
     assert "laptop" in listed and "never" not in listed
-    server.command("account", "certificate", "remove", ALICE, listed.split()[0])
+    # each of the two commands has numbers of its own kind alone
+    server.command("account", "app-password", "add", ALICE)
+    other = json.loads(server.command("account", "app-password", "list", "--json", ALICE).stdout)[0]["id"]
+    assert server.command("account", "certificate", "remove", ALICE, str(other), check=False).returncode == 3
+    [one] = json.loads(server.command("account", "certificate", "list", "--json", ALICE).stdout)
+    assert re.fullmatch("[0-9a-f]{64}", one["sha256"]) and one["created_ms"] and one["label"] == "laptop"
+    number = listed.split()[0]
+    removed = server.command("account", "certificate", "remove", "--json", ALICE, number).stdout
+    assert json.loads(removed) == {"id": int(number), "done": "removed"}
     with external(server, certificates, "alice") as s:
         s.ehlo()
         assert s.docmd("AUTH", "EXTERNAL =")[0] == 535

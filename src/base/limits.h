@@ -221,6 +221,7 @@
 #define LIMIT_POP3_LINE_BYTES      2048 /* RFC 2449 4 says 255; PASS and AUTH may need more */
 #define LIMIT_POP3_DISCARD_BYTES   (64 * 1024) /* of a line nobody wants; hostile-input P1 */
 #define LIMIT_POP3_IDLE_MS         600000      /* RFC 1939 3: at least ten minutes */
+#define LIMIT_POP3_STRANGER_MS     600000      /* from the greeting to a login, whatever is said */
 #define LIMIT_POP3_LOGIN_FAILURES  5           /* a connection; P1 */
 #define LIMIT_POP3_TIMESTAMP_BYTES 250         /* of APOP's greeting; as in frame exchange_begin */
 #define LIMIT_POP3_LOGIN_DELAY_MS  1000        /* before -ERR, times the failures so far; P1 */

@@ -3,14 +3,9 @@
 #include "cli/cli.h"
 
 #include "api/schemes.h"
-#include "base/scan.h"
-#include "base/time.h"
-#include "cli/remote.h"
+#include "cli/secrets.h"
 
-#include <inttypes.h>
 #include <stdio.h>
-
-/* ---- add ---- */
 
 struct drawn {
 	char text[64], value[64];
@@ -51,109 +46,18 @@ static int add(const struct options *o, struct remote *r, struct err *err)
 	return result;
 }
 
-/* ---- list, remove ---- */
-
-struct listing {
-	const struct options *o;
-	uint64_t wanted; /* 0: all are printed */
-	bool found;      /* the wanted one; or one was printed */
-};
-
-/* "never", or when. */
-static const char *moment(struct time_text *text, int64_t ms)
-{
-	return ms ? time_iso8601(text, ms) : "never";
-}
-
-static void print_one(const struct listing *l, const struct api_secret *s)
-{
-	struct time_text created, used;
-	AUTO(buf_done)
-	struct buf label, services;
-	buf_init(&label, 2048);
-	buf_init(&services, 64);
-	json_string(&label, s->label);
-	cli_service_names(s->services, &services);
-	if (l->o->json)
-		printf("%s{\"id\":%" PRIu64
-		       ",\"label\":%s,\"services\":\"%s\",\"created_ms\":%" PRId64
-		       ",\"used_ms\":%" PRId64 "}",
-			l->found ? "," : "", s->id, label.p, services.p, s->created_ms, s->used_ms);
-	else
-		printf("%6" PRIu64 "  %-15s made %s  last used %s  %" STR_FMT "\n", s->id,
-			services.p, moment(&created, s->created_ms), moment(&used, s->used_ms),
-			STR_ARG(s->label));
-	buf_done(&services);
-}
-
-static void take_secrets(void *arg, const struct frame *frame)
-{
-	struct listing *l = arg;
-	for (size_t i = 0; frame->type == FRAME_SECRETS && i < frame->secrets.secrets.n; i++) {
-		const struct api_secret *s = &frame->secrets.secrets.items[i];
-		if (s->kind != SECRET_APP_PASSWORD || (l->wanted && l->wanted != s->id))
-			continue;
-		if (l->wanted == 0)
-			print_one(l, s);
-		l->found = true;
-	}
-}
-
-static int ask_list(struct listing *l, struct remote *r, struct err *err)
-{
-	struct frame f = { .type = FRAME_SECRET_LIST,
-		.secret_list.address = str_from(l->o->args[1]) };
-	return remote_ask(r, REMOTE_STORE, &f, take_secrets, l, err);
-}
-
-static int list(const struct options *o, struct remote *r, struct err *err)
-{
-	struct listing l = { .o = o };
-	if (o->json)
-		printf("[");
-	int result = ask_list(&l, r, err);
-	if (o->json)
-		printf("]\n");
-	return result;
-}
-
-/* By its number among the app passwords alone: what else an account has is not for this command. */
-static int remove_one(const struct options *o, struct remote *r, struct err *err)
-{
-	struct listing l = { .o = o };
-	struct scan s = scan_from(str_from(o->args[2]));
-	if (!scan_number(&s, INT64_MAX, &l.wanted) || !scan_end(&s) || l.wanted == 0)
-		return fail(
-			err, ERR_SYNTAX, "an app password is removed by its number in the list");
-	if (ask_list(&l, r, err))
-		return -1;
-	if (!l.found)
-		return fail(err, ERR_NOT_FOUND, "the account has no such app password");
-	struct frame f = { .type = FRAME_SECRET_REMOVE,
-		.secret_remove = { str_from(o->args[1]), l.wanted } };
-	return remote_ask(r, REMOTE_STORE, &f, NULL, NULL, err);
-}
-
 /* ---- the command ---- */
-
-static const struct {
-	const char *verb;
-	int args;
-	int (*act)(const struct options *, struct remote *, struct err *);
-} verbs[] = { { "add", 2, add }, { "list", 2, list }, { "remove", 3, remove_one } };
 
 int cmd_account_app_password(const struct options *o)
 {
-	for (size_t i = 0; o->args_n > 0 && i < ARRAY_LEN(verbs); i++) {
-		if (strcmp(o->args[0], verbs[i].verb) != 0 || o->args_n != verbs[i].args)
-			continue;
-		struct err err = ERR_INIT;
-		struct remote *r = remote_open(options_config(o), false, &err);
-		int result = r ? verbs[i].act(o, r, &err) : -1;
-		remote_close(&r);
-		return result ? cli_fail(o, &err) : EXIT_GOOD;
-	}
-	return cli_usage(o, "add [-c FILE] [--label TEXT] [--services smtp,imap,pop3] ADDRESS\n"
-			    "       culver account app-password list [-c FILE] [--json] ADDRESS\n"
-			    "       culver account app-password remove [-c FILE] ADDRESS NUMBER");
+	static const struct secret_command command = { .kind = SECRET_APP_PASSWORD,
+		.noun = "app password",
+		.add_args = 2,
+		.add = add,
+		.usage = "add [-c FILE] [--json] [--label TEXT] [--services smtp,imap,pop3] "
+			 "ADDRESS\n"
+			 "       culver account app-password list [-c FILE] [--json] ADDRESS\n"
+			 "       culver account app-password remove [-c FILE] [--json] ADDRESS "
+			 "NUMBER" };
+	return secrets_command(o, &command);
 }

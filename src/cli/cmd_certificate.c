@@ -3,11 +3,8 @@
 #include "cli/cli.h"
 
 #include "api/schemes.h"
-#include "base/scan.h"
-#include "base/time.h"
-#include "cli/remote.h"
+#include "cli/secrets.h"
 
-#include <inttypes.h>
 #include <openssl/pem.h>
 #include <stdio.h>
 
@@ -40,88 +37,40 @@ static int add(const struct options *o, struct remote *r, struct err *err)
 			.label = str_from(o->label),
 			.value = str_make(fingerprint, sizeof(fingerprint)),
 			.services = services } };
-	return remote_ask(r, REMOTE_STORE, &f, NULL, NULL, err);
-}
-
-static int remove_one(const struct options *o, struct remote *r, struct err *err)
-{
-	uint64_t id;
-	struct scan s = scan_from(str_from(o->args[2]));
-	if (!scan_number(&s, INT64_MAX, &id) || !scan_end(&s))
-		return fail(err, ERR_SYNTAX, "a certificate is removed by its number in the list");
-	struct frame f = { .type = FRAME_SECRET_REMOVE,
-		.secret_remove = { str_from(o->args[1]), id } };
-	return remote_ask(r, REMOTE_STORE, &f, NULL, NULL, err);
-}
-
-/* ---- list ---- */
-
-static void print_one(const struct options *o, const struct api_secret *s, bool first)
-{
-	AUTO(buf_done)
-	struct buf label, services, hex;
-	struct time_text text;
-	const char *used = s->used_ms ? time_iso8601(&text, s->used_ms) : "never";
-	buf_init(&label, 2048);
-	buf_init(&services, 64);
-	buf_init(&hex, 128);
-	json_string(&label, s->label);
-	cli_service_names(s->services, &services);
-	buf_add_hex(&hex, s->value);
+	if (remote_ask(r, REMOTE_STORE, &f, NULL, NULL, err))
+		return -1;
 	if (o->json)
-		printf("%s{\"id\":%" PRIu64 ",\"sha256\":\"%s\",\"label\":%s,\"services\":\"%s\","
-		       "\"used_ms\":%" PRId64 "}",
-			first ? "" : ",", s->id, hex.p, label.p, services.p, s->used_ms);
-	else
-		printf("%6" PRIu64 "  %s  %-15s last used %s  %" STR_FMT "\n", s->id, hex.p,
-			services.p, used, STR_ARG(s->label));
-	buf_done(&services);
-	buf_done(&hex);
+		printf("{\"done\":\"added\"}\n");
+	return 0;
 }
 
-static void print_all(void *arg, const struct frame *frame)
+/* ---- the command ---- */
+
+static void own_text(const struct api_secret *s, struct buf *out)
 {
-	const struct options *o = arg;
-	bool first = true;
-	for (size_t i = 0; frame->type == FRAME_SECRETS && i < frame->secrets.secrets.n; i++) {
-		const struct api_secret *s = &frame->secrets.secrets.items[i];
-		if (s->kind != SECRET_CERTIFICATE)
-			continue;
-		print_one(o, s, first);
-		first = false;
-	}
+	buf_add_hex(out, s->value);
+	buf_addz(out, "  ");
 }
 
-static int list(const struct options *o, struct remote *r, struct err *err)
+static void own_json(const struct api_secret *s, struct buf *out)
 {
-	struct frame f = { .type = FRAME_SECRET_LIST, .secret_list.address = str_from(o->args[1]) };
-	if (o->json)
-		printf("[");
-	int result = remote_ask(r, REMOTE_STORE, &f, print_all, (void *)(uintptr_t)o, err);
-	if (o->json)
-		printf("]\n");
-	return result;
+	buf_addz(out, "\"sha256\":\"");
+	buf_add_hex(out, s->value);
+	buf_addz(out, "\",");
 }
-
-static const struct {
-	const char *verb;
-	int args;
-	int (*act)(const struct options *, struct remote *, struct err *);
-} verbs[] = { { "add", 3, add }, { "remove", 3, remove_one }, { "list", 2, list } };
 
 int cmd_account_certificate(const struct options *o)
 {
-	for (size_t i = 0; o->args_n > 0 && i < ARRAY_LEN(verbs); i++) {
-		if (strcmp(o->args[0], verbs[i].verb) != 0 || o->args_n != verbs[i].args)
-			continue;
-		struct err err = ERR_INIT;
-		struct remote *r = remote_open(options_config(o), false, &err);
-		int result = r ? verbs[i].act(o, r, &err) : -1;
-		remote_close(&r);
-		return result ? cli_fail(o, &err) : EXIT_GOOD;
-	}
-	return cli_usage(o,
-		"add [-c FILE] [--label TEXT] [--services smtp,imap,pop3] ADDRESS FILE\n"
-		"       culver account certificate remove [-c FILE] ADDRESS NUMBER\n"
-		"       culver account certificate list [-c FILE] [--json] ADDRESS");
+	static const struct secret_command command = { .kind = SECRET_CERTIFICATE,
+		.noun = "certificate",
+		.own_text = own_text,
+		.own_json = own_json,
+		.add_args = 3,
+		.add = add,
+		.usage = "add [-c FILE] [--json] [--label TEXT] [--services smtp,imap,pop3] "
+			 "ADDRESS FILE\n"
+			 "       culver account certificate remove [-c FILE] [--json] ADDRESS "
+			 "NUMBER\n"
+			 "       culver account certificate list [-c FILE] [--json] ADDRESS" };
+	return secrets_command(o, &command);
 }

@@ -35,8 +35,8 @@ const struct remote_upgrades *remote_upgrades(const struct remote *);
 /* The supervisor's process, for signals; -1 when unknown. */
 int remote_process(const struct remote *);
 
-/* Asks and waits. each is called for every frame of the answer but `failed`, which becomes err.
- * The frame ends with the call. */
+/* Asks and waits, as long as the connection lives. each is called for every frame of the answer but
+ * `failed`, which becomes err. The frame ends with the call. */
 int remote_ask(struct remote *, enum remote_peer, const struct frame *question,
 	void (*each)(void *arg, const struct frame *), void *arg, struct err *err);
 /* The same in steps, for a question of several frames: begin, tell each, wait. Tell waits for room,

@@ -508,6 +508,37 @@ static void idles_ten_minutes(void **state)
 	close_host(f);
 }
 
+/* Ten minutes in all before a login, however often something is said. P1 */
+static void strangers_have_ten_minutes_in_all(void **state)
+{
+	(void)state;
+	for (int over = -1; over <= 1; over++) {
+		struct fake_host *f = host(two, 2);
+		fake_open(f);
+		int64_t ends = f->clock.monotonic_ms + LIMIT_POP3_STRANGER_MS;
+		for (int i = 0; i < 5; i++) {
+			f->clock.monotonic_ms += LIMIT_POP3_STRANGER_MS / 6;
+			buf_clear(&f->out);
+			fake_say(f, STR("CAPA\r\nUSER al"));
+			fake_say(f, STR("ice\r\n"));
+			assert_true(str_search(buf_str(&f->out), STR("+OK name")) < f->out.n);
+			assert_int_equal(f->session->deadline_ms, ends);
+		}
+		f->clock.monotonic_ms = ends + over;
+		assert_int_equal(f->clock.monotonic_ms >= f->session->deadline_ms, over >= 0);
+		f->session->class->timeout(f->session); /* what the front does then */
+		assert_int_equal(f->session->next, NEXT_CLOSE);
+		close_host(f);
+	}
+	struct fake_host *f = host(two, 2); /* a login ends it */
+	fake_open(f);
+	f->clock.monotonic_ms += LIMIT_POP3_STRANGER_MS - 1;
+	fake_say(f, STR("USER alice\r\nPASS secret\r\n"));
+	assert_true(f->session->authenticated);
+	assert_int_equal(f->session->deadline_ms, f->clock.monotonic_ms + LIMIT_POP3_IDLE_MS);
+	close_host(f);
+}
+
 static void a_maildrop_has_a_limit(void **state)
 {
 	(void)state;
@@ -621,4 +652,4 @@ TEST_MAIN(test_case(ahead_has_limits), test_case(ahead_follows_the_client),
 	test_case(large_maildrops), test_case(large_messages), test_case(nothing_goes_without_quit),
 	test_case(failures_are_told), test_case(retention_is_the_accounts),
 	test_case(s44_trickled_lines), test_case(idles_ten_minutes),
-	test_case(a_maildrop_has_a_limit))
+	test_case(strangers_have_ten_minutes_in_all), test_case(a_maildrop_has_a_limit))

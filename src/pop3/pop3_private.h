@@ -55,6 +55,7 @@ struct pop3 {
 	bool delayed; /* -ERR is said at the deadline */
 
 	/* login */
+	int64_t born_ms;
 	int64_t since_ms; /* the line that has begun began then; else the last event's time */
 	bool in_exchange; /* the next line is a response to a challenge */
 	bool user_given;

@@ -139,6 +139,15 @@ static void keep_time(struct pop3 *s)
 		s->since_ms = pop3_now(s);
 }
 
+/* Strangers have their ten minutes once, so that they keep no connection by saying something now
+ * and then; an account's client begins them anew with each line (RFC 1939 3). */
+static int64_t wait_ends(const struct pop3 *s)
+{
+	if (s->state == POP3_AUTHORIZATION)
+		return s->born_ms + LIMIT_POP3_STRANGER_MS;
+	return s->since_ms + LIMIT_POP3_IDLE_MS;
+}
+
 /* The last of every call: what may be done now, and until when. */
 static void settle(struct pop3 *s)
 {
@@ -147,7 +156,7 @@ static void settle(struct pop3 *s)
 	if (s->closed_by_client && !busy)
 		pop3_close(s);
 	if (!s->delayed)
-		s->session.deadline_ms = s->since_ms + LIMIT_POP3_IDLE_MS;
+		s->session.deadline_ms = wait_ends(s);
 	s->session.gathers = s->state == POP3_TRANSACTION && !s->delayed;
 	s->session.idle = takes_input(s) && s->lines.text.n == 0 && !s->in_exchange;
 	if (s->draining && s->session.idle && s->state == POP3_AUTHORIZATION)
@@ -345,6 +354,7 @@ static struct session *new (
 	buf_init(&s->session.out, LIMIT_SESSION_OUT_BYTES);
 	log_child(&s->session.log, log, "%s", "");
 	s->state = POP3_AUTHORIZATION;
+	s->born_ms = pop3_now(s);
 	pop3_lines_init(&s->lines);
 	vec_init(&s->drop, sizeof(struct pop3_message), LIMIT_POP3_MESSAGES);
 	vec_init(&s->deleted, sizeof(uint32_t), LIMIT_POP3_MESSAGES);

@@ -109,6 +109,13 @@ static int64_t now_ms(const struct job *job)
 	return job->store->seams->clock->wall_ms(job->store->seams->clock);
 }
 
+/* Of which kinds who asks may make one. */
+static bool is_kind(uint8_t kind, enum secret_kind one, enum secret_kind other, struct err *err)
+{
+	return kind == one || kind == other ||
+	       fail(err, ERR_SYNTAX, "not a kind of secret that is made this way") == 0;
+}
+
 ASK(ask_keep_secret)
 {
 	const struct frame_keep_secret *ask = &frame->keep_secret;
@@ -123,9 +130,8 @@ ASK(ask_keep_secret)
 	op->secret.time_ms = now_ms(job);
 	op->secret.value = ask->value;
 	op->secret.services = SERVICES_ALL;
-	bool good = job_keep(job, &op->secret.value);
-	if (ask->kind != SECRET_SCRAM_SHA256 && ask->kind != SECRET_RECOVERABLE)
-		good = fail(&err, ERR_SYNTAX, "not a secret that comes from a password") == 0;
+	bool good = is_kind(ask->kind, SECRET_SCRAM_SHA256, SECRET_RECOVERABLE, &err) &&
+		    job_keep(job, &op->secret.value);
 	admin_change(job, good, &err);
 }
 
@@ -159,10 +165,9 @@ ASK(ask_secret_add)
 	op->secret.label = ask->label;
 	op->secret.value = ask->value;
 	op->secret.services = ask->services & SERVICES_ALL;
-	bool good = admin_address(job, ask->address, &op->secret.address, &err) &&
+	bool good = is_kind(ask->kind, SECRET_APP_PASSWORD, SECRET_CERTIFICATE, &err) &&
+		    admin_address(job, ask->address, &op->secret.address, &err) &&
 		    job_keep(job, &op->secret.label) && job_keep(job, &op->secret.value);
-	if (good && ask->kind != SECRET_APP_PASSWORD && ask->kind != SECRET_CERTIFICATE)
-		good = fail(&err, ERR_SYNTAX, "not a secret that is added by itself") == 0;
 	admin_change(job, good, &err);
 }
 
