@@ -63,7 +63,7 @@ static bool recounted(struct job *job)
 	if (job->txn == NULL && job->more_items.n) {
 		job->txn = txn_new();
 		VEC_EACH (uint64_t, account, &job->more_items)
-			txn_add(job->txn, OP_RECOUNT)->recount.account = *account;
+			txn_add(job->txn, OP_MEND)->mend.account = *account;
 		job_write(job);
 		return false;
 	}

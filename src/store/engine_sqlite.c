@@ -50,7 +50,6 @@ static const struct {
 	[OP_BODY_MOVE] = { sqlite_op_body_move, false },
 	[OP_SEGMENT] = { sqlite_op_segment, false },
 	[OP_NAMED] = { sqlite_op_named, false },
-	[OP_RECOUNT] = { sqlite_op_recount, true },
 };
 
 /* ---- opening ---- */

@@ -152,18 +152,56 @@ static void recount_mends(void **state)
 		assert_int_equal(
 			engine_sqlite.check_account(l.reader, a, count_finding, &n, &l.err), 0);
 		assert_true(n > 0);
-		assert_run(&l, ERR_NONE, .kind = OP_RECOUNT, .recount.account = a);
+		assert_run(&l, ERR_NONE, .kind = OP_MEND, .mend.account = a);
 		n = 0;
 		assert_int_equal(
 			engine_sqlite.check_account(l.reader, a, count_finding, &n, &l.err), 0);
 		assert_int_equal(n, 0);
-		assert_run(&l, ERR_NONE, .kind = OP_RECOUNT, .recount.account = b);
+		assert_run(&l, ERR_NONE, .kind = OP_MEND, .mend.account = b);
 		no_findings(&l);
 		assert_int_equal(account_row(&l, a).used_bytes, before.used_bytes);
 		assert_int_equal(mailbox(&l, a, "INBOX").uidnext, inbox.uidnext);
 		assert_int_equal(mailbox(&l, a, "INBOX").unseen, inbox.unseen);
 		ledger_done(&l);
 	}
+}
+
+/* What a repair takes from the ledger is dead in its segment: a body that is lost, with all that
+ * names it, and bodies that nothing names. */
+static void mend_counts_dead_bytes(void **state)
+{
+	struct ledger l;
+	struct kept_counts kept;
+	(void)state;
+	ledger_init(&l);
+	uint64_t a = make_account(&l, "alice@example.test");
+	for (int i = 0; i < 4; i++)
+		land(&l, a, 0, 10, false, NULL);
+	assert_run(&l, ERR_NONE, .kind = OP_BODY_LOST, .mend.body = 1);
+	assert_int_equal(engine_sqlite.kept(l.reader, &kept, &l.err), 0);
+	assert_int_equal(kept.dead, 4096);
+
+	alter(&l, "DELETE FROM entries WHERE body IN (2,4);"
+		  "UPDATE bodies SET segment=2 WHERE id=4");
+	ledger_open(&l);
+	/* A recount has to do with one account; bodies are nobody's. */
+	assert_run(&l, ERR_NONE, .kind = OP_MEND, .mend.account = a);
+	assert_int_equal(engine_sqlite.kept(l.reader, &kept, &l.err), 0);
+	assert_int_equal(kept.dead, 4096);
+	struct op_result r;
+	assert_int_equal(run_op(&l, (struct op){ .kind = OP_MEND }, &r), ERR_NONE);
+	assert_int_equal(r.done_count, 2);
+	assert_int_equal(engine_sqlite.kept(l.reader, &kept, &l.err), 0);
+	assert_int_equal(kept.dead, 3 * 4096);
+	no_findings(&l);
+	assert_int_equal(run_op(&l, (struct op){ .kind = OP_MEND }, &r), ERR_NONE);
+	assert_int_equal(r.done_count, 0);
+	assert_int_equal(engine_sqlite.kept(l.reader, &kept, &l.err), 0);
+	assert_int_equal(kept.dead, 3 * 4096);
+	struct ledger_counts counts;
+	assert_int_equal(engine_sqlite.counts(l.reader, &counts, &l.err), 0);
+	assert_int_equal(counts.bodies, 1);
+	ledger_done(&l);
 }
 
 static void read_only_refuses(void **state)
@@ -262,5 +300,5 @@ static void long_log_is_cut(void **state)
 
 TEST_MAIN(ENGINE_SUITE, test_case(log_is_started_over), test_case(long_log_is_cut),
 	test_case(g8_newer_store_is_refused), test_case(schema_2_becomes_3),
-	test_case(g6_check_finds_damage), test_case(recount_mends), test_case(read_only_refuses),
-	test_case(log_is_reused))
+	test_case(g6_check_finds_damage), test_case(recount_mends),
+	test_case(mend_counts_dead_bytes), test_case(read_only_refuses), test_case(log_is_reused))

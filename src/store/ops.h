@@ -65,11 +65,10 @@ enum op_kind {
 	OP_FORGET,          /* what was kept long enough goes for good */
 	OP_MAILBOX_RECOVER, /* repair: entries whose mailbox has no row get one */
 	OP_BODY_LOST,       /* repair: a body that can't be read goes, with all that names it */
-	OP_MEND,            /* repair: counters are what the rows say */
+	OP_MEND,            /* counters are made what the rows say, of an account or of all */
 	OP_REBUILD,         /* a record of a lost ledger, with all its recipients */
 	OP_BODY_MOVE,       /* a body's record has been copied elsewhere */
 	OP_SEGMENT,         /* what was found out about a segment */
-	OP_RECOUNT,         /* an account's counters are made what its rows say */
 	OP_NAMED,           /* changes nothing; fails when a body has no row any more */
 	OP_KINDS
 };
@@ -186,7 +185,8 @@ struct op_forget {
 };
 
 struct op_mend {
-	uint64_t mailbox, body;
+	uint64_t mailbox, body; /* recover; lost */
+	uint64_t account;       /* mend; 0: all of them, and references too */
 };
 
 struct op_rebuild {
@@ -208,10 +208,6 @@ struct op_segment {
 
 struct op_named {
 	uint64_t body;
-};
-
-struct op_recount {
-	uint64_t account;
 };
 
 struct op_result {
@@ -248,7 +244,6 @@ struct op {
 		struct op_forget forget;
 		struct op_body_move body_move;
 		struct op_segment segment;
-		struct op_recount recount;
 		struct op_named named;
 	};
 	struct op_result result;

@@ -227,15 +227,6 @@ int sqlite_op_account_set(struct sqlite_engine *e, struct op *op, struct err *er
 		err);
 }
 
-/* Counters are kept by the operations that change rows; after damage they may be off. */
-int sqlite_op_recount(struct sqlite_engine *e, struct op *op, struct err *err)
-{
-	int64_t account = (int64_t)op->recount.account;
-	if (sql_run(&e->conn, sql_bound(&e->conn, SQL_RECOUNT_MAILBOXES, "i", account), err) < 0)
-		return -1;
-	return sql_run(&e->conn, sql_bound(&e->conn, SQL_RECOUNT_ACCOUNT, "i", account), err);
-}
-
 /* ---- domains ---- */
 
 int sqlite_op_domain_add(struct sqlite_engine *e, struct op *op, struct err *err)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Operations of a repair (repair.c). They look at the rows themselves, not at the counters that
- * other operations keep, and OP_MEND, which a repair ends with, sets those right.
+ * other operations keep, and OP_MEND, which a repair ends with (and which is all of a recount),
+ * sets those right.
  */
 #include "store/sqlite_private.h"
 
@@ -110,74 +111,49 @@ int sqlite_op_body_lost(struct sqlite_engine *e, struct op *op, struct err *err)
 	return sqlite_body_drop(e, op->mend.body, err);
 }
 
-#define COUNT(of)  "(SELECT count(*) FROM entries e WHERE e.mailbox=mailboxes.id" of ")"
-#define SUM(what)  "(SELECT coalesce(sum(" what "),0) FROM mailboxes m WHERE m.account=accounts.id)"
-#define OF(table)  "(SELECT count(*) FROM " table " t WHERE t.account=accounts.id)"
-#define TOP_UID    "(SELECT coalesce(max(uid),0)+1 FROM entries e WHERE e.mailbox=mailboxes.id)"
-#define TOP_MODSEQ "(SELECT coalesce(max(modseq),0) FROM mailboxes m WHERE m.account=accounts.id)"
-#define TOP_ENTRY  "(SELECT coalesce(max(modseq),0) FROM entries e WHERE e.mailbox=mailboxes.id)"
-#define BYTES      "(SELECT coalesce(sum(size),0) FROM entries e WHERE e.mailbox=mailboxes.id)"
 #define NAMELESS                                                                                   \
 	"WHERE NOT EXISTS(SELECT 1 FROM entries WHERE body=bodies.id) "                            \
 	"AND NOT EXISTS(SELECT 1 FROM deleted WHERE body=bodies.id)"
-#define KEPT_BYTES "(SELECT coalesce(sum(size),0) FROM deleted d WHERE d.account=accounts.id)"
 
-int sqlite_op_mend(struct sqlite_engine *e, struct op *op, struct err *err)
+/* The bytes of bodies that no message names, whose rows are about to go, are dead from now on. */
+static int note_dead(struct sqlite_engine *e, struct err *err)
 {
-	static const char mailboxes[] = "UPDATE mailboxes SET messages=" COUNT(
-		"") ",size=" BYTES
-		    ",unseen=" COUNT(" AND flags&1=0") ",deleted=" COUNT(
-			    " AND flags&8<>0") ",uidnext=max(uidnext," TOP_UID
-					       "),modseq=max(modseq," TOP_ENTRY ") "
-					       "WHERE messages<>" COUNT(
-						       "") " OR size<>" BYTES
-							   " OR unseen<>" COUNT(" AND flags&1=0") " OR deleted<>" COUNT(
-								   " AND flags&8<>0") " OR "
-										      "uidnext"
-										      "<" TOP_UID
-										      " OR "
-										      "modseq"
-										      "<" TOP_ENTRY;
-	static const char accounts
-		[] = "UPDATE accounts SET used_messages=" SUM("messages") ",used_bytes=" SUM("size") ",mailboxes=" OF("mailboxes") ",subscriptions=" OF("subscriptions") ",kept_messages=" OF(
-			"deleted") ",kept_bytes=" KEPT_BYTES ",modseq=max(modseq," TOP_MODSEQ ") "
-				   "WHERE used_messages<>" SUM("messages") " OR used_bytes<>" SUM("size") " OR mailboxes<>" OF("mailboxes") " OR subscriptions<>" OF(
-					   "subscriptions") " OR kept_messages<>" OF("deleted") " O"
-												"R "
-												"ke"
-												"pt"
-												"_b"
-												"yt"
-												"es"
-												"<"
-												">" KEPT_BYTES
-												" O"
-												"R "
-												"mo"
-												"ds"
-												"eq"
-												"<" TOP_MODSEQ;
-	static const char dead[] =
+	static const char sql[] =
 		"INSERT INTO segments(segment,dead,since) SELECT segment,sum(stored),?1 FROM "
 		"bodies " NAMELESS
 		" GROUP BY segment ON CONFLICT(segment) DO UPDATE SET since=CASE WHEN dead=0 "
 		"THEN excluded.since ELSE since END,dead=dead+excluded.dead";
-	static const char bodies[] =
-		"DELETE FROM bodies " NAMELESS ";"
-		"DELETE FROM deleted WHERE NOT EXISTS(SELECT 1 FROM bodies WHERE id=deleted.body);";
-	if (run_with(e, dead, e->seams->clock->wall_ms(e->seams->clock), err) < 0)
-		return -1;
-	int before = sqlite3_total_changes(e->conn.db);
-	if (sqlite_exec(e->conn.db, bodies, err) < 0 ||
-		sqlite_exec(e->conn.db, mailboxes, err) < 0 ||
-		sqlite_exec(e->conn.db, accounts, err) < 0)
-		return -1;
-	op->result.done_count = (uint32_t)(sqlite3_total_changes(e->conn.db) - before);
+	return run_with(e, sql, e->seams->clock->wall_ms(e->seams->clock), err);
+}
+
+static int count_bodies(struct sqlite_engine *e, struct err *err)
+{
 	sqlite3_stmt *st = NULL;
-	if (sqlite3_prepare_v2(e->conn.db, "SELECT count(*) FROM bodies", -1, &st, NULL) ==
-			SQLITE_OK &&
-		sqlite3_step(st) == SQLITE_ROW)
+	int rc = sqlite3_prepare_v2(e->conn.db, "SELECT count(*) FROM bodies", -1, &st, NULL);
+	if (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW)
 		e->bodies = sql_u64(st, 0);
 	sqlite3_finalize(st);
+	return rc == SQLITE_ROW ? 0 : sqlite_fail(e->conn.db, err);
+}
+
+/* Counters are kept by the operations that change rows; after damage they may be off. done_count:
+ * rows that were not what they are now. */
+int sqlite_op_mend(struct sqlite_engine *e, struct op *op, struct err *err)
+{
+	static const enum sql counters[] = { SQL_MEND_MAILBOXES, SQL_MEND_ACCOUNTS };
+	static const char references[] =
+		"DELETE FROM bodies " NAMELESS ";"
+		"DELETE FROM deleted WHERE NOT EXISTS(SELECT 1 FROM bodies WHERE id=deleted.body);";
+	int64_t first = (int64_t)op->mend.account, last = first ? first : INT64_MAX;
+	if (first == 0 && note_dead(e, err) < 0)
+		return -1;
+	int before = sqlite3_total_changes(e->conn.db);
+	if (first == 0 &&
+		(sqlite_exec(e->conn.db, references, err) < 0 || count_bodies(e, err) < 0))
+		return -1;
+	for (size_t i = 0; i < ARRAY_LEN(counters); i++)
+		if (sql_run(&e->conn, sql_bound(&e->conn, counters[i], "ii", first, last), err) < 0)
+			return -1;
+	op->result.done_count = (uint32_t)(sqlite3_total_changes(e->conn.db) - before);
 	return 0;
 }

@@ -115,8 +115,8 @@ enum sql {
 	SQL_REMOVED_EACH,
 	SQL_REMOVED_DELETE,
 	SQL_COUNTS,
-	SQL_RECOUNT_MAILBOXES,
-	SQL_RECOUNT_ACCOUNT,
+	SQL_MEND_MAILBOXES,
+	SQL_MEND_ACCOUNTS,
 	SQL_CHECK_COUNTERS,
 	SQL_CHECK_ACCOUNTS,
 	SQL_CHECK_BODIES,
@@ -314,7 +314,6 @@ int sqlite_op_undelete(struct sqlite_engine *, struct op *, struct err *);
 int sqlite_op_forget(struct sqlite_engine *, struct op *, struct err *);
 int sqlite_op_body_move(struct sqlite_engine *, struct op *, struct err *);
 int sqlite_op_named(struct sqlite_engine *, struct op *, struct err *);
-int sqlite_op_recount(struct sqlite_engine *, struct op *, struct err *);
 int sqlite_op_segment(struct sqlite_engine *, struct op *, struct err *);
 
 /* INBOX and the others that every account begins with. */

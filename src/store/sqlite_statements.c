@@ -9,6 +9,23 @@
 	"m.id, m.name, m.special_use, m.uidvalidity, m.uidnext, m.modseq, m.messages, m.unseen, "  \
 	"m.deleted, m.size, m.account"
 
+/* Counters, and what they should be. */
+#define MAILBOX_COUNTERS "messages,size,unseen,deleted,uidnext,modseq"
+#define MAILBOX_ROWS_SAY                                                                           \
+	"(SELECT count(*),coalesce(sum(size),0),coalesce(sum(flags&1=0),0),"                       \
+	"coalesce(sum(flags&8<>0),0),max(mailboxes.uidnext,coalesce(max(uid),0)+1),"               \
+	"max(mailboxes.modseq,coalesce(max(e.modseq),0)) FROM entries e "                          \
+	"WHERE e.mailbox=mailboxes.id)"
+#define ACCOUNT_COUNTERS                                                                           \
+	"used_messages,used_bytes,mailboxes,modseq,subscriptions,kept_messages,kept_bytes"
+#define ACCOUNT_ROWS_SAY                                                                           \
+	"(SELECT coalesce(sum(messages),0),coalesce(sum(size),0),count(*),"                        \
+	"max(accounts.modseq,coalesce(max(m.modseq),0)),"                                          \
+	"(SELECT count(*) FROM subscriptions s WHERE s.account=accounts.id),"                      \
+	"(SELECT count(*) FROM deleted d WHERE d.account=accounts.id),"                            \
+	"(SELECT coalesce(sum(size),0) FROM deleted d WHERE d.account=accounts.id) "               \
+	"FROM mailboxes m WHERE m.account=accounts.id)"
+
 const char *const sql_text[SQL_STATEMENTS] = {
 	[SQL_BEGIN] = "BEGIN IMMEDIATE",
 	[SQL_BEGIN_READ] = "BEGIN",
@@ -200,17 +217,13 @@ const char *const sql_text[SQL_STATEMENTS] = {
 		       "(SELECT value FROM meta WHERE key='bodies'),"
 		       "(SELECT value FROM meta WHERE key='epoch'),"
 		       "(SELECT value FROM meta WHERE key='uidvalidity')",
-	[SQL_RECOUNT_MAILBOXES] =
-		"UPDATE mailboxes SET (messages,size,unseen,deleted,uidnext)=(SELECT count(*),"
-		"coalesce(sum(size),0),coalesce(sum(flags&1=0),0),coalesce(sum(flags&8<>0),0),"
-		"max(mailboxes.uidnext,coalesce(max(uid),0)+1) FROM entries e "
-		"WHERE e.mailbox=mailboxes.id) WHERE account=?",
-	[SQL_RECOUNT_ACCOUNT] =
-		"UPDATE accounts SET (used_messages,used_bytes,mailboxes)=(SELECT "
-		"coalesce(sum(messages),0),coalesce(sum(size),0),count(*) FROM mailboxes "
-		"WHERE account=?1),subscriptions=(SELECT count(*) FROM subscriptions "
-		"WHERE account=?1),(kept_messages,kept_bytes)=(SELECT count(*),"
-		"coalesce(sum(size),0) FROM deleted WHERE account=?1) WHERE id=?1",
+	/* Of the accounts from one to another: what is not what the rows say. */
+	[SQL_MEND_MAILBOXES] = "UPDATE mailboxes SET (" MAILBOX_COUNTERS ")=" MAILBOX_ROWS_SAY
+			       " WHERE account BETWEEN ?1 AND ?2 AND (" MAILBOX_COUNTERS
+			       ")<>" MAILBOX_ROWS_SAY,
+	[SQL_MEND_ACCOUNTS] = "UPDATE accounts SET (" ACCOUNT_COUNTERS ")=" ACCOUNT_ROWS_SAY
+			      " WHERE id BETWEEN ?1 AND ?2 AND (" ACCOUNT_COUNTERS
+			      ")<>" ACCOUNT_ROWS_SAY,
 	/* Of one account, or (0) of all. */
 	[SQL_CHECK_COUNTERS] =
 		"SELECT m.id,m.name,m.messages,m.size,count(e.uid),coalesce(sum(e.size),0),"

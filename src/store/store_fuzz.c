@@ -2,7 +2,8 @@
 /*
  * A peer that sends whatever it likes. The input is a series of frames: a byte chooses the type, a
  * byte the peer and which session and mailbox the frame is made to name (so that it gets past the
- * first check), two bytes the length of the payload that follows.
+ * first check), two bytes the length of the payload that follows. One value of the first byte is no
+ * frame: the second then says how much time passes before a bit of upkeep.
  *
  * Properties: whatever is sent, the store becomes idle, no question is answered to the end twice,
  * and (for lengths of a multiple of CHECK_EVERY, since it is slow) the store's own check finds
@@ -13,6 +14,7 @@
 #include "auth/ticket.h"
 #include "base/fuzz.h"
 #include "base/limits.h"
+#include "base/time.h"
 #include "store/executor_fake.h"
 #include "store/store.h"
 
@@ -24,21 +26,27 @@ enum {
 	MOST_COPIES = 6,
 	INPUTS_A_STORE = 250,
 	CHECK_EVERY = 8,
+	SEGMENT_BYTES = 16384, /* three batches, so that there are some to reclaim */
+	MOST_UPKEEP = 16,      /* turns in a row; a pass may take more, and goes on at the next */
+	LEAST_MS = 5000,
 	SESSIONS = 2,
 	BOXES = 4
 };
 
+/* Only ever appended to: the corpus names them by their place. */
 static const enum frame_type types[] = { FRAME_RESOLVE, FRAME_UPLOAD_OPEN, FRAME_UPLOAD_BYTES,
 	FRAME_UPLOAD_DIGEST, FRAME_UPLOAD_TO, FRAME_UPLOAD_INTO, FRAME_UPLOAD_COMMIT,
 	FRAME_UPLOAD_ABORT, FRAME_SESSION_OPEN, FRAME_SESSION_CLOSE, FRAME_OWNS_ADDRESS,
 	FRAME_LOCK_MAILDROP, FRAME_MAILBOX_LIST, FRAME_MAILBOX_STATUS, FRAME_MAILBOX_CREATE,
 	FRAME_MAILBOX_DELETE, FRAME_MAILBOX_RENAME, FRAME_MAILBOX_SUBSCRIBE, FRAME_VIEW_OPEN,
-	FRAME_VIEW_CHANGES, FRAME_VIEW_CLOSE, FRAME_MESSAGE_READ, FRAME_MESSAGES_READ,
-	FRAME_DIGEST_READ, FRAME_DIGEST_PUT, FRAME_UIDS, FRAME_SET_FLAGS, FRAME_COPY, FRAME_EXPUNGE,
-	FRAME_ACCOUNT_ADD, FRAME_ACCOUNT_PASSWORD, FRAME_ACCOUNT_REMOVE, FRAME_ACCOUNT_SET,
-	FRAME_ACCOUNT_LIST, FRAME_DOMAIN_ADD, FRAME_DOMAIN_REMOVE, FRAME_DOMAIN_SET,
-	FRAME_DOMAIN_LIST, FRAME_ALIAS_ADD, FRAME_ALIAS_REMOVE, FRAME_ALIAS_LIST, FRAME_STORE_CHECK,
-	FRAME_STORE_STATUS, FRAME_PING, FRAME_GET_CREDENTIALS };
+	FRAME_VIEW_CHANGES, FRAME_VIEW_CLOSE, FRAME_MESSAGE_READ, FRAME_DIGEST_READ,
+	FRAME_DIGEST_PUT, FRAME_UIDS, FRAME_SET_FLAGS, FRAME_COPY, FRAME_EXPUNGE, FRAME_ACCOUNT_ADD,
+	FRAME_ACCOUNT_PASSWORD, FRAME_ACCOUNT_REMOVE, FRAME_ACCOUNT_SET, FRAME_ACCOUNT_LIST,
+	FRAME_DOMAIN_ADD, FRAME_DOMAIN_REMOVE, FRAME_DOMAIN_SET, FRAME_DOMAIN_LIST, FRAME_ALIAS_ADD,
+	FRAME_ALIAS_REMOVE, FRAME_ALIAS_LIST, FRAME_STORE_CHECK, FRAME_STORE_STATUS, FRAME_PING,
+	FRAME_GET_CREDENTIALS, FRAME_MESSAGES_READ, FRAME_STORE_RECLAIM, FRAME_UNDELETE,
+	FRAME_DELETED_LIST, FRAME_ACCOUNT_RECOUNT };
+enum { UPKEEP = ARRAY_LEN(types) }; /* comes after the frames */
 
 struct answers {
 	bool check_done;
@@ -142,7 +150,10 @@ static void open_store(void)
 		.files = files_os_new(world.path, &err),
 		.executor = &world.executor.seam };
 	log_init(&world.log, NULL, "role=store");
-	world.settings = (struct store_settings){ .readers = 1, .message_bytes = 200000 };
+	world.settings = (struct store_settings){ .readers = 1,
+		.message_bytes = 200000,
+		.segment_bytes = SEGMENT_BYTES,
+		.keep_deleted_ms = TIME_DAY_MS };
 	world.store = store_new(&world.seams, &world.settings, &world.log, &err);
 	FUZZ_CHECK(world.store != NULL);
 	world.admin = add_peer(CLASS_ADMIN);
@@ -188,7 +199,7 @@ static void open_session(struct cast *c, size_t i, const char *address)
 			.account = c->accounts[i],
 			.epoch = 1,
 			.rights = 7,
-			.expires_ms = 1800000000000 },
+			.expires_ms = world.clock.wall_ms + TIME_DAY_MS },
 		&sealed);
 	ask(c->peers[1],
 		(struct frame){ .type = FRAME_SESSION_OPEN,
@@ -266,6 +277,20 @@ static void send_one(struct cast *c, enum frame_type type, uint8_t how, struct s
 	arena_done(&arena);
 }
 
+/* 5 s to two days pass, then some turns, between which the writer and the readers work or not. */
+static void upkeep(uint8_t how)
+{
+	int64_t wait = (int64_t)LEAST_MS << (how & 15);
+	for (int turns = how >> 4; turns >= 0 && turns < MOST_UPKEEP; turns--) {
+		world.clock.wall_ms += wait;
+		world.clock.monotonic_ms += wait;
+		wait = store_upkeep(world.store);
+		FUZZ_CHECK(wait > 0);
+		if (how & 8)
+			executor_fake_run(&world.executor);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static bool first = true;
@@ -289,8 +314,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		size_t length = (size_t)data[2] | (size_t)data[3] << 8;
 		if (length > size - 4)
 			length = size - 4;
-		send_one(
-			&c, types[data[0] % ARRAY_LEN(types)], data[1], str_make(data + 4, length));
+		unsigned what = data[0] % (UPKEEP + 1);
+		if (what == UPKEEP)
+			upkeep(data[1]);
+		else
+			send_one(&c, types[what], data[1], str_make(data + 4, length));
 		data += 4 + length;
 		size -= 4 + length;
 	}
