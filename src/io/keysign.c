@@ -41,7 +41,7 @@ static const char *kind_of(EVP_PKEY *key)
 	char group[64] = "";
 	int bits = EVP_PKEY_get_bits(key);
 	if (EVP_PKEY_is_a(key, "RSA"))
-		return bits >= 2048 && bits <= 8192 ? "RSA" : NULL;
+		return bits >= 2048 && bits <= 8 * LIMIT_SIGNATURE_BYTES ? "RSA" : NULL;
 	if (EVP_PKEY_is_a(key, "ED25519"))
 		return "ED25519";
 	if (!EVP_PKEY_is_a(key, "EC") ||

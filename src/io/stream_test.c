@@ -7,10 +7,12 @@
 #include "base/limits.h"
 #include "base/test.h"
 #include "io/keysign.h"
-#include "io/tls.h"
+#include "io/tls_private.h"
 
 #include <errno.h>
+#include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -47,11 +49,8 @@ static int write_certificate(BIO *bio, void *x)
 	return PEM_write_bio_X509(bio, x);
 }
 
-static struct identity identity_new(const char *id, EVP_PKEY *key, const char *names)
+static char *certificate_of(EVP_PKEY *key, const char *names)
 {
-	struct identity i = { 0 };
-	struct err err = ERR_INIT;
-	snprintf(i.id, sizeof(i.id), "%s", id);
 	X509 *x = X509_new();
 	X509_set_version(x, 2);
 	ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
@@ -65,12 +64,19 @@ static struct identity identity_new(const char *id, EVP_PKEY *key, const char *n
 	X509_add_ext(x, e, -1);
 	X509_EXTENSION_free(e);
 	assert_true(X509_sign(x, key, EVP_sha256()) > 0);
-	i.chain = pem_of(write_certificate, x);
+	char *pem = pem_of(write_certificate, x);
+	X509_free(x);
+	return pem;
+}
+static struct identity identity_new(const char *id, EVP_PKEY *key, const char *names)
+{
+	struct identity i = { .chain = certificate_of(key, names) };
+	struct err err = ERR_INIT;
+	snprintf(i.id, sizeof(i.id), "%s", id);
 	char *pem = pem_of(write_key, key);
 	i.key = keysign_load(str_from(pem), &err);
 	assert_non_null(i.key);
 	free(pem);
-	X509_free(x);
 	EVP_PKEY_free(key);
 	return i;
 }
@@ -256,6 +262,8 @@ struct client {
 	/* TLS */
 	int version;
 	const char *host, *ciphers, *sigalgs;
+	SSL_SESSION *session; /* to be resumed; then the new one */
+	bool resumed;
 	const unsigned char *alpn;
 	unsigned alpn_n;
 	SSL *ssl;
@@ -451,9 +459,12 @@ static bool client_connects(struct client *c)
 		SSL_set_alpn_protos(c->ssl, c->alpn, c->alpn_n);
 	if (c->host != NULL)
 		SSL_set_tlsext_host_name(c->ssl, c->host);
+	if (c->session != NULL)
+		SSL_set_session(c->ssl, c->session);
 	SSL_set_fd(c->ssl, c->fd);
 	int r = SSL_connect(c->ssl);
 	c->connected = r == 1;
+	c->resumed = r == 1 && SSL_session_reused(c->ssl) == 1;
 	if (r != 1) {
 		c->end = SSL_get_error(c->ssl, r);
 		c->error = ERR_peek_error();
@@ -859,6 +870,79 @@ static void t5_key_updates_are_counted(void **state)
 	tls_server_free(&server);
 }
 
+/* Tickets come behind the handshake, with the first bytes. */
+static void keeps_its_session(struct client *c)
+{
+	if (client_connects(c)) {
+		char room[64];
+		SSL_write(c->ssl, "hello", 5);
+		c->end = SSL_read(c->ssl, room, sizeof(room));
+		SSL_SESSION_free(c->session);
+		c->session = SSL_get1_session(c->ssl);
+		SSL_shutdown(c->ssl);
+	}
+	client_ends(c);
+}
+
+static int64_t now_s(void)
+{
+	return clock_os()->wall_ms(clock_os()) / 1000;
+}
+
+/* A ticket that is opened is *arg seconds old. */
+static SSL_TICKET_RETURN ages(SSL *ssl, SSL_SESSION *session, const unsigned char *name, size_t n,
+	SSL_TICKET_STATUS status, void *arg)
+{
+	(void)ssl;
+	(void)name;
+	(void)n;
+	if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW)
+		return SSL_TICKET_RETURN_IGNORE_RENEW;
+	SSL_SESSION_set_time(session, (long)(now_s() - *(const int *)arg));
+	return SSL_TICKET_RETURN_USE;
+}
+
+/* Whether the session is resumed with a ticket of that age. */
+static bool resumes(struct tls_server *server, struct client *c, int *age, int age_s)
+{
+	int64_t began;
+	do { /* a second that passes meanwhile would be one of the ticket's */
+		struct guest g = { .server = server, .echo = true, .close_at_eof = true };
+		began = now_s();
+		*age = age_s;
+		meet(&g, c);
+		assert_int_equal(c->end, 5);
+		guest_done(&g);
+	} while (now_s() != began);
+	return c->resumed;
+}
+
+/* T8: a ticket is good for LIMIT_TICKET_S, however the hours of its key lie. */
+static void t8_tickets_have_their_time(void **state)
+{
+	static const uint8_t key[LIMIT_TICKET_KEY_BYTES] = { 1 };
+	struct fixture *f = *state;
+	const struct identity *all[] = { &f->ec };
+	struct clock_fake clock;
+	int age = 0;
+	clock_fake_init(&clock, (int64_t)1000 * 3600 * 1000);
+	struct tls_tickets *tickets = tls_tickets_new(&clock.seam);
+	tls_tickets_put(tickets, 1000, key);
+	struct tls_server *server = server_of(f, all, 1);
+	tls_server_set(server, false, tickets);
+	for (size_t i = 0; i < server->n; i++)
+		SSL_CTX_set_session_ticket_cb(server->hosts[i].ctx, NULL, ages, &age);
+	struct client c = { .script = keeps_its_session, .version = TLS1_3_VERSION };
+	assert_false(resumes(server, &c, &age, 0));
+	assert_true(resumes(server, &c, &age, 0));
+	assert_true(resumes(server, &c, &age, LIMIT_TICKET_S - 1));
+	assert_true(resumes(server, &c, &age, LIMIT_TICKET_S));
+	assert_false(resumes(server, &c, &age, LIMIT_TICKET_S + 1));
+	SSL_SESSION_free(c.session);
+	tls_server_free(&server);
+	tls_tickets_free(&tickets);
+}
+
 /* A reload while a connection lives: it keeps its server. */
 static void reload_keeps_old_connections(void **state)
 {
@@ -961,6 +1045,87 @@ static void keysign_refuses_what_does_not_fit(void **state)
 	buf_done(&signature);
 }
 
+/* Whose modulus has a + b bits: the product of two numbers that are no primes, since those of such
+ * a size take a minute to be found. What is signed with it has the right length and is no
+ * signature.
+ */
+static EVP_PKEY *rsa_of(int a, int b)
+{
+	static const char *const names[] = { OSSL_PKEY_PARAM_RSA_N, OSSL_PKEY_PARAM_RSA_E,
+		OSSL_PKEY_PARAM_RSA_D, OSSL_PKEY_PARAM_RSA_FACTOR1, OSSL_PKEY_PARAM_RSA_FACTOR2,
+		OSSL_PKEY_PARAM_RSA_EXPONENT1, OSSL_PKEY_PARAM_RSA_EXPONENT2,
+		OSSL_PKEY_PARAM_RSA_COEFFICIENT1 };
+	enum { MODULUS, E, D, P, Q, E1, E2, INVERSE, PARTS };
+	BIGNUM *n[PARTS];
+	BN_CTX *room = BN_CTX_new();
+	OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+	for (size_t i = 0; i < PARTS; i++) {
+		n[i] = BN_new();
+		BN_set_word(n[i], i == E ? 65537 : 3);
+	}
+	BN_one(n[P]);
+	BN_lshift(n[P], n[P], a);
+	BN_sub_word(
+		n[P], 1); /* 2^a - 1 and 2^b - 1 have no divisor in common when a and b have none */
+	BN_one(n[Q]);
+	BN_lshift(n[Q], n[Q], b);
+	BN_sub_word(n[Q], 1);
+	BN_mul(n[MODULUS], n[P], n[Q], room);
+	assert_non_null(BN_mod_inverse(n[INVERSE], n[Q], n[P], room));
+	for (size_t i = 0; i < PARTS; i++)
+		assert_int_equal(OSSL_PARAM_BLD_push_BN(build, names[i], n[i]), 1);
+	OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(build);
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	EVP_PKEY *key = NULL;
+	assert_int_equal(EVP_PKEY_fromdata_init(ctx), 1);
+	assert_int_equal(EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_KEYPAIR, params), 1);
+	EVP_PKEY_CTX_free(ctx);
+	OSSL_PARAM_free(params);
+	OSSL_PARAM_BLD_free(build);
+	for (size_t i = 0; i < PARTS; i++)
+		BN_free(n[i]);
+	BN_CTX_free(room);
+	return key;
+}
+
+/* LIMIT_SIGNATURE_BYTES: of keys, and of the certificates that go with them. */
+static void rsa_keys_are_bounded(void **state)
+{
+	static const struct {
+		int a, b;
+		size_t bytes;
+	} cases[] = { { 4091, 4093, LIMIT_SIGNATURE_BYTES - 1 },
+		{ 4095, 4097, LIMIT_SIGNATURE_BYTES }, { 4096, 4097, LIMIT_SIGNATURE_BYTES + 1 } };
+	static const char digest[32];
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct err err = ERR_INIT;
+		bool fits = cases[i].bytes <= LIMIT_SIGNATURE_BYTES;
+		EVP_PKEY *key = rsa_of(cases[i].a, cases[i].b);
+		char *pem = pem_of(write_key, key), *chain = certificate_of(key, "DNS:a.example");
+		assert_int_equal(EVP_PKEY_get_size(key), cases[i].bytes);
+		struct keysign *k = keysign_load(str_from(pem), &err);
+		assert_int_equal(k != NULL, fits);
+		struct buf signature;
+		buf_init(&signature, LIMIT_SIGNATURE_BYTES);
+		if (k != NULL)
+			assert_int_equal(
+				keysign_sign(k, SCHEME_RSA_PSS_SHA256,
+					str_make(digest, sizeof(digest)), &signature, &err),
+				0);
+		assert_int_equal(signature.n, fits ? cases[i].bytes : 0);
+		struct tls_certificates *c = tls_certificates_new();
+		assert_int_equal(
+			tls_certificates_add(c, STR("k"), str_from(chain), &err), fits ? 0 : -1);
+		tls_certificates_free(&c);
+		buf_done(&signature);
+		keysign_free(&k);
+		free(chain);
+		free(pem);
+		EVP_PKEY_free(key);
+	}
+}
+
 /* DKIM's Ed25519 (RFC 8463) verifies with the public key. */
 static void keysign_ed25519(void **state)
 {
@@ -1005,7 +1170,9 @@ int main(void)
 		test_case(s15_plaintext_instead_of_a_handshake),
 		test_case(s19_no_plaintext_after_tls), test_case(t11_truncation_is_a_failure),
 		test_case(t7_hello_is_bounded), test_case(t5_key_updates_are_counted),
-		test_case(reload_keeps_old_connections), test_case(bad_certificates_are_refused),
-		test_case(keysign_refuses_what_does_not_fit), test_case(keysign_ed25519) };
+		test_case(t8_tickets_have_their_time), test_case(reload_keeps_old_connections),
+		test_case(bad_certificates_are_refused),
+		test_case(keysign_refuses_what_does_not_fit), test_case(rsa_keys_are_bounded),
+		test_case(keysign_ed25519) };
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -91,8 +91,9 @@ static int chain_read(OSSL_LIB_CTX *lib, struct str pem, struct chain *ret, stru
 static bool key_kind_known(EVP_PKEY *key)
 {
 	char group[64] = "";
+	int bits = EVP_PKEY_get_bits(key);
 	if (EVP_PKEY_is_a(key, "RSA"))
-		return EVP_PKEY_get_bits(key) >= 2048 && EVP_PKEY_get_bits(key) <= 8192;
+		return bits >= 2048 && bits <= 8 * LIMIT_SIGNATURE_BYTES;
 	if (!EVP_PKEY_is_a(key, "EC") ||
 		EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) != 1)
 		return false;

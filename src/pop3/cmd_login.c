@@ -373,9 +373,12 @@ void pop3_greet(struct pop3 *s)
 		return;
 	}
 	seams->random->fill(seams->random, &number, sizeof(number));
-	snprintf(s->timestamp, sizeof(s->timestamp), "<%" PRIu64 ".%" PRId64 "@%.190s>", number,
-		seams->clock->wall_ms(seams->clock), host->hostname);
-	pop3_say(s, "+OK %s POP3 server ready %s", host->hostname, s->timestamp);
+	int n = snprintf(s->timestamp, sizeof(s->timestamp), "<%" PRIu64 ".%" PRId64 "@", number,
+		seams->clock->wall_ms(seams->clock));
+	snprintf(s->timestamp + n, sizeof(s->timestamp) - (size_t)n, "%.*s>",
+		LIMIT_POP3_TIMESTAMP_BYTES - n - 1, host->hostname);
+	/* The name is in it; twice, a long one would not fit the 512 octets of RFC 2449 4. */
+	pop3_say(s, "+OK POP3 server ready %s", s->timestamp);
 }
 
 static void apop_answer(struct pop3 *s, const struct frame *f)

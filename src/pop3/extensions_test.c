@@ -179,5 +179,34 @@ static void languages(void **state)
 	close_host(f);
 }
 
-TEST_MAIN(test_case(capa_is_exact), test_case(refusals_have_codes), test_case(utf8_mode),
-	test_case(utf8_names), test_case(languages))
+/* APOP's timestamp ends with our name, of which as much is there as fits. RFC 1939 7 */
+static void timestamps_fit_their_frame(void **state)
+{
+	char name[LIMIT_POP3_TIMESTAMP_BYTES + 1], *was;
+	size_t shortest = 0; /* with a name of no letters */
+	(void)state;
+	for (int over = -2; over <= 1; over++) {
+		struct fake_host *f = host();
+		size_t n = over == -2 ? 0 : (size_t)(LIMIT_POP3_TIMESTAMP_BYTES + over) - shortest;
+		memset(name, 'm', n);
+		name[n] = '\0';
+		f->hostname = name;
+		f->settings.legacy_services = SERVICE_POP3;
+		fake_open(f);
+		size_t begin = str_find(buf_str(&f->out), '<');
+		size_t end = str_find(buf_str(&f->out), '>') + 1;
+		assert_in_range(end, begin + 1, f->out.n);
+		if (over == -2)
+			shortest = end - begin;
+		else
+			assert_int_equal(
+				end - begin, LIMIT_POP3_TIMESTAMP_BYTES + (over < 0 ? -1 : 0));
+		was = f->out.p + begin;
+		assert_int_equal(str_find(str_make(was, end - begin), '@'), shortest - 2);
+		close_host(f);
+	}
+}
+
+TEST_MAIN(test_case(timestamps_fit_their_frame), test_case(capa_is_exact),
+	test_case(refusals_have_codes), test_case(utf8_mode), test_case(utf8_names),
+	test_case(languages))

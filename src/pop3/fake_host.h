@@ -26,6 +26,7 @@ struct fake_message {
 };
 
 struct fake_host {
+	const char *hostname; /* ours; NULL: mx.example.test */
 	struct session_host host;
 	struct session_peer_info peer;
 	struct front_settings settings;
@@ -299,7 +300,7 @@ static inline void fake_open(struct fake_host *f)
 		.cancel = fake_cancel,
 		.seams = &f->seams,
 		.settings = &f->settings,
-		.hostname = "mx.example.test" };
+		.hostname = f->hostname ? f->hostname : "mx.example.test" };
 	clock_fake_init(&f->clock, 1000000000000);
 	random_fake_init(&f->random, 1);
 	f->seams.clock = &f->clock.seam;

@@ -411,7 +411,8 @@ static void test_a7_exchanges_are_bounded(void **state)
 }
 
 /* LIMIT_GATE_EXCHANGE_MS: who answers sooner is judged, who answers later is told to begin anew;
- * LIMIT_GATE_ANSWER_MS: no sooner than that does an answer tell who exists. A1 */
+ * LIMIT_GATE_ANSWER_MS: no sooner than that does an answer tell who exists (to the millisecond:
+ * gate_limits_test.c). A1 */
 static void test_a1_exchanges_have_their_time(void **state)
 {
 	struct world w;

@@ -49,24 +49,41 @@ static void test_instances_differ(void **state)
 	world_done(&w);
 }
 
+/* Kills a role, and goes on by milliseconds to the moment after which it is to be started again: it
+ * is not there a millisecond sooner, and then it is. */
+static void comes_back_after(struct world *w, const char *name, int64_t ms)
+{
+	struct child *c = world_child(w, name);
+	int64_t before = c->started_ms;
+	world_kill(&w->spawn, c->process, SIGKILL);
+	loop_sim_run_for(w->loop, 1);
+	loop_sim_run_until_idle(w->loop);
+	if (ms > 0) {
+		loop_sim_run_for(w->loop, ms - 1); /* N-1 */
+		assert_int_equal(c->started_ms, before);
+		assert_int_equal(supervisor_now(w->supervisor), c->died_ms + ms - 1);
+		loop_sim_run_for(w->loop, 1); /* N */
+	}
+	assert_int_equal(c->started_ms, c->died_ms + ms);
+	loop_sim_run_for(w->loop, 1); /* N+1: the same one */
+	assert_int_equal(c->started_ms, c->died_ms + ms);
+}
+
 /* Who dies as soon as it is up is started again with longer and longer pauses, and at once when it
  * had settled. */
 static void test_back_off(void **state)
 {
-	static const int64_t least[] = { 50, 100, 200, LIMIT_AGAIN_MS, LIMIT_AGAIN_MS,
+	static const int64_t pauses[] = { 50, 100, 200, LIMIT_AGAIN_MS, LIMIT_AGAIN_MS,
 		LIMIT_AGAIN_MS };
 	struct world w;
 	(void)state;
 	up(&w, 3);
-	for (size_t i = 0; i < ARRAY_LEN(least); i++) {
-		struct child *c = world_child(&w, "courier");
-		world_restart(&w, "courier");
-		assert_in_range(c->started_ms - c->died_ms, least[i], least[i] + 20);
+	for (size_t i = 0; i < ARRAY_LEN(pauses); i++) {
+		comes_back_after(&w, "courier", pauses[i]);
+		world_until(&w, world_all_up(&w));
 	}
-	struct child *c = world_child(&w, "courier");
 	loop_sim_run_for(w.loop, LIMIT_SETTLED_MS);
-	world_restart(&w, "courier");
-	assert_in_range(c->started_ms - c->died_ms, 0, 20);
+	comes_back_after(&w, "courier", 0);
 	world_done(&w);
 }
 
@@ -115,10 +132,17 @@ static void test_never_gives_up_later(void **state)
 	w.broken = "gate";
 	world_kill(&w.spawn, world_child(&w, "gate")->process, SIGKILL);
 	struct child *c = world_child(&w, "gate");
-	world_until(&w, c->failures == 9);
-	int64_t died = c->died_ms;
-	world_until(&w, c->failures == 10);
-	assert_in_range(c->started_ms - died, LIMIT_RESTART_MS, LIMIT_RESTART_MS + 20);
+	/* 50 ms doubled until they are LIMIT_RESTART_MS, where they stay */
+	for (unsigned n = 9; n <= 11; n++) {
+		world_until(&w, c->failures == n);
+		int64_t due = c->died_ms + LIMIT_RESTART_MS, before = c->started_ms;
+		loop_sim_run_for(w.loop, due - 1 - supervisor_now(w.supervisor)); /* N-1 */
+		assert_int_equal(c->started_ms, before);
+		loop_sim_run_for(w.loop, 1); /* N */
+		assert_int_equal(c->started_ms, due);
+		loop_sim_run_for(w.loop, 1); /* N+1 */
+		assert_int_equal(c->started_ms, due);
+	}
 	assert_int_equal(w.supervisor->phase, RUNNING);
 	w.broken = NULL;
 	world_until(&w, world_all_up(&w));

@@ -126,6 +126,12 @@ static void become(struct supervisor *s, const struct takeover *t, struct str te
 	refuse(s, str_from(why));
 }
 
+static void try_again(struct supervisor *s)
+{
+	int64_t soon = supervisor_now(s) + REST_TRY_MS, until = s->upgrade.until_ms;
+	s->loop->class->timer_set(s->upgrade.timer, soon < until ? soon : until);
+}
+
 /* The check, and after it the step itself, as soon as nothing is on its way. */
 static void on_timer(void *arg)
 {
@@ -145,10 +151,10 @@ static void on_timer(void *arg)
 		become(s, &t, buf_str(&text));
 	else if (text.n && !u->may_go)
 		start_check(s, buf_str(&text));
-	else if (supervisor_now(s) > u->until_ms)
+	else if (supervisor_now(s) >= u->until_ms)
 		refuse(s, STR("a role does not come to rest"));
 	else
-		s->loop->class->timer_set(u->timer, supervisor_now(s) + REST_TRY_MS);
+		try_again(s);
 	if (text.n)
 		mem_wipe(text.p, text.n);
 	buf_done(&text);

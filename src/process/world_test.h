@@ -35,8 +35,8 @@ struct process {
 	struct log_sink sink;
 	struct role_host *host;
 	struct timer *end;
-	struct link *log;
-	int status; /* as waitpid(2) has it */
+	struct link *log, *unread; /* unread: the control channel of one that hangs */
+	int status;                /* as waitpid(2) has it */
 	bool ending;
 };
 
@@ -55,6 +55,9 @@ struct world {
 	int control_door;
 	int ready, refuse_start; /* refuse_start: that many starts fail from now on */
 	const char *broken;      /* the role of this name never starts */
+	const char *mute;        /* the role of this name hangs from its start */
+	const char *stuck;       /* the role of this name does not end when it is told to */
+	uint32_t spread_ms;      /* what a front was told last when it was to go */
 	bool distrust_seen, may_command;
 };
 
@@ -68,6 +71,8 @@ static inline void process_end(void *arg)
 	w->loop->class->timer_free(&p->end);
 	role_host_free(&p->host);
 	w->loop->class->link_free(&p->log);
+	if (p->unread)
+		w->loop->class->link_free(&p->unread);
 	p->pid = 0;
 	if (w->spawn.ended && w->supervisor)
 		w->spawn.ended(w->spawn.arg, pid, p->status);
@@ -85,7 +90,9 @@ static inline void process_ends(struct process *p, int status)
 
 static inline void world_finish(struct role_context *c, int status)
 {
-	process_ends(c->owner, status << 8);
+	struct process *p = c->owner;
+	if (p->world->stuck == NULL || strcmp(p->world->stuck, c->row->name) != 0)
+		process_ends(p, status << 8);
 }
 
 static inline struct files_seam *world_open(
@@ -104,6 +111,13 @@ static inline bool world_front_frame(struct role *r, const struct frame *f, int 
 		return true;
 	}
 	return front_role.frame(r, f, handle);
+}
+
+static inline void world_front_drain(struct role *r, uint32_t within_ms, uint32_t spread_ms)
+{
+	struct process *p = r->context->owner;
+	p->world->spread_ms = spread_ms;
+	front_role.drain(r, within_ms, spread_ms);
 }
 
 static inline struct role *world_front_new(struct role_context *c)
@@ -143,6 +157,7 @@ static inline void process_init(struct process *p, const struct role_row *row)
 	world_front = front_role;
 	world_front.new = world_front_new;
 	world_front.frame = world_front_frame;
+	world_front.drain = world_front_drain;
 	world_store = store_role;
 	world_store.new = world_store_new;
 	world_store.frame = world_store_frame;
@@ -190,7 +205,10 @@ static inline int world_start(struct spawn_seam *seam, const struct role_row *ro
 	p->context.instance = instance;
 	p->end = w->loop->class->timer_new(w->loop, process_end, p);
 	p->log = w->loop->class->link_new(w->loop, log, &nothing);
-	p->host = role_host_new(&p->context, control);
+	if (w->mute && strcmp(w->mute, row->name) == 0)
+		p->unread = w->loop->class->link_new(w->loop, control, &nothing);
+	else
+		p->host = role_host_new(&p->context, control);
 	return p->pid;
 }
 

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The supervisor's limits of time, to the millisecond. */
+#include "process/world_test.h"
+
+static void up(struct world *w, uint64_t seed)
+{
+	world_make(w, seed);
+	world_boot(w);
+	world_until(w, w->ready);
+}
+
+/* ---- certificates ---- */
+
+/* A second keys that never comes up: the reload is given up at LIMIT_RELOAD_MS, and everything is
+ * as it was. X8 */
+static void x8_a_reload_has_its_time(void **state)
+{
+	struct world w;
+	char path[200];
+	(void)state;
+	up(&w, 1);
+	snprintf(path, sizeof(path), "%s/tls", w.path);
+	assert_int_equal(mkdir(path, 0700), 0);
+	world_write(&w, "tls/a.crt", "x", 1);
+	w.mute = "keys";
+	supervisor_reload(w.supervisor);
+	loop_sim_run_for(w.loop, LIMIT_RELOAD_MS - 1); /* N-1 */
+	assert_int_equal(w.supervisor->reload.phase, RELOAD_STARTING);
+	assert_false(world_said(&w, "event=reload-refused"));
+	loop_sim_run_for(w.loop, 1); /* N */
+	assert_int_equal(w.supervisor->reload.phase, RELOAD_NONE);
+	assert_true(
+		world_said(&w, "event=reload-refused what=certificates why=\"it took too long\""));
+	buf_clear(&w.log);
+	loop_sim_run_for(w.loop, 1); /* N+1 */
+	assert_false(world_said(&w, "event=reload-refused"));
+	world_until(&w, !w.processes[w.processes_n - 1].pid); /* it is killed */
+	assert_true(world_all_up(&w));
+	w.mute = NULL;
+	world_done(&w);
+}
+
+/* A second less than LIMIT_EXPIRY_WARN_DAYS is 13 days: warned of once a day. */
+static void certificates_that_end_soon(void **state)
+{
+	enum { LOOK_S = 1, DAY_S = 24 * 3600 };
+	(void)state;
+	for (int over = -1; over <= 1; over++) {
+		struct world w;
+		up(&w, 2);
+		int64_t at_s = w.loop->clock->wall_ms(w.loop->clock) / 1000 + LOOK_S;
+		struct api_certificate c = { .name = STR("mine"),
+			.hosts = STR("mail.example"),
+			.expires_s = (uint64_t)(at_s + (int64_t)LIMIT_EXPIRY_WARN_DAYS * DAY_S +
+						over) };
+		struct frame_certificates_are are = { .certificates = { &c, 1 }, .good = true };
+		certificates_found(w.supervisor, &are, false);
+		loop_sim_run_for(w.loop, LOOK_S * 1000);
+		assert_int_equal(world_said(&w, "event=certificate-expires"), over < 0);
+		assert_int_equal(
+			world_said(&w, "event=certificate-expires name=mine days=13"), over < 0);
+		loop_sim_run_for(w.loop, DAY_S * 1000 - 1);
+		buf_clear(&w.log);
+		loop_sim_run_for(w.loop, 1); /* a day later: of all three */
+		assert_int_equal(
+			world_said(&w, "event=certificate-expires name=mine days=12"), over < 0);
+		assert_int_equal(
+			world_said(&w, "event=certificate-expires name=mine days=13"), over >= 0);
+		world_done(&w);
+	}
+}
+
+/* ---- another image ---- */
+
+enum { CHECKING = 7 };
+
+struct checked {
+	struct world w;
+	int checks, killed;
+};
+
+static int check(struct spawn_seam *seam, struct str takeover, int says)
+{
+	struct checked *x = CONTAINER_OF(seam, struct checked, w.spawn);
+	assert_true(takeover.n > 0);
+	x->w.loop->class->handle_close(x->w.loop, says);
+	x->checks++;
+	return CHECKING;
+}
+
+static void kill_one(struct spawn_seam *seam, int process, int number)
+{
+	struct checked *x = CONTAINER_OF(seam, struct checked, w.spawn);
+	if (process == CHECKING)
+		x->killed = number;
+	else
+		world_kill(seam, process, number);
+}
+
+static int never_becomes(struct spawn_seam *seam, const struct takeover *t, struct str text)
+{
+	(void)seam;
+	(void)t;
+	(void)text;
+	return -ENOEXEC;
+}
+
+static void checked_up(struct checked *x, uint64_t seed)
+{
+	x->checks = x->killed = 0;
+	up(&x->w, seed);
+	x->w.spawn.check = check;
+	x->w.spawn.kill = kill_one;
+	x->w.spawn.become = never_becomes;
+	loop_sim_run_for(x->w.loop, 100);
+}
+
+static bool refused(const struct checked *x, const char *why)
+{
+	return world_said(&x->w, "event=upgrade-refused") && world_said(&x->w, why);
+}
+
+static void the_check_of_a_new_binary_has_its_time(void **state)
+{
+	struct checked x;
+	(void)state;
+	checked_up(&x, 3);
+	supervisor_upgrade(x.w.supervisor);
+	loop_sim_run_until_idle(x.w.loop);
+	assert_int_equal(x.checks, 1);
+	loop_sim_run_for(x.w.loop, LIMIT_TAKEOVER_MS - 1); /* N-1 */
+	assert_int_equal(x.killed, 0);
+	loop_sim_run_for(x.w.loop, 1); /* N */
+	assert_int_equal(x.killed, SIGKILL);
+	loop_sim_run_for(x.w.loop, 1); /* N+1: when it is gone, it is refused */
+	assert_false(world_said(&x.w, "event=upgrade-refused"));
+	x.w.spawn.ended(x.w.spawn.arg, CHECKING, SIGKILL);
+	assert_true(refused(&x, "the new binary does not pass its own check"));
+	assert_true(world_all_up(&x.w));
+	world_done(&x.w);
+}
+
+/* Before the check, and after it, for as long: everybody must be at rest. after: it has passed. */
+static void rests_in_time(bool after, int late)
+{
+	struct checked x;
+	checked_up(&x, 4);
+	struct reload *busy = &x.w.supervisor->reload;
+	busy->phase = after ? RELOAD_NONE : RELOAD_ASKING;
+	supervisor_upgrade(x.w.supervisor);
+	loop_sim_run_until_idle(x.w.loop);
+	assert_int_equal(x.checks, after);
+	if (after) {
+		busy->phase = RELOAD_ASKING;
+		x.w.spawn.ended(x.w.spawn.arg, CHECKING, 0);
+	}
+	loop_sim_run_for(x.w.loop, LIMIT_TAKEOVER_MS - 1);
+	assert_false(world_said(&x.w, "event=upgrade-refused"));
+	if (late < 0)
+		busy->phase = RELOAD_NONE; /* N-1: the last look, at N, finds it so */
+	loop_sim_run_for(x.w.loop, 1);
+	busy->phase = RELOAD_NONE; /* N, N+1 */
+	loop_sim_run_for(x.w.loop, 1 + late);
+	assert_int_equal(refused(&x, "a role does not come to rest"), late >= 0);
+	assert_int_equal(x.checks, after || late < 0);
+	if (after && late < 0)
+		assert_true(refused(&x, "the new binary cannot be run"));
+	world_done(&x.w);
+}
+
+static void a_role_that_does_not_come_to_rest(void **state)
+{
+	(void)state;
+	for (int after = 0; after <= 1; after++)
+		for (int late = -1; late <= 1; late++)
+			rests_in_time(after, late);
+}
+
+/* An old store that does not end is killed, and the new one goes on. */
+static void an_old_store_has_its_time(void **state)
+{
+	struct world w;
+	(void)state;
+	up(&w, 5);
+	struct child *old = world_child(&w, "store");
+	struct process *p = world_role(&w, "store");
+	w.stuck = "store";
+	upgrade_replace(old);
+	for (int ms = 0; ms < 10000 && old->state != CHILD_DRAINING; ms++)
+		loop_sim_run_for(w.loop, 1);
+	assert_int_equal(old->state, CHILD_DRAINING);
+	loop_sim_run_for(w.loop, LIMIT_HANDOVER_MS - 1); /* N-1 */
+	assert_false(p->ending);
+	assert_false(world_all_up(&w));
+	loop_sim_run_for(w.loop, 1); /* N */
+	assert_true(p->ending);
+	assert_true(world_said(&w, "event=role-killed role=store"));
+	loop_sim_run_for(w.loop, 1); /* N+1 */
+	assert_int_equal(p->pid, 0);
+	w.stuck = NULL;
+	world_until(&w, world_all_up(&w));
+	world_done(&w);
+}
+
+/* Over half of what a front has to drain in, and no longer than LIMIT_SPREAD_MS. */
+static void goodbyes_are_spread(void **state)
+{
+	enum { CLIENTS = 8, N = LIMIT_SPREAD_MS };
+	static const struct {
+		const char *configuration;
+		uint32_t spread_ms;
+	} cases[] = { { "upgrade_drain_seconds = 9\n", N - 500 },
+		{ "upgrade_drain_seconds = 10\n", N }, { "upgrade_drain_seconds = 11\n", N },
+		{ "upgrade_drain_seconds = 600\n", N } };
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct world w;
+		struct client c[CLIENTS];
+		world_make(&w, 6);
+		world_configure(&w, cases[i].configuration);
+		world_boot(&w);
+		world_until(&w, w.ready);
+		struct child *old = world_child(&w, "front-mx");
+		for (size_t k = 0; k < CLIENTS; k++) {
+			assert_true(client_connect(&c[k], &w, "smtp", "192.0.2.1"));
+			client_wants(&c[k], "220 ");
+		}
+		upgrade_replace(old);
+		for (int ms = 0; ms < 10000 && w.spread_ms == 0; ms++)
+			loop_sim_run_for(w.loop, 1);
+		assert_int_equal(w.spread_ms, cases[i].spread_ms);
+		int64_t began = supervisor_now(w.supervisor);
+		client_wants(&c[0], "421 ");
+		assert_in_range(supervisor_now(w.supervisor) - began, 0, N / CLIENTS);
+		loop_sim_run_for(
+			w.loop, began + cases[i].spread_ms * 3 / 4 - supervisor_now(w.supervisor));
+		assert_int_equal(c[CLIENTS - 1].in.n, 0);
+		loop_sim_run_for(w.loop, cases[i].spread_ms / 4 + 100);
+		for (size_t k = 1; k < CLIENTS; k++) {
+			client_wants(&c[k], "421 ");
+			client_done(&c[k]);
+		}
+		client_done(&c[0]);
+		assert_in_range(supervisor_now(w.supervisor) - began, 0, N + 200);
+		world_done(&w);
+	}
+}
+
+TEST_MAIN(test_case(x8_a_reload_has_its_time), test_case(certificates_that_end_soon),
+	test_case(the_check_of_a_new_binary_has_its_time),
+	test_case(a_role_that_does_not_come_to_rest), test_case(an_old_store_has_its_time),
+	test_case(goodbyes_are_spread))
