@@ -36,6 +36,7 @@
 /* ---- addresses ---- */
 #define LIMIT_LOCAL_PART_BYTES 64  /* RFC 5321 4.5.3.1.1 */
 #define LIMIT_DOMAIN_BYTES     255 /* RFC 5321 4.5.3.1.2 */
+#define LIMIT_OWN_DOMAIN_BYTES 253 /* RFC 1035 3.1: 255 with each label's length and the root's */
 #define LIMIT_LABEL_BYTES      63  /* RFC 1035 2.3.4 */
 #define LIMIT_PATH_BYTES       256 /* with its < and >; RFC 5321 4.5.3.1.3 */
 #define LIMIT_ADDRESS_BYTES    320 /* 64 + "@" + 255: what frames carry as an address */

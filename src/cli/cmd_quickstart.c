@@ -10,6 +10,7 @@
 #include "cli/certificate.h"
 #include "cli/remote.h"
 #include "process/os.h"
+#include "store/names.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,6 +29,7 @@ struct quickstart {
 	struct identity owner; /* of what is made; -1: who runs the command */
 	bool whole_machine;
 	char directory[4200];
+	char hostname[LIMIT_DOMAIN_BYTES + 1], domain[LIMIT_DOMAIN_BYTES + 1];
 };
 
 /* ---- files ---- */
@@ -96,7 +98,7 @@ static int write_config(const struct quickstart *q, struct err *err)
 	struct buf text;
 	buf_init(&text, 65536);
 	buf_addz(&text, "# Culver's configuration. Every key: culver check --print-defaults\n");
-	buf_addf(&text, "hostname = \"%s\"\n", o->hostname);
+	buf_addf(&text, "hostname = \"%s\"\n", q->hostname);
 	if (q->whole_machine)
 		buf_addf(&text, "directory = \"%s\"\n", q->dir);
 	if (o->offset)
@@ -121,8 +123,7 @@ static int write_master_key(const struct quickstart *q, struct err *err)
 /* The key first: a certificate without its key would be worse than none. */
 static int write_certificate(const struct quickstart *q, struct err *err)
 {
-	const char *names[] = { q->o->hostname, q->o->domain, "localhost", "127.0.0.1", "::1",
-		NULL };
+	const char *names[] = { q->hostname, q->domain, "localhost", "127.0.0.1", "::1", NULL };
 	char path[4300];
 	snprintf(path, sizeof(path), "%s/tls/default.crt", q->dir);
 	if (access(path, F_OK) == 0)
@@ -148,7 +149,7 @@ static int write_certificate(const struct quickstart *q, struct err *err)
 
 static int add_domain(const struct quickstart *q, struct remote *r, struct err *err)
 {
-	struct frame f = { .type = FRAME_DOMAIN_ADD, .domain_add.name = str_from(q->o->domain) };
+	struct frame f = { .type = FRAME_DOMAIN_ADD, .domain_add.name = str_from(q->domain) };
 	if (remote_ask(r, REMOTE_STORE, &f, NULL, NULL, err) && err->kind != ERR_EXISTS)
 		return -1;
 	return 0;
@@ -174,7 +175,7 @@ static int add_person(const struct quickstart *q, struct remote *r, const char *
 	char password[25], address[600];
 	struct remote_verifier verifier;
 	make_password(password);
-	snprintf(address, sizeof(address), "%s@%s", local, q->o->domain);
+	snprintf(address, sizeof(address), "%s@%s", local, q->domain);
 	if (remote_make_verifier(r, str_from(password), str_from(address), false, &verifier, err))
 		return -1;
 	struct frame f = { .type = FRAME_ACCOUNT_ADD,
@@ -232,24 +233,22 @@ static int fill_store(const struct quickstart *q, struct err *err)
 
 /* ---- the command ---- */
 
-static bool is_name(const char *text)
+/* Host name and domain are kept as every protocol has them: as A-labels. */
+static int take_name(
+	const char *what, const char *given, char ret[LIMIT_DOMAIN_BYTES + 1], struct err *err)
 {
-	size_t n = strlen(text);
-	for (size_t i = 0; i < n; i++)
-		if (!(text[i] == '-' || text[i] == '.' || (text[i] >= '0' && text[i] <= '9') ||
-			    (text[i] >= 'a' && text[i] <= 'z') ||
-			    (text[i] >= 'A' && text[i] <= 'Z')))
-			return false;
-	return n > 0 && n <= 253 && text[0] != '-' && text[0] != '.';
+	struct err why = ERR_INIT;
+	if (domain_canonical(str_from(given), ret, &why) == 0 &&
+		domain_check(str_from(ret), &why) == 0)
+		return 0;
+	return fail(err, ERR_SYNTAX, "%s: %s", what, why.public_text);
 }
 
-static int check_names(const struct options *o, struct err *err)
+static int take_names(struct quickstart *q, struct err *err)
 {
-	if (!is_name(o->hostname) || !is_name(o->domain))
-		return fail(err, ERR_SYNTAX,
-			"host name and domain hold letters, digits, dots and hyphens (IDN as "
-			"xn--)");
-	return 0;
+	if (take_name("--hostname", q->o->hostname, q->hostname, err) < 0)
+		return -1;
+	return take_name("--domain", q->o->domain, q->domain, err);
 }
 
 /* What is there already decides; else /var/lib/culver. */
@@ -287,12 +286,12 @@ static void say_what_is_there(const struct quickstart *q)
 	       "retention      POP3 clients decide what is deleted (culver account set "
 	       "--retention)\n"
 	       "start it       %s%s\n",
-		q->config_path, q->dir, q->o->hostname,
+		q->config_path, q->dir, q->hostname,
 		q->whole_machine ? "systemctl enable --now culver" : "culver serve -c ",
 		q->whole_machine ? "" : q->config_path);
 	if (!q->o->demo)
 		printf("add somebody   culver account add -c %s NAME@%s\n", q->config_path,
-			q->o->domain);
+			q->domain);
 }
 
 int cmd_quickstart(const struct options *o)
@@ -303,7 +302,7 @@ int cmd_quickstart(const struct options *o)
 		return cli_usage(o, "[--dir D | -c FILE] --hostname H --domain X [--offset N] "
 				    "[--loopback] [--demo]");
 	umask(022);
-	if (choose_place(&q, &err) || check_names(o, &err) || make_directories(&q, &err) ||
+	if (take_names(&q, &err) || choose_place(&q, &err) || make_directories(&q, &err) ||
 		write_config(&q, &err) || write_master_key(&q, &err) ||
 		write_certificate(&q, &err) || fill_store(&q, &err))
 		return cli_fail(o, &err);

@@ -327,9 +327,22 @@ static bool is_bulk_wait(const struct remote *r)
 	return !r->lost && !r->answered && r->room;
 }
 
+/* A frame that no channel can carry would cost the channel. */
+static bool fits(const struct frame *frame)
+{
+	AUTO(buf_done)
+	struct buf encoded;
+	buf_init(&encoded, FRAME_HEADER_BYTES + LIMIT_FRAME_BYTES);
+	return frame_encode(frame, 1, &encoded);
+}
+
 int remote_tell(struct remote *r, const struct frame *frame, struct err *err)
 {
 	r->err = err;
+	if (!frame_is_bulk((uint16_t)frame->type) && !fits(frame))
+		return fail(err, ERR_SYNTAX,
+			"an argument is too long (addresses have at most %d bytes, domains %d)",
+			LIMIT_ADDRESS_BYTES, LIMIT_OWN_DOMAIN_BYTES);
 	do {
 		if (r->lost)
 			return fail_lost(r, err);
@@ -338,8 +351,6 @@ int remote_tell(struct remote *r, const struct frame *frame, struct err *err)
 		r->room = false;
 		if (channel_send(r->asked, r->request, frame))
 			return 0;
-		if (!frame_is_bulk((uint16_t)frame->type))
-			return fail(err, ERR_SYNTAX, "an argument is too long");
 		run_until(r, &r->room, FOR_EVER);
 	} while (is_bulk_wait(r));
 	return r->answered ? r->result : fail_lost(r, err);

@@ -2,7 +2,9 @@
 /* The table of keys, and everything that is made from it. */
 #include "config/config.h"
 
+#include "base/limits.h"
 #include "base/scan.h"
+#include "mail/address.h"
 
 #include <confuse.h>
 #include <errno.h>
@@ -12,7 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum key_type { KEY_TEXT, KEY_NUMBER, KEY_BOOL, KEY_LIST };
+enum key_type { KEY_TEXT, KEY_DOMAIN, KEY_NUMBER, KEY_BOOL, KEY_LIST };
 
 struct key {
 	const char *name;
@@ -29,8 +31,8 @@ struct key {
 #define MIB       (1024 * 1024)
 
 static const struct key keys[] = {
-	{ "hostname", KEY_TEXT, AT(hostname), "localhost", 0, 0, NULL, FOR_ALL,
-		"our name in greetings, Received fields and certificates" },
+	{ "hostname", KEY_DOMAIN, AT(hostname), "localhost", 0, 0, NULL, FOR_ALL,
+		"our name in greetings, Received fields and certificates: a domain name" },
 	{ "directory", KEY_TEXT, AT(directory), ".", 0, 0, NULL, FOR_SUPERVISOR,
 		"where data, keys and the control socket are; relative to this file" },
 	{ "user", KEY_TEXT, AT(user), "culver", 0, 0, NULL, FOR_SUPERVISOR,
@@ -129,6 +131,22 @@ static int set_text(char **field, const struct key *k, struct str value, struct 
 	return 0;
 }
 
+/* Kept as it goes over the wire: lower case, A-labels. */
+static int set_domain(char **field, const struct key *k, struct str value, struct err *err)
+{
+	AUTO(buf_done)
+	struct buf normal;
+	buf_init(&normal, LIMIT_DOMAIN_BYTES);
+	if (!mail_domain_can_be_ours(value) || !mail_domain_normalize(value, &normal))
+		return fail(err, ERR_CONFIG,
+			"%s must be a domain name: labels of letters, digits and hyphens with dots "
+			"between them",
+			k->name);
+	free(*field);
+	*field = str_dup(buf_str(&normal));
+	return 0;
+}
+
 static int set_number(int64_t *field, const struct key *k, struct str value, struct err *err)
 {
 	struct scan s = scan_from(value);
@@ -174,6 +192,8 @@ static int set_value(struct config *c, const struct key *k, struct str value, st
 	switch (k->type) {
 	case KEY_TEXT:
 		return set_text(field_of(c, k), k, value, err);
+	case KEY_DOMAIN:
+		return set_domain(field_of(c, k), k, value, err);
 	case KEY_NUMBER:
 		return set_number(field_of(c, k), k, value, err);
 	case KEY_BOOL:
@@ -189,6 +209,7 @@ static void write_value(struct config *c, const struct key *k, struct buf *out)
 	char **list = field_of(c, k);
 	switch (k->type) {
 	case KEY_TEXT:
+	case KEY_DOMAIN:
 		buf_addz(out, *list);
 		return;
 	case KEY_NUMBER:
@@ -224,7 +245,7 @@ void config_free(struct config **config)
 		return;
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		char **text = field_of(c, &keys[i]);
-		if (keys[i].type == KEY_TEXT)
+		if (keys[i].type == KEY_TEXT || keys[i].type == KEY_DOMAIN)
 			free(*text);
 		for (size_t n = 0; keys[i].type == KEY_LIST && text[n]; n++)
 			free(text[n]);

@@ -9,7 +9,7 @@
  *
  * The syntax of the file is libconfuse's: key = value, lists in braces, # comments.
  *
- * uses: base; used by: process, cli
+ * uses: base, mail (domain names); used by: process, cli
  */
 #ifndef CULVER_CONFIG_CONFIG_H
 #define CULVER_CONFIG_CONFIG_H

@@ -39,6 +39,17 @@ static void values_are_read(void **state)
 	config_free(&c);
 }
 
+/* RFC 5321 2.3.5: the name as it goes over the wire */
+static void the_host_name_is_kept_as_a_labels(void **state)
+{
+	(void)state;
+	struct err err = ERR_INIT;
+	struct config *c = load_text("hostname = \"Mail.M\xc3\xbcller.test\"\n", &err);
+	assert_non_null(c);
+	assert_string_equal(c->hostname, "mail.xn--mller-kva.test");
+	config_free(&c);
+}
+
 static void mistakes_are_named_with_their_line(void **state)
 {
 	(void)state;
@@ -47,6 +58,10 @@ static void mistakes_are_named_with_their_line(void **state)
 	} cases[] = {
 		{ "hostname = \"a\"\nrecipients = 99\n",
 			":2: recipients must be a number from 100" },
+		{ "hostname = \"my_host\"\n", ":1: hostname must be a domain name" },
+		{ "hostname = \"a b.test\"\n", "hostname must be a domain name" },
+		{ "hostname = \"*.test\"\n", "hostname must be a domain name" },
+		{ "hostname = \"\"\n", "hostname must be a domain name" },
 		{ "recipients = 1001\n", "recipients must be" },
 		{ "recipients = 18446744073709551617\n", "recipients must be" },
 		{ "nonsense = 1\n", "nonsense" },
@@ -107,4 +122,5 @@ static void the_manual_page_is_the_tables(void **state)
 }
 
 TEST_MAIN(test_case(the_manual_page_is_the_tables), test_case(values_are_read),
-	test_case(mistakes_are_named_with_their_line), test_case(a_role_gets_its_own_keys))
+	test_case(the_host_name_is_kept_as_a_labels), test_case(mistakes_are_named_with_their_line),
+	test_case(a_role_gets_its_own_keys))

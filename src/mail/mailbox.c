@@ -67,6 +67,30 @@ bool mail_domain_valid(struct str domain)
 	return to_a_labels(domain, ascii) > 0;
 }
 
+static bool has_a_label(struct str domain)
+{
+	while (domain.n > 0)
+		if (str_starts_nocase(str_split(&domain, '.'), STR("xn--")))
+			return true;
+	return false;
+}
+
+bool mail_domain_can_be_ours(struct str domain)
+{
+	char ascii[LIMIT_DOMAIN_BYTES + 1];
+	size_t n = domain.n;
+	if (!str_is_ascii(domain) || has_a_label(domain)) {
+		n = to_a_labels(domain, ascii);
+		/* An A-label is the one that its U-label has. */
+		if (n == 0 ||
+			(str_is_ascii(domain) && !str_equal_nocase(domain, str_make(ascii, n))))
+			return false;
+	} else if (!is_ascii_domain(domain)) {
+		return false;
+	}
+	return n <= LIMIT_OWN_DOMAIN_BYTES;
+}
+
 /* address-literal = "[" ( IPv4-address-literal / IPv6-address-literal ) "]"
  * RFC 5321 4.1.3; of General-address-literal no tag but IPv6 is registered. */
 bool mail_address_literal_valid(struct str domain)
@@ -196,14 +220,18 @@ bool mail_address_normalize(struct str address, struct buf *out)
 {
 	struct str local, domain;
 	struct buf bytes, nfc;
-	size_t before = out->n;
+	size_t before = out->n, n = 0;
 	if (!mail_address_split(address, &local, &domain))
 		return false;
 	buf_init(&bytes, LIMIT_LOCAL_PART_BYTES);
 	buf_init(&nfc, LIMIT_LOCAL_PART_BYTES);
 	bool ok = mail_local_part_decode(local, &bytes) && mail_to_nfc(buf_str(&bytes), &nfc) &&
-		  mail_local_part_encode(buf_str(&nfc), out) && buf_addc(out, '@') &&
-		  mail_domain_normalize(domain, out);
+		  mail_local_part_encode(buf_str(&nfc), out);
+	/* NFC can be longer than what was given. */
+	if (ok)
+		n = out->n - before;
+	ok = ok && n <= LIMIT_LOCAL_PART_BYTES && buf_addc(out, '@') &&
+	     mail_domain_normalize(domain, out);
 	if (!ok)
 		buf_truncate(out, before);
 	buf_done(&bytes);

@@ -48,6 +48,12 @@ bool admin_address(struct job *job, struct str given, struct str *ret, struct er
 	return job_keep(job, ret);
 }
 
+/* One that is added. */
+static bool new_address(struct job *job, struct str given, struct str *ret, struct err *err)
+{
+	return admin_address(job, given, ret, err) && address_check(*ret, err) == 0;
+}
+
 static bool set_domain(struct job *job, struct str given, struct str *ret, struct err *err)
 {
 	char name[LIMIT_DOMAIN_BYTES + 1];
@@ -90,7 +96,7 @@ ASK(ask_account_add)
 	op->account.values.quota_bytes = ask->quota_bytes;
 	op->account.values.quota_messages = ask->quota_messages;
 	op->account.values.legacy_auth = ask->legacy_auth;
-	bool good = admin_address(job, ask->address, &op->account.address, &err) &&
+	bool good = new_address(job, ask->address, &op->account.address, &err) &&
 		    set_password(job, ask->verifier, ask->secrets, &op->account);
 	admin_change(job, good, &err);
 }
@@ -149,9 +155,8 @@ static void domain_change(struct store_peer *peer, uint32_t request, const struc
 		    (catch_all.n == 0 ||
 			    admin_address(job, catch_all, &op->domain.catch_all, &err));
 	/* Older ones can still be removed. */
-	if (good && kind == OP_DOMAIN_ADD && domain_has_empty_label(op->domain.name))
-		good = fail(&err, ERR_SYNTAX, "a domain has no empty part, nor a dot at its end") ==
-		       0;
+	if (good && kind == OP_DOMAIN_ADD)
+		good = domain_check(op->domain.name, &err) == 0;
 	admin_change(job, good, &err);
 }
 
@@ -182,7 +187,8 @@ static void alias_change(struct store_peer *peer, uint32_t request, const struct
 	struct job *job = admin_change_new(peer, request, frame, kind, &op);
 	if (job == NULL)
 		return;
-	bool good = admin_address(job, address, &op->alias.address, &err);
+	bool good = kind == OP_ALIAS_ADD ? new_address(job, address, &op->alias.address, &err)
+					 : admin_address(job, address, &op->alias.address, &err);
 	if (good && (target.n || needs_target))
 		good = admin_address(job, target, &op->alias.target, &err);
 	admin_change(job, good, &err);

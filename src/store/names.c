@@ -2,6 +2,9 @@
 /* The one spelling of mailbox names and addresses. */
 #include "store/names.h"
 
+#include "base/buf.h"
+#include "mail/address.h"
+
 #include <unicode/unorm2.h>
 #include <unicode/ustring.h>
 
@@ -77,7 +80,8 @@ static void lower(char *p, size_t n)
 		p[i] = ascii_lower(p[i]);
 }
 
-int domain_canonical(struct str given, char ret[LIMIT_DOMAIN_BYTES + 1], struct err *err)
+/* What no standard knows: as it is, but for case and NFC. */
+static int domain_as_it_is(struct str given, char ret[LIMIT_DOMAIN_BYTES + 1], struct err *err)
 {
 	char room[LIMIT_DOMAIN_BYTES + 1];
 	size_t n;
@@ -90,13 +94,35 @@ int domain_canonical(struct str given, char ret[LIMIT_DOMAIN_BYTES + 1], struct 
 	return 0;
 }
 
-bool domain_has_empty_label(struct str domain)
+int domain_canonical(struct str given, char ret[LIMIT_DOMAIN_BYTES + 1], struct err *err)
 {
-	return domain.n == 0 || domain.p[0] == '.' || domain.p[domain.n - 1] == '.' ||
-	       str_search(domain, STR("..")) < domain.n;
+	AUTO(buf_done)
+	struct buf normal;
+	buf_init(&normal, LIMIT_DOMAIN_BYTES);
+	if (!mail_domain_normalize(given, &normal))
+		return domain_as_it_is(given, ret, err);
+	memcpy(ret, normal.p, normal.n);
+	ret[normal.n] = 0;
+	return 0;
 }
 
-int address_canonical(struct str given, struct address_name *ret, struct err *err)
+int domain_check(struct str canonical, struct err *err)
+{
+	struct str label = { NULL, 0 }, rest = canonical;
+	if (mail_domain_can_be_ours(canonical))
+		return 0;
+	while (rest.n > 0 && label.n <= LIMIT_LABEL_BYTES)
+		label = str_split(&rest, '.');
+	if (canonical.n > LIMIT_OWN_DOMAIN_BYTES || label.n > LIMIT_LABEL_BYTES)
+		return fail(err, ERR_SYNTAX,
+			"a domain has at most %d bytes, and each label of it at most %d",
+			LIMIT_OWN_DOMAIN_BYTES, LIMIT_LABEL_BYTES);
+	return fail(err, ERR_SYNTAX,
+		"not a domain: labels of letters, digits and hyphens (none first or last) with "
+		"dots between them, or an internationalized name");
+}
+
+static int address_as_it_is(struct str given, struct address_name *ret, struct err *err)
 {
 	struct address_name a;
 	if (normalize(given, a.text, sizeof(a.text), &a.n, err) < 0)
@@ -112,17 +138,64 @@ int address_canonical(struct str given, struct address_name *ret, struct err *er
 	return 0;
 }
 
+/* text@domain is the normal form already, but for case. */
+static void take_normal(struct address_name *a, struct str text)
+{
+	memcpy(a->text, text.p, text.n);
+	a->text[text.n] = 0;
+	a->n = text.n;
+	a->at = str_find_last(text, '@');
+	lower(a->text, a->n);
+}
+
+int address_canonical(struct str given, struct address_name *ret, struct err *err)
+{
+	AUTO(buf_done)
+	struct buf normal;
+	buf_init(&normal, LIMIT_ADDRESS_BYTES);
+	if (!mail_address_normalize(given, &normal))
+		return address_as_it_is(given, ret, err);
+	take_normal(ret, buf_str(&normal));
+	return 0;
+}
+
+int address_check(struct str canonical, struct err *err)
+{
+	AUTO(buf_done)
+	struct buf ignored;
+	struct str local, domain;
+	buf_init(&ignored, LIMIT_LOCAL_PART_BYTES);
+	if (!mail_address_split(canonical, &local, &domain) ||
+		!mail_local_part_decode(local, &ignored))
+		return fail(err, ERR_SYNTAX,
+			"not an address: blanks, and what else is special before the @, need "
+			"quotes there, as in \"a b\"@example.org");
+	return domain_check(domain, err);
+}
+
+/* The content of a local part up to its "+". */
+static bool cut_detail(struct str local, struct buf *out)
+{
+	AUTO(buf_done)
+	struct buf content;
+	buf_init(&content, LIMIT_LOCAL_PART_BYTES);
+	if (!mail_local_part_decode(local, &content))
+		buf_adds(&content, local);
+	size_t plus = str_find(buf_str(&content), '+');
+	if (plus == 0 || plus == content.n)
+		return false;
+	struct str kept = str_sub(buf_str(&content), 0, plus);
+	return local.p[0] == '"' ? mail_local_part_encode(kept, out) : buf_adds(out, kept);
+}
+
 bool address_without_detail(const struct address_name *a, struct address_name *ret)
 {
-	size_t plus = str_find(address_local(a), '+');
-	if (plus == 0 || plus == a->at)
+	AUTO(buf_done)
+	struct buf text;
+	buf_init(&text, LIMIT_ADDRESS_BYTES);
+	if (!cut_detail(address_local(a), &text) || !buf_addc(&text, '@') ||
+		!buf_adds(&text, address_domain(a)))
 		return false;
-	struct str domain = address_domain(a);
-	memcpy(ret->text, a->text, plus);
-	ret->text[plus] = '@';
-	memcpy(ret->text + plus + 1, domain.p, domain.n);
-	ret->at = plus;
-	ret->n = plus + 1 + domain.n;
-	ret->text[ret->n] = 0;
+	take_normal(ret, buf_str(&text));
 	return true;
 }

@@ -6,6 +6,7 @@
  */
 #include "store/sqlite_private.h"
 
+#include "store/names.h"
 #include "store/store.h"
 
 #include <inttypes.h>
@@ -85,6 +86,23 @@ static const char *const steps[] = {
 	" SELECT id,1,'',CAST(verifier AS BLOB),7,0 FROM accounts ORDER BY id;"
 	"ALTER TABLE accounts DROP COLUMN verifier;"
 	"ALTER TABLE accounts ADD COLUMN legacy_auth INTEGER NOT NULL DEFAULT 0;",
+	/* 4: one spelling for each address and domain, as store/names.h has it. Of two domains that
+	 * were one all along one is left, with the accounts of both; of two accounts of one address
+	 * the second is renamed, since both have mail. */
+	"UPDATE OR IGNORE domains SET name=domain_spelling(name);"
+	"UPDATE accounts SET domain=(SELECT kept.id FROM domains gone JOIN domains kept"
+	" ON kept.name=domain_spelling(gone.name) WHERE gone.id=accounts.domain)"
+	" WHERE domain IN(SELECT id FROM domains WHERE name<>domain_spelling(name));"
+	"DELETE FROM domains WHERE name<>domain_spelling(name);"
+	"UPDATE domains SET catch_all=address_spelling(catch_all);"
+	"UPDATE OR IGNORE accounts SET address=address_spelling(address);"
+	"UPDATE OR IGNORE accounts SET address=address_spelling('old'||id||'-'||address)"
+	" WHERE address<>address_spelling(address);"
+	"UPDATE OR IGNORE aliases SET address=address_spelling(address),"
+	" target=address_spelling(target);"
+	"DELETE FROM aliases WHERE address<>address_spelling(address)"
+	" OR target<>address_spelling(target);"
+	"UPDATE removed SET address=address_spelling(address);",
 };
 enum { VERSION = ARRAY_LEN(steps) };
 
@@ -133,6 +151,54 @@ static int fill_meta(sqlite3 *db, const struct seams *seams, struct err *err)
 	sqlite3_finalize(st);
 	return rc == SQLITE_DONE ? 0 : -1;
 }
+
+/* ---- what steps call ---- */
+
+static struct str text_of(sqlite3_value *value)
+{
+	const unsigned char *p = sqlite3_value_text(value);
+	return str_make(p, (size_t)sqlite3_value_bytes(value));
+}
+
+static void result(sqlite3_context *c, const char *text, size_t n)
+{
+	sqlite3_result_text(c, text, (int)n, SQLITE_TRANSIENT);
+}
+
+/* What has no spelling stays as it is. */
+static void address_spelling(sqlite3_context *c, int n, sqlite3_value **values)
+{
+	struct address_name a;
+	(void)n;
+	if (address_canonical(text_of(values[0]), &a, NULL) == 0)
+		result(c, a.text, a.n);
+	else
+		sqlite3_result_value(c, values[0]);
+}
+
+static void domain_spelling(sqlite3_context *c, int n, sqlite3_value **values)
+{
+	char name[LIMIT_DOMAIN_BYTES + 1];
+	(void)n;
+	if (domain_canonical(text_of(values[0]), name, NULL) == 0)
+		result(c, name, strlen(name));
+	else
+		sqlite3_result_value(c, values[0]);
+}
+
+static int add_functions(sqlite3 *db, struct err *err)
+{
+	enum { FLAGS = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY };
+	if (sqlite3_create_function(db, "address_spelling", 1, FLAGS, NULL, address_spelling, NULL,
+		    NULL) == SQLITE_OK &&
+		sqlite3_create_function(db, "domain_spelling", 1, FLAGS, NULL, domain_spelling,
+			NULL, NULL) == SQLITE_OK)
+		return 0;
+	sqlite_fail(db, err);
+	return -1;
+}
+
+/* ---- steps ---- */
 
 static int take_step(sqlite3 *db, int64_t from, const struct seams *seams, struct err *err)
 {
@@ -185,6 +251,8 @@ int sqlite_schema_bring(sqlite3 *db, const struct seams *seams, bool read_only, 
 			"the ledger has schema %" PRId64 " and must be "
 			"brought to %d, but nothing may be written",
 			version, VERSION);
+	if (version < VERSION && add_functions(db, err) < 0)
+		return -1;
 	for (; version < VERSION; version++)
 		if (take_step(db, version, seams, err) < 0)
 			return -1;
