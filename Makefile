@@ -4,6 +4,7 @@
 #   make            the release, build/culver
 #   make run        install what is missing, build, start on loopback (OFFSET=2000, below ./run)
 #   make deb        the Debian package, build/culver_VERSION_ARCH.deb
+#   make deb-test   that package in a clean Debian that boots (root; minutes the first time)
 #   make test       install what is missing, build in build/test, run every test
 
 OFFSET = 2000
@@ -12,13 +13,13 @@ MESON  = /usr/bin/meson
 PYTHON = /usr/bin/python3
 
 .PHONY: all help deps deps-run deps-test deps-bench run test asan tsan fuzz bench format lint docs \
-	install clean deb deps-deb
+	install clean deb deps-deb deb-test
 
 all:
 	@tools/build release
 
 help:
-	@echo 'make [all|run|deb|test|asan|tsan|fuzz|bench|format|lint|docs|install|clean|deps]; see HACKING.md'
+	@echo 'make [all|run|deb|deb-test|test|asan|tsan|fuzz|bench|format|lint|docs|install|clean|deps]; see HACKING.md'
 
 # Debian packages, each list on its own (tools/deps).
 deps: deps-run deps-test deps-bench
@@ -36,6 +37,10 @@ deps-deb:
 deb: deps-deb
 	@tools/build release
 	@tools/deb
+
+deb-test: deb
+	@tools/deps run deb deb-test
+	@tools/deb-test
 
 run: deps-run
 	@tools/build release
