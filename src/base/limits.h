@@ -193,6 +193,7 @@
 #define LIMIT_KNOWN_ADDRESSES    4096 /* recipients that a store keeps in memory: 1.3 MiB */
 #define LIMIT_ALIAS_STEPS        512  /* addresses looked at in one resolution */
 #define LIMIT_GROUP_TRANSACTIONS 256  /* in one flush: past 64 the gain is small */
+#define LIMIT_GROUP_ROWS         8192 /* written in one flush, then it ends: two pages each, 64 MiB */
 #define LIMIT_TRANSACTION_BYTES  (16 * 1024 * 1024) /* what the operations of one point at */
 #define LIMIT_LANDINGS           1100    /* recipients of one message; frames.def, delivered */
 #define LIMIT_CHANGED_ENTRIES    2000000 /* entries that one transaction may touch */

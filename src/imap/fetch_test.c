@@ -180,6 +180,17 @@ static void test_most_response(void **state)
 	free(bytes);
 }
 
+/* The most that a session says before the front has taken some of it. */
+static size_t most_output(struct session *s)
+{
+	buf_clear(&s->out);
+	while (buf_addc(&s->out, 'x'))
+		; /* N-1, N; not N+1 */
+	size_t n = s->out.n;
+	buf_clear(&s->out);
+	return n;
+}
+
 /* A client that does not read: what a session holds stays bounded, and nothing is lost. */
 static void test_slow_reader(void **state)
 {
@@ -213,6 +224,7 @@ static void test_slow_reader(void **state)
 	assert_int_equal(memcmp(got.p + 30, mail.p, mail.n), 0);
 	assert_str(
 		str_from_offset(buf_str(&got), 30 + mail.n), STR(")\r\na OK FETCH completed\r\n"));
+	assert_int_equal(most_output(s), LIMIT_SESSION_OUT_BYTES);
 	buf_done(&mail);
 	buf_done(&got);
 	fake_done(&f);

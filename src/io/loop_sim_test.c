@@ -122,7 +122,7 @@ static void channel_stalls(void **state)
 			channel_grant(store.channel, store.held);
 			store.held = 0;
 		}
-		assert_true(loop_sim_run_for(l, 2));
+		assert_true(loop_sim_run_for(l, 1));
 		if (late)
 			assert_string_equal(front.reason, "the peer stalls");
 		else
@@ -214,6 +214,7 @@ struct server {
 	struct tls_server *tls;
 	char address[64];
 	bool echo, close_at_eof;
+	size_t takes, kept; /* takes: in all, if not 0; kept: the most that it was offered then */
 	int eofs;
 	char reason[128];
 	int64_t failed_ms;
@@ -221,6 +222,10 @@ struct server {
 static size_t server_input(void *arg, struct str bytes)
 {
 	struct server *s = arg;
+	if (s->takes && s->got.n >= s->takes) {
+		s->kept = bytes.n > s->kept ? bytes.n : s->kept;
+		return 0;
+	}
 	buf_adds(&s->got, bytes);
 	if (s->echo) {
 		buf_adds(&s->reply, bytes);
@@ -289,6 +294,38 @@ static void stream_echoes_over_any_network(void **state)
 		client_done(&c);
 		loop_sim_run_for(l, LIMIT_CLOSE_MS + 1);
 		assert_string_equal(s.reason, "closed");
+		server_done(&s);
+		loop_sim_free(&l);
+	}
+}
+
+/* What a session does not take is kept, up to LIMIT_STREAM_IN_BYTES; the rest stays in the network.
+ */
+static void stream_keeps_what_is_not_taken(void **state)
+{
+	enum { FIRST = 16 * 1024 }; /* after a full read the next is for as much as may be kept */
+	static char bytes[LIMIT_STREAM_IN_BYTES + 1];
+	(void)state;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (char)(i * 7919 >> 8);
+	for (size_t n = LIMIT_STREAM_IN_BYTES - 1; n <= LIMIT_STREAM_IN_BYTES + 1; n++) {
+		struct loop *l = loop_sim_new(3);
+		loop_sim_set_network(l, &(struct loop_sim_network){ 0, 1 << 20, false });
+		struct server s = { .takes = FIRST };
+		struct client c = { 0 };
+		int door = server_init(&s, l);
+		client_init(&c, l, loop_sim_connect(l, door, "192.0.2.1", 1));
+		client_says(&c, bytes, FIRST);
+		client_says(&c, bytes, n);
+		loop_sim_run_for(l, 1000);
+		assert_int_equal(s.got.n, FIRST);
+		assert_int_equal(s.kept, n <= LIMIT_STREAM_IN_BYTES ? n : LIMIT_STREAM_IN_BYTES);
+		s.takes = 0;
+		stream_resume(s.stream);
+		loop_sim_run_for(l, 1000);
+		assert_int_equal(s.got.n, FIRST + n);
+		assert_memory_equal(s.got.p + FIRST, bytes, n);
+		client_done(&c);
 		server_done(&s);
 		loop_sim_free(&l);
 	}
@@ -584,7 +621,8 @@ static void handles_are_passed(void **state)
 
 TEST_MAIN(test_case(channels_survive_any_network), test_case(channel_stalls),
 	test_case(channel_loses_its_peer), test_case(stream_echoes_over_any_network),
-	test_case(stream_gives_up_a_deaf_client), test_case(stream_closes_in_time),
-	test_case(t7_handshake_has_a_deadline), test_case(t7_handshake_has_a_bound),
-	test_case(handles_that_wait_are_bounded), test_case(workers_step_by_the_seed),
-	test_case(doors_refuse_and_pause), test_case(handles_are_passed))
+	test_case(stream_keeps_what_is_not_taken), test_case(stream_gives_up_a_deaf_client),
+	test_case(stream_closes_in_time), test_case(t7_handshake_has_a_deadline),
+	test_case(t7_handshake_has_a_bound), test_case(handles_that_wait_are_bounded),
+	test_case(workers_step_by_the_seed), test_case(doors_refuse_and_pause),
+	test_case(handles_are_passed))

@@ -14,9 +14,8 @@
 #include <errno.h>
 
 enum {
-	READ_BYTES = 16 * 1024,      /* at first, and one TLS record */
-	READ_MORE_BYTES = 64 * 1024, /* while a client sends as fast as it is read */
-	ROUNDS = 4,                  /* reads and writes of one stream a turn */
+	READ_BYTES = 16 * 1024, /* at first, and one TLS record */
+	ROUNDS = 4,             /* reads and writes of one stream a turn */
 };
 
 enum phase {
@@ -220,9 +219,8 @@ static ssize_t read_tls(struct stream *s, char *p, size_t n)
 static void read_in(struct stream *s)
 {
 	for (int i = 0; i < ROUNDS && may_read(s); i++) {
-		size_t room_n = s->fast ? READ_MORE_BYTES : READ_BYTES;
-		if (room_n > LIMIT_STREAM_IN_BYTES)
-			room_n = LIMIT_STREAM_IN_BYTES;
+		/* as much as may be kept, while a client sends as fast as it is read */
+		size_t room_n = s->fast ? LIMIT_STREAM_IN_BYTES : READ_BYTES;
 		char *room = buf_reserve(&s->in, room_n);
 		ssize_t n = s->tls ? read_tls(s, room, room_n) : read_plain(s, room, room_n);
 		/* Half a record is no reason to go on: the rest of it wakes the link. */

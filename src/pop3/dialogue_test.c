@@ -269,6 +269,17 @@ static void refused_lines_have_an_end(void **state)
 	close_host(f);
 }
 
+/* The most that a session says before the front has taken some of it. */
+static size_t most_output(struct session *s)
+{
+	buf_clear(&s->out);
+	while (buf_addc(&s->out, 'x'))
+		; /* N-1, N; not N+1 */
+	size_t n = s->out.n;
+	buf_clear(&s->out);
+	return n;
+}
+
 /* P2: DELE and RSET 100,000 times; P4: 100,000 messages, listed through little room. */
 static void large_maildrops(void **state)
 {
@@ -300,6 +311,7 @@ static void large_maildrops(void **state)
 	assert_int_equal(f->expunged.n, 50000);
 	assert_int_equal(f->changes, 1);
 	assert_int_equal(f->session->next, NEXT_CLOSE);
+	assert_int_equal(most_output(f->session), LIMIT_SESSION_OUT_BYTES);
 	close_host(f);
 	f = host(two, 0);
 	f->many = 200000;

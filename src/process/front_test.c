@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A front by itself: how many questions and client addresses it keeps at once. */
+/* A front by itself: how many questions and client addresses it keeps at once, and for how long it
+ * waits for others. */
 #include "base/test.h"
 
 #include "io/loop_sim.h"
 #include "process/front_private.h"
 
 #include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 struct fixture {
 	struct loop *loop;
@@ -125,4 +128,81 @@ static void questions_at_once(void **state)
 	down(&x);
 }
 
-TEST_MAIN(test_case(addresses_at_once), test_case(questions_at_once))
+/* A clock that stands still until it is asked for the second time: then it is late_ms later. */
+struct late_clock {
+	struct clock_seam seam;
+	struct clock_seam *real;
+	int64_t late_ms;
+	unsigned looks;
+};
+
+static int64_t late_wall_ms(struct clock_seam *seam)
+{
+	struct late_clock *c = CONTAINER_OF(seam, struct late_clock, seam);
+	return c->real->wall_ms(c->real);
+}
+
+static int64_t late_monotonic_ms(struct clock_seam *seam)
+{
+	struct late_clock *c = CONTAINER_OF(seam, struct late_clock, seam);
+	return c->real->monotonic_ms(c->real) + (c->looks++ ? c->late_ms : 0);
+}
+
+/* The answer of keys is there when it is looked for LIMIT_KEYS_MS after the question, a millisecond
+ * sooner or later: in time is sooner. T10 */
+static void t10_keys_have_their_time(void **state)
+{
+	static const char key[LIMIT_TICKET_KEY_BYTES] = { 1 };
+	struct frame answer = { .type = FRAME_TICKET_KEY_IS,
+		.ticket_key_is.key = str_make(key, sizeof(key)) };
+	(void)state;
+	for (int over = -1; over <= 1; over++) {
+		struct fixture x;
+		struct buf wire;
+		int pair[2];
+		up(&x);
+		struct late_clock clock = { .seam = { late_wall_ms, late_monotonic_ms },
+			.real = x.loop->clock,
+			.late_ms = LIMIT_KEYS_MS + over };
+		x.context.seams.clock = &clock.seam;
+		buf_init(&wire, 1000);
+		assert_true(frame_encode(&answer, 1, &wire)); /* the first question of ours */
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+		assert_int_equal(write(pair[1], wire.p, wire.n), wire.n);
+		assert_true(front_tls_hand_over(x.front, STR("keys"), pair[0]));
+		assert_int_not_equal(tls_tickets_missing(x.front->tls.tickets), 0);
+		loop_sim_run_for(x.loop, 100); /* it asks for the key of tickets */
+		assert_true(clock.looks >= 2);
+		assert_int_equal(tls_tickets_missing(x.front->tls.tickets) == 0, over < 0);
+		close(pair[1]);
+		buf_done(&wire);
+		down(&x);
+	}
+}
+
+/* A8: who takes nothing is not waited for with a login that has ended. */
+static void a8_a_client_that_does_not_listen(void **state)
+{
+	static const struct loop_sim_network narrow = { .delay_ms = 0, .buffer_bytes = 1 };
+	struct fixture x;
+	(void)state;
+	up(&x);
+	loop_sim_set_network(x.loop, &narrow);
+	comes(&x, "192.0.2.1");
+	loop_sim_run_for(x.loop, 1000);
+	struct conn *c = x.front->conns;
+	c->session->next = NEXT_CLOSE;
+	c->session->cut = true;
+	conn_settle(c);
+	loop_sim_run_for(x.loop, LIMIT_CUT_MS - 1); /* N-1 */
+	assert_int_equal(x.front->conns_n, 1);
+	assert_false(c->dead);
+	loop_sim_run_for(x.loop, 1); /* N */
+	assert_int_equal(x.front->conns_n, 0);
+	loop_sim_run_for(x.loop, 1); /* N+1 */
+	assert_int_equal(x.front->conns_n, 0);
+	down(&x);
+}
+
+TEST_MAIN(test_case(addresses_at_once), test_case(questions_at_once),
+	test_case(t10_keys_have_their_time), test_case(a8_a_client_that_does_not_listen))

@@ -184,7 +184,7 @@ static struct role *gate_new(struct role_context *context)
 	g->users = throttle_new(context->seams.random);
 	g->pairs = throttle_new(context->seams.random);
 	map_init(&g->store_asks, key, LIMIT_FRONT_QUESTIONS);
-	map_init(&g->cache, key, LIMIT_GATE_CACHE);
+	login_cache_init(g, key);
 	g->facts.seams = &context->seams;
 	exchanges_init(g);
 	offers_init(g);

@@ -203,6 +203,8 @@ bool app_password_is_due(const struct login *);
 void app_password_used(const struct login *);
 
 /* login_cache.c: at most LIMIT_GATE_CACHE past successes; beyond, the oldest is forgotten. */
+/* key: where the hash table puts what. */
+void login_cache_init(struct gate *, const uint8_t key[16]);
 void login_cache_mac(const struct gate *, uint64_t account, struct str verifier,
 	struct str password, uint8_t ret[LOGIN_MAC_BYTES]);
 bool login_cache_has(struct gate *, const uint8_t mac[LOGIN_MAC_BYTES]);

@@ -239,8 +239,8 @@ static void test_cache(void **state)
 	uint8_t mac[LOGIN_MAC_BYTES], key[16] = "0123456789abcde";
 	(void)state;
 	clock_fake_init(&clock, 1700000000000);
-	map_init(&g.cache, key, LIMIT_GATE_CACHE);
-	for (uint32_t i = 0; i < LIMIT_GATE_CACHE; i++) { /* N */
+	login_cache_init(&g, key);
+	for (uint32_t i = 0; i < LIMIT_GATE_CACHE; i++) { /* N-1, N */
 		mac_of(i, mac);
 		login_cache_add(&g, mac);
 		login_cache_add(&g, mac);

@@ -74,6 +74,11 @@ void login_cache_add(struct gate *g, const uint8_t mac[LOGIN_MAC_BYTES])
 	map_put(&g->cache, str_make(c->mac, sizeof(c->mac)), c);
 }
 
+void login_cache_init(struct gate *g, const uint8_t key[16])
+{
+	map_init(&g->cache, key, LIMIT_GATE_CACHE);
+}
+
 void login_cache_free(struct gate *g)
 {
 	while (g->newest)

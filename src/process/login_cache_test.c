@@ -36,7 +36,7 @@ static void init(struct fixture *f)
 	random_fake_init(&f->random, 3);
 	f->context.seams.clock = &f->clock.seam;
 	f->gate.base.context = &f->context;
-	map_init(&f->gate.cache, key, LIMIT_GATE_CACHE);
+	login_cache_init(&f->gate, key);
 	for (size_t i = 0; i < N; i++) {
 		f->accounts[i] = i < N / 2 ? i : i * 11;
 		draw(&f->random.seam, f->verifiers[i]);

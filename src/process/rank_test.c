@@ -61,6 +61,7 @@ static void s47_an_address_that_tries_is_served_later(void **state)
 	bench_init(&b);
 	for (unsigned n = 0; n < LIMIT_GATE_TRIES; n++) {
 		assert_int_equal(rank_of(login(&b, "192.0.2.1", n + 1)), HASH_FRESH + n);
+		assert_true(HASH_FRESH + n < HASH_SUSPECT);
 		fail_times(&b, "192.0.2.1", n + 1, 1);
 	}
 	for (unsigned n = 0; n < 2; n++) {

@@ -194,9 +194,9 @@ static int read_takeover(int fd, struct takeover *t, struct err *err)
 	AUTO(buf_done)
 	struct buf text;
 	ssize_t n;
-	buf_init(&text, LIMIT_TAKEOVER_BYTES);
-	char *room = buf_reserve(&text, LIMIT_TAKEOVER_BYTES);
-	n = pread(fd, room, LIMIT_TAKEOVER_BYTES, 0);
+	buf_init(&text, LIMIT_TAKEOVER_BYTES + 1); /* one too many is refused, not cut off */
+	char *room = buf_reserve(&text, LIMIT_TAKEOVER_BYTES + 1);
+	n = pread(fd, room, LIMIT_TAKEOVER_BYTES + 1, 0);
 	close(fd);
 	if (n <= 0)
 		return fail(err, ERR_UNSUPPORTED, "the running server hands nothing over");

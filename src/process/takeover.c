@@ -53,7 +53,7 @@ bool takeover_write(const struct takeover *t, struct buf *out)
 		good = good && buf_addf(out, "listener %s %d\n", l->service, l->handle);
 	VEC_EACH (const struct takeover_child, c, &t->children)
 		good = good && write_child(c, out);
-	return good;
+	return good && out->n <= LIMIT_TAKEOVER_BYTES;
 }
 
 /* ---- reading ---- */
@@ -164,6 +164,9 @@ static bool take_line(struct str what, struct fields *f, struct takeover *t)
 
 int takeover_read(struct str text, struct takeover *t, struct err *err)
 {
+	if (text.n > LIMIT_TAKEOVER_BYTES)
+		return fail(err, ERR_UNSUPPORTED,
+			"the running server hands over more than %d bytes", LIMIT_TAKEOVER_BYTES);
 	if (!str_equal(str_split(&text, '\n'), str_from(first_line)))
 		return fail(err, ERR_UNSUPPORTED,
 			"what the running server hands over is of another version");

@@ -123,4 +123,49 @@ static void test_limits(void **state)
 	buf_done(&text);
 }
 
-TEST_MAIN(test_case(test_there_and_back), test_case(test_refused), test_case(test_limits))
+/* All of it: LIMIT_TAKEOVER_BYTES are read, one more is not. */
+static void test_bytes(void **state)
+{
+	static const char line[] = "lock 5\n", longer[] = "distrust 0\n";
+	(void)state;
+	for (size_t n = LIMIT_TAKEOVER_BYTES - 1; n <= LIMIT_TAKEOVER_BYTES + 1; n++) {
+		struct takeover t;
+		struct buf text;
+		struct err err = ERR_INIT;
+		buf_init(&text, LIMIT_TAKEOVER_BYTES + 1);
+		buf_addz(&text, GOOD);
+		while ((n - text.n) % strlen(line) != 0)
+			buf_addz(&text, longer);
+		while (text.n < n)
+			buf_addz(&text, line);
+		assert_int_equal(text.n, n);
+		takeover_init(&t);
+		assert_int_equal(takeover_read(buf_str(&text), &t, &err),
+			n <= LIMIT_TAKEOVER_BYTES ? 0 : -1);
+		takeover_done(&t);
+		buf_done(&text);
+	}
+}
+
+/* What is written: into a buffer that has other things in it, up to the same. */
+static void test_bytes_written(void **state)
+{
+	(void)state;
+	for (int over = -1; over <= 1; over++) {
+		struct takeover t;
+		struct buf text;
+		fill(&t, 1, 1);
+		buf_init(&text, 2 * LIMIT_TAKEOVER_BYTES);
+		assert_true(takeover_write(&t, &text));
+		size_t before = (size_t)(LIMIT_TAKEOVER_BYTES + over) - text.n;
+		buf_clear(&text);
+		while (text.n < before)
+			buf_addc(&text, '\n');
+		assert_int_equal(takeover_write(&t, &text), over <= 0);
+		takeover_done(&t);
+		buf_done(&text);
+	}
+}
+
+TEST_MAIN(test_case(test_there_and_back), test_case(test_refused), test_case(test_limits),
+	test_case(test_bytes), test_case(test_bytes_written))

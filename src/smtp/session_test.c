@@ -983,6 +983,17 @@ static void no_room_at_all(void **state)
 	assert_true(f.session->deadline_ms == 0);
 }
 
+/* The most that a session says before the front has taken some of it. */
+static size_t most_output(struct session *s)
+{
+	buf_clear(&s->out);
+	while (buf_addc(&s->out, 'x'))
+		; /* N-1, N; not N+1 */
+	size_t n = s->out.n;
+	buf_clear(&s->out);
+	return n;
+}
+
 /* The client reads nothing: the output is bounded, and goes on later. S45 */
 static void s45_output_without_room(void **state)
 {
@@ -997,6 +1008,7 @@ static void s45_output_without_room(void **state)
 	assert_true(taken < many.n);
 	assert_true(f.session->out.n <= LIMIT_SESSION_OUT_BYTES && !f.session->out.full);
 	buf_done(&many);
+	assert_int_equal(most_output(f.session), LIMIT_SESSION_OUT_BYTES);
 }
 
 /* ---- ends ---- */

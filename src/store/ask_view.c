@@ -18,9 +18,9 @@ enum { ENTRIES_A_FRAME = 1000, CHANGES_A_FRAME = 800, EXPUNGED_A_FRAME = 4000 };
 static void begin(struct job *job, bool whole)
 {
 	vec_done(&job->items);
-	uint32_t most = job->store->settings.bounds->view_entries;
-	vec_init(&job->items, sizeof(struct api_entry), most);
-	job->step = whole ? most : LIMIT_VIEW_SLICE_ROWS;
+	const struct store_bounds *bounds = job->store->settings.bounds;
+	vec_init(&job->items, sizeof(struct api_entry), bounds->view_entries);
+	job->step = whole ? bounds->view_entries : bounds->slice_rows;
 	job->worked = 0;
 }
 

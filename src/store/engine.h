@@ -10,7 +10,8 @@
  * Threads: run, checkpoint and close by one thread at a time each; each reader is one thread's.
  * Durability: when run returns 0, every transaction whose err is ERR_NONE is on disk, and only
  * then do readers see it. When it returns -1 a flush may have failed: nothing of the group may be
- * answered and the process has to end (architecture.md, "A failed flush").
+ * answered and the process has to end (architecture.md, "A failed flush"). One call is one flush,
+ * but for transactions that write more than bounds->group_rows together: theirs are several.
  *
  * uses: ops; used by: the writer, readers and maintainer of the store
  */

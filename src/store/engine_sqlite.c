@@ -231,14 +231,25 @@ static int write_meta(struct sqlite_engine *e, uint64_t bodies, struct err *err)
 	return put_if(e, tail.segment != was.segment, "tail_segment", tail.segment, err);
 }
 
-static int run_group(struct sqlite_engine *e, struct txn *const *txns, size_t n, struct err *err)
+/* Rows that were written since the connection was opened; what was rolled back is among them. */
+static size_t rows_written(const struct sqlite_engine *e)
+{
+	return (size_t)sqlite3_total_changes64(e->conn.db);
+}
+
+/* All of the transactions, or as many of the first as it takes to write bounds->group_rows: so the
+ * log does not grow by what hundreds of huge ones write before it can be started over. */
+static int run_group(
+	struct sqlite_engine *e, struct txn *const *txns, size_t n, size_t *ret_n, struct err *err)
 {
 	uint64_t bodies = e->bodies;
+	size_t rows = rows_written(e), i = 0;
 	if (sql_run(&e->conn, sql_bound(&e->conn, SQL_BEGIN, ""), err) < 0)
 		return -1;
-	for (size_t i = 0; i < n; i++)
-		if (run_one(e, txns[i], err) < 0)
+	while (i < n && rows_written(e) - rows < e->bounds->group_rows)
+		if (run_one(e, txns[i++], err) < 0)
 			return -1;
+	*ret_n = i;
 	if (state_write(e, err) < 0 || write_meta(e, bodies, err) < 0)
 		return -1;
 	return sql_run(&e->conn, sql_bound(&e->conn, SQL_COMMIT, ""), err);
@@ -291,18 +302,14 @@ static int note_log_pages(void *arg, sqlite3 *db, const char *name, int pages)
 	return SQLITE_OK;
 }
 
-static int engine_run(struct engine *engine, struct txn *const *txns, size_t n, struct err *err)
+/* Some of the first. -1: the disk can't be believed; else what can't be done has failed. */
+static int run_some(
+	struct sqlite_engine *e, struct txn *const *txns, size_t n, size_t *ret_n, struct err *err)
 {
-	struct sqlite_engine *e = sqlite_engine_of(engine);
 	struct err why = ERR_INIT;
-	if (e->read_only) {
-		fail(&why, ERR_READ_ONLY, "the store takes no changes at present");
-		fail_group(txns, n, &why);
-		return 0;
-	}
 	uint64_t bodies = e->bodies;
 	state_trim(e);
-	if (keep_log_small(e, &why) == 0 && run_group(e, txns, n, &why) == 0) {
+	if (keep_log_small(e, &why) == 0 && run_group(e, txns, n, ret_n, &why) == 0) {
 		e->identity.committed = e->tail;
 		return 0;
 	}
@@ -315,11 +322,27 @@ static int engine_run(struct engine *engine, struct txn *const *txns, size_t n, 
 	if (why.kind == ERR_NONE)
 		fail_log(&why, ERR_TEMP, "ledger: the group failed");
 	fail_group(txns, n, &why);
+	*ret_n = n;
 	if (!grave)
 		return 0;
 	e->distrusted = true;
 	*err = why;
 	return -1;
+}
+
+static int engine_run(struct engine *engine, struct txn *const *txns, size_t n, struct err *err)
+{
+	struct sqlite_engine *e = sqlite_engine_of(engine);
+	struct err why = ERR_INIT;
+	if (e->read_only) {
+		fail(&why, ERR_READ_ONLY, "the store takes no changes at present");
+		fail_group(txns, n, &why);
+		return 0;
+	}
+	for (size_t done = 0, some = 0; done < n; done += some)
+		if (run_some(e, txns + done, n - done, &some, err) < 0)
+			return -1;
+	return 0;
 }
 
 /* ---- checkpoints ---- */

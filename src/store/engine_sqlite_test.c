@@ -298,7 +298,115 @@ static void long_log_is_cut(void **state)
 	ledger_done(&l);
 }
 
-TEST_MAIN(ENGINE_SUITE, test_case(log_is_started_over), test_case(long_log_is_cut),
+/* How many groups are in the log: a frame that ends one has the database's size (fileformat2.html
+ * 4.1). */
+static size_t groups_in_log(struct ledger *l)
+{
+	enum { PAGE = 4096, FRAME = PAGE + 24, HEADER = 32 };
+	static const uint8_t none[4];
+	struct files_seam *files = l->seams.files;
+	int file = files->open(files, "ledger.db-wal", 0, 0);
+	uint8_t frame[8];
+	size_t n = 0;
+	for (uint64_t at = HEADER; files->pread(files, file, frame, sizeof(frame), (off_t)at) > 0;
+		at += FRAME)
+		n += memcmp(frame + 4, none, 4) != 0;
+	files->close(files, file);
+	return n;
+}
+
+/* Transactions that each set or clear a flag of n entries, as one call: of the same ones, or each
+ * of its own. */
+static void flip(struct ledger *l, uint64_t account, uint32_t n, uint32_t times, bool same)
+{
+	struct api_range ranges[LIMIT_GROUP_TRANSACTIONS];
+	struct txn *txns[LIMIT_GROUP_TRANSACTIONS];
+	struct err err = ERR_INIT;
+	uint64_t inbox = mailbox(l, account, "INBOX").id;
+	for (uint32_t i = 0; i < times; i++) {
+		uint32_t first = same ? 1 : 1 + i * n;
+		ranges[i] = (struct api_range){ first, first + n - 1 };
+		txns[i] = txn_new();
+		struct op *op = txn_add(txns[i], OP_FLAGS);
+		op->by.account = account;
+		op->flags = (struct op_flags){ .mailbox = inbox,
+			.uids = { &ranges[i], 1 },
+			.mode = same && i % 2 ? FLAGS_REMOVE : FLAGS_ADD,
+			.flags = FLAG_SEEN,
+			.unchanged_since = UINT64_MAX };
+	}
+	assert_int_equal(ENGINE_UNDER_TEST.run(l->engine, txns, times, &err), 0);
+	for (uint32_t i = 0; i < times; i++) {
+		assert_int_equal(txns[i]->err.kind, ERR_NONE);
+		assert_int_equal(txns[i]->changes.n, n);
+		txn_free(&txns[i]);
+	}
+}
+
+/* A transaction after which a group has written LIMIT_GROUP_ROWS is its last. */
+static void rows_of_one_group(void **state)
+{
+	enum { N = 10, TIMES = 6 };
+	struct store_bounds bounds = store_bounds_normal;
+	struct ledger l;
+	(void)state;
+	assert_int_equal(store_bounds_normal.group_rows, LIMIT_GROUP_ROWS);
+	ledger_init(&l);
+	bounds.group_rows = N;
+	l.bounds = &bounds;
+	ledger_reopen(&l);
+	uint64_t a = make_account(&l, "alice@example.test");
+	for (int i = 0; i < N + 1; i++)
+		land(&l, a, 0, 10, false, NULL);
+	for (uint32_t n = N - 1; n <= N + 1; n++) {
+		size_t before = groups_in_log(&l);
+		flip(&l, a, n, TIMES, true);
+		assert_int_equal(groups_in_log(&l) - before, n < N ? TIMES / 2 : TIMES);
+	}
+	for (int over = -1; over <= 1; over++) { /* of several together */
+		size_t before = groups_in_log(&l);
+		bounds.group_rows = (size_t)(N * (TIMES - 1) + over);
+		flip(&l, a, N, TIMES, true);
+		assert_int_equal(groups_in_log(&l) - before, over <= 0 ? 2 : 1);
+	}
+	no_findings(&l);
+	ledger_done(&l);
+}
+
+/* What many huge transactions write at once does not lie in the log together: it is started over
+ * between groups. */
+static void log_of_huge_transactions(void **state)
+{
+	enum { TIMES = 32, DOUBLED = 8, ENTRIES = TIMES << DOUBLED, EACH = ENTRIES / TIMES };
+	static struct api_range all = { 1, UINT32_MAX };
+	struct store_bounds bounds = store_bounds_normal;
+	int64_t bytes[2];
+	(void)state;
+	for (int cut = 0; cut <= 1; cut++) {
+		struct ledger l;
+		ledger_init(&l);
+		l.bounds = &bounds;
+		uint64_t a = make_account(&l, "alice@example.test");
+		uint64_t inbox = mailbox(&l, a, "INBOX").id;
+		for (int i = 0; i < TIMES; i++)
+			land(&l, a, 0, 10, false, NULL);
+		for (int i = 0; i < DOUBLED; i++)
+			assert_run(&l, ERR_NONE, .kind = OP_COPY, .by.account = a,
+				.copy = { .mailbox = inbox, .target = inbox, .uids = { &all, 1 } });
+		bounds.log_bytes = 128 * 1024;
+		bounds.group_rows = cut ? EACH : ENTRIES;
+		ledger_reopen(&l); /* with an empty log */
+		flip(&l, a, EACH, TIMES, false);
+		bytes[cut] = log_bytes_now(&l);
+		no_findings(&l);
+		ledger_done(&l);
+	}
+	assert_true(bytes[0] > 2 * (int64_t)bounds.log_bytes);
+	assert_true(bytes[1] < (int64_t)bounds.log_bytes / 2);
+}
+
+TEST_MAIN(ENGINE_SUITE, test_case(rows_of_one_group), test_case(log_of_huge_transactions),
+	test_case(log_is_started_over), test_case(long_log_is_cut),
 	test_case(g8_newer_store_is_refused), test_case(schema_2_becomes_3),
 	test_case(g6_check_finds_damage), test_case(recount_mends),
 	test_case(mend_counts_dead_bytes), test_case(read_only_refuses), test_case(log_is_reused))

@@ -1463,8 +1463,9 @@ static void random_changes_agree_with_a_model(void **state)
  * more, none. */
 static void changed_entries_are_limited(void **state)
 {
-	static const struct store_bounds bounds = { .changed_entries = 10,
-		.log_bytes = LIMIT_WAL_BYTES };
+	static const struct store_bounds bounds = {
+		.changed_entries = 10, .log_bytes = LIMIT_WAL_BYTES, .group_rows = LIMIT_GROUP_ROWS
+	};
 	static struct api_range all = { 1, UINT32_MAX };
 	static const enum op_kind kinds[] = { OP_FLAGS, OP_COPY, OP_EXPUNGE };
 	struct ledger l;

@@ -8,7 +8,9 @@ const struct store_bounds store_bounds_normal = {
 	.changed_entries = LIMIT_CHANGED_ENTRIES,
 	.view_entries = LIMIT_VIEW_ENTRIES,
 	.upload_bytes = LIMIT_PEER_UPLOAD_BYTES,
+	.slice_rows = LIMIT_VIEW_SLICE_ROWS,
 	.log_bytes = LIMIT_WAL_BYTES,
+	.group_rows = LIMIT_GROUP_ROWS,
 };
 
 struct txn *txn_new(void)

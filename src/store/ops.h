@@ -34,7 +34,9 @@ struct store_bounds {
 	uint32_t changed_entries; /* LIMIT_CHANGED_ENTRIES */
 	uint32_t view_entries;    /* LIMIT_VIEW_ENTRIES */
 	size_t upload_bytes;      /* LIMIT_PEER_UPLOAD_BYTES */
+	uint32_t slice_rows;      /* LIMIT_VIEW_SLICE_ROWS */
 	size_t log_bytes;         /* LIMIT_WAL_BYTES */
+	size_t group_rows;        /* LIMIT_GROUP_ROWS */
 };
 extern const struct store_bounds store_bounds_normal;
 

@@ -304,6 +304,46 @@ static void entries_of_a_view(void **state)
 	world_done(&w);
 }
 
+static bool (*reader_steps)(void *arg);
+static unsigned steps;
+
+static bool count_step(void *arg)
+{
+	bool something = reader_steps(arg);
+	steps += something;
+	return something;
+}
+
+/* A slice that is full may have another behind it: N - 1 rows are one, N rows and N + 1 are two. */
+static void rows_of_a_slice(void **state)
+{
+	static struct store_bounds bounds;
+	struct world w;
+	(void)state;
+	assert_int_equal(store_bounds_normal.slice_rows, LIMIT_VIEW_SLICE_ROWS);
+	world_init(&w);
+	bounds = store_bounds_normal;
+	bounds.slice_rows = 5;
+	w.f.store->settings.bounds = &bounds;
+	uint64_t alice = account_of(&w.mx, "alice@example.test");
+	uint32_t session = open_session(&w.user, alice);
+	uint64_t inbox = mailbox_of(&w.user, session, "INBOX");
+	struct worker *reader = w.f.executor.workers->next; /* the writer comes first */
+	reader_steps = reader->spec.step;
+	for (uint32_t n = 1; n <= 2 * bounds.slice_rows + 1; n++) {
+		deliver_one(&w.mx, alice, STR("x"));
+		reader->spec.step = count_step;
+		steps = 0;
+		const struct frame *r = ask(
+			&w.user, (struct frame){ .type = FRAME_VIEW_OPEN,
+					 .view_open = { session, inbox, false } });
+		assert_int_equal(r->view_is.messages, n);
+		assert_int_equal(steps, n / bounds.slice_rows + 1);
+		reader->spec.step = reader_steps;
+	}
+	world_done(&w);
+}
+
 /* How many the list of what alice deleted names, and whether it says that it was cut. */
 static size_t deleted_listed(struct world *w, bool *ret_cut)
 {
@@ -351,7 +391,8 @@ static void deleted_messages_of_a_list(void **state)
 }
 
 TEST_MAIN(test_case(recipients_that_are_known), test_case(deleted_messages_of_a_list),
-	test_case(memory_of_uploads), test_case(entries_of_a_view), test_case(questions_at_once),
-	test_case(uploads_at_once), test_case(recipients_of_one_message),
-	test_case(sessions_of_one_front), test_case(watches_of_one_front),
-	test_case(transactions_of_one_flush), test_case(answers_that_wait))
+	test_case(memory_of_uploads), test_case(entries_of_a_view), test_case(rows_of_a_slice),
+	test_case(questions_at_once), test_case(uploads_at_once),
+	test_case(recipients_of_one_message), test_case(sessions_of_one_front),
+	test_case(watches_of_one_front), test_case(transactions_of_one_flush),
+	test_case(answers_that_wait))
