@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""File systems that can fail: ext4 in a file, on a loop device, and one behind nbdkit whose writes
+"""File systems that can fail: ext4 in a file, on a loop device, and two kinds of disk whose writes
 fail when told to. All need root; need() skips the test where something is missing."""
+import contextlib
 import fcntl
 import os
 import pathlib
@@ -82,42 +83,25 @@ class Ext4:
 
 
 class FailingDisk:
-    """An ext4 without a journal on a disk whose writes fail while a trigger file is there: write-back
-    fails, fdatasync says EIO once, and then OK."""
+    """An ext4 without a journal on a disk whose writes fail when told to: write-back fails, fdatasync
+    says so once, and then OK. make_disk() of each kind below answers the disk's path."""
 
     def __init__(self, mib=256):
-        self.base = pathlib.Path(tempfile.mkdtemp(prefix="culver-nbd-"))
+        self.base = pathlib.Path(tempfile.mkdtemp(prefix="culver-failing-"))
         self.base.chmod(0o755)
-        self.trigger, self.path, self.fuse = (self.base / n for n in ("trigger", "mnt", "fuse"))
+        self.path, self.under = self.base / "mnt", self.base / "under"
         self.path.mkdir()
-        self.fuse.mkdir()
-        self.server, self.loop, self.mounted = None, None, False
+        self.under.mkdir()
+        self.loop, self.mounted = None, False
         try:
-            self.begin(mib)
+            disk = self.make_disk(mib)
+            run("mkfs.ext4", "-q", "-F", "-O", "^has_journal", "-E", "lazy_itable_init=0", disk)
+            self.loop = run("losetup", "-f", "--show", disk).stdout.strip()
+            try_mount(self.loop, self.path)
+            self.mounted = True
         except BaseException:
             self.close()
             raise
-
-    def begin(self, mib):
-        self.server = subprocess.Popen(
-            ["nbdfuse", str(self.fuse), "--command", "nbdkit", "-s", "--exit-with-parent",
-             "--filter=error", "memory", f"{mib}M", "error=EIO", "error-pwrite-rate=100%",
-             f"error-pwrite-file={self.trigger}"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        disk = self.fuse / "nbd"
-        wait_for(lambda: disk.exists() or self.server.poll() is not None, 10)
-        if self.server.poll() is not None:
-            pytest.skip(f"nbdfuse: {self.server.stderr.read().strip()}")
-        run("mkfs.ext4", "-q", "-F", "-O", "^has_journal", "-E", "lazy_itable_init=0", disk)
-        self.loop = run("losetup", "-f", "--show", disk).stdout.strip()
-        try_mount(self.loop, self.path)
-        self.mounted = True
-
-    def fail_writes(self, on):
-        if on:
-            self.trigger.touch()
-        else:
-            self.trigger.unlink(missing_ok=True)
 
     def drop_caches(self):
         os.sync()
@@ -130,14 +114,7 @@ class FailingDisk:
             wait_for(lambda: run("umount", self.path, check=False).returncode == 0, 20, 0.05)
         if self.loop:
             run("losetup", "-d", self.loop, check=False)
-        if self.server:
-            run("fusermount3", "-u", self.fuse, check=False)
-            try:
-                self.server.wait(10)
-            except subprocess.TimeoutExpired:
-                self.server.send_signal(signal.SIGKILL)
-                self.server.wait()
-            self.server.stderr.close()
+        self.end_disk()
         shutil.rmtree(self.base, ignore_errors=True)
 
     def __enter__(self):
@@ -145,3 +122,65 @@ class FailingDisk:
 
     def __exit__(self, *exc):
         self.close()
+
+
+class RefusingDisk(FailingDisk):
+    """nbdkit answers EIO to every write."""
+    programs = ("nbdkit", "nbdfuse", "mkfs.ext4", "losetup")
+    server = None
+
+    def make_disk(self, mib):
+        self.trigger = self.base / "trigger"
+        self.server = subprocess.Popen(
+            ["nbdfuse", str(self.under), "--command", "nbdkit", "-s", "--exit-with-parent",
+             "--filter=error", "memory", f"{mib}M", "error=EIO", "error-pwrite-rate=100%",
+             f"error-pwrite-file={self.trigger}"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        disk = self.under / "nbd"
+        wait_for(lambda: disk.exists() or self.server.poll() is not None, 10)
+        if self.server.poll() is not None:
+            pytest.skip(f"nbdfuse: {self.server.stderr.read().strip()}")
+        return disk
+
+    def fail_writes(self, on):
+        if on:
+            self.trigger.touch()
+        else:
+            self.trigger.unlink(missing_ok=True)
+
+    def end_disk(self):
+        if self.server:
+            run("fusermount3", "-u", self.under, check=False)
+            try:
+                self.server.wait(10)
+            except subprocess.TimeoutExpired:
+                self.server.send_signal(signal.SIGKILL)
+                self.server.wait()
+            self.server.stderr.close()
+
+
+class ThinDisk(FailingDisk):
+    """A disk that promises more than is behind it: a sparse image on a tmpfs, which is filled up to
+    its last page. ext4 believes that it has room, so write takes everything and write-back fails."""
+    programs = ("mkfs.ext4", "losetup")
+
+    def make_disk(self, mib):
+        self.filler = self.under / "filler"
+        try_mount("-t", "tmpfs", "-o", f"size={mib // 2}m", "culver-thin", self.under)
+        disk = self.under / "image"
+        with open(disk, "wb") as f:
+            f.truncate(mib << 20)
+        return disk
+
+    def fail_writes(self, on):
+        if not on:
+            self.filler.unlink(missing_ok=True)
+            return
+        with contextlib.suppress(OSError), open(self.filler, "wb", buffering=0) as f:
+            for piece in (1 << 20, 4096):
+                with contextlib.suppress(OSError):
+                    while f.write(bytes(piece)):
+                        pass
+
+    def end_disk(self):
+        run("umount", self.under, check=False)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """kill -9 of every role under load: nothing acknowledged is lost, torn or doubled, and each role is
 back within a second (measured and printed; ten are a failure)."""
+import os
 import random
 import statistics
 import time
@@ -8,7 +9,7 @@ import time
 from harness import Culver, wait_for
 from load import Load, check, stored
 
-KILLS = 60
+KILLS = int(os.environ.get("CULVER_KILLS", "60"))
 
 
 def kill_once(c, role):
@@ -22,7 +23,7 @@ def kill_once(c, role):
     return time.monotonic() - begun
 
 
-def test_sixty_kills_under_load(capsys):
+def test_kills_under_load(capsys):
     r = random.Random(4)
     with Culver() as c:
         roles = sorted(c.roles())

@@ -14,6 +14,7 @@ from harness import BINARY, ROOT, Culver, wait_for
 from load import Load, check, stored
 
 CUTS = int(os.environ.get("CULVER_POWER_CUTS", "32"))
+FLUSHES = int(os.environ.get("CULVER_FAILED_FLUSHES", "1"))  # of each kind
 
 
 def cut_loop(cuts, binary=BINARY):
@@ -81,11 +82,9 @@ def test_a_build_without_one_flush_is_caught(fault):
         cut_loop(12, faulty_build(fault))
 
 
-def test_failed_flush(capsys):
-    """Write-back fails, so a flush says EIO once and then OK. The store must not acknowledge what it
-    could not flush, must end, and its successor must not believe the page cache."""
-    disk.need("nbdkit", "nbdfuse", "mkfs.ext4", "losetup")
-    with disk.FailingDisk() as d:
+def fail_one_flush(kind):
+    """How much was acknowledged, and how much of it after the flush that failed."""
+    with kind() as d:
         c = Culver(directory=d.path / "d")
         try:
             c.start()
@@ -110,9 +109,18 @@ def test_failed_flush(capsys):
             c.stop()
         finally:
             c.close()
+    return before.count() + during.count(), during.count() - at
+
+
+@pytest.mark.parametrize("kind", [disk.RefusingDisk, disk.ThinDisk])
+def test_failed_flush(kind, capsys):
+    """Write-back fails, so a flush says EIO or ENOSPC once and then OK. The store must not
+    acknowledge what it could not flush, must end, and its successor must not believe the page cache."""
+    disk.need(*kind.programs)
+    counts = [fail_one_flush(kind) for _ in range(FLUSHES)]
     with capsys.disabled():
-        print(f"\n1 failed flush, {before.count() + during.count()} acknowledged, {during.count() - at} "
-              "of them after it, 0 lost")
+        print(f"\n{FLUSHES} failed flushes ({kind.__name__}), {sum(n for n, _ in counts)} acknowledged, "
+              f"{sum(n for _, n in counts)} of them after it, 0 lost")
 
 
 def test_disk_full(capsys):
