@@ -98,7 +98,7 @@ def fail_one_flush(kind):
                 d.fail_writes(False)
                 wait_for(lambda: c.roles().get("store", store) != store, 10)
                 at = during.count()
-                wait_for(lambda: during.count() >= at + 100, 30)  # a hundred commits after it
+                wait_for(lambda: during.count() >= at + 100, 60)  # a hundred commits after it; the disk may be full for the first copy
             assert not any(e["role"] == "front-mx" for e in c.events("role-ended"))
             check([before, during], stored(c))
             c.kill_all()

@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Large and many: a mailbox of a million messages beside another client, and a hundred thousand mailboxes.
+"""Large and many: a mailbox of a million messages beside another client, a hundred thousand mailboxes, and
+a hundred large messages at once.
 
-Both are made in the ledger of a stopped server, a row a message or mailbox, all of one body: what is
+The first two are made in the ledger of a stopped server, a row a message or mailbox, all of one body: what is
 measured is what depends on their number. A figure is printed; a test fails at ten times it."""
 import contextlib
+import os
 import sqlite3
 import threading
 import time
 
 from harness import Culver
-from hostile import Imap, memory
+from hostile import Imap, Smtp, memory
 
 MESSAGES = 1_000_000
+LARGE = int(os.environ.get("CULVER_LARGE_MIB", "2"))  # of each of the hundred: more than is kept in memory
 MAILBOXES = 99_000
 
 
@@ -141,3 +144,56 @@ def test_a_hundred_thousand_mailboxes():
         grown = memory(culver.roles()["front-user"]) - before
         print(f"\n{MAILBOXES} mailboxes: {'; '.join(times)}; {grown >> 20} MiB")
         assert grown < 64 << 20
+
+
+def pss(culver):
+    """Bytes that all of the server's processes have in memory."""
+    total = 0
+    for pid in (culver.process.pid, *culver.roles().values()):
+        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
+            total += next(int(line.split()[1]) * 1024 for line in f if line.startswith("Pss:"))
+    return total
+
+
+class LargeSender(threading.Thread):
+    """One message, which stops short of its end until all of the hundred are that far."""
+
+    def __init__(self, culver, number, body, together):
+        super().__init__(daemon=True)
+        self.culver, self.number, self.body, self.together = culver, number, body, together
+        self.answer = None
+
+    def run(self):
+        with Smtp(self.culver) as s:
+            s.socket.settimeout(600)
+            s.envelope()
+            assert s.say(b"DATA\r\n") == 354
+            s.send(b"Subject: large %d\r\n\r\n" % self.number)
+            for _ in range(LARGE):
+                s.send(self.body)
+            self.together.wait(600)
+            self.answer = s.say(b".\r\n")
+
+
+def test_a_hundred_large_messages_at_once():
+    """They add at most 200 MB of memory, and arrive whole."""
+    body = (b"x" * 76 + b"\r\n") * (1024 * 1024 // 78)
+    with Culver() as culver:
+        before, peak = pss(culver), 0
+        together = threading.Barrier(100)
+        senders = [LargeSender(culver, n, body, together) for n in range(100)]
+        begun = time.monotonic()
+        for s in senders:
+            s.start()
+        while any(s.is_alive() for s in senders):
+            peak = max(peak, pss(culver) - before)
+            time.sleep(0.02)
+        took = time.monotonic() - begun
+        assert [s.answer for s in senders] == [250] * 100
+        with Imap(culver) as c:
+            assert c.say(b"SELECT INBOX") == b"OK"
+            assert [b"* 100 EXISTS"] in c.untagged
+            assert c.say(b"UID SEARCH LARGER %d" % (LARGE * len(body))) == b"OK"
+            assert len(c.untagged[0][0].split()) == 102
+        print(f"\n100 messages of {LARGE} MiB at once: {peak / 1e6:.0f} MB more, {took:.1f} s")
+        assert peak < 200e6

@@ -202,6 +202,9 @@
 #define LIMIT_CHANGE_LOG         16384              /* changes remembered of a watched mailbox */
 #define LIMIT_RECLAIM_RATE_BYTES                                                                   \
 	(10 * 1000 * 1000) /* a second, read and copied, while others want something */
+#define LIMIT_DISTRUST_AGAIN_MS                                                                    \
+	(30 * 1000) /* a store that could not copy what a failed flush left tries again: a full    \
+		       disk is soon seen to have room, and readers are seldom disturbed */
 #define LIMIT_ERASE_MS     (24 * 3600 * 1000) /* from a message's end to that of its bytes */
 #define LIMIT_DELETED_LIST 20000 /* deleted messages in one list: 20 MB of names at most */
 

@@ -473,9 +473,9 @@ static void *keys_main(void *arg)
 			struct frame f = { .type = FRAME_SIGNATURE,
 				.signature = { .signature = STR("signed") } };
 			assert_true(frame_encode(&f, h.request, &out));
+			atomic_fetch_add(&k->answers, 1); /* before it is heard */
 			descriptor_write(k->fd, out.p, out.n, -1);
 			buf_done(&out);
-			k->answers++;
 		}
 	}
 	close(k->fd);

@@ -577,6 +577,8 @@ int64_t store_upkeep(struct store *store)
 {
 	struct reclaim *r = &store->reclaim;
 	int64_t now = monotonic_ms(store);
+	if (store->distrust_again_ms && !store_copies_again(store))
+		return store->distrust_again_ms - now;
 	if (store->read_only || r->held)
 		return PASS_MS;
 	refill(store, now);

@@ -42,13 +42,23 @@ static void become_read_only(struct store *store, const struct err *why)
 		log_value(&text, str_from(err_log_text(why))));
 }
 
+/* What a failed flush left could not be copied. A disk that is full now may have room later, so it
+ * is tried again; what was copied and does not verify would not verify then. */
+static void copy_failed(struct store *store, const struct err *why)
+{
+	struct clock_seam *clock = store->seams->clock;
+	become_read_only(store, why);
+	if (why->kind != ERR_CORRUPT)
+		store->distrust_again_ms = clock->monotonic_ms(clock) + LIMIT_DISTRUST_AGAIN_MS;
+}
+
 /* A flush failed before: the ledger is copied into a new file, or nothing is written. */
 static void distrust_ledger(struct store *store)
 {
 	struct err why = ERR_INIT;
 	log_event(&store->log, LOG_WARN, "store-distrust", "step=copy-ledger");
 	if (ledger_copy(store->seams, &why) < 0)
-		become_read_only(store, &why);
+		copy_failed(store, &why);
 }
 
 /* A ledger that is missing is not simply begun anew: what is in the segments would be nobody's. */
@@ -123,7 +133,9 @@ static int open_segments(struct store *store, bool distrust, struct err *err)
 	if (store->segments == NULL)
 		return -1;
 	log_segments(store, &report);
-	if (report.read_only)
+	if (report.read_only && distrust && !store->read_only && !report.copied)
+		copy_failed(store, &report.reason);
+	else if (report.read_only)
 		become_read_only(store, &report.reason);
 	return 0;
 }
@@ -147,7 +159,7 @@ static int open_files(struct store *store, struct err *err)
 	if (!store->settings.read_only)
 		store->digests = digests_open(store->seams, distrust, &ignored);
 	if (distrust && !store->read_only && distrust_clear(files, &ignored) < 0)
-		become_read_only(store, &ignored);
+		copy_failed(store, &ignored);
 	if (store->rebuilding) {
 		struct err why = ERR_INIT;
 		fail(&why, ERR_READ_ONLY, "the ledger was lost; run culver store check --rebuild");
@@ -326,6 +338,19 @@ static void end(struct store *store)
 		log_value(&text, str_from(err_log_text(&store->ended_why))));
 	if (store->settings.ended)
 		store->settings.ended(store->settings.arg, &store->ended_why);
+}
+
+bool store_copies_again(struct store *store)
+{
+	struct clock_seam *clock = store->seams->clock;
+	struct err why = ERR_INIT;
+	if (store->distrust_again_ms == 0 || clock->monotonic_ms(clock) < store->distrust_again_ms)
+		return false;
+	store->distrust_again_ms = 0;
+	fail(&why, ERR_TEMP, "what a failed flush left is to be copied once more");
+	store_end(store, &why);
+	end(store);
+	return true;
 }
 
 void store_collect(void *arg)

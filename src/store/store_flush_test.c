@@ -7,6 +7,7 @@
 #include "store/store_test.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sqlite3.h>
 
 #include "store/distrust.h"
@@ -233,6 +234,44 @@ static void store_that_cannot_be_copied_is_read_only(void **state)
 	assert_true(ask(&w.admin, (struct frame){ .type = FRAME_STORE_STATUS })
 			    ->store_status_is.read_only);
 	assert_true(distrust_is_marked(w.f.seams.files));
+	/* It tries again; what had no room then has some now. */
+	int64_t left = store_upkeep(w.f.store);
+	assert_in_range(left, 1, LIMIT_DISTRUST_AGAIN_MS);
+	w.f.clock.monotonic_ms += left - 1;
+	assert_int_equal(store_upkeep(w.f.store), 1);
+	assert_int_equal(w.f.ended, 0);
+	w.f.clock.monotonic_ms += 1;
+	store_upkeep(w.f.store);
+	assert_int_equal(w.f.ended, 1);
+	w.f.clock.monotonic_ms += 1;
+	store_upkeep(w.f.store);
+	succeed_after_end(&w, alice, 1);
+	world_done(&w);
+}
+
+/* Damage stays what it is, however often it is copied. */
+static void a_ledger_that_does_not_verify_is_not_copied_again(void **state)
+{
+	struct world w;
+	static const char junk[512];
+	(void)state;
+	failing_world(&w);
+	struct files_seam *files = w.f.seams.files;
+	world_peers_done(&w);
+	store_free(&w.f.store);
+	assert_int_equal(distrust_mark(files), 0);
+	int file = files->open(files, "ledger.db", O_RDWR, 0);
+	assert_int_equal(
+		files->pwrite(files, file, junk, sizeof(junk), 3 * 4096 + 8), sizeof(junk));
+	files->close(files, file);
+	assert_true(fixture_open(&w.f));
+	world_peers(&w);
+	assert_true(store_read_only(w.f.store, NULL));
+	for (int i = 0; i < 3; i++) {
+		w.f.clock.monotonic_ms += LIMIT_DISTRUST_AGAIN_MS;
+		store_upkeep(w.f.store);
+	}
+	assert_int_equal(w.f.ended, 0);
 	world_done(&w);
 }
 
@@ -266,4 +305,5 @@ static void g12_switch_survives_a_crash(void **state)
 TEST_MAIN(test_case(g3_failed_flush_of_rows_ends_the_store),
 	test_case(g3_failed_flush_of_bodies_ends_the_store), test_case(unflushed_is_not_published),
 	test_case(g10_full_disk_is_temporary), test_case(store_that_cannot_be_copied_is_read_only),
+	test_case(a_ledger_that_does_not_verify_is_not_copied_again),
 	test_case(g12_switch_survives_a_crash))

@@ -290,6 +290,7 @@ struct store {
 	bool read_only;
 	bool rebuilding; /* the ledger is empty, and read-only for all but a repair */
 	struct err read_only_why;
+	int64_t distrust_again_ms; /* monotonic: to end and let a successor copy; 0: never */
 	uint8_t map_key[16];
 
 	/* loop */
@@ -333,6 +334,9 @@ bool reading_step(void *arg);
 bool maintainer_step(void *arg);
 /* A flush failed. From any worker. */
 void store_end(struct store *store, const struct err *why);
+/* Ends a store that could not copy what a failed flush left, once that is to be tried again. On the
+ * loop's thread; true: it has ended now. */
+bool store_copies_again(struct store *store);
 /* store.c: takes back what workers have done. */
 void store_collect(void *arg);
 
