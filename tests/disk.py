@@ -72,6 +72,8 @@ class Ext4:
     def unmount(self):
         if self.mounted:
             wait_for(lambda: run("umount", self.path, check=False).returncode == 0, 20, 0.05)
+            # Another mount namespace may hold it a moment longer, and would give us back what was cut.
+            wait_for(lambda: not run("losetup", "-j", self.image).stdout, 20, 0.05)
             self.mounted = False
 
     def __enter__(self):
@@ -124,29 +126,20 @@ class FailingDisk:
         self.close()
 
 
-class RefusingDisk(FailingDisk):
-    """nbdkit answers EIO to every write."""
+class NbdDisk(FailingDisk):
+    """The disk is nbdkit's; plugin() says of what kind."""
     programs = ("nbdkit", "nbdfuse", "mkfs.ext4", "losetup")
     server = None
 
     def make_disk(self, mib):
-        self.trigger = self.base / "trigger"
         self.server = subprocess.Popen(
-            ["nbdfuse", str(self.under), "--command", "nbdkit", "-s", "--exit-with-parent",
-             "--filter=error", "memory", f"{mib}M", "error=EIO", "error-pwrite-rate=100%",
-             f"error-pwrite-file={self.trigger}"],
+            ["nbdfuse", str(self.under), "--command", "nbdkit", "-s", "--exit-with-parent", *self.plugin(mib)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         disk = self.under / "nbd"
         wait_for(lambda: disk.exists() or self.server.poll() is not None, 10)
         if self.server.poll() is not None:
             pytest.skip(f"nbdfuse: {self.server.stderr.read().strip()}")
         return disk
-
-    def fail_writes(self, on):
-        if on:
-            self.trigger.touch()
-        else:
-            self.trigger.unlink(missing_ok=True)
 
     def end_disk(self):
         if self.server:
@@ -159,20 +152,41 @@ class RefusingDisk(FailingDisk):
             self.server.stderr.close()
 
 
-class ThinDisk(FailingDisk):
-    """A disk that promises more than is behind it: a sparse image on a tmpfs, which is filled up to
-    its last page. ext4 believes that it has room, so write takes everything and write-back fails."""
-    programs = ("mkfs.ext4", "losetup")
+class RefusingDisk(NbdDisk):
+    """Every write is answered with EIO."""
 
-    def make_disk(self, mib):
-        self.filler = self.under / "filler"
-        try_mount("-t", "tmpfs", "-o", f"size={mib // 2}m", "culver-thin", self.under)
-        disk = self.under / "image"
-        with open(disk, "wb") as f:
-            f.truncate(mib << 20)
-        return disk
+    def plugin(self, mib):
+        self.trigger = self.base / "trigger"
+        return ("--filter=error", "memory", f"{mib}M", "error=EIO", "error-pwrite-rate=100%",
+                f"error-pwrite-file={self.trigger}")
 
     def fail_writes(self, on):
+        if on:
+            self.trigger.touch()
+        else:
+            self.trigger.unlink(missing_ok=True)
+
+
+class ThinDisk(NbdDisk):
+    """A disk that promises more than is behind it: a sparse image on a tmpfs, which is filled up to
+    its last page. What is there already can be overwritten; ext4 believes that it has room, so write
+    takes everything, and write-back fails somewhere in the middle. (Not a loop device upon the image
+    itself: Linux's calls a write that found half of its room a success.)"""
+    thin = None
+
+    def plugin(self, mib):
+        self.thin = self.base / "thin"
+        self.filler = self.thin / "filler"
+        self.thin.mkdir()
+        try_mount("-t", "tmpfs", "-o", f"size={mib // 2}m", "culver-thin", self.thin)
+        image = self.thin / "image"
+        with open(image, "wb") as f:
+            f.truncate(mib << 20)
+        return ("file", str(image))
+
+    def fail_writes(self, on):
+        if not self.thin:
+            return
         if not on:
             self.filler.unlink(missing_ok=True)
             return
@@ -183,4 +197,6 @@ class ThinDisk(FailingDisk):
                         pass
 
     def end_disk(self):
-        run("umount", self.under, check=False)
+        super().end_disk()
+        if self.thin:
+            run("umount", self.thin, check=False)
