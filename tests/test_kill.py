@@ -23,7 +23,7 @@ def kill_once(c, role):
     return time.monotonic() - begun
 
 
-def test_kills_under_load(capsys):
+def test_kills_under_load():
     r = random.Random(4)
     with Culver() as c:
         roles = sorted(c.roles())
@@ -39,13 +39,12 @@ def test_kills_under_load(capsys):
         check(load, found)
         assert "0 found damaged" in c.command("store", "check").stdout
         assert c.stop() == 0
-    with capsys.disabled():
-        print(f"\n{KILLS} kills, {load.count()} acknowledged, 0 lost; back in "
-              f"{statistics.median(times) * 1000:.0f} ms (median), {max(times) * 1000:.0f} ms (worst)")
+    print(f"{KILLS} kills, {load.count()} acknowledged, 0 lost; back in "
+          f"{statistics.median(times) * 1000:.0f} ms (median), {max(times) * 1000:.0f} ms (worst)")
     assert load.count() > KILLS
 
 
-def test_kill_of_the_supervisor_and_a_new_start(capsys):
+def test_kill_of_the_supervisor_and_a_new_start():
     with Culver() as c:
         rounds = 0
         loads = []
@@ -62,8 +61,7 @@ def test_kill_of_the_supervisor_and_a_new_start(capsys):
         check(loads, stored(c))
         acknowledged = sum(l.count() for l in loads)
         assert "0 found damaged" in c.command("store", "check").stdout
-    with capsys.disabled():
-        print(f"\n{rounds} kills of the supervisor, {acknowledged} acknowledged, 0 lost")
+    print(f"{rounds} kills of the supervisor, {acknowledged} acknowledged, 0 lost")
 
 
 def test_a_store_that_is_away_is_a_4xx_and_heals(culver):

@@ -55,13 +55,12 @@ def cut_loop(cuts, binary=BINARY):
     return acknowledged
 
 
-def test_power_cuts(capsys):
+def test_power_cuts():
     disk.need("mkfs.ext4", "losetup")
     begun = time.monotonic()
     acknowledged = sum(cut_loop(min(32, CUTS - done)) for done in range(0, CUTS, 32))
-    with capsys.disabled():
-        print(f"\n{CUTS} power cuts, {acknowledged} acknowledged, 0 lost, 0 torn "
-              f"({time.monotonic() - begun:.0f} s)")
+    print(f"{CUTS} power cuts, {acknowledged} acknowledged, 0 lost, 0 torn "
+          f"({time.monotonic() - begun:.0f} s)")
 
 
 def faulty_build(fault):
@@ -113,17 +112,16 @@ def fail_one_flush(kind):
 
 
 @pytest.mark.parametrize("kind", [disk.RefusingDisk, disk.ThinDisk])
-def test_failed_flush(kind, capsys):
+def test_failed_flush(kind):
     """Write-back fails, so a flush says EIO or ENOSPC once and then OK. The store must not
     acknowledge what it could not flush, must end, and its successor must not believe the page cache."""
     disk.need(*kind.programs)
     counts = [fail_one_flush(kind) for _ in range(FLUSHES)]
-    with capsys.disabled():
-        print(f"\n{FLUSHES} failed flushes ({kind.__name__}), {sum(n for n, _ in counts)} acknowledged, "
-              f"{sum(n for _, n in counts)} of them after it, 0 lost")
+    print(f"{FLUSHES} failed flushes ({kind.__name__}), {sum(n for n, _ in counts)} acknowledged, "
+          f"{sum(n for _, n in counts)} of them after it, 0 lost")
 
 
-def test_disk_full(capsys):
+def test_disk_full():
     """Q3 in small: mail is refused with 4xx while there is no room, and taken again when there is."""
     disk.need("mkfs.ext4", "losetup")
     with disk.Ext4(mib=160) as fs:
@@ -149,5 +147,4 @@ def test_disk_full(capsys):
             c.stop()
         finally:
             c.close()
-    with capsys.disabled():
-        print(f"\ndisk full: {full.count()} taken from the reserve, then refused")
+    print(f"disk full: {full.count()} taken from the reserve, then refused")

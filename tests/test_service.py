@@ -135,7 +135,7 @@ def all_roles(c):
         return [int(pid) for pid in f.read().split()]
 
 
-def test_upgrade_under_load(capsys):
+def test_upgrade_under_load():
     with Culver(config=SHORT, accounts=("alice", "bob", "carol")) as c:
         loads, said = [], []
         for _ in range(2):
@@ -146,8 +146,7 @@ def test_upgrade_under_load(capsys):
         check(loads, stored(c))
         assert len(c.events("upgraded")) == 2
         assert c.ready_line.count("ready") == 1
-    with capsys.disabled():
-        print("\nupgrades: " + "; ".join(said) + "; 0 refused, 0 lost")
+    print("upgrades: " + "; ".join(said) + "; 0 refused, 0 lost")
 
 
 def test_upgrade_says_goodbye_one_by_one():

@@ -132,7 +132,7 @@ static void crash_at_every_call(bool power)
 	enum { BATCHES = 9 };
 	uint64_t calls = calls_of(BATCHES);
 	assert_true(calls > 20);
-	for (uint64_t call = 1; call <= calls; call++)
+	for (uint64_t call = 1; call <= calls; call += TEST_STEP)
 		for (uint64_t seed = 0; seed < (power ? 12 : 2); seed++) {
 			struct run r = run_new(seed * 1000 + call);
 			files_sim_plan(r.sim, (struct files_sim_plan){ .crash_at = call });
@@ -177,7 +177,7 @@ static void g2_power_cut_at_every_call(void **state)
 static void g2_power_cut_in_a_large_body(void **state)
 {
 	(void)state;
-	for (uint64_t call = 1;; call++) {
+	for (uint64_t call = 1;; call += TEST_STEP) {
 		struct run r = run_new(call);
 		struct message m = { 1, LIMIT_SEGMENT_BATCH + 100000 };
 		assert_true(run_open(&r));
@@ -241,7 +241,7 @@ static void g4_every_call_fails_once(void **state)
 	(void)state;
 	static const int numbers[] = { -EIO, -ENOSPC, -EROFS, -EMFILE, -EDQUOT };
 	for (size_t k = 0; k < ARRAY_LEN(numbers); k++)
-		for (uint64_t call = 1; call <= 40; call++) {
+		for (uint64_t call = 1; call <= 40; call += TEST_STEP) {
 			one_failing_call(call, numbers[k], false);
 			one_failing_call(call, numbers[k], true);
 		}
@@ -297,7 +297,7 @@ static void g3_a_failed_flush_is_survived(void **state)
 {
 	(void)state;
 	for (uint64_t flush = 1; flush <= 9; flush++)
-		for (uint64_t seed = 0; seed < 20; seed++) {
+		for (uint64_t seed = 0; seed < 20; seed += TEST_STEP) {
 			struct run r = run_until_a_flush_fails(flush, seed);
 			r.options.distrust = distrust_is_marked(&r.sim->seam);
 			assert_true(r.options.distrust);
@@ -334,7 +334,7 @@ static void without_distrust_records_vanish(void **state)
 {
 	(void)state;
 	int vanished = 0;
-	for (uint64_t seed = 0; seed < 20; seed++) {
+	for (uint64_t seed = 0; seed < 20; seed += TEST_STEP) {
 		struct run r = run_until_a_flush_fails(3, seed);
 		struct segment_walk before = { .bodies = true }, after = { .bodies = true };
 		assert_true(run_open(&r));

@@ -117,20 +117,19 @@ static void batch_limit_is_exact(void **state)
 {
 	(void)state;
 	struct world w = world_new();
-	/* header, 64 chunks, recipient and prefix take less than 2 KiB */
-	for (size_t n = LIMIT_SEGMENT_BATCH - 2048; n <= LIMIT_SEGMENT_BATCH; n += 8) {
-		struct message m = { 1, n };
-		uint32_t at;
-		struct blob_ref ref = put(&w, 1, n, &at);
-		bool above = ref.length > LIMIT_SEGMENT_BATCH;
-		if (ref.length < LIMIT_SEGMENT_BATCH - 8 || ref.length > LIMIT_SEGMENT_BATCH + 8) {
-			segments_forget(w.s);
-			continue;
-		}
+	/* Header, chunks, recipient and prefix take as much with a body that is a little shorter.
+	 */
+	uint32_t at;
+	size_t rest = put(&w, 1, LIMIT_SEGMENT_BATCH - 2048, &at).length -
+		      (LIMIT_SEGMENT_BATCH - 2048);
+	segments_forget(w.s);
+	for (int k = -1; k <= 1; k++) {
+		struct message m = { 1, LIMIT_SEGMENT_BATCH - rest + (size_t)(8 * k) };
+		struct blob_ref ref = put(&w, 1, m.length, &at);
+		assert_int_equal(ref.length, LIMIT_SEGMENT_BATCH + 8 * k);
 		assert_int_equal(w.sim->writes != 0, true);
 		flush_all(&w);
 		assert_true(message_is_there(w.r, &m, &ref, at));
-		assert_int_equal(above, ref.length == LIMIT_SEGMENT_BATCH + 8);
 	}
 	assert_int_equal(walk_all(w.s).n_records, 3);
 	assert_int_equal(walk_all(w.s).n_findings, 0);
@@ -317,7 +316,7 @@ static void g5_every_damaged_byte_is_noticed(void **state)
 	}
 	flush_all(&w);
 	uint64_t end = segment_block_up(refs[3].offset + refs[3].length);
-	for (size_t byte = 0; byte < end; byte++) {
+	for (size_t byte = 0; byte < end; byte += TEST_STEP) {
 		struct segment_reader *r = segment_reader_new(w.s);
 		files_sim_damage(w.sim, "blobs/00000001", byte, (uint8_t)(1U << byte % 8));
 		int lost = 0;
