@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """App passwords: made on a running or a stopped server, good for the services they are for, and gone
 at once when they are removed (A8)."""
+import hashlib
 import json
+import os
 import re
+import sqlite3
+import subprocess
 import time
 
 from harness import DOMAIN, wait_for
 from hostile import Imap, Pop3
-from test_revoked import MOST_S, Submission, idle, set_password, until_cut
+from scram import Scram, digest
+from test_mechanisms import Smtp, b64
+from test_revoked import MOST_S, NEW, Submission, idle, set_password, until_cut
 
 BOB = f"bob@{DOMAIN}"
 
@@ -62,6 +68,66 @@ def test_scopes(culver):
         assert log_in(culver, culver.password("bob"))[0] in (True, b"OK")
     wrong = by_imap(culver, password[:-1] + ("a" if password[-1] != "a" else "b"))
     assert wrong == by_imap(culver, "wrong") and wrong[0] == b"NO"
+
+
+def by_scram(culver, password):
+    """The reply's code; the salt is left in by_scram.salt."""
+    connection, client = Smtp(culver), Scram(BOB, password)
+    status = connection.scram(client)
+    connection.close()
+    by_scram.salt = client.fields["s"]
+    return status[:3]
+
+
+def test_scram(culver):
+    """Every one of an account's passwords works by SCRAM too, for what it is good for; its use is noted,
+    and with -PLUS a client knows the server by it."""
+    mail, reading = make(culver, "--services", "smtp"), make(culver, "--services", "imap,pop3")
+    assert by_scram(culver, culver.password("bob")) == "235"
+    assert by_scram(culver, mail) == "235"
+    assert by_scram(culver, reading) == "535"
+    assert by_scram(culver, mail.replace("-", "")) == "535"  # what was shown is what is hashed
+    assert by_scram(culver, "wrong") == "535"
+    wait_for(lambda: [s["used_ms"] > 0 for s in listed(culver)] == [True, False])
+    for password, code in ((reading, 0), (mail, 1)):
+        r = subprocess.run(
+            ["gsasl", "--imap", "--connect", f"127.0.0.1:{culver.port('imap')}",
+             "--mechanism", "SCRAM-SHA-256-PLUS", "--authentication-id", BOB, "--password", password,
+             "--x509-ca-file", str(culver.certificate)],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False)
+        assert r.returncode == code, r.stdout + r.stderr
+    remove(culver, listed(culver)[0]["id"])
+    assert by_scram(culver, mail) == "535"
+    set_password(culver)  # a new one has the same salt: the others stay good
+    remove(culver, listed(culver)[0]["id"])
+    another = make(culver)
+    assert by_scram(culver, another) == by_scram(culver, NEW) == "235"
+
+
+def old_verifier(password):
+    """As older versions made it: with a salt of its own."""
+    salt = os.urandom(16)
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, 16384)
+    stored = hashlib.sha256(digest(salted, b"Client Key")).digest()
+    return f"SCRAM-SHA-256$16384:{b64(salt)}${b64(stored)}:{b64(digest(salted, b'Server Key'))}".encode()
+
+
+def test_scram_in_an_older_store(culver):
+    """A verifier that was made with another salt is good for its own password alone, until a login shows
+    that password."""
+    password, own = make(culver), culver.password("bob")
+    culver.stop()
+    with sqlite3.connect(culver.dir / "data" / "ledger.db") as db:
+        db.execute("UPDATE secrets SET value=? WHERE kind=2 AND account="
+                   "(SELECT id FROM accounts WHERE address=?)", (old_verifier(own), BOB))
+    db.close()
+    culver.start()
+    assert by_scram(culver, own) == "235"
+    old = by_scram.salt
+    assert by_scram(culver, password) == "535"
+    assert by_imap(culver, own)[0] == b"OK"
+    wait_for(lambda: by_scram(culver, own) == "235" and by_scram.salt != old)
+    assert by_scram(culver, password) == "235"
 
 
 def test_last_use_costs_no_flush(culver):

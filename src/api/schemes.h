@@ -39,9 +39,11 @@ enum secret_kind {
 	SECRET_PASSWORD = 1,     /* a crypt(3) string */
 	SECRET_SCRAM_SHA256 = 2, /* salt, iterations and keys; RFC 5802 3 */
 	SECRET_RECOVERABLE = 3,  /* the password itself, encrypted by the gate */
-	SECRET_APP_PASSWORD = 4, /* the gate's MAC of it, 32 bytes */
+	SECRET_APP_PASSWORD = 4, /* the gate's MAC of it, 32 bytes; then as SECRET_SCRAM_SHA256 */
 	SECRET_CERTIFICATE = 5   /* a client certificate's SHA-256, 32 bytes */
 };
+
+enum { APP_PASSWORD_MAC_BYTES = 32 };
 
 /* struct account: kind */
 enum account_kind { ACCOUNT_PERSON = 0, ACCOUNT_SANDBOX = 1, ACCOUNT_STREAM = 2 };

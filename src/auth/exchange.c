@@ -59,7 +59,7 @@ struct exchange *exchange_new(
 	x->has_data = f->has_data;
 	x->plus_announced = f->plus;
 	x->reason = "";
-	x->services = SERVICES_ALL;
+	x->key.services = SERVICES_ALL;
 	keep(&x->data, f->data);
 	keep(&x->exporter, f->exporter);
 	keep(&x->endpoint, f->endpoint);
@@ -154,14 +154,16 @@ struct str exchange_certificate(const struct exchange *x)
 	return buf_str(&x->certificate);
 }
 
-uint64_t exchange_secret_id(const struct exchange *x)
+struct exchange_key exchange_key(const struct exchange *x)
 {
-	return x->secret_id;
+	return x->key;
 }
 
-uint32_t exchange_services(const struct exchange *x)
+struct exchange_key exchange_key_of(const struct api_secret *s)
 {
-	return x->services;
+	return (struct exchange_key){
+		.id = s->id, .kind = s->kind, .services = s->services, .used_ms = s->used_ms
+	};
 }
 
 const char *exchange_reason(const struct exchange *x)

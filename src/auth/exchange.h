@@ -31,7 +31,7 @@
 struct exchange_facts {
 	const struct seams *seams; /* random, clock */
 	const char *hostname;      /* for CRAM-MD5's challenge */
-	uint8_t stand_in_key[32];  /* salts of those who have no verifier */
+	uint8_t stand_in_key[32];  /* salts, of those too who have no verifier */
 	uint8_t sealed_key[32];    /* opens recoverable secrets */
 	uint8_t stand_in[64];      /* a recoverable secret of nobody's */
 	size_t stand_in_n;
@@ -67,10 +67,15 @@ struct str exchange_authzid(const struct exchange *);
 struct str exchange_mechanism(const struct exchange *);
 /* The client certificate that proves it; empty: none. */
 struct str exchange_certificate(const struct exchange *);
-/* After EXCHANGE_RIGHT by a certificate: the secret's id and the services that it is good for; 0
- * and all for other mechanisms. */
-uint64_t exchange_secret_id(const struct exchange *);
-uint32_t exchange_services(const struct exchange *);
+/* After EXCHANGE_RIGHT: which app password or certificate it was, and what that is good for. id 0:
+ * the account's own password. */
+struct exchange_key {
+	uint64_t id;
+	uint8_t kind; /* enum secret_kind */
+	uint32_t services;
+	int64_t used_ms;
+};
+struct exchange_key exchange_key(const struct exchange *);
 /* Why it was wrong or bad, one word for the log. */
 const char *exchange_reason(const struct exchange *);
 /* How many hash and cipher operations it took so far: the same for whoever exists and who does

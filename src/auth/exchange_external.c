@@ -35,8 +35,7 @@ enum exchange_step external_account(
 		if (s->kind == SECRET_CERTIFICATE && s->value.n == FINGERPRINT_BYTES &&
 			mem_equal_const_time(s->value.p, x->certificate.p, FINGERPRINT_BYTES)) {
 			right = true;
-			x->secret_id = s->id;
-			x->services = s->services;
+			x->key = exchange_key_of(s);
 		}
 	}
 	if (right)

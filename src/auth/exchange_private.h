@@ -26,18 +26,18 @@ struct exchange {
 	struct buf exporter, endpoint, certificate, greeting;
 	struct buf user, authzid, challenge;
 	const char *reason;
-	uint64_t secret_id;
-	uint32_t services;
+	struct exchange_key key;
 	unsigned work;
 	/* of the mechanism */
 	struct scram scram;
-	bool exists;        /* SCRAM: the verifier is somebody's */
-	bool proved;        /* SCRAM: only the client's empty answer is missing */
-	uint8_t digest[16]; /* CRAM-MD5, APOP: what the client says */
+	struct exchange_key keys[SCRAM_KEYS]; /* SCRAM: whose the keys are */
+	bool proved;                          /* SCRAM: only the client's empty answer is missing */
+	uint8_t digest[16];                   /* CRAM-MD5, APOP: what the client says */
 };
 
 /* The account's secret of a kind; empty: it has none. */
 struct str exchange_secret(const struct frame_credentials *, enum secret_kind kind);
+struct exchange_key exchange_key_of(const struct api_secret *);
 /* Notes the reason. */
 enum exchange_step exchange_wrong(struct exchange *, const char *reason);
 enum exchange_step exchange_bad(struct exchange *, const char *reason);

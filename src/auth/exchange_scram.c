@@ -27,30 +27,46 @@ enum exchange_step scram_begin(struct exchange *x)
 	return r == SCRAM_FINE ? EXCHANGE_ACCOUNT : refused(x, r);
 }
 
+/* The app passwords that were made with the salt that is sent: the same for all of an account, but
+ * for a verifier of an older version, which is made anew at the next login that shows the password.
+ */
+static void add_app_passwords(struct exchange *x, const struct frame_credentials *c)
+{
+	struct scram_verifier verifier = { .salt_n = 0 };
+	for (size_t i = 0; c && i < c->secrets.n; i++) {
+		const struct api_secret *s = &c->secrets.items[i];
+		if (s->kind != SECRET_APP_PASSWORD || s->value.n <= APP_PASSWORD_MAC_BYTES ||
+			!scram_verifier_read(
+				str_from_offset(s->value, APP_PASSWORD_MAC_BYTES), &verifier))
+			continue;
+		size_t at = scram_add(&x->scram, &verifier);
+		if (at)
+			x->keys[at] = exchange_key_of(s);
+	}
+	mem_wipe(&verifier, sizeof(verifier));
+}
+
 /* The stand-in is made for everybody, and used for those who have nothing better. */
 enum exchange_step scram_account(
 	struct exchange *x, const struct frame_credentials *c, struct str name)
 {
-	struct scram_verifier verifier, stand_in;
+	struct scram_verifier verifier = { .salt_n = 0 }, stand_in;
 	uint8_t random_bytes[NONCE_BYTES];
 	struct random_seam *random = x->facts->seams->random;
 	struct str kept = exchange_secret(c, SECRET_SCRAM_SHA256);
 	AUTO(buf_done)
-	struct buf text;
-	AUTO(buf_done)
 	struct buf nonce;
-	buf_init(&text, LIMIT_SECRET_BYTES);
 	buf_init(&nonce, 64);
 	scram_verifier_stand_in(x->facts->stand_in_key, name, &stand_in);
-	scram_verifier_write(&stand_in, &text);
 	x->work++;
-	x->exists = kept.n > 0 && scram_verifier_read(kept, &verifier);
-	if (!x->exists && !scram_verifier_read(buf_str(&text), &verifier))
-		return exchange_wrong(x, "stand-in");
+	if (kept.n == 0 || !scram_verifier_read(kept, &verifier))
+		verifier = stand_in;
 	random->fill(random, random_bytes, sizeof(random_bytes));
 	buf_add_base64(&nonce, str_make(random_bytes, sizeof(random_bytes))); /* has no comma */
 	buf_clear(&x->challenge);
 	scram_server_first(&x->scram, &verifier, buf_str(&nonce), &x->challenge);
+	x->keys[0].services = SERVICES_ALL;
+	add_app_passwords(x, c);
 	mem_wipe(&verifier, sizeof(verifier));
 	return EXCHANGE_CHALLENGE;
 }
@@ -65,8 +81,7 @@ enum exchange_step scram_response(struct exchange *x, struct str message)
 	enum scram_result r = scram_client_final(&x->scram, message, &x->challenge);
 	if (r != SCRAM_FINE)
 		return refused(x, r);
-	if (!x->exists)
-		return exchange_wrong(x, "unknown-user");
+	x->key = x->keys[x->scram.key];
 	x->proved = true;
 	return EXCHANGE_CHALLENGE;
 }

@@ -40,7 +40,9 @@ static void person_init(struct person *p, const char *password)
 	struct scram_verifier v;
 	buf_init(&p->scram, LIMIT_SECRET_BYTES);
 	buf_init(&p->sealed, LIMIT_SECRET_BYTES);
-	assert_true(scram_verifier_make(&random_seam.seam, str_from(password), &v));
+	uint8_t salt[SCRAM_SALT_BYTES];
+	scram_salt(facts.stand_in_key, STR("alice@example.test"), salt);
+	assert_true(scram_verifier_make(salt, str_from(password), &v));
 	scram_verifier_write(&v, &p->scram);
 	assert_true(sealed_make(&random_seam.seam, facts.sealed_key, STR("alice@example.test"),
 		str_from(password), &p->sealed));
@@ -181,8 +183,8 @@ static void external(void **state)
 	struct exchange *x = begin("EXTERNAL", STR(""), EXCHANGE_ACCOUNT);
 	assert_int_equal(exchange_user(x).n, 0); /* the account is the certificate's */
 	assert_int_equal(exchange_account(x, &p.c, STR("")), EXCHANGE_RIGHT);
-	assert_int_equal(exchange_secret_id(x), 3);
-	assert_int_equal(exchange_services(x), SERVICE_IMAP);
+	assert_int_equal(exchange_key(x).id, 3);
+	assert_int_equal(exchange_key(x).services, SERVICE_IMAP);
 	exchange_free(&x);
 	x = begin("EXTERNAL", STR("alice@example.test"), EXCHANGE_ACCOUNT);
 	p.secrets[2].value = str_make(other_fingerprint, sizeof(other_fingerprint));
@@ -231,8 +233,179 @@ static void scram_nonces_differ(void **state)
 	person_done(&p);
 }
 
-/* A1: somebody, somebody without a secret for it, and nobody: the same answers of the same form,
- * and the same number of hash operations, 2,000 times each. */
+/* alice with as many app passwords as there may be; the first and the last are real. */
+struct keyring {
+	struct person p;
+	struct buf values[LIMIT_SECRETS];
+	struct api_secret secrets[1 + LIMIT_SECRETS];
+	struct frame_credentials c;
+};
+
+static void add_app_password(struct keyring *k, size_t i, const char *password, const char *name)
+{
+	struct scram_verifier v = { .iterations = SCRAM_ITERATIONS, .salt_n = SCRAM_SALT_BYTES };
+	uint8_t salt[SCRAM_SALT_BYTES];
+	scram_salt(facts.stand_in_key, str_from(name), salt);
+	memcpy(v.salt, salt, sizeof(salt));
+	random_seam.seam.fill(&random_seam.seam, v.stored_key, sizeof(v.stored_key));
+	if (password)
+		assert_true(scram_verifier_make(salt, str_from(password), &v));
+	buf_clear(&k->values[i]);
+	buf_add(&k->values[i], fingerprint, APP_PASSWORD_MAC_BYTES);
+	scram_verifier_write(&v, &k->values[i]);
+	k->secrets[1 + i] = (struct api_secret){ .id = 100 + i,
+		.kind = SECRET_APP_PASSWORD,
+		.services = SERVICE_POP3,
+		.used_ms = (int64_t)i,
+		.value = buf_str(&k->values[i]) };
+}
+
+static void keyring_init(struct keyring *k)
+{
+	*k = (struct keyring){ .c.account = 0 };
+	person_init(&k->p, "her own");
+	k->c = k->p.c;
+	k->secrets[0] = k->p.secrets[0];
+	for (size_t i = 0; i < LIMIT_SECRETS; i++) {
+		buf_init(&k->values[i], LIMIT_SECRET_BYTES);
+		add_app_password(k, i,
+			i == 0                   ? "first"
+			: i + 1 == LIMIT_SECRETS ? "last"
+						 : NULL,
+			"alice@example.test");
+	}
+	k->c.secrets.items = k->secrets;
+	k->c.secrets.n = ARRAY_LEN(k->secrets);
+}
+
+static void keyring_done(struct keyring *k)
+{
+	for (size_t i = 0; i < LIMIT_SECRETS; i++)
+		buf_done(&k->values[i]);
+	person_done(&k->p);
+}
+
+static void hmac(struct str key, struct str text, uint8_t ret[32])
+{
+	assert_non_null(HMAC(
+		EVP_sha256(), key.p, (int)key.n, (const unsigned char *)text.p, text.n, ret, NULL));
+}
+
+/* The client's side of RFC 5802 3, of a password; *proof is what it sends. */
+static void client_final(struct str challenge, const char *password, struct buf *final)
+{
+	uint8_t salt[64], salted[32], client[32], stored[32], signature[32];
+	struct str s = str_from_offset(challenge, str_search(challenge, STR(",s=")) + 3);
+	AUTO(buf_done)
+	struct buf salt_bytes;
+	AUTO(buf_done)
+	struct buf auth;
+	buf_init(&salt_bytes, sizeof(salt));
+	buf_init(&auth, 1000);
+	assert_true(buf_add_base64_decoded(&salt_bytes, str_sub(s, 0, str_find(s, ','))));
+	assert_int_equal(PKCS5_PBKDF2_HMAC(password, (int)strlen(password),
+				 (const unsigned char *)salt_bytes.p, (int)salt_bytes.n,
+				 SCRAM_ITERATIONS, EVP_sha256(), 32, salted),
+		1);
+	hmac(str_make(salted, 32), STR("Client Key"), client);
+	assert_int_equal(EVP_Digest(client, 32, stored, NULL, EVP_sha256(), NULL), 1);
+	buf_addf(final, "c=biws,%" STR_FMT,
+		STR_ARG(str_sub(challenge, 0, str_find(challenge, ','))));
+	buf_addf(&auth, "n=alice@example.test,r=q,%" STR_FMT ",%" STR_FMT, STR_ARG(challenge),
+		STR_ARG(buf_str(final)));
+	hmac(str_make(stored, 32), buf_str(&auth), signature);
+	for (size_t i = 0; i < 32; i++)
+		signature[i] ^= client[i];
+	buf_addz(final, ",p=");
+	buf_add_base64(final, str_make(signature, 32));
+}
+
+/* Logs in as alice; the last step, and which password it was. */
+static enum exchange_step log_in(
+	const struct frame_credentials *c, const char *password, struct exchange_key *ret)
+{
+	AUTO(buf_done)
+	struct buf final;
+	buf_init(&final, 500);
+	struct exchange *x = begin(
+		"SCRAM-SHA-256", STR("n,,n=alice@example.test,r=q"), EXCHANGE_ACCOUNT);
+	assert_int_equal(exchange_account(x, c, STR("alice@example.test")), EXCHANGE_CHALLENGE);
+	client_final(exchange_challenge(x), password, &final);
+	enum exchange_step step = exchange_response(x, buf_str(&final));
+	if (step == EXCHANGE_CHALLENGE) {
+		assert_true(str_starts(exchange_challenge(x), STR("v=")));
+		step = exchange_response(x, STR(""));
+	} else {
+		assert_string_equal(exchange_reason(x), "invalid-proof");
+	}
+	*ret = exchange_key(x);
+	exchange_free(&x);
+	return step;
+}
+
+/* SCRAM_KEYS: all that there may be are tried, the password's own first. */
+static void scram_takes_app_passwords(void **state)
+{
+	struct keyring k;
+	struct exchange_key key;
+	(void)state;
+	keyring_init(&k);
+	assert_int_equal(log_in(&k.c, "her own", &key), EXCHANGE_RIGHT);
+	assert_int_equal(key.id, 0);
+	assert_int_equal(key.services, SERVICES_ALL);
+	assert_int_equal(log_in(&k.c, "first", &key), EXCHANGE_RIGHT);
+	assert_int_equal(key.id, 100);
+	assert_int_equal(key.kind, SECRET_APP_PASSWORD);
+	assert_int_equal(log_in(&k.c, "last", &key), EXCHANGE_RIGHT);
+	assert_int_equal(key.id, 100 + LIMIT_SECRETS - 1);
+	assert_int_equal(key.services, SERVICE_POP3);
+	assert_int_equal(key.used_ms, LIMIT_SECRETS - 1);
+	assert_int_equal(log_in(&k.c, "second", &key), EXCHANGE_WRONG);
+	k.c.secrets.n--; /* the last is gone */
+	assert_int_equal(log_in(&k.c, "last", &key), EXCHANGE_WRONG);
+
+	/* Without a verifier of her own; with one of another salt, which is the one that is sent.
+	 */
+	k.c.secrets.items++;
+	assert_int_equal(log_in(&k.c, "first", &key), EXCHANGE_RIGHT);
+	assert_int_equal(log_in(&k.c, "her own", &key), EXCHANGE_WRONG);
+	k.c.secrets.items--;
+	add_app_password(&k, 0, "first", "bob@example.test");
+	assert_int_equal(log_in(&k.c, "first", &key), EXCHANGE_WRONG);
+	/* One of an older version has nothing but its MAC; and damage is no verifier. */
+	add_app_password(&k, 0, "first", "alice@example.test");
+	assert_int_equal(log_in(&k.c, "first", &key), EXCHANGE_RIGHT);
+	for (size_t n = 0; n <= APP_PASSWORD_MAC_BYTES + 1; n++) {
+		k.secrets[1].value.n = n;
+		struct exchange *x = begin("SCRAM-SHA-256", STR("n,,n=a,r=q"), EXCHANGE_ACCOUNT);
+		assert_int_equal(
+			exchange_account(x, &k.c, STR("alice@example.test")), EXCHANGE_CHALLENGE);
+		exchange_free(&x);
+	}
+	k.secrets[1].value.n = APP_PASSWORD_MAC_BYTES;
+	assert_int_equal(log_in(&k.c, "first", &key), EXCHANGE_WRONG);
+	keyring_done(&k);
+}
+
+/* More than there may be are no more than that. */
+static void scram_keys_are_bounded(void **state)
+{
+	struct scram x;
+	struct scram_verifier v;
+	struct buf out;
+	(void)state;
+	scram_init(&x);
+	buf_init(&out, 1000);
+	scram_verifier_stand_in(facts.stand_in_key, STR("a"), &v);
+	scram_server_first(&x, &v, STR("nonce"), &out);
+	for (size_t i = 1; i <= SCRAM_KEYS + 1; i++)
+		assert_int_equal(scram_add(&x, &v), i < SCRAM_KEYS ? i : 0);
+	scram_done(&x);
+	buf_done(&out);
+}
+
+/* A1: somebody, somebody without a secret for it, with many, and nobody: the same answers of the
+ * same form, and the same number of hash operations, 2,000 times each. */
 static unsigned fail_once(const char *mechanism, const struct frame_credentials *c, char *form)
 {
 	static const char digest[] = "nobody@example.test b913a602c7eda7a495b4e6e7334d3890";
@@ -267,24 +440,26 @@ static unsigned fail_once(const char *mechanism, const struct frame_credentials 
 static void a1_nobody_is_answered_alike(void **state)
 {
 	static const char *const mechanisms[] = { "SCRAM-SHA-256", "CRAM-MD5", "APOP" };
-	struct person p;
+	struct keyring k;
 	struct frame_credentials bare;
 	(void)state;
-	person_init(&p, "x");
-	bare = p.c;
+	keyring_init(&k);
+	bare = k.p.c;
 	bare.secrets.n = 0;
 	bare.legacy_auth = false;
 	for (size_t m = 0; m < ARRAY_LEN(mechanisms); m++) {
 		for (int i = 0; i < 2000; i++) {
-			char form[3][100];
-			unsigned him = fail_once(mechanisms[m], &p.c, form[0]);
+			char form[4][100];
+			unsigned him = fail_once(mechanisms[m], &k.p.c, form[0]);
 			assert_int_equal(fail_once(mechanisms[m], NULL, form[1]), him);
 			assert_int_equal(fail_once(mechanisms[m], &bare, form[2]), him);
 			assert_string_equal(form[0], form[1]);
+			assert_int_equal(fail_once(mechanisms[m], &k.c, form[3]), him);
 			assert_string_equal(form[0], form[2]);
+			assert_string_equal(form[0], form[3]);
 		}
 	}
-	person_done(&p);
+	keyring_done(&k);
 }
 
 /* ---- sealed secrets ---- */
@@ -332,6 +507,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { with_facts(the_table), with_facts(apop),
 		with_facts(cram_md5), with_facts(external), with_facts(scram_nonces_differ),
+		with_facts(scram_takes_app_passwords), with_facts(scram_keys_are_bounded),
 		with_facts(a1_nobody_is_answered_alike), with_facts(sealed_secrets) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

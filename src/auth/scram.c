@@ -5,8 +5,10 @@
 #include "auth/saslprep.h"
 #include "base/scan.h"
 
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/params.h>
 #include <stdlib.h>
 
 const char *scram_reason(enum scram_result r)
@@ -44,6 +46,7 @@ void scram_done(struct scram *x)
 	buf_done(&x->nonce);
 	buf_done(&x->auth);
 	mem_wipe(&x->verifier, sizeof(x->verifier));
+	mem_wipe(x->keys, sizeof(x->keys));
 }
 
 /* ---- grammar ---- */
@@ -184,11 +187,31 @@ enum scram_result scram_client_first(struct scram *x, struct str message)
 	return r;
 }
 
+static void add_key(struct scram *x, const struct scram_verifier *v)
+{
+	struct scram_key *k = &x->keys[x->n_keys++];
+	memcpy(k->stored_key, v->stored_key, sizeof(k->stored_key));
+	memcpy(k->server_key, v->server_key, sizeof(k->server_key));
+	k->used = !v->stands_in;
+}
+
+size_t scram_add(struct scram *x, const struct scram_verifier *v)
+{
+	if (x->n_keys == SCRAM_KEYS || v->iterations != x->verifier.iterations ||
+		v->salt_n != x->verifier.salt_n ||
+		memcmp(v->salt, x->verifier.salt, v->salt_n) != 0)
+		return 0;
+	add_key(x, v);
+	return x->n_keys - 1;
+}
+
 void scram_server_first(
 	struct scram *x, const struct scram_verifier *v, struct str nonce, struct buf *out)
 {
 	size_t from = out->n;
 	x->verifier = *v;
+	x->n_keys = 0;
+	add_key(x, v);
 	buf_adds(&x->nonce, nonce);
 	buf_addf(out, "r=%" STR_FMT ",s=", STR_ARG(buf_str(&x->nonce)));
 	buf_add_base64(out, str_make(v->salt, v->salt_n));
@@ -208,19 +231,75 @@ static void hmac(
 		abort();
 }
 
+/* HMAC and hash, looked up once for all keys. */
+struct prover {
+	EVP_MAC *mac;
+	EVP_MAC_CTX *keyed;
+	EVP_MD *md;
+	EVP_MD_CTX *hash;
+};
+
+static void prover_init(struct prover *p)
+{
+	char name[] = "SHA256";
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
+		OSSL_PARAM_construct_end(),
+	};
+	p->mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+	p->keyed = EVP_MAC_CTX_new(p->mac);
+	p->md = EVP_MD_fetch(NULL, name, NULL);
+	p->hash = EVP_MD_CTX_new();
+	if (p->keyed == NULL || p->md == NULL || p->hash == NULL ||
+		EVP_MAC_CTX_set_params(p->keyed, params) != 1)
+		abort(); /* a process without SHA-256 must not vouch for anybody */
+}
+
+static void prover_done(struct prover *p)
+{
+	EVP_MAC_CTX_free(p->keyed);
+	EVP_MAC_free(p->mac);
+	EVP_MD_CTX_free(p->hash);
+	EVP_MD_free(p->md);
+}
+
 /* ClientKey := ClientProof XOR HMAC(StoredKey, AuthMessage); its hash is StoredKey. RFC 5802 3 */
-static bool proof_is_right(struct scram *x, struct str proof)
+static bool proof_is_right(
+	struct scram *x, const struct prover *p, const struct scram_key *k, struct str proof)
 {
 	uint8_t key[SCRAM_HASH_BYTES], hash[SCRAM_HASH_BYTES];
+	size_t n = 0;
 	x->work += 2;
-	hmac(x->verifier.stored_key, buf_str(&x->auth), key);
+	if (EVP_MAC_init(p->keyed, k->stored_key, sizeof(k->stored_key), NULL) != 1 ||
+		EVP_MAC_update(p->keyed, (const uint8_t *)x->auth.p, x->auth.n) != 1 ||
+		EVP_MAC_final(p->keyed, key, &n, sizeof(key)) != 1 || n != sizeof(key))
+		abort();
 	for (size_t i = 0; i < sizeof(key); i++)
 		key[i] ^= (uint8_t)proof.p[i];
-	if (EVP_Digest(key, sizeof(key), hash, NULL, EVP_sha256(), NULL) != 1)
+	if (EVP_DigestInit_ex2(p->hash, p->md, NULL) != 1 ||
+		EVP_DigestUpdate(p->hash, key, sizeof(key)) != 1 ||
+		EVP_DigestFinal_ex(p->hash, hash, NULL) != 1)
 		abort();
-	bool right = mem_equal_const_time(hash, x->verifier.stored_key, sizeof(hash));
+	bool right = mem_equal_const_time(hash, k->stored_key, sizeof(hash));
 	mem_wipe(key, sizeof(key));
 	return right;
+}
+
+/* All are tried, those that are nobody's too. */
+static const struct scram_key *find_key(struct scram *x, struct str proof)
+{
+	const struct scram_key *found = NULL;
+	struct prover p;
+	prover_init(&p);
+	for (size_t i = 0; i < SCRAM_KEYS; i++) {
+		const struct scram_key *k = &x->keys[i];
+		if (!proof_is_right(x, &p, k, proof) || !k->used || found)
+			continue;
+		found = k;
+		x->key = i;
+	}
+	prover_done(&p);
+	return found;
 }
 
 /* "c=" base64 of gs2-header and the binding's bytes: exactly what we saw and see. */
@@ -273,9 +352,10 @@ enum scram_result scram_client_final(struct scram *x, struct str message, struct
 	buf_addc(&x->auth, ',');
 	if (!buf_adds(&x->auth, without) || x->auth.full)
 		return SCRAM_BAD_ENCODING;
-	if (!proof_is_right(x, buf_str(&proof)))
+	const struct scram_key *key = find_key(x, buf_str(&proof));
+	if (key == NULL)
 		return SCRAM_PROOF;
-	hmac(x->verifier.server_key, buf_str(&x->auth), signature);
+	hmac(key->server_key, buf_str(&x->auth), signature);
 	buf_addz(out, "v=");
 	buf_add_base64(out, str_make(signature, sizeof(signature)));
 	return SCRAM_FINE;

@@ -5,10 +5,12 @@
  *     struct scram x = { .plus = …, .plus_announced = …, .bindings = … };
  *     scram_client_first(&x, message)            then x.user is known: look its verifier up
  *     scram_server_first(&x, &verifier, nonce, &out)     send out, await the client's answer
- *     scram_client_final(&x, message, &out)      SCRAM_FINE: send out (v=…), it is him
+ *     scram_add(&x, &another)                    each further password that the account has
+ *     scram_client_final(&x, message, &out)      SCRAM_FINE: send out (v=…), it is him, by x.key
  *
  * Everything is computed alike whether the verifier is somebody's or stands in for nobody's
- * (scram_verifier_stand_in), so neither time nor words tell who exists.
+ * (scram_verifier_stand_in), and as often however many passwords there are (SCRAM_KEYS), so neither
+ * time nor words tell who exists and who has what.
  *
  * On a failure the exchange ends at once, without a server-final-message ("MAY conclude the SASL
  * exchange with a failure", RFC 5802 5.1 e): the reason is for the log, under its name of 7.
@@ -22,22 +24,32 @@
 #include "base/limits.h"
 #include "base/seams.h"
 
-enum { SCRAM_HASH_BYTES = 32, SCRAM_SALT_BYTES = 16 };
+enum {
+	SCRAM_HASH_BYTES = 32,
+	SCRAM_SALT_BYTES = 16,
+	SCRAM_KEYS = 1 + LIMIT_SECRETS /* tried in one exchange: the password and app passwords */
+};
 
 struct scram_verifier {
 	uint32_t iterations;
 	uint8_t salt[LIMIT_SCRAM_SALT_BYTES];
 	size_t salt_n;
 	uint8_t stored_key[SCRAM_HASH_BYTES], server_key[SCRAM_HASH_BYTES];
+	bool stands_in; /* for nobody's */
 };
 
-/* Of a password: SASLprep, PBKDF2 with SCRAM_ITERATIONS over a fresh salt (RFC 5802 3). What can't
+/* The salt of a name, of a secret key and the name: the same for each of its passwords, since it is
+ * sent before the client has shown which one it has, and for a name that is nobody's. */
+void scram_salt(const uint8_t key[32], struct str name, uint8_t ret[SCRAM_SALT_BYTES]);
+/* Of a password: SASLprep, PBKDF2 with SCRAM_ITERATIONS over the salt (RFC 5802 3). What can't
  * be prepared is taken as it is: clients that accept such a password do the same. Takes some ten
  * milliseconds. False: OpenSSL refused. */
-bool scram_verifier_make(
-	struct random_seam *, struct str password, struct scram_verifier *ret) MUST_CHECK;
-/* Stands in for a name that has none: a salt that is the same each time, of the name and a secret
- * key, and keys that fit no password. */
+bool scram_verifier_make(const uint8_t salt[SCRAM_SALT_BYTES], struct str password,
+	struct scram_verifier *ret) MUST_CHECK;
+/* Whether it is as scram_verifier_make makes it now, with this salt. */
+bool scram_verifier_is_current(
+	const struct scram_verifier *, const uint8_t salt[SCRAM_SALT_BYTES]) MUST_CHECK;
+/* Stands in for a name that has none: the name's salt, and keys that fit no password. */
 void scram_verifier_stand_in(const uint8_t key[32], struct str name, struct scram_verifier *ret);
 /* As it is kept, text as in RFC 5803 3:
  * SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey, the last three in base64. */
@@ -67,6 +79,11 @@ struct scram_bindings {
 	struct str endpoint; /* "tls-server-end-point", RFC 5929 4.1 */
 };
 
+struct scram_key {
+	uint8_t stored_key[SCRAM_HASH_BYTES], server_key[SCRAM_HASH_BYTES];
+	bool used; /* false: nobody's, tried all the same */
+};
+
 struct scram {
 	/* set by the caller */
 	bool plus;                      /* the mechanism is the -PLUS one */
@@ -74,10 +91,13 @@ struct scram {
 	struct scram_bindings bindings; /* outlives the exchange */
 	/* the client's, prepared; authzid is empty when none was given */
 	struct buf user, authzid;
+	size_t key; /* SCRAM_FINE at the end: which, 0 that of scram_server_first */
 	/* inside */
-	struct str binding;          /* the one that the client chose; empty: none */
-	struct buf gs2, auth, nonce; /* gs2-header; AuthMessage as it grows; both nonces */
-	struct scram_verifier verifier;
+	struct str binding;             /* the one that the client chose; empty: none */
+	struct buf gs2, auth, nonce;    /* gs2-header; AuthMessage as it grows; both nonces */
+	struct scram_verifier verifier; /* the first one: salt and iterations are for all */
+	struct scram_key keys[SCRAM_KEYS];
+	size_t n_keys;
 	unsigned work; /* HMACs and hashes so far */
 };
 
@@ -88,6 +108,9 @@ enum scram_result scram_client_first(struct scram *, struct str message) MUST_CH
  * Appends server-first-message. */
 void scram_server_first(
 	struct scram *, const struct scram_verifier *, struct str nonce, struct buf *out);
+/* Its number; 0: it is of another salt or other iterations, and so no use here, or there are
+ * SCRAM_KEYS. */
+size_t scram_add(struct scram *, const struct scram_verifier *);
 /* SCRAM_FINE: appends server-final-message. */
 enum scram_result scram_client_final(
 	struct scram *, struct str message, struct buf *out) MUST_CHECK;

@@ -229,18 +229,24 @@ static void verifiers_are_read_within_bounds(void **state)
 
 static void a_verifier_is_made_written_and_read(void **state)
 {
-	struct random_fake random;
+	static const uint8_t salt[SCRAM_SALT_BYTES] = { 1, 2, 3 };
+	static const uint8_t other_salt[SCRAM_SALT_BYTES] = { 1, 2, 4 };
 	struct scram_verifier made, read;
 	struct buf b;
 	(void)state;
-	random_fake_init(&random, 1);
 	buf_init(&b, LIMIT_SECRET_BYTES);
 	/* a password that SASLprep refuses (a control character) is taken as it is */
-	assert_true(scram_verifier_make(&random.seam, STR("p\x7f"), &made));
-	assert_true(scram_verifier_make(&random.seam, STR("secret"), &made));
+	assert_true(scram_verifier_make(salt, STR("p\x7f"), &made));
+	assert_true(scram_verifier_make(salt, STR("secret"), &made));
 	scram_verifier_write(&made, &b);
 	assert_true(scram_verifier_read(buf_str(&b), &read));
 	assert_memory_equal(&made, &read, sizeof(made));
+	assert_true(scram_verifier_is_current(&read, salt));
+	assert_false(scram_verifier_is_current(&read, other_salt));
+	read.iterations--;
+	assert_false(scram_verifier_is_current(&read, salt));
+	assert_true(scram_verifier_read(str_from(kept), &read)); /* brought along */
+	assert_false(scram_verifier_is_current(&read, read.salt));
 	buf_done(&b);
 }
 

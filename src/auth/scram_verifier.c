@@ -33,8 +33,22 @@ static bool derive(struct str password, struct scram_verifier *v)
 	return good;
 }
 
+void scram_salt(const uint8_t key[32], struct str name, uint8_t ret[SCRAM_SALT_BYTES])
+{
+	uint8_t bytes[SCRAM_HASH_BYTES];
+	if (!hmac(str_make(key, 32), name, bytes))
+		abort();
+	memcpy(ret, bytes, SCRAM_SALT_BYTES);
+}
+
+bool scram_verifier_is_current(const struct scram_verifier *v, const uint8_t salt[SCRAM_SALT_BYTES])
+{
+	return v->iterations == SCRAM_ITERATIONS && v->salt_n == SCRAM_SALT_BYTES &&
+	       memcmp(v->salt, salt, SCRAM_SALT_BYTES) == 0;
+}
+
 bool scram_verifier_make(
-	struct random_seam *random, struct str password, struct scram_verifier *ret)
+	const uint8_t salt[SCRAM_SALT_BYTES], struct str password, struct scram_verifier *ret)
 {
 	enum { ROOM = 64 * LIMIT_PASSWORD_BYTES };
 	struct buf prepared;
@@ -42,7 +56,7 @@ bool scram_verifier_make(
 	buf_reserve(&prepared, ROOM); /* at once: growing leaves copies behind */
 	*ret = (struct scram_verifier){ .iterations = SCRAM_ITERATIONS,
 		.salt_n = SCRAM_SALT_BYTES };
-	random->fill(random, ret->salt, ret->salt_n);
+	memcpy(ret->salt, salt, SCRAM_SALT_BYTES);
 	bool good = derive(saslprep(password, &prepared) ? buf_str(&prepared) : password, ret);
 	mem_wipe(prepared.p, prepared.cap);
 	buf_done(&prepared);
@@ -52,11 +66,12 @@ bool scram_verifier_make(
 void scram_verifier_stand_in(const uint8_t key[32], struct str name, struct scram_verifier *ret)
 {
 	uint8_t bytes[SCRAM_HASH_BYTES];
-	*ret = (struct scram_verifier){ .iterations = SCRAM_ITERATIONS,
-		.salt_n = SCRAM_SALT_BYTES };
-	if (!hmac(str_make(key, 32), name, bytes))
+	*ret = (struct scram_verifier){
+		.iterations = SCRAM_ITERATIONS, .salt_n = SCRAM_SALT_BYTES, .stands_in = true
+	};
+	scram_salt(key, name, ret->salt);
+	if (!hmac(str_make(key, 32), str_make(ret->salt, SCRAM_SALT_BYTES), bytes))
 		abort();
-	memcpy(ret->salt, bytes, SCRAM_SALT_BYTES);
 	/* Nobody knows what this is the hash of. */
 	memcpy(ret->stored_key, bytes, sizeof(bytes));
 }

@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 struct drawn {
-	char text[64], value[64];
+	char text[64], value[LIMIT_SECRET_BYTES];
 	size_t text_n, value_n;
 };
 
@@ -25,7 +25,8 @@ static void keep_drawn(void *arg, const struct frame *frame)
 
 static int add(const struct options *o, struct remote *r, struct err *err)
 {
-	static const struct frame draw = { .type = FRAME_MAKE_APP_PASSWORD };
+	struct frame draw = { .type = FRAME_MAKE_APP_PASSWORD,
+		.make_app_password.address = str_from(o->args[1]) };
 	struct drawn d = { .text_n = 0 };
 	uint32_t services = SERVICES_ALL;
 	if ((o->services && cli_services(o->services, &services, err)) ||

@@ -7,7 +7,7 @@
  * hash too, like any other password: so time tells nothing of whether an account has app passwords.
  *
  * Dashes, blanks and case do not count: people type them as they like. There is none of l, o, 0
- * and 1 in it.
+ * and 1 in it. By SCRAM, where the program hashes what was typed, it is what was shown.
  */
 #include "process/gate_private.h"
 
@@ -15,7 +15,8 @@
 #include <openssl/hmac.h>
 #include <stdlib.h>
 
-enum { SYMBOLS = 25, GROUP = 5, MAC_BYTES = 32 };
+enum { SYMBOLS = 25, GROUP = 5, MAC_BYTES = APP_PASSWORD_MAC_BYTES };
+_Static_assert(APP_PASSWORD_TEXT_BYTES == SYMBOLS + SYMBOLS / GROUP - 1, "a dash between groups");
 enum { MOST_SECRETS = 64 }; /* what credentials carries */
 
 static const char alphabet[] = "abcdefghijkmnpqrstuvwxyz23456789";
@@ -30,12 +31,11 @@ void app_password_mac(const struct gate *g, const char *symbols, uint8_t mac[32]
 		abort(); /* a process without SHA-256 must not vouch for anybody */
 }
 
-void app_password_make(struct gate_client *client, uint32_t request)
+void app_password_draw(const struct gate *g, char text[APP_PASSWORD_TEXT_BYTES], uint8_t mac[32])
 {
-	struct gate *g = client->gate;
 	struct random_seam *random = g->base.context->seams.random;
-	uint8_t chance[SYMBOLS], mac[MAC_BYTES];
-	char symbols[SYMBOLS], text[SYMBOLS + SYMBOLS / GROUP];
+	uint8_t chance[SYMBOLS];
+	char symbols[SYMBOLS];
 	size_t n = 0;
 	random->fill(random, chance, sizeof(chance));
 	for (size_t i = 0; i < SYMBOLS; i++) {
@@ -45,12 +45,8 @@ void app_password_make(struct gate_client *client, uint32_t request)
 		text[n++] = symbols[i];
 	}
 	app_password_mac(g, symbols, mac);
-	struct frame f = { .type = FRAME_APP_PASSWORD,
-		.app_password = { str_make(text, n), str_make(mac, sizeof(mac)) } };
-	gate_send(g, client->channel, request, &f);
 	mem_wipe(chance, sizeof(chance));
 	mem_wipe(symbols, sizeof(symbols));
-	mem_wipe(text, sizeof(text));
 }
 
 /* False: it does not look like one of ours. */
@@ -80,7 +76,7 @@ static const struct api_secret *find(
 	const struct api_secret *found = NULL;
 	for (size_t i = 0; i < MOST_SECRETS; i++) {
 		const struct api_secret *s = c && i < c->secrets.n ? &c->secrets.items[i] : &none;
-		bool ours = s->kind == SECRET_APP_PASSWORD && s->value.n == MAC_BYTES;
+		bool ours = s->kind == SECRET_APP_PASSWORD && s->value.n >= MAC_BYTES;
 		if (mem_equal_const_time(ours ? s->value.p : nothing, mac, MAC_BYTES) && ours)
 			found = s;
 	}

@@ -104,11 +104,17 @@ static void challenge(struct login *l)
 /* The secret that proved it is good for some services, and has been used. */
 static void right(struct login *l)
 {
-	uint64_t id = exchange_secret_id(l->exchange);
-	l->services &= exchange_services(l->exchange);
-	struct frame used = { .type = FRAME_SECRET_USED, .secret_used = { l->account, id } };
-	if (id != 0)
-		gate_send(l->client->gate, l->client->gate->store, 0, &used);
+	struct exchange_key key = exchange_key(l->exchange);
+	struct frame used = { .type = FRAME_SECRET_USED, .secret_used = { l->account, key.id } };
+	if (key.kind == SECRET_APP_PASSWORD) {
+		l->app_password = key.id;
+		l->app_services = key.services;
+		l->app_used_ms = key.used_ms;
+	} else {
+		l->services &= key.services;
+		if (key.id)
+			gate_send(l->client->gate, l->client->gate->store, 0, &used);
+	}
 	l->wants_scram = l->wants_sealed = false; /* there is no password to make them of */
 	login_decide(l);
 }

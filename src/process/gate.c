@@ -50,7 +50,7 @@ static bool client_frame(void *arg, uint32_t request, const struct frame *frame,
 	else if (frame->type == FRAME_EXCHANGE_GO_ON)
 		exchange_go_on(c, request, &frame->exchange_go_on);
 	else if (frame->type == FRAME_MAKE_APP_PASSWORD)
-		app_password_make(c, request);
+		make_app_password(c, request, &frame->make_app_password);
 	else if (frame->type == FRAME_MAKE_VERIFIER)
 		make_verifier_begin(c, request, &frame->make_verifier);
 	else

@@ -10,6 +10,7 @@
 
 #include "api/frames.h"
 #include "auth/exchange.h"
+#include "auth/scram.h"
 #include "auth/throttle.h"
 #include "auth/ticket.h"
 #include "base/limits.h"
@@ -33,7 +34,8 @@ enum hash_rank { HASH_KNOWN, HASH_FRESH, HASH_SUSPECT = HASH_FRESH + LIMIT_GATE_
 struct hash_job {
 	struct str password, verifier; /* owned; verifier is empty to make one */
 	bool make;
-	bool scram_alone; /* make: no verifier, only the SCRAM one */
+	bool scram_alone;               /* make: no verifier, only the SCRAM one */
+	uint8_t salt[SCRAM_SALT_BYTES]; /* make: of the SCRAM one */
 	enum hash_rank rank;
 	bool right;           /* the result of a check */
 	char made[256];       /* the result of a making */
@@ -76,14 +78,17 @@ struct login {
 	uint64_t account, epoch;
 	uint32_t services;
 	char address[LIMIT_ADDRESS_BYTES + 1];
-	bool wants_scram, wants_sealed; /* to be made of the password when it is right */
-	uint64_t app_password;          /* its number, when the password is one; 0: it is not */
-	uint32_t app_services;          /* what it is good for */
-	int64_t app_used_ms;            /* when its use was noted last */
+	bool wants_scram,
+		wants_sealed;  /* to be made of the password when it is right, and (scram) */
+	char scram[256];       /* when what there is is not as it is made now */
+	uint64_t app_password; /* its number, when the password is one; 0: it is not */
+	uint32_t app_services; /* what it is good for */
+	int64_t app_used_ms;   /* when its use was noted last */
 	/* rank.c */
 	char guessed[24], pair[96]; /* what it counts for among users and pairs */
 	bool under_way;
-	uint8_t mac[LOGIN_MAC_BYTES]; /* of what the cache remembers */
+	uint8_t mac[LOGIN_MAC_BYTES]; /* of what the cache remembers; of an app password that is
+					 made */
 	/* exchanges.c */
 	struct exchange *exchange; /* NULL: a password */
 	uint32_t number, steps;
@@ -140,6 +145,8 @@ void exchange_close(struct login *);
 /* made.c */
 void make_verifier_begin(
 	struct gate_client *, uint32_t request, const struct frame_make_verifier *);
+void make_app_password(
+	struct gate_client *, uint32_t request, const struct frame_make_app_password *);
 /* The store's answer about the account for which a verifier is made. */
 void make_credentials(struct login *, const struct frame_credentials *);
 /* The password was right and something is missing that can be made of it: does so, and has the
@@ -190,8 +197,9 @@ void rank_failed(struct login *);
 void rank_succeeded(struct login *);
 
 /* app_password.c: a password that we have drawn, for one program. */
-/* Answers make_app_password. */
-void app_password_make(struct gate_client *, uint32_t request);
+enum { APP_PASSWORD_TEXT_BYTES = 29 };
+/* As it is shown, without a NUL, and its MAC. */
+void app_password_draw(const struct gate *, char text[APP_PASSWORD_TEXT_BYTES], uint8_t mac[32]);
 /* Whether the login's password is one of the account's; then what it is good for. c: NULL for no
  * account, at the same cost. */
 bool app_password_check(struct login *, const struct frame_credentials *c);

@@ -69,7 +69,7 @@ static void make(const struct seams *seams, struct hash_job *job)
 		memcpy(job->made, made.p, made.n);
 		buf_clear(&made);
 	}
-	if (!scram_verifier_make(seams->random, job->password, &scram))
+	if (!scram_verifier_make(job->salt, job->password, &scram))
 		return;
 	scram_verifier_write(&scram, &made);
 	memcpy(job->made_scram, made.p, made.n);

@@ -146,12 +146,12 @@ static void hashed(struct hash_job *job)
 
 /* ---- its steps ---- */
 
-static bool has_secret(const struct frame_credentials *c, enum secret_kind kind)
+static struct str secret_of(const struct frame_credentials *c, enum secret_kind kind)
 {
 	for (size_t i = 0; i < c->secrets.n; i++)
 		if (c->secrets.items[i].kind == kind)
-			return true;
-	return false;
+			return c->secrets.items[i].value;
+	return STR_NONE;
 }
 
 static void take_credentials(struct login *l, const struct frame_credentials *c)
@@ -161,8 +161,9 @@ static void take_credentials(struct login *l, const struct frame_credentials *c)
 	l->epoch = c->epoch;
 	l->services = c->services;
 	l->active = c->active;
-	l->wants_scram = !has_secret(c, SECRET_SCRAM_SHA256);
-	l->wants_sealed = c->legacy_auth && !has_secret(c, SECRET_RECOVERABLE);
+	l->wants_scram = true;
+	login_text(l->scram, sizeof(l->scram), secret_of(c, SECRET_SCRAM_SHA256));
+	l->wants_sealed = c->legacy_auth && secret_of(c, SECRET_RECOVERABLE).n == 0;
 	login_text(l->address, sizeof(l->address), c->address);
 }
 

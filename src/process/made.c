@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What is made of a password: its verifier, SCRAM's, and for accounts that want CRAM-MD5 or APOP
- * the password itself, sealed. All at once when it is set; what is missing later (an account of an
- * older store, or one that was brought along) at the first login that shows the password.
+ * What is made of a password, an app password too: its verifier, SCRAM's, and for accounts that
+ * want CRAM-MD5 or APOP the password itself, sealed. All at once when it is set; what is missing
+ * later (an account of an older store, or one that was brought along) at the first login that shows
+ * the password.
  */
 #include "process/gate_private.h"
 
@@ -46,8 +47,20 @@ static void made(struct hash_job *job)
 		answer_made(l, buf_str(&sealed));
 }
 
+/* The account's, so that its app passwords have the same; without an account any. */
+static void choose_salt(struct login *l)
+{
+	const struct gate *g = l->client->gate;
+	struct random_seam *random = g->base.context->seams.random;
+	if (l->address[0])
+		scram_salt(g->facts.stand_in_key, str_from(l->address), l->job.salt);
+	else
+		random->fill(random, l->job.salt, sizeof(l->job.salt));
+}
+
 static void begin_making(struct login *l)
 {
+	choose_salt(l);
 	l->job.rank = HASH_KNOWN;
 	l->job.done = made;
 	hashers_add(l->client->gate->hashers, &l->job);
@@ -76,6 +89,43 @@ void make_verifier_begin(
 	(void)login_ask_store(l, address_str(&address), STR_NONE);
 }
 
+/* ---- an app password ---- */
+
+static void made_app_password(struct hash_job *job)
+{
+	struct login *l = CONTAINER_OF(job, struct login, job);
+	AUTO(buf_done)
+	struct buf value;
+	buf_init(&value, LIMIT_SECRET_BYTES);
+	buf_add(&value, l->mac, APP_PASSWORD_MAC_BYTES);
+	buf_addz(&value, l->job.made_scram);
+	struct frame f = { .type = FRAME_APP_PASSWORD,
+		.app_password = { l->job.password, buf_str(&value) } };
+	login_answer(l, &f);
+}
+
+void make_app_password(
+	struct gate_client *client, uint32_t request, const struct frame_make_app_password *f)
+{
+	struct address_name address;
+	char text[APP_PASSWORD_TEXT_BYTES];
+	uint8_t mac[APP_PASSWORD_MAC_BYTES];
+	app_password_draw(client->gate, text, mac);
+	struct login *l = login_new(client, request, str_make(text, sizeof(text)));
+	mem_wipe(text, sizeof(text));
+	memcpy(l->mac, mac, sizeof(mac));
+	l->job.make = l->job.scram_alone = true;
+	l->job.rank = HASH_KNOWN;
+	l->job.done = made_app_password;
+	if (address_canonical(f->address, &address, NULL) < 0) {
+		made_app_password(&l->job); /* it is not said whose: not for SCRAM */
+		return;
+	}
+	login_text(l->address, sizeof(l->address), address_str(&address));
+	choose_salt(l);
+	hashers_add(client->gate->hashers, &l->job);
+}
+
 /* ---- when it is shown ---- */
 
 static void keep(const struct login *l, enum secret_kind kind, struct str value)
@@ -100,11 +150,26 @@ static void make_scram(const struct login *shown)
 	struct login *l = login_new(shown->client, 0, shown->job.password);
 	l->account = shown->account;
 	l->epoch = shown->epoch;
+	memcpy(l->address, shown->address, sizeof(l->address));
+	choose_salt(l);
 	l->job.make = l->job.scram_alone = true;
 	l->job.rank = HASH_KNOWN;
 	l->job.done = made_scram;
 	l->job.crowded_out = login_drop;
 	hashers_add(l->client->gate->hashers, &l->job);
+}
+
+/* One of an older version, or brought along, has a salt of its own, with which no app password
+ * works. */
+static bool has_current_scram(const struct login *l)
+{
+	struct scram_verifier v = { .salt_n = 0 };
+	uint8_t salt[SCRAM_SALT_BYTES];
+	scram_salt(l->client->gate->facts.stand_in_key, str_from(l->address), salt);
+	bool current = scram_verifier_read(str_from(l->scram), &v) &&
+		       scram_verifier_is_current(&v, salt);
+	mem_wipe(&v, sizeof(v));
+	return current;
 }
 
 void make_the_rest(struct login *l)
@@ -116,6 +181,6 @@ void make_the_rest(struct login *l)
 	if (l->wants_sealed && sealed_make(g->base.context->seams.random, g->facts.sealed_key,
 				       str_from(l->address), l->job.password, &sealed))
 		keep(l, SECRET_RECOVERABLE, buf_str(&sealed));
-	if (l->wants_scram)
+	if (l->wants_scram && !has_current_scram(l))
 		make_scram(l);
 }
