@@ -384,7 +384,7 @@ struct files_seam *files_os_new(const char *directory, struct err *err)
 {
 	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0) {
-		fail_errno(err, "%s", directory);
+		fail_errno(err, "cannot open the directory %s", directory);
 		return NULL;
 	}
 	struct files_os *f = xmalloc(sizeof(*f));

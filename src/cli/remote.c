@@ -166,11 +166,17 @@ static void run_until(struct remote *r, const bool *done, int64_t within_ms)
 
 /* ---- a stopped server ---- */
 
-static void drop_line(void *arg, struct str line)
+/* What is wrong, once: a role that can't start is started some times, and says the same each time.
+ */
+static void show_error(void *arg, struct str line)
 {
-	(void)arg;
-	if (str_search(line, STR("level=error")) < line.n)
-		fprintf(stderr, "%" STR_FMT, STR_ARG(line));
+	struct buf *last = arg;
+	struct str said = str_from_offset(line, str_search(line, STR("level=error")));
+	if (said.n == 0 || str_equal(said, buf_str(last)))
+		return;
+	buf_clear(last);
+	buf_adds(last, said);
+	fprintf(stderr, "%" STR_FMT, STR_ARG(line));
 }
 
 /* In a child of ours: a supervisor without listeners, until the command closes its channel. */
@@ -178,11 +184,13 @@ static int serve_offline(const char *config_path, struct config *config, int han
 {
 	struct err err = ERR_INIT;
 	struct log_sink_fd sink;
+	struct buf last;
 	char jail[4200];
 	const char *note;
 	struct identity who = os_identity(config, &note);
 	struct loop *loop = loop_uv_new();
 	log_sink_fd_init(&sink, STDERR_FILENO);
+	buf_init(&last, 8192);
 	sink.sink.level = LOG_ERROR;
 	snprintf(jail, sizeof(jail), "%s/empty", config->directory);
 	struct supervisor_options o = { .config_path = config_path,
@@ -193,7 +201,8 @@ static int serve_offline(const char *config_path, struct config *config, int han
 		.control_listener = -1,
 		.lock = -1,
 		.admin_handle = handle,
-		.log_write = drop_line };
+		.log_write = show_error,
+		.log_arg = &last };
 	struct spawn_seam *spawn = o.spawn;
 	log_init(&o.log, &sink.sink, "role=supervisor");
 	struct supervisor *s = supervisor_new(loop, &o, &err);
@@ -206,6 +215,7 @@ static int serve_offline(const char *config_path, struct config *config, int han
 	supervisor_free(&s);
 	spawn_os_free(&spawn);
 	loop_uv_free(&loop);
+	buf_done(&last);
 	return status;
 }
 
@@ -268,6 +278,8 @@ static int open_control(
 	run_until(r, &r->have_status, CONNECT_MS);
 	if (r->have_status)
 		return 0;
+	if (r->offline > 0)
+		return fail(err, ERR_TEMP, "what it takes could not be started; see above");
 	return fail(err, ERR_TEMP, "the server does not answer on its control socket%s",
 		r->lost ? " (not allowed?)" : "");
 }
@@ -319,7 +331,9 @@ static int fail_lost(struct remote *r, struct err *err)
 		run_until(r, &r->ended, 200);
 		r->lost = true;
 	}
-	return fail(err, ERR_TEMP, "no answer from the server");
+	return fail(err, ERR_TEMP,
+		r->offline > 0 ? "what it takes could not be started or has ended; see above"
+			       : "the server has ended, or its store or gate; see its log");
 }
 
 static bool is_bulk_wait(const struct remote *r)

@@ -6,6 +6,7 @@
 #include "base/scan.h"
 #include "mail/address.h"
 
+#include <arpa/inet.h>
 #include <confuse.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -167,6 +168,34 @@ static int set_bool(bool *field, const struct key *k, struct str value, struct e
 	return 0;
 }
 
+/* As bytes, so that two spellings of one are one. */
+struct address {
+	unsigned char bytes[16];
+	size_t n;
+};
+
+static bool parse_address(const char *text, struct address *ret)
+{
+	*ret = (struct address){ .n = 16 };
+	if (inet_pton(AF_INET6, text, ret->bytes) == 1)
+		return true;
+	ret->n = 4;
+	return inet_pton(AF_INET, text, ret->bytes) == 1;
+}
+
+/* field[n] is an address, and none of those before it. */
+static int check_address(char *const field[], size_t n, const struct key *k, struct err *err)
+{
+	struct address this, other;
+	if (!parse_address(field[n], &this))
+		return fail(err, ERR_CONFIG, "%s: %.64s is not an IP address", k->name, field[n]);
+	for (size_t i = 0; i < n; i++)
+		if (parse_address(field[i], &other) && other.n == this.n &&
+			memcmp(other.bytes, this.bytes, this.n) == 0)
+			return fail(err, ERR_CONFIG, "%s: %s is there twice", k->name, field[n]);
+	return 0;
+}
+
 static int set_list(
 	char *field[CONFIG_LISTEN_MAX], const struct key *k, struct str value, struct err *err)
 {
@@ -183,8 +212,10 @@ static int set_list(
 			return fail(err, ERR_CONFIG, "%s has more than %d items", k->name,
 				CONFIG_LISTEN_MAX - 1);
 		field[n++] = str_dup(item);
+		if (check_address(field, n - 1, k, err) < 0)
+			return -1;
 	}
-	return 0;
+	return n ? 0 : fail(err, ERR_CONFIG, "%s: no address to listen on", k->name);
 }
 
 static int set_value(struct config *c, const struct key *k, struct str value, struct err *err)
@@ -339,7 +370,8 @@ static int take_values(struct config *c, cfg_t *cfg, struct err *err)
 		AUTO(buf_done)
 		struct buf text;
 		buf_init(&text, 16384);
-		if (opt == NULL || cfg_opt_size(opt) == 0)
+		bool is_empty_list = opt && (opt->flags & CFGF_MODIFIED) && cfg_opt_size(opt) == 0;
+		if (opt == NULL || (cfg_opt_size(opt) == 0 && !is_empty_list))
 			continue;
 		option_text(opt, &text);
 		if (set_value(c, &keys[i], buf_str(&text), err))
@@ -357,7 +389,8 @@ static int make_absolute(struct config *c, const char *path, struct err *err)
 	bool absolute = c->directory[0] == '/';
 	snprintf(joined, sizeof(joined), "%s/%s", absolute ? "" : dirname(copy), c->directory);
 	if (realpath(joined, real) == NULL)
-		return fail(err, ERR_CONFIG, "%s: directory %s: %s", path, joined, strerror(errno));
+		return fail(err, ERR_CONFIG, "%s: directory %s: %s", path,
+			absolute ? c->directory : joined, strerror(errno));
 	free(c->directory);
 	c->directory = xstrdup(real);
 	return 0;
@@ -373,8 +406,9 @@ static int load(struct config *c, cfg_t *cfg, const char *path, char **error_tex
 	if (result != CFG_SUCCESS)
 		return fail(err, ERR_CONFIG, "%s:%d: %s", path, cfg->line,
 			*error_text ? *error_text : "syntax error");
-	if (take_values(c, cfg, err))
-		return -1;
+	struct err why = ERR_INIT;
+	if (take_values(c, cfg, &why))
+		return fail(err, ERR_CONFIG, "%s: %s", path, why.public_text);
 	return make_absolute(c, path, err);
 }
 

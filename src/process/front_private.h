@@ -80,7 +80,8 @@ struct front_tls {
 	struct certificate_set next;
 	struct blocking_channel *keys_next;
 	struct tls_tickets *tickets;
-	struct timer *hour; /* when the next ticket key is asked for */
+	struct certificate_set untried; /* found at a start, whose keys are tried once they come */
+	struct timer *hour;             /* when the next ticket key is asked for */
 };
 
 struct front {

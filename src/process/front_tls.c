@@ -99,6 +99,8 @@ static void ask_ticket_key(struct front *f)
 		mem_wipe(room.p, room.cap);
 }
 
+static void try_untried(struct front *f);
+
 static void on_hour(void *arg)
 {
 	struct front *f = arg;
@@ -108,6 +110,8 @@ static void on_hour(void *arg)
 	int64_t left_ms = HOUR_MS - clock->wall_ms(clock) % HOUR_MS;
 	if (tls_tickets_missing(f->tls.tickets) != 0)
 		left_ms = AGAIN_MS;
+	else
+		try_untried(f);
 	loop->class->timer_set(f->tls.hour, clock->monotonic_ms(clock) + left_ms);
 }
 
@@ -215,6 +219,27 @@ static bool set_finish(struct front *f, struct certificate_set *s, struct blocki
 	return good && s->server != NULL;
 }
 
+/* Keys is there: a certificate without its key would fail each handshake that takes it, so it is
+ * said at once. It stays in use, for the key may be put there, and reloaded. */
+static void try_untried(struct front *f)
+{
+	struct certificate_set *s = &f->tls.untried;
+	bool good = true;
+	for (size_t i = 0; i < s->found_n; i++) {
+		struct found_certificate *c = &s->found[i];
+		if (c->problem[0] != '\0')
+			continue; /* said before */
+		try_key(f->tls.keys, c);
+		if (c->problem[0] != '\0') {
+			refused(f, c->name, c->problem);
+			good = false;
+		}
+	}
+	if (!good)
+		report(f, s, 0, false);
+	set_done(s);
+}
+
 static void use(struct front *f, struct certificate_set *s)
 {
 	tls_server_free(&f->tls.server);
@@ -238,7 +263,9 @@ bool front_tls_certificate(struct front *f, const struct frame_front_certificate
 		return true;
 	if (s->server != NULL)
 		use(f, s);
-	set_done(s);
+	set_done(&f->tls.untried);
+	f->tls.untried = *s;
+	*s = (struct certificate_set){ .found_n = 0 };
 	return true;
 }
 
@@ -300,6 +327,7 @@ void front_tls_done(struct front *f)
 {
 	struct front_tls *t = &f->tls;
 	set_done(&t->next);
+	set_done(&t->untried);
 	tls_server_free(&t->server);
 	blocking_channel_free(&t->keys);
 	blocking_channel_free(&t->keys_before);

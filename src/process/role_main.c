@@ -48,7 +48,11 @@ static struct files_seam *open_files(
 			return NULL;
 		p->confined = true;
 	}
-	return files_os_new(name, err);
+	struct files_seam *files = files_os_new(name, err);
+	if (files == NULL) /* under the name that its owner knows */
+		fail_errno(
+			err, "cannot open the directory %s as user %d", directory, (int)geteuid());
+	return files;
 }
 
 /* The others have read what they needed, and see no file from here on. */

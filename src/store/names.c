@@ -80,6 +80,23 @@ static void lower(char *p, size_t n)
 		p[i] = ascii_lower(p[i]);
 }
 
+/* A domain of U-labels may be longer than its A-labels. */
+struct lowered {
+	char text[LIMIT_LOCAL_PART_BYTES + 1 + 4 * LIMIT_DOMAIN_BYTES];
+};
+
+/* Before NFC, since "T" and a diaeresis stay two characters and "t" and it become one; and once
+ * more behind it, since NFC makes an ASCII "K" of the Kelvin sign. What is beyond every limit is
+ * left as it is. */
+static struct str lower_first(struct str given, struct lowered *room)
+{
+	if (given.n == 0 || given.n > sizeof(room->text))
+		return given;
+	memcpy(room->text, given.p, given.n);
+	lower(room->text, given.n);
+	return str_make(room->text, given.n);
+}
+
 /* What no standard knows: as it is, but for case and NFC. */
 static int domain_as_it_is(struct str given, char ret[LIMIT_DOMAIN_BYTES + 1], struct err *err)
 {
@@ -98,6 +115,8 @@ int domain_canonical(struct str given, char ret[LIMIT_DOMAIN_BYTES + 1], struct 
 {
 	AUTO(buf_done)
 	struct buf normal;
+	struct lowered room;
+	given = lower_first(given, &room);
 	buf_init(&normal, LIMIT_DOMAIN_BYTES);
 	if (!mail_domain_normalize(given, &normal))
 		return domain_as_it_is(given, ret, err);
@@ -152,9 +171,16 @@ int address_canonical(struct str given, struct address_name *ret, struct err *er
 {
 	AUTO(buf_done)
 	struct buf normal;
+	struct lowered room;
+	given = lower_first(given, &room);
 	buf_init(&normal, LIMIT_ADDRESS_BYTES);
-	if (!mail_address_normalize(given, &normal))
-		return address_as_it_is(given, ret, err);
+	/* NFC makes some of what is too long short enough. */
+	if (!mail_address_normalize(given, &normal)) {
+		if (address_as_it_is(given, ret, err) < 0)
+			return -1;
+		if (!mail_address_normalize(address_str(ret), &normal))
+			return 0;
+	}
 	take_normal(ret, buf_str(&normal));
 	return 0;
 }

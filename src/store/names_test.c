@@ -117,6 +117,10 @@ static void addresses_have_one_spelling(void **state)
 		{ "a@m\xc3\x9cller\xe3\x80\x82test", "a@xn--mller-kva.test", NULL },
 		{ "ju\xcc\x88rgen+x@b\xc3\xbc.x", "j\xc3\xbcrgen+x@xn--b-eha.x",
 			"j\xc3\xbcrgen@xn--b-eha.x" },
+		/* lower case before NFC, and behind it */
+		{ "T\xcc\x88@x", "\xe1\xba\x97@x", NULL },
+		{ "\xe2\x84\xaa@x", "k@x", NULL },
+		{ "T\xcc\x88 @x_", "\xe1\xba\x97 @x_", NULL },
 		{ "a@[IPv6:2001:DB8::1]", "a@[ipv6:2001:db8::1]", NULL },
 		/* what is none keeps a spelling, so that it can be removed */
 		{ "A b@x", "a b@x", NULL },

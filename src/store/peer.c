@@ -206,10 +206,16 @@ void peer_send(struct store_peer *peer, uint32_t request, const struct frame *fr
 	(void)peer->replies.send(peer->replies.arg, request, frame); /* small: always taken */
 }
 
+/* As in frame failed. */
+enum { FAILED_TEXT_BYTES = 160 };
+
 void peer_fail(struct store_peer *peer, uint32_t request, const struct err *err)
 {
 	struct str text = str_from(
 		err->public_text[0] ? err->public_text : err_sentence(err->kind));
+	/* Who administers the store is told what a client is not: which file, which error. */
+	if (peer->class == CLASS_ADMIN && err->log_text[0])
+		text = str_sub(str_from(err->log_text), 0, FAILED_TEXT_BYTES);
 	if (err->log_text[0]) {
 		struct log_text value;
 		log_event(&peer->log, LOG_WARN, "store-failed", "request=%u kind=%s why=%s",

@@ -129,13 +129,31 @@ static int fall_back(
 	return 0;
 }
 
+static int stop_at_once(void *arg, const struct api_domain *domain)
+{
+	(void)domain;
+	*(bool *)arg = true;
+	return -1;
+}
+
+/* A store without any domain is new, or is not the one that should be there (its disk is not
+ * mounted): what would bounce for good is better sent again later. */
+static int not_ours(struct walk *w, struct err *err)
+{
+	bool any = false;
+	struct err ignored = ERR_INIT;
+	w->reader->class->domain_each(w->reader, stop_at_once, &any, &ignored);
+	return any ? fail(err, ERR_DENIED, "not a domain of ours")
+		   : fail(err, ERR_TEMP, "this server has no domains yet");
+}
+
 static int resolve(struct walk *w, const struct address_name *a, struct err *err)
 {
 	char catch_all[LIMIT_ADDRESS_BYTES + 1];
 	struct err unknown = ERR_INIT;
 	if (w->reader->class->domain(w->reader, address_domain(a), catch_all, &unknown) < 0) {
 		if (unknown.kind == ERR_NOT_FOUND)
-			return fail(err, ERR_DENIED, "not a domain of ours");
+			return not_ours(w, err);
 		*err = unknown;
 		return -1;
 	}

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mistakes of administrators and of disks: what is wrong, where, and what to do is said at once, by the
+command that meets it, and nothing bounces for it."""
+import json
+import os
+import shutil
+import smtplib
+
+import pytest
+
+from disk import run, try_mount
+from harness import DOMAIN, Culver, wait_for
+
+
+@pytest.fixture(name="culver")
+def stopped():
+    c = Culver(accounts=())
+    yield c
+    c.close()
+
+
+def test_a_data_directory_that_cannot_be_entered(culver):
+    data = culver.dir / "data"
+    data.chmod(0)
+    os.chown(data, 0, 0)
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    r = culver.command("account", "list", check=False)
+    assert r.returncode == 1 and r.stderr.count("level=error role=store") == 1, r.stderr
+    assert f"cannot open the directory {data} as user" in r.stderr and "Permission denied" in r.stderr
+    assert "see above" in r.stderr.splitlines()[-1]
+
+
+def test_a_master_key_that_is_not_there(culver):
+    (culver.dir / "master.key").unlink()
+    for args in (("account", "list"), ("serve",)):
+        r = culver.command(*args, check=False)
+        assert r.returncode != 0 and f"{culver.dir}/master.key: No such file" in r.stderr, r.stderr
+        assert "control socket" not in r.stderr
+
+
+def test_a_certificate_without_its_key_is_told_of(culver):
+    (culver.dir / "keys" / "default.key").unlink()
+    culver.start()
+    [state] = wait_for(lambda: [c for c in json.loads(culver.command("status", "--json").stdout)["certificates"]
+                                if c["problem"]])
+    assert state["problem"] == "no file in keys/ has its private key"
+    wait_for(lambda: "event=certificate-refused name=default" in culver.log_text())
+
+
+def test_a_store_without_domains_refuses_for_now(culver):
+    """It is new, or stands where a disk is not mounted: senders are to come again."""
+    shutil.rmtree(culver.dir / "data")
+    culver.start()
+    with smtplib.SMTP("127.0.0.1", culver.port("smtp")) as s:
+        s.ehlo("client.test")
+        s.docmd("MAIL", "FROM:<>")
+        assert s.docmd("RCPT", f"TO:<alice@{DOMAIN}>")[0] // 10 == 45
+        culver.command("domain", "add", DOMAIN)
+        assert s.docmd("RCPT", f"TO:<alice@{DOMAIN}>")[0] == 550
+        assert s.docmd("RCPT", "TO:<alice@elsewhere.test>")[0] == 550
+
+
+@pytest.mark.parametrize("line,said", [
+    ('listen = {"300.1.1.1"}', "300.1.1.1 is not an IP address"), ('listen = {"::1", "0::1"}', "0::1 is there twice"),
+    ("listen = {}", "no address to listen on"), ("nokey = 1", "nokey"), ('directory = "/nonexistent"', "directory /nonexistent:"),
+    ('hostname = "my_host"', "must be a domain name"), ("recipients = 5", "from 100 to 1000")])
+def test_check_finds_what_serve_would(culver, line, said):
+    text = culver.conf.read_text(encoding="utf-8").replace('listen = {"127.0.0.1", "::1"}', "")
+    culver.conf.write_text(f"{text}{line}\n", encoding="utf-8")
+    for command in ("check", "serve"):
+        r = culver.command(command, check=False)
+        assert r.returncode == 5 and said in r.stderr and str(culver.conf) in r.stderr, r.stderr
+
+
+@pytest.fixture(name="small_disk")
+def mounted(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    try_mount("-t", "tmpfs", "-o", "size=80m,mode=755", "none", tmp_path)
+    yield tmp_path
+    run("umount", tmp_path)
+
+
+def test_a_full_disk_is_named(small_disk):
+    c = Culver(directory=small_disk / "c", accounts=())
+    fill = small_disk / "fill"
+    try:
+        with open(fill, "wb", buffering=0) as f:
+            while f.write(bytes(1 << 20)) == 1 << 20:
+                pass
+    except OSError:
+        pass
+    for args in (("domain", "add", "more.test"), ("store", "backup", small_disk / "backup")):
+        r = c.command(*args, check=False)
+        assert r.returncode == 1 and "disk is full" in r.stderr, r.stderr
+    r = c.command("domain", "add", "--json", "more.test", check=False)
+    assert "disk is full" in json.loads(r.stdout)["text"]
+    assert c.command("domain", "list").stdout.split() == [DOMAIN]
+    fill.unlink()
+    c.command("domain", "add", "more.test")
+    assert c.command("store", "check").returncode == 0
