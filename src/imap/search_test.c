@@ -282,10 +282,45 @@ static void finds_across_slices(void **state)
 	buf_done(&bytes);
 }
 
+/* M2: of a header field so much is looked at: a needle that ends there is found, one a byte later
+ * is not. */
+static void looks_at_so_much_of_a_field(void **state)
+{
+	static const char needle[] = "Needle!";
+	(void)state;
+	struct buf body, bytes;
+	buf_init(&body, 1 << 20);
+	buf_init(&bytes, LIMIT_DIGEST_BYTES);
+	struct search search;
+	parse(&search, " HEADER X-Long needle!");
+	for (size_t n = LIMIT_HEADER_LINE_BYTES - 1; n <= LIMIT_HEADER_LINE_BYTES + 1; n++) {
+		buf_clear(&body);
+		buf_clear(&bytes);
+		buf_addz(&body, "X-Long: ");
+		while (body.n < n - strlen(needle))
+			buf_addc(&body, '.');
+		buf_addz(&body, needle);
+		buf_addz(&body, "...\r\n\r\n");
+		mail_parse(buf_str(&body), &bytes);
+		struct digest d;
+		assert_true(digest_open(&d, buf_str(&bytes), body.n));
+		struct search_bytes *b = search_bytes_new(&search, view, 1, &d, 0);
+		uint64_t offset;
+		uint32_t length;
+		while (search_bytes_want(b, &offset, &length))
+			search_bytes_feed(b, str_sub(buf_str(&body), (size_t)offset, length));
+		assert_int_equal(search_bytes_answer(b), n <= LIMIT_HEADER_LINE_BYTES);
+		search_bytes_free(&b);
+	}
+	search_end(&search);
+	buf_done(&body);
+	buf_done(&bytes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { test_case(answers_from_entries),
 		test_case(answers_from_digest_and_bytes), test_case(a_short_message_ends),
-		test_case(finds_across_slices) };
+		test_case(finds_across_slices), test_case(looks_at_so_much_of_a_field) };
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

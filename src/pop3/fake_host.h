@@ -13,7 +13,7 @@
 #include "api/schemes.h"
 #include "base/limits.h"
 #include "base/vec.h"
-#include "pop3/pop3.h"
+#include "pop3/pop3_private.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -56,8 +56,9 @@ struct fake_host {
 	bool gate_away, store_away, change_fails, hold;
 	uint8_t retention;
 	uint32_t expire_days;
-	uint32_t corrupt_uid;                            /* 0: none */
-	size_t asked_messages, asked_bytes, asked_total; /* the most at once; in all */
+	uint32_t corrupt_uid;               /* 0: none */
+	size_t ahead_messages, ahead_bytes; /* the most that was asked for and not yet sent */
+	size_t asked_total;
 };
 
 static inline struct fake_host *fake_of(struct session_host *h)
@@ -142,7 +143,6 @@ static inline void fake_read_many(
 	struct fake_host *f, uint32_t request, const struct frame_messages_read *q)
 {
 	assert(q->session == 9 && q->mailbox == 5 && q->uids.n > 0);
-	size_t bytes = 0;
 	for (size_t k = 0; k < q->uids.n; k++) {
 		struct fake_message m = { .gone = true };
 		if (q->uids.items[k] == f->corrupt_uid) {
@@ -159,10 +159,10 @@ static inline void fake_read_many(
 				.data = str_sub(m.gone ? STR_NONE : m.bytes, 0, 65000),
 				.last = k + 1 == q->uids.n } };
 		fake_push(f, request, &b);
-		bytes += b.message_is.data.n;
 	}
-	f->asked_messages = q->uids.n > f->asked_messages ? q->uids.n : f->asked_messages;
-	f->asked_bytes = bytes > f->asked_bytes ? bytes : f->asked_bytes;
+	const struct pop3 *s = CONTAINER_OF(f->session, struct pop3, session);
+	f->ahead_messages = s->ahead_n > f->ahead_messages ? s->ahead_n : f->ahead_messages;
+	f->ahead_bytes = s->ahead_bytes > f->ahead_bytes ? s->ahead_bytes : f->ahead_bytes;
 	f->asked_total += q->uids.n;
 }
 

@@ -243,6 +243,44 @@ static void answers_that_wait(void **state)
 	world_done(&w);
 }
 
+/* One more question is begun when its answer fits beside those that wait, to the byte. */
+static void answers_that_fit(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w);
+	uint64_t alice = account_of(&w.mx, "alice@example.test");
+	deliver_one(&w.mx, alice, STR("x"));
+	uint32_t session = open_session(&w.user, alice);
+	uint64_t inbox = mailbox_of(&w.user, session, "INBOX");
+	struct frame read = { .type = FRAME_MESSAGE_READ,
+		.message_read = { session, inbox, 1, 0, 10 } };
+	struct store_peer *peer = w.user.peer;
+	size_t room = w.user.bulk_room;
+	w.user.bulk_room = 0;
+	tell(&w.user, 1000, read);
+	executor_fake_run(&w.f.executor);
+	size_t cost = peer->held_bytes;
+	assert_int_not_equal(cost, 0);
+	w.user.bulk_room = room;
+	store_peer_room(peer);
+	assert_int_equal(peer->held_bytes, 0);
+	for (int over = -1; over <= 1; over++) {
+		uint32_t request = (uint32_t)(2000 + over);
+		size_t others = LIMIT_PEER_ANSWER_BYTES - cost + (size_t)over;
+		peer->held_bytes += others;
+		tell(&w.user, request, read);
+		executor_fake_run(&w.f.executor);
+		assert_int_equal(reply_at(&w.user, request, 0) != NULL, over <= 0);
+		peer->held_bytes -= others;
+		peer_start_waiting(peer);
+		executor_fake_run(&w.f.executor);
+		assert_frame(reply_at(&w.user, request, 0), FRAME_MESSAGE_BYTES);
+		assert_int_equal(peer->held_bytes, 0);
+	}
+	world_done(&w);
+}
+
 /* The memory of a peer's uploads, all of them together. */
 static void memory_of_uploads(void **state)
 {
@@ -395,4 +433,4 @@ TEST_MAIN(test_case(recipients_that_are_known), test_case(deleted_messages_of_a_
 	test_case(questions_at_once), test_case(uploads_at_once),
 	test_case(recipients_of_one_message), test_case(sessions_of_one_front),
 	test_case(watches_of_one_front), test_case(transactions_of_one_flush),
-	test_case(answers_that_wait))
+	test_case(answers_that_wait), test_case(answers_that_fit))

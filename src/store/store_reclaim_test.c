@@ -196,6 +196,62 @@ static void erased_in_time(void **state)
 	world_done(&t.w);
 }
 
+static int note_since(void *arg, const struct segment_row *row)
+{
+	int64_t *since = arg;
+	if (row->dead)
+		*since = row->since;
+	return 0;
+}
+
+/* Since when something in the one segment that holds anything dead has been dead. */
+static int64_t dead_since(struct world *w)
+{
+	struct engine *e = w->f.store->engine;
+	struct err err = ERR_INIT;
+	int64_t since = -1;
+	struct reader *r = e->class->reader_open(e, &err);
+	assert_non_null(r);
+	assert_int_equal(e->class->segment_each(r, note_since, &since, &err), 0);
+	e->class->reader_close(&r);
+	assert_int_not_equal(since, -1);
+	return since;
+}
+
+/* A pass in a moment that does not end. */
+static void pass_at(struct world *w, int64_t wall_ms)
+{
+	struct store *store = w->f.store;
+	pass_time(w, wall_ms - w->f.clock.wall_ms);
+	store->reclaim.next_ms = w->f.clock.monotonic_ms;
+	for (int i = 0; i < 1000 && (i == 0 || store->reclaim.step != RECLAIM_REST); i++) {
+		store_upkeep(store);
+		executor_fake_run(&w->f.executor);
+	}
+	assert_int_equal(store->reclaim.step, RECLAIM_REST);
+}
+
+/* To the millisecond: half of LIMIT_ERASE_MS after the bytes became dead, the pass that comes next
+ * takes them. The other half is for what it waits for. */
+static void erasing_begins_in_time(void **state)
+{
+	(void)state;
+	for (int over = -1; over <= 1; over++) {
+		struct tidy t;
+		tidy_init(&t, 30);
+		expunge(&t.w, t.session, t.inbox, 3, 3);
+		upkeep_after(&t.w, TIME_DAY_MS);
+		upkeep_after(&t.w, 2 * 3600 * 1000); /* forgotten, and counted */
+		pass_at(&t.w, dead_since(&t.w) + LIMIT_ERASE_MS / 2 + over);
+		assert_int_equal(on_disk(&t.w, "number-3."), over < 0);
+		pass_at(&t.w, t.w.f.clock.wall_ms + 1);
+		assert_false(on_disk(&t.w, "number-3."));
+		again(&t);
+		assert_alive(&t, 4, 30, 1);
+		world_done(&t.w);
+	}
+}
+
 /* What is mostly dead is rewritten at the next pass; what is not waits. */
 static void mostly_dead_goes_soon(void **state)
 {
@@ -442,6 +498,28 @@ static void rate_is_kept(void **state)
 	}
 }
 
+/* What some milliseconds bring, up to what is brought by a tenth of a second. */
+static void rate_is_exact(void **state)
+{
+	struct tidy t;
+	(void)state;
+	tidy_init(&t, 1);
+	struct store *store = t.w.f.store;
+	struct reclaim *r = &store->reclaim;
+	for (int busy = 0; busy <= 1; busy++)
+		for (int over = -1; over <= 1; over++) {
+			int64_t rate = (busy ? 1LL : 10LL) * LIMIT_RECLAIM_RATE_BYTES;
+			r->next_ms = INT64_MAX;
+			r->budget = 0;
+			r->counted_ms = t.w.f.clock.monotonic_ms;
+			r->asked = store->asked - (uint64_t)busy;
+			pass_time(&t.w, 100 + over);
+			store_upkeep(store);
+			assert_int_equal(r->budget, over < 0 ? rate * 99 / 1000 : rate / 10);
+		}
+	world_done(&t.w);
+}
+
 /* Who knows the old place of a record that moved is never given wrong bytes, and finds the new one
  * in the ledger. */
 static void old_places_are_refused(void **state)
@@ -649,9 +727,10 @@ static void many_that_moved_are_read(void **state)
 	}
 }
 
-TEST_MAIN(test_case(erased_in_time), test_case(mostly_dead_goes_soon),
-	test_case(reclaimed_when_asked), test_case(shared_body_lives),
-	test_case(late_digest_is_refused), test_case(orphans_go), test_case(pinned_segments_stay),
-	test_case(damaged_record_stays), test_case(rate_is_kept), test_case(old_places_are_refused),
-	test_case(long_lists_are_cut), test_case(repair_and_pass_exclude_each_other),
-	test_case(one_that_moved_is_read), test_case(many_that_moved_are_read))
+TEST_MAIN(test_case(erased_in_time), test_case(erasing_begins_in_time),
+	test_case(mostly_dead_goes_soon), test_case(reclaimed_when_asked),
+	test_case(shared_body_lives), test_case(late_digest_is_refused), test_case(orphans_go),
+	test_case(pinned_segments_stay), test_case(damaged_record_stays), test_case(rate_is_kept),
+	test_case(rate_is_exact), test_case(old_places_are_refused), test_case(long_lists_are_cut),
+	test_case(repair_and_pass_exclude_each_other), test_case(one_that_moved_is_read),
+	test_case(many_that_moved_are_read))
