@@ -151,8 +151,10 @@ static void set_add(struct certificate_set *s, const struct frame_front_certific
 		snprintf(c->problem, sizeof(c->problem), "%s", err.public_text);
 }
 
-/* Whether keys has the certificate's key: by a signature, since that is what it will be asked. */
-static void try_key(struct blocking_channel *keys, struct found_certificate *c)
+/* Whether keys has the certificate's key: by a signature, since that is what it will be asked. What
+ * was wrong, or ERR_NONE. */
+static enum err_kind try_key(
+	struct blocking_channel *keys, struct found_certificate *c, int within_ms)
 {
 	static const char digest[32];
 	struct err err = ERR_INIT;
@@ -162,10 +164,11 @@ static void try_key(struct blocking_channel *keys, struct found_certificate *c)
 	if (c->problem[0] == '\0' &&
 		sign_by(keys, c->info.key_id,
 			c->info.ec ? SCHEME_ECDSA_SHA256 : SCHEME_RSA_PSS_SHA256,
-			str_make(digest, sizeof(digest)), TRY_MS, &signature, &err))
+			str_make(digest, sizeof(digest)), within_ms, &signature, &err))
 		snprintf(c->problem, sizeof(c->problem), "%s",
 			err.kind == ERR_NOT_FOUND ? "no file in keys/ has its private key"
 						  : err.public_text);
+	return err.kind;
 }
 
 static void refused(struct front *f, const char *name, const char *why)
@@ -207,7 +210,7 @@ static bool set_finish(struct front *f, struct certificate_set *s, struct blocki
 	for (size_t i = 0; i < s->found_n; i++) {
 		struct found_certificate *c = &s->found[i];
 		if (keys != NULL)
-			try_key(keys, c);
+			try_key(keys, c, TRY_MS);
 		if (c->problem[0] == '\0')
 			continue;
 		refused(f, c->name, c->problem);
@@ -220,7 +223,8 @@ static bool set_finish(struct front *f, struct certificate_set *s, struct blocki
 }
 
 /* Keys is there: a certificate without its key would fail each handshake that takes it, so it is
- * said at once. It stays in use, for the key may be put there, and reloaded. */
+ * said at once; a keys that is just slow has no such fault. It stays in use, for the key may be put
+ * there, and reloaded. */
 static void try_untried(struct front *f)
 {
 	struct certificate_set *s = &f->tls.untried;
@@ -229,10 +233,11 @@ static void try_untried(struct front *f)
 		struct found_certificate *c = &s->found[i];
 		if (c->problem[0] != '\0')
 			continue; /* said before */
-		try_key(f->tls.keys, c);
-		if (c->problem[0] != '\0') {
+		if (try_key(f->tls.keys, c, LIMIT_KEYS_MS) == ERR_NOT_FOUND) {
 			refused(f, c->name, c->problem);
 			good = false;
+		} else {
+			c->problem[0] = '\0';
 		}
 	}
 	if (!good)
@@ -276,6 +281,7 @@ bool front_tls_use(struct front *f, const struct frame_use_certificates *frame)
 		return false;
 	if (frame->use) {
 		use(f, &t->next);
+		set_done(&t->untried); /* the new keys need not have theirs */
 		blocking_channel_free(&t->keys_before);
 		t->keys_before = t->keys;
 		t->keys = t->keys_next;
