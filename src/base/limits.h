@@ -44,6 +44,8 @@
 /* ---- fronts ---- */
 #define LIMIT_FRONT_QUESTIONS 65536 /* of all sessions of a front, to one peer, unanswered */
 #define LIMIT_FRONT_ADDRESSES 65536 /* client addresses counted at once */
+#define LIMIT_STRANGER_STAY_MS                                                                     \
+	5000 /* who has not logged in by then gives way where there is no room; X4 */
 
 /* ---- the gate ---- */
 #define LIMIT_GATE_QUEUE 512   /* logins of a rank that wait for a hash worker; more come back */

@@ -28,6 +28,48 @@ static bool count_address(struct front *f, const char *key, int change)
 	return n < f->settings.sessions_per_address && map_put(&f->per_address, k, (void *)(n + 1));
 }
 
+/* ---- strangers ---- */
+
+static int64_t now(const struct front *f)
+{
+	return f->base.context->loop->clock->monotonic_ms(f->base.context->loop->clock);
+}
+
+static void stranger_comes(struct conn *c)
+{
+	struct front *f = c->front;
+	c->stranger = true;
+	c->came_ms = now(f);
+	c->older = f->youngest;
+	*(f->youngest ? &f->youngest->younger : &f->oldest) = c;
+	f->youngest = c;
+}
+
+/* It has logged in, or goes. */
+static void no_stranger(struct conn *c)
+{
+	struct front *f = c->front;
+	if (!c->stranger)
+		return;
+	c->stranger = false;
+	*(c->older ? &c->older->younger : &f->oldest) = c->younger;
+	*(c->younger ? &c->younger->older : &f->youngest) = c->older;
+}
+
+/* X4: places are for those who log in. Where all are taken, who has had the time for it and has not
+ * done it makes room for the next; so a flood of connections keeps nobody out who knows a password,
+ * and never costs a session that has logged in. It is freed at the next turn, so a front may hold a
+ * few more than its limit for that long. False: nobody has been a stranger for long enough. */
+static bool stranger_gives_way(struct front *f)
+{
+	struct conn *c = f->oldest;
+	if (c == NULL || now(f) - c->came_ms < LIMIT_STRANGER_STAY_MS)
+		return false;
+	conn_drain(c, false);
+	conn_kill(c);
+	return true;
+}
+
 /* ---- the session's wishes ---- */
 
 /* A client that takes nothing is waited for, but not with a login that has ended (A8). */
@@ -109,6 +151,8 @@ void conn_settle(struct conn *c)
 	if (c->dead)
 		return;
 	note_store_session(c, c->session->store_session);
+	if (c->session->authenticated)
+		no_stranger(c);
 	set_deadline(c);
 	if (c->session->next != NEXT_GO_ON)
 		do_next(c);
@@ -299,9 +343,13 @@ static void on_deadline(void *arg)
 
 static bool may_come_in(struct front *f, const char *key, bool loopback)
 {
-	if (f->draining || f->conns_n >= f->settings.sessions)
+	if (f->draining || (!loopback && !count_address(f, key, 1)))
 		return false;
-	return loopback || count_address(f, key, 1);
+	if (f->conns_n < f->settings.sessions || stranger_gives_way(f))
+		return true;
+	if (!loopback)
+		count_address(f, key, -1);
+	return false;
 }
 
 /* Who finds no room hears so in the protocol's words, as far as the system takes them at once, and
@@ -365,6 +413,8 @@ void conn_accept(struct front_listener *l, int handle, const char *address, uint
 	if (c->next)
 		c->next->link = &c->next;
 	f->conns = c;
+	if (c->service->peer_class == CLASS_USER)
+		stranger_comes(c);
 	c->deadline = loop->class->timer_new(loop, on_deadline, c);
 	c->stream = stream_new(loop, handle, &events);
 	if (!c->service->implicit_tls)
@@ -388,6 +438,7 @@ void conn_kill(struct conn *c)
 	if (c->dead)
 		return;
 	c->dead = true;
+	no_stranger(c);
 	c->next_dead = c->front->dead;
 	c->front->dead = c;
 	front_soon(c->front);
@@ -397,6 +448,7 @@ void conn_free(struct conn *c)
 {
 	struct front *f = c->front;
 	end_session(c);
+	no_stranger(c);
 	f->base.context->loop->class->timer_free(&c->deadline);
 	stream_free(&c->stream);
 	if (!c->peer.loopback)

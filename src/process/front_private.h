@@ -58,7 +58,10 @@ struct conn {
 	bool handshaking;          /* TLS has begun and is not up: nobody can be told anything */
 	struct conn *next, **link; /* among the front's */
 	struct conn *next_dead;
-	char address_key[64]; /* what is counted: throttle_client() of the address */
+	bool stranger; /* among those who have not logged in, where one can */
+	int64_t came_ms;
+	struct conn *older, *younger; /* strangers */
+	char address_key[64];         /* what is counted: throttle_client() of the address */
 };
 
 /* Certificates as they arrive, and what is made of them. */
@@ -94,10 +97,11 @@ struct front {
 	struct vec listeners; /* struct front_listener */
 	struct conn *conns, *dead;
 	size_t conns_n;
-	struct map sessions;     /* store session -> struct conn */
-	struct map per_address;  /* address -> count as a pointer's number */
-	struct vec refused_asks; /* struct refused: asked while the peer was away */
-	struct timer *soon;      /* the next turn: refused asks, dead connections */
+	struct conn *oldest, *youngest; /* strangers, who give way when there is no room (X4) */
+	struct map sessions;            /* store session -> struct conn */
+	struct map per_address;         /* address -> count as a pointer's number */
+	struct vec refused_asks;        /* struct refused: asked while the peer was away */
+	struct timer *soon;             /* the next turn: refused asks, dead connections */
 	struct timer *drain_end;
 	struct timer *drain_next;                       /* the next goodbyes */
 	int64_t drain_from_ms, spread_ms, drain_end_ms; /* monotonic, but for the spread */

@@ -89,6 +89,66 @@ static void addresses_at_once(void **state)
 	down(&x);
 }
 
+/* Its first connections, the youngest first, are alive or gone. */
+static void are_alive(const struct fixture *x, const char *pattern)
+{
+	const struct conn *c = x->front->conns;
+	for (; *pattern; pattern++, c = c->next) {
+		assert_non_null(c);
+		assert_int_equal(!c->dead, *pattern == '+');
+	}
+	assert_null(c);
+}
+
+static void x4_strangers_give_way(void **state)
+{
+	struct fixture x;
+	(void)state;
+	up(&x);
+	x.front->settings.sessions = 3;
+	x.door.service = service_row_named(STR("imap"));
+	comes(&x, "192.0.2.1");
+	x.front->conns->session->authenticated = true; /* the oldest, and it stays */
+	conn_settle(x.front->conns);
+	comes(&x, "192.0.2.2");
+	comes(&x, "192.0.2.3");
+	loop_sim_run_for(x.loop, LIMIT_STRANGER_STAY_MS - 1); /* N-1 */
+	comes(&x, "192.0.2.4");
+	are_alive(&x, "+++");
+	assert_int_equal(x.front->per_address.n, 3); /* who was turned away is not counted */
+	loop_sim_run_for(x.loop, 1);                 /* N */
+	comes(&x, "192.0.2.4");
+	are_alive(&x, "++-+");
+	loop_sim_run_for(x.loop, 1); /* N+1 */
+	are_alive(&x, "+++");
+	comes(&x, "192.0.2.5");
+	are_alive(&x, "++-+");
+	comes(&x, "192.0.2.6"); /* the others have only just come */
+	are_alive(&x, "++-+");
+	loop_sim_run_for(x.loop, LIMIT_STRANGER_STAY_MS);
+	for (struct conn *c = x.front->conns; c; c = c->next) {
+		c->session->authenticated = true;
+		conn_settle(c);
+	}
+	comes(&x, "192.0.2.7"); /* nobody is a stranger */
+	are_alive(&x, "+++");
+	down(&x);
+}
+
+/* Where nobody can log in, nobody gives way: a message may be on its way. */
+static void x4_not_on_port_25(void **state)
+{
+	struct fixture x;
+	(void)state;
+	up(&x);
+	x.front->settings.sessions = 1;
+	comes(&x, "192.0.2.1");
+	loop_sim_run_for(x.loop, 2 * LIMIT_STRANGER_STAY_MS);
+	comes(&x, "192.0.2.2");
+	are_alive(&x, "+");
+	down(&x);
+}
+
 static uint32_t asks(struct fixture *x)
 {
 	static const struct frame question = { .type = FRAME_RESOLVE,
@@ -204,5 +264,6 @@ static void a8_a_client_that_does_not_listen(void **state)
 	down(&x);
 }
 
-TEST_MAIN(test_case(addresses_at_once), test_case(questions_at_once),
+TEST_MAIN(test_case(addresses_at_once), test_case(x4_strangers_give_way),
+	test_case(x4_not_on_port_25), test_case(questions_at_once),
 	test_case(t10_keys_have_their_time), test_case(a8_a_client_that_does_not_listen))
