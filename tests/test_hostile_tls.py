@@ -16,7 +16,8 @@ import time
 import pytest
 
 from harness import DOMAIN, Culver, example, wait_for
-from tls import (HOST, alert_of, client_hello, context, handshake, is_root, lines, make_certificate, s_client)
+from tls import (HOST, alert_of, client_hello, context, handshake, is_root, lines, make_certificate, s_client,
+                 session_of)
 
 BOB = f"bob@{DOMAIN}"
 HANDSHAKE_FAILURE, FALLBACK, NO_APPLICATION = 40, 86, 120
@@ -300,12 +301,6 @@ def test_t7_half_open_handshakes_end_after_ten_seconds():
 
 # ---- T8 ----
 
-def session_of(c, service, host, x):
-    with handshake(c, service, host, x) as s:
-        s.recv(100)
-        return s.session
-
-
 def reused(c, service, host, x, session):
     with handshake(c, service, host, x, session) as s:
         s.recv(100)
@@ -314,11 +309,11 @@ def reused(c, service, host, x, session):
 
 def test_t8_tickets_are_of_one_service_and_one_name(server):
     c, x = server, context()
-    here = session_of(c, "imaps", HOST, x)
+    here = session_of(c, x, "imaps", HOST)
     assert reused(c, "imaps", HOST, x, here)
     for service, host in (("pop3s", HOST), ("submissions", HOST), ("imaps", "b.example"), ("imaps", "localhost"),
                           ("imaps", None)):
-        there = session_of(c, service, host, x)
+        there = session_of(c, x, service, host)
         assert not reused(c, service, host, x, here), (service, host)
         assert not reused(c, "imaps", HOST, x, there), (service, host)
         assert reused(c, service, host, x, there), (service, host)
@@ -359,9 +354,10 @@ def test_t8_forged_tickets_cost_a_whole_handshake(server, tmp_path):
 def test_t8_nothing_survives_a_restart(tmp_path):
     with Culver() as c:
         x = context()
-        session = session_of(c, "imaps", HOST, x)
+        session = session_of(c, x, "imaps", HOST)
         assert reused(c, "imaps", HOST, x, session)
         c.restart()
+        session_of(c, x, "imaps", HOST)  # tickets are taken again
         assert not reused(c, "imaps", HOST, x, session)
 
 
@@ -478,7 +474,7 @@ def test_t10_keys_stopped_and_killed():
         old = handshake(c)
         old.recv(4096)
         x = context()
-        session = session_of(c, "imaps", HOST, x)
+        session = session_of(c, x, "imaps", HOST)
         pid = c.roles()["keys"]
         os.kill(pid, signal.SIGSTOP)
         try:
@@ -588,7 +584,7 @@ def test_many_threads_resume_at_once(server):
     def run(service):
         try:
             x = context()
-            session = session_of(server, service, HOST, x)
+            session = session_of(server, x, service, HOST)
             for _ in range(10):
                 assert reused(server, service, HOST, x, session)
         except (OSError, AssertionError) as e:

@@ -9,7 +9,8 @@ import threading
 import pytest
 
 from harness import DOMAIN, Culver, wait_for
-from tls import (HOST, context, cpu_us, handshake, is_root, make_certificate, reload, s_client, shown)
+from tls import (HOST, context, cpu_us, handshake, is_root, make_certificate, reload, s_client, session_of,
+                 shown)
 
 BOB = f"bob@{DOMAIN}"
 
@@ -235,13 +236,6 @@ def resumed(c, session, service="imaps", host=HOST, x=None):
     with handshake(c, service, host, x, session) as s:
         s.recv(100)
         return s.session_reused
-
-
-def session_of(c, x, service="imaps", host=HOST):
-    with handshake(c, service, host, x) as s:
-        assert not s.session_reused
-        s.recv(100)  # the tickets come after the handshake
-        return s.session
 
 
 def test_s_client_resumes(server, tmp_path):

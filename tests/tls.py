@@ -57,6 +57,16 @@ def shown(c, host=HOST, service="imaps", x=None):
         return s.getpeercert(True)
 
 
+def session_of(c, x, service="imaps", host=HOST):
+    """A session that can be resumed: a front has tickets from 50 ms after keys has come up on."""
+    def with_ticket():
+        with handshake(c, service, host, x) as s:
+            assert not s.session_reused
+            s.recv(100)  # the tickets come after the handshake
+            return s.session if s.session.has_ticket else None
+    return wait_for(with_ticket, 10, 0.02)
+
+
 def s_client(c, *options, service="imaps", host=HOST, stdin=b"", timeout=30):
     """What `openssl s_client` prints. With -ign_eof it ends when the server closes."""
     name = ["-servername", host] if host else ["-noservername"]
