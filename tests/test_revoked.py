@@ -175,7 +175,7 @@ def test_a8_tickets_end(culver):
     with Imap(culver) as c:
         assert c.say(b"SELECT INBOX") == b"OK"
         culver.kill_role("store")
-        wait_for(lambda: "store" in culver.roles())
+        wait_for(lambda: any(e["role"] == "store" for e in culver.events("role-back")))
         set_password(culver)
         began = time.monotonic()
         c.send(b"x NOOP\r\nx NOOP\r\nx NOOP\r\n")
