@@ -188,11 +188,11 @@ int address_canonical(struct str given, struct address_name *ret, struct err *er
 int address_check(struct str canonical, struct err *err)
 {
 	AUTO(buf_done)
-	struct buf ignored;
+	struct buf content;
 	struct str local, domain;
-	buf_init(&ignored, LIMIT_LOCAL_PART_BYTES);
+	buf_init(&content, LIMIT_LOCAL_PART_BYTES);
 	if (!mail_address_split(canonical, &local, &domain) ||
-		!mail_local_part_decode(local, &ignored))
+		!mail_local_part_decode(local, &content) || content.n == 0)
 		return fail(err, ERR_SYNTAX,
 			"not an address: blanks, and what else is special before the @, need "
 			"quotes there, as in \"a b\"@example.org");
@@ -205,13 +205,16 @@ static bool cut_detail(struct str local, struct buf *out)
 	AUTO(buf_done)
 	struct buf content;
 	buf_init(&content, LIMIT_LOCAL_PART_BYTES);
-	if (!mail_local_part_decode(local, &content))
+	bool decoded = mail_local_part_decode(local, &content);
+	if (!decoded)
 		buf_adds(&content, local);
 	size_t plus = str_find(buf_str(&content), '+');
 	if (plus == 0 || plus == content.n)
 		return false;
 	struct str kept = str_sub(buf_str(&content), 0, plus);
-	return local.p[0] == '"' ? mail_local_part_encode(kept, out) : buf_adds(out, kept);
+	/* What is left of a dot-string may need quotes: "dot.+x" was none. */
+	return (decoded ? mail_local_part_encode(kept, out) : buf_adds(out, kept)) &&
+	       out->n <= LIMIT_LOCAL_PART_BYTES;
 }
 
 bool address_without_detail(const struct address_name *a, struct address_name *ret)

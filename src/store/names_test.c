@@ -110,6 +110,8 @@ static void addresses_have_one_spelling(void **state)
 		{ "\"a+c d\"@x", "\"a+c d\"@x", "a@x" },
 		{ "\"a@b\"@x", "\"a@b\"@x", NULL },
 		{ "\"+b c\"@x", "\"+b c\"@x", NULL },
+		/* with its detail it is a dot-string, without it is none */
+		{ "\"dot.+x\"@x", "dot.+x@x", "\"dot.\"@x" },
 		/* RFC 6531, RFC 5891: labels and their forms; NFC in the local part */
 		{ "a@M\xc3\xbcller.TEST", "a@xn--mller-kva.test", NULL },
 		{ "a@mu\xcc\x88ller.test", "a@xn--mller-kva.test", NULL },
@@ -200,7 +202,7 @@ static void what_may_be_an_address(void **state)
 {
 	static const char *const good[] = { "a@x", "\"a b\"@x", "j\xc3\xbcrgen@b\xc3\xbc.x" };
 	static const char *const bad[] = { "a b@x", "a@b@x", "a..b@x", ".a@x", "a@x_y",
-		"a@[1.2.3.4]", "a@x.", "\"a@x" };
+		"a@[1.2.3.4]", "a@x.", "\"a@x", "\"\"@x" };
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
 		struct address_name a;
