@@ -181,6 +181,12 @@ def test_sighup_with_a_broken_configuration_keeps_the_old(culver):
     c.process.send_signal(signal.SIGHUP)
     wait_for(lambda: c.events("reload-refused"), 5)
     deliver(c, BOB)
+    c.conf.unlink()
+    c.conf.mkdir()  # no file at all
+    c.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: "directory" in c.events("reload-refused")[-1]["why"], 5)
+    deliver(c, BOB)
+    c.conf.rmdir()
     c.conf.write_text(text)
 
 

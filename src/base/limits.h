@@ -213,6 +213,9 @@
 /* ---- store: backups ---- */
 #define LIMIT_MANIFEST_BYTES (32 * 1024 * 1024) /* some 300,000 segments: 75 TiB */
 
+/* ---- configuration ---- */
+#define LIMIT_CONFIG_BYTES (1024 * 1024) /* of its file, read whole: a device may never end */
+
 /* ---- store: peers ---- */
 #define LIMIT_PEER_SESSIONS     32768 /* store sessions of one front */
 #define LIMIT_PEER_WATCHES      65536

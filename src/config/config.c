@@ -2,6 +2,7 @@
 /* The table of keys, and everything that is made from it. */
 #include "config/config.h"
 
+#include "base/buf.h"
 #include "base/limits.h"
 #include "base/scan.h"
 #include "mail/address.h"
@@ -9,11 +10,13 @@
 #include <arpa/inet.h>
 #include <confuse.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum key_type { KEY_TEXT, KEY_DOMAIN, KEY_NUMBER, KEY_BOOL, KEY_LIST };
 
@@ -396,13 +399,40 @@ static int make_absolute(struct config *c, const char *path, struct err *err)
 	return 0;
 }
 
+/* All of the file. 0, or an errno. */
+static int read_text(const char *path, struct buf *text)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : 1;
+	while (n > 0 && !text->full) {
+		char part[4096];
+		do
+			n = read(fd, part, sizeof(part));
+		while (n < 0 && errno == EINTR);
+		if (n > 0)
+			buf_add(text, part, (size_t)n);
+	}
+	int code = n < 0 ? errno : 0;
+	if (fd >= 0)
+		close(fd);
+	return code;
+}
+
+/* libconfuse's scanner ends the process when it can't read, so it never reads a file. */
 static int load(struct config *c, cfg_t *cfg, const char *path, char **error_text, struct err *err)
 {
-	errno = 0;
-	int result = cfg_parse(cfg, path);
-	if (result == CFG_FILE_ERROR)
-		return fail(err, ERR_CONFIG, "%s: %s (make one with: culver quickstart)", path,
-			strerror(errno));
+	AUTO(buf_done)
+	struct buf text;
+	buf_init(&text, LIMIT_CONFIG_BYTES + 1);
+	int code = read_text(path, &text);
+	if (code != 0)
+		return fail(err, ERR_CONFIG, "%s: %s%s", path, strerror(code),
+			code == ENOENT ? " (make one with: culver quickstart)" : "");
+	if (text.full || text.n > LIMIT_CONFIG_BYTES)
+		return fail(err, ERR_CONFIG, "%s: too long for a configuration", path);
+	if (str_find(buf_str(&text), '\0') < text.n || !buf_addc(&text, 0))
+		return fail(err, ERR_CONFIG, "%s: there is a NUL in it", path);
+	int result = cfg_parse_buf(cfg, text.p);
 	if (result != CFG_SUCCESS)
 		return fail(err, ERR_CONFIG, "%s:%d: %s", path, cfg->line,
 			*error_text ? *error_text : "syntax error");

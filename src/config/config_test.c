@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config/config.h"
 
+#include "base/limits.h"
+#include "base/mem.h"
 #include "base/test.h"
 
 #include <stdio.h>
@@ -87,6 +89,27 @@ static void mistakes_are_named_with_their_line(void **state)
 	assert_non_null(strstr(err.public_text, "quickstart"));
 }
 
+/* Instead of a file, and too much of one; a reload lives through both. */
+static void what_cannot_be_read_is_named(void **state)
+{
+	char *text = xmalloc(LIMIT_CONFIG_BYTES + 2);
+	struct err err = ERR_INIT;
+	(void)state;
+	assert_null(config_load("/tmp", &err));
+	assert_int_equal(err.kind, ERR_CONFIG);
+	assert_non_null(strstr(err.public_text, "/tmp: Is a directory"));
+	for (size_t n = LIMIT_CONFIG_BYTES - 1; n <= LIMIT_CONFIG_BYTES + 1; n++) {
+		memset(text, '\n', n);
+		text[n] = 0;
+		err = (struct err)ERR_INIT;
+		struct config *c = load_text(text, &err);
+		assert_int_equal(c != NULL, n <= LIMIT_CONFIG_BYTES);
+		config_free(&c);
+	}
+	assert_non_null(strstr(err.public_text, "too long"));
+	free(text);
+}
+
 static void a_role_gets_its_own_keys(void **state)
 {
 	(void)state;
@@ -128,4 +151,4 @@ static void the_manual_page_is_the_tables(void **state)
 
 TEST_MAIN(test_case(the_manual_page_is_the_tables), test_case(values_are_read),
 	test_case(the_host_name_is_kept_as_a_labels), test_case(mistakes_are_named_with_their_line),
-	test_case(a_role_gets_its_own_keys))
+	test_case(what_cannot_be_read_is_named), test_case(a_role_gets_its_own_keys))
