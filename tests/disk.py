@@ -46,14 +46,14 @@ def try_mount(*words):
 class Ext4:
     """An ext4 in a file, mounted at .path."""
 
-    def __init__(self, mib=512):
+    def __init__(self, mib=512, *options):
         self.base = pathlib.Path(tempfile.mkdtemp(prefix="culver-disk-"))
         self.base.chmod(0o755)
         self.image, self.path = self.base / "image", self.base / "mnt"
         self.path.mkdir()
         with open(self.image, "wb") as f:
             f.truncate(mib << 20)
-        run("mkfs.ext4", "-q", "-E", "lazy_itable_init=0,lazy_journal_init=0", self.image)
+        run("mkfs.ext4", "-q", "-E", "lazy_itable_init=0,lazy_journal_init=0", *options, self.image)
         self.mounted = False
         self.mount()
 

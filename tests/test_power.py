@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Power cuts and failed flushes on real file systems: nothing acknowledged is lost or torn. And the
 tests of the tests: a build with one flush left out must be caught."""
+import imaplib
 import os
 import pathlib
 import random
+import shutil
+import smtplib
 import subprocess
 import time
 
 import pytest
 
 import disk
-from harness import BINARY, ROOT, Culver, wait_for
-from load import Load, check, stored
+from harness import BINARY, ROOT, Culver, example, wait_for
+from load import BOB, Load, check, stored
 
 CUTS = int(os.environ.get("CULVER_POWER_CUTS", "32"))
 RANDOM = random.Random(7)
@@ -148,3 +151,102 @@ def test_disk_full():
         finally:
             c.close()
     print(f"disk full: {full.count()} taken from the reserve, then refused")
+
+
+def offer(c, size=100):
+    """The reply that decides about a message: of RCPT or of what follows it."""
+    with smtplib.SMTP("127.0.0.1", c.port("smtp"), timeout=20) as s:
+        s.ehlo("client.test")
+        for word, rest in (("MAIL", "FROM:<ann@example.org>"), ("RCPT", f"TO:<{BOB}>"), ("DATA", "")):
+            code = s.docmd(word, rest)[0]
+            if code // 100 not in (2, 3):
+                return code
+        s.send(example("offered", (70 * "x" + "\r\n") * (size // 72), "ann@example.org") + b".\r\n")
+        return s.getreply()[0]
+
+
+def bobs(c):
+    m = imaplib.IMAP4("127.0.0.1", c.port("imap"), timeout=20)
+    m.login(BOB, c.password("bob"))
+    return m, int(m.select()[1][0])
+
+
+def test_q3_no_inode_left():
+    """Room, but no further file: nothing is lost, what can't be taken is refused for now, deleting
+    works, the store starts, and all is well again when there are inodes."""
+    disk.need("mkfs.ext4", "losetup")
+    with disk.Ext4(160, "-N", "256") as fs:
+        c = Culver(directory=fs.path / "d")
+        fill = fs.path / "fill"
+        fill.mkdir()
+        try:
+            c.start()
+            assert [offer(c, size) for size in (100, 100, 3 << 20)] == 3 * [250]
+            taken = 3
+            with pytest.raises(OSError, match="No space"):
+                for n in range(1000):
+                    (fill / str(n)).touch()
+            for _ in range(2):
+                codes = [offer(c, size) for size in (100, 3 << 20)]
+                assert codes[0] in (250, 451, 452) and codes[1] // 10 == 45, codes  # the second needs a file
+                taken += codes.count(250)
+                m, count = bobs(c)
+                assert count == taken
+                m.store("1", "+FLAGS", "\\Deleted")
+                assert m.expunge()[0] == "OK"
+                taken -= 1
+                m.logout()
+                c.restart()
+            shutil.rmtree(fill)
+            assert [offer(c, size) for size in (100, 3 << 20)] == [250, 250]
+            m, count = bobs(c)
+            assert count == taken + 2
+            m.logout()
+            assert "0 found damaged" in c.command("store", "check").stdout
+            c.stop()
+        finally:
+            c.close()
+
+
+def test_g10_the_mount_vanishes():
+    """The disk of data/ is gone and the store is started anew: nobody is told that they don't exist,
+    no new store is begun beneath the mount, and the old one is served when it is back."""
+    disk.need("mkfs.ext4", "losetup")
+    with disk.Ext4(160) as fs:
+        c = Culver()
+        data = c.dir / "data"
+        inside = fs.path / "data"
+        try:
+            c.start()
+            assert offer(c) == 250
+            c.stop()
+            shutil.copytree(data, inside)
+            for path in (inside, *inside.rglob("*")):
+                was = os.stat(data / path.relative_to(inside))
+                os.chown(path, was.st_uid, was.st_gid)
+            shutil.rmtree(data)
+            data.mkdir()
+            disk.run("mount", "--bind", inside, data)
+            c.start()
+            assert offer(c) == 250
+            disk.run("umount", "-l", data)
+            c.kill_role("store")
+            wait_for(lambda: "held a store and does not" in c.log_text(), 10)
+            assert offer(c) // 10 == 45
+            with pytest.raises(imaplib.IMAP4.error, match="UNAVAILABLE"):
+                bobs(c)
+            assert os.listdir(data) == []
+            disk.run("mount", "--bind", inside, data)
+            wait_for(lambda: offer(c) == 250, 20, 0.1)
+            m, count = bobs(c)
+            assert count == 3
+            m.logout()
+            c.stop()
+            # Started without it: a clear error, and nothing is made either.
+            disk.run("umount", data)
+            r = c.command("account", "list", check=False)
+            assert r.returncode != 0 and "is its disk mounted?" in r.stderr, r.stderr
+            assert os.listdir(data) == []
+        finally:
+            disk.run("umount", "-l", data, check=False)
+            c.close()

@@ -211,8 +211,10 @@ static int add(const struct options *o, struct remote *r, struct err *err)
 			.legacy_auth = fields.legacy_auth,
 			.kind = fields.kind,
 			.quota_bytes = fields.quota_bytes,
-			.quota_messages = fields.quota_messages } };
-	if (remote_ask(r, REMOTE_STORE, &f, NULL, NULL, err) || set_fields(o, r, err))
+			.quota_messages = fields.quota_messages,
+			.set = set,
+			.fields = fields } };
+	if (remote_ask(r, REMOTE_STORE, &f, NULL, NULL, err))
 		return -1;
 	say_done(o, "added");
 	return 0;

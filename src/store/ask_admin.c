@@ -93,6 +93,8 @@ ASK(ask_account_add)
 	if (job == NULL)
 		return;
 	op->account.kind = ask->kind;
+	op->account.set = ask->set;
+	op->account.values = ask->fields;
 	op->account.values.quota_bytes = ask->quota_bytes;
 	op->account.values.quota_messages = ask->quota_messages;
 	op->account.values.legacy_auth = ask->legacy_auth;

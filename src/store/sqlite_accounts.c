@@ -131,7 +131,9 @@ int sqlite_op_account_add(struct sqlite_engine *e, struct op *op, struct err *er
 	uint64_t account = (uint64_t)sqlite3_last_insert_rowid(e->conn.db);
 	if (sqlite_secrets_of_password(e, account, a, err) < 0)
 		return -1;
-	return sqlite_make_first_mailboxes(e, account, err);
+	if (sqlite_make_first_mailboxes(e, account, err) < 0)
+		return -1;
+	return a->set ? sqlite_op_account_set(e, op, err) : 0;
 }
 
 int sqlite_op_account_password(struct sqlite_engine *e, struct op *op, struct err *err)

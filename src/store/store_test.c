@@ -467,6 +467,34 @@ static void addresses_of_ones_own(void **state)
 	world_done(&w);
 }
 
+/* With its settings at once, or not at all. */
+static void an_account_is_made_whole(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w);
+	struct frame f = { .type = FRAME_ACCOUNT_ADD,
+		.account_add = { .address = STR("new@example.test"),
+			.verifier = STR("$y$test"),
+			.set = ACCOUNT_POP3_RETENTION | ACCOUNT_SERVICES,
+			.fields = {
+				.services = SERVICE_POP3, .pop3_retention = RETAIN_EXPIRE + 1 } } };
+	assert_frame(ask(&w.admin, f), FRAME_FAILED);
+	f.account_add.fields.pop3_retention = RETAIN_EXPIRE;
+	f.account_add.fields.pop3_expire_days = 7;
+	assert_frame(ask(&w.admin, f), FRAME_DONE);
+	const struct frame *r = ask(&w.admin, (struct frame){ .type = FRAME_ACCOUNT_LIST });
+	const struct api_account *made = NULL;
+	for (size_t i = 0; r->type == FRAME_ACCOUNTS && i < r->accounts.accounts.n; i++)
+		if (str_equal(r->accounts.accounts.items[i].address, STR("new@example.test")))
+			made = &r->accounts.accounts.items[i];
+	assert_non_null(made);
+	assert_int_equal(made->pop3_retention, RETAIN_EXPIRE);
+	assert_int_equal(made->pop3_expire_days, 7);
+	assert_int_equal(made->services, SERVICE_POP3);
+	world_done(&w);
+}
+
 /* What is older than the account's days goes when a session opens; N days stay, N + 1 do not. */
 static void old_mail_expires(void **state)
 {
@@ -1169,11 +1197,12 @@ TEST_MAIN(test_case(message_walks_the_road), test_case(message_survives_restart)
 	test_case(append_keeps_flags_and_date), test_case(tickets_are_checked),
 	test_case(password_ends_sessions), test_case(opening_races_with_the_password),
 	test_case(maildrop_has_one_session), test_case(addresses_of_ones_own),
-	test_case(old_mail_expires), test_case(classes_have_their_rights),
-	test_case(others_sessions_are_none), test_case(others_mailboxes_are_none),
-	test_case(watchers_hear_once_and_ask), test_case(change_log_is_bounded),
-	test_case(view_in_slices_is_one_snapshot), test_case(changes_answer_in_series),
-	test_case(ranges_are_limited), test_case(slow_peer_is_waited_for),
-	test_case(peers_go_at_any_time), test_case(two_stores_exclude_each_other),
-	test_case(check_finds_damaged_bodies), test_case(distrust_copies_and_serves),
-	test_case(lost_digests_are_made_again), test_case(digests_come_in_pieces))
+	test_case(an_account_is_made_whole), test_case(old_mail_expires),
+	test_case(classes_have_their_rights), test_case(others_sessions_are_none),
+	test_case(others_mailboxes_are_none), test_case(watchers_hear_once_and_ask),
+	test_case(change_log_is_bounded), test_case(view_in_slices_is_one_snapshot),
+	test_case(changes_answer_in_series), test_case(ranges_are_limited),
+	test_case(slow_peer_is_waited_for), test_case(peers_go_at_any_time),
+	test_case(two_stores_exclude_each_other), test_case(check_finds_damaged_bodies),
+	test_case(distrust_copies_and_serves), test_case(lost_digests_are_made_again),
+	test_case(digests_come_in_pieces))
