@@ -159,13 +159,27 @@ size_t certificates_list(
 
 /* ---- beginning and end ---- */
 
+/* Its ports are open all the same; without TLS there is no login but from this machine. */
+static void say_none(const struct supervisor *s)
+{
+	struct log_text text;
+	char path[4200];
+	snprintf(path, sizeof(path), "%s/tls", s->o.config->directory);
+	log_event(&s->o.log, LOG_WARN, "no-certificate", "directory=%s note=%s",
+		log_value(&text, str_from(path)),
+		"\"there is no *.crt in it, so there is no TLS: culver.conf(5), CERTIFICATES\"");
+}
+
 void certificates_init(struct supervisor *s)
 {
 	vec_init(&s->certificates, sizeof(struct certificate_file), LIMIT_CERTIFICATES);
 	vec_init(&s->found, sizeof(struct certificate_state), 2 * LIMIT_CERTIFICATES);
 	s->daily = s->loop->class->timer_new(s->loop, on_day, s);
-	if (s->o.admin_handle < 0)
-		certificates_load(s, &s->certificates);
+	if (s->o.admin_handle >= 0)
+		return;
+	certificates_load(s, &s->certificates);
+	if (s->certificates.n == 0)
+		say_none(s);
 }
 
 void certificates_done(struct supervisor *s)

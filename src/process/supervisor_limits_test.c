@@ -40,6 +40,25 @@ static void x8_a_reload_has_its_time(void **state)
 	world_done(&w);
 }
 
+/* It listens on every port all the same, so nothing else would say why nobody gets in by TLS. */
+static void no_certificate_is_said(void **state)
+{
+	(void)state;
+	for (int there = 0; there <= 1; there++) {
+		struct world w;
+		char path[200];
+		world_make(&w, 8);
+		snprintf(path, sizeof(path), "%s/tls", w.path);
+		assert_int_equal(mkdir(path, 0755), 0);
+		if (there) /* what is wrong with it is said elsewhere */
+			world_write(&w, "tls/default.crt", "x", 1);
+		world_boot(&w);
+		world_until(&w, w.ready);
+		assert_int_equal(world_said(&w, "event=no-certificate"), !there);
+		world_done(&w);
+	}
+}
+
 /* A second less than LIMIT_EXPIRY_WARN_DAYS is 13 days: warned of once a day. */
 static void certificates_that_end_soon(void **state)
 {
@@ -247,6 +266,6 @@ static void goodbyes_are_spread(void **state)
 }
 
 TEST_MAIN(test_case(x8_a_reload_has_its_time), test_case(certificates_that_end_soon),
-	test_case(the_check_of_a_new_binary_has_its_time),
+	test_case(no_certificate_is_said), test_case(the_check_of_a_new_binary_has_its_time),
 	test_case(a_role_that_does_not_come_to_rest), test_case(an_old_store_has_its_time),
 	test_case(goodbyes_are_spread))
