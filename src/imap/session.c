@@ -119,7 +119,7 @@ void imap_command_over(struct imap *s)
 	buf_release(&s->reply);
 	imap_set_deadline(s);
 	if (s->draining)
-		imap_bye(s, "Server is going down, please come back");
+		imap_bye(s, "This session has to end here, please come back");
 	else if (s->lost && s->state != NOT_AUTHENTICATED)
 		selected_reopen(s, NULL);
 }

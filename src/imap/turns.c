@@ -282,7 +282,7 @@ static void drain_front(struct session *session)
 
 	s->draining = true;
 	if (!s->cmd.running || s->cmd.news != NULL)
-		imap_bye(s, "Server is going down, please come back");
+		imap_bye(s, "This session has to end here, please come back");
 	imap_run(s);
 }
 
