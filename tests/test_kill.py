@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """kill -9 of every role under load: nothing acknowledged is lost, torn or doubled, and each role is
 back within a second (measured and printed; ten are a failure)."""
+import contextlib
+import imaplib
 import os
 import random
 import statistics
+import subprocess
 import time
 
 from harness import Culver, wait_for
@@ -42,6 +45,55 @@ def test_kills_under_load():
     print(f"{KILLS} kills, {load.count()} acknowledged, 0 lost; back in "
           f"{statistics.median(times) * 1000:.0f} ms (median), {max(times) * 1000:.0f} ms (worst)")
     assert load.count() > KILLS
+
+
+def limit_memory(pid, most):
+    """Its address space from here on; returns what it was. As its own user, who alone may."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        ids = {words[0]: int(words[1]) for words in map(str.split, f) if words[0] in ("Uid:", "Gid:")}
+    who = {"user": ids["Uid:"], "group": ids["Gid:"], "extra_groups": []} if os.geteuid() == 0 else {}
+    def prlimit(*words):
+        return subprocess.run(["prlimit", "--pid", str(pid), *words], check=True, capture_output=True,
+                              text=True, **who).stdout.strip()
+    was = prlimit("--as", "--raw", "--noheadings", "--output=SOFT")
+    prlimit(f"--as={most}:")
+    return was
+
+
+def test_x2_no_memory():
+    """One role after another can have no further memory while mail flows and clients come: it may go
+    on with what it has or end and be back, but nothing acknowledged is lost."""
+    out = set()
+    with Culver() as c:
+        with Load(c, 4, "x2") as load:
+            for role, pid in sorted(c.roles().items()):
+                was = limit_memory(pid, str(1 << 20))
+                crowd = []
+                try:
+                    for service in ("smtp", "submissions", "imap", "pop3"):
+                        for _ in range(40):
+                            with contextlib.suppress(OSError):
+                                crowd.append(c.connect(service))
+                    with contextlib.suppress(OSError, imaplib.IMAP4.error, AssertionError):
+                        stored(c)
+                    with contextlib.suppress(TimeoutError):
+                        wait_for(lambda: c.roles().get(role) != pid, 0.5, 0.05)
+                finally:
+                    for s in crowd:
+                        s.close()
+                if c.roles().get(role) == pid:
+                    limit_memory(pid, was)
+                else:
+                    out.add(role)
+                    wait_for(lambda: any(e["role"] == role for e in c.events("role-back")), 10)
+                at = load.count()
+                wait_for(lambda: load.count() > at + 3, 20)  # it flows again
+        check(load, stored(c))
+        assert "0 found damaged" in c.command("store", "check").stdout
+        assert {e["role"] for e in c.events("role-ended")} == out, "another role was drawn in"
+        assert c.stop() == 0
+    print(f"without memory: {sorted(out)} ended and came back, {load.count()} acknowledged, 0 lost")
+    assert out, "nobody has missed it: this test is of nothing"
 
 
 def test_kill_of_the_supervisor_and_a_new_start():
