@@ -27,7 +27,7 @@ static const struct row {
 	[SAY_CHALLENGE] = { 334, "", "" },
 	[SAY_SEND_DATA] = { 354, "", "Send the message, end with <CRLF>.<CRLF>" },
 
-	[SAY_SHUTDOWN] = { 421, "4.3.2 ", "Service is shutting down; try again" },
+	[SAY_SHUTDOWN] = { 421, "4.3.2 ", "Service is not available now; try again" },
 	[SAY_TIMEOUT] = { 421, "4.4.2 ", "Waited too long" },
 	[SAY_TOO_MANY_ERRORS] = { 421, "4.7.0 ", "Too many errors" },
 	[SAY_TOO_MUCH_TALK] = { 421, "4.7.0 ", "Too many commands without a message" },
