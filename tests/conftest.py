@@ -8,6 +8,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from harness import Culver  # noqa: E402
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: measures, so that nothing else may run beside it")
+
+
 @pytest.fixture
 def culver():
     """A server of the test's own."""

@@ -240,7 +240,8 @@ def accepted(culver):
 
 
 def fds(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
+    """Open descriptors. The roles let nobody look into them but root: for others it is always 0."""
+    return len(os.listdir(f"/proc/{pid}/fd")) if os.geteuid() == 0 else 0
 
 
 def memory(pid):

@@ -10,6 +10,8 @@ import sqlite3
 import threading
 import time
 
+import pytest
+
 from harness import Culver
 from hostile import Imap, Smtp, memory
 
@@ -67,6 +69,7 @@ class Other(threading.Thread):
         return [waits[int(len(waits) * share)] * 1000 for share in (0.5, 0.99)] + [waits[-1] * 1000]
 
 
+@pytest.mark.alone
 def test_a_million_messages_beside_another_client():
     """SELECT of 10^6 delays nobody by more than 10 ms; the view is what the mailbox is."""
     with Culver() as culver:
@@ -175,6 +178,7 @@ class LargeSender(threading.Thread):
             self.answer = s.say(b".\r\n")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to read another user's memory")
 def test_a_hundred_large_messages_at_once():
     """They add at most 200 MB of memory, and arrive whole."""
     body = (b"x" * 76 + b"\r\n") * (1024 * 1024 // 78)
