@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import pathlib
+import resource
 import sys
 
 import pytest
@@ -9,6 +10,9 @@ from harness import Culver  # noqa: E402
 
 
 def pytest_configure(config):
+    # Thousands of clients; a login shell gives 1,024 descriptors unless more are asked for.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     config.addinivalue_line("markers", "alone: measures, so that nothing else may run beside it")
 
 

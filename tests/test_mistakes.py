@@ -20,11 +20,11 @@ def stopped():
 
 
 def test_a_data_directory_that_cannot_be_entered(culver):
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
     data = culver.dir / "data"
     data.chmod(0)
     os.chown(data, 0, 0)
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
     r = culver.command("account", "list", check=False)
     assert r.returncode == 1 and r.stderr.count("level=error role=store") == 1, r.stderr
     assert f"cannot open the directory {data} as user" in r.stderr and "Permission denied" in r.stderr

@@ -216,7 +216,8 @@ def test_upgrade_to_another_binary(tmp_path):
             s.settimeout(10)
             assert s.recv(100).startswith(b"421 ")
         assert c.roles()["store"] != roles["store"]
-        assert os.readlink(f"/proc/{c.process.pid}/exe") == str(binary)
+        if os.geteuid() == 0:  # nobody else may look into it
+            assert os.readlink(f"/proc/{c.process.pid}/exe") == str(binary)
 
 
 def test_upgrade_then_stop():
