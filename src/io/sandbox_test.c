@@ -77,6 +77,14 @@ static int probe(const void *name)
 	return r == 1 ? SUCCEEDED : REFUSED;
 }
 
+/* Root's roles are in a chroot besides; an ordinary user's have nothing else to keep them from
+ * files. */
+static bool files_are_out_of_reach(void)
+{
+	enum { LANDLOCK_CREATE_RULESET = 444, VERSION = 1 };
+	return geteuid() == 0 || syscall(LANDLOCK_CREATE_RULESET, NULL, 0, VERSION) > 0;
+}
+
 /* Every probe in every kind of role, as this user and (as root) as another in an empty root. */
 static void forbidden_things_are_stopped(void **state)
 {
@@ -92,6 +100,8 @@ static void forbidden_things_are_stopped(void **state)
 					continue;
 				bool lenient = strncmp(name, "open", 4) == 0 ||
 					       strcmp(name, "create") == 0;
+				if (lenient && !files_are_out_of_reach())
+					continue;
 				int r = confined(&rows[i], other,
 					rows[i].directory ? directory : NULL, probe, name);
 				if (r != -SIGSYS && !(lenient && r == REFUSED))
