@@ -53,7 +53,8 @@ static int must_not_have_vanished(const char *directory, struct err *err)
 			"%s held a store and does not: is its disk mounted? To begin a new one, "
 			"remove %s",
 			directory, mark);
-	int made = found ? open(mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) : -1;
+	/* O_EXCL: root follows no link that another user has put there. */
+	int made = found ? open(mark, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
 	if (made >= 0)
 		close(made);
 	return 0;
