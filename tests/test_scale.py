@@ -158,6 +158,15 @@ def pss(culver):
     return total
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to read another user's memory")
+def test_idle_memory():
+    """18 MB are the goal, of a release on a quiet machine: PSS counts a library's page by as many as map it."""
+    with Culver() as culver:
+        idle = pss(culver)
+        print(f"\nidle after the start: {idle / 1e6:.1f} MB PSS")
+        assert idle < 54e6
+
+
 class LargeSender(threading.Thread):
     """One message, which stops short of its end until all of the hundred are that far."""
 

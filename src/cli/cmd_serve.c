@@ -53,8 +53,10 @@ static void on_news(void *arg, enum supervisor_news news)
 		[NEWS_PULSE] = "",
 	};
 	const struct server *s = arg;
-	if (news == NEWS_READY)
+	if (news == NEWS_READY) {
 		say_ready(s);
+		os_started();
+	}
 	manager_tell(news, status[news]);
 }
 

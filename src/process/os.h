@@ -35,6 +35,9 @@ void os_taken_over(void);
 /* `culver takeover-check CONFIG`: whether this binary could take over what descriptor 3 says. */
 int takeover_check_main(int argc, char **argv);
 
+/* The start is over: memory that it alone needed is given back (start_memory.c). */
+void os_started(void);
+
 /* `culver role NAME INSTANCE UID GID JAIL`: a child's main(). Returns its exit status. */
 int role_main(int argc, char **argv);
 /* `culver role-probe`: the sandbox attempts what it forbids (role_probe.c). */

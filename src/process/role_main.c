@@ -105,6 +105,7 @@ static int close_sandbox(struct role_context *context, struct err *err)
 		return -1;
 	log_event(
 		&context->log, LOG_DEBUG, "sandbox", "holds=%s", log_value(&text, str_from(note)));
+	os_started();
 	return 0;
 }
 
@@ -113,7 +114,8 @@ static void load_everything(const struct role_row *row)
 {
 	tzset();
 	setlocale(LC_ALL, "C.UTF-8");
-	tls_prepare();
+	if (row->class != &courier_role) /* it carries nothing yet that OpenSSL is for */
+		tls_prepare();
 	if (row->class == &front_role)
 		mail_charsets_preload();
 }
