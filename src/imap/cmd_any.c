@@ -44,6 +44,11 @@ static const struct {
 	{ "SEARCHRES", AFTER },                                    /* RFC 5182 */
 	{ "BINARY", AFTER },                                       /* RFC 3516 */
 	{ "CONDSTORE", AFTER },                                    /* RFC 7162 */
+	{ "WITHIN", AFTER },                                       /* RFC 5032 */
+	{ "SAVEDATE", AFTER },                                     /* RFC 8514 */
+	{ "OBJECTID", AFTER },                                     /* RFC 8474 */
+	{ "PREVIEW", AFTER },                                      /* RFC 8970 */
+	{ "I18NLEVEL=1", AFTER },                                  /* RFC 5255 4.3 */
 };
 
 bool imap_may_login(const struct imap *s)

@@ -5,6 +5,7 @@
 #include "imap/fetch.h"
 
 #include "base/time.h"
+#include "imap/grammar.h"
 #include "imap/token.h"
 
 #include <inttypes.h>
@@ -109,6 +110,16 @@ static void write_date(struct buf *out, int64_t ms)
 	buf_addf(out, "\"%s\"", time_imap(&text, ms));
 }
 
+/* nstring; NIL for PREVIEW (LAZY) alone. What no text was found in is empty.   RFC 8970 3.2 */
+static void write_preview(struct imap *s, const struct message *m)
+{
+	struct str preview = m->has_digest ? m->digest.preview : STR_NONE;
+
+	if (m->has_digest && preview.p == NULL)
+		preview = STR("");
+	token_add_nstring(imap_out(s), preview, s->rev2);
+}
+
 void fetch_write_simple(
 	struct imap *s, const struct fetch_work *f, const struct message *m, size_t item)
 {
@@ -133,6 +144,20 @@ void fetch_write_simple(
 		break;
 	case FETCH_MODSEQ:
 		buf_addf(out, "(%" PRIu64 ")", e->modseq);
+		break;
+	case FETCH_SAVEDATE:
+		write_date(out, entry_saved_ms(e));
+		break;
+	case FETCH_EMAILID:
+		buf_addc(out, '(');
+		grammar_add_email_id(out, e->entry_id);
+		buf_addc(out, ')');
+		break;
+	case FETCH_THREADID: /* RFC 8474 5.2: not calculated */
+		buf_addz(out, "NIL");
+		break;
+	case FETCH_PREVIEW:
+		write_preview(s, m);
 		break;
 	case FETCH_ENVELOPE:
 		fetch_write_envelope(out, &m->digest.envelope, s->rev2);
@@ -224,7 +249,7 @@ static void batch_step(struct imap *s)
 		batch_add(&f->batch, s->sel.view, n);
 	if (f->batch.n == 0)
 		end(s);
-	else if (f->attrs.needs_digest)
+	else if (f->attrs.needs_digest || f->attrs.looks_at_digest)
 		batch_load(s, &f->batch, messages_step);
 	else
 		s->step = messages_step;
@@ -272,5 +297,7 @@ void imap_fetch(struct imap *s)
 	if (s->cmd.uid)
 		fetch_attrs_add(&f->attrs, &s->arena, FETCH_UID);
 	s->cmd.busy = true;
-	s->step = f->attrs.needs_digest || f->attrs.needs_bytes ? batch_step : plain_step;
+	s->step = f->attrs.needs_digest || f->attrs.looks_at_digest || f->attrs.needs_bytes
+			  ? batch_step
+			  : plain_step;
 }

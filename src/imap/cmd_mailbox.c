@@ -9,9 +9,8 @@
 
 static void mailbox_done(struct imap *s, const struct frame *answer)
 {
-	if (answer->type != FRAME_MAILBOXES && !imap_expect(s, answer, FRAME_DONE))
+	if (!imap_expect(s, answer, FRAME_DONE))
 		return;
-	s->request = 0;
 	reply_ok(s, NULL, "%.*s completed", (int)s->cmd.verb->name.n, s->cmd.verb->name.p);
 	imap_finish(s);
 }
@@ -43,6 +42,22 @@ static int create_params(struct imap *s, uint16_t *ret_use)
 	return scan_char(a, ')') && scan_char(a, ')') && scan_end(a) ? 1 : -1;
 }
 
+/* CREATE says which mailbox it made.                        RFC 8474 4.1 */
+static void created(struct imap *s, const struct frame *answer)
+{
+	if (!imap_expect(s, answer, FRAME_MAILBOXES))
+		return;
+	if (answer->mailboxes.mailboxes.n != 1) {
+		reply_no(s, "SERVERBUG", "Unexpected answer from within");
+	} else {
+		buf_addz(reply_open_ok(s), "MAILBOXID (");
+		grammar_add_mailbox_id(&s->reply, answer->mailboxes.mailboxes.items[0].id);
+		buf_addc(&s->reply, ')');
+		reply_close(s, "CREATE completed");
+	}
+	imap_finish(s);
+}
+
 void imap_create(struct imap *s)
 {
 	struct str name;
@@ -64,7 +79,7 @@ void imap_create(struct imap *s)
 	imap_ask(s, ASK_STORE,
 		&(struct frame){ .type = FRAME_MAILBOX_CREATE,
 			.mailbox_create = { s->session.store_session, name, use } },
-		mailbox_done);
+		created);
 }
 
 static void deleted(struct imap *s, const struct frame *answer)

@@ -288,14 +288,19 @@ void imap_search(struct imap *s)
 {
 	struct search_work *w = imap_work(s, sizeof *w, drop);
 	struct seqset saved = seqset_of(&s->sel.saved);
+	struct clock_seam *clock = s->session.host->seams->clock;
 	struct err err = ERR_INIT;
 
 	batch_init(&w->batch);
 	search_result_init(&w->result);
 	vec_init(&w->candidates, sizeof(struct candidate), LIMIT_VIEW_ENTRIES);
 	w->next = 1;
-	if (search_parse(&s->cmd.args, &s->arena, &w->search, &err) < 0 ||
-		search_begin(&w->search, s->sel.view, &saved, &err) < 0) {
+	if (search_parse(&s->cmd.args, &s->arena, &w->search, &err) < 0) {
+		refuse(s, &err);
+		return;
+	}
+	w->search.now_ms = clock->wall_ms(clock);
+	if (search_begin(&w->search, s->sel.view, &saved, &err) < 0) {
 		refuse(s, &err);
 		return;
 	}

@@ -49,6 +49,9 @@ static void say_selected(struct imap *s, const struct select_work *w)
 	imap_writef(s, "* OK [UIDVALIDITY %" PRIu32 "] UIDs valid\r\n", s->sel.uidvalidity);
 	imap_writef(s, "* OK [UIDNEXT %" PRIu32 "] Predicted next UID\r\n", s->sel.uidnext);
 	imap_writef(s, "* OK [HIGHESTMODSEQ %" PRIu64 "] Highest\r\n", s->sel.modseq);
+	buf_addz(imap_out(s), "* OK [MAILBOXID ("); /* RFC 8474 4.2 */
+	grammar_add_mailbox_id(imap_out(s), s->sel.mailbox);
+	buf_addz(imap_out(s), ")] Its id\r\n");
 	/* RFC 9051 6.3.2: SELECT has a LIST response, with the mailbox's true name */
 	if (s->rev2) {
 		buf_addz(imap_out(s), "* LIST () \"/\" ");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* STATUS (RFC 9051 6.3.11; SIZE: RFC 8438; HIGHESTMODSEQ: RFC 7162 3.1.7), and its response for
+/* STATUS (RFC 9051 6.3.11; SIZE: RFC 8438; HIGHESTMODSEQ: RFC 7162 3.1.7;
+ * MAILBOXID: RFC 8474 4.3), and its response for
  * LIST-STATUS (RFC 5819). The numbers are the store's of this moment, even for the selected
  * mailbox. */
 #include "imap/grammar.h"
@@ -45,11 +46,17 @@ void status_add(struct buf *out, const struct api_mailbox *m, unsigned atts, boo
 	buf_addz(out, "* STATUS ");
 	mailbox_name_write(out, m->name, utf8);
 	buf_addz(out, " (");
-	for (unsigned bit = 1; bit <= STATUS_HIGHESTMODSEQ; bit <<= 1) {
+	for (unsigned bit = 1; bit <= STATUS_LAST; bit <<= 1) {
 		if ((atts & bit) == 0)
 			continue;
-		buf_addf(
-			out, "%s%s %" PRIu64, gap, grammar_status_att_name(bit), att_value(m, bit));
+		buf_addf(out, "%s%s ", gap, grammar_status_att_name(bit));
+		if (bit == STATUS_MAILBOXID) {
+			buf_addc(out, '(');
+			grammar_add_mailbox_id(out, m->id);
+			buf_addc(out, ')');
+		} else {
+			buf_addf(out, "%" PRIu64, att_value(m, bit));
+		}
 		gap = " ";
 	}
 	buf_addz(out, ")\r\n");

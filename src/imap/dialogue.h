@@ -188,7 +188,7 @@ static inline void dialogue(const char *text)
 #define OPENED                                                                                     \
 	"S: * OK [UIDVALIDITY 1001] ~\n"                                                           \
 	"S: * OK [UIDNEXT ~] ~\n"                                                                  \
-	"S: * OK [HIGHESTMODSEQ ~] ~\n"                                                            \
+	"S: * OK [HIGHESTMODSEQ ~] ~\nS: * OK [MAILBOXID (F1)] ~\n"                                \
 	"S: se OK [READ-WRITE] SELECT completed\n"
 #define EMPTY_INBOX SELECTED("0") OPENED
 #define INBOX(n)    SELECTED(n) "S: * OK [UNSEEN 1] ~\n" OPENED

@@ -200,6 +200,8 @@ static struct fake_entry *fake_add(struct fake *f, struct fake_box *b, struct st
 	e->e.modseq = ++f->modseq;
 	e->e.size = bytes.n;
 	e->e.time = f->clock.wall_ms;
+	e->e.saved_s = (uint32_t)(f->clock.wall_ms / 1000);
+	e->e.entry_id = b->m.id << 32 | e->e.uid;
 	buf_init(&e->bytes, 256 * 1024 * 1024);
 	buf_init(&e->digest, LIMIT_DIGEST_BYTES);
 	buf_adds(&e->bytes, bytes);

@@ -441,6 +441,7 @@ static void fake_copy(struct fake *f, struct fake_question *q, const struct fram
 		e = fake_entry(from, i); /* when from and to are one, it may have moved */
 		made->e.flags = old.flags;
 		made->e.time = old.time;
+		made->e.entry_id = old.entry_id;
 		buf_adds(&made->digest, buf_str(&e->digest));
 		pairs[copied.copied.pairs.n++] = (struct api_pair){ old.uid, made->e.uid };
 		if (c->move)

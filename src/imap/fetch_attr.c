@@ -26,6 +26,10 @@ static const struct attr plain[] = {
 	{ STR_INIT("BODY"), FETCH_BODY, .peek = true },
 	{ STR_INIT("UID"), FETCH_UID, .peek = true },
 	{ STR_INIT("MODSEQ"), FETCH_MODSEQ, .peek = true },
+	{ STR_INIT("SAVEDATE"), FETCH_SAVEDATE, .peek = true },
+	{ STR_INIT("EMAILID"), FETCH_EMAILID, .peek = true },
+	{ STR_INIT("THREADID"), FETCH_THREADID, .peek = true },
+	{ STR_INIT("PREVIEW"), FETCH_PREVIEW, .peek = true },
 };
 
 /* Attributes with a section in brackets. */
@@ -196,7 +200,8 @@ static void note_needs(struct fetch_attrs *f, const struct fetch_item *item)
 {
 	f->wants[item->kind] = true;
 	f->sets_seen |= !item->peek;
-	if (item->kind < FETCH_ENVELOPE)
+	f->looks_at_digest |= item->lazy;
+	if (item->kind < FETCH_PREVIEW || item->lazy)
 		return;
 	bool whole = item->kind >= FETCH_SECTION && item->section.n_part == 0 &&
 		     item->section.text == SECTION_ALL;
@@ -216,6 +221,7 @@ static int add_item(
 	for (size_t i = 0; i < f->n; i++) {
 		if (same_item(&f->items[i], item)) {
 			f->items[i].peek = f->items[i].peek && item->peek;
+			f->items[i].lazy = f->items[i].lazy && item->lazy;
 			return 0;
 		}
 	}
@@ -249,6 +255,21 @@ static int bracketed_attr(
 	return 0;
 }
 
+/* "PREVIEW" [SP "(" preview-mod *(SP preview-mod) ")"], preview-mod = "LAZY"   RFC 8970 6 */
+static bool preview_mods(struct scan *s, struct fetch_item *item)
+{
+	struct scan at = *s;
+	if (!scan_sp(&at) || !scan_char(&at, '('))
+		return true;
+	do {
+		if (!scan_word_nocase(&at, STR("LAZY")))
+			return false;
+	} while (scan_sp(&at));
+	item->lazy = true;
+	*s = at;
+	return scan_char(s, ')');
+}
+
 static int fetch_att(struct scan *s, struct arena *a, struct fetch_attrs *f, struct err *err)
 {
 	struct fetch_item item;
@@ -265,6 +286,8 @@ static int fetch_att(struct scan *s, struct arena *a, struct fetch_attrs *f, str
 		item.section.text = t->text;
 		if (t->old)
 			item.name = t->name;
+		if (t->kind == FETCH_PREVIEW && !preview_mods(s, &item))
+			return bad_syntax(err);
 		return add_item(f, a, &item, err);
 	}
 	return bad_syntax(err);

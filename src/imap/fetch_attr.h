@@ -19,6 +19,10 @@ enum fetch_kind {
 	FETCH_INTERNALDATE,
 	FETCH_SIZE, /* RFC822.SIZE */
 	FETCH_MODSEQ,
+	FETCH_SAVEDATE, /* RFC 8514 */
+	FETCH_EMAILID,  /* RFC 8474 */
+	FETCH_THREADID,
+	FETCH_PREVIEW, /* RFC 8970 */
 	FETCH_ENVELOPE,
 	FETCH_BODY, /* BODY: structure without extension data */
 	FETCH_BODYSTRUCTURE,
@@ -49,6 +53,7 @@ struct fetch_item {
 	enum fetch_kind kind;
 	struct str name; /* "RFC822.HEADER" and the like, when the answer is so named; else empty */
 	bool peek;       /* does not set \Seen */
+	bool lazy;       /* PREVIEW (LAZY): from a digest that is there, else NIL; RFC 8970 4.1 */
 	bool partial;
 	uint64_t offset, length; /* of <offset.length>; offset + length never overflows */
 	struct section section;
@@ -57,9 +62,10 @@ struct fetch_item {
 struct fetch_attrs {
 	struct fetch_item *items;
 	size_t n;
-	bool sets_seen;                    /* some item sets \Seen */
-	bool needs_digest;                 /* some item needs the digest */
-	bool needs_bytes;                  /* some item needs the message */
+	bool sets_seen;       /* some item sets \Seen */
+	bool needs_digest;    /* some item needs the digest */
+	bool looks_at_digest; /* some item is lazy: what has none is not parsed for it */
+	bool needs_bytes;     /* some item needs the message */
 	bool wants[FETCH_BINARY_SIZE + 1]; /* by kind */
 };
 

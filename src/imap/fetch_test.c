@@ -15,6 +15,7 @@
 	"S: * OK [UIDV~\n"                                                                         \
 	"S: * OK [UIDN~\n"                                                                         \
 	"S: * OK [HIGH~\n"                                                                         \
+	"S: * OK [MAILB~\n"                                                                        \
 	"S: se OK ~\n"
 
 #define MULTI                                                                                      \

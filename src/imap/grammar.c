@@ -9,6 +9,8 @@
 #include "imap/mailbox_name.h"
 #include "imap/token.h"
 
+#include <inttypes.h>
+
 /* ---- flags ---- */
 
 static bool add_flag(struct flag_list *f, struct str name)
@@ -77,6 +79,7 @@ static const struct {
 	{ STR_INIT("DELETED"), STATUS_DELETED },
 	{ STR_INIT("SIZE"), STATUS_SIZE },
 	{ STR_INIT("HIGHESTMODSEQ"), STATUS_HIGHESTMODSEQ },
+	{ STR_INIT("MAILBOXID"), STATUS_MAILBOXID },
 };
 
 static unsigned status_att(struct scan *s)
@@ -110,6 +113,54 @@ const char *grammar_status_att_name(unsigned bit)
 		if (status_atts[i].bit == bit)
 			return status_atts[i].name.p;
 	return "";
+}
+
+/* ---- object identifiers: RFC 8474 ---- */
+
+static bool is_object_id_char(char c)
+{
+	return abnf_is_alpha(c) || abnf_is_digit(c) || c == '_' || c == '-';
+}
+
+bool grammar_object_id(struct scan *s, struct str *ret)
+{
+	struct scan at = *s;
+	struct str id = scan_while(&at, is_object_id_char);
+
+	if (id.n == 0 || id.n > 255)
+		return false;
+	*ret = id;
+	*s = at;
+	return true;
+}
+
+void grammar_add_mailbox_id(struct buf *out, uint64_t mailbox)
+{
+	buf_addf(out, "F%" PRIx64, mailbox);
+}
+
+void grammar_add_email_id(struct buf *out, uint64_t entry_id)
+{
+	buf_addf(out, "M%" PRIx64, entry_id);
+}
+
+uint64_t grammar_email_id(struct str id)
+{
+	uint64_t n = 0;
+
+	if (id.n < 2 || id.n > 17 || id.p[0] != 'M' || id.p[1] == '0')
+		return 0;
+	for (size_t i = 1; i < id.n; i++) {
+		char c = id.p[i];
+
+		if (abnf_is_digit(c))
+			n = n << 4 | (uint64_t)(c - '0');
+		else if (c >= 'a' && c <= 'f')
+			n = n << 4 | (uint64_t)(c - 'a' + 10);
+		else
+			return 0;
+	}
+	return n;
 }
 
 /* ---- special use ---- */

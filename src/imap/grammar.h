@@ -9,6 +9,7 @@
 #define CULVER_IMAP_GRAMMAR_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/scan.h"
 
 /* Flags as a client names them: bits for the system flags, names for the rest. */
@@ -38,11 +39,21 @@ enum status_att {
 	STATUS_DELETED = 32,
 	STATUS_SIZE = 64,
 	STATUS_HIGHESTMODSEQ = 128,
+	STATUS_MAILBOXID = 256, /* RFC 8474 4.3 */
 };
+#define STATUS_LAST STATUS_MAILBOXID
 /* "(" status-att *(SP status-att) ")" */
 bool grammar_status_atts(struct scan *s, unsigned *ret);
 /* The name of one bit. */
 const char *grammar_status_att_name(unsigned bit);
+
+/* objectid = 1*255(ALPHA / DIGIT / "_" / "-")               RFC 8474 7 */
+bool grammar_object_id(struct scan *s, struct str *ret);
+/* Identifiers as clients see them: the letter keeps the kinds apart (RFC 8474 5.2). */
+void grammar_add_mailbox_id(struct buf *out, uint64_t mailbox);
+void grammar_add_email_id(struct buf *out, uint64_t entry_id);
+/* The entry's id of an EMAILID as written above; 0: it is none of ours. */
+uint64_t grammar_email_id(struct str id);
 
 /* use-attr = "\All" / "\Archive" / … as enum special_use, 0: unknown.   RFC 6154 6 */
 uint16_t grammar_special_use(struct str name);

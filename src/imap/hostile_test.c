@@ -9,7 +9,7 @@
 	LOGIN "D: From: a@b\\nSubject: x\\n\\nHello\\n\n"                                          \
 	      "C: se EXAMINE INBOX\n"                                                              \
 	      "S: * FLAGS ~\nS: * OK [PERM~\nS: * 1 EXISTS\nS: * 0 RECENT\nS: * OK [UNSEEN~\n"     \
-	      "S: * OK [UIDV~\nS: * OK [UIDN~\nS: * OK [HIGH~\nS: se OK ~\n"
+	      "S: * OK [UIDV~\nS: * OK [UIDN~\nS: * OK [HIGH~\nS: * OK [MAILB~\nS: se OK ~\n"
 
 /* Sends before + times * middle + after as one command "x …", and expects its tagged reply. */
 static void repeat(struct fake *f, const char *before, const char *middle, size_t times,

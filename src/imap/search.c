@@ -36,6 +36,8 @@ int search_begin(
 		bool ok = true;
 		if (key->op == SEARCH_KEYWORD)
 			key->bit = view_keyword_bit(v, key->text);
+		if (key->op == SEARCH_OLDER || key->op == SEARCH_YOUNGER)
+			key->day = search->now_ms / 1000 - (int64_t)key->number;
 		if (key->op != SEARCH_SEQUENCE && key->op != SEARCH_UID)
 			continue;
 		vec_init(&key->ranges, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
@@ -112,6 +114,11 @@ static int64_t day_of(int64_t ms)
 	return ms / TIME_DAY_MS - (ms % TIME_DAY_MS < 0);
 }
 
+static int64_t seconds_of(int64_t ms)
+{
+	return ms / 1000 - (ms % 1000 < 0);
+}
+
 static enum truth truth(bool yes)
 {
 	return yes ? TRUTH_YES : TRUTH_NO;
@@ -152,6 +159,18 @@ static enum truth from_entry(
 		return truth(day_of(e->time) == key->day);
 	case SEARCH_SINCE:
 		return truth(day_of(e->time) >= key->day);
+	case SEARCH_OLDER: /* key->day is the target time in seconds: search_begin */
+		return truth(seconds_of(e->time) <= key->day);
+	case SEARCH_YOUNGER:
+		return truth(seconds_of(e->time) >= key->day);
+	case SEARCH_SAVED_BEFORE:
+		return truth(day_of(entry_saved_ms(e)) < key->day);
+	case SEARCH_SAVED_ON:
+		return truth(day_of(entry_saved_ms(e)) == key->day);
+	case SEARCH_SAVED_SINCE:
+		return truth(day_of(entry_saved_ms(e)) >= key->day);
+	case SEARCH_EMAIL_ID:
+		return truth(e->entry_id == key->number && key->number != 0);
 	default:
 		return TRUTH_OPEN;
 	}
@@ -200,9 +219,9 @@ bool search_value_has(struct str value, struct str folded_needle)
 		return true;
 	struct buf text, folded;
 	buf_init(&text, value.n * 3 + 16);
-	buf_init(&folded, value.n * 9 + 64);
+	buf_init(&folded, text.max * MAIL_SEARCH_GROWTH);
 	mail_encoded_decode(value, &text);
-	mail_fold_case(buf_str(&text), &folded);
+	mail_search_text(buf_str(&text), &folded);
 	bool has = str_search(buf_str(&folded), folded_needle) < folded.n;
 	buf_done(&text);
 	buf_done(&folded);

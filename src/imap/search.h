@@ -44,7 +44,13 @@ enum search_op {
 	SEARCH_BEFORE, /* day: internal date */
 	SEARCH_ON,
 	SEARCH_SINCE,
-	SEARCH_NEVER, /* RECENT, NEW: \Recent is never given (RFC 9051 appendix E) */
+	SEARCH_OLDER, /* number: seconds; RFC 5032 2 */
+	SEARCH_YOUNGER,
+	SEARCH_SAVED_BEFORE, /* day: save date; RFC 8514 4.3 */
+	SEARCH_SAVED_ON,
+	SEARCH_SAVED_SINCE,
+	SEARCH_EMAIL_ID, /* number, 0: none has it; RFC 8474 6 */
+	SEARCH_NEVER,    /* RECENT, NEW: \Recent is never given (RFC 9051 appendix E) */
 	/* from the digest */
 	SEARCH_SENT_BEFORE, /* day: Date field */
 	SEARCH_SENT_ON,
@@ -61,9 +67,9 @@ struct search_key {
 	uint8_t flags;     /* SEARCH_FLAG */
 	uint16_t count;    /* SEARCH_AND */
 	struct str field;  /* SEARCH_HEADER: name as given */
-	struct str text;   /* UTF-8, case-folded (mail/charset.h), or a keyword as given */
+	struct str text;   /* as mail_search_text makes it, or a keyword as given */
 	uint64_t number;   /* octets or mod-sequence */
-	int64_t day;       /* days since 1970-01-01 */
+	int64_t day;       /* days since 1970-01-01; OLDER, YOUNGER: the target, in seconds */
 	int bit;           /* SEARCH_KEYWORD: the keyword's, or -1; by search_begin */
 	struct seqset set; /* as given; search_begin resolves it into ranges */
 	struct vec ranges; /* struct api_range: sequence numbers */
@@ -85,6 +91,7 @@ struct search {
 	bool extended;    /* RETURN was given, be it "()" (which means ALL) */
 	bool uses_modseq; /* MODSEQ occurs: results carry the highest (RFC 7162 3.1.5) */
 	bool uses_saved;  /* "$" occurs */
+	int64_t now_ms;   /* since 1970, for OLDER and YOUNGER; the caller's to set */
 	uint8_t *scratch; /* room for the answers of one message; by search_begin */
 };
 
@@ -110,8 +117,8 @@ enum search_answer search_digest(const struct search *search, const struct view 
 	uint32_t sequence, const struct digest *d);
 
 /*
- * From the bytes as well: decoded, case-folded text of the header and of the text parts, in one
- * pass and without holding more than a window of it (RFC 9051 6.4.4: BODY, TEXT, HEADER).
+ * From the bytes as well: decoded text (mail_search_text) of the header and of the text parts, in
+ * one pass and without holding more than a window of it (RFC 9051 6.4.4: BODY, TEXT, HEADER).
  *
  *     struct search_bytes *b = search_bytes_new(&search, view, n, &digest, prefix_size);
  *     while (search_bytes_want(b, &offset, &length)) search_bytes_feed(b, what is there);

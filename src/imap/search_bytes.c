@@ -18,11 +18,11 @@
 
 #define READ_BYTES  65000 /* what one message_bytes frame holds */
 #define SLICE_BYTES 8192  /* decoded at a time */
-/* A decoded slice with what the decoder held, its UTF-8 (3 bytes a byte), and that folded (again
- * 3): the bounds that the headers of mail/ give. */
+/* A decoded slice with what the decoder held, its UTF-8 (3 bytes a byte), and that as it is
+ * compared: the bounds that the headers of mail/ give. */
 #define DECODED_BYTES (SLICE_BYTES + 2048)
 #define UTF8_BYTES    (3 * DECODED_BYTES + 64)
-#define FOLDED_BYTES  (3 * UTF8_BYTES + 64)
+#define FOLDED_BYTES  (MAIL_SEARCH_GROWTH * UTF8_BYTES)
 
 enum reading { READ_START, READ_HEADER, READ_INNER_HEADER, READ_TEXT };
 
@@ -141,15 +141,15 @@ static void end_field(struct search_bytes *b)
 	struct buf value, line, folded;
 	buf_init(&value, f.value.n);
 	buf_init(&line, 3 * f.value.n + f.name.n + 64);
-	buf_init(&folded, 3 * line.max + 64);
+	buf_init(&folded, MAIL_SEARCH_GROWTH * line.max);
 	mail_unfold(f.value, &value);
 	buf_adds(&line, f.name);
 	buf_addz(&line, ": ");
-	mail_fold_case(buf_str(&line), &folded);
+	mail_search_text(buf_str(&line), &folded);
 	size_t head = folded.n;
 	buf_clear(&line);
 	mail_encoded_decode(buf_str(&value), &line);
-	mail_fold_case(buf_str(&line), &folded);
+	mail_search_text(buf_str(&line), &folded);
 	for (size_t i = 0; i < b->search->n; i++) {
 		if (b->leaves[i] == TRUTH_OPEN &&
 			find_field(b, &b->search->keys[i], f.name,
@@ -195,7 +195,7 @@ static void end_header(struct search_bytes *b)
 /* Looks through the window, and keeps its end. */
 static void look(struct search_bytes *b)
 {
-	mail_fold_case(buf_str(&b->utf8), &b->window);
+	mail_search_text(buf_str(&b->utf8), &b->window);
 	buf_clear(&b->utf8);
 	for (size_t i = 0; i < b->search->n; i++) {
 		const struct search_key *key = &b->search->keys[i];

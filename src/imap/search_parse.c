@@ -7,10 +7,22 @@
 #include "api/schemes.h"
 #include "base/limits.h"
 #include "base/time.h"
+#include "imap/grammar.h"
 #include "imap/token.h"
 #include "mail/charset.h"
 
-enum argument { NO_ARGUMENT, TEXT, HEADER, KEYWORD, DATE, NUMBER, SET, MODSEQ };
+enum argument {
+	NO_ARGUMENT,
+	TEXT,
+	HEADER,
+	KEYWORD,
+	DATE,
+	NUMBER,
+	INTERVAL,
+	OBJECT_ID,
+	SET,
+	MODSEQ
+};
 
 static const struct key_syntax {
 	struct str name;
@@ -28,6 +40,7 @@ static const struct key_syntax {
 	{ STR_INIT("CC"), SEARCH_HEADER, TEXT, .field = STR_INIT("Cc") },
 	{ STR_INIT("DELETED"), SEARCH_FLAG, .flags = FLAG_DELETED },
 	{ STR_INIT("DRAFT"), SEARCH_FLAG, .flags = FLAG_DRAFT },
+	{ STR_INIT("EMAILID"), SEARCH_EMAIL_ID, OBJECT_ID },
 	{ STR_INIT("FLAGGED"), SEARCH_FLAG, .flags = FLAG_FLAGGED },
 	{ STR_INIT("FROM"), SEARCH_HEADER, TEXT, .field = STR_INIT("From") },
 	{ STR_INIT("HEADER"), SEARCH_HEADER, HEADER },
@@ -36,8 +49,13 @@ static const struct key_syntax {
 	{ STR_INIT("MODSEQ"), SEARCH_MODSEQ, MODSEQ },
 	{ STR_INIT("NEW"), SEARCH_NEVER },
 	{ STR_INIT("OLD"), SEARCH_ALL },
+	{ STR_INIT("OLDER"), SEARCH_OLDER, INTERVAL },
 	{ STR_INIT("ON"), SEARCH_ON, DATE },
 	{ STR_INIT("RECENT"), SEARCH_NEVER },
+	{ STR_INIT("SAVEDATESUPPORTED"), SEARCH_ALL },
+	{ STR_INIT("SAVEDBEFORE"), SEARCH_SAVED_BEFORE, DATE },
+	{ STR_INIT("SAVEDON"), SEARCH_SAVED_ON, DATE },
+	{ STR_INIT("SAVEDSINCE"), SEARCH_SAVED_SINCE, DATE },
 	{ STR_INIT("SEEN"), SEARCH_FLAG, .flags = FLAG_SEEN },
 	{ STR_INIT("SENTBEFORE"), SEARCH_SENT_BEFORE, DATE },
 	{ STR_INIT("SENTON"), SEARCH_SENT_ON, DATE },
@@ -46,6 +64,7 @@ static const struct key_syntax {
 	{ STR_INIT("SMALLER"), SEARCH_SMALLER, NUMBER },
 	{ STR_INIT("SUBJECT"), SEARCH_HEADER, TEXT, .field = STR_INIT("Subject") },
 	{ STR_INIT("TEXT"), SEARCH_TEXT, TEXT },
+	{ STR_INIT("THREADID"), SEARCH_NEVER, OBJECT_ID }, /* RFC 8474 5.2: there are none */
 	{ STR_INIT("TO"), SEARCH_HEADER, TEXT, .field = STR_INIT("To") },
 	{ STR_INIT("UID"), SEARCH_UID, SET },
 	{ STR_INIT("UNANSWERED"), SEARCH_FLAG, .flags = FLAG_ANSWERED, .negate = true },
@@ -54,6 +73,7 @@ static const struct key_syntax {
 	{ STR_INIT("UNFLAGGED"), SEARCH_FLAG, .flags = FLAG_FLAGGED, .negate = true },
 	{ STR_INIT("UNKEYWORD"), SEARCH_KEYWORD, KEYWORD, .negate = true },
 	{ STR_INIT("UNSEEN"), SEARCH_FLAG, .flags = FLAG_SEEN, .negate = true },
+	{ STR_INIT("YOUNGER"), SEARCH_YOUNGER, INTERVAL },
 };
 
 static const struct {
@@ -109,11 +129,12 @@ static int fold(struct parser *p, struct str text, struct str *ret)
 {
 	if (text.n > LIMIT_IMAP_NEEDLE_BYTES)
 		return too_much(p);
-	/* A byte becomes at most three of UTF-8, and folding makes at most three of one. */
+	/* A byte becomes at most three of UTF-8. */
 	struct buf utf8, folded;
 	buf_init(&utf8, 3 * LIMIT_IMAP_NEEDLE_BYTES + 16);
-	buf_init(&folded, 9 * LIMIT_IMAP_NEEDLE_BYTES + 64);
-	bool ok = mail_to_utf8(p->charset, text, &utf8) && mail_fold_case(buf_str(&utf8), &folded);
+	buf_init(&folded, utf8.max * MAIL_SEARCH_GROWTH);
+	bool ok = mail_to_utf8(p->charset, text, &utf8) &&
+		  mail_search_text(buf_str(&utf8), &folded);
 	if (ok)
 		*ret = arena_str(p->arena, buf_str(&folded));
 	ok = ok && ret->p != NULL;
@@ -163,6 +184,25 @@ static int modseq_argument(struct parser *p, uint64_t *ret)
 	return scan_sp(p->s) && token_number64(p->s, ret) ? 0 : bad(p);
 }
 
+/* nz-number                                                 RFC 5032 3 */
+static int interval_argument(struct parser *p, uint64_t *ret)
+{
+	uint32_t seconds;
+	if (!scan_sp(p->s) || !token_nz_number(p->s, &seconds))
+		return bad(p);
+	*ret = seconds;
+	return 0;
+}
+
+static int object_id_argument(struct parser *p, uint64_t *ret)
+{
+	struct str id;
+	if (!scan_sp(p->s) || !grammar_object_id(p->s, &id))
+		return bad(p);
+	*ret = grammar_email_id(id);
+	return 0;
+}
+
 static int set_argument(struct parser *p, struct seqset *ret)
 {
 	if (!seqset_parse(p->s, p->arena, ret))
@@ -187,6 +227,10 @@ static int argument(struct parser *p, const struct key_syntax *syn, struct searc
 		return date_argument(p, &key->day);
 	case NUMBER:
 		return scan_sp(s) && token_number64(s, &key->number) ? 0 : bad(p);
+	case INTERVAL:
+		return interval_argument(p, &key->number);
+	case OBJECT_ID:
+		return object_id_argument(p, &key->number);
 	case SET:
 		return scan_sp(s) ? set_argument(p, &key->set) : bad(p);
 	case MODSEQ:

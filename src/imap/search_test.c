@@ -189,6 +189,8 @@ static void answers_from_digest_and_bytes(void **state)
 		{ " HEADER to x.test", "y" },
 		{ " HEADER X-Long \"\xc3\xa4PFEL\"", "by" },
 		{ " HEADER X-Long birne", "bn" },
+		{ " HEADER X-Long \"a\xcc\x88pfel\"", "by" }, /* RFC 5051 2: decomposed */
+		{ " HEADER X-Long apfel", "bn" },
 		{ " HEADER X-Empty \"\"", "by" },
 		{ " HEADER X-None \"\"", "bn" },
 		{ " HEADER Delivered-To alice", "by" }, /* the prefix is part of the header */
@@ -211,7 +213,7 @@ static void answers_from_digest_and_bytes(void **state)
 		{ " TEXT nothing", "bn" },
 		{ " NOT BODY nothing", "by" },
 		{ " OR BODY nothing TEXT hidden", "by" },
-		{ " BODY hidden BODY \"sch\xc3\xb6ne\" HEADER X-Long a", "bn" },
+		{ " BODY hidden BODY \"sch\xc3\xb6ne\" HEADER X-Long z", "bn" },
 		{ " BODY hidden BODY \"sch\xc3\xb6ne\" HEADER X-Long pfel", "by" },
 		{ " OR SEEN BODY x", "y" },
 		{ " FROM nobody BODY x", "n" },

@@ -102,6 +102,15 @@ bool view_resolve(const struct view *v, const struct seqset *set, bool uid,
 /* Ranges of sequence numbers as ranges of UIDs, which name the same living entries to the store. */
 void view_uids(const struct view *v, const struct vec *sequence, struct vec *ret);
 
+/* ---- one entry ---- */
+
+/* When it came into the mailbox, in ms since 1970; for one that came before such times were kept,
+ * its internal date (RFC 8514 4.3). */
+static inline int64_t entry_saved_ms(const struct api_entry *e)
+{
+	return e->saved_s != 0 ? (int64_t)e->saved_s * 1000 : e->time;
+}
+
 /* ---- flags and keywords ---- */
 
 #define VIEW_KEYWORDS 128

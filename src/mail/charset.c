@@ -326,6 +326,7 @@ int mail_charsets_preload(void)
 	}
 	uidna_close(uidna_openUTS46(UIDNA_DEFAULT, &status));
 	unorm2_getNFCInstance(&status);
+	unorm2_getNFKDInstance(&status);
 	UCaseMap *map = ucasemap_open("", U_FOLD_CASE_DEFAULT, &status);
 	ucasemap_close(map);
 	return U_SUCCESS(status) ? 0 : -1;

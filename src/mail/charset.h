@@ -51,6 +51,15 @@ bool mail_to_utf8(const struct mail_charset *charset, struct str bytes, struct b
  * with folded text. Invalid bytes become U+FFFD first. Character by character, so that a text may
  * be folded in pieces cut between characters. */
 bool mail_fold_case(struct str utf8, struct buf *out);
+/* i;unicode-casemap (RFC 5051 2): the text as that collation compares it, octet by octet: each
+ * character in title case and then decomposed (NFKD, but for the order of marks). Invalid bytes
+ * become U+FFFD first. Character by character, as above. */
+bool mail_casemap(struct str utf8, struct buf *out);
+/* What SEARCH compares (RFC 5255 4.2): the case folding above, and then that casemap. So what
+ * i;unicode-casemap finds is found, and "ss" finds "\u00df" besides. A byte becomes at most
+ * MAIL_SEARCH_GROWTH. */
+bool mail_search_text(struct str utf8, struct buf *out);
+#define MAIL_SEARCH_GROWTH 12
 /* Whether the text is valid UTF-8 in normalization form C. RFC 9051 5.1 asks it of mailbox names.
  */
 bool mail_is_nfc(struct str utf8);

@@ -39,9 +39,10 @@ static int child_without_files(void)
 	bool ok = mail_to_utf8(mail_charset_find(STR("iso-2022-kr")),
 			  STR("\x1b$)C\x0e\x30\x21\x0f"), &out) &&
 		  mail_to_utf8(mail_charset_find(STR("koi8-r")), STR("\xf0"), &out) &&
-		  mail_fold_case(STR("\xc3\x9c"), &out) && mail_to_nfc(STR("o\xcc\x88"), &out) &&
+		  mail_fold_case(STR("\xc3\x9c"), &out) && mail_casemap(STR("\xc3\xbc"), &out) &&
+		  mail_to_nfc(STR("o\xcc\x88"), &out) &&
 		  mail_domain_normalize(STR("b\xc3\xbc.example"), &out);
-	return !ok || !str_equal(buf_str(&out), STR("\xea\xb0\x80\xd0\x9f\xc3\xbc\xc3\xb6"
+	return !ok || !str_equal(buf_str(&out), STR("\xea\xb0\x80\xd0\x9f\xc3\xbcU\xcc\x88\xc3\xb6"
 						    "xn--b-eha.example"));
 }
 
@@ -55,6 +56,50 @@ static void m11_needs_no_files_later(void **state)
 		_exit(child_without_files());
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+/* RFC 5051 2, with its example, and RFC 5255 4.6's Russian one */
+static void casemaps(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *in, *casemap, *search;
+	} cases[] = {
+		{ "", "", "" },
+		{ "Hello, [W]orld", "HELLO, [W]ORLD", "HELLO, [W]ORLD" },
+		{ "\xc7\x84", "Dz\xcc\x8c", "Dz\xcc\x8c" },
+		{ "\xc3\xa9", "E\xcc\x81", "E\xcc\x81" },
+		{ "e\xcc\x81", "E\xcc\x81", "E\xcc\x81" },
+		{ "\xd0\x90\xd0\xbb", "\xd0\x90\xd0\x9b", "\xd0\x90\xd0\x9b" },
+		{ "\xef\xac\x81x", "fiX", "FIX" }, /* a ligature has no title case of its own */
+		{ "Stra\xc3\x9f"
+		  "e",
+			"STRA\xc3\x9f"
+			"E",
+			"STRASSE" },
+		{ "\xf0\x90\x90\xa8", "\xf0\x90\x90\x80", "\xf0\x90\x90\x80" },
+		{ "a\xff"
+		  "b",
+			"A\xef\xbf\xbd"
+			"B",
+			"A\xef\xbf\xbd"
+			"B" },
+	};
+	struct buf out;
+	buf_init(&out, 1000);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		buf_clear(&out);
+		assert_true(mail_casemap(str_from(cases[i].in), &out));
+		assert_str(buf_str(&out), str_from(cases[i].casemap));
+		buf_clear(&out);
+		assert_true(mail_search_text(str_from(cases[i].in), &out));
+		assert_str(buf_str(&out), str_from(cases[i].search));
+	}
+	/* The longest decomposition there is stays within the bound. */
+	buf_clear(&out);
+	assert_true(mail_search_text(STR("\xef\xb7\xba"), &out));
+	assert_in_range(out.n, 4, 3 * MAIL_SEARCH_GROWTH);
+	buf_done(&out);
 }
 
 /* M11: only what is in the table. */
@@ -358,7 +403,7 @@ static void encodes_what_it_decodes(void **state)
 	}
 }
 
-TEST_MAIN(test_case(m11_needs_no_files_later), test_case(preloads),
+TEST_MAIN(test_case(casemaps), test_case(m11_needs_no_files_later), test_case(preloads),
 	test_case(m11_allows_the_table_alone), test_case(m11_converts_any_split),
 	test_case(m11_always_gives_utf8), test_case(folds_case), test_case(normalizes),
 	test_case(m9_decodes_words), test_case(m9_decodes_many_words), test_case(m9_bounds_words),

@@ -5,7 +5,24 @@
 #include "mail/charset.h"
 #include "mail/encoded.h"
 #include "mail/param.h"
+#include "mail/subject.h"
 #include "mail/transfer.h"
+
+/* Each within its bound; base subjects and message ids of the same text (RFC 5256). */
+static void fold_and_casemap(struct str text)
+{
+	struct buf out;
+	bool reply;
+	buf_init(&out, text.n * MAIL_SEARCH_GROWTH + 16);
+	FUZZ_CHECK(mail_search_text(text, &out) && str_is_utf8(buf_str(&out)));
+	buf_clear(&out);
+	FUZZ_CHECK(mail_casemap(text, &out) && str_is_utf8(buf_str(&out)));
+	buf_clear(&out);
+	FUZZ_CHECK(mail_base_subject(text, &out, &reply));
+	for (struct str rest = text; mail_reference_next(&rest, &out);)
+		FUZZ_CHECK(out.n >= 3 && rest.n < text.n);
+	buf_done(&out);
+}
 
 static void check_words(struct str text)
 {
@@ -20,6 +37,7 @@ static void check_words(struct str text)
 	FUZZ_CHECK(str_equal(buf_str(&back), buf_str(&out)));
 	buf_clear(&again);
 	mail_fold_case(buf_str(&out), &again);
+	fold_and_casemap(buf_str(&out));
 	buf_done(&out);
 	buf_done(&again);
 	buf_done(&back);

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Case folding, normalization form C, and what no name may hold. Unicode by ICU. */
+/* Case folding, i;unicode-casemap, normalization form C, and what no name may hold. Unicode by ICU.
+ */
 #include "mail/charset.h"
 
 #include "base/abnf.h"
 
 #include <stdlib.h>
 #include <unicode/ucasemap.h>
+#include <unicode/uchar.h>
 #include <unicode/unorm2.h>
 #include <unicode/ustring.h>
+#include <unicode/utf8.h>
 
 /* Text goes through ICU in pieces of at most this many bytes, cut between characters. */
 enum { PIECE = 4096, FOLD_GROWTH = 3 };
@@ -64,6 +67,85 @@ bool mail_fold_case(struct str utf8, struct buf *out)
 	buf_init(&clean, utf8.n * 3 + 16);
 	bool fits = mail_to_utf8(NULL, utf8, &clean) && fold_unicode(buf_str(&clean), out);
 	buf_done(&clean);
+	return fits;
+}
+
+/* ---- i;unicode-casemap ---- */
+
+static bool upper_ascii(struct str text, struct buf *out)
+{
+	char *to = buf_reserve(out, text.n);
+	if (to == NULL)
+		return false;
+	for (size_t i = 0; i < text.n; i++)
+		to[i] = ascii_upper(text.p[i]);
+	buf_used(out, text.n);
+	return true;
+}
+
+/* A character as UTF-16; how many units. */
+static int32_t utf16_of(UChar32 c, UChar *to)
+{
+	to[0] = c > 0xffff ? (UChar)(0xd7c0 + (c >> 10)) : (UChar)c;
+	to[1] = (UChar)(0xdc00 | (c & 0x3ff));
+	return c > 0xffff ? 2 : 1;
+}
+
+/* RFC 5051 2, (2)(a) and (b), of one character. */
+static bool casemap_code_point(const UNormalizer2 *nfkd, UChar32 c, struct buf *out)
+{
+	UErrorCode status = U_ZERO_ERROR;
+	UChar pieces[64];
+	char text[3 * ARRAY_LEN(pieces)];
+	int32_t bytes = 0;
+	c = u_totitle(c);
+	int32_t n = unorm2_getDecomposition(nfkd, c, pieces, (int32_t)ARRAY_LEN(pieces), &status);
+	if (n <= 0 || U_FAILURE(status))
+		n = utf16_of(c, pieces);
+	status = U_ZERO_ERROR;
+	u_strToUTF8(text, (int32_t)sizeof(text), &bytes, pieces, n, &status);
+	return U_SUCCESS(status) && buf_add(out, text, (size_t)bytes);
+}
+
+static bool casemap_valid(struct str utf8, struct buf *out)
+{
+	UErrorCode status = U_ZERO_ERROR;
+	const UNormalizer2 *nfkd = unorm2_getNFKDInstance(&status);
+	bool fits = U_SUCCESS(status);
+	for (size_t i = 0; i < utf8.n && fits;) {
+		UChar32 c = (unsigned char)utf8.p[i];
+		if (c < 0x80) {
+			i++;
+			fits = buf_addc(out, ascii_upper((char)c));
+			continue;
+		}
+		U8_NEXT_UNSAFE(utf8.p, i, c);
+		fits = casemap_code_point(nfkd, c, out);
+	}
+	return fits;
+}
+
+bool mail_casemap(struct str utf8, struct buf *out)
+{
+	if (str_is_ascii(utf8))
+		return upper_ascii(utf8, out);
+	if (str_is_utf8(utf8))
+		return casemap_valid(utf8, out);
+	struct buf clean;
+	buf_init(&clean, utf8.n * 3 + 16);
+	bool fits = mail_to_utf8(NULL, utf8, &clean) && casemap_valid(buf_str(&clean), out);
+	buf_done(&clean);
+	return fits;
+}
+
+bool mail_search_text(struct str utf8, struct buf *out)
+{
+	if (str_is_ascii(utf8))
+		return upper_ascii(utf8, out);
+	struct buf folded;
+	buf_init(&folded, utf8.n * 9 + 64);
+	bool fits = mail_fold_case(utf8, &folded) && casemap_valid(buf_str(&folded), out);
+	buf_done(&folded);
 	return fits;
 }
 

@@ -10,7 +10,7 @@
  */
 #include "store/store_private.h"
 
-enum { ENTRIES_A_FRAME = 1000, CHANGES_A_FRAME = 800, EXPUNGED_A_FRAME = 4000 };
+enum { ENTRIES_A_FRAME = 1000, CHANGES_A_FRAME = 740, EXPUNGED_A_FRAME = 4000 };
 
 /* ---- reading ---- */
 

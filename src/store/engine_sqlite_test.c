@@ -75,6 +75,7 @@ static void schema_2_becomes_3(void **state)
 	make_account(&l, "alice@example.test");
 	uint64_t bob = make_account(&l, "bob@example.test");
 	alter(&l, "DROP TABLE secrets; ALTER TABLE accounts DROP COLUMN legacy_auth;"
+		  "ALTER TABLE entries DROP COLUMN saved;"
 		  "ALTER TABLE accounts ADD COLUMN verifier TEXT NOT NULL DEFAULT '';"
 		  "UPDATE accounts SET verifier='$y$'||address; PRAGMA user_version=2");
 	ledger_open(&l);

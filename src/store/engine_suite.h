@@ -895,6 +895,7 @@ static void copy_keeps_what_it_must(void **state)
 	land(&l, alice, 0, 10, false, NULL);
 	land(&l, alice, 0, 20, false, NULL);
 	flag(&l, alice, inbox, FLAGS_ADD, FLAG_ANSWERED, &word, 1, UINT64_MAX);
+	l.clock.wall_ms += 5000;
 	struct txn *txn = txn_new();
 	struct op *op = txn_add(txn, OP_COPY);
 	op->by.account = alice;
@@ -909,7 +910,8 @@ static void copy_keeps_what_it_must(void **state)
 	assert_int_equal(to.flags, from.flags);
 	assert_int_equal(to.keywords_low, 1);
 	assert_int_equal(to.time, from.time);
-	assert_int_equal(to.entry_id, from.entry_id); /* the same message: RFC 8474 4 */
+	assert_int_equal(to.entry_id, from.entry_id);   /* the same message: RFC 8474 4 */
+	assert_int_equal(to.saved_s, from.saved_s + 5); /* but not the save date: RFC 8514 3 */
 	assert_int_equal(account_row(&l, alice).used_bytes, 60);
 	/* Into itself, once and not for ever. */
 	assert_run(&l, ERR_NONE, .kind = OP_COPY, .by.account = alice,

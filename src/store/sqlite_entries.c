@@ -115,16 +115,18 @@ static int keyword_bits(struct sqlite_engine *e, struct mailbox_state *m, struct
 
 /* ---- rows ---- */
 
-static int insert_entry(struct sqlite_engine *e, const struct mailbox_state *m,
-	const struct row *row, struct err *err)
+/* The entry is new in its mailbox, wherever it came from: its save date is now (RFC 8514 3). */
+static int insert_entry(
+	struct sqlite_engine *e, const struct mailbox_state *m, struct row *row, struct err *err)
 {
-	const struct api_entry *x = &row->entry;
+	struct api_entry *x = &row->entry;
+	x->saved_s = (uint32_t)(e->seams->clock->wall_ms(e->seams->clock) / 1000);
 	return sql_run(&e->conn,
-		sql_bound(&e->conn, SQL_ENTRY_INSERT, "iiiiiiiiiiii", (int64_t)m->id,
+		sql_bound(&e->conn, SQL_ENTRY_INSERT, "iiiiiiiiiiiii", (int64_t)m->id,
 			(int64_t)x->uid, (int64_t)row->body, (int64_t)row->prefix_at,
 			(int64_t)row->prefix_size, (int64_t)x->flags, (int64_t)x->keywords_low,
 			(int64_t)x->keywords_high, (int64_t)x->modseq, (int64_t)x->size, x->time,
-			(int64_t)x->entry_id),
+			(int64_t)x->entry_id, (int64_t)x->saved_s),
 		err);
 }
 
@@ -157,7 +159,8 @@ static int fetch(struct sqlite_engine *e, uint64_t mailbox, uint32_t low, uint32
 						  .modseq = sql_u64(st, 4),
 						  .size = sql_u64(st, 5),
 						  .time = sqlite3_column_int64(st, 6),
-						  .entry_id = sql_u64(st, 7) },
+						  .entry_id = sql_u64(st, 7),
+						  .saved_s = sql_u32(st, 11) },
 			.body = sql_u64(st, 8),
 			.prefix_at = sql_u32(st, 9),
 			.prefix_size = sql_u32(st, 10) };

@@ -307,6 +307,7 @@ static int read_entries(struct sqlite_reader *c, uint64_t mailbox, uint32_t afte
 		entry->size = sql_u64(st, 5);
 		entry->time = sqlite3_column_int64(st, 6);
 		entry->entry_id = sql_u64(st, 7);
+		entry->saved_s = sql_u32(st, 11);
 	}
 	return row;
 }

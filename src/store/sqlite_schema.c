@@ -103,6 +103,8 @@ static const char *const steps[] = {
 	"DELETE FROM aliases WHERE address<>address_spelling(address)"
 	" OR target<>address_spelling(target);"
 	"UPDATE removed SET address=address_spelling(address);",
+	/* 5: when an entry came into its mailbox (RFC 8514), in seconds; 0: before this step. */
+	"ALTER TABLE entries ADD COLUMN saved INTEGER NOT NULL DEFAULT 0;",
 };
 enum { VERSION = ARRAY_LEN(steps) };
 

@@ -144,9 +144,10 @@ const char *const sql_text[SQL_STATEMENTS] = {
 
 	[SQL_ENTRY_INSERT] =
 		"INSERT INTO entries(mailbox,uid,body,prefix_at,prefix_size,flags,keywords_low,"
-		"keywords_high,modseq,size,time,entry_id) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
+		"keywords_high,modseq,size,time,entry_id,saved) "
+		"VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[SQL_ENTRIES] = "SELECT uid,flags,keywords_low,keywords_high,modseq,size,time,entry_id,"
-			"body,prefix_at,prefix_size FROM entries "
+			"body,prefix_at,prefix_size,saved FROM entries "
 			"WHERE mailbox=? AND uid>=? AND uid<=? ORDER BY uid LIMIT ?",
 	[SQL_ENTRY_FLAGS] = "UPDATE entries SET flags=?,keywords_low=?,keywords_high=?,modseq=? "
 			    "WHERE mailbox=? AND uid=?",
