@@ -843,6 +843,42 @@ static void unchanged_since_keeps_back(void **state)
 	ledger_done(&l);
 }
 
+static size_t keywords_of(struct ledger *l, uint64_t box)
+{
+	struct view v;
+	view_read(l, box, &v);
+	size_t n = v.keywords.n;
+	view_done(&v);
+	return n;
+}
+
+/* A STORE that no message takes gives the mailbox no keyword either. RFC 7162 3.1.3 */
+static void kept_back_makes_no_keyword(void **state)
+{
+	struct ledger l;
+	struct str one = STR("one"), two = STR("two");
+	(void)state;
+	ledger_init(&l);
+	uint64_t alice = make_account(&l, "alice@example.test");
+	uint64_t inbox = mailbox(&l, alice, "INBOX").id;
+	flag(&l, alice, inbox, FLAGS_ADD, 0, &one, 1, UINT64_MAX);
+	assert_int_equal(keywords_of(&l, inbox), 0);
+	land(&l, alice, 0, 10, false, NULL);
+	land(&l, alice, 0, 10, false, NULL);
+	uint64_t first = entry_of(&l, inbox, 1).modseq, highest = entry_of(&l, inbox, 2).modseq;
+	flag(&l, alice, inbox, FLAGS_ADD, 0, &one, 1, first - 1);
+	flag(&l, alice, inbox, FLAGS_REPLACE, 0, &one, 1, first - 1);
+	assert_int_equal(keywords_of(&l, inbox), 0);
+	assert_int_equal(mailbox(&l, alice, "INBOX").highest_modseq, highest);
+	/* One that takes it is enough. */
+	flag(&l, alice, inbox, FLAGS_ADD, 0, &two, 1, first);
+	assert_int_equal(keywords_of(&l, inbox), 1);
+	assert_int_equal(entry_of(&l, inbox, 1).keywords_low, 1);
+	assert_int_equal(entry_of(&l, inbox, 2).keywords_low, 0);
+	no_findings(&l);
+	ledger_done(&l);
+}
+
 /* I18: N - 1, N, N + 1 keywords, and bytes of one. */
 static void keywords_are_limited(void **state)
 {
@@ -1536,10 +1572,10 @@ static void transactions_are_limited(void **state)
 		test_case(alias_chains_are_limited),                                               \
 		test_case(uids_rise_and_are_never_given_again), test_case(one_fails_alone),        \
 		test_case(quotas_hold), test_case(flags_change),                                   \
-		test_case(unchanged_since_keeps_back), test_case(keywords_are_limited),            \
-		test_case(copy_keeps_what_it_must), test_case(move_leaves_nothing),                \
-		test_case(expunge_takes_the_deleted), test_case(mailboxes_come_and_go),            \
-		test_case(deleted_mailbox_takes_its_entries),                                      \
+		test_case(unchanged_since_keeps_back), test_case(kept_back_makes_no_keyword),      \
+		test_case(keywords_are_limited), test_case(copy_keeps_what_it_must),               \
+		test_case(move_leaves_nothing), test_case(expunge_takes_the_deleted),              \
+		test_case(mailboxes_come_and_go), test_case(deleted_mailbox_takes_its_entries),    \
 		test_case(rename_takes_children_along), test_case(inbox_is_renamed_by_moving),     \
 		test_case(subscriptions_outlive_mailboxes), test_case(mailboxes_are_limited),      \
 		test_case(others_mailboxes_are_none), test_case(identity_stays),                   \

@@ -347,8 +347,20 @@ int sqlite_entry_back(struct sqlite_engine *e, struct account_state *a, struct m
 
 struct flags_walk {
 	const struct op_flags *op;
+	bool has_bits;
 	uint64_t bits[2];
 };
+
+/* New keywords are made for the first entry that may have them: a STORE whose UNCHANGEDSINCE keeps
+ * all back changes nothing, the mailbox's list neither. RFC 7162 3.1.3 */
+static int flags_bits(struct walk *w, struct flags_walk *f, struct err *err)
+{
+	bool make = f->op->mode != FLAGS_REMOVE;
+	if (!f->has_bits && keyword_bits(w->e, w->m, f->op->keywords, make, f->bits, err) < 0)
+		return -1;
+	f->has_bits = true;
+	return 0;
+}
 
 static uint64_t mix(enum flags_mode mode, uint64_t old, uint64_t given)
 {
@@ -359,12 +371,14 @@ static uint64_t mix(enum flags_mode mode, uint64_t old, uint64_t given)
 
 static int flags_each(struct walk *w, struct row *row, struct err *err)
 {
-	const struct flags_walk *f = w->op;
+	struct flags_walk *f = (struct flags_walk *)(uintptr_t)w->op;
 	struct api_entry *x = &row->entry, old = *x;
 	if (x->modseq > f->op->unchanged_since) {
 		vec_push(&w->result->failed, &x->uid);
 		return 0;
 	}
+	if (flags_bits(w, f, err) < 0)
+		return -1;
 	w->result->done_count++;
 	x->flags = (uint8_t)mix(f->op->mode, x->flags, f->op->flags & FLAGS_ALL);
 	x->keywords_low = mix(f->op->mode, x->keywords_low, f->bits[0]);
@@ -394,9 +408,6 @@ int sqlite_op_flags(struct sqlite_engine *e, struct op *op, struct err *err)
 		return -1;
 	if (op->flags.mode > FLAGS_REMOVE)
 		return fail(err, ERR_SYNTAX, "no such mode");
-	bool make = op->flags.mode != FLAGS_REMOVE;
-	if (keyword_bits(e, m, op->flags.keywords, make, f.bits, err) < 0)
-		return -1;
 	struct walk w = {
 		.e = e, .a = a, .m = m, .result = &op->result, .each = flags_each, .op = &f
 	};
