@@ -30,6 +30,8 @@ static const struct {
 	[ERR_CORRUPT] = { "corrupt", "stored data is damaged" },
 	[ERR_UNSUPPORTED] = { "unsupported", "not supported" },
 	[ERR_CONFIG] = { "config", "configuration error" },
+	[ERR_TOO_BIG] = { "too-big", "message is too large" },
+	[ERR_FULL] = { "full", "no room to store this now, try again later" },
 };
 
 const char *err_name(enum err_kind kind)
@@ -105,7 +107,7 @@ int(fail_errno)(struct err *err, const char *format, ...)
 		return -1;
 	va_list args;
 	va_start(args, format);
-	put_log(err, ERR_TEMP, format, args);
+	put_log(err, number == ENOSPC || number == EDQUOT ? ERR_FULL : ERR_TEMP, format, args);
 	va_end(args);
 	size_t n = strlen(err->log_text);
 	snprintf(err->log_text + n, sizeof(err->log_text) - n, ": %s", strerror(number));

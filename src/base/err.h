@@ -17,7 +17,7 @@
 /* The numbers travel in frames: append only. */
 enum err_kind {
 	ERR_NONE = 0,
-	ERR_TEMP = 1,         /* try again later: disk full, peer gone, time-out */
+	ERR_TEMP = 1,         /* try again later: peer gone, time-out, too busy */
 	ERR_SYNTAX = 2,       /* the other side's words make no sense */
 	ERR_NOT_NOW = 3,      /* not now */
 	ERR_AUTH = 4,         /* wrong credentials */
@@ -32,6 +32,8 @@ enum err_kind {
 	ERR_CORRUPT = 13,     /* damage on disk was found; nothing wrong was served */
 	ERR_UNSUPPORTED = 14, /* understood, and not done */
 	ERR_CONFIG = 15,      /* the administrator's mistake */
+	ERR_TOO_BIG = 16,     /* one message is larger than may ever be taken */
+	ERR_FULL = 17,        /* try again later: the disk has no room */
 	ERR_KINDS
 };
 
@@ -51,7 +53,8 @@ struct err {
 int fail(struct err *err, enum err_kind kind, const char *format, ...) PRINTF_LIKE(3, 4);
 /* As fail(), with a text for the log alone; the public text is the kind's general sentence. */
 int fail_log(struct err *err, enum err_kind kind, const char *format, ...) PRINTF_LIKE(3, 4);
-/* As fail_log(), with ": strerror(errno)" at the end; kind is ERR_TEMP. */
+/* As fail_log(), with ": strerror(errno)" at the end; kind is ERR_TEMP, or ERR_FULL for ENOSPC and
+ * EDQUOT. */
 int fail_errno(struct err *err, const char *format, ...) PRINTF_LIKE(2, 3);
 #ifdef __clang_analyzer__
 /* The analyzer doesn't see across files that these return -1 and that what they are returned for

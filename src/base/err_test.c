@@ -38,6 +38,12 @@ static void says_what_for_whom(void **state)
 	assert_int_equal(fail_errno(&err, "/var"), -1);
 	assert_int_equal(err.kind, ERR_TEMP);
 	assert_string_equal(err_log_text(&err), "/var: No such file or directory");
+	errno = ENOSPC;
+	fail_errno(&err, "/var");
+	assert_int_equal(err.kind, ERR_FULL);
+	errno = EDQUOT;
+	fail_errno(&err, "/var");
+	assert_int_equal(err.kind, ERR_FULL);
 	assert_int_equal(fail(&err, ERR_AUTH, "later"), -1);
 	assert_string_equal(err_log_text(&err), "later");
 }

@@ -25,6 +25,8 @@ static const struct {
 	[ERR_CORRUPT] = { "NO", "CORRUPTION" },
 	[ERR_UNSUPPORTED] = { "NO", "CANNOT" },
 	[ERR_CONFIG] = { "NO", "CONTACTADMIN" },
+	[ERR_TOO_BIG] = { "NO", "TOOBIG" },
+	[ERR_FULL] = { "NO", "UNAVAILABLE" },
 };
 
 /* A command whose tag could not be read is answered with "*": RFC 9051 7.1.3 */

@@ -4,8 +4,9 @@
  * inside ask(), and channels that can be without room.
  *
  *     example.test is ours. alice (1) and bob (2) have accounts; alias team is both, sales is
- *     alice; carol is over quota; temp cannot be told now. other.test is not ours. alice's password
- *     is "secret"; she owns alice, alice+anything, sales.
+ *     alice; carol is over quota, which is FAKE_QUOTA bytes; temp cannot be told now, for disk's
+ *     mail the disk has no room. other.test is not ours. alice's password is "secret"; she owns
+ *     alice, alice+anything, sales.
  *
  * A message counts as stored when it was committed; an upload that was aborted does not.
  *
@@ -24,7 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FAKE_PENDING = 16, FAKE_COPIES = 1200 };
+enum { FAKE_PENDING = 16, FAKE_COPIES = 1200, FAKE_QUOTA = 50000 };
 
 struct fake_answer {
 	uint32_t request;
@@ -62,7 +63,8 @@ struct fake_host {
 	size_t questions, sessions_closed, no_room_told;
 
 	/* what a test sets */
-	bool store_away, gate_away, hold_answers, commit_fails;
+	bool store_away, gate_away, hold_answers;
+	enum err_kind commit_fails; /* ERR_NONE: it does not */
 	unsigned no_room; /* that many bulk tells fail before one works, again and again */
 	unsigned no_room_now;
 	bool tls_started;
@@ -101,7 +103,8 @@ static inline struct api_target fake_account(int i)
 		.address = accounts[i].address };
 }
 
-static inline void fake_resolve(struct fake_host *f, uint32_t request, struct str address)
+static inline void fake_resolve(
+	struct fake_host *f, uint32_t request, struct str address, uint64_t size)
 {
 	static const struct {
 		struct str local;
@@ -134,7 +137,9 @@ static inline void fake_resolve(struct fake_host *f, uint32_t request, struct st
 		answer.resolved.targets.n = 1;
 		fake_push(f, request, &answer);
 	} else if (str_equal(local, STR("carol"))) {
-		fake_fail(f, request, ERR_QUOTA);
+		fake_fail(f, request, size > FAKE_QUOTA ? ERR_TOO_BIG : ERR_QUOTA);
+	} else if (str_equal(local, STR("disk"))) {
+		fake_fail(f, request, ERR_FULL);
 	} else {
 		fake_fail(f, request, str_equal(local, STR("temp")) ? ERR_TEMP : ERR_NOT_FOUND);
 	}
@@ -192,7 +197,7 @@ static inline uint32_t fake_ask(struct session_host *h, struct session *session,
 		return request;
 	}
 	if (q->type == FRAME_RESOLVE)
-		fake_resolve(f, request, q->resolve.address);
+		fake_resolve(f, request, q->resolve.address, q->resolve.size);
 	else if (q->type == FRAME_LOGIN)
 		fake_login(f, request, &q->login);
 	else if (q->type == FRAME_SESSION_OPEN)
@@ -214,7 +219,7 @@ static inline void fake_commit(struct fake_host *f)
 		.delivered = { .landings = { landings, m->copies } } };
 	m->open = false;
 	if (f->commit_fails) {
-		fake_fail(f, m->request, ERR_TEMP);
+		fake_fail(f, m->request, f->commit_fails);
 		return;
 	}
 	m->committed = true;

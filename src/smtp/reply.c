@@ -35,6 +35,7 @@ static const struct row {
 	[SAY_TRY_LATER] = { 451, "4.3.0 ", "Try again later" },
 	[SAY_TOO_MANY_RECIPIENTS] = { 452, "4.5.3 ", "Too many recipients; send the rest apart" },
 	[SAY_MAILBOX_FULL] = { 452, "4.2.2 ", "Mailbox is full" },
+	[SAY_NO_STORAGE] = { 452, "4.3.1 ", "Insufficient system storage" },
 	[SAY_NO_TLS_NOW] = { 454, "4.7.0 ", "TLS is not available" },
 	[SAY_LOGIN_LATER] = { 454, "4.7.0 ", "Temporary authentication failure" },
 
@@ -75,21 +76,28 @@ static const struct row {
 	[SAY_HEADER_MALFORMED] = { 550, "5.6.0 ", "The header is malformed" },
 	[SAY_NEEDS_UTF8] = { 553, "5.6.7 ", "The address needs SMTPUTF8" },
 	[SAY_TOO_BIG] = { 552, "5.3.4 ", "Message too big" },
+	[SAY_BEYOND_QUOTA] = { 552, "5.2.3 ", "Message is larger than the mailbox's quota" },
 	[SAY_LOOP] = { 554, "5.4.6 ", "Too many hops; a loop" },
 	[SAY_BAD_TEXT] = { 554, "5.6.0 ", "NUL, bare CR or bare LF in the message" },
 	[SAY_REFUSED] = { 554, "5.0.0 ", "Transaction failed" },
 };
 
-/* Not named: SAY_TRY_LATER. Nothing of ours that fails may cost a message. */
+/* Not named: SAY_TRY_LATER. Nothing of ours that fails may cost a message.
+ *
+ * Sizes (RFC 1870 6.1, 6.4; RFC 3463 3.3, 3.4): 552 is for what will not fit later either, beyond
+ * the server's own limit (5.3.4) or beyond the whole quota of one recipient (5.2.3); 452 is for a
+ * mailbox that is full now (4.2.2) and for a disk that is (4.3.1). */
 static const enum smtp_reply from_error[ERR_KINDS][SMTP_CONTEXTS] = {
 	[ERR_SYNTAX] = { SAY_BAD_PATH, SAY_REFUSED, SAY_LOGIN_FAILED },
 	[ERR_AUTH] = { SAY_NO_SUCH_USER, SAY_REFUSED, SAY_LOGIN_FAILED },
 	[ERR_DENIED] = { SAY_NO_RELAY, SAY_REFUSED, SAY_LOGIN_FAILED },
 	[ERR_NOT_FOUND] = { SAY_NO_SUCH_USER, SAY_NO_SUCH_USER, SAY_LOGIN_FAILED },
 	[ERR_QUOTA] = { SAY_MAILBOX_FULL, SAY_MAILBOX_FULL, SAY_LOGIN_LATER },
-	[ERR_LIMIT] = { SAY_TOO_MANY_RECIPIENTS, SAY_TOO_BIG, SAY_LOGIN_LATER },
+	[ERR_LIMIT] = { SAY_TOO_MANY_RECIPIENTS, SAY_TRY_LATER, SAY_LOGIN_LATER },
 	[ERR_EXPIRED] = { SAY_TRY_LATER, SAY_TRY_LATER, SAY_LOGIN_FAILED },
 	[ERR_TEMP] = { SAY_TRY_LATER, SAY_TRY_LATER, SAY_LOGIN_LATER },
+	[ERR_TOO_BIG] = { SAY_BEYOND_QUOTA, SAY_TOO_BIG, SAY_LOGIN_LATER },
+	[ERR_FULL] = { SAY_NO_STORAGE, SAY_NO_STORAGE, SAY_LOGIN_LATER },
 };
 
 enum smtp_reply smtp_reply_for(enum err_kind kind, enum smtp_context context)

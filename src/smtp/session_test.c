@@ -880,9 +880,9 @@ static void store_away(void **state)
 	f.store_away = false;
 	say(ENVELOPE);
 	say("DATA\r\n");
-	f.commit_fails = true;
+	f.commit_fails = ERR_TEMP;
 	assert_string_equal(say("x\r\n.\r\n"), "451");
-	f.commit_fails = false;
+	f.commit_fails = ERR_NONE;
 	say(ENVELOPE);
 	say("DATA\r\n");
 	assert_string_equal(say("x\r\n.\r\n"), "250");
@@ -919,6 +919,29 @@ static void store_replaced(void **state)
 	fake_run(&f);
 	assert_string_equal(say("\r\n.\r\n"), "451");
 	assert_int_equal(f.copies, 0);
+}
+
+/* What the store says of a whole message. Only what is too big for ever is refused for ever: RFC
+ * 1870 6.3, RFC 3463 3.3 and 3.4. */
+static void commit_refusals(void **state)
+{
+	(void)state;
+	static const struct {
+		enum err_kind kind;
+		const char *reply;
+	} cases[] = { { ERR_TOO_BIG, "552 5.3.4 " }, { ERR_FULL, "452 4.3.1 " },
+		{ ERR_QUOTA, "452 4.2.2 " }, { ERR_LIMIT, "451 4.3.0 " },
+		{ ERR_READ_ONLY, "451 4.3.0 " } };
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		start("smtp", false);
+		say(HELLO);
+		say(ENVELOPE);
+		say("DATA\r\n");
+		f.commit_fails = cases[i].kind;
+		say("x\r\n.\r\n");
+		assert_true(said(cases[i].reply));
+		assert_int_equal(f.copies, 0);
+	}
 }
 
 /* A failure that the store tells before the end: the rest is not sent, and the reply is its. */
@@ -1132,7 +1155,8 @@ TEST_MAIN(test_case(s1_to_s14_bare_line_ends), test_case(s8_through_the_session)
 	test_case(s33_control_characters), test_case(s42_s43_recipients),
 	test_case(most_deliveries), test_case(s41_errors_and_junk), test_case(s47_login_failures),
 	test_case(s48_auth), test_case(s44_deadlines), test_case(silent_store),
-	test_case(store_away), test_case(store_replaced), test_case(upload_refused_early),
-	test_case(back_pressure), test_case(no_room_at_all), test_case(s45_output_without_room),
-	test_case(drains_between_transactions), test_case(password_changed),
-	test_case(gone_while_committing), cmocka_unit_test_teardown(idles, teardown))
+	test_case(store_away), test_case(store_replaced), test_case(commit_refusals),
+	test_case(upload_refused_early), test_case(back_pressure), test_case(no_room_at_all),
+	test_case(s45_output_without_room), test_case(drains_between_transactions),
+	test_case(password_changed), test_case(gone_while_committing),
+	cmocka_unit_test_teardown(idles, teardown))

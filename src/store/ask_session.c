@@ -13,14 +13,17 @@ ASK(ask_ping)
 
 /* ---- resolve ---- */
 
-/* Known and over quota for sure: there is no room for the declared size, or for anything. */
-static bool has_no_room(const struct account_row *a, uint64_t size)
+/* Known and over quota for sure: there is no room for the declared size, or for anything. What is
+ * larger than the whole quota will not fit later either. RFC 1870 6.4 */
+static int check_room(const struct account_row *a, uint64_t size, struct err *err)
 {
-	if (a->quota_messages && a->used_messages >= a->quota_messages)
-		return true;
-	if (a->quota_bytes == 0)
-		return false;
-	return a->used_bytes >= a->quota_bytes || size > a->quota_bytes - a->used_bytes;
+	if (a->quota_bytes && size > a->quota_bytes)
+		return fail(err, ERR_TOO_BIG, "the message is larger than the mailbox's quota");
+	if ((a->quota_messages && a->used_messages >= a->quota_messages) ||
+		(a->quota_bytes &&
+			(a->used_bytes >= a->quota_bytes || size > a->quota_bytes - a->used_bytes)))
+		return fail(err, ERR_QUOTA, "the mailbox is full");
+	return 0;
 }
 
 /* worked: how many of them have a quota. */
@@ -29,8 +32,8 @@ static int collect_targets(struct job *job, struct resolution *found, struct err
 	vec_init(&job->items, sizeof(struct api_target), LIMIT_ALIAS_TARGETS);
 	VEC_EACH (struct account_row, account, &found->accounts) {
 		/* One that is full refuses for all: else its copy would be lost in silence. */
-		if (has_no_room(account, job->ask.resolve.size))
-			return fail(err, ERR_QUOTA, "the mailbox is full");
+		if (check_room(account, job->ask.resolve.size, err) < 0)
+			return -1;
 		if (account->quota_bytes || account->quota_messages)
 			job->worked++;
 		struct api_target target = { .account = account->id,

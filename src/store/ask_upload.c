@@ -66,7 +66,7 @@ ASK(ask_upload_open)
 	struct err err = ERR_INIT;
 	struct store *store = peer->store;
 	if (find(peer, request) || peer->uploads.n >= LIMIT_PEER_UPLOADS) {
-		fail(&err, find(peer, request) ? ERR_NOT_NOW : ERR_LIMIT, "too many uploads");
+		fail(&err, find(peer, request) ? ERR_NOT_NOW : ERR_TEMP, "too many uploads");
 		peer_fail(peer, request, &err);
 		return;
 	}
@@ -80,7 +80,7 @@ ASK(ask_upload_open)
 		return;
 	}
 	if (frame->upload_open.size > store->settings.message_bytes) {
-		fail(&err, ERR_LIMIT, "the message is too large");
+		fail(&err, ERR_TOO_BIG, "the message is too large");
 		fail_upload(peer, request, u, &err);
 		return;
 	}
@@ -279,7 +279,7 @@ static int fill_job(struct job *job, struct upload *u, struct err *err)
 	job->digest = u->digest.full ? STR_NONE : buf_str(&u->digest);
 	if (job->recipients == NULL || !job_keep(job, &job->digest) ||
 		!job_keep(job, &job->ask.upload_commit.message_id))
-		return fail(err, ERR_LIMIT, "the message is too large");
+		return fail(err, ERR_TOO_BIG, "the message is too large");
 	if (u->given.n == 0)
 		return fail(err, ERR_NOT_NOW, "the message has no recipients");
 	memcpy(job->recipients, u->given.p, u->given.n * u->given.size);

@@ -68,7 +68,7 @@ struct job *job_new(struct store_peer *peer, const struct job_class *class, uint
 {
 	if (peer->n_jobs >= LIMIT_PEER_JOBS) {
 		struct err err = ERR_INIT;
-		fail(&err, ERR_LIMIT, "too many questions at once");
+		fail(&err, ERR_TEMP, "too many questions at once");
 		peer_fail(peer, request, &err);
 		return NULL;
 	}

@@ -178,7 +178,7 @@ static int new_segment(struct segments *s, struct err *err)
 	char name[SEGMENT_NAME_BYTES];
 	uint32_t number = s->next_number;
 	if (number > SEGMENT_MAX_NUMBER)
-		return fail_log(err, ERR_LIMIT, "no segment number is left");
+		return fail_log(err, ERR_FULL, "no segment number is left");
 	segment_name(name, number, "");
 	int file = s->files->open(s->files, name, O_RDWR | O_CREAT | O_EXCL, 0600);
 	if (file < 0)
@@ -345,7 +345,7 @@ static int append(struct segments *s, const struct spool *spool,
 	uint32_t *ret_prefix_at, struct err *err)
 {
 	if (!disk_has_room(s->files, s->n + spool_stored_length(spool)))
-		return fail_log(err, ERR_TEMP, "no room on the disk for a message");
+		return fail_log(err, ERR_FULL, "no room on the disk for a message");
 	if (segment_prepare(s, err) < 0)
 		return -1;
 	struct record_header h = plan(s, spool, recipients, n);

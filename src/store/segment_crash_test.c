@@ -261,7 +261,7 @@ static void g4_full_disk(void **state)
 		files_sim_plan(r.sim, (struct files_sim_plan){ .capacity = used + room });
 		for (int i = 0; i < 5; i++)
 			if (run_batches(&r, 1) < 0)
-				assert_int_equal(r.err.kind, ERR_TEMP);
+				assert_int_equal(r.err.kind, ERR_FULL);
 		assert_false(segments_must_end(r.s));
 		run_verify(&r, "full", room, 0);
 		files_sim_plan(r.sim, (struct files_sim_plan){ .capacity = 0 });

@@ -300,7 +300,7 @@ static void the_reserve_is_kept(void **state)
 		w.sim->free_bytes = LIMIT_DISK_RESERVE_BYTES + 1000 + more;
 		int result = message_append(w.s, w.spooler, &m, &ref, NULL, &w.err);
 		assert_int_equal(result, more < 0 ? -1 : 0);
-		assert_int_equal(w.err.kind, ERR_TEMP);
+		assert_int_equal(w.err.kind, ERR_FULL);
 		segments_forget(w.s);
 	}
 	world_done(&w);

@@ -118,7 +118,7 @@ static int write_out(struct spool *s, struct err *err)
 {
 	struct files_seam *files = s->spooler->files;
 	if (!disk_has_room(files, s->done))
-		return fail_log(err, ERR_TEMP, "no room on the disk for an upload");
+		return fail_log(err, ERR_FULL, "no room on the disk for an upload");
 	if (s->file < 0) {
 		int file = files->open_unlinked(files, "blobs");
 		if (file < 0)
@@ -183,7 +183,7 @@ int spool_add(struct spool *s, struct str bytes, struct err *err)
 	if (s->failed)
 		return fail(err, ERR_TEMP, "the upload has failed");
 	if (bytes.n > s->max_bytes - s->raw_length) {
-		fail(err, ERR_LIMIT, "message is larger than %llu bytes",
+		fail(err, ERR_TOO_BIG, "message is larger than %llu bytes",
 			(unsigned long long)s->max_bytes);
 		return refuse(s);
 	}

@@ -20,7 +20,7 @@ static void refuses_more_than_its_maximum(void **state)
 				result = spool_add(spool,
 					str_make(bytes, at + piece < n ? piece : n - at), &err);
 			assert_int_equal(result, n <= 10 ? 0 : -1);
-			assert_int_equal(err.kind, n <= 10 ? ERR_NONE : ERR_LIMIT);
+			assert_int_equal(err.kind, n <= 10 ? ERR_NONE : ERR_TOO_BIG);
 			assert_int_equal(spool_finish(spool, &err), result);
 			spool_free(&spool);
 		}

@@ -615,7 +615,8 @@ static void fails_at(const struct course *c, uint64_t call, int how)
 	bool acknowledged = r && r->type != FRAME_FAILED;
 	/* A client is told to come again; reclaim says what it could not read. */
 	if (r && r->type == FRAME_FAILED && c->action->act != do_reclaim)
-		assert_true(r->failed.kind == ERR_TEMP || r->failed.kind == ERR_READ_ONLY);
+		assert_true(r->failed.kind == ERR_TEMP || r->failed.kind == ERR_FULL ||
+			    r->failed.kind == ERR_READ_ONLY);
 	if ((how == SHORT || how == -EINTR) && !acknowledged)
 		fail_msg("%s, call %d: %s is no failure", c->action->name, (int)call,
 			how == SHORT ? "a short count" : "EINTR");
@@ -674,7 +675,7 @@ static void g10_disk_goes_and_comes_back(void **state)
 		plan(1, ways[k], true);
 		const struct frame *r = do_deliver(&s);
 		if (r && r->failed.kind != ERR_READ_ONLY)
-			assert_failed(r, ERR_TEMP);
+			assert_failed(r, ways[k] == -ENOSPC ? ERR_FULL : ERR_TEMP);
 		if (s.w.f.ended == 0) {
 			/* Who is there is known without the disk's help. */
 			assert_int_equal(account_of(&s.w.mx, "bob@example.test"), s.bob);

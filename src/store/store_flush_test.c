@@ -190,7 +190,7 @@ static void g10_full_disk_is_temporary(void **state)
 	assert_frame(try_delivery(&w.mx, alice), FRAME_DELIVERED);
 	disk.full = true;
 	for (int i = 0; i < 3; i++)
-		assert_failed(try_delivery(&w.mx, alice), ERR_TEMP);
+		assert_failed(try_delivery(&w.mx, alice), ERR_FULL);
 	assert_int_equal(w.f.ended, 0);
 	disk.full = false;
 	const struct frame *r = try_delivery(&w.mx, alice);

@@ -64,7 +64,7 @@ static void questions_at_once(void **state)
 		if (n <= LIMIT_PEER_JOBS)
 			assert_null(refused);
 		else
-			assert_failed(refused, ERR_LIMIT);
+			assert_failed(refused, ERR_TEMP);
 		executor_fake_run(&w.f.executor);
 		assert_int_equal(w.mx.replies.n, n);
 	}
@@ -81,7 +81,7 @@ static void uploads_at_once(void **state)
 	tell_many(&w.mx, 1, LIMIT_PEER_UPLOADS, (struct frame){ .type = FRAME_UPLOAD_OPEN });
 	assert_int_equal(w.mx.replies.n, 0);
 	tell(&w.mx, LIMIT_PEER_UPLOADS + 1, (struct frame){ .type = FRAME_UPLOAD_OPEN });
-	assert_failed(reply_at(&w.mx, LIMIT_PEER_UPLOADS + 1, 0), ERR_LIMIT);
+	assert_failed(reply_at(&w.mx, LIMIT_PEER_UPLOADS + 1, 0), ERR_TEMP);
 	tell(&w.mx, 1, (struct frame){ .type = FRAME_UPLOAD_ABORT });
 	tell(&w.mx, LIMIT_PEER_UPLOADS + 2, (struct frame){ .type = FRAME_UPLOAD_OPEN });
 	assert_null(reply_at(&w.mx, LIMIT_PEER_UPLOADS + 2, 0));
