@@ -30,6 +30,7 @@
 #define LIMIT_CUT_MS           3000 /* to hear that one's login has ended; A8 wants 5 s for all of it */
 #define LIMIT_DATA_RATE_BYTES  500  /* a second, averaged over 60 s, while data is awaited */
 #define LIMIT_KEYS_MS          150  /* a front's wait for keys, so that it fails in 200 ms; T10 */
+#define LIMIT_KEYS_START_MS    5000 /* the same for one that has yet to begin */
 #define LIMIT_TICKET_KEY_BYTES 80   /* name, AES-256 and HMAC-SHA-256 keys; frames.def */
 #define LIMIT_TICKET_S         3600 /* how long a TLS ticket is good for: by two hourly keys; T8 */
 

@@ -74,6 +74,10 @@ struct blocking_channel;
 struct blocking_channel *blocking_channel_new(int handle, int us, int them, struct clock_seam *);
 int blocking_channel_ask(struct blocking_channel *, const struct frame *question, int within_ms,
 	struct buf *room, struct frame *ret_answer, struct err *err);
+/* How long a peer that has answered nothing yet may still take to start: LIMIT_KEYS_START_MS from
+ * the channel's making on. 0: it has answered, or that time is over; who does not answer now is
+ * stuck, and for a second nobody waits for it. */
+int blocking_channel_start_ms(const struct blocking_channel *);
 void blocking_channel_free(struct blocking_channel **);
 
 #endif

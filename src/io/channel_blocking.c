@@ -33,6 +33,7 @@ struct blocking_channel {
 	uint32_t credit, owed, they_may;
 	uint32_t unanswered; /* questions that were given up and may still be answered */
 	int64_t gave_up_ms;  /* when that happened last */
+	int64_t begun_by_ms; /* when a peer must have begun to answer; 0: it has */
 	struct buf out, in;
 	struct arena arena;
 };
@@ -111,6 +112,7 @@ static enum taken take_frame(struct blocking_channel *b, struct buf *room, struc
 	if (frame_is_bulk(h.type) || cost > b->they_may)
 		return TAKEN_BAD;
 	b->they_may -= cost;
+	b->begun_by_ms = 0;
 	grant(b, cost);
 	if (h.request == b->request)
 		return TAKEN_ANSWER;
@@ -186,6 +188,17 @@ static bool put_question(struct blocking_channel *b, const struct frame *questio
 	return true;
 }
 
+int blocking_channel_start_ms(const struct blocking_channel *b)
+{
+	int64_t left_ms = b->begun_by_ms - b->clock->monotonic_ms(b->clock);
+	return b->begun_by_ms != 0 && left_ms > 0 ? (int)left_ms : 0;
+}
+
+static bool rests(const struct blocking_channel *b, int64_t now_ms)
+{
+	return b->unanswered > 0 && now_ms - b->gave_up_ms < REST_MS && now_ms >= b->begun_by_ms;
+}
+
 int blocking_channel_ask(struct blocking_channel *b, const struct frame *question, int within_ms,
 	struct buf *room, struct frame *ret_answer, struct err *err)
 {
@@ -197,7 +210,7 @@ int blocking_channel_ask(struct blocking_channel *b, const struct frame *questio
 		catch_up(b, room);
 	if (b->fd < 0)
 		return fail_log(err, ERR_TEMP, "the peer has gone");
-	if (b->unanswered > 0 && now_ms - b->gave_up_ms < REST_MS)
+	if (rests(b, now_ms))
 		return fail_log(err, ERR_TEMP, "the peer did not answer lately");
 	if (!put_question(b, question))
 		return fail_log(err, ERR_TEMP, "the peer takes no more questions");
@@ -217,6 +230,7 @@ struct blocking_channel *blocking_channel_new(
 	b->us = us;
 	b->them = them;
 	b->clock = clock;
+	b->begun_by_ms = clock->monotonic_ms(clock) + LIMIT_KEYS_START_MS;
 	b->request = us < them ? UINT32_MAX : 0;
 	b->credit = b->they_may = LIMIT_CHANNEL_SMALL_CREDIT;
 	buf_init(&b->out, 2 * FRAME_MOST);

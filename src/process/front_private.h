@@ -135,6 +135,10 @@ bool front_tls_hand_over(struct front *, struct str kind, int handle);
 bool front_tls_certificate(struct front *, const struct frame_front_certificate *);
 bool front_tls_use(struct front *, const struct frame_use_certificates *);
 
+/* tls_sign_function, of a struct front. */
+int front_tls_sign(void *front, const char *key_id, uint16_t scheme, struct str digest,
+	struct buf *ret_signature, struct err *err);
+
 /* conn.c */
 void conn_accept(struct front_listener *, int handle, const char *address, uint16_t port);
 /* Does what a session has asked for since the last call: output, what is next, deadline. Call after

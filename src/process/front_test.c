@@ -188,12 +188,12 @@ static void questions_at_once(void **state)
 	down(&x);
 }
 
-/* A clock that stands still until it is asked for the second time: then it is late_ms later. */
+/* A clock that stands still until it has been asked so often: then it is late_ms later. */
 struct late_clock {
 	struct clock_seam seam;
 	struct clock_seam *real;
 	int64_t late_ms;
-	unsigned looks;
+	unsigned looks, on_time;
 };
 
 static int64_t late_wall_ms(struct clock_seam *seam)
@@ -205,7 +205,7 @@ static int64_t late_wall_ms(struct clock_seam *seam)
 static int64_t late_monotonic_ms(struct clock_seam *seam)
 {
 	struct late_clock *c = CONTAINER_OF(seam, struct late_clock, seam);
-	return c->real->monotonic_ms(c->real) + (c->looks++ ? c->late_ms : 0);
+	return c->real->monotonic_ms(c->real) + (c->looks++ < c->on_time ? 0 : c->late_ms);
 }
 
 /* The answer of keys is there when it is looked for LIMIT_KEYS_MS after the question, a millisecond
@@ -223,7 +223,8 @@ static void t10_keys_have_their_time(void **state)
 		up(&x);
 		struct late_clock clock = { .seam = { late_wall_ms, late_monotonic_ms },
 			.real = x.loop->clock,
-			.late_ms = LIMIT_KEYS_MS + over };
+			.late_ms = LIMIT_KEYS_MS + over,
+			.on_time = 2 }; /* the channel's beginning, and the question */
 		x.context.seams.clock = &clock.seam;
 		buf_init(&wire, 1000);
 		assert_true(frame_encode(&answer, 1, &wire)); /* the first question of ours */
@@ -232,10 +233,55 @@ static void t10_keys_have_their_time(void **state)
 		assert_true(front_tls_hand_over(x.front, STR("keys"), pair[0]));
 		assert_int_not_equal(tls_tickets_missing(x.front->tls.tickets), 0);
 		loop_sim_run_for(x.loop, 100); /* it asks for the key of tickets */
-		assert_true(clock.looks >= 2);
+		assert_true(clock.looks >= 3);
 		assert_int_equal(tls_tickets_missing(x.front->tls.tickets) == 0, over < 0);
 		close(pair[1]);
 		buf_done(&wire);
+		down(&x);
+	}
+}
+
+static int signs(struct fixture *x, int keys, uint32_t request, struct late_clock *clock)
+{
+	struct frame answer = { .type = FRAME_SIGNATURE, .signature.signature = STR("signed") };
+	struct err err = ERR_INIT;
+	struct buf wire, signature;
+	buf_init(&wire, 1000);
+	buf_init(&signature, 1000);
+	assert_true(frame_encode(&answer, request, &wire));
+	assert_int_equal(write(keys, wire.p, wire.n), wire.n);
+	clock->looks = 0;
+	int result = front_tls_sign(x->front, "k", 1, STR("digest"), &signature, &err);
+	assert_int_equal(result, signature.n > 0 ? 0 : -1);
+	buf_done(&wire);
+	buf_done(&signature);
+	return result;
+}
+
+/* A keys that has said nothing yet has the time of a start, a millisecond less or more. One that
+ * has answered has LIMIT_KEYS_MS. T10 */
+static void t10_keys_may_start_later(void **state)
+{
+	(void)state;
+	for (int over = -1; over <= 1; over++) {
+		struct fixture x;
+		int pair[2];
+		up(&x);
+		struct late_clock clock = { .seam = { late_wall_ms, late_monotonic_ms },
+			.real = x.loop->clock,
+			.on_time = 2 }; /* what is left of the start, and the question */
+		x.context.seams.clock = &clock.seam;
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+		assert_true(front_tls_hand_over(x.front, STR("keys"), pair[0]));
+		clock.late_ms = LIMIT_KEYS_START_MS + over;
+		assert_int_equal(signs(&x, pair[1], 1, &clock), over < 0 ? 0 : -1);
+		if (over < 0) {
+			clock.late_ms = LIMIT_KEYS_MS + over;
+			assert_int_equal(signs(&x, pair[1], 3, &clock), 0);
+			clock.late_ms = LIMIT_KEYS_MS;
+			assert_int_equal(signs(&x, pair[1], 5, &clock), -1);
+		}
+		close(pair[1]);
 		down(&x);
 	}
 }
@@ -266,4 +312,5 @@ static void a8_a_client_that_does_not_listen(void **state)
 
 TEST_MAIN(test_case(addresses_at_once), test_case(x4_strangers_give_way),
 	test_case(x4_not_on_port_25), test_case(questions_at_once),
-	test_case(t10_keys_have_their_time), test_case(a8_a_client_that_does_not_listen))
+	test_case(t10_keys_have_their_time), test_case(t10_keys_may_start_later),
+	test_case(a8_a_client_that_does_not_listen))

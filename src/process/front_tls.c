@@ -57,15 +57,23 @@ static int sign_by(struct blocking_channel *keys, const char *key_id, uint16_t s
 		       : fail(err, ERR_LIMIT, "the signature is too long");
 }
 
+/* Keys starts behind the fronts, and again when it died: a handshake of that moment waits for it,
+ * rather than fail. T10 is about one that was there. */
+static int signature_ms(const struct front *f)
+{
+	int start_ms = f->tls.keys == NULL ? 0 : blocking_channel_start_ms(f->tls.keys);
+	return start_ms > LIMIT_KEYS_MS ? start_ms : LIMIT_KEYS_MS;
+}
+
 /* tls_sign_function. A handshake that began before a reload may have shown a certificate whose key
  * the new keys has no more. */
-static int sign(void *arg, const char *key_id, uint16_t scheme, struct str digest,
+int front_tls_sign(void *arg, const char *key_id, uint16_t scheme, struct str digest,
 	struct buf *ret_signature, struct err *err)
 {
 	struct front *f = arg;
 	struct err first = ERR_INIT;
 	int result = sign_by(
-		f->tls.keys, key_id, scheme, digest, LIMIT_KEYS_MS, ret_signature, &first);
+		f->tls.keys, key_id, scheme, digest, signature_ms(f), ret_signature, &first);
 	if (result != 0 && first.kind == ERR_NOT_FOUND && f->tls.keys_before != NULL)
 		return sign_by(f->tls.keys_before, key_id, scheme, digest, LIMIT_KEYS_MS,
 			ret_signature, err);
@@ -216,7 +224,7 @@ static bool set_finish(struct front *f, struct certificate_set *s, struct blocki
 		refused(f, c->name, c->problem);
 		good = false;
 	}
-	s->server = tls_server_new(s->certificates, sign, f, &err);
+	s->server = tls_server_new(s->certificates, front_tls_sign, f, &err);
 	if (s->server == NULL)
 		refused(f, "all", err.public_text);
 	return good && s->server != NULL;
