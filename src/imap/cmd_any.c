@@ -43,7 +43,7 @@ static const struct {
 	{ "ESEARCH", AFTER },                                      /* RFC 4731 */
 	{ "SEARCHRES", AFTER },                                    /* RFC 5182 */
 	{ "BINARY", AFTER },                                       /* RFC 3516 */
-	{ "CONDSTORE", AFTER },                                    /* RFC 7162 */
+	{ "CONDSTORE", AFTER }, { "QRESYNC", AFTER },              /* RFC 7162 */
 	{ "WITHIN", AFTER },                                       /* RFC 5032 */
 	{ "SAVEDATE", AFTER },                                     /* RFC 8514 */
 	{ "OBJECTID", AFTER },                                     /* RFC 8474 */
@@ -164,7 +164,7 @@ void imap_id(struct imap *s)
 void imap_enable(struct imap *s)
 {
 	struct str name;
-	bool rev2 = false, condstore = false, any = false;
+	bool rev2 = false, condstore = false, qresync = false, any = false;
 
 	while (scan_sp(&s->cmd.args)) {
 		if (!token_atom(&s->cmd.args, &name)) {
@@ -174,16 +174,19 @@ void imap_enable(struct imap *s)
 		any = true;
 		rev2 = rev2 || str_equal_nocase(name, STR("IMAP4rev2"));
 		condstore = condstore || str_equal_nocase(name, STR("CONDSTORE"));
+		qresync = qresync || str_equal_nocase(name, STR("QRESYNC"));
 	}
 	if (!any || !scan_end(&s->cmd.args)) {
 		imap_bad_args(s);
 		return;
 	}
 	/* Only what was not on before is listed. */
-	imap_writef(s, "* ENABLED%s%s\r\n", rev2 && !s->rev2 ? " IMAP4rev2" : "",
-		condstore && !s->condstore ? " CONDSTORE" : "");
+	imap_writef(s, "* ENABLED%s%s%s\r\n", rev2 && !s->rev2 ? " IMAP4rev2" : "",
+		condstore && !s->condstore ? " CONDSTORE" : "",
+		qresync && !s->qresync ? " QRESYNC" : "");
 	s->rev2 = s->rev2 || rev2;
-	if (condstore)
+	s->qresync = s->qresync || qresync;
+	if (condstore || qresync) /* RFC 7162 3.2.3 */
 		imap_enable_condstore(s);
 	reply_ok(s, NULL, "ENABLE completed");
 	imap_finish(s);

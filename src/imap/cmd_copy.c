@@ -54,7 +54,6 @@ static void say_copied(struct imap *s, const struct copy_work *w)
 		buf_addz(imap_out(s), "* OK [");
 		add_copyuid(imap_out(s), w);
 		buf_addz(imap_out(s), "] Moved\r\n");
-		reply_ok(s, NULL, "MOVE completed");
 	} else {
 		add_copyuid(reply_open_ok(s), w);
 		reply_close(s, "COPY completed");
@@ -82,7 +81,10 @@ static void copied(struct imap *s, const struct frame *answer)
 	if (!imap_expect(s, answer, FRAME_COPIED))
 		return;
 	say_copied(s, w);
-	imap_finish(s);
+	if (w->move) /* RFC 6851 4.4 */
+		imap_finish_expunged(s, w->from.n > 0, "MOVE completed");
+	else
+		imap_finish(s);
 }
 
 static void target_found(struct imap *s, const struct frame *answer)

@@ -43,15 +43,21 @@ bool imap_refuse_read_only(struct imap *s)
 	return true;
 }
 
+void imap_finish_expunged(struct imap *s, bool any, const char *text)
+{
+	if (any && s->qresync)
+		s->cmd.highest = text;
+	reply_ok(s, NULL, "%s", text);
+	imap_finish(s);
+}
+
 static void expunged(struct imap *s, const struct frame *answer)
 {
 	if (answer->type == FRAME_CHANGED && !answer->changed.last)
 		return;
 	if (!imap_expect(s, answer, FRAME_CHANGED))
 		return;
-	/* RFC 7162 3.2.7: EXPUNGE's OK carries HIGHESTMODSEQ for QRESYNC alone */
-	reply_ok(s, NULL, "EXPUNGE completed");
-	imap_finish(s);
+	imap_finish_expunged(s, answer->changed.done_count > 0, "EXPUNGE completed");
 }
 
 void imap_expunge_all(struct imap *s, imap_answer *answer)

@@ -20,6 +20,7 @@ static void drop(struct imap *s)
 	buf_done(&f->sending.hold);
 	buf_done(&f->sending.scratch);
 	mail_parser_free(&f->parser);
+	vanished_done(&f->vanished);
 }
 
 /* ---- which messages ---- */
@@ -30,8 +31,8 @@ static bool is_wanted(const struct imap *s, struct fetch_work *f, uint32_t seque
 		f->worst = ERR_NOT_FOUND;
 		return false;
 	}
-	return view_entry(s->sel.view, sequence)->modseq > f->changed_since ||
-	       f->changed_since == 0;
+	return view_entry(s->sel.view, sequence)->modseq > f->modifiers.changed_since ||
+	       f->modifiers.changed_since == 0;
 }
 
 /* The next message that was asked for, or 0. */
@@ -257,9 +258,30 @@ static void batch_step(struct imap *s)
 
 /* ---- the command ---- */
 
+/* VANISHED is for UID FETCH with CHANGEDSINCE, and for who said ENABLE QRESYNC. RFC 7162 3.2.6 */
+static bool modifiers_fit(struct imap *s, const struct fetch_modifiers *m)
+{
+	if (!m->vanished || (s->qresync && s->cmd.uid && m->changed_since != 0))
+		return true;
+	reply_bad(s, NULL, "VANISHED goes with UID FETCH, CHANGEDSINCE and ENABLE QRESYNC");
+	imap_finish(s);
+	return false;
+}
+
+/* The UIDs that the command names, present or not. */
+static bool uid_set(struct imap *s, struct scan args, struct vanished *v)
+{
+	if (!scan_sp(&args) || !seqset_parse(&args, &s->arena, &v->known))
+		return false;
+	imap_uid_set(s, &v->known);
+	v->has_known = true;
+	return true;
+}
+
 static bool arguments(struct imap *s, struct fetch_work *f)
 {
 	struct err err = ERR_INIT;
+	struct scan args = s->cmd.args;
 
 	if (!imap_arg_set(s, s->cmd.uid, &f->sequence))
 		return false;
@@ -268,7 +290,7 @@ static bool arguments(struct imap *s, struct fetch_work *f)
 		return false;
 	}
 	if (fetch_attrs_parse(&s->cmd.args, &s->arena, &f->attrs, &err) < 0 ||
-		fetch_modifiers_parse(&s->cmd.args, &f->changed_since, &err) < 0) {
+		fetch_modifiers_parse(&s->cmd.args, &f->modifiers, &err) < 0) {
 		if (err.kind == ERR_SYNTAX)
 			reply_bad(s, NULL, "%s", err.public_text);
 		else
@@ -276,7 +298,18 @@ static bool arguments(struct imap *s, struct fetch_work *f)
 		imap_finish(s);
 		return false;
 	}
-	return imap_args_end(s);
+	if (!imap_args_end(s) || !modifiers_fit(s, &f->modifiers))
+		return false;
+	return !f->modifiers.vanished || uid_set(s, args, &f->vanished);
+}
+
+static void begin(struct imap *s)
+{
+	const struct fetch_work *f = s->cmd.work;
+
+	s->step = f->attrs.needs_digest || f->attrs.looks_at_digest || f->attrs.needs_bytes
+			  ? batch_step
+			  : plain_step;
 }
 
 void imap_fetch(struct imap *s)
@@ -286,18 +319,21 @@ void imap_fetch(struct imap *s)
 	vec_init(&f->sequence, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
 	vec_init(&f->seen, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
 	batch_init(&f->batch);
+	vanished_init(&f->vanished);
 	buf_init(&f->sending.hold, LIMIT_IMAP_HOLD_BYTES);
 	buf_init(&f->sending.scratch, READS_BYTES + 2048);
 	if (!arguments(s, f))
 		return;
-	if (f->changed_since != 0 || f->attrs.wants[FETCH_MODSEQ])
+	if (f->modifiers.changed_since != 0 || f->attrs.wants[FETCH_MODSEQ])
 		imap_enable_condstore(s);
-	if (f->changed_since != 0)
+	if (f->modifiers.changed_since != 0)
 		fetch_attrs_add(&f->attrs, &s->arena, FETCH_MODSEQ);
 	if (s->cmd.uid)
 		fetch_attrs_add(&f->attrs, &s->arena, FETCH_UID);
 	s->cmd.busy = true;
-	s->step = f->attrs.needs_digest || f->attrs.looks_at_digest || f->attrs.needs_bytes
-			  ? batch_step
-			  : plain_step;
+	f->vanished.since = f->modifiers.changed_since;
+	if (f->modifiers.vanished)
+		vanished_say(s, &f->vanished, begin);
+	else
+		begin(s);
 }

@@ -1,30 +1,89 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Into a mailbox and out of it: SELECT, EXAMINE (RFC 9051 6.3.2, 6.3.3; CONDSTORE: RFC 7162 3.1.8),
- * CLOSE, UNSELECT (6.4.1, 6.4.2). */
+/* Into a mailbox and out of it: SELECT, EXAMINE (RFC 9051 6.3.2, 6.3.3; CONDSTORE and
+ * QRESYNC: RFC 7162 3.1.8, 3.2.5), CLOSE, UNSELECT (6.4.1, 6.4.2). */
 #include "imap/grammar.h"
 #include "imap/imap_private.h"
 #include "imap/mailbox_name.h"
 #include "imap/selected.h"
 #include "imap/token.h"
+#include "imap/vanished.h"
 
 #include <inttypes.h>
 
 struct select_work {
 	struct str name;
 	bool examine;
+	bool condstore;
+	bool qresync;
+	uint32_t uidvalidity;        /* QRESYNC: what the client knows */
+	struct seqset numbers, uids; /* its sample of them */
+	struct vanished vanished;    /* its modseq and UIDs */
+	uint32_t next;               /* the sequence number whose changes are said next */
 };
 
-/* select-param = "CONDSTORE"                                RFC 7162 7 */
-static bool select_params(struct imap *s)
+static void drop(struct imap *s)
 {
-	if (scan_end(&s->cmd.args))
-		return true;
-	if (!scan_sp(&s->cmd.args) || !scan_char(&s->cmd.args, '(') ||
-		!scan_word_nocase(&s->cmd.args, STR("CONDSTORE")) ||
-		!scan_char(&s->cmd.args, ')') || !scan_end(&s->cmd.args))
+	vanished_done(&((struct select_work *)s->cmd.work)->vanished);
+}
+
+/* sequence-set without "*" and "$". RFC 7162 7 */
+static bool plain_set(struct imap *s, struct seqset *ret)
+{
+	return seqset_parse(&s->cmd.args, &s->arena, ret) && !ret->star && !ret->saved;
+}
+
+/* seq-match-data = "(" known-sequence-set SP known-uid-set ")"      RFC 7162 7 */
+static bool match_data(struct imap *s, struct select_work *w)
+{
+	struct scan *a = &s->cmd.args;
+
+	return scan_char(a, '(') && plain_set(s, &w->numbers) && scan_sp(a) &&
+	       plain_set(s, &w->uids) && scan_char(a, ')') &&
+	       seqset_count(&w->numbers) == seqset_count(&w->uids);
+}
+
+/* "QRESYNC" SP "(" uidvalidity SP mod-sequence-value [SP known-uids] [SP seq-match-data] ")" */
+static bool qresync_param(struct imap *s, struct select_work *w)
+{
+	struct scan *a = &s->cmd.args;
+	bool more;
+
+	w->qresync = true;
+	if (!scan_sp(a) || !scan_char(a, '(') || !token_nz_number(a, &w->uidvalidity) ||
+		!scan_sp(a) || !token_number64(a, &w->vanished.since) || w->vanished.since == 0)
 		return false;
-	s->condstore = true;
-	return true;
+	more = scan_sp(a);
+	if (more && scan_peek(a) != '(') {
+		if (!plain_set(s, &w->vanished.known))
+			return false;
+		w->vanished.has_known = true;
+		more = scan_sp(a);
+	}
+	return (!more || match_data(s, w)) && scan_char(a, ')');
+}
+
+static bool select_param(struct imap *s, struct select_work *w)
+{
+	if (!w->qresync && scan_word_nocase(&s->cmd.args, STR("QRESYNC")))
+		return qresync_param(s, w);
+	w->condstore = scan_word_nocase(&s->cmd.args, STR("CONDSTORE"));
+	return w->condstore;
+}
+
+/* select-params = "(" select-param *(SP select-param) ")"           RFC 4466 3, RFC 7162 7 */
+static bool select_params(struct imap *s, struct select_work *w)
+{
+	struct scan *a = &s->cmd.args;
+
+	if (scan_end(a))
+		return true;
+	if (!scan_sp(a) || !scan_char(a, '(') || !select_param(s, w))
+		return false;
+	while (!scan_char(a, ')'))
+		if (!scan_sp(a) || !select_param(s, w))
+			return false;
+	s->condstore = s->condstore || w->condstore;
+	return scan_end(a) && (!w->qresync || s->qresync); /* RFC 7162 3.2.5 */
 }
 
 /* The first unseen message's number: OK [UNSEEN n] is for rev1 alone (RFC 9051 appendix E). */
@@ -60,9 +119,52 @@ static void say_selected(struct imap *s, const struct select_work *w)
 	}
 }
 
-static void select_opened(struct imap *s, const struct frame *answer)
+static void select_reply(struct imap *s)
 {
 	const struct select_work *w = s->cmd.work;
+
+	reply_ok(s, w->examine ? "READ-ONLY" : "READ-WRITE", "%s completed",
+		w->examine ? "EXAMINE" : "SELECT");
+	imap_finish_now(s);
+}
+
+/* The flags that the client missed. RFC 7162 3.2.5.1 */
+static void say_change(struct imap *s, const struct select_work *w, uint32_t number)
+{
+	const struct api_entry *e = view_entry(s->sel.view, number);
+
+	if (e->modseq <= w->vanished.since ||
+		(w->vanished.has_known && !seqset_contains(&w->vanished.known, e->uid)))
+		return;
+	buf_addf(imap_out(s), "* %" PRIu32 " FETCH (UID %" PRIu32 " FLAGS ", number, e->uid);
+	view_add_flags(s->sel.view, imap_out(s), e);
+	buf_addf(imap_out(s), " MODSEQ (%" PRIu64 "))\r\n", e->modseq);
+}
+
+static void changes_step(struct imap *s)
+{
+	struct select_work *w = s->cmd.work;
+
+	while (imap_out(s)->n < IMAP_ROOM_BYTES && w->next <= view_exists(s->sel.view))
+		say_change(s, w, w->next++);
+	s->step = w->next <= view_exists(s->sel.view) ? changes_step : select_reply;
+}
+
+/* With another UIDVALIDITY than the client's, nothing that it knows counts. RFC 7162 3.2.5 */
+static void resync(struct imap *s, struct select_work *w)
+{
+	if (!w->qresync || w->uidvalidity != s->sel.uidvalidity) {
+		select_reply(s);
+		return;
+	}
+	w->next = 1;
+	vanished_match(s->sel.view, &w->numbers, &w->uids, &w->vanished.above);
+	vanished_say(s, &w->vanished, changes_step);
+}
+
+static void select_opened(struct imap *s, const struct frame *answer)
+{
+	struct select_work *w = s->cmd.work;
 
 	if (answer->type != FRAME_VIEW_ENTRIES) {
 		reply_failed(s, answer);
@@ -71,11 +173,10 @@ static void select_opened(struct imap *s, const struct frame *answer)
 		return;
 	}
 	view_tell_all(s->sel.view);
+	s->sel.told = s->sel.modseq;
 	s->state = SELECTED;
 	say_selected(s, w);
-	reply_ok(s, w->examine ? "READ-ONLY" : "READ-WRITE", "%s completed",
-		w->examine ? "EXAMINE" : "SELECT");
-	imap_finish_now(s);
+	resync(s, w);
 }
 
 static void select_found(struct imap *s, const struct frame *answer)
@@ -97,12 +198,13 @@ static void select_found(struct imap *s, const struct frame *answer)
 /* A mailbox that was selected is closed first, whatever becomes of the new one (6.3.2). */
 static void open_mailbox(struct imap *s, bool examine)
 {
-	struct select_work *w = imap_work(s, sizeof *w, NULL);
+	struct select_work *w = imap_work(s, sizeof *w, drop);
 
+	vanished_init(&w->vanished);
 	w->examine = examine;
 	if (!imap_arg_mailbox(s, &w->name))
 		return;
-	if (!select_params(s)) {
+	if (!select_params(s, w)) {
 		imap_bad_args(s);
 		return;
 	}

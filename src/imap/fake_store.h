@@ -86,6 +86,35 @@ static void fake_changes(
 	free(gone);
 }
 
+/* Below the horizon nothing is known of what went. */
+static void fake_vanished(
+	struct fake *f, struct session *s, uint32_t request, const struct frame_view_vanished *v)
+{
+	struct fake_box *b = fake_box_by_id(f, v->mailbox);
+	struct api_range gone[2]; /* small frames */
+	size_t n = 0;
+
+	if (b == NULL || v->since < f->horizon) {
+		fake_fail(f, s, request, ERR_NOT_FOUND);
+		return;
+	}
+	for (size_t i = 0; i < b->entries.n; i++) {
+		const struct fake_entry *e = fake_entry(b, i);
+
+		if (!e->gone || e->e.modseq <= v->since)
+			continue;
+		gone[n++] = (struct api_range){ e->e.uid, e->e.uid };
+		if (n < 2)
+			continue;
+		fake_say(f, s, request,
+			&(struct frame){
+				.type = FRAME_VANISHED, .vanished = { { gone, n }, false } });
+		n = 0;
+	}
+	fake_say(f, s, request,
+		&(struct frame){ .type = FRAME_VANISHED, .vanished = { { gone, n }, true } });
+}
+
 static void fake_list(struct fake *f, struct session *s, uint32_t request)
 {
 	for (size_t i = 0; i < f->n_boxes; i++) {
@@ -342,6 +371,9 @@ static void fake_ask_store(struct fake *f, struct session *s, uint32_t r, const 
 	case FRAME_VIEW_OPEN:
 	case FRAME_VIEW_CHANGES:
 		fake_view_question(f, s, r, q);
+		break;
+	case FRAME_VIEW_VANISHED:
+		fake_vanished(f, s, r, &q->view_vanished);
 		break;
 	case FRAME_MESSAGE_READ:
 		fake_read(f, s, r, &q->message_read);

@@ -11,6 +11,7 @@
 #include "imap/batch.h"
 #include "imap/fetch_attr.h"
 #include "imap/fetch_write.h"
+#include "imap/vanished.h"
 #include "mail/mime.h"
 
 /* What item's bytes go through. */
@@ -50,7 +51,8 @@ struct fetch_work {
 	struct vec sequence; /* struct api_range */
 	size_t range;
 	uint32_t next; /* sequence number, in sequence[range] */
-	uint64_t changed_since;
+	struct fetch_modifiers modifiers;
+	struct vanished vanished;
 	struct batch batch;
 	struct cursor here, ahead;
 	bool spaced; /* the space before the present item is written */

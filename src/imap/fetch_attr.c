@@ -319,14 +319,28 @@ int fetch_attrs_parse(struct scan *s, struct arena *a, struct fetch_attrs *ret, 
 	return fetch_att(s, a, ret, err);
 }
 
-int fetch_modifiers_parse(struct scan *s, uint64_t *ret_changed_since, struct err *err)
+/* fetch-modifier =/ "CHANGEDSINCE" SP mod-sequence-value
+ * fetch-modifier =/ "VANISHED"                                  RFC 7162 7; each once */
+static bool fetch_modifier(struct scan *s, struct fetch_modifiers *ret)
 {
-	*ret_changed_since = 0;
+	if (!ret->vanished && scan_word_nocase(s, STR("VANISHED"))) {
+		ret->vanished = true;
+		return true;
+	}
+	return ret->changed_since == 0 && scan_word_nocase(s, STR("CHANGEDSINCE")) && scan_sp(s) &&
+	       token_number64(s, &ret->changed_since) && ret->changed_since != 0;
+}
+
+int fetch_modifiers_parse(struct scan *s, struct fetch_modifiers *ret, struct err *err)
+{
+	bool ok;
+	*ret = (struct fetch_modifiers){ .changed_since = 0 };
 	if (scan_end(s))
 		return 0;
-	if (!scan_sp(s) || !scan_char(s, '(') || !scan_word_nocase(s, STR("CHANGEDSINCE")) ||
-		!scan_sp(s) || !token_number64(s, ret_changed_since) || *ret_changed_since == 0 ||
-		!scan_char(s, ')') || !scan_end(s))
+	ok = scan_sp(s) && scan_char(s, '(') && fetch_modifier(s, ret);
+	while (ok && !scan_char(s, ')'))
+		ok = scan_sp(s) && fetch_modifier(s, ret);
+	if (!ok || !scan_end(s))
 		return fail(err, ERR_SYNTAX, "that is no fetch modifier");
 	return 0;
 }

@@ -76,9 +76,12 @@ int fetch_attrs_parse(
 /* Adds an item of a kind without section, if it is not there (UID of UID FETCH, MODSEQ). */
 bool fetch_attrs_add(struct fetch_attrs *f, struct arena *a, enum fetch_kind kind);
 
-/* fetch-modifiers: [SP "(" "CHANGEDSINCE" SP mod-sequence-value ")"]. changed_since is 0 when not
- * given.                                                          RFC 7162 3.1.4 */
-int fetch_modifiers_parse(struct scan *s, uint64_t *ret_changed_since, struct err *err) MUST_CHECK;
+struct fetch_modifiers {
+	uint64_t changed_since; /* CHANGEDSINCE: RFC 7162 3.1.4.1; 0: not given */
+	bool vanished; /* VANISHED: RFC 7162 3.2.6; whether it may be said is the caller's */
+};
+/* fetch-modifiers = [SP "(" fetch-modifier *(SP fetch-modifier) ")"]      RFC 4466 3, RFC 7162 7 */
+int fetch_modifiers_parse(struct scan *s, struct fetch_modifiers *ret, struct err *err) MUST_CHECK;
 
 /* section = "[" [section-spec] "]", alone: for URLs and CATENATE later, and tests. */
 int section_parse(struct scan *s, struct arena *a, struct section *ret, struct err *err) MUST_CHECK;

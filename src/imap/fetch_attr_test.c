@@ -181,10 +181,18 @@ static void reads_modifiers(void **state)
 		const char *in;
 		int ret;
 		uint64_t since;
+		bool vanished;
 	} cases[] = {
 		{ "", 0, 0 },
 		{ " (CHANGEDSINCE 12345)", 0, 12345 },
 		{ " (changedsince 9223372036854775807)", 0, INT64_MAX },
+		{ " (CHANGEDSINCE 1 VANISHED)", 0, 1, true },
+		{ " (vanished changedsince 2)", 0, 2, true },
+		{ " (VANISHED)", 0, 0, true },
+		{ " (VANISHED VANISHED CHANGEDSINCE 1)", -1, 0 },
+		{ " (CHANGEDSINCE 1 CHANGEDSINCE 2)", -1, 0 },
+		{ " (CHANGEDSINCE 1VANISHED)", -1, 0 },
+		{ " (CHANGEDSINCE 1 VANISHED )", -1, 0 },
 		{ " (CHANGEDSINCE 0)", -1, 0 },
 		{ " (CHANGEDSINCE 9223372036854775808)", -1, 0 },
 		{ " (CHANGEDSINCE)", -1, 0 },
@@ -195,10 +203,12 @@ static void reads_modifiers(void **state)
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct scan s = scan_from(str_from(cases[i].in));
-		uint64_t since;
-		assert_int_equal(fetch_modifiers_parse(&s, &since, NULL), cases[i].ret);
-		if (cases[i].ret == 0)
-			assert_int_equal(since, cases[i].since);
+		struct fetch_modifiers m;
+		assert_int_equal(fetch_modifiers_parse(&s, &m, NULL), cases[i].ret);
+		if (cases[i].ret == 0) {
+			assert_int_equal(m.changed_since, cases[i].since);
+			assert_int_equal(m.vanished, cases[i].vanished);
+		}
 	}
 }
 

@@ -39,8 +39,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			arena_reset(&b);
 			again(&f.items[i], &b);
 		}
-		uint64_t since;
-		(void)!fetch_modifiers_parse(&s, &since, &err);
+		struct fetch_modifiers modifiers;
+		(void)!fetch_modifiers_parse(&s, &modifiers, &err);
 	}
 	arena_done(&a);
 	arena_done(&b);

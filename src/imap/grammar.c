@@ -218,6 +218,14 @@ bool imap_arg_mailbox(struct imap *s, struct str *ret_name)
 	return true;
 }
 
+void imap_uid_set(const struct imap *s, struct seqset *set)
+{
+	if (set->saved)
+		*set = seqset_of(&s->sel.saved);
+	else
+		seqset_resolve(set, s->sel.uidnext > 0 ? s->sel.uidnext - 1 : 0);
+}
+
 bool imap_arg_set(struct imap *s, bool uid, struct vec *ret)
 {
 	struct seqset set, saved = seqset_of(&s->sel.saved);

@@ -64,8 +64,9 @@ struct command {
 	void (*news)(struct imap *);        /* mailbox_changed while it runs: IDLE */
 	void (*timer)(struct imap *);       /* deadline_ms is this command's, not a time-out */
 	bool running;
-	bool busy;        /* no input is taken, though nothing is asked */
-	bool reply_ready; /* the tagged reply is in s->reply */
+	bool busy;           /* no input is taken, though nothing is asked */
+	bool reply_ready;    /* the tagged reply is in s->reply */
+	const char *highest; /* the tagged reply is OK [HIGHESTMODSEQ …] and this text */
 };
 
 /* The selected mailbox. */
@@ -74,6 +75,7 @@ struct selected {
 	char *name; /* as it was when it was selected */
 	uint32_t uidvalidity, uidnext;
 	uint64_t modseq;     /* the view is as the mailbox was then */
+	uint64_t told;       /* the client has been told all up to then, expunges too */
 	struct view *view;   /* NULL: nothing is selected */
 	bool read_only;      /* EXAMINE */
 	bool stale;          /* there may be news */
@@ -93,6 +95,7 @@ struct imap {
 	enum imap_state state;
 	bool rev2;      /* ENABLE IMAP4rev2 was said */
 	bool condstore; /* a CONDSTORE-enabling command was said: RFC 7162 3.1 */
+	bool qresync;   /* ENABLE QRESYNC was said: RFC 7162 3.2.3 */
 	bool draining;
 	bool lost; /* the store's session must be opened anew */
 	bool eof;
@@ -104,7 +107,8 @@ struct imap {
 	imap_step *step;
 	uint32_t request; /* what we wait for; 0: nothing */
 	imap_answer *answer;
-	uint32_t upload; /* APPEND's, until it is committed; 0: none */
+	struct vanished *vanished; /* the command's, while the store is asked and it is said */
+	uint32_t upload;           /* APPEND's, until it is committed; 0: none */
 	imap_answer *upload_answer;
 	struct reads reads; /* FETCH's and SEARCH's messages on their way */
 	struct selected sel;
@@ -232,6 +236,9 @@ void imap_open_session(struct imap *s, imap_answer *answer);
  */
 void imap_ask_change(
 	struct imap *s, const struct vec *uids, const struct frame *change, imap_answer *answer);
+/* After a change that expunged: the tagged OK has the mailbox's HIGHESTMODSEQ once the news is told
+ * (RFC 7162 3.2.7), for who enabled QRESYNC. */
+void imap_finish_expunged(struct imap *s, bool any, const char *text);
 /* Expunges what carries \Deleted, in the whole mailbox. */
 void imap_expunge_all(struct imap *s, imap_answer *answer);
 /* After EXAMINE: finishes with NO and returns true. */
@@ -243,6 +250,9 @@ void status_add(struct buf *out, const struct api_mailbox *m, unsigned atts, boo
 
 /* SP mailbox, as the store spells it; finishes the command with BAD or NO and returns false. */
 bool imap_arg_mailbox(struct imap *s, struct str *ret_name);
+/* A set of UIDs: "*" is the last that was ever given, "$" what was saved. The ranges live in the
+ * arena. */
+void imap_uid_set(const struct imap *s, struct seqset *set);
 /* SP sequence-set, as ranges of sequence numbers put into ret (a vec of struct api_range); finishes
  * with BAD and returns false. uid: the set is of UIDs. */
 bool imap_arg_set(struct imap *s, bool uid, struct vec *ret);

@@ -4,6 +4,8 @@
  * in session.c. RFC 9051 5.2, 7.4, 7.5. */
 #include "imap/selected.h"
 
+#include <inttypes.h>
+
 void selected_init(struct imap *s)
 {
 	vec_init(&s->sel.saved, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
@@ -180,15 +182,24 @@ void selected_refresh(struct imap *s, imap_step *after)
 
 bool selected_tell(struct imap *s, bool expunge)
 {
-	const struct view_tell tell = {
-		.expunge = expunge, .uid = s->cmd.uid || s->rev2, .modseq = s->condstore
-	};
+	/* RFC 7162 3.2.4: whoever enabled CONDSTORE gets UID and MODSEQ. */
+	const struct view_tell tell = { .expunge = expunge,
+		.uid = s->cmd.uid || s->rev2 || s->condstore,
+		.modseq = s->condstore,
+		.vanished = s->qresync };
 
 	if (s->sel.gone) {
 		imap_bye(s, "[UNAVAILABLE] The selected mailbox was deleted");
 		return false;
 	}
-	return view_tell(s->sel.view, &tell, &s->session.out);
+	if (!view_tell(s->sel.view, &tell, &s->session.out))
+		return false;
+	if (expunge || !view_has_gone(s->sel.view))
+		s->sel.told = s->sel.modseq;
+	else if (s->qresync) /* expunges are held back: RFC 7162 3.2, 6 */
+		imap_writef(s, "* OK [HIGHESTMODSEQ %" PRIu64 "] Some expunges are to be told\r\n",
+			s->sel.told);
+	return true;
 }
 
 void selected_write_flags(struct imap *s, bool permanent)

@@ -7,6 +7,8 @@
 #include "imap/selected.h"
 #include "imap/token.h"
 
+#include <inttypes.h>
+
 /* RFC 9051 6.1 to 6.4: which command may be given when. STARTTLS, LOGIN and AUTHENTICATE are for
  * strangers alone; NOOP, CAPABILITY, LOGOUT and ID (RFC 2971) for everybody. */
 #define LOGGED_IN (AUTHENTICATED | SELECTED)
@@ -58,6 +60,10 @@ bool imap_expect(struct imap *s, const struct frame *answer, enum frame_type exp
 
 static void send_reply(struct imap *s)
 {
+	if (s->cmd.highest != NULL && s->sel.view != NULL) {
+		buf_addf(reply_open_ok(s), "HIGHESTMODSEQ %" PRIu64, s->sel.told);
+		reply_close(s, s->cmd.highest);
+	}
 	imap_write(s, buf_str(&s->reply));
 	imap_command_over(s);
 }

@@ -63,16 +63,19 @@ bool view_set_keywords(struct view *v, const struct str *names, size_t n);
 /* ---- what the client is told ---- */
 
 struct view_tell {
-	bool expunge; /* EXPUNGE may be said now */
-	bool uid;     /* FETCH carries UID */
-	bool modseq;  /* FETCH carries MODSEQ (CONDSTORE is enabled) */
+	bool expunge;  /* EXPUNGE may be said now */
+	bool uid;      /* FETCH carries UID */
+	bool modseq;   /* FETCH carries MODSEQ (CONDSTORE is enabled) */
+	bool vanished; /* VANISHED and UIDs in the place of EXPUNGE: RFC 7162 3.2.10.2 */
 };
-/* Adds untagged responses in this order: EXPUNGE (highest number first), EXISTS, FETCH of changed
- * flags. True: everything that may be said was said. False: out has no room; call again with the
- * same `tell` when it has. Between the two nothing else needs the sequence numbers. */
+/* Adds untagged responses in this order: EXPUNGE (highest number first) or VANISHED, EXISTS, FETCH
+ * of changed flags. True: everything that may be said was said. False: out has no room; call again
+ * with the same `tell` when it has. Between the two nothing else needs the sequence numbers. */
 bool view_tell(struct view *v, const struct view_tell *tell, struct buf *out);
 /* Whether view_tell would say anything. */
 bool view_has_news(const struct view *v, bool expunge);
+/* Whether there is an EXPUNGE to be said. */
+bool view_has_gone(const struct view *v);
 /* The client has been told of everything by other means (SELECT; FETCH of nothing pending). Gone
  * entries leave. */
 void view_tell_all(struct view *v);
@@ -99,6 +102,9 @@ uint32_t view_sequence(const struct view *v, uint32_t uid);
  * is not changed. */
 bool view_resolve(const struct view *v, const struct seqset *set, bool uid,
 	const struct seqset *saved, struct vec *ret) MUST_CHECK;
+/* Adds the UIDs between low and high that the view does not hold (those that are gone and not yet
+ * told it does). */
+void view_absent(const struct view *v, uint32_t low, uint32_t high, struct vec *ret);
 /* Ranges of sequence numbers as ranges of UIDs, which name the same living entries to the store. */
 void view_uids(const struct view *v, const struct vec *sequence, struct vec *ret);
 

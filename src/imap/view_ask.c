@@ -98,6 +98,20 @@ bool view_resolve(const struct view *v, const struct seqset *set, bool uid,
 	return resolve(v, set, uid, ret);
 }
 
+void view_absent(const struct view *v, uint32_t low, uint32_t high, struct vec *ret)
+{
+	size_t i = view_lower_bound(v, v->n, low);
+	for (; i < v->n && v->entries[i].uid <= high; i++) {
+		if (v->entries[i].uid > low)
+			seq_ranges_add(ret, low, v->entries[i].uid - 1);
+		if (v->entries[i].uid == UINT32_MAX)
+			return;
+		low = v->entries[i].uid + 1;
+	}
+	if (low <= high)
+		seq_ranges_add(ret, low, high);
+}
+
 /* UIDs never come back, so between the UIDs of two neighbours nothing lives: a range of numbers
  * without gone entries is a range of UIDs. */
 void view_uids(const struct view *v, const struct vec *sequence, struct vec *ret)

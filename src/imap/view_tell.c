@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What the client is told of a view's news. RFC 9051 7.4.1 (EXISTS), 7.5.1 (EXPUNGE), 7.5.2
- * (FETCH).
+ * (FETCH); RFC 7162 3.2.10 (VANISHED).
  *
  * EXPUNGE goes from the highest number to the lowest: so no number that is still to be said changes
  * by what was said, and a telling that stops for want of room goes on where it was. */
@@ -30,6 +30,52 @@ static bool tell_expunge(struct view *v, struct buf *out)
 		v->gone--;
 	}
 	v->tell_expunge = 0;
+	view_squeeze(v, VIEW_SAID);
+	return true;
+}
+
+/* The next range of UIDs from entry i on that are to be said to have vanished; the index behind it.
+ * Only what the client counts may be named (RFC 7162 3.2.10.2), so a range has no gaps. */
+static size_t next_vanished(const struct view *v, size_t i, struct api_range *ret)
+{
+	while (i < v->told && (v->marks[i] & (VIEW_GONE | VIEW_SAID)) != VIEW_GONE)
+		i++;
+	if (i == v->told)
+		return i;
+	ret->low = ret->high = v->entries[i++].uid;
+	while (i < v->told && v->entries[i].uid == ret->high + 1 &&
+		(v->marks[i] & (VIEW_GONE | VIEW_SAID)) == VIEW_GONE)
+		ret->high = v->entries[i++].uid;
+	return i;
+}
+
+static void mark_said(struct view *v, const struct api_range *range)
+{
+	size_t i = view_lower_bound(v, v->told, range->low);
+	for (; i < v->told && v->entries[i].uid <= range->high; i++) {
+		v->marks[i] |= VIEW_SAID;
+		v->gone--;
+	}
+}
+
+/* One response as long as there is room; what finds none is said in another. */
+static bool tell_vanished(struct view *v, struct buf *out)
+{
+	struct api_range range = { 0, 0 };
+	const char *gap = "* VANISHED ";
+	size_t i = 0;
+	while (v->gone > 0 && buf_room(out) >= 2 * EXPUNGE_BYTES) {
+		i = next_vanished(v, i, &range);
+		buf_addf(out, "%s%u", gap, range.low);
+		if (range.high != range.low)
+			buf_addf(out, ":%u", range.high);
+		mark_said(v, &range);
+		gap = ",";
+	}
+	if (*gap == ',')
+		buf_addz(out, "\r\n");
+	if (v->gone > 0)
+		return false;
 	view_squeeze(v, VIEW_SAID);
 	return true;
 }
@@ -85,7 +131,7 @@ bool view_tell(struct view *v, const struct view_tell *tell, struct buf *out)
 {
 	/* More may have gone since a call that found no room: so again, until none is left. */
 	while (tell->expunge && v->gone > 0) {
-		if (!tell_expunge(v, out))
+		if (!(tell->vanished ? tell_vanished(v, out) : tell_expunge(v, out)))
 			return false;
 	}
 	if (!tell_exists(v, out) || !tell_fetch(v, tell, out))
@@ -96,6 +142,11 @@ bool view_tell(struct view *v, const struct view_tell *tell, struct buf *out)
 bool view_has_news(const struct view *v, bool expunge)
 {
 	return (expunge && v->gone > 0) || v->told < v->n || v->changed > 0;
+}
+
+bool view_has_gone(const struct view *v)
+{
+	return v->gone > 0;
 }
 
 void view_tell_all(struct view *v)

@@ -5,6 +5,7 @@
 #include "base/scan.h"
 #include "base/test.h"
 #include "imap/fake_host.h"
+#include "imap/seqset.h"
 
 #define WALKS 2000
 #define STEPS 40
@@ -19,7 +20,9 @@ static const char *const alphabet[] = { "NOOP", "CHECK", "CAPABILITY", "ID NIL",
 	"SEARCH DELETED", "UID SEARCH BODY word", "SEARCH RETURN (SAVE) ALL", "UID FETCH $ FLAGS",
 	"STATUS $ (MESSAGES UNSEEN)", "LIST \"\" *", "LSUB \"\" %", "CREATE $", "DELETE $",
 	"RENAME $ $", "SUBSCRIBE $", "UNSUBSCRIBE $", "NAMESPACE", "CLOSE", "UNSELECT", "XYZZY",
-	"FETCH", "UID", "STORE 1", "LIST (", "ENABLE CONDSTORE", "APPEND $ {5+}\r\nA: b\n",
+	"FETCH", "UID", "STORE 1", "LIST (", "ENABLE CONDSTORE", "ENABLE QRESYNC",
+	"SELECT INBOX (QRESYNC (1001 12 1:6))", "EXAMINE $ (QRESYNC (1002 %))",
+	"UID FETCH %:* FLAGS (CHANGEDSINCE 1% VANISHED)", "APPEND $ {5+}\r\nA: b\n",
 	"APPEND INBOX (#) {9+}\r\nA: b\r\n\r\nx", "IDLE\r\nDONE", "LOGIN alice secret" };
 
 static const char *const boxes[] = { "Sent", "Trash", "a", "a/b", "&AOQ-" };
@@ -52,6 +55,7 @@ static void make(struct fake *f, struct buf *out, const char *pattern)
 struct belief {
 	uint64_t exists;
 	bool selected;
+	bool before; /* selected, before the present command: what is BAD changes nothing */
 };
 
 static bool starts(struct scan *s, const char *text)
@@ -59,12 +63,36 @@ static bool starts(struct scan *s, const char *text)
 	return scan_literal_nocase(s, str_from(text));
 }
 
+/* RFC 9051 7.5.1, RFC 7162 3.2.10.2 */
+static void may_expunge(const char *command)
+{
+	assert_true(strncmp(command, "FETCH", 5) != 0 && strncmp(command, "STORE", 5) != 0 &&
+		    strncmp(command, "SEARCH", 6) != 0);
+}
+
+static void hear_vanished(struct belief *b, struct scan s, const char *command)
+{
+	struct seqset set;
+	struct arena a;
+
+	if (starts(&s, "(EARLIER) "))
+		return;
+	may_expunge(command);
+	arena_init(&a, 65536);
+	assert_true(seqset_parse(&s, &a, &set));
+	assert_true(seqset_count(&set) <= b->exists);
+	b->exists -= seqset_count(&set);
+	arena_done(&a);
+}
+
 static void hear_untagged(struct belief *b, struct scan s, const char *command)
 {
 	uint64_t n;
 
 	if (starts(&s, "OK [CLOSED]"))
-		*b = (struct belief){ 0 };
+		*b = (struct belief){ .before = b->before };
+	if (starts(&s, "VANISHED "))
+		hear_vanished(b, s, command);
 	if (!scan_number(&s, UINT32_MAX, &n) || !scan_sp(&s))
 		return;
 	if (starts(&s, "EXISTS")) {
@@ -73,10 +101,7 @@ static void hear_untagged(struct belief *b, struct scan s, const char *command)
 	} else if (starts(&s, "EXPUNGE")) {
 		assert_true(n >= 1 && n <= b->exists);
 		b->exists--;
-		/* RFC 9051 7.5.1 */
-		assert_true(strncmp(command, "FETCH", 5) != 0 &&
-			    strncmp(command, "STORE", 5) != 0 &&
-			    strncmp(command, "SEARCH", 6) != 0);
+		may_expunge(command);
 	} else if (starts(&s, "FETCH")) {
 		assert_true(n >= 1 && n <= b->exists);
 	}
@@ -97,7 +122,7 @@ static int hear(struct fake_client *c, struct belief *b, const char *tag, const 
 		if (starts(&s, "* "))
 			hear_untagged(b, s, command);
 		else if (starts(&s, tag) && scan_sp(&s)) {
-			bool ok = starts(&s, "OK");
+			bool ok = starts(&s, "OK") || (starts(&s, "BAD") && b->before);
 
 			replies++;
 			if (strncmp(command, "SELECT", 6) == 0 ||
@@ -130,6 +155,7 @@ static void step(struct fake *f, int client, struct belief *b, int number)
 	buf_addf(&line, "%s ", tag);
 	make(f, &line, pattern);
 	buf_addz(&line, "\r\n");
+	b->before = b->selected;
 	if (strncmp(pattern, "SELECT", 6) == 0 || strncmp(pattern, "EXAMINE", 7) == 0)
 		b->selected = false;
 	fake_send(f, client, buf_str(&line));

@@ -194,6 +194,11 @@ struct engine_class {
 	int (*view)(struct reader *, uint64_t mailbox, uint32_t after, size_t rows,
 		struct mailbox_row *, struct arena *, struct vec *keywords, struct vec *entries,
 		struct err *);
+	/* Of the next `rows` UIDs above *after that the mailbox has expunged, those that went after
+	 * a modseq, appended to ret (struct api_range, rising). Moves *after on. 1, or 0: there
+	 * were no more, or -1. */
+	int (*expunged)(struct reader *, uint64_t mailbox, uint32_t *after, size_t rows,
+		uint64_t since, struct vec *ret, struct err *);
 	/* What is read in between is one snapshot, and cheaper than each read by itself. Not for
 	 * longer than a slice of a view takes; no walk (`view`) inside. */
 	int (*snapshot_begin)(struct reader *, struct err *);

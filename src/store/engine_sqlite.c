@@ -418,6 +418,7 @@ const struct engine_class engine_sqlite = {
 	.mailbox_by_name = sqlite_mailbox_by_name,
 	.mailbox_by_id = sqlite_mailbox_by_id,
 	.view = sqlite_view,
+	.expunged = sqlite_expunged,
 	.snapshot_begin = sqlite_snapshot_begin,
 	.snapshot_end = sqlite_snapshot_end,
 	.entry = sqlite_entry,

@@ -47,6 +47,7 @@ static const struct question {
 	{ FRAME_VIEW_OPEN, USER, true, ask_view_open },
 	{ FRAME_VIEW_CHANGES, USER, true, ask_view_changes },
 	{ FRAME_VIEW_CLOSE, USER, true, ask_view_close },
+	{ FRAME_VIEW_VANISHED, USER, true, ask_view_vanished },
 	{ FRAME_MESSAGE_READ, USER, true, ask_message_read },
 	{ FRAME_MESSAGES_READ, USER, true, ask_messages_read },
 	{ FRAME_DIGEST_READ, USER, true, ask_digest_read },

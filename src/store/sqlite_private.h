@@ -93,6 +93,7 @@ enum sql {
 	SQL_ENTRY_DELETE,
 	SQL_ENTRY_PLACE,
 	SQL_TOMBSTONE,
+	SQL_TOMBSTONES,
 	SQL_DELETED_INSERT,
 	SQL_DELETED_KEEP,
 	SQL_DELETED_EACH,
@@ -409,6 +410,8 @@ int sqlite_entry(struct reader *, uint64_t account, uint64_t mailbox, uint32_t u
 	struct entry_place *, struct err *err);
 int sqlite_body_each(struct reader *, uint64_t after, size_t n,
 	int (*)(void *, const struct body_place *), void *, struct err *err);
+int sqlite_expunged(struct reader *, uint64_t mailbox, uint32_t *after, size_t rows, uint64_t since,
+	struct vec *, struct err *);
 int sqlite_entry_ids(struct reader *, uint64_t mailbox, uint32_t after, size_t n,
 	int (*)(void *, uint32_t uid, uint64_t entry_id, uint64_t body), void *, struct err *err);
 int sqlite_counts(struct reader *, struct ledger_counts *, struct err *err);

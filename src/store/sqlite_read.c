@@ -340,6 +340,40 @@ int sqlite_view(struct reader *r, uint64_t mailbox, uint32_t after, size_t rows,
 	return rc;
 }
 
+/* ---- what was expunged ---- */
+
+static int add_uid(struct vec *ranges, uint32_t uid, struct err *err)
+{
+	struct api_range *last = ranges->n ? vec_at(ranges, ranges->n - 1) : NULL;
+	if (last && last->high + 1 == uid) {
+		last->high = uid;
+		return 0;
+	}
+	struct api_range range = { uid, uid };
+	return vec_push(ranges, &range) ? 0 : fail(err, ERR_LIMIT, "too much was expunged");
+}
+
+/* Without an index on modseq (which would make every expunge dearer): all of the mailbox's are
+ * read, in slices. */
+int sqlite_expunged(struct reader *r, uint64_t mailbox, uint32_t *after, size_t rows,
+	uint64_t since, struct vec *ret, struct err *err)
+{
+	struct sqlite_reader *c = sqlite_reader_of(r);
+	sqlite3_stmt *st = sql_bound(
+		c, SQL_TOMBSTONES, "iii", (int64_t)mailbox, (int64_t)*after, (int64_t)rows);
+	size_t n = 0;
+	int row;
+	while ((row = sql_row(c, st, err)) > 0) {
+		*after = sql_u32(st, 0);
+		n++;
+		if (sql_u64(st, 1) > since && add_uid(ret, *after, err) < 0) {
+			sql_end(st);
+			return -1;
+		}
+	}
+	return row < 0 ? -1 : n == rows;
+}
+
 /* ---- bodies ---- */
 
 static void body_from_row(sqlite3_stmt *st, int at, struct body_place *ret)

@@ -156,6 +156,8 @@ const char *const sql_text[SQL_STATEMENTS] = {
 			    "b.stored,b.size,b.sha256 FROM entries e LEFT JOIN bodies b "
 			    "ON b.id=e.body WHERE e.mailbox=? AND e.uid=? AND "
 			    "(SELECT account FROM mailboxes m WHERE m.id=e.mailbox)=?",
+	[SQL_TOMBSTONES] = "SELECT uid,modseq FROM expunged WHERE mailbox=? AND uid>? ORDER BY uid "
+			   "LIMIT ?",
 	[SQL_TOMBSTONE] = "INSERT INTO expunged(mailbox,uid,modseq) VALUES(?,?,?)",
 
 	[SQL_DELETED_INSERT] =

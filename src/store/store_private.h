@@ -445,6 +445,7 @@ ASK(ask_mailbox_subscribe);
 ASK(ask_view_open);
 ASK(ask_view_changes);
 ASK(ask_view_close);
+ASK(ask_view_vanished);
 ASK(ask_message_read);
 ASK(ask_messages_read);
 ASK(ask_digest_read);

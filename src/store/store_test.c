@@ -762,6 +762,41 @@ static void watchers_hear_once_and_ask(void **state)
 	world_done(&w);
 }
 
+/* UIDs 2 to 4 and 6 of six go, at two modseqs. */
+static void what_vanished_is_remembered(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w);
+	uint64_t alice = account_of(&w.mx, "alice@example.test");
+	uint64_t bob = account_of(&w.mx, "bob@example.test");
+	for (int i = 0; i < 6; i++)
+		deliver_one(&w.mx, alice, STR("one"));
+	uint32_t session = open_session(&w.user, alice), his = open_session(&w.user, bob);
+	uint64_t inbox = mailbox_of(&w.user, session, "INBOX");
+	struct frame expunge = { .type = FRAME_EXPUNGE, .expunge = { session, inbox, false } };
+	uint64_t first = ask_about(&w.user, 2, 4, expunge)->changed.modseq;
+	ask_about(&w.user, 6, 6, expunge);
+	struct frame vanished = { .type = FRAME_VIEW_VANISHED,
+		.view_vanished = { session, inbox, first - 1 } };
+	const struct frame *is = ask(&w.user, vanished);
+	assert_frame(is, FRAME_VANISHED);
+	assert_true(is->vanished.last);
+	assert_int_equal(is->vanished.uids.n, 2);
+	assert_int_equal(is->vanished.uids.items[0].low, 2);
+	assert_int_equal(is->vanished.uids.items[0].high, 4);
+	assert_int_equal(is->vanished.uids.items[1].low, 6);
+	vanished.view_vanished.since = first;
+	is = ask(&w.user, vanished);
+	assert_int_equal(is->vanished.uids.n, 1);
+	assert_int_equal(is->vanished.uids.items[0].low, 6);
+	vanished.view_vanished.since = first + 1;
+	assert_int_equal(ask(&w.user, vanished)->vanished.uids.n, 0);
+	vanished.view_vanished.session = his;
+	assert_failed(ask(&w.user, vanished), ERR_NOT_FOUND);
+	world_done(&w);
+}
+
 /* The log reaches back so far and no farther. */
 static void change_log_is_bounded(void **state)
 {
@@ -1204,9 +1239,9 @@ TEST_MAIN(test_case(message_walks_the_road), test_case(message_survives_restart)
 	test_case(an_account_is_made_whole), test_case(old_mail_expires),
 	test_case(classes_have_their_rights), test_case(others_sessions_are_none),
 	test_case(others_mailboxes_are_none), test_case(watchers_hear_once_and_ask),
-	test_case(change_log_is_bounded), test_case(view_in_slices_is_one_snapshot),
-	test_case(changes_answer_in_series), test_case(ranges_are_limited),
-	test_case(slow_peer_is_waited_for), test_case(peers_go_at_any_time),
-	test_case(two_stores_exclude_each_other), test_case(check_finds_damaged_bodies),
-	test_case(distrust_copies_and_serves), test_case(lost_digests_are_made_again),
-	test_case(digests_come_in_pieces))
+	test_case(what_vanished_is_remembered), test_case(change_log_is_bounded),
+	test_case(view_in_slices_is_one_snapshot), test_case(changes_answer_in_series),
+	test_case(ranges_are_limited), test_case(slow_peer_is_waited_for),
+	test_case(peers_go_at_any_time), test_case(two_stores_exclude_each_other),
+	test_case(check_finds_damaged_bodies), test_case(distrust_copies_and_serves),
+	test_case(lost_digests_are_made_again), test_case(digests_come_in_pieces))

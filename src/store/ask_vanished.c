@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Which UIDs were expunged after a modseq (RFC 7162 3.2.5.1, 3.2.6). The ledger remembers every one
+ * for as long as its mailbox exists. They are read in slices of LIMIT_VIEW_SLICE_ROWS, each a
+ * snapshot of its own: what is expunged meanwhile may be in the answer or not, and who asks has a
+ * view that says which of these UIDs its client still counts.
+ */
+#include "store/store_private.h"
+
+enum { RANGES_A_FRAME = 7000 };
+
+static void vanished_work(struct reading *r, struct job *job)
+{
+	const struct frame_view_vanished *ask = &job->ask.view_vanished;
+	const struct store_bounds *bounds = job->store->settings.bounds;
+	struct mailbox_row row;
+	uint32_t after = (uint32_t)job->worked;
+	if (r->reader->class->mailbox_by_id(r->reader, ask->mailbox, &row, &job->err) < 0)
+		return;
+	if (row.account != job->by.account) {
+		fail(&job->err, ERR_NOT_FOUND, "no such mailbox");
+		return;
+	}
+	int more = r->reader->class->expunged(r->reader, ask->mailbox, &after, bounds->slice_rows,
+		ask->since, &job->items, &job->err);
+	job->worked = after;
+	job->finished = more <= 0;
+}
+
+static bool vanished_done(struct job *job)
+{
+	if (!job->finished) {
+		job_read(job);
+		return false;
+	}
+	/* What it really holds, in the place of what it was thought to hold. */
+	size_t bytes = job->items.cap * job->items.size;
+	job->peer->held_bytes += bytes - job->held;
+	job->held = bytes;
+	job->finished = false;
+	peer_start_waiting(job->peer);
+	return true;
+}
+
+static enum produced vanished_produce(struct job *job, struct frame *frame)
+{
+	if (job->finished)
+		return PRODUCED_END;
+	size_t n = job->items.n - job->at;
+	job->step = n > RANGES_A_FRAME ? RANGES_A_FRAME : n;
+	*frame = (struct frame){ .type = FRAME_VANISHED,
+		.vanished = {
+			.uids = { job->step ? vec_at(&job->items, job->at) : NULL, job->step },
+			.last = job->step == n } };
+	return PRODUCED_FRAME;
+}
+
+static void vanished_sent(struct job *job)
+{
+	job->at += job->step;
+	job->finished = job->at == job->items.n;
+}
+
+ASK(ask_view_vanished)
+{
+	static const struct job_class class = { .name = "vanished",
+		.work = vanished_work,
+		.done = vanished_done,
+		.produce = vanished_produce,
+		.sent = vanished_sent,
+		.cost = LIMIT_PEER_ANSWER_BYTES / 8 };
+	struct job *job = job_new(peer, &class, request, frame);
+	if (job == NULL)
+		return;
+	job->by = session->by;
+	vec_done(&job->items);
+	vec_init(&job->items, sizeof(struct api_range), job->store->settings.bounds->view_entries);
+	job_read(job);
+}
