@@ -381,11 +381,11 @@ static int charset(struct parser *p)
 	return 0;
 }
 
-/* Upper bound of the keys: a key takes a blank or a parenthesis at least, and may bring one joint
- * with it. */
+/* Upper bound of the keys: the first brings its negation and the joint of all, each further one
+ * takes a blank or a parenthesis, and brings its negation or its parenthesis's joint. */
 static size_t count_keys(struct str text)
 {
-	size_t n = 2;
+	size_t n = 3;
 	for (size_t i = 0; i < text.n && n < LIMIT_IMAP_SEARCH_KEYS; i++)
 		n += text.p[i] == ' ' || text.p[i] == '(' ? 2 : 0;
 	return n < LIMIT_IMAP_SEARCH_KEYS ? n : LIMIT_IMAP_SEARCH_KEYS;

@@ -56,6 +56,12 @@ static void reads_programs(void **state)
 		{ " SAVEDATESUPPORTED SAVEDBEFORE 2-Jan-1970 SAVEDON 2-Jan-1970 SAVEDSINCE "
 		  "2-Jan-1970",
 			"all saved-before=1 saved-on=1 saved-since=1 and4", 0 },
+		{ " UNSEEN UNDELETED", "flag=1 not flag=8 not and2", 0 },
+		{ " UNSEEN UNDELETED UNDRAFT", "flag=1 not flag=8 not flag=16 not and3", 0 },
+		{ " (UNSEEN UNSEEN) (UNSEEN UNSEEN)",
+			"flag=1 not flag=1 not and2 flag=1 not flag=1 not and2 and2", 0 },
+		{ " OR (UNSEEN UNSEEN) NOT UNSEEN",
+			"flag=1 not flag=1 not and2 flag=1 not not or", 0 },
 		{ " OLD RECENT", "all never and2", 0 },
 		{ " FLAGGED SINCE 1-Feb-1994 NOT FROM \"Smith\"",
 			"flag=4 since=8797 header:From=SMITH not and3", 0 },
