@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The last stage of a search: the message's own bytes. RFC 9051 6.4.4: HEADER, BODY, TEXT.
  *
- * The message is read in ranges that the digest names: its header, then each text part and the
- * header of each message inside. A header goes field by field, unfolded and decoded; a part through
+ * The message is read in ranges that the digest names: its header, then for TEXT the header of each
+ * part, and each text part and the header of each message inside. A header goes field by field, unfolded and decoded; a part through
  * transfer decoding, charset and case folding into a window, of which the end is kept as long as
  * the longest needle, so that nothing is missed where two chunks meet. */
 #include "imap/search_private.h"
@@ -24,7 +24,7 @@
 #define UTF8_BYTES    (3 * DECODED_BYTES + 64)
 #define FOLDED_BYTES  (MAIL_SEARCH_GROWTH * UTF8_BYTES)
 
-enum reading { READ_START, READ_HEADER, READ_INNER_HEADER, READ_TEXT };
+enum reading { READ_START, READ_HEADER, READ_MIME_HEADER, READ_INNER_HEADER, READ_TEXT };
 
 struct search_bytes {
 	const struct search *search;
@@ -37,6 +37,7 @@ struct search_bytes {
 	enum reading reading;
 	uint64_t offset, end;
 	struct digest_part part;
+	bool header_done; /* the part's own header is a message's, or has been read */
 	/* a header */
 	struct mail_splitter splitter;
 	struct buf field; /* as it stands, up to LIMIT_HEADER_LINE_BYTES */
@@ -114,15 +115,15 @@ bool search_bytes_answer(const struct search_bytes *b)
 static bool find_field(const struct search_bytes *b, const struct search_key *key, struct str name,
 	struct str folded_value, struct str folded_line)
 {
-	bool inner = b->reading == READ_INNER_HEADER;
 	switch ((int)key->op) {
 	case SEARCH_HEADER: /* an empty needle: the field is there */
-		if (inner || !str_equal_nocase(key->field, name))
+		if (b->reading != READ_HEADER || !str_equal_nocase(key->field, name))
 			return false;
 		return key->text.n == 0 || str_search(folded_value, key->text) < folded_value.n;
 	case SEARCH_BODY: /* the header of a message inside is part of the body */
-		return inner && str_search(folded_line, key->text) < folded_line.n;
-	case SEARCH_TEXT:
+		return b->reading == READ_INNER_HEADER &&
+		       str_search(folded_line, key->text) < folded_line.n;
+	case SEARCH_TEXT: /* "including MIME header fields" (RFC 9051 6.4.4) */
 		return str_search(folded_line, key->text) < folded_line.n;
 	default:
 		return false;
@@ -269,11 +270,23 @@ static void end_range(struct search_bytes *b)
 		end_header(b);
 }
 
+static bool next_part(struct search_bytes *b)
+{
+	b->header_done = b->part.kind == DIGEST_MESSAGE; /* the next one's is the message's */
+	return digest_next(b->digest, &b->part, &b->part);
+}
+
 /* Finds the next range in the parts from b->part on. */
 static bool begin_part(struct search_bytes *b, bool more)
 {
-	for (; more; more = digest_next(b->digest, &b->part, &b->part)) {
+	for (; more; more = next_part(b)) {
 		struct digest_part inner;
+		if (!b->header_done && is_open(b, SEARCH_TEXT, SEARCH_TEXT)) {
+			b->header_done = true;
+			begin(b, READ_MIME_HEADER, b->prefix + b->part.header_at,
+				b->part.header_size);
+			return true;
+		}
 		if (is_text(&b->part)) {
 			begin(b, READ_TEXT, b->prefix + b->part.body_at, b->part.body_size);
 			return true;
@@ -300,9 +313,9 @@ static bool next_range(struct search_bytes *b)
 		return false;
 	if (was <= READ_HEADER) {
 		b->part = digest_root(b->digest);
-		return begin_part(b, true);
+		b->header_done = true;
 	}
-	return begin_part(b, digest_next(b->digest, &b->part, &b->part));
+	return begin_part(b, was <= READ_MIME_HEADER || next_part(b));
 }
 
 bool search_bytes_want(struct search_bytes *b, uint64_t *ret_offset, uint32_t *ret_length)

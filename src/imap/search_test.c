@@ -32,6 +32,8 @@ static const char message[] = PREFIX "Date: Mon, 7 Feb 1994 23:52:25 -0800\r\n"
 				     "PGI+aGlk\r\nZGVuPC9iPg==\r\n"
 				     "--B\r\n"
 				     "Content-Type: application/octet-stream\r\n"
+				     "Content-Disposition: attachment;\r\n"
+				     " filename=Invoice.bin\r\n"
 				     "\r\n"
 				     "attached\r\n"
 				     "--B\r\n"
@@ -211,6 +213,13 @@ static void answers_from_digest_and_bytes(void **state)
 		{ " TEXT hidden", "by" },
 		{ " TEXT delivered-to", "by" },
 		{ " TEXT nothing", "bn" },
+		{ " TEXT invoice.BIN", "by" },
+		{ " TEXT octet-stream", "by" },
+		{ " TEXT \"inner text\"", "by" },
+		{ " TEXT \"subject: in\xc3\xb1" "er\"", "by" },
+		{ " TEXT attached", "bn" },
+		{ " BODY invoice.bin", "bn" },
+		{ " HEADER Content-Disposition attachment", "bn" },
 		{ " NOT BODY nothing", "by" },
 		{ " OR BODY nothing TEXT hidden", "by" },
 		{ " BODY hidden BODY \"sch\xc3\xb6ne\" HEADER X-Long z", "bn" },
