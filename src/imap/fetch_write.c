@@ -7,9 +7,12 @@
 #include "base/limits.h"
 #include "imap/token.h"
 #include "mail/address.h"
+#include "mail/param.h"
 
 /* The addresses of one field: at most LIMIT_ADDRESSES entries and the bytes of the value. */
 #define ADDRESS_ARENA_BYTES (1024 * 1024)
+/* The parameters of one field, put together. */
+#define PARAM_ARENA_BYTES (1024 * 1024)
 
 struct writer {
 	struct buf *out;
@@ -112,19 +115,26 @@ static void put_envelope(struct writer *w, const struct digest_envelope *e)
 
 /* ---- structure ---- */
 
-/* body-fld-param = "(" string SP string *(SP string SP string) ")" / nil */
+/* body-fld-param = "(" string SP string *(SP string SP string) ")" / nil
+ * Continued ones are put together (RFC 2231 6). A charset is decoded for who knows rev2, which asks
+ * for it (RFC 9051 7.5.2); who does not reads "charset'language'value" himself. */
 static void put_params(struct writer *w, struct str params)
 {
-	struct str name, value;
-	bool any = false;
-	while (digest_param_next(&params, &name, &value)) {
-		put(w, any ? " " : "(");
-		put_string(w, name);
+	struct mail_param given[LIMIT_MIME_PARAMS], joined[LIMIT_MIME_PARAMS];
+	struct arena arena;
+	size_t n = 0;
+	arena_init(&arena, PARAM_ARENA_BYTES);
+	while (n < LIMIT_MIME_PARAMS && digest_param_next(&params, &given[n].name, &given[n].value))
+		n++;
+	n = mail_params_join(&arena, given, n, w->utf8, joined);
+	for (size_t i = 0; i < n; i++) {
+		put(w, i > 0 ? " " : "(");
+		put_string(w, joined[i].name);
 		put(w, " ");
-		put_string(w, value);
-		any = true;
+		put_string(w, joined[i].value);
 	}
-	put(w, any ? ")" : "NIL");
+	put(w, n > 0 ? ")" : "NIL");
+	arena_done(&arena);
 }
 
 /* body-fld-dsp = "(" string SP body-fld-param ")" / nil */

@@ -182,6 +182,32 @@ static void writes_structures(void **state)
 
 #define PREFIX "Received: x\r\n"
 
+/* RFC 9051 7.5.2: "Servers SHOULD decode parameter-value continuations" and charsets. */
+static void joins_parameters(void **state)
+{
+	(void)state;
+	static const struct str message = STR_INIT(
+		"Content-Type: a/b; name*0=long; name*1=name\r\n"
+		"Content-Disposition: inline; filename*0*=iso-8859-1''%FC; filename*1=.x\r\n\r\nx");
+	static const char *const out[] = {
+		"(\"a\" \"b\" (\"name\" \"longname\") NIL NIL \"7BIT\" 1 NIL (\"inline\" "
+		"(\"filename*\" \"iso-8859-1''%FC.x\")) NIL NIL)",
+		"(\"a\" \"b\" (\"name\" \"longname\") NIL NIL \"7BIT\" 1 NIL (\"inline\" "
+		"(\"filename*\" \"\xc3\xbc.x\")) NIL NIL)",
+	};
+	struct opened o;
+	struct buf b;
+	open_message(&o, message);
+	buf_init(&b, 4096);
+	for (int utf8 = 0; utf8 < 2; utf8++) {
+		buf_clear(&b);
+		assert_true(fetch_write_structure(&b, &o.d, true, utf8));
+		assert_str(buf_str(&b), str_from(out[utf8]));
+	}
+	buf_done(&b);
+	buf_done(&o.bytes);
+}
+
 static void finds_sections(void **state)
 {
 	(void)state;
@@ -332,5 +358,5 @@ static void cuts_partials(void **state)
 	fetch_mask_nul(nul, 0);
 }
 
-TEST_MAIN(test_case(writes_envelopes), test_case(writes_structures), test_case(finds_sections),
-	test_case(filters_in_pieces), test_case(cuts_partials))
+TEST_MAIN(test_case(writes_envelopes), test_case(writes_structures), test_case(joins_parameters),
+	test_case(finds_sections), test_case(filters_in_pieces), test_case(cuts_partials))

@@ -2,9 +2,10 @@
 /* The last stage of a search: the message's own bytes. RFC 9051 6.4.4: HEADER, BODY, TEXT.
  *
  * The message is read in ranges that the digest names: its header, then for TEXT the header of each
- * part, and each text part and the header of each message inside. A header goes field by field, unfolded and decoded; a part through
- * transfer decoding, charset and case folding into a window, of which the end is kept as long as
- * the longest needle, so that nothing is missed where two chunks meet. */
+ * part, and each text part and the header of each message inside. A header goes field by field,
+ * unfolded and decoded; a part through transfer decoding, charset and case folding into a window,
+ * of which the end is kept as long as the longest needle, so that nothing is missed where two
+ * chunks meet. */
 #include "imap/search_private.h"
 
 #include "base/limits.h"

@@ -216,7 +216,9 @@ static void answers_from_digest_and_bytes(void **state)
 		{ " TEXT invoice.BIN", "by" },
 		{ " TEXT octet-stream", "by" },
 		{ " TEXT \"inner text\"", "by" },
-		{ " TEXT \"subject: in\xc3\xb1" "er\"", "by" },
+		{ " TEXT \"subject: in\xc3\xb1"
+		  "er\"",
+			"by" },
 		{ " TEXT attached", "bn" },
 		{ " BODY invoice.bin", "bn" },
 		{ " HEADER Content-Disposition attachment", "bn" },

@@ -15,6 +15,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/limits.h"
 #include "base/str.h"
 
 struct mail_param {
@@ -45,6 +46,12 @@ const struct mail_param *mail_param_find(
 bool mail_param_text(const struct mail_param *params, size_t n, struct str name, struct buf *out);
 /* The same bytes, no charset conversion and no encoded words: for boundary and the like. */
 bool mail_param_bytes(const struct mail_param *params, size_t n, struct str name, struct buf *out);
+/* The parameters with the segments of each put together (RFC 2231 6), at the place of the first:
+ * "name*0", "name*1", … become "name"; where one is percent-encoded, "name*", still encoded as
+ * "charset'language'value", or with decode as UTF-8 (RFC 9051 7.5.2). What makes no sense, or is
+ * more than the arena holds, stays as it is. Returns how many there are in ret: at most n. */
+size_t mail_params_join(struct arena *a, const struct mail_param *params, size_t n, bool decode,
+	struct mail_param ret[LIMIT_MIME_PARAMS]);
 /* A file name that is safe to show and to save (hostile-input M14): the last path element, no
  * controls, no bidirectional overrides, no leading dots, at most 255 bytes of UTF-8; "" when
  * nothing is left. */

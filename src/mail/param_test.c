@@ -109,6 +109,47 @@ static void m8_decodes_texts(void **state)
 }
 
 /* M8: as many segments as parameters are kept, N-1, N, N+1. */
+/* RFC 2231 6, RFC 9051 7.5.2 */
+static void joins_segments(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *in, *kept, *decoded; /* decoded NULL: as kept */
+	} cases[] = {
+		{ "a; b=c; d=\"\"", "b=c;d=;", NULL },
+		{ "a; n*0=x; b=c; N*1=\"y z\"", "n=xy z;b=c;", NULL },
+		{ "a; n*1=y; n*0=x", "n=xy;", NULL },
+		{ "a; n*=utf-8'en'%C3%BC%20", "n*=utf-8'en'%C3%BC%20;", "n*=\xc3\xbc ;" },
+		{ "a; n*0*=iso-8859-1''%FC; n*1=\"50% x\"; n*2*=%20z",
+			"n*=iso-8859-1''%FC50%25%20x%20z;",
+			"n*=\xc3\xbc"
+			"50% x z;" },
+		{ "a; n*0=x; n*1*=%20y", "n*=''x%20y;", "n*=x y;" },
+		{ "a; n=x; n*=utf-8''y", "n=x;n*=utf-8''y;", "n=x;n*=y;" },
+		{ "a; n*0=x; n*2=z", "n=x;", NULL },
+		{ "a; n*1=y; n*2=z", "n*1=y;n*2=z;", NULL },
+		{ "a; n*00=x; *0=y; n**=z", "n*00=x;*0=y;n**=z;", NULL },
+	};
+	for (size_t i = 0; i < 2 * ARRAY_LEN(cases); i++) {
+		struct arena a;
+		struct buf out;
+		struct mail_value v;
+		struct mail_param joined[LIMIT_MIME_PARAMS];
+		bool decode = i % 2 == 1;
+		const char *kept = cases[i / 2].kept, *decoded = cases[i / 2].decoded;
+		arena_init(&a, 65536);
+		buf_init(&out, 65536);
+		mail_value_parse(&a, str_from(cases[i / 2].in), &v);
+		size_t n = mail_params_join(&a, v.params, v.n, decode, joined);
+		for (size_t k = 0; k < n; k++)
+			buf_addf(&out, "%" STR_FMT "=%" STR_FMT ";", STR_ARG(joined[k].name),
+				STR_ARG(joined[k].value));
+		assert_str(buf_str(&out), str_from(decode && decoded ? decoded : kept));
+		arena_done(&a);
+		buf_done(&out);
+	}
+}
+
 static void m8_bounds_segments(void **state)
 {
 	(void)state;
@@ -183,5 +224,5 @@ static void m14_makes_file_names_safe(void **state)
 	}
 }
 
-TEST_MAIN(test_case(m7_parses_values), test_case(m8_decodes_texts), test_case(m8_bounds_segments),
-	test_case(m14_makes_file_names_safe))
+TEST_MAIN(test_case(m7_parses_values), test_case(joins_segments), test_case(m8_decodes_texts),
+	test_case(m8_bounds_segments), test_case(m14_makes_file_names_safe))

@@ -152,6 +152,81 @@ bool mail_param_text(const struct mail_param *params, size_t n, struct str name,
 	return ok;
 }
 
+/* ---- one parameter for its segments ---- */
+
+/* extended-other-values of a segment that was not percent-encoded */
+static bool add_percent_encoded(struct buf *out, struct str text)
+{
+	bool fits = true;
+	for (size_t i = 0; i < text.n && fits; i++) {
+		char c = text.p[i];
+		bool plain = abnf_is_mime_token(c) && c != '%' && c != '*' && c != '\'';
+		fits = plain ? buf_addc(out, c) : buf_addf(out, "%%%02X", (unsigned char)c);
+	}
+	return fits;
+}
+
+/* The segments as one: plain text, or extended-value, still encoded. */
+static bool add_joined(struct buf *out, const struct segment *table, size_t count, bool extended)
+{
+	bool fits = !extended || table[0].is_extended || buf_addz(out, "''");
+	for (size_t i = 0; i < count && fits; i++)
+		fits = extended && !table[i].is_extended ? add_percent_encoded(out, table[i].value)
+							 : buf_adds(out, table[i].value);
+	return fits;
+}
+
+/* False: there are no segments of that name, or no room. */
+static bool join(struct arena *a, const struct mail_param *params, size_t n, struct str name,
+	bool decode, struct mail_param *ret)
+{
+	struct segment table[LIMIT_MIME_PARAMS] = { 0 };
+	size_t count = gather(params, n, name, table);
+	bool extended = false;
+	for (size_t i = 0; i < count; i++)
+		extended |= table[i].is_extended;
+	struct buf text;
+	buf_init(&text, 3 * params_bytes(params, n) + name.n + 8);
+	bool ok = count > 0 && buf_adds(&text, name) && (!extended || buf_addc(&text, '*'));
+	if (ok)
+		ret->name = arena_str(a, buf_str(&text));
+	buf_clear(&text);
+	ok = ok && (extended && decode ? mail_param_text(params, n, name, &text)
+				       : add_joined(&text, table, count, extended));
+	if (ok)
+		ret->value = arena_str(a, buf_str(&text));
+	buf_done(&text);
+	return ok && ret->name.p != NULL && ret->value.p != NULL;
+}
+
+static bool is_among(const struct str *names, size_t n, struct str name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (str_equal_nocase(names[i], name))
+			return true;
+	return false;
+}
+
+size_t mail_params_join(struct arena *a, const struct mail_param *params, size_t n, bool decode,
+	struct mail_param ret[LIMIT_MIME_PARAMS])
+{
+	struct str joined[LIMIT_MIME_PARAMS];
+	size_t joined_n = 0, count = 0;
+	for (size_t i = 0; i < n && i < LIMIT_MIME_PARAMS; i++) {
+		bool extended;
+		struct str name = str_sub(params[i].name, 0, str_find(params[i].name, '*'));
+		bool is_segment = name.n > 0 && section_of(params[i].name, name, &extended) >= 0;
+		if (is_segment && is_among(joined, joined_n, name))
+			continue;
+		if (is_segment && join(a, params, n, name, decode, &ret[count]))
+			joined[joined_n++] = name;
+		else
+			ret[count] = params[i];
+		count++;
+	}
+	return count;
+}
+
 /* ---- file names ---- */
 
 enum { FILE_NAME_BYTES = 255 };

@@ -58,6 +58,9 @@ static void check_params(struct str text)
 		FUZZ_CHECK(name.n <= 255 && str_is_utf8(buf_str(&name)));
 		FUZZ_CHECK(str_find(buf_str(&name), '/') == name.n);
 	}
+	struct mail_param joined[LIMIT_MIME_PARAMS];
+	for (int decode = 0; decode < 2; decode++)
+		FUZZ_CHECK(mail_params_join(&a, v.params, v.n, decode, joined) <= v.n);
 	arena_done(&a);
 	buf_done(&out);
 	buf_done(&name);
