@@ -112,6 +112,12 @@ void smtp_auth_response(struct smtp *s, struct str line)
 	go_on(s, sasl_response(s->sasl, line));
 }
 
+/* "the server fails the AUTH command with the 500 reply"   RFC 4954 4 */
+void smtp_auth_too_long(struct smtp *s)
+{
+	finish(s, SAY_RESPONSE_TOO_LONG);
+}
+
 /* ---- the ticket and the store's session ---- */
 
 /* `then` gets session_is, or the failure. */

@@ -41,6 +41,7 @@ static const struct row {
 
 	[SAY_UNKNOWN_VERB] = { 500, "5.5.2 ", "Command not recognized" },
 	[SAY_LINE_TOO_LONG] = { 500, "5.5.2 ", "Line too long" },
+	[SAY_RESPONSE_TOO_LONG] = { 500, "5.5.6 ", "Authentication exchange line is too long" },
 	[SAY_BARE_CR_LF] = { 500, "5.5.2 ", "Lines end with CRLF; closing" },
 	[SAY_CONTROL] = { 500, "5.5.2 ", "Control characters in a command" },
 	[SAY_NO_ARGUMENTS] = { 501, "5.5.4 ", "This command takes no arguments" },

@@ -246,8 +246,10 @@ static size_t read_line(struct smtp *s, struct str bytes)
 		smtp_say_and_close(s, SAY_BARE_CR_LF);
 	else if (status == SMTP_LINE_ENDLESS)
 		smtp_say_and_close(s, SAY_LINE_TOO_LONG);
+	else if (s->reading == READ_RESPONSE && status == SMTP_LINE_TOO_LONG)
+		smtp_auth_too_long(s);
 	else if (s->reading == READ_RESPONSE)
-		smtp_auth_response(s, status == SMTP_LINE_DONE ? buf_str(&s->line.text) : STR("="));
+		smtp_auth_response(s, buf_str(&s->line.text));
 	else if (status == SMTP_LINE_TOO_LONG)
 		smtp_say(s, SAY_LINE_TOO_LONG);
 	else

@@ -712,6 +712,8 @@ static void s48_auth(void **state)
 	assert_string_equal(say("\r\n"), "501");
 	assert_string_equal(say("AUTH PLAIN\r\n"), "334");
 	assert_string_equal(say_n(str_make(line, LIMIT_SASL_LINE_BYTES + 1)), "");
+	assert_string_equal(say("\r\n"), "500");
+	assert_string_equal(say("AUTH PLAIN\r\n"), "334"); /* that was no end of more than it */
 	assert_string_equal(say("\r\n"), "501");
 	assert_string_equal(say("AUTH PLAIN\r\n"), "334");
 	assert_string_equal(say_n(str_make(line, sizeof(line))), "500 closed");

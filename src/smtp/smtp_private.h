@@ -144,6 +144,7 @@ void smtp_starttls(struct smtp *, struct str args);
 void smtp_auth(struct smtp *, struct str args);
 /* A line of the SASL exchange. */
 void smtp_auth_response(struct smtp *, struct str line);
+void smtp_auth_too_long(struct smtp *);
 /* Whether AUTH may be used on this connection as it is now. */
 bool smtp_auth_allowed(const struct smtp *);
 struct sasl_context smtp_sasl_context(const struct smtp *);
