@@ -124,7 +124,8 @@ def test_commands_running_and_stopped_agree():
     c = Culver()
     try:
         stopped = json.loads(c.command("account", "list", "--json").stdout)
-        assert c.command("status", check=False).returncode == 7
+        for word in ("status", "reload", "upgrade"):
+            assert c.command(word, check=False).returncode == 7, word
         c.start()
         assert json.loads(c.command("account", "list", "--json").stdout) == stopped
         status = json.loads(c.command("status", "--json").stdout)

@@ -20,7 +20,7 @@ enum exit_code {
 	EXIT_THERE = 4,       /* it exists already */
 	EXIT_BAD_CONFIG = 5,  /* the configuration is wrong */
 	EXIT_DAMAGE = 6,      /* store check found damage */
-	EXIT_NOT_RUNNING = 7, /* status: no server runs */
+	EXIT_NOT_RUNNING = 7, /* status, reload, upgrade: no server runs */
 };
 
 struct options;
@@ -69,10 +69,6 @@ bool options_takes_value(struct str name);
 
 /* A quota: "10G", "500M", "1000", or "none", which is 0; at most 2^60. */
 int cli_size(const char *text, uint64_t *ret, struct err *err);
-
-/* A time: an age ("90m", "2h", "3d") before now, or a date of UTC ("2026-11-28",
- * "2026-11-28T10:30Z"). Milliseconds since 1970. */
-int cli_since(const char *text, int64_t now, int64_t *ret, struct err *err);
 
 /* A time: an age ("90m", "2h", "3d") before now, or a date of UTC ("2026-11-28",
  * "2026-11-28T10:30Z"). Milliseconds since 1970. */

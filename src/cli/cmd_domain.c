@@ -36,10 +36,10 @@ static int show(const struct options *o, enum frame_type question,
 	struct err err = ERR_INIT;
 	struct frame f = { .type = question };
 	struct listing l = { o, true };
-	AUTO(remote_close)
-	struct remote *r = remote_open(options_config(o), false, &err);
 	if (o->args_n)
 		return cli_usage(o, "[-c FILE] [--json]");
+	AUTO(remote_close)
+	struct remote *r = remote_open(options_config(o), false, &err);
 	if (r == NULL)
 		return cli_fail(o, &err);
 	if (o->json)
@@ -62,8 +62,10 @@ static void print_pair(
 	json_string(&out, b);
 	if (l->o->json)
 		printf("%s{\"%s\":%s}", l->first ? "" : ",", a_name, out.p);
-	else
+	else if (b.n > 0)
 		printf("%-40" STR_FMT " %" STR_FMT "\n", STR_ARG(a), STR_ARG(b));
+	else
+		printf("%" STR_FMT "\n", STR_ARG(a));
 	l->first = false;
 }
 

@@ -27,7 +27,7 @@ struct quickstart {
 	const char *dir;
 	char config_path[4200];
 	struct identity owner; /* of what is made; -1: who runs the command */
-	bool whole_machine;
+	bool whole_machine, config_was_there, certificate_was_there;
 	char directory[4200];
 	char hostname[LIMIT_DOMAIN_BYTES + 1], domain[LIMIT_DOMAIN_BYTES + 1];
 };
@@ -91,11 +91,12 @@ static int make_directories(const struct quickstart *q, struct err *err)
 	return 0;
 }
 
-static int write_config(const struct quickstart *q, struct err *err)
+static int write_config(struct quickstart *q, struct err *err)
 {
 	const struct options *o = q->o;
 	AUTO(buf_done)
 	struct buf text;
+	q->config_was_there = access(q->config_path, F_OK) == 0;
 	buf_init(&text, 65536);
 	buf_addz(&text, "# Culver's configuration. Every key: culver check --print-defaults\n");
 	buf_addf(&text, "hostname = \"%s\"\n", q->hostname);
@@ -121,12 +122,13 @@ static int write_master_key(const struct quickstart *q, struct err *err)
 }
 
 /* The key first: a certificate without its key would be worse than none. */
-static int write_certificate(const struct quickstart *q, struct err *err)
+static int write_certificate(struct quickstart *q, struct err *err)
 {
 	const char *names[] = { q->hostname, q->domain, "localhost", "127.0.0.1", "::1", NULL };
 	char path[4300];
 	snprintf(path, sizeof(path), "%s/tls/default.crt", q->dir);
-	if (access(path, F_OK) == 0)
+	q->certificate_was_there = access(path, F_OK) == 0;
+	if (q->certificate_was_there)
 		return 0;
 	AUTO(buf_done)
 	struct buf key, certificate;
@@ -281,12 +283,16 @@ static int choose_place(struct quickstart *q, struct err *err)
 
 static void say_what_is_there(const struct quickstart *q)
 {
-	printf("configuration  %s\n"
-	       "certificate    %s/tls/default.crt (of its own making; for %s)\n"
-	       "retention      POP3 clients decide what is deleted (culver account set "
+	static const char was_there[] = " (was there, and was left as it is)";
+	printf("configuration  %s%s\n", q->config_path, q->config_was_there ? was_there : "");
+	if (q->certificate_was_there)
+		printf("certificate    %s/tls/default.crt%s\n", q->dir, was_there);
+	else
+		printf("certificate    %s/tls/default.crt (of its own making; for %s)\n", q->dir,
+			q->hostname);
+	printf("retention      POP3 clients decide what is deleted (culver account set "
 	       "--retention)\n"
 	       "start it       %s%s\n",
-		q->config_path, q->dir, q->hostname,
 		q->whole_machine ? "systemctl enable --now culver" : "culver serve -c ",
 		q->whole_machine ? "" : q->config_path);
 	if (!q->o->demo)

@@ -11,6 +11,13 @@
 
 enum { LOOK_AGAIN_MS = 100, UPGRADE_MS = 60000 };
 
+/* That no server runs has an exit code of its own. */
+static int failed(const struct options *o, const struct err *err)
+{
+	int code = cli_fail(o, err);
+	return err->kind == ERR_NOT_FOUND ? EXIT_NOT_RUNNING : code;
+}
+
 /* Signals the server, and says where its count of upgrades stood before. */
 static int signal_server(
 	const struct options *o, int number, struct remote_upgrades *ret_before, struct err *err)
@@ -58,7 +65,7 @@ int cmd_upgrade(const struct options *o)
 	if (result == 0)
 		fail(&err, ERR_TEMP, "not done within %d s; the log says more", UPGRADE_MS / 1000);
 	if (result != 1)
-		return cli_fail(o, &err);
+		return failed(o, &err);
 	printf(o->json ? "{\"upgraded\":true}\n"
 		       : "upgraded; sessions of before end by themselves\n");
 	return EXIT_GOOD;
@@ -72,8 +79,10 @@ int cmd_reload(const struct options *o)
 		return cli_usage(o, "[-c FILE] [--json]");
 	AUTO(config_free)
 	struct config *config = config_load(options_config(o), &err);
-	if (config == NULL || signal_server(o, SIGHUP, &before, &err))
+	if (config == NULL)
 		return cli_fail(o, &err);
+	if (signal_server(o, SIGHUP, &before, &err))
+		return failed(o, &err);
 	printf(o->json ? "{\"reloading\":true}\n"
 		       : "the server reads %s again; its log says how that went\n",
 		options_config(o));
