@@ -48,7 +48,12 @@ static const struct {
 	{ "SAVEDATE", AFTER },                                     /* RFC 8514 */
 	{ "OBJECTID", AFTER },                                     /* RFC 8474 */
 	{ "PREVIEW", AFTER },                                      /* RFC 8970 */
-	{ "I18NLEVEL=1", AFTER },                                  /* RFC 5255 4.3 */
+	{ "SORT", AFTER }, { "THREAD=ORDEREDSUBJECT", AFTER },
+	{ "THREAD=REFERENCES", AFTER }, /* RFC 5256 */
+	{ "SORT=DISPLAY", AFTER },      /* RFC 5957 */
+	{ "ESORT", AFTER },             /* RFC 5267 3 */
+	{ "PARTIAL", AFTER },           /* RFC 9394 */
+	{ "I18NLEVEL=1", AFTER },       /* RFC 5255 4.3 */
 };
 
 bool imap_may_login(const struct imap *s)

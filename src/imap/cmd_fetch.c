@@ -261,6 +261,11 @@ static void batch_step(struct imap *s)
 /* VANISHED is for UID FETCH with CHANGEDSINCE, and for who said ENABLE QRESYNC. RFC 7162 3.2.6 */
 static bool modifiers_fit(struct imap *s, const struct fetch_modifiers *m)
 {
+	if (m->partial && !s->cmd.uid) {
+		reply_bad(s, NULL, "PARTIAL goes with UID FETCH"); /* RFC 9394 3.3 */
+		imap_finish(s);
+		return false;
+	}
 	if (!m->vanished || (s->qresync && s->cmd.uid && m->changed_since != 0))
 		return true;
 	reply_bad(s, NULL, "VANISHED goes with UID FETCH, CHANGEDSINCE and ENABLE QRESYNC");
@@ -276,6 +281,28 @@ static bool uid_set(struct imap *s, struct scan args, struct vanished *v)
 	imap_uid_set(s, &v->known);
 	v->has_known = true;
 	return true;
+}
+
+/* Of what was asked for, the messages in these places. They are counted before CHANGEDSINCE looks
+ * at them. RFC 9394 3.3, 3.4 */
+static void take_part(struct fetch_work *f)
+{
+	uint32_t n = 0, from, to, passed = 0;
+	struct vec part;
+
+	vec_init(&part, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
+	VEC_EACH (const struct api_range, r, &f->sequence)
+		n += r->high - r->low + 1;
+	partial_range_slice(&f->modifiers.range, n, &from, &to);
+	VEC_EACH (const struct api_range, r, &f->sequence) {
+		struct api_range some = seq_range_clip(*r, passed, from, to);
+
+		passed += r->high - r->low + 1;
+		if (some.low <= some.high)
+			seq_ranges_add(&part, some.low, some.high);
+	}
+	vec_done(&f->sequence);
+	f->sequence = part;
 }
 
 static bool arguments(struct imap *s, struct fetch_work *f)
@@ -300,6 +327,8 @@ static bool arguments(struct imap *s, struct fetch_work *f)
 	}
 	if (!imap_args_end(s) || !modifiers_fit(s, &f->modifiers))
 		return false;
+	if (f->modifiers.partial)
+		take_part(f);
 	return !f->modifiers.vanished || uid_set(s, args, &f->vanished);
 }
 

@@ -350,6 +350,9 @@ static void fake_ask_store(struct fake *f, struct session *s, uint32_t r, const 
 	case FRAME_SESSION_OPEN:
 		fake_session(f, s, r, q->session_open.ticket);
 		break;
+	case FRAME_PING:
+		fake_ok(f, s, r);
+		break;
 	case FRAME_MAILBOX_LIST:
 		fake_list(f, s, r);
 		break;

@@ -320,12 +320,17 @@ int fetch_attrs_parse(struct scan *s, struct arena *a, struct fetch_attrs *ret, 
 }
 
 /* fetch-modifier =/ "CHANGEDSINCE" SP mod-sequence-value
- * fetch-modifier =/ "VANISHED"                                  RFC 7162 7; each once */
+ * fetch-modifier =/ "VANISHED"                                  RFC 7162 7; each once
+ * fetch-modifier =/ "PARTIAL" SP partial-range                  RFC 9394 4 */
 static bool fetch_modifier(struct scan *s, struct fetch_modifiers *ret)
 {
 	if (!ret->vanished && scan_word_nocase(s, STR("VANISHED"))) {
 		ret->vanished = true;
 		return true;
+	}
+	if (!ret->partial && scan_word_nocase(s, STR("PARTIAL"))) {
+		ret->partial = true;
+		return scan_sp(s) && partial_range_parse(s, &ret->range);
 	}
 	return ret->changed_since == 0 && scan_word_nocase(s, STR("CHANGEDSINCE")) && scan_sp(s) &&
 	       token_number64(s, &ret->changed_since) && ret->changed_since != 0;

@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/scan.h"
+#include "imap/seqset.h"
 
 enum fetch_kind {
 	FETCH_UID,
@@ -79,6 +80,8 @@ bool fetch_attrs_add(struct fetch_attrs *f, struct arena *a, enum fetch_kind kin
 struct fetch_modifiers {
 	uint64_t changed_since; /* CHANGEDSINCE: RFC 7162 3.1.4.1; 0: not given */
 	bool vanished; /* VANISHED: RFC 7162 3.2.6; whether it may be said is the caller's */
+	bool partial;  /* PARTIAL: RFC 9394 3.3, likewise */
+	struct partial_range range;
 };
 /* fetch-modifiers = [SP "(" fetch-modifier *(SP fetch-modifier) ")"]      RFC 4466 3, RFC 7162 7 */
 int fetch_modifiers_parse(struct scan *s, struct fetch_modifiers *ret, struct err *err) MUST_CHECK;

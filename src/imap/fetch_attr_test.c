@@ -200,6 +200,10 @@ static void reads_modifiers(void **state)
 		{ " ()", -1, 0 },
 		{ "(CHANGEDSINCE 1)", -1, 0 },
 		{ " x", -1, 0 },
+		{ " (CHANGEDSINCE 1 CHANGEDSINCE 1)", -1, 0 },
+		{ " (PARTIAL 1:2)", 0, 0 },
+		{ " (PARTIAL -1:-2 CHANGEDSINCE 5)", 0, 5 },
+		{ " (PARTIAL 1:-2)", -1, 0 },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct scan s = scan_from(str_from(cases[i].in));

@@ -39,8 +39,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			arena_reset(&b);
 			again(&f.items[i], &b);
 		}
-		struct fetch_modifiers modifiers;
-		(void)!fetch_modifiers_parse(&s, &modifiers, &err);
+		struct fetch_modifiers m;
+		if (fetch_modifiers_parse(&s, &m, &err) == 0 && m.partial) {
+			uint32_t from, to;
+			partial_range_slice(&m.range, 1000, &from, &to);
+			FUZZ_CHECK(from <= to && to <= 1000);
+		}
 	}
 	arena_done(&a);
 	arena_done(&b);

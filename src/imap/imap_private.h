@@ -53,7 +53,10 @@ struct command {
 	struct str tag; /* in the arena */
 	bool uid;       /* UID was before the verb */
 	struct scan args;
-	struct batch *batch;         /* whose digests are on their way */
+	struct batch *batch;       /* whose digests are on their way */
+	struct search_run *search; /* the search at work */
+	struct gather *gather;     /* likewise */
+	imap_step *after_yield;
 	void *work;                  /* the verb's own, in the arena */
 	void (*drop)(struct imap *); /* frees what work owns; NULL: nothing */
 	void (*line)(
@@ -148,6 +151,9 @@ struct buf *imap_out(struct imap *s);
 bool imap_has_room(const struct imap *s);
 #define IMAP_ROOM_BYTES 32768 /* a step runs only when session.out has so much room */
 
+/* Lets others have their turn: goes on with `after` when the store has said that it is alive. */
+void imap_yield(struct imap *s, imap_step *after);
+
 /* Milliseconds of the monotonic clock. */
 int64_t imap_now(const struct imap *s);
 /* deadline_ms for what the session is at. */
@@ -215,6 +221,8 @@ void imap_unselect(struct imap *s);
 void imap_expunge(struct imap *s);
 void imap_uid_expunge(struct imap *s);
 void imap_search(struct imap *s);
+void imap_sort(struct imap *s);
+void imap_thread(struct imap *s);
 void imap_fetch(struct imap *s);
 void imap_store(struct imap *s);
 void imap_copy(struct imap *s);

@@ -306,7 +306,7 @@ static void test_search(void **state)
 		     "S: * 3 FETCH (UID 3)\n"
 		     "S: d OK ~\n"
 		     "C: e SEARCH CHARSET KOI99 BODY x\n"
-		     "S: e NO [BADCHARSET (UTF-8~)] ~\n"
+		     "S: e NO [BADCHARSET (us-ascii utf-8 ~)] ~\n"
 		     "C: f SEARCH NOT\n"
 		     "S: f BAD ~\n"
 		     "C: g SEARCH NOT TEXT two UNSEEN\n"
@@ -325,7 +325,7 @@ static void test_search(void **state)
 		     "S: * SEARCH 2 3\n"
 		     "S: k OK ~\n"
 		     "C: l SEARCH RETURN (SAVE) CHARSET KOI99 BODY x\n"
-		     "S: l NO [BADCHARSET (UTF-8~)] ~\n"
+		     "S: l NO [BADCHARSET (us-ascii utf-8 ~)] ~\n"
 		     "C: m SEARCH $\n"
 		     "S: * SEARCH\n"
 		     "S: m OK ~\n");

@@ -16,7 +16,8 @@
 	"S: * OK [UNSEEN ~\n"                                                                      \
 	"S: * OK [UIDVALIDITY 1001] ~\n"                                                           \
 	"S: * OK [UIDNEXT " next "] ~\n"                                                           \
-	"S: * OK [HIGHESTMODSEQ " highest "] ~\n"
+	"S: * OK [HIGHESTMODSEQ " highest "] ~\n"                                                  \
+	"S: * OK [MAILBOXID ~\n"
 #define MAIL5 MAIL1 MAIL1 MAIL1 MAIL1 MAIL1 /* modseq 11 to 15 */
 /* UIDs 2 and 4 go at 17 and 18 */
 #define SELECT5 "C: s SELECT INBOX\n" OPEN("5", "6", "15") "S: s OK [READ-WRITE] ~\n"
@@ -79,6 +80,7 @@ static void test_select(void **state)
 			      "S: * OK [UIDVALIDITY 1001] ~\n"
 			      "S: * OK [UIDNEXT 6] ~\n"
 			      "S: * OK [HIGHESTMODSEQ 19] ~\n"
+			      "S: * OK [MAILBOXID ~\n"
 			      "S: * VANISHED (EARLIER) 2\n"
 			      "S: b OK [READ-ONLY] ~\n"
 			      /* message 2 is still UID 3: nothing below it is said */
@@ -198,6 +200,7 @@ static void test_held_back(void **state)
 						    "S2: * OK [UIDV~\n"
 						    "S2: * OK [UIDN~\n"
 						    "S2: * OK [HIGH~\n"
+						    "S2: * OK [MAILB~\n"
 						    "S2: a OK ~\n"
 						    "C2: b STORE 2:4 +FLAGS.SILENT (\\Deleted)\n"
 						    "S2: b OK ~\n"

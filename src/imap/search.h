@@ -81,13 +81,15 @@ enum search_return {
 	SEARCH_RETURN_MAX = 2,
 	SEARCH_RETURN_ALL = 4,
 	SEARCH_RETURN_COUNT = 8,
-	SEARCH_RETURN_SAVE = 16
+	SEARCH_RETURN_SAVE = 16,
+	SEARCH_RETURN_PARTIAL = 32 /* RFC 9394; never with ALL */
 };
 
 struct search {
 	struct search_key *keys; /* postfix; the last one is the root */
 	size_t n;
 	unsigned returns; /* enum search_return; 0: RETURN was not given */
+	struct partial_range partial;
 	bool extended;    /* RETURN was given, be it "()" (which means ALL) */
 	bool uses_modseq; /* MODSEQ occurs: results carry the highest (RFC 7162 3.1.5) */
 	bool uses_saved;  /* "$" occurs */
@@ -100,6 +102,11 @@ struct search {
  * [BADCHARSET]).
  */
 int search_parse(struct scan *s, struct arena *a, struct search *ret, struct err *err) MUST_CHECK;
+/* The two halves of it, for SORT and THREAD: [SP "RETURN" …] SP; and charset SP keys (RFC 5256 5:
+ * search-criteria). Each sets all of its part of *ret, options first. */
+int search_parse_options(struct scan *s, struct search *ret, struct err *err) MUST_CHECK;
+int search_parse_criteria(
+	struct scan *s, struct arena *a, struct search *ret, struct err *err) MUST_CHECK;
 /* Resolves sets and keywords with the view of this moment; saved: what "$" is. Numbers that no
  * message has match none. -1: ERR_LIMIT. search_end frees in either case. */
 int search_begin(struct search *search, const struct view *v, const struct seqset *saved,
@@ -143,9 +150,12 @@ void search_bytes_free(struct search_bytes **b);
 
 /* What was found; added in ascending order. */
 struct search_result {
-	struct vec ranges; /* struct api_range: sequence numbers, or UIDs */
+	struct vec ranges; /* struct api_range: sequence numbers, or UIDs; in the order of the
+			      answer */
 	struct vec uids;   /* struct api_range: UIDs, when SAVE */
 	uint32_t min, max, count;
+	uint32_t min_uid, max_uid;
+	bool sorted;     /* it is SORT's: ranges, min and max are in its order */
 	uint64_t modseq; /* highest among the found */
 	uint64_t min_modseq, max_modseq;
 };
@@ -154,14 +164,23 @@ void search_result_done(struct search_result *r);
 /* by_uid: numbers in answers are UIDs. */
 bool search_result_add(struct search_result *r, const struct search *search, const struct view *v,
 	uint32_t sequence, bool by_uid);
+/* The same of SORT: in sorted order, after all were added to `uids` by search_result_keep in that
+ * of the mailbox (what "$" becomes has no order). Ranges rise (RFC 5267 3.2). */
+bool search_result_add_sorted(struct search_result *r, const struct search *search,
+	const struct view *v, uint32_t sequence, bool by_uid);
+bool search_result_keep(struct search_result *r, const struct search *search, const struct view *v,
+	uint32_t sequence);
 /* Where search_result_write goes on. */
 struct search_write {
 	int at;
 	size_t range;
 	uint32_t next;
+	uint32_t passed; /* results in the ranges before */
+	bool any;        /* a range was written */
+	bool partial;    /* the head of PARTIAL was */
 };
-/* Adds "* SEARCH …" or "* ESEARCH (TAG "a1") UID …", with its CRLF. extended: RETURN was given, or
- * IMAP4rev2 is enabled. True: done; false: out has no room, call again. */
+/* Adds "* SEARCH …", "* SORT …" or "* ESEARCH (TAG "a1") UID …", with its CRLF. extended: RETURN
+ * was given, or IMAP4rev2 is enabled. True: done; false: out has no room, call again. */
 bool search_result_write(const struct search_result *r, const struct search *search, struct str tag,
 	bool by_uid, bool extended, struct search_write *w, struct buf *out);
 /* What "$" becomes: the UIDs (RFC 9051 6.4.4.1: with MIN or MAX and without ALL or COUNT, those

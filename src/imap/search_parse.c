@@ -332,6 +332,13 @@ static int program(struct parser *p)
 
 static int return_option(struct parser *p)
 {
+	if (scan_word_nocase(p->s, STR("PARTIAL"))) {
+		bool again = (p->search->returns & SEARCH_RETURN_PARTIAL) != 0;
+		p->search->returns |= SEARCH_RETURN_PARTIAL;
+		return !again && scan_sp(p->s) && partial_range_parse(p->s, &p->search->partial)
+			       ? 0
+			       : bad(p);
+	}
 	for (size_t i = 0; i < ARRAY_LEN(return_options); i++) {
 		if (scan_word_nocase(p->s, return_options[i].name)) {
 			p->search->returns |= return_options[i].bit;
@@ -363,22 +370,32 @@ static int options(struct parser *p)
 	}
 	if (p->search->returns == 0)
 		p->search->returns = SEARCH_RETURN_ALL;
+	/* RFC 9394 3.1 */
+	if ((p->search->returns & SEARCH_RETURN_ALL) &&
+		(p->search->returns & SEARCH_RETURN_PARTIAL))
+		return fail(p->err, ERR_SYNTAX, "ALL and PARTIAL exclude each other");
 	return scan_sp(s) ? 0 : bad(p);
 }
 
-/* ["CHARSET" SP charset SP] */
-static int charset(struct parser *p)
+/* charset SP */
+static int charset_name(struct parser *p)
 {
 	struct str name;
-	p->charset = mail_charset_find(STR("utf-8"));
-	if (!scan_word_nocase(p->s, STR("CHARSET")))
-		return 0;
-	if (!scan_sp(p->s) || !token_astring(p->s, p->arena, &name) || !scan_sp(p->s))
+	if (!token_astring(p->s, p->arena, &name) || !scan_sp(p->s))
 		return bad(p);
 	p->charset = mail_charset_find(name);
 	if (p->charset == NULL)
 		return fail(p->err, ERR_UNSUPPORTED, "that charset is not known");
 	return 0;
+}
+
+/* ["CHARSET" SP charset SP] */
+static int charset(struct parser *p)
+{
+	p->charset = mail_charset_find(STR("utf-8"));
+	if (!scan_word_nocase(p->s, STR("CHARSET")))
+		return 0;
+	return scan_sp(p->s) ? charset_name(p) : bad(p);
 }
 
 /* Upper bound of the keys: the first brings its negation and the joint of all, each further one
@@ -391,13 +408,30 @@ static size_t count_keys(struct str text)
 	return n < LIMIT_IMAP_SEARCH_KEYS ? n : LIMIT_IMAP_SEARCH_KEYS;
 }
 
+static int keys(struct parser *p)
+{
+	struct search *search = p->search;
+	p->room = count_keys(scan_rest(p->s));
+	search->keys = arena_array(p->arena, p->room, sizeof(*search->keys));
+	return search->keys == NULL ? too_much(p) : program(p);
+}
+
+int search_parse_options(struct scan *s, struct search *ret, struct err *err)
+{
+	*ret = (struct search){ 0 };
+	struct parser p = { .s = s, .search = ret, .err = err };
+	return options(&p);
+}
+
+int search_parse_criteria(struct scan *s, struct arena *a, struct search *ret, struct err *err)
+{
+	struct parser p = { .s = s, .arena = a, .search = ret, .err = err };
+	return charset_name(&p) < 0 ? -1 : keys(&p);
+}
+
 int search_parse(struct scan *s, struct arena *a, struct search *ret, struct err *err)
 {
 	*ret = (struct search){ 0 };
 	struct parser p = { .s = s, .arena = a, .search = ret, .err = err };
-	if (options(&p) < 0 || charset(&p) < 0)
-		return -1;
-	p.room = count_keys(scan_rest(s));
-	ret->keys = arena_array(a, p.room, sizeof(*ret->keys));
-	return ret->keys == NULL ? too_much(&p) : program(&p);
+	return options(&p) < 0 || charset(&p) < 0 ? -1 : keys(&p);
 }

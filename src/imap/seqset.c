@@ -202,3 +202,42 @@ struct seqset seqset_of(const struct vec *v)
 {
 	return (struct seqset){ .ranges = (const struct api_range *)(const void *)v->p, .n = v->n };
 }
+
+/* ---- partial ranges: RFC 9394 ---- */
+
+bool partial_range_parse(struct scan *s, struct partial_range *ret)
+{
+	struct scan at = *s;
+	ret->last = scan_char(&at, '-');
+	if (!token_nz_number(&at, &ret->a) || !scan_char(&at, ':') ||
+		scan_char(&at, '-') != ret->last || !token_nz_number(&at, &ret->b))
+		return false;
+	*s = at;
+	return true;
+}
+
+bool partial_range_print(const struct partial_range *r, struct buf *out)
+{
+	const char *minus = r->last ? "-" : "";
+	return buf_addf(out, "%s%u:%s%u", minus, r->a, minus, r->b);
+}
+
+void partial_range_slice(
+	const struct partial_range *r, uint32_t n, uint32_t *ret_from, uint32_t *ret_to)
+{
+	uint32_t low = r->a < r->b ? r->a : r->b, high = r->a < r->b ? r->b : r->a;
+	low = low > n ? n : low - 1;
+	high = high > n ? n : high;
+	*ret_from = r->last ? n - high : low;
+	*ret_to = r->last ? n - low : high;
+}
+
+struct api_range seq_range_clip(struct api_range range, uint32_t passed, uint32_t from, uint32_t to)
+{
+	uint32_t n = range.high - range.low + 1;
+	uint32_t low = from > passed ? from - passed : 0, high = to > passed ? to - passed : 0;
+	if (high > n)
+		high = n;
+	return low < high ? (struct api_range){ range.low + low, range.low + high - 1 }
+			  : (struct api_range){ 1, 0 };
+}

@@ -57,4 +57,21 @@ bool seq_ranges_add(struct vec *v, uint32_t low, uint32_t high);
 /* The vec's ranges as a set, borrowed. */
 struct seqset seqset_of(const struct vec *v);
 
+/* partial-range = nz-number ":" nz-number / MINUS nz-number ":" MINUS nz-number     RFC 9394 4
+ * Places in a list of results, counted from 1, from its end when `last`; as given, in either order.
+ */
+struct partial_range {
+	bool last;
+	uint32_t a, b;
+};
+bool partial_range_parse(struct scan *s, struct partial_range *ret) MUST_CHECK;
+bool partial_range_print(const struct partial_range *r, struct buf *out);
+/* The part of a range that is within [from, to) of a list's places, of which `passed` are before
+ * it; low above high when there is none. */
+struct api_range seq_range_clip(
+	struct api_range range, uint32_t passed, uint32_t from, uint32_t to);
+/* Of n results those in [from, to), counted from 0; none when from == to. */
+void partial_range_slice(
+	const struct partial_range *r, uint32_t n, uint32_t *ret_from, uint32_t *ret_to);
+
 #endif

@@ -40,6 +40,8 @@ static const struct verb verbs[] = {
 	{ STR_INIT("EXPUNGE"), SELECTED, 0, imap_expunge },
 	{ STR_INIT("EXPUNGE"), SELECTED, ONLY_UID, imap_uid_expunge },
 	{ STR_INIT("SEARCH"), SELECTED, HAS_UID | NO_EXPUNGE, imap_search },
+	{ STR_INIT("SORT"), SELECTED, HAS_UID | NO_EXPUNGE, imap_sort },
+	{ STR_INIT("THREAD"), SELECTED, HAS_UID | NO_EXPUNGE, imap_thread },
 	{ STR_INIT("FETCH"), SELECTED, HAS_UID | NO_EXPUNGE, imap_fetch },
 	{ STR_INIT("STORE"), SELECTED, HAS_UID | NO_EXPUNGE, imap_store },
 	{ STR_INIT("COPY"), SELECTED, HAS_UID, imap_copy },

@@ -74,6 +74,19 @@ void imap_tell(struct imap *s, const struct frame *frame)
 	s->session.host->tell(s->session.host, &s->session, ASK_STORE, s->request, frame);
 }
 
+static void yielded(struct imap *s, const struct frame *answer)
+{
+	(void)answer; /* whatever it is */
+	s->request = 0;
+	s->step = s->cmd.after_yield;
+}
+
+void imap_yield(struct imap *s, imap_step *after)
+{
+	s->cmd.after_yield = after;
+	imap_ask(s, ASK_STORE, &(struct frame){ .type = FRAME_PING }, yielded);
+}
+
 /* ---- time ---- */
 
 int64_t imap_now(const struct imap *s)

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+/* SORT and THREAD (RFC 5256; DISPLAYFROM, DISPLAYTO: RFC 5957; RETURN: RFC 5267 3), by number and
+ * by UID. First a search, as SEARCH does it; then the digests of what was found stream by; then
+ * what was taken from them is put in order, in steps between which others have their turn. */
+#include "imap/gather.h"
+#include "imap/search_run.h"
+#include "imap/sort.h"
+#include "imap/thread.h"
+
+#define COMPARISONS_A_TURN 20000
+
+struct sort_work {
+	struct search_run run;
+	struct vec found; /* uint32_t: sequence numbers */
+	struct gather gather;
+	/* SORT */
+	struct sort_criteria criteria;
+	struct sorter *sorter;
+	struct search_result result;
+	struct search_write write;
+	/* THREAD */
+	struct threader *threader;
+};
+
+static void drop(struct imap *s)
+{
+	struct sort_work *w = s->cmd.work;
+
+	search_run_done(&w->run);
+	vec_done(&w->found);
+	gather_done(&w->gather);
+	sorter_free(&w->sorter);
+	search_result_done(&w->result);
+	threader_free(&w->threader);
+}
+
+static struct sort_work *begin(struct imap *s)
+{
+	struct sort_work *w = imap_work(s, sizeof *w, drop);
+
+	search_run_init(&w->run);
+	vec_init(&w->found, sizeof(uint32_t), LIMIT_VIEW_ENTRIES);
+	gather_init(&w->gather);
+	search_result_init(&w->result);
+	w->result.sorted = true;
+	return w;
+}
+
+static bool is_save(const struct sort_work *w)
+{
+	return (w->run.search.returns & SEARCH_RETURN_SAVE) != 0;
+}
+
+static void refuse(struct imap *s, enum err_kind kind)
+{
+	struct sort_work *w = s->cmd.work;
+
+	s->cmd.busy = false;
+	if (is_save(w)) /* RFC 9051 6.4.4.1: NO empties "$" */
+		vec_clear(&s->sel.saved);
+	reply_err(s, kind, kind == ERR_LIMIT ? STR("Too many messages to put in order") : STR_NONE);
+	imap_finish(s);
+}
+
+static bool found(struct imap *s, uint32_t sequence)
+{
+	struct sort_work *w = s->cmd.work;
+
+	return vec_push(&w->found, &sequence) != NULL &&
+	       search_result_keep(&w->result, &w->run.search, s->sel.view, sequence);
+}
+
+/* ---- SORT ---- */
+
+static void sort_write_step(struct imap *s)
+{
+	struct sort_work *w = s->cmd.work;
+
+	if (!search_result_write(&w->result, &w->run.search, s->cmd.tag, s->cmd.uid, false,
+		    &w->write, &s->session.out)) {
+		s->step = sort_write_step;
+		return;
+	}
+	if (is_save(w))
+		search_result_save(&w->result, &w->run.search, &s->sel.saved);
+	reply_ok(s, NULL, "SORT completed");
+	imap_finish(s);
+}
+
+static void sorted(struct imap *s, struct sort_work *w)
+{
+	for (size_t i = 0; i < sorter_count(w->sorter); i++)
+		if (!search_result_add_sorted(&w->result, &w->run.search, s->sel.view,
+			    sorter_at(w->sorter, i), s->cmd.uid)) {
+			refuse(s, ERR_LIMIT);
+			return;
+		}
+	s->cmd.busy = false;
+	s->step = sort_write_step;
+}
+
+static void sort_step(struct imap *s)
+{
+	struct sort_work *w = s->cmd.work;
+
+	if (w->gather.error != ERR_NONE)
+		refuse(s, w->gather.error);
+	else if (sorter_step(w->sorter, COMPARISONS_A_TURN))
+		sorted(s, w);
+	else
+		imap_yield(s, sort_step);
+}
+
+static bool add_to_sort(struct imap *s, uint32_t sequence, const struct digest *d)
+{
+	struct sort_work *w = s->cmd.work;
+
+	return sorter_add(w->sorter, sequence, view_entry(s->sel.view, sequence), d);
+}
+
+static void sort_found(struct imap *s)
+{
+	struct sort_work *w = s->cmd.work;
+
+	if (w->run.worst != ERR_NONE) {
+		refuse(s, w->run.worst);
+		return;
+	}
+	w->sorter = sorter_new(&w->criteria, LIMIT_IMAP_SORT_BYTES);
+	if (w->criteria.needs_digest) {
+		gather_begin(s, &w->gather, &w->found, add_to_sort, sort_step);
+		return;
+	}
+	VEC_EACH (const uint32_t, n, &w->found)
+		if (!add_to_sort(s, *n, NULL))
+			w->gather.error = ERR_LIMIT;
+	s->step = sort_step;
+}
+
+/* sort = ["UID" SP] "SORT" [SP "RETURN" …] SP sort-criteria SP search-criteria */
+void imap_sort(struct imap *s)
+{
+	struct sort_work *w = begin(s);
+	struct search *search = &w->run.search;
+	struct err err = ERR_INIT;
+
+	if (search_parse_options(&s->cmd.args, search, &err) < 0) {
+		search_refuse(s, search, &err);
+	} else if ((search->returns & SEARCH_RETURN_PARTIAL) || /* CONTEXT=SORT is not announced */
+		   !sort_criteria_parse(&s->cmd.args, &w->criteria) || !scan_sp(&s->cmd.args)) {
+		imap_bad_args(s);
+	} else if (search_parse_criteria(&s->cmd.args, &s->arena, search, &err) < 0) {
+		search_refuse(s, search, &err);
+	} else {
+		search_run_begin(s, &w->run, found, sort_found);
+	}
+}
+
+/* ---- THREAD ---- */
+
+static void thread_end_step(struct imap *s)
+{
+	struct sort_work *w = s->cmd.work;
+
+	if (!threader_write(w->threader, s->cmd.uid ? s->sel.view : NULL, &s->session.out)) {
+		s->step = thread_end_step;
+		return;
+	}
+	imap_write(s, STR("\r\n"));
+	reply_ok(s, NULL, "THREAD completed");
+	imap_finish(s);
+}
+
+/* thread-data = "THREAD" [SP 1*thread-list] */
+static void thread_write_step(struct imap *s)
+{
+	struct sort_work *w = s->cmd.work;
+
+	imap_write(s, w->found.n > 0 ? STR("* THREAD ") : STR("* THREAD"));
+	s->step = thread_end_step;
+}
+
+static void thread_step(struct imap *s)
+{
+	struct sort_work *w = s->cmd.work;
+
+	if (w->gather.error != ERR_NONE) {
+		refuse(s, w->gather.error);
+	} else if (threader_step(w->threader)) {
+		s->cmd.busy = false;
+		s->step = thread_write_step;
+	} else {
+		imap_yield(s, thread_step);
+	}
+}
+
+static bool add_to_threads(struct imap *s, uint32_t sequence, const struct digest *d)
+{
+	struct sort_work *w = s->cmd.work;
+
+	return threader_add(w->threader, sequence, view_entry(s->sel.view, sequence), d);
+}
+
+static void thread_found(struct imap *s)
+{
+	struct sort_work *w = s->cmd.work;
+
+	if (w->run.worst != ERR_NONE)
+		refuse(s, w->run.worst);
+	else
+		gather_begin(s, &w->gather, &w->found, add_to_threads, thread_step);
+}
+
+/* thread = ["UID" SP] "THREAD" SP thread-alg SP search-criteria */
+void imap_thread(struct imap *s)
+{
+	struct sort_work *w = begin(s);
+	struct random_seam *random = s->session.host->seams->random;
+	enum thread_algorithm algorithm;
+	struct err err = ERR_INIT;
+	uint8_t key[16];
+
+	if (!scan_sp(&s->cmd.args) || !thread_algorithm_parse(&s->cmd.args, &algorithm) ||
+		!scan_sp(&s->cmd.args)) {
+		imap_bad_args(s);
+		return;
+	}
+	if (search_parse_criteria(&s->cmd.args, &s->arena, &w->run.search, &err) < 0) {
+		search_refuse(s, &w->run.search, &err);
+		return;
+	}
+	random->fill(random, key, sizeof key);
+	w->threader = threader_new(algorithm, key, LIMIT_IMAP_SORT_BYTES);
+	search_run_begin(s, &w->run, found, thread_found);
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Digests of many messages, streaming by; see gather.h. */
+#include "imap/gather.h"
+
+#include "mail/digest.h"
+#include "mail/mime.h"
+
+#define DIGEST_PUT_MAX  64000 /* digest_put: digest */
+#define UIDS_A_QUESTION 500
+
+struct unparsed {
+	uint32_t sequence, prefix_size;
+};
+
+void gather_init(struct gather *g)
+{
+	*g = (struct gather){ .error = ERR_NONE };
+	buf_init(&g->piece, LIMIT_DIGEST_BYTES);
+	vec_init(&g->missing, sizeof(struct unparsed), LIMIT_VIEW_ENTRIES);
+}
+
+void gather_done(struct gather *g)
+{
+	buf_done(&g->piece);
+	vec_done(&g->missing);
+	mail_parser_free(&g->parser);
+}
+
+static uint32_t sequence_at(const struct gather *g, size_t i)
+{
+	return *(const uint32_t *)(const void *)vec_at(g->sequence, i);
+}
+
+static void end(struct imap *s, struct gather *g, enum err_kind error)
+{
+	g->error = error;
+	s->request = 0;
+	reads_clear(&s->reads);
+	s->step = g->end;
+}
+
+/* ---- what has no digest is parsed ---- */
+
+static const struct unparsed *unparsed(const struct gather *g)
+{
+	return (const void *)vec_at(&g->missing, g->parsed);
+}
+
+static void parsed(struct imap *s, struct gather *g, uint64_t size)
+{
+	const struct unparsed *u = unparsed(g);
+	uint32_t uid = view_entry(s->sel.view, u->sequence)->uid;
+	struct digest d;
+	buf_clear(&g->piece);
+	mail_parser_end(g->parser, &g->piece);
+	bool opens = digest_open(&d, buf_str(&g->piece), size - u->prefix_size);
+	if (opens && g->piece.n <= DIGEST_PUT_MAX)
+		s->session.host->tell(s->session.host, &s->session, ASK_STORE, 0,
+			&(struct frame){ .type = FRAME_DIGEST_PUT,
+				.digest_put = { s->session.store_session, s->sel.mailbox, uid,
+					buf_str(&g->piece) } });
+	if (!g->each(s, u->sequence, opens ? &d : NULL))
+		g->error = ERR_LIMIT;
+}
+
+/* Asks ahead, and parses what is there. False: more has to come. */
+static bool parse(struct imap *s, struct gather *g, const struct api_entry *e)
+{
+	struct piece *p;
+	for (; g->wanted < e->size && reads_room(&s->reads); g->wanted += READS_BYTES) {
+		uint64_t left = e->size - g->wanted;
+		reads_ask(&s->reads, e->uid, g->wanted,
+			(uint32_t)(left < READS_BYTES ? left : READS_BYTES));
+	}
+	while (g->fed < e->size && (p = reads_first(&s->reads)) != NULL) {
+		if (p->error != ERR_NONE || p->data.n == 0) {
+			mail_parser_free(&g->parser); /* expunged, or damaged */
+			return true;
+		}
+		mail_parser_input(g->parser, buf_str(&p->data));
+		g->fed += p->data.n;
+		reads_pop(&s->reads);
+	}
+	return g->fed >= e->size;
+}
+
+static void parse_step(struct imap *s)
+{
+	struct gather *g = s->cmd.gather;
+	for (; g->parsed < g->missing.n && g->error == ERR_NONE; g->parsed++) {
+		const struct unparsed *u = unparsed(g);
+		const struct api_entry *e = view_entry(s->sel.view, u->sequence);
+		if (g->parser == NULL) {
+			g->parser = mail_parser_new(NULL);
+			g->wanted = g->fed = u->prefix_size;
+		}
+		if (u->prefix_size <= e->size && !parse(s, g, e)) {
+			reads_wait(&s->reads, parse_step);
+			return;
+		}
+		reads_clear(&s->reads);
+		if (g->parser != NULL && u->prefix_size <= e->size)
+			parsed(s, g, e->size);
+		else if (!g->each(s, u->sequence, NULL))
+			g->error = ERR_LIMIT;
+		mail_parser_free(&g->parser);
+	}
+	end(s, g, g->error);
+}
+
+/* ---- digests ---- */
+
+static void ask_step(struct imap *s);
+
+static void one_digest(struct imap *s, struct gather *g, struct str bytes, uint32_t prefix_size)
+{
+	uint32_t n = sequence_at(g, g->answered++);
+	const struct api_entry *e = view_entry(s->sel.view, n);
+	struct unparsed u = { n, prefix_size };
+	struct digest d;
+	if (bytes.n == 0 || prefix_size > e->size || !digest_open(&d, bytes, e->size - prefix_size))
+		vec_push(&g->missing, &u);
+	else if (!g->each(s, n, &d))
+		g->error = ERR_LIMIT;
+}
+
+static void take_digest(struct imap *s, const struct frame *frame)
+{
+	const struct frame_digest_is *is = &frame->digest_is;
+	struct gather *g = s->cmd.gather;
+	if (frame->type != FRAME_DIGEST_IS) {
+		end(s, g,
+			frame->type == FRAME_FAILED ? (enum err_kind)frame->failed.kind : ERR_TEMP);
+		return;
+	}
+	if (g->answered == g->asked)
+		return;
+	if (is->more || g->piece.n > 0)
+		buf_adds(&g->piece, is->digest);
+	if (!is->more && g->error == ERR_NONE) {
+		one_digest(s, g, g->piece.n > 0 ? buf_str(&g->piece) : is->digest, is->prefix_size);
+		buf_clear(&g->piece);
+	}
+	if (!is->last)
+		return;
+	s->request = 0;
+	s->step = ask_step;
+}
+
+static void ask_step(struct imap *s)
+{
+	struct gather *g = s->cmd.gather;
+	uint32_t uids[UIDS_A_QUESTION];
+	size_t n = 0;
+	g->answered = g->asked;
+	if (g->error != ERR_NONE) {
+		end(s, g, g->error);
+		return;
+	}
+	while (n < UIDS_A_QUESTION && g->asked < g->sequence->n)
+		uids[n++] = view_entry(s->sel.view, sequence_at(g, g->asked++))->uid;
+	if (n == 0) {
+		s->step = parse_step;
+		return;
+	}
+	imap_ask(s, ASK_STORE,
+		&(struct frame){ .type = FRAME_DIGEST_READ,
+			.digest_read = { s->session.store_session, s->sel.mailbox, { uids, n } } },
+		take_digest);
+}
+
+void gather_begin(struct imap *s, struct gather *g, const struct vec *sequence, gather_each *each,
+	imap_step *at_end)
+{
+	s->cmd.gather = g;
+	g->sequence = sequence;
+	g->each = each;
+	g->end = at_end;
+	s->step = ask_step;
+}

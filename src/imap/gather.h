@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The digests of many messages, one after the other, for who takes a little from each: SORT and
+ * THREAD. They are asked for by the hundred and looked at as they come, none is kept. A message
+ * that has none, or one that does not open, is read and parsed, and its digest offered to the
+ * store; these come last.
+ *
+ *     gather_init(&g);
+ *     gather_begin(s, &g, &sequence, each, end)      sequence: a vec of uint32_t, which stays
+ *     … each(s, n, digest) …, then the step `end`; g.error says why it ended early
+ *     gather_done(&g);
+ */
+#ifndef CULVER_IMAP_GATHER_H
+#define CULVER_IMAP_GATHER_H
+
+#include "imap/imap_private.h"
+
+struct digest;
+struct mail_parser;
+
+/* d: NULL when the message could not be read. False: it is too much (ERR_LIMIT). */
+typedef bool gather_each(struct imap *s, uint32_t sequence, const struct digest *d);
+
+struct gather {
+	const struct vec *sequence;
+	gather_each *each;
+	imap_step *end;
+	enum err_kind error;
+	size_t asked, answered; /* of sequence */
+	struct buf piece;       /* a digest that comes in pieces, or is made here */
+	struct vec missing;     /* struct unparsed */
+	size_t parsed;          /* of missing */
+	struct mail_parser *parser;
+	uint64_t wanted, fed; /* bytes of the message being parsed */
+};
+
+void gather_init(struct gather *g);
+void gather_done(struct gather *g);
+void gather_begin(struct imap *s, struct gather *g, const struct vec *sequence, gather_each *each,
+	imap_step *end);
+
+#endif

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A search at work; see search_run.h. */
+#include "imap/search_run.h"
+
+#include "imap/token.h"
+#include "mail/charset.h"
+#include "mail/mime.h"
+
+/* A message between those of the batch: known to match, or the next of the batch. */
+struct candidate {
+	uint32_t sequence;
+	bool open;
+};
+
+static void drop_open(struct search_run *w)
+{
+	for (size_t i = 0; i < BATCH_MAX; i++) {
+		mail_parser_free(&w->open[i].parser);
+		search_bytes_free(&w->open[i].bytes);
+		w->open[i] = (struct open_message){ .stage = STAGE_DIGEST };
+	}
+}
+
+void search_run_init(struct search_run *w)
+{
+	batch_init(&w->batch);
+	vec_init(&w->candidates, sizeof(struct candidate), LIMIT_VIEW_ENTRIES);
+	w->next = 1;
+}
+
+void search_run_done(struct search_run *w)
+{
+	drop_open(w);
+	search_end(&w->search);
+	batch_done(&w->batch);
+	vec_done(&w->candidates);
+}
+
+static void end(struct imap *s)
+{
+	struct search_run *w = s->cmd.search;
+
+	if (w->worst == ERR_NOT_FOUND)
+		w->worst = ERR_NONE;
+	s->step = w->end;
+}
+
+static void add(struct imap *s, struct search_run *w, uint32_t sequence)
+{
+	if (!w->found(s, sequence))
+		w->worst = ERR_LIMIT;
+}
+
+/* ---- one message of the batch ---- */
+
+static enum search_stage stage_of(enum search_answer a)
+{
+	return a == SEARCH_YES ? STAGE_YES : a == SEARCH_NEEDS_BYTES ? STAGE_BYTES : STAGE_NO;
+}
+
+/* The digest is there: what does it say? */
+static void with_digest(struct imap *s, struct search_run *w, size_t i)
+{
+	struct message *m = &w->batch.messages[i];
+	struct open_message *o = &w->open[i];
+
+	o->stage = stage_of(search_digest(&w->search, s->sel.view, m->sequence, &m->digest));
+	if (o->stage == STAGE_BYTES)
+		o->bytes = search_bytes_new(
+			&w->search, s->sel.view, m->sequence, &m->digest, m->prefix_size);
+}
+
+static void parsed(struct imap *s, struct search_run *w, size_t i)
+{
+	struct message *m = &w->batch.messages[i];
+	struct open_message *o = &w->open[i];
+
+	buf_clear(&m->bytes);
+	mail_parser_end(o->parser, &m->bytes);
+	mail_parser_free(&o->parser);
+	if (batch_parsed(s, m))
+		with_digest(s, w, i);
+	else
+		o->stage = STAGE_NO;
+}
+
+/* What is to be read next of it; false: nothing. */
+static bool wants(struct imap *s, struct search_run *w, size_t i, uint64_t *at, uint32_t *n)
+{
+	const struct message *m = &w->batch.messages[i];
+	struct open_message *o = &w->open[i];
+	uint64_t left;
+
+	if (o->stage == STAGE_PARSE) {
+		*at = m->prefix_size + o->at;
+		left = m->size > *at ? m->size - *at : 0;
+		*n = left > READS_BYTES ? READS_BYTES : (uint32_t)left;
+		if (left > 0)
+			return true;
+		parsed(s, w, i);
+	}
+	if (o->stage != STAGE_BYTES)
+		return false;
+	if (search_bytes_want(o->bytes, at, n)) {
+		*n = *n > READS_BYTES ? READS_BYTES : *n;
+		return true;
+	}
+	o->stage = search_bytes_answer(o->bytes) ? STAGE_YES : STAGE_NO;
+	search_bytes_free(&o->bytes);
+	return false;
+}
+
+static void feed(struct search_run *w, size_t i, const struct piece *p)
+{
+	struct open_message *o = &w->open[i];
+
+	o->asked = false;
+	if (p->error != ERR_NONE) { /* expunged, or damaged: it does not match */
+		if (p->error != ERR_NOT_FOUND)
+			w->worst = p->error;
+		o->stage = STAGE_NO;
+	} else if (o->stage == STAGE_PARSE) {
+		mail_parser_input(o->parser, buf_str(&p->data));
+		o->at += p->data.n;
+		if (p->data.n == 0)
+			o->stage = STAGE_NO;
+	} else {
+		search_bytes_feed(o->bytes, buf_str(&p->data));
+	}
+}
+
+/* ---- the batch ---- */
+
+static void scan_step(struct imap *s);
+
+/* All of the batch is known: the results in order. */
+static void batch_end(struct imap *s, struct search_run *w)
+{
+	size_t i = 0;
+
+	VEC_EACH (struct candidate, c, &w->candidates)
+		if (!c->open || w->open[i++].stage == STAGE_YES)
+			add(s, w, c->sequence);
+	vec_clear(&w->candidates);
+	drop_open(w);
+	batch_clear(&w->batch);
+	s->step = scan_step;
+}
+
+static size_t index_of(const struct batch *b, uint32_t uid)
+{
+	size_t i = 0;
+
+	while (i < b->n && b->messages[i].uid != uid)
+		i++;
+	return i;
+}
+
+static void read_step(struct imap *s)
+{
+	struct search_run *w = s->cmd.search;
+	struct piece *p;
+
+	while ((p = reads_first(&s->reads)) != NULL) {
+		feed(w, index_of(&w->batch, p->uid), p);
+		reads_pop(&s->reads);
+	}
+	for (size_t i = 0; i < w->batch.n && reads_room(&s->reads); i++) {
+		uint64_t at;
+		uint32_t n;
+
+		if (!w->open[i].asked && wants(s, w, i, &at, &n)) {
+			w->open[i].asked = true;
+			reads_ask(&s->reads, w->batch.messages[i].uid, at, n);
+		}
+	}
+	if (s->reads.n > 0)
+		reads_wait(&s->reads, read_step);
+	else
+		batch_end(s, w);
+}
+
+static void digests_step(struct imap *s)
+{
+	struct search_run *w = s->cmd.search;
+
+	for (size_t i = 0; i < w->batch.n; i++) {
+		if (w->batch.messages[i].has_digest) {
+			with_digest(s, w, i);
+		} else {
+			w->open[i].stage = STAGE_PARSE;
+			w->open[i].parser = mail_parser_new(NULL);
+		}
+	}
+	s->step = read_step;
+}
+
+/* ---- all messages ---- */
+
+static void look_at(struct imap *s, struct search_run *w, uint32_t sequence)
+{
+	enum search_answer a = search_entry(&w->search, s->sel.view, sequence);
+	struct candidate c = { sequence, a != SEARCH_YES };
+
+	if (a == SEARCH_NO || view_is_gone(s->sel.view, sequence))
+		return;
+	if (a == SEARCH_YES && w->batch.n == 0) {
+		add(s, w, sequence);
+		return;
+	}
+	vec_push(&w->candidates, &c);
+	if (a != SEARCH_YES)
+		batch_add(&w->batch, s->sel.view, sequence);
+}
+
+static void scan_step(struct imap *s)
+{
+	struct search_run *w = s->cmd.search;
+
+	while (w->next <= view_exists(s->sel.view) && w->batch.n < BATCH_MAX &&
+		w->worst == ERR_NONE)
+		look_at(s, w, w->next++);
+	if (w->batch.n > 0 && w->worst == ERR_NONE)
+		batch_load(s, &w->batch, digests_step);
+	else
+		end(s);
+}
+
+/* ---- beginning ---- */
+
+/* RFC 9051 7.1: BADCHARSET may list what there is. */
+static void refuse_charset(struct imap *s, const char *text)
+{
+	struct buf code;
+
+	buf_init(&code, 4096);
+	buf_addz(&code, "BADCHARSET (");
+	for (size_t i = 0; mail_charset_at(i) != NULL; i++) {
+		if (i > 0)
+			buf_addc(&code, ' ');
+		token_add_astring(&code, str_from(mail_charset_name(mail_charset_at(i))), false);
+	}
+	buf_addc(&code, ')');
+	buf_addc(&code, '\0');
+	reply_no(s, code.full ? "BADCHARSET" : code.p, "%s", text);
+	buf_done(&code);
+}
+
+void search_refuse(struct imap *s, const struct search *search, const struct err *err)
+{
+	/* RFC 9051 6.4.4.1: NO empties "$", BAD does not */
+	if ((search->returns & SEARCH_RETURN_SAVE) && err->kind != ERR_SYNTAX)
+		vec_clear(&s->sel.saved);
+	if (err->kind == ERR_UNSUPPORTED)
+		refuse_charset(s, err->public_text);
+	else
+		reply_err(s, err->kind, str_from(err->public_text));
+	imap_finish(s);
+}
+
+void search_run_begin(struct imap *s, struct search_run *w,
+	bool (*found)(struct imap *, uint32_t sequence), imap_step *at_end)
+{
+	struct seqset saved = seqset_of(&s->sel.saved);
+	struct clock_seam *clock = s->session.host->seams->clock;
+	struct err err = ERR_INIT;
+
+	s->cmd.search = w;
+	w->found = found;
+	w->end = at_end;
+	w->search.now_ms = clock->wall_ms(clock);
+	if (search_begin(&w->search, s->sel.view, &saved, &err) < 0) {
+		search_refuse(s, &w->search, &err);
+		return;
+	}
+	if (w->search.uses_modseq)
+		imap_enable_condstore(s);
+	s->cmd.busy = true;
+	s->step = scan_step;
+}

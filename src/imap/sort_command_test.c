@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+/* SORT and THREAD as dialogues: RFC 5256, RFC 5957, RFC 5267 3; and PARTIAL, RFC 9394. */
+#include "imap/dialogue.h"
+
+#define M(date, from, to, subject, more)                                                           \
+	"D: Date: " date "\\nFrom: " from "\\nTo: " to "\\nSubject: " subject "\\n" more           \
+	"\\n\\nx\\n\n"
+#define FIVE                                                                                       \
+	M("Wed, 1 Feb 2023 10:00:00 +0100", "Zoe <b@x>", "Zed <a@x>", "beta", "Cc: c@x")           \
+	M("Wed, 1 Feb 2023 09:30:00 +0000", "=?utf-8?q?=C3=84nne?= <a@x>", "b@y", "Re: Alpha", "") \
+	M("Tue, 31 Jan 2023 10:00:00 +0000", "c@x", "bob: b@x;", "[list] ALPHA (fwd)", "Cc: a@x")  \
+	M("nonsense", "<d@x>", "b@x", "alpha", "Cc: B@x")                                          \
+	"D: Subject: \\n\\nlonger than the others, which have one letter; this one has more of "   \
+	"them"                                                                                     \
+	" even than all their header fields together, so that it is the largest of the five; and " \
+	"so"                                                                                       \
+	" it goes on a little longer\\n\n"
+
+/* RFC 5256 3, with messages of our own in the place of theirs */
+static void test_sort(void **state)
+{
+	(void)state;
+	dialogue(LOGIN FIVE INBOX("5") "C: A282 SORT (SUBJECT) UTF-8 SINCE 1-Feb-1994\n"
+				       "S: * SORT 5 2 3 4 1\n"
+				       "S: A282 OK SORT completed\n"
+				       "C: A283 SORT (SUBJECT REVERSE DATE) UTF-8 ALL\n"
+				       "S: * SORT 5 4 2 3 1\n"
+				       "S: A283 OK SORT completed\n"
+				       "C: A284 SORT (SUBJECT) US-ASCII TEXT \"not in mailbox\"\n"
+				       "S: * SORT\n"
+				       "S: A284 OK SORT completed\n"
+				       "C: b SORT (DATE) UTF-8 ALL\n"
+				       "S: * SORT 3 1 2 4 5\n" /* 09:00 and 09:30 UTC */
+				       "S: b OK ~\n"
+				       "C: c UID SORT (REVERSE FROM ARRIVAL) \"utf-8\" 1:4\n"
+				       "S: * SORT 4 3 1 2\n"
+				       "S: c OK ~\n"
+				       "C: d SORT (CC) UTF-8 ALL\n"
+				       "S: * SORT 2 5 3 4 1\n"
+				       "S: d OK ~\n"
+				       "C: e SORT (TO) UTF-8 ALL\n"
+				       "S: * SORT 5 1 2 4 3\n" /* a group's name counts */
+				       "S: e OK ~\n"
+				       "C: f SORT (REVERSE SIZE REVERSE SIZE) UTF-8 1,5\n"
+				       "S: * SORT 5 1\n"
+				       "S: f OK ~\n"
+				       "C: g SORT (REVERSE ARRIVAL) UTF-8 ALL\n"
+				       "S: * SORT 1 2 3 4 5\n" /* the same second */
+				       "S: g OK ~\n"
+				       "C: h SORT (DISPLAYFROM) UTF-8 1:4\n" /* Änne before c@x */
+				       "S: * SORT 2 3 4 1\n"
+				       "S: h OK ~\n"
+				       "C: i SORT (DISPLAYTO) UTF-8 ALL\n"
+				       "S: * SORT 5 4 2 3 1\n"
+				       "S: i OK ~\n"
+				       "C: j SORT (SUBJECT) UTF-8 MODSEQ 1 1:2\n"
+				       "S: * OK [HIGHESTMODSEQ ~\n"
+				       "S: * SORT 2 1 (MODSEQ 12)\n"
+				       "S: j OK ~\n");
+}
+
+static void test_refusals(void **state)
+{
+	(void)state;
+	dialogue(LOGIN EMPTY_INBOX "C: a SORT (SUBJECT) UTF-8 ALL\n"
+				   "S: * SORT\n"
+				   "S: a OK ~\n"
+				   "C: b SORT () UTF-8 ALL\n"
+				   "S: b BAD ~\n"
+				   "C: c SORT (SUBJECT REVERSE) UTF-8 ALL\n"
+				   "S: c BAD ~\n"
+				   "C: d SORT (COLOUR) UTF-8 ALL\n"
+				   "S: d BAD ~\n"
+				   "C: e SORT (SUBJECT) UTF-8\n"
+				   "S: e BAD ~\n"
+				   "C: f SORT (SUBJECT) KLINGON ALL\n"
+				   "S: f NO [BADCHARSET (us-ascii utf-8 ~)] ~\n"
+				   "C: g SORT SUBJECT UTF-8 ALL\n"
+				   "S: g BAD ~\n"
+				   "C: h THREAD REFERENCES UTF-8 ALL\n"
+				   "S: * THREAD\n"
+				   "S: h OK ~\n"
+				   "C: i THREAD REFS UTF-8 ALL\n"
+				   "S: i BAD ~\n"
+				   "C: j THREAD ORDEREDSUBJECT KLINGON ALL\n"
+				   "S: j NO [BADCHARSET (~)] ~\n"
+				   "C: k THREAD REFERENCES UTF-8\n"
+				   "S: k BAD ~\n"
+				   "C: l SORT RETURN (PARTIAL 1:2) (DATE) UTF-8 ALL\n"
+				   "S: l BAD ~\n"
+				   "C: m UNSELECT\n"
+				   "S: m OK ~\n"
+				   "C: n SORT (DATE) UTF-8 ALL\n"
+				   "S: n BAD ~\n"
+				   "C: o UID THREAD REFERENCES UTF-8 ALL\n"
+				   "S: o BAD ~\n");
+}
+
+/* RFC 5267 3.3 and RFC 4731 3 */
+static void test_esort(void **state)
+{
+	(void)state;
+	dialogue(LOGIN FIVE INBOX(
+		"5") "C: E01 UID SORT RETURN () (REVERSE DATE) UTF-8 UNDELETED UNKEYWORD $Junk\n"
+		     "S: * ESEARCH (TAG \"E01\") UID ALL 4:5,2,1,3\n"
+		     "S: E01 OK SORT completed\n"
+		     "C: b SORT RETURN (MIN MAX COUNT) (SUBJECT) UTF-8 ALL\n"
+		     "S: * ESEARCH (TAG \"b\") MIN 5 MAX 1 COUNT 5\n"
+		     "S: b OK ~\n"
+		     "C: c SORT RETURN (ALL) (SUBJECT) UTF-8 FROM nobody\n"
+		     "S: * ESEARCH (TAG \"c\")\n"
+		     "S: c OK ~\n"
+		     "C: d SORT RETURN (SAVE) (SUBJECT) UTF-8 2:3\n"
+		     "S: d OK ~\n"
+		     "C: e FETCH $ UID\n"
+		     "S: * 2 FETCH (UID 2)\n"
+		     "S: * 3 FETCH (UID 3)\n"
+		     "S: e OK ~\n"
+		     "C: f SORT RETURN (SAVE MIN MAX) (SUBJECT) UTF-8 ALL\n"
+		     "S: * ESEARCH (TAG \"f\") MIN 5 MAX 1\n"
+		     "S: f OK ~\n"
+		     "C: g UID SEARCH $\n"
+		     "S: * SEARCH 1 5\n"
+		     "S: g OK ~\n"
+		     "C: h SORT RETURN (SAVE) (SUBJECT) KLINGON ALL\n"
+		     "S: h NO [BADCHARSET ~\n"
+		     "C: i UID SEARCH $\n"
+		     "S: * SEARCH\n"
+		     "S: i OK ~\n"
+		     "C: j ENABLE IMAP4rev2\n"
+		     "S: * ENABLED IMAP4rev2\n"
+		     "S: j OK ~\n"
+		     "C: k SORT (SUBJECT) UTF-8 1:2\n"
+		     "S: * SORT 2 1\n"
+		     "S: k OK ~\n");
+}
+
+#define REPLY(id, refs, subject)                                                                   \
+	"D: Date: Wed, 1 Feb 2023 10:00:00 +0000\\nMessage-ID: <" id "@x>\\nReferences: " refs     \
+	"\\nSubject: " subject "\\n\\nx\\n\n"
+
+static void test_thread(void **state)
+{
+	(void)state;
+	dialogue(LOGIN REPLY("1", "", "one") REPLY("2", "<1@x>", "Re: one") REPLY(
+		"3", "<1@x> <2@x>", "Re: one") REPLY("4", "<1@x> <2@x>", "Re: one") REPLY("5", "",
+		"five") INBOX("5") "C: a THREAD REFERENCES UTF-8 ALL\n"
+				   "S: * THREAD (1 2 (3)(4))(5)\n"
+				   "S: a OK THREAD completed\n"
+				   "C: b THREAD ORDEREDSUBJECT UTF-8 ALL\n"
+				   "S: * THREAD (1 (2)(3)(4))(5)\n"
+				   "S: b OK THREAD completed\n"
+				   "C: c STORE 1 +FLAGS.SILENT (\\Deleted)\n"
+				   "S: c OK ~\n"
+				   "C: d UID EXPUNGE 1\n"
+				   "S: * 1 EXPUNGE\n"
+				   "S: d OK ~\n"
+				   "C: e UID THREAD REFERENCES UTF-8 ALL\n"
+				   "S: * THREAD (2 (3)(4))(5)\n"
+				   "S: e OK ~\n"
+				   "C: f THREAD REFERENCES UTF-8 2:4\n"
+				   "S: * THREAD ((2)(3))(4)\n"
+				   "S: f OK ~\n"
+				   "C: A284 THREAD ORDEREDSUBJECT US-ASCII TEXT \"gewp\"\n"
+				   "S: * THREAD\n"
+				   "S: A284 OK THREAD completed\n");
+}
+
+/* What is told meanwhile: no EXPUNGE after SORT and THREAD, but after their UID forms. RFC 5256 3
+ */
+static void test_expunge_waits(void **state)
+{
+	(void)state;
+	dialogue(LOGIN MAIL1 MAIL2 INBOX("2") LOGIN2
+		"C2: se SELECT INBOX\n"
+		"S2: * FLAGS ~\nS2: * OK ~\nS2: * 2 EXISTS\n"
+		"S2: * 0 RECENT\nS2: * OK ~\nS2: * OK ~\n"
+		"S2: * OK ~\nS2: * OK ~\nS2: * OK ~\nS2: se OK ~\n"
+		"C2: a STORE 1 +FLAGS.SILENT (\\Deleted)\n"
+		"S2: a OK ~\n"
+		"C2: b EXPUNGE\n"
+		"S2: * 1 EXPUNGE\n"
+		"S2: b OK ~\n"
+		"C: a SORT (DATE) UTF-8 ALL\n"
+		"S: * SORT 1 2\n"
+		"S: a OK ~\n"
+		"C: b SORT (DATE) UTF-8 ALL\n"
+		"S: * SORT 2\n"
+		"S: b OK ~\n"
+		"C: c UID THREAD REFERENCES UTF-8 ALL\n"
+		"S: * THREAD (2)\n"
+		"S: * 1 EXPUNGE\n"
+		"S: c OK ~\n");
+}
+
+/* RFC 9394 3.1, 3.2 */
+static void test_partial_search(void **state)
+{
+	(void)state;
+	dialogue(LOGIN MAIL1 MAIL2 MAIL1 MAIL2 MAIL1 MAIL2 INBOX(
+		"6") "C: A01 UID SEARCH RETURN (PARTIAL -1:-2) UNDELETED UNKEYWORD $Junk\n"
+		     "S: * ESEARCH (TAG \"A01\") UID PARTIAL (-1:-2 5:6)\n"
+		     "S: A01 OK SEARCH completed\n"
+		     "C: A02 UID SEARCH RETURN (PARTIAL 5:9) ALL\n"
+		     "S: * ESEARCH (TAG \"A02\") UID PARTIAL (5:9 5:6)\n"
+		     "S: A02 OK ~\n"
+		     "C: A03 SEARCH RETURN (PARTIAL 3:1 COUNT MIN MAX) 1:2,4,6\n"
+		     "S: * ESEARCH (TAG \"A03\") MIN 1 MAX 6 COUNT 4 PARTIAL (3:1 1:2,4)\n"
+		     "S: A03 OK ~\n"
+		     "C: A04 UID SEARCH RETURN (PARTIAL 7:4294967295) ALL\n"
+		     "S: * ESEARCH (TAG \"A04\") UID PARTIAL (7:4294967295 NIL)\n"
+		     "S: A04 OK ~\n"
+		     "C: A05 SEARCH RETURN (PARTIAL -7:-9) ALL\n"
+		     "S: * ESEARCH (TAG \"A05\") PARTIAL (-7:-9 NIL)\n"
+		     "S: A05 OK ~\n"
+		     "C: A06 SEARCH RETURN (PARTIAL -2:-9 COUNT) FROM nobody\n"
+		     "S: * ESEARCH (TAG \"A06\") COUNT 0 PARTIAL (-2:-9 NIL)\n"
+		     "S: A06 OK ~\n"
+		     "C: b SEARCH RETURN (PARTIAL 1:2 ALL) ALL\n"
+		     "S: b BAD ~\n"
+		     "C: c SEARCH RETURN (PARTIAL 1:2 PARTIAL 1:2) ALL\n"
+		     "S: c BAD ~\n"
+		     "C: d SEARCH RETURN (PARTIAL 1:*) ALL\n"
+		     "S: d BAD ~\n"
+		     "C: e SEARCH RETURN (PARTIAL -1:2) ALL\n"
+		     "S: e BAD ~\n"
+		     "C: f SEARCH RETURN (PARTIAL 0:2) ALL\n"
+		     "S: f BAD ~\n"
+		     "C: g SEARCH RETURN (SAVE PARTIAL 2:3) 1,3,5,6\n"
+		     "S: * ESEARCH (TAG \"g\") PARTIAL (2:3 3,5)\n"
+		     "S: g OK ~\n"
+		     "C: h SEARCH $\n"
+		     "S: * SEARCH 3 5\n"
+		     "S: h OK ~\n"
+		     "C: i SEARCH RETURN (SAVE PARTIAL 2:3 MIN MAX) 1,3,5,6\n"
+		     "S: * ESEARCH (TAG \"i\") MIN 1 MAX 6 PARTIAL (2:3 3,5)\n"
+		     "S: i OK ~\n"
+		     "C: j SEARCH $\n"
+		     "S: * SEARCH 1 3 5 6\n"
+		     "S: j OK ~\n"
+		     "C: k SEARCH RETURN (SAVE PARTIAL -1:-1 MIN) 2:5\n"
+		     "S: * ESEARCH (TAG \"k\") MIN 2 PARTIAL (-1:-1 5)\n"
+		     "S: k OK ~\n"
+		     "C: l SEARCH $\n"
+		     "S: * SEARCH 2 5\n"
+		     "S: l OK ~\n"
+		     "C: m SEARCH RETURN (SAVE PARTIAL 1:1 COUNT) 2:5\n"
+		     "S: * ESEARCH (TAG \"m\") COUNT 4 PARTIAL (1:1 2)\n"
+		     "S: m OK ~\n"
+		     "C: n SEARCH $\n"
+		     "S: * SEARCH 2 3 4 5\n"
+		     "S: n OK ~\n");
+}
+
+/* RFC 9394 3.3, 3.4 */
+static void test_partial_fetch(void **state)
+{
+	(void)state;
+	dialogue(LOGIN MAIL1 MAIL2 MAIL1 MAIL2 MAIL1 MAIL2 INBOX(
+		"6") "C: a STORE 2 +FLAGS.SILENT (\\Deleted)\n"
+		     "S: a OK ~\n"
+		     "C: b EXPUNGE\n"
+		     "S: * 2 EXPUNGE\n"
+		     "S: b OK ~\n"
+		     "C: 10 UID FETCH 1:5000 (UID FLAGS) (PARTIAL -1:-3)\n"
+		     "S: * 3 FETCH (UID 4 FLAGS ())\n"
+		     "S: * 4 FETCH (UID 5 FLAGS ())\n"
+		     "S: * 5 FETCH (UID 6 FLAGS ())\n"
+		     "S: 10 OK FETCH completed\n"
+		     "C: 11 UID FETCH 1,3:* (UID FLAGS) (PARTIAL 1:2)\n"
+		     "S: * 1 FETCH (UID 1 FLAGS ())\n"
+		     "S: * 2 FETCH (UID 3 FLAGS ())\n"
+		     "S: 11 OK FETCH completed\n"
+		     "C: 12 UID FETCH 1:* (UID) (PARTIAL 6:9)\n"
+		     "S: 12 OK FETCH completed\n"
+		     "C: c STORE 1,5 +FLAGS.SILENT (\\Flagged)\n"
+		     "S: c OK ~\n"
+		     "C: 101 UID FETCH 1:* (UID FLAGS) (PARTIAL -1:-2 CHANGEDSINCE 17)\n"
+		     "S: * OK [HIGHESTMODSEQ ~\n"
+		     "S: * 5 FETCH (UID 6 FLAGS (\\Flagged) MODSEQ (~))\n"
+		     "S: 101 OK FETCH completed\n"
+		     "C: 102 UID FETCH 1:* (UID FLAGS) (CHANGEDSINCE 17 PARTIAL -1:-2)\n"
+		     "S: * 5 FETCH (UID 6 FLAGS (\\Flagged) MODSEQ (~))\n"
+		     "S: 102 OK FETCH completed\n"
+		     "C: d FETCH 1:* (UID) (PARTIAL 1:2)\n"
+		     "S: d BAD ~\n"
+		     "C: e UID FETCH 1:* (UID) (PARTIAL 1:2 PARTIAL 1:2)\n"
+		     "S: e BAD ~\n"
+		     "C: f UID FETCH 1:* (UID) (PARTIAL 1:-2)\n"
+		     "S: f BAD ~\n"
+		     "C: g UID FETCH 1:* (UID) ()\n"
+		     "S: g BAD ~\n");
+}
+
+TEST_MAIN(test_case(test_partial_fetch), test_case(test_sort), test_case(test_refusals),
+	test_case(test_esort), test_case(test_thread), test_case(test_expunge_waits),
+	test_case(test_partial_search))
