@@ -242,6 +242,8 @@ static void session_opened(struct pop3 *s, const struct frame *f)
 
 static void open_session(struct pop3 *s, struct str ticket)
 {
+	s->ticket_n = ticket.n <= sizeof(s->ticket) ? ticket.n : 0;
+	memcpy(s->ticket, ticket.p, s->ticket_n);
 	struct frame q = { .type = FRAME_SESSION_OPEN,
 		.session_open = { .ticket = ticket, .service = STR("pop3") } };
 	pop3_ask(s, ASK_STORE, &q, session_opened);

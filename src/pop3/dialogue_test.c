@@ -367,7 +367,7 @@ static void large_messages(void **state)
 static void nothing_goes_without_quit(void **state)
 {
 	(void)state;
-	for (int how = 0; how < 4; how++) {
+	for (int how = 0; how < 3; how++) {
 		struct fake_host *f = host(two, 2);
 		log_in(f);
 		expect(f, "DELE 1\r\n", "+OK message 1 deleted\r\n");
@@ -377,8 +377,6 @@ static void nothing_goes_without_quit(void **state)
 		if (how == 1)
 			f->session->class->timeout(f->session);
 		if (how == 2)
-			f->session->class->store_lost(f->session);
-		if (how == 3)
 			f->session->class->notice(
 				f->session, &(struct frame){ .type = FRAME_SESSION_ENDED });
 		fake_run(f);
@@ -414,6 +412,58 @@ static void nothing_goes_without_quit(void **state)
 	fake_run(f);
 	assert_int_equal(f->session->next, NEXT_CLOSE);
 	assert_int_equal(f->changes, 1);
+	close_host(f);
+}
+
+/* P5, P6: the session goes on with the next store, or deletes nothing and says so. */
+static void store_is_replaced(void **state)
+{
+	static const char sorry[] = "-ERR [SYS/TEMP] this session ended with the server's restart "
+				    "and deleted nothing, please log in again\r\n";
+	(void)state;
+	struct fake_host *f = host(two, 2);
+	log_in(f);
+	expect(f, "DELE 1\r\n", "+OK message 1 deleted\r\n");
+	f->hold = true;
+	buf_clear(&f->out);
+	f->session->class->store_lost(f->session);
+	fake_say(f, STR("STAT\r\nRETR 2\r\nQUIT\r\n"));
+	assert_int_equal(f->out.n, 0); /* until it has the maildrop again */
+	f->hold = false;
+	fake_run(f);
+	assert_str(buf_str(&f->out),
+		STR("+OK 1 20\r\n+OK 20 octets\r\nSubject: two\r\n\r\nlast\r\n.\r\n"
+		    "+OK mx.example.test POP3 server signing off (1 message left)\r\n"));
+	assert_int_equal(f->changes, 1);
+	close_host(f);
+	for (int how = 0; how < 3; how++) {
+		f = host(two, 2);
+		log_in(f);
+		expect(f, "DELE 1\r\n", "+OK message 1 deleted\r\n");
+		f->locked = how == 0 ? ERR_IN_USE : ERR_NONE; /* by who came meanwhile */
+		f->rebuilt = how == 1;
+		f->store_away = how == 2;
+		buf_clear(&f->out);
+		f->session->class->store_lost(f->session);
+		fake_run(f);
+		assert_int_equal(f->out.n, 0); /* nothing was asked */
+		assert_int_equal(f->session->next, NEXT_GO_ON);
+		fake_say(f, STR("QUIT\r\nSTAT\r\n"));
+		assert_str(buf_str(&f->out), str_from(sorry));
+		assert_int_equal(f->session->next, NEXT_CLOSE);
+		assert_int_equal(f->changes, 0);
+		close_host(f);
+	}
+	/* An answer was awaited: it has failed, then the session goes on. */
+	f = host(two, 2);
+	log_in(f);
+	f->hold = true;
+	fake_say(f, STR("DELE 1\r\nQUIT\r\n"));
+	f->session->class->store_lost(f->session);
+	assert_int_equal(f->session->next, NEXT_GO_ON);
+	f->hold = false;
+	fake_run(f);
+	assert_int_equal(f->session->next, NEXT_CLOSE);
 	close_host(f);
 }
 
@@ -662,6 +712,7 @@ TEST_MAIN(test_case(ahead_has_limits), test_case(ahead_follows_the_client),
 	test_case(authenticates), test_case(guessing_is_slow), test_case(bad_words_are_refused),
 	test_case(names_have_an_end), test_case(refused_lines_have_an_end),
 	test_case(large_maildrops), test_case(large_messages), test_case(nothing_goes_without_quit),
-	test_case(failures_are_told), test_case(retention_is_the_accounts),
-	test_case(s44_trickled_lines), test_case(idles_ten_minutes),
-	test_case(strangers_have_ten_minutes_in_all), test_case(a_maildrop_has_a_limit))
+	test_case(store_is_replaced), test_case(failures_are_told),
+	test_case(retention_is_the_accounts), test_case(s44_trickled_lines),
+	test_case(idles_ten_minutes), test_case(strangers_have_ten_minutes_in_all),
+	test_case(a_maildrop_has_a_limit))

@@ -53,7 +53,7 @@ struct fake_host {
 	struct vec uids;     /* of the present one */
 	size_t changes, sessions_closed, logins;
 	enum err_kind locked; /* what locking is refused for */
-	bool gate_away, store_away, change_fails, hold;
+	bool gate_away, store_away, change_fails, hold, rebuilt;
 	uint8_t retention;
 	uint32_t expire_days;
 	uint32_t corrupt_uid;               /* 0: none */
@@ -179,6 +179,7 @@ static inline uint32_t fake_ask(struct session_host *h, struct session *session,
 	struct fake_host *f = fake_of(h);
 	uint32_t request = ++f->last_request;
 	static struct api_mailbox inbox = { .id = 5, .name = STR_INIT("INBOX") };
+	inbox.uidvalidity = f->rebuilt ? 78 : 77;
 	struct frame done = { .type = FRAME_DONE };
 	struct frame is = { .type = FRAME_SESSION_IS,
 		.session_is = { .session = 9,

@@ -65,6 +65,10 @@ struct pop3 {
 	char address[LIMIT_ADDRESS_BYTES + 1];          /* of the account */
 
 	/* the maildrop */
+	uint8_t ticket[256]; /* what it was opened with */
+	size_t ticket_n;
+	bool lost;  /* its store has gone, and the next one is asked once nothing is under way */
+	bool ended; /* and does not have it: the next command is told */
 	uint64_t mailbox;
 	uint32_t uidvalidity;
 	uint8_t retention; /* enum pop3_retention */
@@ -109,6 +113,9 @@ int64_t pop3_now(const struct pop3 *s);
 void pop3_close(struct pop3 *s);
 /* Leaves the store's session, if there is one. */
 void pop3_leave(struct pop3 *s);
+
+/* reopen.c: asks the store that there is now for what the one before had; then lost or ended. */
+void pop3_reopen(struct pop3 *s);
 
 /* ahead.c: messages that were asked for. begin: one is to be retrieved, and is asked for if need
  * be, with some that are likely to follow. head: the one that begin was called with, which may not

@@ -128,7 +128,7 @@ void pop3_leave(struct pop3 *s)
 
 static bool takes_input(const struct pop3 *s)
 {
-	return s->waiting == NULL && s->writing == NULL && !s->delayed &&
+	return s->waiting == NULL && s->writing == NULL && !s->delayed && !s->lost &&
 	       s->session.next == NEXT_GO_ON && buf_room(&s->session.out) >= ROOM_BYTES;
 }
 
@@ -155,6 +155,8 @@ static void settle(struct pop3 *s)
 	bool busy = s->waiting != NULL || s->writing != NULL || s->delayed;
 	if (s->closed_by_client && !busy)
 		pop3_close(s);
+	if (s->lost && !busy && s->session.next == NEXT_GO_ON)
+		pop3_reopen(s);
 	if (!s->delayed)
 		s->session.deadline_ms = wait_ends(s);
 	s->session.gathers = s->state == POP3_TRANSACTION && !s->delayed;
@@ -185,6 +187,13 @@ static bool arguments_fit(const struct verb *v, struct str arg)
  * "STAT "), but not behind a password. */
 static void run_line(struct pop3 *s, struct str line)
 {
+	if (s->ended) {
+		pop3_reply_failed(&s->session.out, ERR_TEMP,
+			STR("this session ended with the server's restart and deleted nothing, "
+			    "please log in again"));
+		pop3_close(s);
+		return;
+	}
 	struct str arg = line, name = str_split(&arg, ' ');
 	const struct verb *v = verbs, *end = verbs + ARRAY_LEN(verbs);
 	while (v != end && !str_equal_nocase(name, v->name))
@@ -322,16 +331,13 @@ static void drain(struct session *session)
 	settle(s);
 }
 
-/* The maildrop's lock is gone with the store that held it: the client comes again. */
+/* What was under way has failed, or will. A QUIT is not said twice: its answer tells. */
 static void store_lost(struct session *session)
 {
 	struct pop3 *s = pop3_of(session);
-	if (s->session.store_session == 0)
-		return;
 	s->session.store_session = 0;
-	if (s->state == POP3_UPDATE && s->waiting != NULL)
-		return; /* the answer to the expunge tells */
-	pop3_close(s);
+	s->lost = s->state == POP3_TRANSACTION && !s->ended;
+	settle(s);
 }
 
 /* The account's authority has ended: the password was changed, or the account is gone. */
@@ -377,6 +383,7 @@ static void free_session(struct session **session)
 			"messages=%zu octets=%" PRIu64 " sent=%" PRIu64, s->drop_count,
 			s->drop_octets, s->octets_sent);
 	sasl_end(&s->sasl, &s->session);
+	mem_wipe(s->ticket, sizeof(s->ticket));
 	pop3_lines_done(&s->lines);
 	vec_done(&s->drop);
 	vec_done(&s->deleted);

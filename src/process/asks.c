@@ -16,6 +16,8 @@ static struct conn *conn_of(struct session *s)
 	return s->host_data;
 }
 
+static const int peer_classes[FRONT_PEERS] = { CLASS_STORE, CLASS_GATE, CLASS_COURIER };
+
 static const struct frame peer_is_away = { .type = FRAME_FAILED,
 	.failed = { .kind = ERR_TEMP, .text = STR_INIT("service is restarting, try again") } };
 
@@ -58,17 +60,34 @@ static uint32_t refuse_later(struct front_peer *p, struct conn *c)
 	return r.request;
 }
 
+/* Of our side's (channel_next_request), but none twice from channel to channel: a question may be
+ * held for the next one. */
+static uint32_t next_request(struct front_peer *p)
+{
+	do {
+		p->request = (p->request + 2) & 0x7fffffffu;
+	} while (p->request == 0 || map_get_u64(&p->asks, p->request) != NULL);
+	return p->request;
+}
+
+static bool put_question(struct front_peer *p, uint32_t request, const struct frame *frame)
+{
+	if (p->channel)
+		return channel_send(p->channel, request, frame);
+	return p->number == ASK_STORE && held_put(p->front, request, frame);
+}
+
 static uint32_t ask(struct session_host *host, struct session *s, enum session_peer peer,
 	const struct frame *frame)
 {
 	struct front_peer *p = &front_of(host)->peers[peer];
 	struct conn *c = conn_of(s);
-	if (p->channel == NULL || p->asks.n >= LIMIT_FRONT_QUESTIONS)
+	if (p->asks.n >= LIMIT_FRONT_QUESTIONS)
 		return refuse_later(p, c);
-	uint32_t request = channel_next_request(p->channel) & 0x7fffffffu;
+	uint32_t request = next_request(p);
 	if (!ask_new(p, c, request))
 		return refuse_later(p, c);
-	if (!channel_send(p->channel, request, frame)) {
+	if (!put_question(p, request, frame)) {
 		ask_free(p, map_get_u64(&p->asks, request));
 		return refuse_later(p, c);
 	}
@@ -81,11 +100,11 @@ static bool tell(struct session_host *host, struct session *s, enum session_peer
 	struct front_peer *p = &front_of(host)->peers[peer];
 	/* A peer that is away has answered, or will: what goes with the question goes nowhere.
 	 * Request 0 goes with no question and gets no answer (session_close). */
-	bool wanted = request == 0 || map_get_u64(&p->asks, request) != NULL;
-	if (p->channel == NULL || request & 0x80000000u || !wanted)
+	const struct ask *a = map_get_u64(&p->asks, request);
+	if (request & 0x80000000u || (request == 0 ? p->channel == NULL : a == NULL))
 		return true;
-	if (channel_send(p->channel, request, frame))
-		return true;
+	if (p->channel && channel_send(p->channel, request, frame))
+		return true; /* else there is no room, or the question itself is held */
 	conn_of(s)->wants_room = true;
 	return false;
 }
@@ -146,12 +165,23 @@ static bool on_frame(void *arg, uint32_t request, const struct frame *frame, int
 	return true; /* an answer that nobody wants any more is no offence */
 }
 
-static void on_room(void *arg)
+void asks_room(struct front_peer *p)
 {
-	struct front_peer *p = arg;
 	for (struct conn *c = p->front->conns; c; c = c->next)
 		if (c->wants_room)
 			conn_room(c);
+}
+
+static void on_room(void *arg)
+{
+	asks_room(arg);
+}
+
+void asks_refuse(struct front *f, enum session_peer peer, uint32_t request)
+{
+	struct refused r = { peer, request };
+	vec_push(&f->refused_asks, &r);
+	front_soon(f);
 }
 
 /* Answers everything that was asked of this peer. Each answer may ask anew, and that goes to the
@@ -162,12 +192,9 @@ static void fail_all(struct front_peer *p)
 	void *value;
 	while (map_next(&p->asks, &at, NULL, &value)) {
 		struct ask *a = value;
-		if (!(a->request & 0x80000000u)) {
-			struct refused r = { p->number, a->request };
-			vec_push(&p->front->refused_asks, &r);
-		}
+		if (!(a->request & 0x80000000u))
+			asks_refuse(p->front, p->number, a->request);
 	}
-	front_soon(p->front);
 }
 
 void asks_turn(struct front *f)
@@ -200,6 +227,8 @@ static void lost(struct front_peer *p, const char *reason)
 	log_event(&f->base.context->log, LOG_WARN, "peer-lost", "peer=%d why=%s", p->number,
 		log_value(&text, str_from(reason)));
 	channel_free(&p->channel);
+	if (p->number == ASK_STORE)
+		held_begin(f);
 	fail_all(p);
 	asks_turn(f);
 	if (p->number == ASK_STORE)
@@ -213,7 +242,6 @@ static void on_closed(void *arg, const char *reason)
 
 void asks_set_channel(struct front *f, enum session_peer number, int handle)
 {
-	static const int classes[FRONT_PEERS] = { CLASS_STORE, CLASS_GATE, CLASS_COURIER };
 	struct front_peer *p = &f->peers[number];
 	struct channel_events events = {
 		.frame = on_frame, .room = on_room, .closed = on_closed, .arg = p
@@ -221,7 +249,9 @@ void asks_set_channel(struct front *f, enum session_peer number, int handle)
 	if (p->channel)
 		lost(p, "replaced");
 	p->channel = channel_new(f->base.context->loop, handle, f->base.context->row->channel_class,
-		classes[number], &events);
+		peer_classes[number], &events);
+	if (number == ASK_STORE)
+		held_send(f);
 }
 
 /* ---- beginning and end ---- */
@@ -234,10 +264,12 @@ void asks_init(struct front *f)
 	for (unsigned i = 0; i < FRONT_PEERS; i++) {
 		f->peers[i].front = f;
 		f->peers[i].number = (enum session_peer)i;
+		f->peers[i].request = f->base.context->row->channel_class < peer_classes[i] ? 1 : 0;
 		/* as many again may be refused within one turn */
 		map_init(&f->peers[i].asks, key, 2 * LIMIT_FRONT_QUESTIONS);
 	}
 	vec_init(&f->refused_asks, sizeof(struct refused), 2 * LIMIT_FRONT_QUESTIONS);
+	held_init(f);
 	f->host.ask = ask;
 	f->host.tell = tell;
 	f->host.cancel = cancel;
@@ -251,6 +283,7 @@ void asks_forget(struct conn *c)
 
 void asks_done(struct front *f)
 {
+	held_done(f);
 	for (unsigned i = 0; i < FRONT_PEERS; i++) {
 		channel_free(&f->peers[i].channel);
 		map_done(&f->peers[i].asks);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The inside of a front: front.c (the role), conn.c (one client's connection), asks.c (questions on
- * their way and their answers).
+ * their way and their answers), held.c (those that wait for the next store).
  */
 #ifndef CULVER_PROCESS_FRONT_PRIVATE_H
 #define CULVER_PROCESS_FRONT_PRIVATE_H
@@ -32,6 +32,7 @@ struct front_peer {
 	enum session_peer number;
 	struct channel *channel; /* NULL: away */
 	struct map asks;         /* request -> struct ask */
+	uint32_t request;        /* the last question's number */
 };
 
 enum { FRONT_PEERS = 3 };
@@ -106,6 +107,10 @@ struct front {
 	struct timer *drain_next;                       /* the next goodbyes */
 	int64_t drain_from_ms, spread_ms, drain_end_ms; /* monotonic, but for the spread */
 	size_t drain_conns;                             /* at the start of it */
+	struct vec held; /* struct held: questions that wait for the next store */
+	size_t held_bytes;
+	int64_t hold_until_ms;
+	struct timer *hold;
 	uint64_t next_id, served;
 	uint32_t away_request; /* numbers for questions that nobody was there to take */
 	bool draining;
@@ -160,5 +165,17 @@ void asks_forget(struct conn *); /* of a connection that ends */
 void asks_turn(struct front *);  /* answers those that nobody was there to take */
 /* A new channel to a peer, or -1 for none: what was asked of the old one is answered `failed`. */
 void asks_set_channel(struct front *, enum session_peer, int handle);
+/* A question that will not be answered is answered `failed` at the next turn. */
+void asks_refuse(struct front *, enum session_peer, uint32_t request);
+/* Those who wait for room to tell something may try again. */
+void asks_room(struct front_peer *);
+
+/* held.c */
+void held_init(struct front *);
+void held_done(struct front *);
+void held_begin(struct front *); /* the store has gone */
+/* False: this question cannot wait, or nobody waits any more. */
+bool held_put(struct front *, uint32_t request, const struct frame *);
+void held_send(struct front *); /* the next store is there */
 
 #endif

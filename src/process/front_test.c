@@ -188,6 +188,125 @@ static void questions_at_once(void **state)
 	down(&x);
 }
 
+/* ---- between two stores ---- */
+
+/* What came to the next store. */
+struct next_store {
+	struct channel *channel;
+	unsigned n;
+	uint32_t requests[8];
+	uint16_t types[8];
+};
+
+static bool store_hears(void *arg, uint32_t request, const struct frame *frame, int handle)
+{
+	struct next_store *s = arg;
+	assert_true(handle < 0 && s->n < ARRAY_LEN(s->requests));
+	s->requests[s->n] = request;
+	s->types[s->n++] = (uint16_t)frame->type;
+	return true;
+}
+
+static void store_gone(void *arg, const char *reason)
+{
+	(void)arg;
+	(void)reason;
+}
+
+/* A front with a client, whose store has just gone. */
+static void up_without_store(struct fixture *x)
+{
+	int pair[2];
+	up(x);
+	assert_int_equal(x->loop->class->pair(x->loop, pair), 0);
+	asks_set_channel(x->front, ASK_STORE, pair[0]);
+	comes(x, "192.0.2.1");
+	assert_true(went_out(asks(x)));
+	x->loop->class->handle_close(x->loop, pair[1]);
+	loop_sim_run_for(x->loop, 0);
+	assert_null(x->front->peers[ASK_STORE].channel);
+	assert_int_equal(x->front->peers[ASK_STORE].asks.n, 0); /* it may have been done or not */
+}
+
+static uint32_t asks_for(struct fixture *x, const struct frame *question)
+{
+	struct session_host *host = &x->front->host;
+	return host->ask(host, x->front->conns->session, ASK_STORE, question);
+}
+
+static void questions_wait_for_the_next_store(void **state)
+{
+	static const struct frame open = { .type = FRAME_UPLOAD_OPEN },
+				  bytes = { .type = FRAME_UPLOAD_BYTES,
+					  .upload_bytes.data = STR_INIT("x") },
+				  listing = { .type = FRAME_MAILBOX_STATUS };
+	struct fixture x;
+	struct next_store next = { .n = 0 };
+	struct channel_events events = { .frame = store_hears, .closed = store_gone, .arg = &next };
+	int pair[2];
+	(void)state;
+	up_without_store(&x);
+	struct session_host *host = &x.front->host;
+	struct session *session = x.front->conns->session;
+	uint32_t first = asks(&x), second = asks(&x), upload = asks_for(&x, &open);
+	assert_true(went_out(first) && went_out(second) && went_out(upload));
+	assert_false(went_out(asks_for(&x, &listing))); /* names a session */
+	host->cancel(host, session, second);
+	assert_false(host->tell(host, session, ASK_STORE, upload, &bytes));
+	assert_true(x.front->conns->wants_room);
+	assert_int_equal(x.loop->class->pair(x.loop, pair), 0);
+	next.channel = channel_new(
+		x.loop, pair[1], CLASS_STORE, x.front->base.context->row->channel_class, &events);
+	asks_set_channel(x.front, ASK_STORE, pair[0]);
+	assert_false(x.front->conns->wants_room);
+	assert_true(host->tell(host, session, ASK_STORE, upload, &bytes));
+	uint32_t third = asks(&x);
+	loop_sim_run_for(x.loop, 1000);
+	assert_int_equal(next.n, 4);
+	assert_int_equal(next.requests[0], first);
+	assert_int_equal(next.types[0], FRAME_RESOLVE);
+	assert_int_equal(next.types[1], FRAME_UPLOAD_OPEN);
+	assert_int_equal(next.requests[1], upload);
+	assert_int_equal(next.types[2] + next.types[3], FRAME_UPLOAD_BYTES + FRAME_RESOLVE);
+	assert_int_equal(next.requests[2] + next.requests[3], third + upload);
+	assert_int_equal(x.front->held.n + x.front->held_bytes, 0);
+	channel_free(&next.channel);
+	down(&x);
+}
+
+static void questions_wait_for_a_second(void **state)
+{
+	struct fixture x;
+	(void)state;
+	up_without_store(&x);
+	const struct map *open = &x.front->peers[ASK_STORE].asks;
+	assert_true(went_out(asks(&x)));
+	loop_sim_run_for(x.loop, LIMIT_FRONT_HOLD_MS - 1); /* N-1 */
+	assert_int_equal(open->n, 1);
+	assert_true(went_out(asks(&x)));
+	loop_sim_run_for(x.loop, 1); /* N */
+	assert_int_equal(open->n, 0);
+	assert_false(went_out(asks(&x)));
+	loop_sim_run_for(x.loop, 1); /* N+1 */
+	assert_int_equal(open->n, 0);
+	assert_false(went_out(asks(&x)));
+	down(&x);
+}
+
+static void as_many_bytes_wait(void **state)
+{
+	struct fixture x;
+	(void)state;
+	up_without_store(&x);
+	assert_true(went_out(asks(&x)));
+	size_t one = x.front->held_bytes;
+	for (int more = -1; more <= 1; more++) { /* N-1, N, N+1 */
+		x.front->held_bytes = LIMIT_FRONT_HELD_BYTES + (size_t)more - one;
+		assert_int_equal(went_out(asks(&x)), more <= 0);
+	}
+	down(&x);
+}
+
 /* A clock that stands still until it has been asked so often: then it is late_ms later. */
 struct late_clock {
 	struct clock_seam seam;
@@ -312,5 +431,6 @@ static void a8_a_client_that_does_not_listen(void **state)
 
 TEST_MAIN(test_case(addresses_at_once), test_case(x4_strangers_give_way),
 	test_case(x4_not_on_port_25), test_case(questions_at_once),
-	test_case(t10_keys_have_their_time), test_case(t10_keys_may_start_later),
-	test_case(a8_a_client_that_does_not_listen))
+	test_case(questions_wait_for_the_next_store), test_case(questions_wait_for_a_second),
+	test_case(as_many_bytes_wait), test_case(t10_keys_have_their_time),
+	test_case(t10_keys_may_start_later), test_case(a8_a_client_that_does_not_listen))

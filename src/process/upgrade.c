@@ -8,7 +8,7 @@
  * generation of its own beside them:
  *
  *     the new store loads and holds; the old one ends its commits and goes; the new one starts
- *     (whoever asks meanwhile is told to try again: ERR_TEMP)
+ *     (the fronts hold what begins meanwhile, held.c; what was half done fails: ERR_TEMP)
  *     then the other roles start; old fronts still accept, with their own gate, keys and courier
  *     all are up: the old fronts stop accepting and drain, their goodbyes spread over seconds
  *     the last of them has gone: so do their gate, keys and courier
