@@ -30,6 +30,7 @@ struct list_work {
 	unsigned options;
 	unsigned atts; /* of STATUS */
 	bool lsub;
+	bool percent;  /* a pattern has one */
 	bool extended; /* LIST-EXTENDED syntax was used */
 	size_t at;
 };
@@ -132,6 +133,7 @@ static bool one_pattern(struct imap *s, struct list_work *w, struct str referenc
 		return true;
 	}
 	ok = match_init(&w->patterns[w->n_patterns], reference, buf_str(&pattern));
+	w->percent |= str_find(buf_str(&pattern), '%') < pattern.n;
 	w->n_patterns += ok;
 	buf_done(&pattern);
 	return ok;
@@ -166,6 +168,18 @@ static void add_flag(struct buf *out, const char **gap, const char *flag)
 	*gap = " ";
 }
 
+/* childinfo-extended-item = "CHILDINFO" SP "(" list-select-base-opt-quoted *(SP …) ")" */
+static void write_childinfo(struct buf *out, const struct list_work *w)
+{
+	const char *gap = "";
+	buf_addz(out, " (\"CHILDINFO\" (");
+	if (w->options & SELECT_SUBSCRIBED)
+		add_flag(out, &gap, "\"SUBSCRIBED\"");
+	if (w->options & SELECT_SPECIAL_USE)
+		add_flag(out, &gap, "\"SPECIAL-USE\"");
+	buf_addz(out, "))");
+}
+
 /* mailbox-list = "(" [mbx-list-flags] ")" SP DQUOTE QUOTED-CHAR DQUOTE SP mailbox [SP extended] */
 static void write_box(
 	struct imap *s, const struct list_work *w, const struct api_mailbox *m, bool childinfo)
@@ -191,10 +205,8 @@ static void write_box(
 	buf_addz(out, ") \"/\" ");
 	mailbox_name_write(out, m->name, s->rev2);
 	if (childinfo)
-		buf_addz(out, " (\"CHILDINFO\" (\"SUBSCRIBED\"))");
+		write_childinfo(out, w);
 	buf_addz(out, "\r\n");
-	if (m->exists && (w->options & RETURN_STATUS))
-		status_add(out, m, w->atts, s->rev2);
 }
 
 static bool is_selected(const struct list_work *w, const struct api_mailbox *m)
@@ -207,18 +219,19 @@ static bool is_selected(const struct list_work *w, const struct api_mailbox *m)
 	return m->exists || mailboxes_has_children(&w->boxes, m->name);
 }
 
-/* RFC 5258 4: with RECURSIVEMATCH a name that matches stands for selected ones below it that do
- * not match. RFC 3501 6.3.9: LSUB does so always, and says \Noselect. */
-static bool stands_for_others(struct list_work *w, const struct api_mailbox *m)
+/* RFC 9051 6.3.9.6: with RECURSIVEMATCH a name tells of selected ones below it; one that is not
+ * selected itself is told of only when one of those does not match. RFC 3501 6.3.9: LSUB with "%"
+ * does the latter, and says \Noselect. */
+static bool stands_for_others(struct list_work *w, const struct api_mailbox *m, bool selected)
 {
-	if (!w->lsub && (w->options & SELECT_RECURSIVE) == 0)
+	if (w->lsub ? !w->percent : (w->options & SELECT_RECURSIVE) == 0)
 		return false;
 	for (size_t i = mailboxes_after(&w->boxes, m->name); i < w->boxes.all.n; i++) {
 		const struct api_mailbox *below = mailboxes_at(&w->boxes, i);
 
 		if (!mailboxes_is_below(below->name, m->name))
 			return false;
-		if (is_selected(w, below) && !matches(w, below->name))
+		if (is_selected(w, below) && (selected || !matches(w, below->name)))
 			return true;
 	}
 	return false;
@@ -232,12 +245,15 @@ static void list_one(struct imap *s, struct list_work *w, const struct api_mailb
 	if (!matches(w, m->name))
 		return;
 	selected = is_selected(w, m);
-	others = stands_for_others(w, m);
+	others = stands_for_others(w, m, selected);
 	if (!selected && !others)
 		return;
 	if (w->lsub) /* \Noselect: it is not subscribed itself */
 		shown.exists = selected;
 	write_box(s, w, &shown, others && !w->lsub);
+	/* Who only stands for others has none: RFC 9051 6.3.9.8, example 11. */
+	if (m->exists && selected && (w->options & RETURN_STATUS))
+		status_add(imap_out(s), m, w->atts, s->rev2);
 }
 
 static void list_step(struct imap *s)

@@ -207,5 +207,72 @@ static void test_lsub_in_rev2(void **state)
 		       "S: c OK ~\n");
 }
 
-TEST_MAIN(test_case(test_lsub_in_rev2), test_case(test_select), test_case(test_enable),
-	test_case(test_mailboxes), test_case(test_names))
+/* RFC 9051 6.3.9.8, example 8 (where qux2 exists here), what 6.3.9.6 says of its last part, and
+ * example 11: no STATUS for what only has CHILDINFO. RFC 3501 6.3.9: without "%" LSUB has what is
+ * subscribed alone. */
+static void test_children_of_example_8(void **state)
+{
+	(void)state;
+	dialogue(
+		LOGIN "C: c CREATE foo2\n"
+		      "S: c OK ~\n"
+		      "C: c CREATE baz2\n"
+		      "S: c OK ~\n"
+		      "C: c CREATE eps2/mamba\n"
+		      "S: c OK ~\n"
+		      "C: c CREATE qux2/bar2\n"
+		      "S: c OK ~\n"
+		      "C: c CREATE foo2/bar2\n"
+		      "S: c OK ~\n"
+		      "C: c CREATE baz2/bar2\n"
+		      "S: c OK ~\n"
+		      "C: s SUBSCRIBE foo2/bar1\n"
+		      "S: s OK ~\n"
+		      "C: s SUBSCRIBE foo2/bar2\n"
+		      "S: s OK ~\n"
+		      "C: s SUBSCRIBE baz2/bar2\n"
+		      "S: s OK ~\n"
+		      "C: s SUBSCRIBE baz2/bar22\n"
+		      "S: s OK ~\n"
+		      "C: s SUBSCRIBE baz2/bar222\n"
+		      "S: s OK ~\n"
+		      "C: s SUBSCRIBE eps2\n"
+		      "S: s OK ~\n"
+		      "C: s SUBSCRIBE eps2/mamba\n"
+		      "S: s OK ~\n"
+		      "C: s SUBSCRIBE qux2/bar2\n"
+		      "S: s OK ~\n"
+		      "C: s SUBSCRIBE foo2/bar1\n"
+		      "S: s OK ~\n"
+		      "C: a LIST (RECURSIVEMATCH SUBSCRIBED) \"\" *2\n"
+		      "S: * LIST (\\HasNoChildren \\Subscribed) \"/\" baz2/bar2\n"
+		      "S: * LIST (\\NonExistent \\Noselect \\HasNoChildren \\Subscribed) \"/\" "
+		      "baz2/bar22\n"
+		      "S: * LIST (\\NonExistent \\Noselect \\HasNoChildren \\Subscribed) \"/\" "
+		      "baz2/bar222\n"
+		      "S: * LIST (\\HasChildren \\Subscribed) \"/\" eps2 (\"CHILDINFO\" "
+		      "(\"SUBSCRIBED\"))\n"
+		      "S: * LIST (\\HasChildren) \"/\" foo2 (\"CHILDINFO\" (\"SUBSCRIBED\"))\n"
+		      "S: * LIST (\\HasNoChildren \\Subscribed) \"/\" foo2/bar2\n"
+		      "S: * LIST (\\HasNoChildren \\Subscribed) \"/\" qux2/bar2\n"
+		      "S: a OK ~\n"
+		      "C: b LIST (RECURSIVEMATCH SUBSCRIBED) \"\" eps* RETURN (STATUS (MESSAGES))\n"
+		      "S: * LIST (\\HasChildren \\Subscribed) \"/\" eps2 (\"CHILDINFO\" "
+		      "(\"SUBSCRIBED\"))\n"
+		      "S: * STATUS eps2 (MESSAGES 0)\n"
+		      "S: * LIST (\\HasNoChildren \\Subscribed) \"/\" eps2/mamba\n"
+		      "S: * STATUS eps2/mamba (MESSAGES 0)\n"
+		      "S: b OK ~\n"
+		      "C: d LIST (RECURSIVEMATCH SUBSCRIBED) \"\" f% RETURN (STATUS (MESSAGES))\n"
+		      "S: * LIST (\\HasChildren) \"/\" foo2 (\"CHILDINFO\" (\"SUBSCRIBED\"))\n"
+		      "S: d OK ~\n"
+		      "C: e LSUB \"\" foo2\n"
+		      "S: e OK ~\n"
+		      "C: f LSUB \"\" f%\n"
+		      "S: * LSUB (\\Noselect) \"/\" foo2\n"
+		      "S: f OK ~\n");
+}
+
+TEST_MAIN(test_case(test_lsub_in_rev2), test_case(test_children_of_example_8),
+	test_case(test_select), test_case(test_enable), test_case(test_mailboxes),
+	test_case(test_names))
