@@ -17,7 +17,7 @@
 enum push { PUSH_BYTES, PUSH_DIGEST, PUSH_INTO, PUSH_COMMIT, PUSH_DONE };
 
 struct append_work {
-	struct str name;
+	struct str name, given;
 	struct flag_list flags;
 	int64_t time;
 	uint64_t mailbox;
@@ -150,6 +150,7 @@ static void begin(struct imap *s, struct str name)
 		refuse(s);
 	} else {
 		w->name = arena_str(&s->arena, buf_str(&known));
+		w->given = arena_str(&s->arena, name);
 		s->cmd.unavailable = refuse;
 		if (s->lost)
 			selected_reopen(s, ask_mailbox);
@@ -364,6 +365,7 @@ static void appended(struct imap *s, const struct frame *answer)
 		"msg=%s mailbox=%" PRIu64 " uid=%" PRIu32 " size=%" PRIu64, w->id, at->mailbox,
 		at->uid, w->size);
 	s->sel.stale = s->sel.stale || w->mailbox == s->sel.mailbox;
+	imap_say_oldname(s, "", w->name, w->given);
 	buf_addf(reply_open_ok(s), "APPENDUID %" PRIu32 " %" PRIu32, at->uidvalidity, at->uid);
 	reply_close(s, "APPEND completed");
 	imap_finish(s);

@@ -7,6 +7,13 @@
 #include "imap/selected.h"
 #include "imap/token.h"
 
+/* The mailbox that a command is about, and how the client spelled it. */
+struct mailbox_work {
+	struct str name, given;
+	struct str to;  /* RENAME */
+	bool respelled; /* RENAME's new name is not as it was given */
+};
+
 static void mailbox_done(struct imap *s, const struct frame *answer)
 {
 	if (!imap_expect(s, answer, FRAME_DONE))
@@ -45,11 +52,14 @@ static int create_params(struct imap *s, uint16_t *ret_use)
 /* CREATE says which mailbox it made.                        RFC 8474 4.1 */
 static void created(struct imap *s, const struct frame *answer)
 {
+	const struct mailbox_work *w = s->cmd.work;
+
 	if (!imap_expect(s, answer, FRAME_MAILBOXES))
 		return;
 	if (answer->mailboxes.mailboxes.n != 1) {
 		reply_no(s, "SERVERBUG", "Unexpected answer from within");
 	} else {
+		imap_say_oldname(s, "", w->name, w->given);
 		buf_addz(reply_open_ok(s), "MAILBOXID (");
 		grammar_add_mailbox_id(&s->reply, answer->mailboxes.mailboxes.items[0].id);
 		buf_addc(&s->reply, ')');
@@ -60,11 +70,11 @@ static void created(struct imap *s, const struct frame *answer)
 
 void imap_create(struct imap *s)
 {
-	struct str name;
+	struct mailbox_work *w = imap_work(s, sizeof *w, NULL);
 	uint16_t use;
 	int parsed;
 
-	if (!imap_arg_mailbox(s, &name))
+	if (!imap_arg_mailbox_given(s, &w->name, &w->given))
 		return;
 	parsed = create_params(s, &use);
 	if (parsed < 0) {
@@ -78,47 +88,62 @@ void imap_create(struct imap *s)
 	}
 	imap_ask(s, ASK_STORE,
 		&(struct frame){ .type = FRAME_MAILBOX_CREATE,
-			.mailbox_create = { s->session.store_session, name, use } },
+			.mailbox_create = { s->session.store_session, w->name, use } },
 		created);
 }
 
 static void deleted(struct imap *s, const struct frame *answer)
 {
+	const struct mailbox_work *w = s->cmd.work;
+
 	if (!imap_expect(s, answer, FRAME_DONE))
 		return;
 	/* whoever deletes the mailbox that is selected has it closed */
-	if (s->sel.view != NULL &&
-		str_equal(str_from(s->sel.name), *(const struct str *)s->cmd.work)) {
+	if (s->sel.view != NULL && str_equal(str_from(s->sel.name), w->name)) {
 		selected_leave(s);
 		untagged_ok(s, "CLOSED", "The selected mailbox was deleted");
 	}
+	imap_say_oldname(s, "\\NonExistent", w->name, w->given);
 	reply_ok(s, NULL, "DELETE completed");
 	imap_finish(s);
 }
 
 void imap_delete(struct imap *s)
 {
-	struct str *name = imap_work(s, sizeof *name, NULL);
+	struct mailbox_work *w = imap_work(s, sizeof *w, NULL);
 
-	if (!imap_arg_mailbox(s, name) || !imap_args_end(s))
+	if (!imap_arg_mailbox_given(s, &w->name, &w->given) || !imap_args_end(s))
 		return;
 	imap_ask(s, ASK_STORE,
 		&(struct frame){ .type = FRAME_MAILBOX_DELETE,
-			.mailbox_delete = { s->session.store_session, *name } },
+			.mailbox_delete = { s->session.store_session, w->name } },
 		deleted);
+}
+
+/* RFC 9051 6.3.6: the old name as it was given, the new one as it is. */
+static void renamed(struct imap *s, const struct frame *answer)
+{
+	const struct mailbox_work *w = s->cmd.work;
+
+	if (answer->type == FRAME_DONE && w->respelled)
+		imap_say_oldname(s, "", w->to, w->given);
+	mailbox_done(s, answer);
 }
 
 void imap_rename(struct imap *s)
 {
-	struct str from, to;
+	struct mailbox_work *w = imap_work(s, sizeof *w, NULL);
+	struct str given;
 
-	if (!imap_arg_mailbox(s, &from) || !imap_arg_mailbox(s, &to) || !imap_args_end(s))
+	if (!imap_arg_mailbox_given(s, &w->name, &w->given) ||
+		!imap_arg_mailbox_given(s, &w->to, &given) || !imap_args_end(s))
 		return;
+	w->respelled = !imap_is_as_given(w->name, w->given) || !imap_is_as_given(w->to, given);
 	s->sel.stale = s->sel.view != NULL; /* RENAME INBOX moves its messages */
 	imap_ask(s, ASK_STORE,
 		&(struct frame){ .type = FRAME_MAILBOX_RENAME,
-			.mailbox_rename = { s->session.store_session, from, to } },
-		mailbox_done);
+			.mailbox_rename = { s->session.store_session, w->name, w->to } },
+		renamed);
 }
 
 static void subscribe(struct imap *s, bool on)

@@ -11,7 +11,7 @@
 #include <inttypes.h>
 
 struct select_work {
-	struct str name;
+	struct str name, given;
 	bool examine;
 	bool condstore;
 	bool qresync;
@@ -115,6 +115,7 @@ static void say_selected(struct imap *s, const struct select_work *w)
 	if (s->rev2) {
 		buf_addz(imap_out(s), "* LIST () \"/\" ");
 		mailbox_name_write(imap_out(s), w->name, s->rev2);
+		imap_write_oldname(s, w->name, w->given);
 		buf_addz(imap_out(s), "\r\n");
 	}
 }
@@ -202,7 +203,7 @@ static void open_mailbox(struct imap *s, bool examine)
 
 	vanished_init(&w->vanished);
 	w->examine = examine;
-	if (!imap_arg_mailbox(s, &w->name))
+	if (!imap_arg_mailbox_given(s, &w->name, &w->given))
 		return;
 	if (!select_params(s, w)) {
 		imap_bad_args(s);

@@ -198,6 +198,41 @@ const char *grammar_special_use_name(uint16_t bit)
 
 bool imap_arg_mailbox(struct imap *s, struct str *ret_name)
 {
+	struct str given;
+
+	return imap_arg_mailbox_given(s, ret_name, &given);
+}
+
+/* "a/" is no other name than "a" (RFC 9051 6.3.4). */
+bool imap_is_as_given(struct str name, struct str given)
+{
+	if (given.n == name.n + 1 && given.p[name.n] == '/')
+		given.n--;
+	return str_equal(name, given);
+}
+
+/* oldname-extended-item = "OLDNAME" SP "(" mailbox ")" */
+void imap_write_oldname(struct imap *s, struct str name, struct str given)
+{
+	if (!s->rev2 || imap_is_as_given(name, given))
+		return;
+	buf_addz(imap_out(s), " (\"OLDNAME\" (");
+	token_add_astring(imap_out(s), given, true);
+	buf_addz(imap_out(s), "))");
+}
+
+void imap_say_oldname(struct imap *s, const char *attributes, struct str name, struct str given)
+{
+	if (!s->rev2 || imap_is_as_given(name, given))
+		return;
+	imap_writef(s, "* LIST (%s) \"/\" ", attributes);
+	mailbox_name_write(imap_out(s), name, true);
+	imap_write_oldname(s, name, given);
+	buf_addz(imap_out(s), "\r\n");
+}
+
+bool imap_arg_mailbox_given(struct imap *s, struct str *ret_name, struct str *ret_given)
+{
 	struct err err = ERR_INIT;
 	struct buf name;
 	struct str wire;
@@ -214,6 +249,7 @@ bool imap_arg_mailbox(struct imap *s, struct str *ret_name)
 		return false;
 	}
 	*ret_name = arena_str(&s->arena, buf_str(&name));
+	*ret_given = arena_str(&s->arena, wire);
 	buf_done(&name);
 	return true;
 }

@@ -258,6 +258,15 @@ void status_add(struct buf *out, const struct api_mailbox *m, unsigned atts, boo
 
 /* SP mailbox, as the store spells it; finishes the command with BAD or NO and returns false. */
 bool imap_arg_mailbox(struct imap *s, struct str *ret_name);
+/* The same, and as the client spelled it. */
+bool imap_arg_mailbox_given(struct imap *s, struct str *ret_name, struct str *ret_given);
+/* Whether the name is what was given, apart from a "/" at the end. */
+bool imap_is_as_given(struct str name, struct str given);
+/* RFC 9051 6.3.9.7: to who knows rev2, a LIST response with OLDNAME where the name is not as it was
+ * given. attributes: "\NonExistent" or "". */
+void imap_say_oldname(struct imap *s, const char *attributes, struct str name, struct str given);
+/* What stands between ")" or the name and the line's end: [SP "(" oldname-extended-item ")"] */
+void imap_write_oldname(struct imap *s, struct str name, struct str given);
 /* A set of UIDs: "*" is the last that was ever given, "$" what was saved. The ranges live in the
  * arena. */
 void imap_uid_set(const struct imap *s, struct seqset *set);

@@ -273,6 +273,46 @@ static void test_children_of_example_8(void **state)
 		      "S: f OK ~\n");
 }
 
-TEST_MAIN(test_case(test_lsub_in_rev2), test_case(test_children_of_example_8),
-	test_case(test_select), test_case(test_enable), test_case(test_mailboxes),
-	test_case(test_names))
+/* RFC 9051 6.3.2, 6.3.4 to 6.3.6, 6.3.12: a name that is not as it was given. Rev1 does not know.
+ */
+static void test_oldname(void **state)
+{
+	(void)state;
+	dialogue(
+		LOGIN "C: a CREATE \"a\xcc\x88\"\n"
+		      "S: a OK ~\n"
+		      "C: b DELETE \"a\xcc\x88\"\n"
+		      "S: b OK ~\n"
+		      "C: c ENABLE IMAP4rev2\n"
+		      "S: ~\n"
+		      "S: c OK ~\n"
+		      "C: d SELECT inbox\n"
+		      "S: * FLAGS (~)\n"
+		      "S: * OK [PERMANENTFLAGS (~)] ~\n"
+		      "S: * 0 EXISTS\n"
+		      "S: * OK [UIDVALIDITY 1001] ~\n"
+		      "S: * OK [UIDNEXT 1] ~\n"
+		      "S: * OK [HIGHESTMODSEQ ~] ~\n"
+		      "S: * OK [MAILBOXID (~)] ~\n"
+		      "S: * LIST () \"/\" INBOX (\"OLDNAME\" (inbox))\n"
+		      "S: d OK ~\n"
+		      "C: e CREATE \"a\xcc\x88\"\n"
+		      "S: * LIST () \"/\" \"\xc3\xa4\" (\"OLDNAME\" (\"a\xcc\x88\"))\n"
+		      "S: e OK ~\n"
+		      "C: f RENAME \"\xc3\xa4\" b/\n"
+		      "S: f OK ~\n"
+		      "C: g RENAME b \"a\xcc\x88\"\n"
+		      "S: * LIST () \"/\" \"\xc3\xa4\" (\"OLDNAME\" (b))\n"
+		      "S: g OK ~\n"
+		      "C: h APPEND \"a\xcc\x88\" {4+}\n"
+		      "C: a: b\n"
+		      "S: * LIST () \"/\" \"\xc3\xa4\" (\"OLDNAME\" (\"a\xcc\x88\"))\n"
+		      "S: h OK [APPENDUID ~] ~\n"
+		      "C: i DELETE \"a\xcc\x88\"\n"
+		      "S: * LIST (\\NonExistent) \"/\" \"\xc3\xa4\" (\"OLDNAME\" (\"a\xcc\x88\"))\n"
+		      "S: i OK ~\n");
+}
+
+TEST_MAIN(test_case(test_oldname), test_case(test_lsub_in_rev2),
+	test_case(test_children_of_example_8), test_case(test_select), test_case(test_enable),
+	test_case(test_mailboxes), test_case(test_names))
