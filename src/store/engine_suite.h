@@ -600,6 +600,27 @@ static void addresses_resolve(void **state)
 	ledger_done(&l);
 }
 
+/* RFC 5321 4.5.1: who was named for it, and without that somebody, in every domain. */
+static void postmaster_is_reached(void **state)
+{
+	struct ledger l;
+	(void)state;
+	ledger_init(&l);
+	assert_run(&l, ERR_NONE, .kind = OP_DOMAIN_ADD, .domain.name = STR("empty.test"));
+	resolves(&l, "postmaster", ERR_NOT_FOUND, 0);
+	resolves(&l, "postmaster@empty.test", ERR_NOT_FOUND, 0);
+	make_account(&l, "alice@example.test");
+	make_account(&l, "bob@example.test");
+	resolves(&l, "postmaster", ERR_NONE, 1);
+	resolves(&l, "Postmaster@Empty.test", ERR_NONE, 1);
+	resolves(&l, "abuse@empty.test", ERR_NOT_FOUND, 0);
+	alias(&l, ERR_NONE, "postmaster@example.test", "alice@example.test");
+	alias(&l, ERR_NONE, "postmaster@example.test", "bob@example.test");
+	resolves(&l, "POSTMASTER", ERR_NONE, 2);
+	resolves(&l, "postmaster@empty.test", ERR_NONE, 1);
+	ledger_done(&l);
+}
+
 static void alias_loops_are_refused(void **state)
 {
 	struct ledger l;
@@ -1568,8 +1589,8 @@ static void transactions_are_limited(void **state)
 		test_case(password_replaces_what_came_from_it),                                    \
 		test_case(secrets_are_put_used_and_removed), test_case(secrets_have_limits),       \
 		test_case(offers_follow_the_accounts), test_case(addresses_resolve),               \
-		test_case(alias_loops_are_refused), test_case(alias_targets_are_limited),          \
-		test_case(alias_chains_are_limited),                                               \
+		test_case(postmaster_is_reached), test_case(alias_loops_are_refused),              \
+		test_case(alias_targets_are_limited), test_case(alias_chains_are_limited),         \
 		test_case(uids_rise_and_are_never_given_again), test_case(one_fails_alone),        \
 		test_case(quotas_hold), test_case(flags_change),                                   \
 		test_case(unchanged_since_keeps_back), test_case(kept_back_makes_no_keyword),      \

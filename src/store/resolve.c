@@ -104,14 +104,28 @@ static void walk_init(struct walk *w, struct reader *reader, struct resolution *
 	vec_init(&w->addresses, sizeof(struct address_name), LIMIT_ALIAS_STEPS);
 }
 
-static int first_account(struct walk *w, struct str domain, struct err *err)
+static int first_account(
+	struct walk *w, struct str domain, struct account_row *ret, struct err *err)
 {
 	uint64_t id;
-	struct account_row row;
-	if (w->reader->class->account_first(w->reader, domain, &id, err) < 0 ||
-		w->reader->class->account_by_id(w->reader, id, &row, err) < 0)
+	if (w->reader->class->account_first(w->reader, domain, &id, err) < 0)
 		return -1;
-	return add_account(w->found, &row, err);
+	return w->reader->class->account_by_id(w->reader, id, ret, err);
+}
+
+/* Who reads a domain's postmaster's mail when nobody was named for it: its first account, and in a
+ * domain without accounts the first of all: "any of the domains" must be reached (RFC 5321 4.5.1).
+ */
+static int stand_in(struct walk *w, struct str domain, struct err *err)
+{
+	struct account_row row;
+	struct err none = ERR_INIT;
+	int rc = first_account(w, domain, &row, &none);
+	if (rc < 0 && none.kind == ERR_NOT_FOUND)
+		rc = first_account(w, STR_NONE, &row, err);
+	else if (rc < 0)
+		*err = none;
+	return rc < 0 ? -1 : add_account(w->found, &row, err);
 }
 
 /* Nobody has the address: the domain's catch-all, or what postmaster must reach. */
@@ -125,7 +139,7 @@ static int fall_back(
 			return -1;
 	}
 	if (w->found->accounts.n == 0 && str_equal(address_local(a), STR("postmaster")))
-		return first_account(w, address_domain(a), err);
+		return stand_in(w, address_domain(a), err);
 	return 0;
 }
 
@@ -164,6 +178,20 @@ static int resolve(struct walk *w, const struct address_name *a, struct err *err
 	return w->found->accounts.n ? 0 : fail(err, ERR_NOT_FOUND, "no such user here");
 }
 
+/* "<Postmaster>" without a domain is that of the first account's domain. */
+static int bare_postmaster(struct walk *w, struct err *err)
+{
+	struct account_row row;
+	struct address_name a;
+	char text[LIMIT_ADDRESS_BYTES + 16];
+	if (first_account(w, STR_NONE, &row, err) < 0)
+		return -1;
+	struct str domain = str_from(row.address);
+	domain = str_from_offset(domain, str_find_last(domain, '@'));
+	snprintf(text, sizeof(text), "postmaster%" STR_FMT, STR_ARG(domain));
+	return address_canonical(str_from(text), &a, err) < 0 ? -1 : resolve(w, &a, err);
+}
+
 int resolve_address(
 	struct reader *reader, struct str address, struct resolution *ret, struct err *err)
 {
@@ -172,7 +200,7 @@ int resolve_address(
 	int rc;
 	walk_init(&w, reader, ret);
 	if (str_equal_nocase(address, STR("postmaster")))
-		rc = first_account(&w, STR_NONE, err);
+		rc = bare_postmaster(&w, err);
 	else
 		rc = address_canonical(address, &a, err) < 0 ? -1 : resolve(&w, &a, err);
 	vec_done(&w.addresses);
