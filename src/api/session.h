@@ -35,6 +35,7 @@ enum session_peer { ASK_STORE, ASK_GATE, ASK_COURIER };
 enum session_next {
 	NEXT_GO_ON = 0,
 	NEXT_START_TLS, /* discard unread plaintext, start TLS, then class->tls_started */
+	NEXT_COMPRESS,  /* all from here on is DEFLATE, both ways: RFC 4978 */
 	NEXT_CLOSE,     /* close orderly, then class->free */
 };
 

@@ -201,6 +201,7 @@
 #define LIMIT_GROUP_TRANSACTIONS 256  /* in one flush: past 64 the gain is small */
 #define LIMIT_GROUP_ROWS         8192 /* written in one flush, then it ends: two pages each, 64 MiB */
 #define LIMIT_TRANSACTION_BYTES  (16 * 1024 * 1024) /* what the operations of one point at */
+#define LIMIT_UPLOAD_MESSAGES    100     /* of one MULTIAPPEND: each may hold a descriptor */
 #define LIMIT_LANDINGS           1100    /* recipients of one message; frames.def, delivered */
 #define LIMIT_CHANGED_ENTRIES    2000000 /* entries that one transaction may touch */
 #define LIMIT_WAL_BYTES          (64 * 1024 * 1024) /* of the ledger's log; begun anew at a quarter */

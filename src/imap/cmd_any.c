@@ -17,6 +17,8 @@ enum when {
 	AFTER = 16,       /* after login */
 };
 
+static const char append_limit[] = "APPENDLIMIT=";
+
 /* RFC 9051 6.1.1, 7.2.2. Nothing is announced that is not done. CHILDREN: RFC 3348; LITERAL- before
  * and LITERAL+ after login: RFC 7888. */
 static const struct {
@@ -45,6 +47,11 @@ static const struct {
 	{ "BINARY", AFTER },                                       /* RFC 3516 */
 	{ "CONDSTORE", AFTER }, { "QRESYNC", AFTER },              /* RFC 7162 */
 	{ "WITHIN", AFTER },                                       /* RFC 5032 */
+	{ "QUOTA", AFTER }, { "QUOTA=RES-STORAGE", AFTER },        /* RFC 9208 */
+	{ "QUOTA=RES-MESSAGE", AFTER }, { append_limit, AFTER },   /* RFC 7889, and the number */
+	{ "UTF8=ACCEPT", AFTER },                                  /* RFC 6855 */
+	{ "MULTIAPPEND", AFTER }, { "REPLACE", AFTER },            /* RFC 3502, RFC 8508 */
+	{ "COMPRESS=DEFLATE", AFTER },                             /* RFC 4978 */
 	{ "SAVEDATE", AFTER },                                     /* RFC 8514 */
 	{ "OBJECTID", AFTER },                                     /* RFC 8474 */
 	{ "PREVIEW", AFTER },                                      /* RFC 8970 */
@@ -55,6 +62,13 @@ static const struct {
 	{ "PARTIAL", AFTER },           /* RFC 9394 */
 	{ "I18NLEVEL=1", AFTER },       /* RFC 5255 4.3 */
 };
+
+uint32_t imap_append_limit(const struct imap *s)
+{
+	uint64_t most = s->session.host->settings->message_bytes;
+
+	return most < UINT32_MAX ? (uint32_t)most : UINT32_MAX;
+}
 
 bool imap_may_login(const struct imap *s)
 {
@@ -81,6 +95,8 @@ void capability_add(const struct imap *s, struct buf *out)
 			sasl_add_names(out, " AUTH=", &context);
 		else
 			buf_addf(out, "%s%s", gap, capabilities[i].name);
+		if (capabilities[i].name == append_limit)
+			buf_addf(out, "%u", (unsigned)imap_append_limit(s));
 		gap = " ";
 	}
 }
@@ -166,35 +182,97 @@ void imap_id(struct imap *s)
 
 /* ---- ENABLE: RFC 9051 6.3.1, RFC 5161 ---- */
 
+enum enable {
+	ENABLE_REV2 = 1,
+	ENABLE_CONDSTORE = 2,
+	ENABLE_QRESYNC = 4,
+	ENABLE_UTF8 = 8,
+	ENABLE_ASKED = 16 /* something, known or not */
+};
+
+static const struct {
+	struct str name;
+	unsigned bit;
+} enables[] = {
+	{ STR_INIT("IMAP4rev2"), ENABLE_REV2 },      /* RFC 9051 6.3.1 */
+	{ STR_INIT("CONDSTORE"), ENABLE_CONDSTORE }, /* RFC 7162 3.1 */
+	{ STR_INIT("QRESYNC"), ENABLE_QRESYNC },     /* RFC 7162 3.2.3 */
+	{ STR_INIT("UTF8=ACCEPT"), ENABLE_UTF8 },    /* RFC 6855 3 */
+};
+
+static unsigned enable_bit(struct str name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(enables); i++)
+		if (str_equal_nocase(enables[i].name, name))
+			return enables[i].bit;
+	return 0;
+}
+
+static unsigned enabled(const struct imap *s)
+{
+	return (s->rev2 ? ENABLE_REV2 : 0U) | (s->condstore ? ENABLE_CONDSTORE : 0U) |
+	       (s->qresync ? ENABLE_QRESYNC : 0U) | (s->utf8 ? ENABLE_UTF8 : 0U);
+}
+
+static void enable(struct imap *s, unsigned bits)
+{
+	imap_write(s, STR("* ENABLED"));
+	for (size_t i = 0; i < ARRAY_LEN(enables); i++)
+		if (bits & enables[i].bit)
+			imap_writef(s, " %s", enables[i].name.p);
+	imap_write(s, STR("\r\n"));
+	s->rev2 = s->rev2 || (bits & ENABLE_REV2) != 0;
+	s->utf8 = s->utf8 || (bits & ENABLE_UTF8) != 0;
+	s->qresync = s->qresync || (bits & ENABLE_QRESYNC) != 0;
+	if (bits & (ENABLE_CONDSTORE | ENABLE_QRESYNC)) /* RFC 7162 3.2.3 */
+		imap_enable_condstore(s);
+}
+
 void imap_enable(struct imap *s)
 {
 	struct str name;
-	bool rev2 = false, condstore = false, qresync = false, any = false;
+	unsigned wanted = 0;
 
 	while (scan_sp(&s->cmd.args)) {
 		if (!token_atom(&s->cmd.args, &name)) {
 			imap_bad_args(s);
 			return;
 		}
-		any = true;
-		rev2 = rev2 || str_equal_nocase(name, STR("IMAP4rev2"));
-		condstore = condstore || str_equal_nocase(name, STR("CONDSTORE"));
-		qresync = qresync || str_equal_nocase(name, STR("QRESYNC"));
+		wanted |= enable_bit(name) | ENABLE_ASKED;
 	}
-	if (!any || !scan_end(&s->cmd.args)) {
+	if (wanted == 0 || !scan_end(&s->cmd.args)) {
 		imap_bad_args(s);
 		return;
 	}
-	/* Only what was not on before is listed. */
-	imap_writef(s, "* ENABLED%s%s%s\r\n", rev2 && !s->rev2 ? " IMAP4rev2" : "",
-		condstore && !s->condstore ? " CONDSTORE" : "",
-		qresync && !s->qresync ? " QRESYNC" : "");
-	s->rev2 = s->rev2 || rev2;
-	s->qresync = s->qresync || qresync;
-	if (condstore || qresync) /* RFC 7162 3.2.3 */
-		imap_enable_condstore(s);
+	enable(s, wanted & ~enabled(s)); /* only what was not on before is listed */
 	reply_ok(s, NULL, "ENABLE completed");
 	imap_finish(s);
+}
+
+/* ---- COMPRESS: RFC 4978. For who has logged in: a stranger is worth no 78 KiB. ---- */
+
+void imap_compress(struct imap *s)
+{
+	struct str name;
+
+	if (!scan_sp(&s->cmd.args) || !token_atom(&s->cmd.args, &name)) {
+		imap_bad_args(s);
+		return;
+	}
+	if (!imap_args_end(s))
+		return;
+	if (!str_equal_nocase(name, STR("DEFLATE")) || s->compressed) {
+		/* RFC 4978 3: BAD, since it is this layer that compresses */
+		reply_bad(s, s->compressed ? "COMPRESSIONACTIVE" : NULL,
+			s->compressed ? "DEFLATE is active" : "DEFLATE is all there is");
+		imap_finish_now(s);
+		return;
+	}
+	s->compressed = true;
+	reply_ok(s, NULL, "DEFLATE active");
+	imap_write(s, buf_str(&s->reply));
+	s->session.next = NEXT_COMPRESS;
+	imap_command_over(s);
 }
 
 /* RFC 7162 3.1.2.1: after the first CONDSTORE-enabling command with a mailbox selected, the client

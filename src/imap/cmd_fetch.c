@@ -118,7 +118,7 @@ static void write_preview(struct imap *s, const struct message *m)
 
 	if (m->has_digest && preview.p == NULL)
 		preview = STR("");
-	token_add_nstring(imap_out(s), preview, s->rev2);
+	token_add_nstring(imap_out(s), preview, imap_utf8(s));
 }
 
 void fetch_write_simple(
@@ -161,11 +161,12 @@ void fetch_write_simple(
 		write_preview(s, m);
 		break;
 	case FETCH_ENVELOPE:
-		fetch_write_envelope(out, &m->digest.envelope, s->rev2);
+		fetch_write_envelope(out, &m->digest.envelope, imap_utf8(s));
 		break;
 	case FETCH_BODY:
 	case FETCH_BODYSTRUCTURE:
-		fetch_write_structure(out, &m->digest, i->kind == FETCH_BODYSTRUCTURE, s->rev2);
+		fetch_write_structure(
+			out, &m->digest, i->kind == FETCH_BODYSTRUCTURE, imap_utf8(s));
 		break;
 	case FETCH_SECTION:
 	case FETCH_BINARY:

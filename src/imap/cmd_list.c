@@ -128,7 +128,7 @@ static bool one_pattern(struct imap *s, struct list_work *w, struct str referenc
 		return false;
 	buf_init(&pattern, LIMIT_MAILBOX_PATTERN_BYTES);
 	/* a pattern that no name can be written like matches nothing */
-	if (mailbox_pattern_read(wire, s->rev2, &pattern, &err) < 0) {
+	if (mailbox_pattern_read(wire, imap_utf8(s), &pattern, &err) < 0) {
 		buf_done(&pattern);
 		return true;
 	}
@@ -203,7 +203,7 @@ static void write_box(
 		if (m->special_use & bit)
 			add_flag(out, &gap, grammar_special_use_name(bit));
 	buf_addz(out, ") \"/\" ");
-	mailbox_name_write(out, m->name, s->rev2);
+	mailbox_name_write(out, m->name, imap_utf8(s));
 	if (childinfo)
 		write_childinfo(out, w);
 	buf_addz(out, "\r\n");
@@ -253,7 +253,7 @@ static void list_one(struct imap *s, struct list_work *w, const struct api_mailb
 	write_box(s, w, &shown, others && !w->lsub);
 	/* Who only stands for others has none: RFC 9051 6.3.9.8, example 11. */
 	if (m->exists && selected && (w->options & RETURN_STATUS))
-		status_add(imap_out(s), m, w->atts, s->rev2);
+		status_add(s, imap_out(s), m, w->atts);
 }
 
 static void list_step(struct imap *s)
@@ -327,7 +327,7 @@ static bool reference(struct imap *s, struct str *ret)
 		return false;
 	buf_init(&name, LIMIT_MAILBOX_PATTERN_BYTES);
 	*ret = STR("\x01"); /* in no name: nothing matches */
-	if (mailbox_pattern_read(wire, s->rev2, &name, &err) == 0)
+	if (mailbox_pattern_read(wire, imap_utf8(s), &name, &err) == 0)
 		*ret = arena_str(&s->arena, buf_str(&name));
 	buf_done(&name);
 	return true;

@@ -61,8 +61,12 @@ void imap_search(struct imap *s)
 
 	search_run_init(&w->run);
 	search_result_init(&w->result);
-	if (search_parse(&s->cmd.args, &s->arena, &w->run.search, &err) < 0)
+	if (search_parse(&s->cmd.args, &s->arena, &w->run.search, &err) < 0) {
 		search_refuse(s, &w->run.search, &err);
-	else
+	} else if (s->utf8 && w->run.search.has_charset) { /* RFC 6855 3 */
+		reply_bad(s, NULL, "CHARSET does not go with UTF8=ACCEPT");
+		imap_finish(s);
+	} else {
 		search_run_begin(s, &w->run, found, end);
+	}
 }

@@ -114,7 +114,7 @@ static void say_selected(struct imap *s, const struct select_work *w)
 	/* RFC 9051 6.3.2: SELECT has a LIST response, with the mailbox's true name */
 	if (s->rev2) {
 		buf_addz(imap_out(s), "* LIST () \"/\" ");
-		mailbox_name_write(imap_out(s), w->name, s->rev2);
+		mailbox_name_write(imap_out(s), w->name, imap_utf8(s));
 		imap_write_oldname(s, w->name, w->given);
 		buf_addz(imap_out(s), "\r\n");
 	}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* STATUS (RFC 9051 6.3.11; SIZE: RFC 8438; HIGHESTMODSEQ: RFC 7162 3.1.7;
- * MAILBOXID: RFC 8474 4.3), and its response for
- * LIST-STATUS (RFC 5819). The numbers are the store's of this moment, even for the selected
- * mailbox. */
+ * MAILBOXID: RFC 8474 4.3; DELETED-STORAGE: RFC 9208 4.1.4; APPENDLIMIT: RFC 7889 3.1), and its
+ * response for LIST-STATUS (RFC 5819). The numbers are the store's of this moment, even for the
+ * selected mailbox. */
 #include "imap/grammar.h"
 #include "imap/imap_private.h"
 #include "imap/mailbox_name.h"
@@ -16,7 +16,7 @@ struct status_work {
 };
 
 /* RECENT is always 0; see imap.h. */
-static uint64_t att_value(const struct api_mailbox *m, unsigned att)
+static uint64_t att_value(const struct imap *s, const struct api_mailbox *m, unsigned att)
 {
 	switch (att) {
 	case STATUS_MESSAGES:
@@ -33,18 +33,22 @@ static uint64_t att_value(const struct api_mailbox *m, unsigned att)
 		return m->size;
 	case STATUS_HIGHESTMODSEQ:
 		return m->highest_modseq;
+	case STATUS_DELETED_STORAGE:
+		return m->deleted_size;
+	case STATUS_APPENDLIMIT:
+		return imap_append_limit(s);
 	default:
 		return 0;
 	}
 }
 
 /* "STATUS" SP mailbox SP "(" [status-att-list] ")"             RFC 9051 9 */
-void status_add(struct buf *out, const struct api_mailbox *m, unsigned atts, bool utf8)
+void status_add(const struct imap *s, struct buf *out, const struct api_mailbox *m, unsigned atts)
 {
 	const char *gap = "";
 
 	buf_addz(out, "* STATUS ");
-	mailbox_name_write(out, m->name, utf8);
+	mailbox_name_write(out, m->name, imap_utf8(s));
 	buf_addz(out, " (");
 	for (unsigned bit = 1; bit <= STATUS_LAST; bit <<= 1) {
 		if ((atts & bit) == 0)
@@ -55,7 +59,7 @@ void status_add(struct buf *out, const struct api_mailbox *m, unsigned atts, boo
 			grammar_add_mailbox_id(out, m->id);
 			buf_addc(out, ')');
 		} else {
-			buf_addf(out, "%" PRIu64, att_value(m, bit));
+			buf_addf(out, "%" PRIu64, att_value(s, m, bit));
 		}
 		gap = " ";
 	}
@@ -72,7 +76,7 @@ static void status_is(struct imap *s, const struct frame *answer)
 	if (list->n != 1 || !list->items[0].exists) {
 		reply_no(s, "NONEXISTENT", "No such mailbox");
 	} else {
-		status_add(imap_out(s), &list->items[0], w->atts, s->rev2);
+		status_add(s, imap_out(s), &list->items[0], w->atts);
 		reply_ok(s, NULL, "STATUS completed");
 	}
 	imap_finish(s);

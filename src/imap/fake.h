@@ -31,13 +31,19 @@ struct fake_box {
 	size_t n_keywords;
 };
 
+struct fake_message { /* of an upload that has more */
+	struct buf body, digest;
+	struct frame_upload_into into;
+	char keywords[128][65];
+};
+
 struct fake_question { /* a question that more frames belong to */
 	uint32_t request;
 	struct session *from;
 	struct vec uids; /* struct api_range */
-	struct buf body, digest;
-	struct frame_upload_into into;
-	char keywords[128][65];
+	struct fake_message message;
+	struct vec before; /* struct fake_message, in the same upload */
+	struct frame_upload_replace replace;
 };
 
 struct fake_answer {
@@ -69,7 +75,8 @@ struct fake {
 	uint32_t next_request, next_session;
 	struct vec answers;   /* struct fake_answer, first come first */
 	struct vec questions; /* struct fake_question */
-	uint32_t horizon;     /* view_changes reaches back to this modseq */
+	struct frame_quota_is quota;
+	uint32_t horizon; /* view_changes reaches back to this modseq */
 	bool stingy, away;
 	bool no_digests; /* digest_read finds none */
 	unsigned refused;

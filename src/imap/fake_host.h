@@ -40,6 +40,8 @@ static void fake_drain(struct fake *f, struct fake_client *c)
 		c->session->class->free(&c->session);
 		c->closed = true;
 		c->watched = 0;
+	} else if (c->session != NULL && c->session->next == NEXT_COMPRESS) {
+		c->session->next = NEXT_GO_ON; /* what is compressed is the host's matter */
 	} else if (c->session != NULL && c->session->next == NEXT_START_TLS) {
 		buf_clear(&c->unread);
 		c->peer.tls = true;
@@ -209,8 +211,10 @@ static inline void fake_done(struct fake *f)
 		struct fake_question *q = (struct fake_question *)(void *)vec_at(&f->questions, i);
 
 		vec_done(&q->uids);
-		buf_done(&q->body);
-		buf_done(&q->digest);
+		fake_message_done(&q->message);
+		for (size_t k = 0; k < q->before.n; k++)
+			fake_message_done((struct fake_message *)(void *)vec_at(&q->before, k));
+		vec_done(&q->before);
 	}
 	vec_done(&f->answers);
 	vec_done(&f->questions);

@@ -312,6 +312,19 @@ static struct fake_question *fake_question(struct fake *f, uint32_t request)
 	return NULL;
 }
 
+static void fake_message_init(struct fake_message *m)
+{
+	*m = (struct fake_message){ .into.mailbox = 0 };
+	buf_init(&m->body, 256 * 1024 * 1024);
+	buf_init(&m->digest, LIMIT_DIGEST_BYTES);
+}
+
+static void fake_message_done(struct fake_message *m)
+{
+	buf_done(&m->body);
+	buf_done(&m->digest);
+}
+
 static void fake_question_end(struct fake *f, uint32_t request)
 {
 	struct fake_question *q = fake_question(f, request);
@@ -319,8 +332,10 @@ static void fake_question_end(struct fake *f, uint32_t request)
 	if (q == NULL)
 		return;
 	vec_done(&q->uids);
-	buf_done(&q->body);
-	buf_done(&q->digest);
+	fake_message_done(&q->message);
+	for (size_t i = 0; i < q->before.n; i++)
+		fake_message_done((struct fake_message *)(void *)vec_at(&q->before, i));
+	vec_done(&q->before);
 	q->request = 0;
 	q->from = NULL;
 }
@@ -333,8 +348,9 @@ static struct fake_question *fake_question_begin(
 	q->request = request;
 	q->from = s;
 	vec_init(&q->uids, sizeof(struct api_range), 100000);
-	buf_init(&q->body, 256 * 1024 * 1024);
-	buf_init(&q->digest, LIMIT_DIGEST_BYTES);
+	fake_message_init(&q->message);
+	vec_init(&q->before, sizeof(struct fake_message), LIMIT_UPLOAD_MESSAGES);
+	q->replace = (struct frame_upload_replace){ .uid = 0 };
 	return q;
 }
 
@@ -370,6 +386,9 @@ static void fake_ask_store(struct fake *f, struct session *s, uint32_t r, const 
 		break;
 	case FRAME_MAILBOX_SUBSCRIBE:
 		fake_subscribe(f, s, r, &q->mailbox_subscribe);
+		break;
+	case FRAME_QUOTA_GET:
+		fake_say(f, s, r, &(struct frame){ .type = FRAME_QUOTA_IS, .quota_is = f->quota });
 		break;
 	case FRAME_VIEW_OPEN:
 	case FRAME_VIEW_CHANGES:
@@ -510,27 +529,42 @@ static void fake_do_expunge(struct fake *f, struct fake_question *q, const struc
 		fake_notify(f, b, false);
 }
 
-static void fake_commit(struct fake *f, struct fake_question *q, const struct frame_upload_into *u)
+static struct api_landing fake_land(struct fake *f, struct fake_box *b, struct fake_message *m)
 {
-	struct fake_box *b = fake_box_by_id(f, u->mailbox);
-	struct fake_entry *e;
-	struct api_landing at;
+	struct fake_entry *e = fake_add(f, b, buf_str(&m->body));
+
+	e->e.flags = m->into.flags;
+	if (m->into.time != 0)
+		e->e.time = m->into.time;
+	for (size_t i = 0; i < m->into.keywords.n; i++)
+		fake_keyword(b, str_from(m->keywords[i]), &e->e.keywords_low, &e->e.keywords_high);
+	buf_adds(&e->digest, buf_str(&m->digest));
+	return (struct api_landing){ 7, b->m.id, b->m.uidvalidity, e->e.uid };
+}
+
+/* All go to one mailbox. */
+static void fake_commit(struct fake *f, struct fake_question *q)
+{
+	struct fake_box *b = fake_box_by_id(f, q->message.into.mailbox);
+	struct fake_box *from = fake_box_by_id(f, q->replace.mailbox);
+	struct api_landing at[LIMIT_UPLOAD_MESSAGES + 1];
+	size_t n = 0;
 
 	if (b == NULL) {
 		fake_fail(f, q->from, q->request, ERR_NOT_FOUND);
 		return;
 	}
-	e = fake_add(f, b, buf_str(&q->body));
-	e->e.flags = u->flags;
-	if (u->time != 0)
-		e->e.time = u->time;
-	for (size_t i = 0; i < u->keywords.n; i++)
-		fake_keyword(b, str_from(q->keywords[i]), &e->e.keywords_low, &e->e.keywords_high);
-	buf_adds(&e->digest, buf_str(&q->digest));
-	at = (struct api_landing){ 7, b->m.id, b->m.uidvalidity, e->e.uid };
+	for (size_t i = 0; from != NULL && i < from->entries.n; i++)
+		if (fake_entry(from, i)->e.uid == q->replace.uid)
+			fake_expunge(f, from, fake_entry(from, i));
+	for (size_t i = 0; i < q->before.n; i++)
+		at[n++] = fake_land(f, b, (struct fake_message *)(void *)vec_at(&q->before, i));
+	at[n++] = fake_land(f, b, &q->message);
 	fake_say(f, q->from, q->request,
-		&(struct frame){ .type = FRAME_DELIVERED, .delivered = { { &at, 1 } } });
+		&(struct frame){ .type = FRAME_DELIVERED, .delivered = { { at, n } } });
 	fake_notify(f, b, false);
+	if (from != NULL && from != b)
+		fake_notify(f, from, false);
 }
 
 static bool fake_tell(struct session_host *h, struct session *s, enum session_peer peer,
@@ -555,19 +589,26 @@ static bool fake_tell(struct session_host *h, struct session *s, enum session_pe
 		fake_take_uids(q, &frame->uids);
 		return true;
 	case FRAME_UPLOAD_BYTES:
-		buf_adds(&q->body, frame->upload_bytes.data);
+		buf_adds(&q->message.body, frame->upload_bytes.data);
 		return true;
 	case FRAME_UPLOAD_DIGEST:
-		buf_adds(&q->digest, frame->upload_digest.data);
+		buf_adds(&q->message.digest, frame->upload_digest.data);
 		return true;
 	case FRAME_UPLOAD_INTO:
-		q->into = frame->upload_into;
-		for (size_t i = 0; i < q->into.keywords.n; i++)
-			snprintf(q->keywords[i], 65, "%" STR_FMT,
-				STR_ARG(q->into.keywords.items[i]));
+		q->message.into = frame->upload_into;
+		for (size_t i = 0; i < q->message.into.keywords.n; i++)
+			snprintf(q->message.keywords[i], 65, "%" STR_FMT,
+				STR_ARG(q->message.into.keywords.items[i]));
+		return true;
+	case FRAME_UPLOAD_NEXT:
+		vec_push(&q->before, &q->message);
+		fake_message_init(&q->message);
+		return true;
+	case FRAME_UPLOAD_REPLACE:
+		q->replace = frame->upload_replace;
 		return true;
 	case FRAME_UPLOAD_COMMIT:
-		fake_commit(f, q, &q->into);
+		fake_commit(f, q);
 		break;
 	case FRAME_SET_FLAGS:
 		fake_set_flags(f, q, &frame->set_flags);

@@ -78,6 +78,8 @@ static const struct {
 	{ STR_INIT("UNSEEN"), STATUS_UNSEEN },
 	{ STR_INIT("DELETED"), STATUS_DELETED },
 	{ STR_INIT("SIZE"), STATUS_SIZE },
+	{ STR_INIT("DELETED-STORAGE"), STATUS_DELETED_STORAGE },
+	{ STR_INIT("APPENDLIMIT"), STATUS_APPENDLIMIT },
 	{ STR_INIT("HIGHESTMODSEQ"), STATUS_HIGHESTMODSEQ },
 	{ STR_INIT("MAILBOXID"), STATUS_MAILBOXID },
 };
@@ -242,7 +244,7 @@ bool imap_arg_mailbox_given(struct imap *s, struct str *ret_name, struct str *re
 		return false;
 	}
 	buf_init(&name, LIMIT_MAILBOX_NAME_BYTES);
-	if (mailbox_name_read(wire, s->rev2, &name, &err) < 0) {
+	if (mailbox_name_read(wire, imap_utf8(s), &name, &err) < 0) {
 		reply_err(s, err.kind, str_from(err.public_text));
 		imap_finish(s);
 		buf_done(&name);

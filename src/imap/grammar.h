@@ -39,9 +39,11 @@ enum status_att {
 	STATUS_DELETED = 32,
 	STATUS_SIZE = 64,
 	STATUS_HIGHESTMODSEQ = 128,
-	STATUS_MAILBOXID = 256, /* RFC 8474 4.3 */
+	STATUS_MAILBOXID = 256,       /* RFC 8474 4.3 */
+	STATUS_DELETED_STORAGE = 512, /* RFC 9208 4.1.4 */
+	STATUS_APPENDLIMIT = 1024,    /* RFC 7889 3.1 */
 };
-#define STATUS_LAST STATUS_MAILBOXID
+#define STATUS_LAST STATUS_APPENDLIMIT
 /* "(" status-att *(SP status-att) ")" */
 bool grammar_status_atts(struct scan *s, unsigned *ret);
 /* The name of one bit. */

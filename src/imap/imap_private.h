@@ -96,9 +96,11 @@ struct selected {
 struct imap {
 	struct session session; /* first */
 	enum imap_state state;
-	bool rev2;      /* ENABLE IMAP4rev2 was said */
-	bool condstore; /* a CONDSTORE-enabling command was said: RFC 7162 3.1 */
-	bool qresync;   /* ENABLE QRESYNC was said: RFC 7162 3.2.3 */
+	bool rev2;       /* ENABLE IMAP4rev2 was said */
+	bool utf8;       /* ENABLE UTF8=ACCEPT was said: RFC 6855 3 */
+	bool condstore;  /* a CONDSTORE-enabling command was said: RFC 7162 3.1 */
+	bool compressed; /* COMPRESS DEFLATE was said: RFC 4978 */
+	bool qresync;    /* ENABLE QRESYNC was said: RFC 7162 3.2.3 */
 	bool draining;
 	bool lost; /* the store's session must be opened anew */
 	bool eof;
@@ -203,6 +205,7 @@ void imap_starttls(struct imap *s);
 void imap_authenticate(struct imap *s);
 void imap_login(struct imap *s);
 void imap_enable(struct imap *s);
+void imap_compress(struct imap *s);
 void imap_select(struct imap *s);
 void imap_examine(struct imap *s);
 void imap_create(struct imap *s);
@@ -215,6 +218,9 @@ void imap_lsub(struct imap *s);
 void imap_namespace(struct imap *s);
 void imap_status(struct imap *s);
 void imap_append(struct imap *s);
+void imap_getquota(struct imap *s);
+void imap_getquotaroot(struct imap *s);
+void imap_setquota(struct imap *s);
 void imap_idle(struct imap *s);
 void imap_close(struct imap *s);
 void imap_unselect(struct imap *s);
@@ -252,7 +258,14 @@ void imap_expunge_all(struct imap *s, imap_answer *answer);
 /* After EXAMINE: finishes with NO and returns true. */
 bool imap_refuse_read_only(struct imap *s);
 /* Adds an untagged STATUS response; atts: enum status_att. */
-void status_add(struct buf *out, const struct api_mailbox *m, unsigned atts, bool utf8);
+void status_add(const struct imap *s, struct buf *out, const struct api_mailbox *m, unsigned atts);
+/* The largest message that APPEND takes. RFC 7889 */
+uint32_t imap_append_limit(const struct imap *s);
+/* Names and addresses are said in UTF-8: RFC 9051 5.1, RFC 6855 3. */
+static inline bool imap_utf8(const struct imap *s)
+{
+	return s->rev2 || s->utf8;
+}
 
 /* ---- grammar.c ---- */
 

@@ -93,6 +93,7 @@ struct search {
 	bool extended;    /* RETURN was given, be it "()" (which means ALL) */
 	bool uses_modseq; /* MODSEQ occurs: results carry the highest (RFC 7162 3.1.5) */
 	bool uses_saved;  /* "$" occurs */
+	bool has_charset; /* CHARSET was given */
 	int64_t now_ms;   /* since 1970, for OLDER and YOUNGER; the caller's to set */
 	uint8_t *scratch; /* room for the answers of one message; by search_begin */
 };

@@ -395,6 +395,7 @@ static int charset(struct parser *p)
 	p->charset = mail_charset_find(STR("utf-8"));
 	if (!scan_word_nocase(p->s, STR("CHARSET")))
 		return 0;
+	p->search->has_charset = true;
 	return scan_sp(p->s) ? charset_name(p) : bad(p);
 }
 

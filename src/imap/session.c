@@ -21,6 +21,7 @@ static const struct verb verbs[] = {
 	{ STR_INIT("AUTHENTICATE"), NOT_AUTHENTICATED, 0, imap_authenticate },
 	{ STR_INIT("LOGIN"), NOT_AUTHENTICATED, 0, imap_login },
 	{ STR_INIT("ENABLE"), LOGGED_IN, 0, imap_enable },
+	{ STR_INIT("COMPRESS"), LOGGED_IN, NO_NEWS, imap_compress },
 	{ STR_INIT("SELECT"), LOGGED_IN, NO_NEWS, imap_select },
 	{ STR_INIT("EXAMINE"), LOGGED_IN, NO_NEWS, imap_examine },
 	{ STR_INIT("CREATE"), LOGGED_IN, 0, imap_create },
@@ -33,6 +34,9 @@ static const struct verb verbs[] = {
 	{ STR_INIT("NAMESPACE"), LOGGED_IN, 0, imap_namespace },
 	{ STR_INIT("STATUS"), LOGGED_IN, 0, imap_status },
 	{ STR_INIT("APPEND"), LOGGED_IN, 0, imap_append },
+	{ STR_INIT("GETQUOTA"), LOGGED_IN, 0, imap_getquota },
+	{ STR_INIT("GETQUOTAROOT"), LOGGED_IN, 0, imap_getquotaroot },
+	{ STR_INIT("SETQUOTA"), LOGGED_IN, 0, imap_setquota },
 	{ STR_INIT("IDLE"), LOGGED_IN, 0, imap_idle },
 	{ STR_INIT("CHECK"), SELECTED, 0, imap_noop },
 	{ STR_INIT("CLOSE"), SELECTED, NO_NEWS, imap_close },
@@ -46,6 +50,7 @@ static const struct verb verbs[] = {
 	{ STR_INIT("STORE"), SELECTED, HAS_UID | NO_EXPUNGE, imap_store },
 	{ STR_INIT("COPY"), SELECTED, HAS_UID, imap_copy },
 	{ STR_INIT("MOVE"), SELECTED, HAS_UID, imap_move },
+	{ STR_INIT("REPLACE"), SELECTED, HAS_UID, imap_append },
 };
 
 /* ---- the end of a command ---- */
@@ -315,7 +320,7 @@ void imap_refuse_literal(struct imap *s)
  * before we invite it (I1). */
 static void wire_literal(struct imap *s)
 {
-	if (!s->cmd.running && s->state != NOT_AUTHENTICATED && imap_append_literal(s))
+	if (s->state != NOT_AUTHENTICATED && imap_append_literal(s))
 		return;
 	if (wire_accept(&s->wire)) {
 		if (!s->wire.nonsync)

@@ -21,9 +21,11 @@ static const char *const alphabet[] = { "NOOP", "CHECK", "CAPABILITY", "ID NIL",
 	"STATUS $ (MESSAGES UNSEEN)", "LIST \"\" *", "LSUB \"\" %", "CREATE $", "DELETE $",
 	"RENAME $ $", "SUBSCRIBE $", "UNSUBSCRIBE $", "NAMESPACE", "CLOSE", "UNSELECT", "XYZZY",
 	"FETCH", "UID", "STORE 1", "LIST (", "ENABLE CONDSTORE", "ENABLE QRESYNC",
-	"SELECT INBOX (QRESYNC (1001 12 1:6))", "EXAMINE $ (QRESYNC (1002 %))",
-	"UID FETCH %:* FLAGS (CHANGEDSINCE 1% VANISHED)", "APPEND $ {5+}\r\nA: b\n",
-	"APPEND INBOX (#) {9+}\r\nA: b\r\n\r\nx", "IDLE\r\nDONE", "LOGIN alice secret" };
+	"REPLACE % $ {3+}\r\na:b", "UID REPLACE % INBOX {3+}\r\na:b",
+	"APPEND $ {1+}\r\na (#) {2+}\r\nbc", "SELECT INBOX (QRESYNC (1001 12 1:6))",
+	"EXAMINE $ (QRESYNC (1002 %))", "UID FETCH %:* FLAGS (CHANGEDSINCE 1% VANISHED)",
+	"APPEND $ {5+}\r\nA: b\n", "APPEND INBOX (#) {9+}\r\nA: b\r\n\r\nx", "IDLE\r\nDONE",
+	"LOGIN alice secret" };
 
 static const char *const boxes[] = { "Sent", "Trash", "a", "a/b", "&AOQ-" };
 static const char *const flags[] = { "\\Seen", "\\Flagged", "\\Deleted $X", "$Y", "\\Answered" };

@@ -9,6 +9,7 @@
 #include "io/stream.h"
 
 #include "base/limits.h"
+#include "io/squeeze.h"
 #include "io/tls.h"
 
 #include <errno.h>
@@ -34,6 +35,8 @@ struct stream {
 	struct tls_server *server;
 	struct tls_conn *tls;
 	char alpn[16];
+	struct squeeze *squeeze; /* NULL: what is sent is what was said */
+	struct buf packed;       /* input that is still to be expanded */
 	struct buf in, out;
 	struct timer *timer;
 	int64_t deadline_ms; /* of handshake, sending or closing; 0: none */
@@ -50,6 +53,7 @@ struct stream {
 	bool tls_writes; /* the handshake waits for the link to take bytes */
 	bool read_on;    /* bytes wait inside TLS */
 	bool fast;       /* the last read filled its room */
+	bool expands;    /* there may be more in squeeze than it has handed out */
 	bool offering;   /* input() is on the stack, with in as its argument */
 	bool busy, freed, told;
 };
@@ -155,13 +159,17 @@ static void write_out(struct stream *s)
 static bool may_read(const struct stream *s)
 {
 	return !stopped(s) && !s->paused && !s->eof && !s->closing && s->in.n == 0 &&
+	       s->packed.n == 0 && !s->expands &&
 	       (s->phase == PHASE_PLAIN || s->phase == PHASE_SECURE);
 }
+
+static void set_aside(struct stream *s);
 
 /* Offers what is kept, once. */
 static void offer(struct stream *s)
 {
 	enum phase before = s->phase;
+	const struct squeeze *squeeze = s->squeeze;
 	s->resumed = false;
 	if (s->in.n == 0 || s->closing || (before != PHASE_PLAIN && before != PHASE_SECURE))
 		return;
@@ -175,6 +183,61 @@ static void offer(struct stream *s)
 		buf_clear(&s->in);
 	else
 		buf_consume(&s->in, taken < s->in.n ? taken : s->in.n);
+	if (s->squeeze != squeeze)
+		set_aside(s);
+}
+
+/* ---- compression ---- */
+
+static bool may_expand(const struct stream *s)
+{
+	return !stopped(s) && !s->paused && !s->closing && s->in.n == 0 &&
+	       (s->packed.n > 0 || s->expands);
+}
+
+/* One piece of what waits in packed. */
+static void expand_one(struct stream *s)
+{
+	size_t used = 0, got = 0;
+	char *room = buf_reserve(&s->in, READ_BYTES);
+	enum expanded e = squeeze_expand(
+		s->squeeze, buf_str(&s->packed), room, READ_BYTES, &used, &got);
+	s->expands = e == EXPANDED;
+	buf_consume(&s->packed, used);
+	buf_used(&s->in, got);
+	if (e == EXPANDED_BROKEN || (used == 0 && got == 0 && s->packed.n > 0))
+		stream_fail(s, "the client's compressed bytes are broken");
+}
+
+/* Expands and offers, a few pieces a turn. */
+static void expand(struct stream *s)
+{
+	for (int i = 0; i < ROUNDS && may_expand(s); i++) {
+		expand_one(s);
+		if (!stopped(s) && s->in.n > 0)
+			offer(s);
+	}
+	if (s->in.n == 0)
+		buf_release(&s->in);
+	if (s->packed.n == 0)
+		buf_release(&s->packed);
+}
+
+/* What the owner has not taken yet is compressed. */
+static void set_aside(struct stream *s)
+{
+	buf_adds(&s->packed, buf_str(&s->in));
+	buf_clear(&s->in);
+}
+
+void stream_start_compression(struct stream *s)
+{
+	if (s->squeeze != NULL || (s->phase != PHASE_PLAIN && s->phase != PHASE_SECURE))
+		return;
+	s->squeeze = squeeze_new();
+	if (!s->offering) /* otherwise offer() does */
+		set_aside(s);
+	turn_soon(s);
 }
 
 /* No input will come. */
@@ -221,15 +284,19 @@ static void read_in(struct stream *s)
 	for (int i = 0; i < ROUNDS && may_read(s); i++) {
 		/* as much as may be kept, while a client sends as fast as it is read */
 		size_t room_n = s->fast ? LIMIT_STREAM_IN_BYTES : READ_BYTES;
-		char *room = buf_reserve(&s->in, room_n);
+		struct buf *to = s->squeeze ? &s->packed : &s->in;
+		char *room = buf_reserve(to, room_n);
 		ssize_t n = s->tls ? read_tls(s, room, room_n) : read_plain(s, room, room_n);
 		/* Half a record is no reason to go on: the rest of it wakes the link. */
 		s->read_on = n > 0 && s->tls != NULL && tls_conn_pending(s->tls);
 		if (n <= 0)
 			break;
 		s->fast = (size_t)n == room_n;
-		buf_used(&s->in, (size_t)n);
-		offer(s);
+		buf_used(to, (size_t)n);
+		if (s->squeeze)
+			expand(s);
+		else
+			offer(s);
 		if (!s->fast && !s->read_on)
 			break;
 	}
@@ -343,10 +410,12 @@ static void stream_shut(struct stream *s)
 {
 	s->phase = PHASE_DEAD;
 	tls_conn_free(&s->tls);
+	squeeze_free(&s->squeeze);
 	tls_server_free(&s->server);
 	s->loop->class->link_free(&s->link);
 	s->loop->class->timer_free(&s->timer);
 	buf_release(&s->in);
+	buf_release(&s->packed);
 	buf_release(&s->out);
 }
 
@@ -384,7 +453,7 @@ static void stream_settle(struct stream *s)
 		return;
 	s->loop->class->link_want(s->link, wanted(s));
 	bool more = (s->read_on && may_read(s)) || (s->out.n > 0 && !s->full) ||
-		    (s->resumed && s->in.n > 0) ||
+		    (s->resumed && s->in.n > 0) || may_expand(s) ||
 		    (s->closing && s->phase < PHASE_LINGERING && !s->full);
 	/* A handshake's own bytes wait for nothing. */
 	if (s->phase == PHASE_HANDSHAKE)
@@ -411,6 +480,8 @@ static void stream_work(struct stream *s, int events)
 		handshake(s);
 	if (!stopped(s) && s->resumed)
 		offer(s);
+	if (!stopped(s) && s->squeeze)
+		expand(s);
 	if (!stopped(s) && (events & LINK_READ || s->read_on))
 		read_in(s);
 	if (!stopped(s) && !s->full)
@@ -439,7 +510,10 @@ void stream_send(struct stream *s, struct buf *out)
 		return;
 	}
 	size_t n = buf_room(&s->out) < out->n ? buf_room(&s->out) : out->n;
-	buf_add(&s->out, out->p, n);
+	if (s->squeeze)
+		n = squeeze_add(s->squeeze, buf_str(out), &s->out);
+	else
+		buf_add(&s->out, out->p, n);
 	buf_consume(out, n);
 	if (!s->full)
 		turn_soon(s);
@@ -470,6 +544,7 @@ struct stream *stream_new(struct loop *loop, int handle, const struct stream_eve
 	s->loop = loop;
 	s->on = *events;
 	buf_init(&s->in, LIMIT_STREAM_IN_BYTES);
+	buf_init(&s->packed, LIMIT_STREAM_IN_BYTES);
 	buf_init(&s->out, LIMIT_STREAM_OUT_BYTES);
 	s->timer = loop->class->timer_new(loop, stream_turn, s);
 	s->link = loop->class->link_new(

@@ -8,10 +8,12 @@
  *     bytes out: stream_send takes them all from a buf it is given and sends as the client reads.
  *
  * While the stream idles its buffers are given back (SSL_MODE_RELEASE_BUFFERS and our own).
+ * COMPRESS (RFC 4978) goes between the owner and TLS; what is expanded is offered in pieces of at
+ * most 16 KiB, so that a bomb is only a client that sends much.
  * STARTTLS throws unread plaintext away (RFC 3207 4.2). After TLS has begun no byte is ever read as
  * plaintext again: the end of TLS is the end of the stream (hostile-input S19).
  *
- * uses: base, io/loop, io/tls; used by: process/front
+ * uses: base, io/loop, io/tls, io/squeeze; used by: process/front
  */
 #ifndef CULVER_IO_STREAM_H
 #define CULVER_IO_STREAM_H
@@ -37,6 +39,10 @@ struct stream *stream_new(struct loop *, int handle, const struct stream_events 
  * is thrown away. The handshake has LIMIT_HANDSHAKE_MS. alpn: the protocol's registered name or
  * NULL, copied. The server is referenced as long as it is needed. May be called inside input(). */
 void stream_start_tls(struct stream *, struct tls_server *, const char *alpn);
+/* From here on everything is compressed both ways (DEFLATE), inside of TLS: what is given to
+ * stream_send from now on, and the input that was not taken yet. Once; what it costs is in
+ * squeeze.h. Input that can't be expanded fails the stream. */
+void stream_start_compression(struct stream *);
 /* Takes the contents of out (as many as fit; the rest stays) and sends, soon. All of these calls
  * may be made from inside events, and none calls one back from inside. */
 void stream_send(struct stream *, struct buf *out);

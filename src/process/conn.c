@@ -132,6 +132,10 @@ static void do_next(struct conn *c)
 		s->next = NEXT_GO_ON;
 		c->handshaking = true;
 		stream_start_tls(c->stream, c->front->tls.server, c->service->alpn);
+	} else if (s->next == NEXT_COMPRESS) {
+		s->next = NEXT_GO_ON;
+		stream_start_compression(c->stream);
+		stream_resume(c->stream);
 	}
 }
 

@@ -251,3 +251,32 @@ ASK(ask_owns_address)
 		job->by = session->by;
 	job_read_with(job, job ? &job->ask.owns_address.address : NULL);
 }
+
+/* ---- quota ---- */
+
+static void quota_work(struct reading *r, struct job *job)
+{
+	job->account = arena_alloc(&job->arena, sizeof(*job->account));
+	r->reader->class->account_by_id(r->reader, job->by.account, job->account, &job->err);
+}
+
+static bool quota_done(struct job *job)
+{
+	const struct account_row *a = job->account;
+	job_answer(job, &(struct frame){ .type = FRAME_QUOTA_IS,
+				.quota_is = { a->used_bytes, a->used_messages, a->quota_bytes,
+					a->quota_messages } });
+	return false;
+}
+
+ASK(ask_quota)
+{
+	static const struct job_class class = {
+		.name = "quota", .work = quota_work, .done = quota_done
+	};
+	struct job *job = job_new(peer, &class, request, frame);
+	if (job == NULL)
+		return;
+	job->by = session->by;
+	job_read(job);
+}

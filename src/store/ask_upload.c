@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Uploads: a message on its way in. The frames of one upload carry its number; only the commit is
- * answered. What fails earlier is told once, at once, and the rest is dropped.
+ * Uploads: a message, or several that land together, on its way in. The frames of one upload carry
+ * its number; only the commit is answered. What fails earlier is told once, at once, and the rest
+ * is dropped.
  */
 #include "store/store_private.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
-struct upload {
+struct upload_body {
 	struct spool *spool;
 	struct buf digest;
-	struct txn *txn;  /* op 0: the body, then the landings */
-	struct vec given; /* struct record_recipient: one for each landing */
-	size_t held;      /* of the peer's upload_bytes */
+	size_t op, given; /* where its part of txn and of given begins */
+};
+
+struct upload {
+	struct vec bodies; /* struct upload_body; what comes is for the last */
+	struct txn *txn;   /* for each body: the body, then its landings */
+	struct vec given;  /* struct record_recipient: one for each landing */
+	size_t held;       /* of the peer's upload_bytes */
 	bool failed;
 };
 
@@ -22,11 +28,19 @@ static struct upload *find(struct store_peer *peer, uint32_t request)
 	return map_get_u64(&peer->uploads, request);
 }
 
+static struct upload_body *present(const struct upload *u)
+{
+	return vec_at(&u->bodies, u->bodies.n - 1);
+}
+
 static void empty(struct store_peer *peer, struct upload *u)
 {
-	spool_free(&u->spool);
+	VEC_EACH (struct upload_body, b, &u->bodies) {
+		spool_free(&b->spool);
+		buf_done(&b->digest);
+	}
+	vec_done(&u->bodies);
 	txn_free(&u->txn);
-	buf_release(&u->digest);
 	vec_done(&u->given);
 	peer->upload_bytes -= u->held;
 	u->held = 0;
@@ -35,7 +49,6 @@ static void empty(struct store_peer *peer, struct upload *u)
 void upload_free(struct store_peer *peer, struct upload *u)
 {
 	empty(peer, u);
-	buf_done(&u->digest);
 	free(u);
 }
 
@@ -51,12 +64,26 @@ static void fail_upload(
 /* What the upload holds, counted against the peer's bound. */
 static int account_for(struct store_peer *peer, struct upload *u, struct err *err)
 {
-	size_t held = spool_memory(u->spool) + u->digest.cap + u->txn->arena.used +
-		      u->given.cap * u->given.size;
+	size_t held = u->txn->arena.used + u->given.cap * u->given.size;
+	VEC_EACH (struct upload_body, b, &u->bodies)
+		held += spool_memory(b->spool) + b->digest.cap;
 	peer->upload_bytes = peer->upload_bytes - u->held + held;
 	u->held = held;
 	if (peer->upload_bytes > peer->store->settings.bounds->upload_bytes)
 		return fail(err, ERR_TEMP, "too many messages are on their way");
+	return 0;
+}
+
+static int begin_body(struct store *store, struct upload *u, uint64_t size, struct err *err)
+{
+	struct upload_body b = { .op = u->txn->ops.n, .given = u->given.n };
+	if (size > store->settings.message_bytes)
+		return fail(err, ERR_TOO_BIG, "the message is too large");
+	if (u->bodies.n == LIMIT_UPLOAD_MESSAGES || txn_add(u->txn, OP_BODY) == NULL)
+		return fail(err, ERR_LIMIT, "too many messages at once");
+	b.spool = spool_new(store->spooler, store->settings.message_bytes);
+	buf_init(&b.digest, LIMIT_DIGEST_BYTES);
+	vec_push(&u->bodies, &b);
 	return 0;
 }
 
@@ -72,21 +99,16 @@ ASK(ask_upload_open)
 	}
 	struct upload *u = xmalloc(sizeof(*u));
 	map_put_u64(&peer->uploads, request, u);
-	buf_init(&u->digest, LIMIT_DIGEST_BYTES);
+	vec_init(&u->bodies, sizeof(struct upload_body), LIMIT_UPLOAD_MESSAGES);
 	vec_init(&u->given, sizeof(struct record_recipient), LIMIT_LANDINGS);
 	if (store->read_only) {
 		fail(&err, ERR_READ_ONLY, "the store takes no messages at present");
 		fail_upload(peer, request, u, &err);
 		return;
 	}
-	if (frame->upload_open.size > store->settings.message_bytes) {
-		fail(&err, ERR_TOO_BIG, "the message is too large");
-		fail_upload(peer, request, u, &err);
-		return;
-	}
-	u->spool = spool_new(store->spooler, store->settings.message_bytes);
 	u->txn = txn_new();
-	txn_add(u->txn, OP_BODY);
+	if (begin_body(store, u, frame->upload_open.size, &err) < 0)
+		fail_upload(peer, request, u, &err);
 }
 
 /* The open upload of a number, or NULL: none, or it has failed. */
@@ -101,7 +123,7 @@ ASK(ask_upload_bytes)
 	struct upload *u = live(peer, request);
 	struct err err = ERR_INIT;
 	(void)session;
-	if (u && (spool_add(u->spool, frame->upload_bytes.data, &err) < 0 ||
+	if (u && (spool_add(present(u)->spool, frame->upload_bytes.data, &err) < 0 ||
 			 account_for(peer, u, &err) < 0))
 		fail_upload(peer, request, u, &err);
 }
@@ -114,7 +136,7 @@ ASK(ask_upload_digest)
 	(void)session;
 	if (u == NULL)
 		return;
-	buf_adds(&u->digest, frame->upload_digest.data);
+	buf_adds(&present(u)->digest, frame->upload_digest.data);
 	if (account_for(peer, u, &err) < 0)
 		fail_upload(peer, request, u, &err);
 }
@@ -213,6 +235,62 @@ ASK(ask_upload_restore)
 		fail_upload(peer, request, u, &err);
 }
 
+/* The one before is whole, and has a place. */
+static int end_body(const struct upload *u, struct err *err)
+{
+	const struct upload_body *b = present(u);
+	if (u->given.n == b->given)
+		return fail(err, ERR_NOT_NOW, "the message has no recipients");
+	return spool_finish(b->spool, err);
+}
+
+ASK(ask_upload_next)
+{
+	struct upload *u = live(peer, request);
+	struct err err = ERR_INIT;
+	(void)session;
+	if (u && (end_body(u, &err) < 0 ||
+			 begin_body(peer->store, u, frame->upload_next.size, &err) < 0 ||
+			 account_for(peer, u, &err) < 0))
+		fail_upload(peer, request, u, &err);
+}
+
+/* The expunge goes first, so that its room counts (RFC 8508 3.4): it takes the place of the body's
+ * operation, which comes behind it. */
+static int add_replaced(
+	struct upload *u, const struct op_by *by, uint64_t mailbox, uint32_t uid, struct err *err)
+{
+	struct api_range *range = arena_alloc(&u->txn->arena, sizeof(*range));
+	if (range == NULL || u->txn->ops.n != 1 || txn_add(u->txn, OP_BODY) == NULL)
+		return fail(err, ERR_NOT_NOW, "a message is replaced before it has a place");
+	struct op *op = txn_op(u->txn, 0);
+	present(u)->op = 1;
+	*range = (struct api_range){ uid, uid };
+	op->kind = OP_EXPUNGE;
+	op->by = *by;
+	op->expunge = (struct op_expunge){ .mailbox = mailbox, .uids = { range, 1 }, .must = true };
+	return 0;
+}
+
+ASK(ask_upload_replace)
+{
+	struct upload *u = live(peer, request);
+	struct err err = ERR_INIT;
+	const struct frame_upload_replace *ask = &frame->upload_replace;
+	(void)session;
+	if (u == NULL)
+		return;
+	struct store_session *own = session_find(peer, ask->session);
+	if (own == NULL)
+		fail(&err, ERR_EXPIRED, "the session has ended");
+	else if (ask->mailbox == 0 || ask->uid == 0)
+		fail(&err, ERR_NOT_FOUND, "no such message");
+	else
+		add_replaced(u, &own->by, ask->mailbox, ask->uid, &err);
+	if (err.kind != ERR_NONE)
+		fail_upload(peer, request, u, &err);
+}
+
 ASK(ask_upload_abort)
 {
 	(void)session;
@@ -227,12 +305,14 @@ ASK(ask_upload_abort)
 static bool delivered(struct job *job)
 {
 	struct api_landing *landings = arena_array(
-		&job->arena, job->n_recipients + 1, sizeof(*landings));
+		&job->arena, job->txn->ops.n + 1, sizeof(*landings));
 	struct log_text msg;
+	size_t n = 0;
 	log_value(&msg, job->ask.upload_commit.message_id);
-	for (size_t i = 0; landings && i < job->n_recipients; i++) {
-		const struct op *op = txn_op(job->txn, i + 1);
-		landings[i] = (struct api_landing){ .account = op->by.account,
+	VEC_EACH (struct op, op, &job->txn->ops) {
+		if (op->kind != OP_LAND || landings == NULL)
+			continue;
+		landings[n++] = (struct api_landing){ .account = op->by.account,
 			.mailbox = op->result.mailbox,
 			.uidvalidity = op->result.uidvalidity,
 			.uid = op->result.uid };
@@ -242,8 +322,7 @@ static bool delivered(struct job *job)
 			op->land.size);
 	}
 	job_answer(job,
-		&(struct frame){ .type = FRAME_DELIVERED,
-			.delivered.landings = { landings, landings ? job->n_recipients : 0 } });
+		&(struct frame){ .type = FRAME_DELIVERED, .delivered.landings = { landings, n } });
 	return false;
 }
 
@@ -258,34 +337,45 @@ static void log_refusal(struct job *job)
 		err_name(job->err.kind), log_value(&why, str_from(err_log_text(&job->err))));
 }
 
-/* Sizes are what was counted here, whatever was declared. */
-static void set_sizes(struct job *job)
+/* One body and its part of the transaction. Sizes are what was counted here, whatever was declared.
+ * A digest that finds no room is left out. */
+static int fill_body(struct job *job, struct upload *u, size_t i, struct err *err)
 {
-	for (size_t i = 0; i < job->n_recipients; i++) {
-		struct op *op = txn_op(job->txn, i + 1);
-		op->land.size = spool_length(job->spool) + op->land.prefix_size;
+	struct upload_body *from = vec_at(&u->bodies, i);
+	const struct upload_body *after = i + 1 < u->bodies.n ? from + 1 : NULL;
+	struct job_body *to = &job->bodies[i];
+	size_t n = (after ? after->given : u->given.n) - from->given;
+	*to = (struct job_body){ .spool = from->spool, .n_recipients = n, .op = from->op };
+	from->spool = NULL;
+	job->n_bodies = i + 1;
+	to->recipients = arena_array(&job->arena, n + 1, sizeof(struct record_recipient));
+	if (to->recipients == NULL)
+		return fail(err, ERR_TOO_BIG, "the message is too large");
+	if (n)
+		memcpy(to->recipients, vec_at(&u->given, from->given), n * u->given.size);
+	to->digest = from->digest.full ? STR_NONE : buf_str(&from->digest);
+	if (!job_keep(job, &to->digest))
+		to->digest = STR_NONE;
+	for (size_t k = 0; k < n; k++) {
+		struct op *op = txn_op(job->txn, to->op + 1 + k);
+		op->land.size = spool_length(to->spool) + op->land.prefix_size;
 	}
+	return 0;
 }
 
 /* Moves what the upload holds into the job. */
 static int fill_job(struct job *job, struct upload *u, struct err *err)
 {
-	job->spool = u->spool;
-	job->txn = u->txn;
-	u->spool = NULL;
-	u->txn = NULL;
-	job->n_recipients = u->given.n;
-	job->recipients = arena_array(&job->arena, u->given.n + 1, sizeof(struct record_recipient));
-	job->digest = u->digest.full ? STR_NONE : buf_str(&u->digest);
-	if (job->recipients == NULL || !job_keep(job, &job->digest) ||
-		!job_keep(job, &job->ask.upload_commit.message_id))
-		return fail(err, ERR_TOO_BIG, "the message is too large");
-	if (u->given.n == 0)
-		return fail(err, ERR_NOT_NOW, "the message has no recipients");
-	memcpy(job->recipients, u->given.p, u->given.n * u->given.size);
-	if (spool_finish(job->spool, err) < 0)
+	if (end_body(u, err) < 0)
 		return -1;
-	set_sizes(job);
+	job->txn = u->txn;
+	u->txn = NULL;
+	job->bodies = arena_array(&job->arena, u->bodies.n, sizeof(struct job_body));
+	if (job->bodies == NULL || !job_keep(job, &job->ask.upload_commit.message_id))
+		return fail(err, ERR_TOO_BIG, "the message is too large");
+	for (size_t i = 0; i < u->bodies.n; i++)
+		if (fill_body(job, u, i, err) < 0)
+			return -1;
 	return 0;
 }
 

@@ -100,7 +100,8 @@ void job_free(struct job *job)
 	if (job->peer)
 		leave_peer(job);
 	txn_free(&job->txn);
-	spool_free(&job->spool);
+	for (size_t i = 0; i < job->n_bodies; i++)
+		spool_free(&job->bodies[i].spool);
 	vec_done(&job->items);
 	vec_done(&job->more_items);
 	vec_done(&job->keywords);

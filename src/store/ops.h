@@ -125,6 +125,7 @@ struct op_expunge {
 	uint64_t mailbox; /* 0: the account's INBOX */
 	struct api_range_list uids;
 	bool deleted_only;
+	bool must;      /* ERR_NOT_FOUND when nothing was there */
 	int64_t before; /* only entries with an internal date before it; 0: any */
 };
 

@@ -26,8 +26,10 @@ static void count_entry(struct mailbox_state *m, const struct api_entry *entry, 
 	m->size += in ? entry->size : -entry->size;
 	if (!(entry->flags & FLAG_SEEN))
 		m->unseen += one;
-	if (entry->flags & FLAG_DELETED)
+	if (entry->flags & FLAG_DELETED) {
 		m->deleted += one;
+		m->deleted_size += in ? entry->size : -entry->size;
+	}
 }
 
 bool sqlite_has_room(const struct account_state *a, uint64_t size)
@@ -610,5 +612,9 @@ int sqlite_op_expunge(struct sqlite_engine *e, struct op *op, struct err *err)
 		.result = &op->result,
 		.each = expunge_each,
 		.op = &op->expunge };
-	return walk(&w, op->expunge.uids, err);
+	if (walk(&w, op->expunge.uids, err) < 0)
+		return -1;
+	if (op->expunge.must && op->result.done_count == 0)
+		return fail(err, ERR_NOT_FOUND, "no such message");
+	return 0;
 }

@@ -154,7 +154,7 @@ struct account_state {
 struct mailbox_state {
 	uint64_t id, account, modseq;
 	uint32_t uidvalidity, uidnext;
-	uint64_t messages, unseen, deleted, size;
+	uint64_t messages, unseen, deleted, size, deleted_size;
 	bool dirty;
 	bool keywords_known;
 	uint32_t n_keywords;

@@ -222,7 +222,8 @@ static struct api_mailbox mailbox_from_row(sqlite3_stmt *st)
 		.deleted = sql_u32(st, 8),
 		.size = sql_u64(st, 9),
 		.exists = sql_u64(st, 0) != 0,
-		.subscribed = sql_u32(st, 11) != 0 };
+		.deleted_size = sql_u64(st, 11),
+		.subscribed = sql_u32(st, 12) != 0 };
 }
 
 int sqlite_mailbox_each(struct reader *r, uint64_t account,
@@ -486,7 +487,7 @@ static int check_counters(struct finder *f, sqlite3_stmt *st)
 		int kept, real;
 		const char *what;
 	} columns[] = { { 2, 4, "messages" }, { 3, 5, "bytes" }, { 8, 9, "unseen" },
-		{ 10, 11, "deleted" } };
+		{ 10, 11, "deleted" }, { 12, 13, "deleted bytes" } };
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(columns); i++)
 		if (sql_u64(st, columns[i].kept) != sql_u64(st, columns[i].real))

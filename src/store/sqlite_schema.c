@@ -105,6 +105,10 @@ static const char *const steps[] = {
 	"UPDATE removed SET address=address_spelling(address);",
 	/* 5: when an entry came into its mailbox (RFC 8514), in seconds; 0: before this step. */
 	"ALTER TABLE entries ADD COLUMN saved INTEGER NOT NULL DEFAULT 0;",
+	/* 6: what an EXPUNGE would free of a mailbox (RFC 9208 4.1.4). */
+	"ALTER TABLE mailboxes ADD COLUMN deleted_size INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE mailboxes SET deleted_size=(SELECT coalesce(sum(size),0) FROM entries"
+	" WHERE mailbox=mailboxes.id AND flags&8<>0) WHERE deleted>0;",
 };
 enum { VERSION = ARRAY_LEN(steps) };
 

@@ -51,7 +51,8 @@ static struct mailbox_state *mailbox_from_row(struct sqlite_engine *e, sqlite3_s
 			.unseen = sql_u64(st, 7),
 			.deleted = sql_u64(st, 8),
 			.size = sql_u64(st, 9),
-			.account = sql_u64(st, 10) };
+			.account = sql_u64(st, 10),
+			.deleted_size = sql_u64(st, 11) };
 		map_put_u64(&e->mailboxes, id, m);
 	}
 	sql_end(st);
@@ -234,9 +235,10 @@ static int write_mailbox(struct sqlite_engine *e, struct mailbox_state *m, struc
 		return 0;
 	m->dirty = false;
 	return sql_run(&e->conn,
-		sql_bound(&e->conn, SQL_MAILBOX_STATE_PUT, "iiiiiii", (int64_t)m->uidnext,
+		sql_bound(&e->conn, SQL_MAILBOX_STATE_PUT, "iiiiiiii", (int64_t)m->uidnext,
 			(int64_t)m->modseq, (int64_t)m->messages, (int64_t)m->unseen,
-			(int64_t)m->deleted, (int64_t)m->size, (int64_t)m->id),
+			(int64_t)m->deleted, (int64_t)m->size, (int64_t)m->deleted_size,
+			(int64_t)m->id),
 		err);
 }
 

@@ -7,13 +7,14 @@
 	"quota_messages, used_bytes, used_messages, pop3_retention, pop3_expire_days"
 #define MAILBOX_COLUMNS                                                                            \
 	"m.id, m.name, m.special_use, m.uidvalidity, m.uidnext, m.modseq, m.messages, m.unseen, "  \
-	"m.deleted, m.size, m.account"
+	"m.deleted, m.size, m.account, m.deleted_size"
 
 /* Counters, and what they should be. */
-#define MAILBOX_COUNTERS "messages,size,unseen,deleted,uidnext,modseq"
+#define MAILBOX_COUNTERS "messages,size,unseen,deleted,deleted_size,uidnext,modseq"
 #define MAILBOX_ROWS_SAY                                                                           \
 	"(SELECT count(*),coalesce(sum(size),0),coalesce(sum(flags&1=0),0),"                       \
-	"coalesce(sum(flags&8<>0),0),max(mailboxes.uidnext,coalesce(max(uid),0)+1),"               \
+	"coalesce(sum(flags&8<>0),0),coalesce(sum(size) FILTER (WHERE flags&8<>0),0),"             \
+	"max(mailboxes.uidnext,coalesce(max(uid),0)+1),"                                           \
 	"max(mailboxes.modseq,coalesce(max(e.modseq),0)) FROM entries e "                          \
 	"WHERE e.mailbox=mailboxes.id)"
 #define ACCOUNT_COUNTERS                                                                           \
@@ -107,7 +108,7 @@ const char *const sql_text[SQL_STATEMENTS] = {
 		"SELECT " MAILBOX_COLUMNS ", s.name IS NOT NULL FROM mailboxes m "
 		"LEFT JOIN subscriptions s ON s.account=m.account AND s.name=m.name "
 		"WHERE m.account=?1 "
-		"UNION ALL SELECT 0,s.name,0,0,0,0,0,0,0,0,s.account,1 FROM subscriptions s "
+		"UNION ALL SELECT 0,s.name,0,0,0,0,0,0,0,0,s.account,0,1 FROM subscriptions s "
 		"WHERE s.account=?1 AND NOT EXISTS(SELECT 1 FROM mailboxes m "
 		"WHERE m.account=?1 AND m.name=s.name) ORDER BY 2",
 	/* Counted in the account's row, so that a limit costs no walk. */
@@ -117,7 +118,7 @@ const char *const sql_text[SQL_STATEMENTS] = {
 	[SQL_MAILBOX_INSERT] = "INSERT INTO mailboxes(account,name,uidvalidity,special_use,modseq) "
 			       "VALUES(?,?,?,?,?)",
 	[SQL_MAILBOX_STATE_PUT] = "UPDATE mailboxes SET uidnext=?,modseq=?,messages=?,unseen=?,"
-				  "deleted=?,size=? WHERE id=?",
+				  "deleted=?,size=?,deleted_size=? WHERE id=?",
 	[SQL_MAILBOX_RENAME] = "UPDATE mailboxes SET name=? WHERE id=?",
 	/* Names that begin with a prefix: '0' is the byte after '/'. */
 	[SQL_MAILBOX_CHILDREN] = "SELECT id,name FROM mailboxes WHERE account=?1 "
@@ -231,7 +232,8 @@ const char *const sql_text[SQL_STATEMENTS] = {
 	[SQL_CHECK_COUNTERS] =
 		"SELECT m.id,m.name,m.messages,m.size,count(e.uid),coalesce(sum(e.size),0),"
 		"coalesce(max(e.uid),0),m.uidnext,"
-		"m.unseen,coalesce(sum(e.flags&1=0),0),m.deleted,coalesce(sum(e.flags&8<>0),0) "
+		"m.unseen,coalesce(sum(e.flags&1=0),0),m.deleted,coalesce(sum(e.flags&8<>0),0),"
+		"m.deleted_size,coalesce(sum(e.size) FILTER (WHERE e.flags&8<>0),0) "
 		"FROM mailboxes m LEFT JOIN entries e ON e.mailbox=m.id "
 		"WHERE ?1=0 OR m.account=?1 GROUP BY m.id",
 	[SQL_CHECK_ACCOUNTS] =

@@ -191,6 +191,15 @@ struct landing_to {
 	struct str prefix;
 };
 
+/* A body that is to be written. */
+struct job_body {
+	struct spool *spool;
+	struct record_recipient *recipients; /* in the arena; one for each landing */
+	size_t n_recipients;
+	struct str digest;
+	size_t op; /* its OP_BODY in the transaction; its landings are those behind it */
+};
+
 struct job {
 	struct job *next; /* of the queue it is in */
 	const struct job_class *class;
@@ -207,11 +216,10 @@ struct job {
 
 	/* writes */
 	struct txn *txn;
-	struct spool *spool;
-	struct record_recipient *recipients; /* in the arena; one for each landing */
-	size_t n_recipients;
-	struct str digest;     /* of the body */
-	uint64_t digest_body;  /* whose digest it is, when there is no spool */
+	struct job_body *bodies; /* in the arena */
+	size_t n_bodies;
+	struct str digest;     /* of a body that is there already */
+	uint64_t digest_body;  /* which */
 	struct upkeep *upkeep; /* NULL: not one of reclaim.c's */
 
 	/* results of reads, and how far the series is */
@@ -445,6 +453,9 @@ ASK(ask_mailbox_subscribe);
 ASK(ask_view_open);
 ASK(ask_view_changes);
 ASK(ask_view_close);
+ASK(ask_quota);
+ASK(ask_upload_next);
+ASK(ask_upload_replace);
 ASK(ask_view_vanished);
 ASK(ask_message_read);
 ASK(ask_messages_read);

@@ -22,15 +22,16 @@ void store_end(struct store *store, const struct err *why)
 
 /* ---- bodies ---- */
 
-/* The engine's operations get what the append said: op 0 is the body's row, then one landing for
- * each recipient. */
-static void fill_in(struct job *job, const struct blob_ref *ref, const uint32_t *prefix_at)
+/* The engine's operations get what the append said: the body's row, then one landing for each
+ * recipient. */
+static void fill_in(struct job *job, const struct job_body *b, const struct blob_ref *ref,
+	const uint32_t *prefix_at)
 {
-	struct op *body = txn_op(job->txn, 0);
-	body->body.place = (struct body_place){ .ref = *ref, .size = spool_length(job->spool) };
-	memcpy(body->body.place.sha256, spool_sha256(job->spool), 32);
-	for (size_t i = 0; i < job->n_recipients; i++) {
-		struct op *op = txn_op(job->txn, i + 1);
+	struct op *body = txn_op(job->txn, b->op);
+	body->body.place = (struct body_place){ .ref = *ref, .size = spool_length(b->spool) };
+	memcpy(body->body.place.sha256, spool_sha256(b->spool), 32);
+	for (size_t i = 0; i < b->n_recipients; i++) {
+		struct op *op = txn_op(job->txn, b->op + 1 + i);
 		op->land.body = ref->id;
 		op->land.prefix_at = prefix_at[i];
 	}
@@ -40,9 +41,13 @@ static void append(struct store *store, struct job *job)
 {
 	uint32_t prefix_at[LIMIT_RECORD_RECIPIENTS];
 	struct blob_ref ref;
-	if (segments_append(store->segments, job->spool, job->recipients, job->n_recipients, &ref,
-		    prefix_at, &job->err) == 0)
-		fill_in(job, &ref, prefix_at);
+	for (size_t i = 0; i < job->n_bodies; i++) {
+		struct job_body *b = &job->bodies[i];
+		if (segments_append(store->segments, b->spool, b->recipients, b->n_recipients, &ref,
+			    prefix_at, &job->err) < 0)
+			return;
+		fill_in(job, b, &ref, prefix_at);
+	}
 }
 
 /* What upkeep wants of the segments while no append waits for its rows. */
@@ -82,7 +87,7 @@ static bool batch_stays(const struct job *job)
 static void fail_bodies(struct job *jobs, const struct err *why)
 {
 	for (struct job *job = jobs; job; job = job->next)
-		if ((job->spool || moves(job)) && job->err.kind == ERR_NONE)
+		if ((job->n_bodies || moves(job)) && job->err.kind == ERR_NONE)
 			job->err = *why;
 }
 
@@ -93,11 +98,11 @@ static bool write_bodies(struct store *store, struct job *jobs)
 		if (job->upkeep && !job->upkeep->move)
 			settle(store, job);
 	for (struct job *job = jobs; job; job = job->next) {
-		if (job->spool)
+		if (job->n_bodies)
 			append(store, job);
 		else if (moves(job))
 			move(store, job);
-		if ((job->spool || moves(job)) && !batch_stays(job)) {
+		if ((job->n_bodies || moves(job)) && !batch_stays(job)) {
 			why = job->err;
 			fail_bodies(jobs, &why);
 			break;
@@ -113,18 +118,28 @@ static bool write_bodies(struct store *store, struct job *jobs)
 
 /* ---- rows ---- */
 
+static void put_digests(struct store *store, const struct job *job)
+{
+	if (job->digest.n)
+		digests_put(store->digests, job->digest_body, job->digest);
+	for (size_t i = 0; i < job->n_bodies; i++) {
+		const struct job_body *b = &job->bodies[i];
+		if (b->digest.n)
+			digests_put(store->digests, txn_op(job->txn, b->op)->body.place.ref.id,
+				b->digest);
+	}
+}
+
 static void write_digests(struct store *store, struct job *jobs)
 {
 	bool any = false;
 	for (struct job *job = jobs; job; job = job->next) {
-		if (job->err.kind != ERR_NONE || job->digest.n == 0)
+		if (job->err.kind != ERR_NONE || (job->digest.n == 0 && job->n_bodies == 0))
 			continue;
 		if (!any)
 			digests_begin(store->digests);
 		any = true;
-		uint64_t body = job->spool ? txn_op(job->txn, 0)->body.place.ref.id
-					   : job->digest_body;
-		digests_put(store->digests, body, job->digest);
+		put_digests(store, job);
 	}
 	if (any)
 		digests_end(store->digests);

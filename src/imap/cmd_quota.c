@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Quotas (RFC 9208): GETQUOTA, GETQUOTAROOT, SETQUOTA. An account has one quota root, "", for all
+ * of its mailboxes. Its limits are the administrator's to set: SETQUOTA is refused, and QUOTASET
+ * not announced. */
+#include "imap/imap_private.h"
+#include "imap/mailbox_name.h"
+#include "imap/token.h"
+
+#include <inttypes.h>
+
+/* STORAGE is in units of 1024 octets (RFC 9208 5.1). */
+static uint64_t kib(uint64_t bytes)
+{
+	return bytes / 1024 + (bytes % 1024 != 0);
+}
+
+/* quota-response = "QUOTA" SP quota-root-name SP quota-list; what has no limit is not named, and an
+ * empty list says that nothing has (RFC 9208 4.2.1). */
+static void quota_is(struct imap *s, const struct frame *answer)
+{
+	const struct frame_quota_is *q = &answer->quota_is;
+
+	if (!imap_expect(s, answer, FRAME_QUOTA_IS))
+		return;
+	imap_writef(s, "* QUOTA \"\" (");
+	if (q->quota_bytes != 0)
+		imap_writef(
+			s, "STORAGE %" PRIu64 " %" PRIu64, kib(q->used_bytes), kib(q->quota_bytes));
+	if (q->quota_messages != 0)
+		imap_writef(s, "%sMESSAGE %" PRIu64 " %" PRIu64, q->quota_bytes != 0 ? " " : "",
+			q->used_messages, q->quota_messages);
+	imap_writef(s, ")\r\n");
+	reply_ok(s, NULL, "%.*s completed", (int)s->cmd.verb->name.n, s->cmd.verb->name.p);
+	imap_finish(s);
+}
+
+static void ask_quota(struct imap *s)
+{
+	imap_ask(s, ASK_STORE,
+		&(struct frame){
+			.type = FRAME_QUOTA_GET, .quota_get = { s->session.store_session } },
+		quota_is);
+}
+
+static bool root_is_ours(struct imap *s, struct str root)
+{
+	if (root.n == 0)
+		return true;
+	reply_no(s, "NONEXISTENT", "No such quota root");
+	imap_finish(s);
+	return false;
+}
+
+/* getquota = "GETQUOTA" SP quota-root-name                     RFC 9208 7 */
+void imap_getquota(struct imap *s)
+{
+	struct str root;
+
+	if (!scan_sp(&s->cmd.args) || !token_astring(&s->cmd.args, &s->arena, &root)) {
+		imap_bad_args(s);
+		return;
+	}
+	if (imap_args_end(s) && root_is_ours(s, root))
+		ask_quota(s);
+}
+
+/* getquotaroot = "GETQUOTAROOT" SP mailbox. It need not exist (RFC 9208 4.1.2). */
+void imap_getquotaroot(struct imap *s)
+{
+	struct str name;
+
+	if (!imap_arg_mailbox(s, &name) || !imap_args_end(s))
+		return;
+	buf_addz(imap_out(s), "* QUOTAROOT ");
+	mailbox_name_write(imap_out(s), name, imap_utf8(s));
+	buf_addz(imap_out(s), " \"\"\r\n");
+	ask_quota(s);
+}
+
+/* setquota-list = "(" [setquota-resource *(SP setquota-resource)] ")"
+ * setquota-resource = resource-name SP resource-limit          RFC 9208 7 */
+static bool setquota_list(struct scan *a)
+{
+	struct str name;
+	uint64_t limit;
+
+	if (!scan_char(a, '('))
+		return false;
+	if (scan_char(a, ')'))
+		return true;
+	do {
+		if (!token_atom(a, &name) || !scan_sp(a) || !token_number64(a, &limit))
+			return false;
+	} while (scan_sp(a));
+	return scan_char(a, ')');
+}
+
+void imap_setquota(struct imap *s)
+{
+	struct str root;
+
+	if (!scan_sp(&s->cmd.args) || !token_astring(&s->cmd.args, &s->arena, &root) ||
+		!scan_sp(&s->cmd.args) || !setquota_list(&s->cmd.args)) {
+		imap_bad_args(s);
+		return;
+	}
+	if (!imap_args_end(s) || !root_is_ours(s, root))
+		return;
+	reply_no(s, "NOPERM", "Quotas are the administrator's to set");
+	imap_finish(s);
+}
