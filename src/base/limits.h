@@ -124,6 +124,7 @@
 #define LIMIT_IMAP_HEADER_FIELDS    256   /* names in HEADER.FIELDS; I6 */
 #define LIMIT_IMAP_SEARCH_KEYS      1024  /* keys and joints of a SEARCH; I5 */
 #define LIMIT_IMAP_SEARCH_DEPTH     64    /* NOT, OR and parentheses; I5 */
+#define LIMIT_IMAP_FACTS_BYTES      (6 * 1024 * 1024)  /* envelopes kept for the next SORT */
 #define LIMIT_IMAP_SORT_BYTES       (64 * 1024 * 1024) /* keys of one SORT or THREAD; I22 */
 #define LIMIT_IMAP_NEEDLE_BYTES     1024               /* text of one search key; I23 */
 #define LIMIT_MAILBOX_NAME_BYTES    1024               /* UTF-8; frames.def str 1024 */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* IDLE (RFC 9051 6.3.13): news are told as they come, until DONE. */
+#include "imap/facts.h"
 #include "imap/imap_private.h"
 #include "imap/selected.h"
 
@@ -32,6 +33,7 @@ void imap_idle(struct imap *s)
 {
 	if (!imap_args_end(s))
 		return;
+	facts_free(&s->sel.facts); /* who waits holds little */
 	imap_write(s, STR("+ idling\r\n"));
 	wire_reset(&s->wire);
 	wire_plain(&s->wire);

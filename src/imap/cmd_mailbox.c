@@ -12,6 +12,7 @@ struct mailbox_work {
 	struct str name, given;
 	struct str to;  /* RENAME */
 	bool respelled; /* RENAME's new name is not as it was given */
+	bool selected;  /* DELETE: it is this session's own */
 };
 
 static void mailbox_done(struct imap *s, const struct frame *answer)
@@ -99,7 +100,7 @@ static void deleted(struct imap *s, const struct frame *answer)
 	if (!imap_expect(s, answer, FRAME_DONE))
 		return;
 	/* whoever deletes the mailbox that is selected has it closed */
-	if (s->sel.view != NULL && str_equal(str_from(s->sel.name), w->name)) {
+	if (w->selected && s->sel.view != NULL) {
 		selected_leave(s);
 		untagged_ok(s, "CLOSED", "The selected mailbox was deleted");
 	}
@@ -108,16 +109,42 @@ static void deleted(struct imap *s, const struct frame *answer)
 	imap_finish(s);
 }
 
+static void ask_delete(struct imap *s)
+{
+	const struct mailbox_work *w = s->cmd.work;
+
+	imap_ask(s, ASK_STORE,
+		&(struct frame){ .type = FRAME_MAILBOX_DELETE,
+			.mailbox_delete = { s->session.store_session, w->name } },
+		deleted);
+}
+
+/* A name tells nothing: the selected mailbox may have been renamed, and another got its name. */
+static void delete_found(struct imap *s, const struct frame *answer)
+{
+	struct mailbox_work *w = s->cmd.work;
+
+	if (!imap_expect(s, answer, FRAME_MAILBOXES))
+		return;
+	w->selected = answer->mailboxes.mailboxes.n == 1 &&
+		      answer->mailboxes.mailboxes.items[0].id == s->sel.mailbox;
+	ask_delete(s);
+}
+
 void imap_delete(struct imap *s)
 {
 	struct mailbox_work *w = imap_work(s, sizeof *w, NULL);
 
 	if (!imap_arg_mailbox_given(s, &w->name, &w->given) || !imap_args_end(s))
 		return;
+	if (s->sel.view == NULL) {
+		ask_delete(s);
+		return;
+	}
 	imap_ask(s, ASK_STORE,
-		&(struct frame){ .type = FRAME_MAILBOX_DELETE,
-			.mailbox_delete = { s->session.store_session, w->name } },
-		deleted);
+		&(struct frame){ .type = FRAME_MAILBOX_STATUS,
+			.mailbox_status = { s->session.store_session, w->name } },
+		delete_found);
 }
 
 /* RFC 9051 6.3.6: the old name as it was given, the new one as it is. */

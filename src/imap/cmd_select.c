@@ -193,7 +193,7 @@ static void select_found(struct imap *s, const struct frame *answer)
 		imap_finish(s);
 		return;
 	}
-	selected_open(s, m->id, w->name, w->examine, select_opened);
+	selected_open(s, m->id, w->examine, select_opened);
 }
 
 /* A mailbox that was selected is closed first, whatever becomes of the new one (6.3.2). */

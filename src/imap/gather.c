@@ -2,11 +2,13 @@
 /* Digests of many messages, streaming by; see gather.h. */
 #include "imap/gather.h"
 
+#include "imap/facts.h"
 #include "mail/digest.h"
 #include "mail/mime.h"
 
 #define DIGEST_PUT_MAX  64000 /* digest_put: digest */
 #define UIDS_A_QUESTION 500
+#define KNOWN_A_TURN    4000
 
 struct unparsed {
 	uint32_t sequence, prefix_size;
@@ -16,19 +18,30 @@ void gather_init(struct gather *g)
 {
 	*g = (struct gather){ .error = ERR_NONE };
 	buf_init(&g->piece, LIMIT_DIGEST_BYTES);
+	vec_init(&g->todo, sizeof(uint32_t), LIMIT_VIEW_ENTRIES);
 	vec_init(&g->missing, sizeof(struct unparsed), LIMIT_VIEW_ENTRIES);
 }
 
 void gather_done(struct gather *g)
 {
 	buf_done(&g->piece);
+	vec_done(&g->todo);
 	vec_done(&g->missing);
 	mail_parser_free(&g->parser);
 }
 
-static uint32_t sequence_at(const struct gather *g, size_t i)
+static uint32_t number_at(const struct vec *v, size_t i)
 {
-	return *(const uint32_t *)(const void *)vec_at(g->sequence, i);
+	return *(const uint32_t *)(const void *)vec_at(v, i);
+}
+
+/* A digest that came, or was made: it is looked at, and its envelope is kept. */
+static void take(struct imap *s, struct gather *g, uint32_t sequence, const struct digest *d)
+{
+	if (d != NULL)
+		facts_put(s->sel.facts, view_entry(s->sel.view, sequence)->uid, d);
+	if (!g->each(s, sequence, d))
+		g->error = ERR_LIMIT;
 }
 
 static void end(struct imap *s, struct gather *g, enum err_kind error)
@@ -59,8 +72,7 @@ static void parsed(struct imap *s, struct gather *g, uint64_t size)
 			&(struct frame){ .type = FRAME_DIGEST_PUT,
 				.digest_put = { s->session.store_session, s->sel.mailbox, uid,
 					buf_str(&g->piece) } });
-	if (!g->each(s, u->sequence, opens ? &d : NULL))
-		g->error = ERR_LIMIT;
+	take(s, g, u->sequence, opens ? &d : NULL);
 }
 
 /* Asks ahead, and parses what is there. False: more has to come. */
@@ -101,8 +113,8 @@ static void parse_step(struct imap *s)
 		reads_clear(&s->reads);
 		if (g->parser != NULL && u->prefix_size <= e->size)
 			parsed(s, g, e->size);
-		else if (!g->each(s, u->sequence, NULL))
-			g->error = ERR_LIMIT;
+		else
+			take(s, g, u->sequence, NULL);
 		mail_parser_free(&g->parser);
 	}
 	end(s, g, g->error);
@@ -114,14 +126,14 @@ static void ask_step(struct imap *s);
 
 static void one_digest(struct imap *s, struct gather *g, struct str bytes, uint32_t prefix_size)
 {
-	uint32_t n = sequence_at(g, g->answered++);
+	uint32_t n = number_at(&g->todo, g->answered++);
 	const struct api_entry *e = view_entry(s->sel.view, n);
 	struct unparsed u = { n, prefix_size };
 	struct digest d;
 	if (bytes.n == 0 || prefix_size > e->size || !digest_open(&d, bytes, e->size - prefix_size))
 		vec_push(&g->missing, &u);
-	else if (!g->each(s, n, &d))
-		g->error = ERR_LIMIT;
+	else
+		take(s, g, n, &d);
 }
 
 static void take_digest(struct imap *s, const struct frame *frame)
@@ -157,8 +169,8 @@ static void ask_step(struct imap *s)
 		end(s, g, g->error);
 		return;
 	}
-	while (n < UIDS_A_QUESTION && g->asked < g->sequence->n)
-		uids[n++] = view_entry(s->sel.view, sequence_at(g, g->asked++))->uid;
+	while (n < UIDS_A_QUESTION && g->asked < g->todo.n)
+		uids[n++] = view_entry(s->sel.view, number_at(&g->todo, g->asked++))->uid;
 	if (n == 0) {
 		s->step = parse_step;
 		return;
@@ -169,6 +181,35 @@ static void ask_step(struct imap *s)
 		take_digest);
 }
 
+/* What the last one left is there at once. */
+static void known_step(struct imap *s)
+{
+	struct gather *g = s->cmd.gather;
+	struct digest d;
+	for (size_t i = 0; g->looked < g->sequence->n && g->error == ERR_NONE; g->looked++) {
+		uint32_t n = number_at(g->sequence, g->looked);
+		if (i++ == KNOWN_A_TURN) {
+			imap_yield(s, known_step);
+			return;
+		}
+		if (!facts_get(s->sel.facts, view_entry(s->sel.view, n)->uid, &d))
+			vec_push(&g->todo, &n);
+		else if (!g->each(s, n, &d))
+			g->error = ERR_LIMIT;
+	}
+	s->step = ask_step;
+}
+
+static void facts_begin(struct imap *s)
+{
+	struct random_seam *random = s->session.host->seams->random;
+	uint8_t key[16];
+	if (s->sel.facts != NULL)
+		return;
+	random->fill(random, key, sizeof(key));
+	s->sel.facts = facts_new(key, LIMIT_IMAP_FACTS_BYTES);
+}
+
 void gather_begin(struct imap *s, struct gather *g, const struct vec *sequence, gather_each *each,
 	imap_step *at_end)
 {
@@ -176,5 +217,6 @@ void gather_begin(struct imap *s, struct gather *g, const struct vec *sequence, 
 	g->sequence = sequence;
 	g->each = each;
 	g->end = at_end;
-	s->step = ask_step;
+	facts_begin(s);
+	s->step = known_step;
 }

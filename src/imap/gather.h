@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The digests of many messages, one after the other, for who takes a little from each: SORT and
- * THREAD. They are asked for by the hundred and looked at as they come, none is kept. A message
- * that has none, or one that does not open, is read and parsed, and its digest offered to the
- * store; these come last.
+ * THREAD. They are asked for by the hundred and looked at as they come; their envelopes are kept
+ * for the next time (facts.h), so d may have no more than those. A message that has none, or one
+ * that does not open, is read and parsed, and its digest offered to the store; these come last.
  *
  *     gather_init(&g);
  *     gather_begin(s, &g, &sequence, each, end)      sequence: a vec of uint32_t, which stays
@@ -23,10 +23,12 @@ typedef bool gather_each(struct imap *s, uint32_t sequence, const struct digest 
 
 struct gather {
 	const struct vec *sequence;
+	size_t looked;   /* of it: known, or in `todo` */
+	struct vec todo; /* uint32_t: to be asked for */
 	gather_each *each;
 	imap_step *end;
 	enum err_kind error;
-	size_t asked, answered; /* of sequence */
+	size_t asked, answered; /* of todo */
 	struct buf piece;       /* a digest that comes in pieces, or is made here */
 	struct vec missing;     /* struct unparsed */
 	size_t parsed;          /* of missing */

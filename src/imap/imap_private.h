@@ -75,7 +75,6 @@ struct command {
 /* The selected mailbox. */
 struct selected {
 	uint64_t mailbox;
-	char *name; /* as it was when it was selected */
 	uint32_t uidvalidity, uidnext;
 	uint64_t modseq;     /* the view is as the mailbox was then */
 	uint64_t told;       /* the client has been told all up to then, expunges too */
@@ -85,6 +84,7 @@ struct selected {
 	bool noticed;        /* the store said so since we asked */
 	bool gone;           /* deleted by somebody */
 	struct vec saved;    /* "$": struct api_range of UIDs */
+	struct facts *facts; /* what SORT and THREAD have seen; NULL: nothing */
 	imap_answer *opened; /* takes the end of a view that is loaded: its last frame, or failed */
 	imap_step *after;    /* after a refresh or a reopening */
 	struct view_own own;

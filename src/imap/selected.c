@@ -4,6 +4,8 @@
  * in session.c. RFC 9051 5.2, 7.4, 7.5. */
 #include "imap/selected.h"
 
+#include "imap/facts.h"
+
 #include <inttypes.h>
 
 void selected_init(struct imap *s)
@@ -18,8 +20,8 @@ void selected_leave(struct imap *s)
 			&(struct frame){ .type = FRAME_VIEW_CLOSE,
 				.view_close = { s->session.store_session, s->sel.mailbox } });
 	view_free(&s->sel.view);
-	free(s->sel.name);
 	vec_done(&s->sel.saved);
+	facts_free(&s->sel.facts);
 	s->sel = (struct selected){ .mailbox = 0 };
 	selected_init(s);
 	if (s->state == SELECTED)
@@ -77,11 +79,9 @@ static void ask_view(struct imap *s, imap_answer *opened)
 		take_view);
 }
 
-void selected_open(
-	struct imap *s, uint64_t mailbox, struct str name, bool read_only, imap_answer *opened)
+void selected_open(struct imap *s, uint64_t mailbox, bool read_only, imap_answer *opened)
 {
 	s->sel.mailbox = mailbox;
-	s->sel.name = str_dup(name);
 	s->sel.read_only = read_only;
 	s->sel.view = view_new();
 	ask_view(s, opened);

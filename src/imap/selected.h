@@ -13,8 +13,7 @@ void selected_init(struct imap *s);
 void selected_leave(struct imap *s);
 /* Opens the view of a mailbox and watches it. opened gets the last frame, or the failed one; on
  * failure nothing is selected. */
-void selected_open(
-	struct imap *s, uint64_t mailbox, struct str name, bool read_only, imap_answer *opened);
+void selected_open(struct imap *s, uint64_t mailbox, bool read_only, imap_answer *opened);
 /* Fetches what is new since sel.modseq if there may be something, then runs `after`. A store that
  * is away leaves the news for later. */
 void selected_refresh(struct imap *s, imap_step *after);
