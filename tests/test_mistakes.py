@@ -73,6 +73,36 @@ def test_check_finds_what_serve_would(culver, line, said):
         assert r.returncode == 5 and said in r.stderr and str(culver.conf) in r.stderr, r.stderr
 
 
+def test_check_warns_of_what_serve_goes_on_with(culver):
+    """No certificate, a master key for everybody, a user that is not there (asked only as root); the key is in the
+    log of a start, too. A key of the configuration that is given twice is an error with both lines."""
+    assert culver.command("check").stderr == "", "nothing to say of what quickstart makes"
+    key = culver.dir / "master.key"
+    key.chmod(0o644)
+    culver.start()
+    wait_for(lambda: f"event=master-key-open file={key}" in culver.log_text())
+    culver.stop()
+    for file in (culver.dir / "tls").iterdir():
+        file.unlink()
+    with culver.conf.open("a", encoding="utf-8") as f:
+        f.write('user = "nobody-of-that-name"\n')
+    r = culver.command("check")
+    assert f"{key}: others than its owner can read it (chmod 600)" in r.stderr
+    assert f"{culver.dir}/tls: there is no *.crt in it" in r.stderr
+    assert ("user nobody-of-that-name: there is no such user" in r.stderr) == (os.geteuid() == 0)
+    warnings = json.loads(culver.command("check", "--json").stdout)["warnings"]
+    assert len(warnings) == r.stderr.count("warning: ") == (3 if os.geteuid() == 0 else 2)
+    for bad, said in ((lambda: key.write_bytes(bytes(31)), "must have 32 bytes"), (key.unlink, "No such file")):
+        bad()
+        r = culver.command("check", check=False)
+        assert r.returncode == 5 and said in r.stderr, r.stderr
+    n = len(culver.conf.read_text(encoding="utf-8").splitlines())
+    with culver.conf.open("a", encoding="utf-8") as f:
+        f.write('user = "culver"\n')
+    r = culver.command("check", check=False)
+    assert r.returncode == 5 and f"{culver.conf}:{n + 1}: user is given twice, first in line {n}:" in r.stderr
+
+
 @pytest.fixture(name="small_disk")
 def mounted(tmp_path):
     if os.geteuid() != 0:

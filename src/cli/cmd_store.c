@@ -8,6 +8,7 @@
 #include "base/seams.h"
 #include "base/time.h"
 #include "cli/remote.h"
+#include "process/preflight.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -240,6 +241,20 @@ int cmd_status(const struct options *o)
 
 /* ---- check and version ---- */
 
+struct warnings {
+	const struct options *o;
+	struct buf *list; /* JSON */
+};
+
+static void warn(void *arg, const char *text)
+{
+	struct warnings *w = arg;
+	if (!w->o->json)
+		fprintf(stderr, "culver check: warning: %s\n", text);
+	buf_addz(w->list, w->list->n ? "," : "");
+	json_string(w->list, str_from(text));
+}
+
 int cmd_check(const struct options *o)
 {
 	struct err err = ERR_INIT;
@@ -255,9 +270,16 @@ int cmd_check(const struct options *o)
 	}
 	AUTO(config_free)
 	struct config *c = config_load(options_config(o), &err);
-	if (c == NULL)
+	AUTO(buf_done)
+	struct buf list;
+	struct warnings w = { .o = o, .list = &list };
+	buf_init(&list, 65536);
+	if (c == NULL || preflight(c, warn, &w, &err) < 0)
 		return cli_fail(o, &err);
-	printf(o->json ? "{\"good\":true}\n" : "%s is good\n", options_config(o));
+	if (o->json)
+		printf("{\"good\":true,\"warnings\":[%" STR_FMT "]}\n", STR_ARG(buf_str(&list)));
+	else
+		printf("%s is good\n", options_config(o));
 	return EXIT_GOOD;
 }
 

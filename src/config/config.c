@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/limits.h"
 #include "base/scan.h"
+#include "config/twice.h"
 #include "mail/address.h"
 
 #include <arpa/inet.h>
@@ -436,6 +437,11 @@ static int load(struct config *c, cfg_t *cfg, const char *path, char **error_tex
 	if (result != CFG_SUCCESS)
 		return fail(err, ERR_CONFIG, "%s:%d: %s", path, cfg->line,
 			*error_text ? *error_text : "syntax error");
+	struct config_twice twice;
+	if (config_find_twice(str_make(text.p, text.n - 1), &twice))
+		return fail(err, ERR_CONFIG,
+			"%s:%d: %" STR_FMT " is given twice, first in line %d: remove one", path,
+			twice.second, STR_ARG(twice.name), twice.first);
 	struct err why = ERR_INIT;
 	if (take_values(c, cfg, &why))
 		return fail(err, ERR_CONFIG, "%s: %s", path, why.public_text);

@@ -75,6 +75,12 @@ static void mistakes_are_named_with_their_line(void **state)
 		{ "loopback = perhaps\n", "loopback must be true or false" },
 		{ "log_format = xml\n", "log_format must be one of logfmt|json" },
 		{ "hostname = \"a\n", ":" },
+		{ "hostname = a.test\nrecipients = 200\n\nhostname = b.test\n",
+			":4: hostname is given twice, first in line 1" },
+		{ "/* one\n two */ recipients=200 recipients = 200",
+			":2: recipients is given twice, first in line 2" },
+		{ "listen = {\"::1\"}\nlog_file = \"a\\\" listen = c\"\nlisten = { \"127.0.0.1\" }\n",
+			"listen is given twice, first in line 1" },
 		{ "directory = \"/nonexistent/x\"\n", "No such file" },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -87,6 +93,24 @@ static void mistakes_are_named_with_their_line(void **state)
 	struct err err = ERR_INIT;
 	assert_null(config_load("/nonexistent/culver.conf", &err));
 	assert_non_null(strstr(err.public_text, "quickstart"));
+}
+
+/* What only looks as if it were given twice. */
+static void once_is_once(void **state)
+{
+	(void)state;
+	struct err err = ERR_INIT;
+	struct config *c = load_text(
+		"# recipients = 100\n// recipients = 101\n/* recipients = 102 */"
+		"recipients = 200 # recipients = 103\n"
+		"log_file = \"recipients = 104\"\n"
+		"listen = {\"::1\"}\nlisten += {'127.0.0.1'}\n",
+		&err);
+	if (c == NULL)
+		fail_msg("%s", err.public_text);
+	assert_int_equal(c->recipients, 200);
+	assert_string_equal(c->listen[1], "127.0.0.1");
+	config_free(&c);
 }
 
 /* Instead of a file, and too much of one; a reload lives through both. */
@@ -151,4 +175,5 @@ static void the_manual_page_is_the_tables(void **state)
 
 TEST_MAIN(test_case(the_manual_page_is_the_tables), test_case(values_are_read),
 	test_case(the_host_name_is_kept_as_a_labels), test_case(mistakes_are_named_with_their_line),
-	test_case(what_cannot_be_read_is_named), test_case(a_role_gets_its_own_keys))
+	test_case(once_is_once), test_case(what_cannot_be_read_is_named),
+	test_case(a_role_gets_its_own_keys))

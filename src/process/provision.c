@@ -2,6 +2,7 @@
 /* What a child is given before it starts: its own part of the configuration, certificates (public),
  * listening sockets, and a channel to each peer that runs. Files are read here as bytes and passed
  * on; what is in them is for others to interpret. */
+#include "process/preflight.h"
 #include "process/supervisor_private.h"
 
 #include "base/limits.h"
@@ -36,6 +37,7 @@ int provision_load_master_key(struct supervisor *s, struct err *err)
 	char path[4200];
 	AUTO(buf_done)
 	struct buf bytes;
+	struct log_text text;
 	buf_init(&bytes, 64);
 	snprintf(path, sizeof(path), "%s/master.key", s->o.config->directory);
 	int result = provision_read_file(path, &bytes);
@@ -44,6 +46,10 @@ int provision_load_master_key(struct supervisor *s, struct err *err)
 			result < 0 ? strerror(-result) : "wrong length");
 	memcpy(s->master_key, bytes.p, bytes.n);
 	mem_wipe(bytes.p, bytes.n);
+	if (s->o.admin_handle < 0 && preflight_file_is_open(path))
+		log_event(&s->o.log, LOG_WARN, "master-key-open", "file=%s note=%s",
+			log_value(&text, str_from(path)),
+			"\"others than its owner can read it (chmod 600)\"");
 	return 0;
 }
 

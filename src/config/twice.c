@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A walk over the words of a configuration: a word with "=" behind it is a key. "+=" adds to a list
+ * and may come as often as one likes. */
+#include "config/twice.h"
+
+#include "base/scan.h"
+#include "base/vec.h"
+
+struct given {
+	struct str name;
+	int line;
+};
+
+struct walk {
+	struct scan s;
+	struct str text; /* all of it, for line numbers */
+	struct str word; /* the last one; none: something else came since */
+};
+
+static int line_of(const struct walk *w, struct str word)
+{
+	int line = 1;
+	for (const char *p = w->text.p; p < word.p; p++)
+		line += *p == '\n';
+	return line;
+}
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static bool is_word(char c)
+{
+	return !is_space(c) && strchr("\"'={}(),+#", c) == NULL;
+}
+
+static bool not_newline(char c)
+{
+	return c != '\n';
+}
+
+/* "#" and "//" to the end of the line, or from slash and star to star and slash. */
+static bool skip_comment(struct scan *s)
+{
+	if (scan_char(s, '#') || scan_literal_nocase(s, STR("//"))) {
+		(void)scan_while(s, not_newline);
+		return true;
+	}
+	if (!scan_literal_nocase(s, STR("/*")))
+		return false;
+	while (!scan_end(s) && !scan_literal_nocase(s, STR("*/")))
+		s->p++;
+	return true;
+}
+
+static bool skip_string(struct scan *s)
+{
+	int quote = scan_peek(s);
+	if (quote != '"' && quote != '\'')
+		return false;
+	for (s->p++; !scan_end(s) && !scan_char(s, (char)quote);)
+		s->p += *s->p == '\\' && scan_left(s) > 1 ? 2 : 1;
+	return true;
+}
+
+/* The next key that is set, or false at the end. */
+static bool next_key(struct walk *w, struct str *ret)
+{
+	while (!scan_end(&w->s)) {
+		if (skip_comment(&w->s))
+			continue;
+		struct str word = scan_while(&w->s, is_word);
+		if (word.n) {
+			w->word = word;
+		} else if (scan_char(&w->s, '=')) {
+			*ret = w->word;
+			w->word = STR_NONE;
+			if (ret->n)
+				return true;
+		} else if (scan_while(&w->s, is_space).n == 0) {
+			w->word = STR_NONE;
+			if (!skip_string(&w->s))
+				w->s.p++;
+		}
+	}
+	return false;
+}
+
+bool config_find_twice(struct str text, struct config_twice *ret)
+{
+	struct walk w = { .s = scan_from(text), .text = text };
+	struct vec all;
+	struct str name;
+	bool found = false;
+	vec_init(&all, sizeof(struct given), 1000);
+	while (!found && next_key(&w, &name)) {
+		int line = line_of(&w, name);
+		VEC_EACH (struct given, g, &all)
+			if (!found && str_equal(g->name, name)) {
+				*ret = (struct config_twice){ name, g->line, line };
+				found = true;
+			}
+		vec_push(&all, &(struct given){ name, line });
+	}
+	vec_done(&all);
+	return found;
+}

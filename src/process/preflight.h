@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a start needs besides its configuration, looked at without a start: `culver check` asks
+ * here, and says what `culver serve` would end for, or go on in spite of and write into its log.
+ *
+ * uses: config; used by: process (the master key), cli
+ */
+#ifndef CULVER_PROCESS_PREFLIGHT_H
+#define CULVER_PROCESS_PREFLIGHT_H
+
+#include "base/err.h"
+#include "config/config.h"
+
+/* Calls `warn` with one sentence for each thing that is not as it should be. -1: a start would end,
+ * err says why. What this user may not look at is warned of. */
+int preflight(
+	const struct config *, void (*warn)(void *arg, const char *text), void *arg, struct err *);
+
+/* Whether group or others may read a file. */
+bool preflight_file_is_open(const char *path);
+
+#endif
