@@ -2,15 +2,19 @@
 """kill -9 of every role under load: nothing acknowledged is lost, torn or doubled, and each role is
 back within a second (measured and printed; ten are a failure)."""
 import contextlib
+import datetime
 import imaplib
 import os
+import pathlib
 import random
 import statistics
 import subprocess
 import time
 
-from harness import Culver, wait_for
-from load import Load, check, stored
+import pytest
+
+from harness import DOMAIN, Culver, wait_for
+from load import BOB, Load, check, stored
 
 KILLS = int(os.environ.get("CULVER_KILLS", "60"))
 
@@ -94,6 +98,100 @@ def test_x2_no_memory():
         assert c.stop() == 0
     print(f"without memory: {sorted(out)} ended and came back, {load.count()} acknowledged, 0 lost")
     assert out, "nobody has missed it: this test is of nothing"
+
+
+def memory_group():
+    """A memory cgroup of our own, of either version, with next to nothing in it and no swap. None: there can be
+    none here (no root, a container, no controller)."""
+    name = f"culver-x5-{os.getpid()}"
+    try:
+        if "memory" in pathlib.Path("/sys/fs/cgroup/cgroup.controllers").read_text(encoding="ascii"):
+            group, limits = pathlib.Path("/sys/fs/cgroup", name), ("memory.max", "memory.swap.max")
+            events = "memory.events"
+    except OSError:
+        group = None
+    if group is None:
+        group, limits = pathlib.Path("/sys/fs/cgroup/memory", name), ("memory.limit_in_bytes", "memory.swappiness")
+        events = "memory.oom_control"
+    try:
+        group.mkdir()
+    except OSError:
+        return None
+    with contextlib.suppress(OSError):  # without swap there may be nothing to say of it
+        (group / limits[1]).write_text("0", encoding="ascii")
+    try:
+        (group / limits[0]).write_text("16384", encoding="ascii")
+        (group / events).read_text(encoding="ascii")
+    except OSError:
+        group.rmdir()
+        return None
+    return group, events
+
+
+def oom_kills(group, events):
+    lines = (group / events).read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
+
+
+def bustle(c):
+    """What makes roles touch memory: connections, handshakes, logins, a look at a mailbox."""
+    crowd = []
+    for service in ("smtp", "submissions", "imaps", "pop3s") * 5:
+        with contextlib.suppress(OSError, AssertionError):
+            crowd.append(c.connect(service))
+    for n in range(3):  # nobody's password is in no cache: it is hashed
+        with contextlib.suppress(OSError, AssertionError):
+            crowd.append(c.connect("imap"))
+            crowd[-1].sendall(f"a LOGIN nobody{n}@{DOMAIN} {time.monotonic()}\r\n".encode())
+    with contextlib.suppress(OSError, imaplib.IMAP4.error), \
+            imaplib.IMAP4_SSL("127.0.0.1", c.port("imaps"), ssl_context=c.tls_context(), timeout=5) as m:
+        m.login(BOB, c.password("bob"))
+        m.select(readonly=True)
+    for s in crowd:
+        s.close()
+
+
+def stamp(event):
+    return datetime.datetime.fromisoformat(event["t"].replace("Z", "+00:00")).timestamp()
+
+
+def test_x5_the_kernel_kills_for_want_of_memory():
+    """Each role in turn is put into a memory cgroup that has no room for another page: the kernel's OOM killer
+    takes it, nobody else; it is back within a second and nothing acknowledged is lost. Courier and keys have all that
+    they need from their start on, and may be spared."""
+    made = memory_group()
+    if made is None:
+        pytest.skip("no memory cgroup can be made here (not root, or a container without the controller)")
+    group, events = made
+    must, killed, spared = {"store", "gate", "front-mx", "front-user"}, set(), set()
+    try:
+        with Culver() as c:
+            with Load(c, 2, "x5") as load:
+                for role, pid in sorted(c.roles().items()):
+                    kills, end = oom_kills(group, events), time.monotonic() + (10 if role in must else 1)
+                    (group / "cgroup.procs").write_text(str(pid), encoding="ascii")
+                    while c.roles().get(role) == pid and time.monotonic() < end:
+                        bustle(c)
+                    if c.roles().get(role) == pid:  # it has touched nothing new
+                        (group.parent / "cgroup.procs").write_text(str(pid), encoding="ascii")
+                        spared.add(role)
+                        continue
+                    wait_for(lambda role=role: any(e["role"] == role for e in c.events("role-back")), 10)
+                    assert oom_kills(group, events) == kills + 1, role
+                    killed.add(role)
+                    at = load.count()
+                    wait_for(lambda at=at: load.count() > at + 3, 20)
+            check(load, stored(c))
+            assert "0 found damaged" in c.command("store", "check").stdout
+            ended = {e["role"]: stamp(e) for e in c.events("role-ended")}
+            assert set(ended) == killed, "another role was drawn in"
+            away = {e["role"]: stamp(e) - ended[e["role"]] for e in c.events("role-back")}
+            assert c.stop() == 0
+    finally:
+        group.rmdir()
+    print(f"killed for want of memory, seconds until back: {away}; spared: {sorted(spared)}; {load.count()} "
+          "acknowledged, 0 lost")
+    assert must <= killed and max(away.values()) < 10
 
 
 def test_kill_of_the_supervisor_and_a_new_start():

@@ -2,6 +2,7 @@
 /* SASLprep by ICU's profile of RFC 4013. What is ASCII without controls is itself. */
 #include "auth/saslprep.h"
 
+#include "base/icu.h"
 #include "base/limits.h"
 
 #include <unicode/usprep.h>
@@ -28,7 +29,7 @@ static bool prepare(struct str text, struct buf *out)
 	n = usprep_prepare(profile, from, n, to, (int32_t)(MOST * growth), USPREP_ALLOW_UNASSIGNED,
 		NULL, &code);
 	u_strToUTF8(utf8, (int32_t)(MOST * growth * 3), &n, to, n, &code);
-	bool good = U_SUCCESS(code) && n > 0 && buf_add(out, utf8, (size_t)n);
+	bool good = icu_good(code) && n > 0 && buf_add(out, utf8, (size_t)n);
 	usprep_close(profile);
 	mem_wipe(from, MOST * sizeof(*from));
 	mem_wipe(to, MOST * growth * sizeof(*to));

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static _Noreturn void out_of_memory(void)
+_Noreturn void mem_exhausted(void)
 {
 	static const char text[] = "culver: out of memory\n";
 	/* Nothing to be done if even this fails. */
@@ -24,7 +24,7 @@ void *xcalloc(size_t n, size_t size)
 {
 	void *p = calloc(n ? n : 1, size ? size : 1);
 	if (p == NULL)
-		out_of_memory();
+		mem_exhausted();
 	return p;
 }
 
@@ -32,7 +32,7 @@ void *xrealloc(void *p, size_t n)
 {
 	void *r = realloc(p, n ? n : 1);
 	if (r == NULL)
-		out_of_memory();
+		mem_exhausted();
 	return r;
 }
 
@@ -40,7 +40,7 @@ char *xmemdup0(const void *p, size_t n)
 {
 	size_t size;
 	if (!size_add(n, 1, &size))
-		out_of_memory();
+		mem_exhausted();
 	char *r = xmalloc(size);
 	if (n)
 		memcpy(r, p, n);

@@ -17,6 +17,8 @@
 /* The exit status of a process that ran out of memory; the supervisor names it in its log. */
 #define MEM_EXIT_STATUS 71
 
+/* Ends the process: for libraries that say that they could have no memory. */
+_Noreturn void mem_exhausted(void);
 /* Zeroed memory; ends the process when there is none. n may be 0. The caller frees with free(). */
 void *xmalloc(size_t n) __attribute__((malloc, returns_nonnull, warn_unused_result));
 /* n elements of size bytes, the product checked. */

@@ -79,7 +79,8 @@ static void mistakes_are_named_with_their_line(void **state)
 			":4: hostname is given twice, first in line 1" },
 		{ "/* one\n two */ recipients=200 recipients = 200",
 			":2: recipients is given twice, first in line 2" },
-		{ "listen = {\"::1\"}\nlog_file = \"a\\\" listen = c\"\nlisten = { \"127.0.0.1\" }\n",
+		{ "listen = {\"::1\"}\nlog_file = \"a\\\" listen = c\"\nlisten = { \"127.0.0.1\" "
+		  "}\n",
 			"listen is given twice, first in line 1" },
 		{ "directory = \"/nonexistent/x\"\n", "No such file" },
 	};

@@ -7,6 +7,7 @@
 #include "mail/charset.h"
 
 #include "base/abnf.h"
+#include "base/icu.h"
 #include "base/scan.h"
 
 #include <assert.h>
@@ -143,7 +144,7 @@ static UConverter *open_icu(const struct mail_charset *charset)
 {
 	UErrorCode status = U_ZERO_ERROR;
 	UConverter *icu = ucnv_open(charset->icu, &status);
-	return U_SUCCESS(status) ? icu : NULL;
+	return icu_good(status) ? icu : NULL;
 }
 
 struct mail_converter *mail_converter_new(const struct mail_charset *charset)
@@ -272,6 +273,7 @@ static bool icu_input(struct mail_converter *c, struct str in, bool flush, struc
 		ucnv_toUnicode(c->icu, &to, chunk + CHUNK, &from, end, NULL, flush, &status);
 		if (!add_utf16(c, chunk, (size_t)(to - chunk), out))
 			return false;
+		(void)icu_good(status);
 	} while (status == U_BUFFER_OVERFLOW_ERROR);
 	return true;
 }
@@ -329,5 +331,5 @@ int mail_charsets_preload(void)
 	unorm2_getNFKDInstance(&status);
 	UCaseMap *map = ucasemap_open("", U_FOLD_CASE_DEFAULT, &status);
 	ucasemap_close(map);
-	return U_SUCCESS(status) ? 0 : -1;
+	return icu_good(status) ? 0 : -1;
 }

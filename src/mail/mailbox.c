@@ -6,6 +6,7 @@
 #include "mail/address.h"
 
 #include "base/abnf.h"
+#include "base/icu.h"
 #include "base/limits.h"
 #include "base/scan.h"
 #include "mail/charset.h"
@@ -49,12 +50,12 @@ static size_t to_a_labels(struct str domain, char to[LIMIT_DOMAIN_BYTES + 1])
 	if (domain.n > 4 * LIMIT_DOMAIN_BYTES || !str_is_utf8(domain))
 		return 0;
 	UIDNA *idna = uidna_openUTS46(options, &status);
-	if (U_FAILURE(status))
+	if (!icu_good(status))
 		return 0;
 	int32_t n = uidna_nameToASCII_UTF8(
 		idna, domain.p, (int32_t)domain.n, to, LIMIT_DOMAIN_BYTES + 1, &info, &status);
 	uidna_close(idna);
-	if (U_FAILURE(status) || info.errors != 0 || n <= 0 || n > LIMIT_DOMAIN_BYTES)
+	if (!icu_good(status) || info.errors != 0 || n <= 0 || n > LIMIT_DOMAIN_BYTES)
 		return 0;
 	return is_ascii_domain(str_make(to, (size_t)n)) ? (size_t)n : 0;
 }

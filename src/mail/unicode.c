@@ -4,6 +4,7 @@
 #include "mail/charset.h"
 
 #include "base/abnf.h"
+#include "base/icu.h"
 
 #include <stdlib.h>
 #include <unicode/ucasemap.h>
@@ -43,14 +44,14 @@ static bool fold_piece(UCaseMap *map, struct str piece, struct buf *out)
 	UErrorCode status = U_ZERO_ERROR;
 	int32_t n = ucasemap_utf8FoldCase(
 		map, folded, sizeof(folded), piece.p, (int32_t)piece.n, &status);
-	return U_SUCCESS(status) && buf_add(out, folded, (size_t)n);
+	return icu_good(status) && buf_add(out, folded, (size_t)n);
 }
 
 static bool fold_unicode(struct str text, struct buf *out)
 {
 	UErrorCode status = U_ZERO_ERROR;
 	UCaseMap *map = ucasemap_open("", U_FOLD_CASE_DEFAULT, &status);
-	bool fits = U_SUCCESS(status);
+	bool fits = icu_good(status);
 	while (fits && text.n > 0)
 		fits = fold_piece(map, take_piece(&text), out);
 	ucasemap_close(map);
@@ -100,18 +101,18 @@ static bool casemap_code_point(const UNormalizer2 *nfkd, UChar32 c, struct buf *
 	int32_t bytes = 0;
 	c = u_totitle(c);
 	int32_t n = unorm2_getDecomposition(nfkd, c, pieces, (int32_t)ARRAY_LEN(pieces), &status);
-	if (n <= 0 || U_FAILURE(status))
+	if (n <= 0 || !icu_good(status))
 		n = utf16_of(c, pieces);
 	status = U_ZERO_ERROR;
 	u_strToUTF8(text, (int32_t)sizeof(text), &bytes, pieces, n, &status);
-	return U_SUCCESS(status) && buf_add(out, text, (size_t)bytes);
+	return icu_good(status) && buf_add(out, text, (size_t)bytes);
 }
 
 static bool casemap_valid(struct str utf8, struct buf *out)
 {
 	UErrorCode status = U_ZERO_ERROR;
 	const UNormalizer2 *nfkd = unorm2_getNFKDInstance(&status);
-	bool fits = U_SUCCESS(status);
+	bool fits = icu_good(status);
 	for (size_t i = 0; i < utf8.n && fits;) {
 		UChar32 c = (unsigned char)utf8.p[i];
 		if (c < 0x80) {
@@ -158,6 +159,7 @@ static UChar *to_utf16(struct str utf8, int32_t *ret_n)
 	UChar *u = xcalloc(utf8.n + 1, sizeof(*u));
 	u_strFromUTF8(
 		u, (int32_t)utf8.n + 1, ret_n, utf8.n ? utf8.p : "", (int32_t)utf8.n, &status);
+	(void)icu_good(status);
 	return u;
 }
 
@@ -172,7 +174,7 @@ bool mail_is_nfc(struct str utf8)
 		return false;
 	UBool normal = unorm2_isNormalized(unorm2_getNFCInstance(&status), u, n, &status);
 	free(u);
-	return U_SUCCESS(status) && normal;
+	return icu_good(status) && normal;
 }
 
 /* One UTF-16 unit becomes at most 3 bytes; NFC lengthens UTF-16 by at most 3 (UAX 15). */
@@ -190,7 +192,7 @@ bool mail_to_nfc(struct str utf8, struct buf *out)
 	char *text = xmalloc((size_t)cap * 3);
 	nfc_n = unorm2_normalize(unorm2_getNFCInstance(&status), u, n, nfc, cap, &status);
 	u_strToUTF8(text, cap * 3, &bytes, nfc, nfc_n, &status);
-	bool fits = U_SUCCESS(status) && buf_add(out, text, (size_t)bytes);
+	bool fits = icu_good(status) && buf_add(out, text, (size_t)bytes);
 	free(u);
 	free(nfc);
 	free(text);

@@ -3,6 +3,7 @@
 #include "store/names.h"
 
 #include "base/buf.h"
+#include "base/icu.h"
 #include "mail/address.h"
 
 #include <unicode/unorm2.h>
@@ -20,7 +21,7 @@ static int32_t nfc(struct str s, char *room, size_t size)
 	u_strFromUTF8(wide, (int32_t)ARRAY_LEN(wide), &n, s.p, (int32_t)s.n, &code);
 	n = unorm2_normalize(normalizer, wide, n, normal, (int32_t)ARRAY_LEN(normal), &code);
 	u_strToUTF8(room, (int32_t)size, &bytes, normal, n, &code);
-	return U_FAILURE(code) ? -1 : bytes;
+	return !icu_good(code) ? -1 : bytes;
 }
 
 /* Copies s in NFC with a NUL into room of size bytes. */

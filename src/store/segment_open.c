@@ -81,7 +81,7 @@ static int copy_file(struct files_seam *files, int from, int to, struct err *err
 	enum { COPY_BYTES = 1024 * 1024 };
 	void *p;
 	if (posix_memalign(&p, SEGMENT_BLOCK, COPY_BYTES) != 0)
-		abort(); /* out of memory */
+		mem_exhausted();
 	int64_t size = files->size(files, from);
 	ssize_t got = size < 0 ? (ssize_t)size : 1;
 	int result = 0;

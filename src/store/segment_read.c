@@ -26,7 +26,7 @@ struct segment_reader *segment_reader_new(struct segments *s)
 	r->hashes = sha256_pool_new();
 	void *window;
 	if (posix_memalign(&window, SEGMENT_BLOCK, WINDOW_BYTES) != 0)
-		abort(); /* out of memory */
+		mem_exhausted();
 	r->window = window;
 	r->chunk = xmalloc(LIMIT_CHUNK_BYTES);
 	return r;

@@ -24,7 +24,7 @@ static EVP_MD_CTX *context(struct sha256 *h)
 static void or_end(int ok)
 {
 	if (!ok)
-		abort();
+		mem_exhausted();
 }
 
 struct sha256_pool *sha256_pool_new(void)
