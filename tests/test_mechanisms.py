@@ -9,7 +9,9 @@ import poplib
 import re
 import smtplib
 import sqlite3
+import ssl
 import subprocess
+import time
 
 import pytest
 
@@ -290,6 +292,70 @@ def test_opting_in_and_out_and_restart():
 
 
 # ---- EXTERNAL ----
+
+EC = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+
+
+def openssl(folder, *words):
+    subprocess.run(["openssl", *(str(w) for w in words)], cwd=folder, capture_output=True, check=True)
+
+
+def signed(folder, name, by, extensions):
+    """NAME.key and NAME.crt that BY.key has signed, as BY."""
+    (folder / "extensions").write_text(extensions, encoding="utf-8")
+    openssl(folder, "req", "-new", *EC, "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", "request")
+    openssl(folder, "x509", "-req", "-in", "request", "-CA", f"{by}.crt", "-CAkey", f"{by}.key", "-days", "30",
+            "-CAcreateserial", "-extfile", "extensions", "-out", f"{name}.crt")
+
+
+def shown(server, folder, name, chain):
+    """What becomes of somebody with alice's key, or another's, who shows a chain behind it."""
+    (folder / "shown.crt").write_bytes(b"".join((folder / f"{one}.crt").read_bytes() for one in (name, *chain)))
+    (folder / "shown.key").write_bytes((folder / f"{name}.key").read_bytes())
+    begun = time.monotonic()
+    with external(server, folder, "shown") as s:
+        s.ehlo()
+        code = s.docmd("AUTH", "EXTERNAL =")[0]
+    assert time.monotonic() - begun < 5
+    return code
+
+
+def test_t9_chains_of_clients(server, certificates, tmp_path):
+    """Two that have signed each other, name constraints in Punycode over a name in UTF-8 (CVE-2022-3602): nothing of it
+    is looked at, so none of it counts. Depth 100 and 1 MiB are beyond LIMIT_HANDSHAKE_BYTES: nothing is taken."""
+    fronts = {role: pid for role, pid in server.roles().items() if role.startswith("front")}
+    folder = tmp_path
+    for file in certificates.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    openssl(folder, "req", "-x509", *EC, "-nodes", "-subj", "/CN=t9", "-days", "30", "-keyout", "t9.key", "-out", "t9.crt")
+    server.command("account", "certificate", "add", "--label", "t9", ALICE, folder / "t9.crt")
+    assert shown(server, folder, "t9", []) == 235
+    assert shown(server, folder, "t9", ["other"] * 20) == 235
+    for name in ("a", "b"):  # each is the other's issuer
+        openssl(folder, "req", "-x509", *EC, "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out",
+                f"{name}.crt")
+    for name, by in (("a", "b"), ("b", "a")):
+        openssl(folder, "req", "-new", "-key", f"{name}.key", "-subj", f"/CN={name}", "-out", "request")
+        openssl(folder, "x509", "-req", "-in", "request", "-CA", f"{by}.crt", "-CAkey", f"{by}.key", "-days", "30",
+                "-CAcreateserial", "-out", f"{name}-by-{by}.crt")
+    signed(folder, "leaf", "a", "basicConstraints=CA:FALSE\n")
+    assert shown(server, folder, "leaf", ["a-by-b", "b-by-a"] * 8) == 535
+    assert shown(server, folder, "t9", ["a-by-b", "b-by-a"] * 8) == 235
+    openssl(folder, "req", "-x509", *EC, "-nodes", "-subj", "/CN=idna", "-keyout", "idna.key", "-out", "idna.crt",
+            "-addext", f"nameConstraints=permitted;email:.xn--{'a' * 50}-{'9' * 500}.example")
+    signed(folder, "utf8", "idna", "subjectAltName=@names\n[names]\n"
+           "otherName.1=1.3.6.1.5.5.7.8.9;FORMAT:UTF8,UTF8String:x@b\u00fccher.example\n")
+    assert shown(server, folder, "utf8", ["idna"]) == 535
+    size = len(ssl.PEM_cert_to_DER_cert((folder / "other.crt").read_text()))
+    for depth in (100, (1 << 20) // size):  # it is cut off in the handshake; nobody else hears of it
+        with pytest.raises((OSError, smtplib.SMTPException)):
+            shown(server, folder, "t9", ["other"] * depth)
+        assert shown(server, folder, "t9", []) == 235
+    assert {r: p for r, p in server.roles().items() if r.startswith("front")} == fronts
+    [number] = [c["id"] for c in json.loads(server.command("account", "certificate", "list", "--json", ALICE).stdout)
+                if c["label"] == "t9"]
+    server.command("account", "certificate", "remove", ALICE, str(number))
+
 
 @pytest.fixture(scope="module", name="certificates")
 def make_certificates(tmp_path_factory):

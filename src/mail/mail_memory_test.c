@@ -39,8 +39,7 @@ static void normalize(void *arg)
 	no_memory_from_here();
 	for (int i = 0; i < 3; i++) {
 		static const char *const names[] = { "\xc3\xa5@\xc3\x9c.example", "A@B.example",
-			"x@stra\xc3\x9f"
-			"e.example" };
+			"x@stra\303\237e.example" };
 		struct buf normal;
 		buf_init(&normal, LIMIT_ADDRESS_BYTES);
 		bool good = mail_address_normalize(str_from(names[i]), &normal);

@@ -14,10 +14,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* A small batch writes this many zeros behind itself, so that the flushes of those that follow find
- * blocks and length in place and need not commit the file system's journal; a large batch gains
- * nothing by it. */
-#define AHEAD_BYTES       (1024 * 1024)
+/* A larger batch gains nothing by writing ahead. */
 #define SMALL_BATCH_BYTES (128 * 1024)
 /* What a large body is copied by. */
 #define STREAM_BYTES (1024 * 1024)
@@ -119,8 +116,8 @@ static size_t pad_batch(struct segments *s)
 	memset(s->batch + s->n, 0, padded - s->n);
 	if (s->written + padded <= s->extended || s->written - s->tail + s->n > SMALL_BATCH_BYTES)
 		return padded;
-	memset(s->batch + padded, 0, AHEAD_BYTES);
-	return padded + AHEAD_BYTES;
+	memset(s->batch + padded, 0, s->options.ahead_bytes);
+	return padded + s->options.ahead_bytes;
 }
 
 static int flush_batch(struct segments *s, struct err *err)

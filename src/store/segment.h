@@ -60,6 +60,10 @@ struct segment_end {
 	uint64_t offset;
 };
 
+/* A small batch writes this many zeros behind itself, so that the flushes of those that follow find
+ * blocks and length in place and need not commit the file system's journal. */
+#define SEGMENT_AHEAD_BYTES (1024 * 1024)
+
 struct segments_options {
 	struct files_seam *files; /* "blobs" is made in its root */
 	uint8_t store_id[16];     /* random, made with the ledger, the same for ever */
@@ -67,6 +71,7 @@ struct segments_options {
 	int64_t now_ms;           /* wall clock, for the headers of new segments */
 	struct segment_end committed;
 	uint64_t segment_bytes; /* a segment is sealed at this size; 0: LIMIT_SEGMENT_BYTES */
+	size_t ahead_bytes;     /* whole blocks, at most SEGMENT_AHEAD_BYTES; 0: so many */
 	bool distrust;          /* a flush failed before: copy the tail segment */
 	bool read_only;         /* change nothing at all (store check on a stopped server) */
 	bool keep_all;          /* the ledger was lost: do not clean what no row names */

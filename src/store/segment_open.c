@@ -376,6 +376,8 @@ struct segments *segments_open(
 	s->options = *options;
 	if (s->options.segment_bytes == 0)
 		s->options.segment_bytes = LIMIT_SEGMENT_BYTES;
+	if (s->options.ahead_bytes == 0 || s->options.ahead_bytes > SEGMENT_AHEAD_BYTES)
+		s->options.ahead_bytes = SEGMENT_AHEAD_BYTES;
 	s->seed = record_seed(options->store_id);
 	s->file = -1;
 	s->read_only = options->read_only;
