@@ -41,6 +41,7 @@ static bool add(struct view *v, const struct api_entry *e)
 		v->entries = xrealloc(v->entries, v->cap * sizeof(*v->entries));
 		v->marks = xrealloc(v->marks, v->cap);
 	}
+	v->unclean |= v->n > v->sorted && v->entries[v->n - 1].uid >= e->uid;
 	v->entries[v->n] = *e;
 	v->marks[v->n++] = 0;
 	return true;
@@ -54,8 +55,11 @@ void view_squeeze(struct view *v, uint8_t marks)
 			told -= i < v->told;
 			continue;
 		}
-		v->entries[to] = v->entries[i];
-		v->marks[to++] = v->marks[i];
+		if (to < i) {
+			v->entries[to] = v->entries[i];
+			v->marks[to] = v->marks[i];
+		}
+		to++;
 	}
 	v->sorted -= v->n - to; /* what leaves was told, so it was in order */
 	v->n = to;
@@ -85,6 +89,7 @@ static void mark_gone(struct view *v, size_t i)
 	view_unmark(v, i);
 	v->marks[i] |= VIEW_GONE;
 	v->gone += i < v->told;
+	v->unclean |= i >= v->told;
 }
 
 /* ---- an entry is now so ---- */
@@ -202,6 +207,7 @@ static bool expunge_one(struct view *v, uint32_t uid)
 		return true;
 	}
 	/* It came and went within this series, or the view never knew it. */
+	v->unclean |= i >= v->sorted;
 	return i < v->sorted || vec_push(&v->lost, &uid) != NULL;
 }
 
@@ -269,9 +275,14 @@ static void clean_new(struct view *v)
 	vec_clear(&v->lost);
 }
 
+/* A walk over a million entries keeps a front's other clients waiting: it is done when there is
+ * something to find. */
 void view_apply_end(struct view *v)
 {
-	sort_new(v);
-	clean_new(v);
+	if (v->unclean) {
+		sort_new(v);
+		clean_new(v);
+	}
+	v->unclean = false;
 	v->sorted = v->n;
 }

@@ -20,6 +20,7 @@ struct view {
 	size_t sorted;   /* entries[0, sorted) are in UID order */
 	size_t gone;     /* of [0, told): VIEW_GONE without VIEW_SAID */
 	size_t changed;  /* of [0, told): VIEW_FLAGS or VIEW_MODSEQ */
+	bool unclean;    /* entries[told, n) may be out of order, twice or gone */
 	struct vec lost; /* UIDs expunged in this series that were not in [0, sorted) */
 	/* loading */
 	size_t load_at, load_n;

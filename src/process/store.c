@@ -30,6 +30,7 @@ struct store_client {
 	struct store_role *role;
 	struct channel *channel;
 	struct store_peer *peer;
+	struct timer *rest; /* between the portions of a large answer */
 	int class;
 	uint32_t instance;
 	bool dead;
@@ -65,6 +66,21 @@ static void client_room(void *arg)
 		store_peer_room(c->peer);
 }
 
+static void rested(void *arg)
+{
+	struct store_client *c = arg;
+	if (c->peer)
+		store_peer_rested(c->peer);
+}
+
+/* A millisecond: libuv calls a timer that is due at once in the same turn. */
+static void rest(void *arg)
+{
+	struct store_client *c = arg;
+	struct loop *loop = c->role->base.context->loop;
+	loop->class->timer_set(c->rest, loop->clock->monotonic_ms(loop->clock) + 1);
+}
+
 static void client_closed(void *arg, const char *reason)
 {
 	struct store_client *c = arg;
@@ -77,7 +93,7 @@ static void client_closed(void *arg, const char *reason)
 
 static void attach(struct store_client *c)
 {
-	struct store_replies replies = { .send = send_reply, .arg = c };
+	struct store_replies replies = { .send = send_reply, .rest = rest, .arg = c };
 	c->peer = store_peer_add(c->role->store, c->class, c->instance, &replies);
 }
 
@@ -88,6 +104,7 @@ static void client_new(struct store_role *r, int handle, uint32_t instance, int 
 		.frame = client_frame, .room = client_room, .closed = client_closed, .arg = c
 	};
 	*c = (struct store_client){ .role = r, .class = class, .instance = instance };
+	c->rest = r->base.context->loop->class->timer_new(r->base.context->loop, rested, c);
 	c->next = r->clients;
 	r->clients = c;
 	if (r->store)
@@ -99,6 +116,7 @@ static void client_free(struct store_client *c)
 {
 	store_peer_remove(&c->peer);
 	channel_free(&c->channel);
+	c->role->base.context->loop->class->timer_free(&c->rest);
 	free(c);
 }
 

@@ -134,6 +134,34 @@ static void to_readers(struct job *job)
 	}
 }
 
+/* ---- the end of a series ---- */
+
+bool job_is_large(const struct job *job)
+{
+	enum { LARGE_BYTES = 2 * 1024 * 1024 };
+	return job->items.cap * job->items.size > LARGE_BYTES;
+}
+
+static void drop_items(struct reading *r, struct job *job)
+{
+	(void)r;
+	vec_done(&job->items);
+}
+
+/* To give back the pages of a large view takes milliseconds, for which a loop's other clients need
+ * not wait: a reader does it. */
+void job_said(struct job *job)
+{
+	static const struct job_class class = { .name = "drop", .work = drop_items };
+	if (job_is_large(job)) {
+		struct job *drop = job_new_own(job->store, &class);
+		drop->items = job->items;
+		job->items = (struct vec){ .p = NULL };
+		to_readers(drop);
+	}
+	job_free(job);
+}
+
 void job_read(struct job *job)
 {
 	struct store_peer *peer = job->peer;

@@ -264,7 +264,7 @@ static bool pump_one(struct store_peer *peer)
 	struct job *job = take_out(peer);
 	enum produced produced = job->class->produce(job, &frame);
 	if (produced == PRODUCED_END) {
-		job_free(job);
+		job_said(job);
 		return true;
 	}
 	if (produced == PRODUCED_WORK) {
@@ -285,14 +285,31 @@ static bool pump_one(struct store_peer *peer)
 	return true;
 }
 
+/* Of a large view all the credit would be encoded in one turn, and lie before everybody else's
+ * answers on the way: it goes in portions. */
+enum { LARGE_FRAMES = 2 };
+
 void peer_pump(struct store_peer *peer)
 {
-	if (peer->pumping || peer->blocked)
+	unsigned large = 0;
+	if (peer->pumping || peer->blocked || peer->resting)
 		return;
 	peer->pumping = true;
-	while (peer->out && !peer->blocked)
-		peer->blocked = !pump_one(peer);
+	while (peer->out && !peer->blocked && !peer->resting) {
+		large += job_is_large(peer->out);
+		peer->resting = large > LARGE_FRAMES && peer->replies.rest;
+		if (peer->resting)
+			peer->replies.rest(peer->replies.arg);
+		else
+			peer->blocked = !pump_one(peer);
+	}
 	peer->pumping = false;
+}
+
+void store_peer_rested(struct store_peer *peer)
+{
+	peer->resting = false;
+	peer_pump(peer);
 }
 
 void peer_out(struct store_peer *peer, struct job *job)

@@ -75,6 +75,9 @@ struct store_replies {
 	/* Sends a frame to the peer. Small frames are always taken; false: there is no room for a
 	 * bulk frame now, store_peer_room follows. The frame is encoded before it returns. */
 	bool (*send)(void *arg, uint32_t request, const struct frame *);
+	/* Enough of a large answer for now: store_peer_rested is to be called in a moment. NULL:
+	 * all is sent as fast as there is room. */
+	void (*rest)(void *arg);
 	void *arg;
 };
 
@@ -84,6 +87,7 @@ struct store_peer *store_peer_add(
 /* One frame. False: this peer may not send it; drop the channel. */
 bool store_peer_frame(struct store_peer *peer, uint32_t request, const struct frame *frame);
 void store_peer_room(struct store_peer *peer);
+void store_peer_rested(struct store_peer *peer);
 /* Its sessions end, its uploads are forgotten, its questions stay unanswered (what was handed to
  * the writer may still be committed). */
 void store_peer_remove(struct store_peer **peer);

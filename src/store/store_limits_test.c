@@ -382,6 +382,54 @@ static void rows_of_a_slice(void **state)
 	world_done(&w);
 }
 
+static void count_rest(void *arg)
+{
+	(void)arg;
+	steps++;
+}
+
+/* A large view goes in portions, so that the loop's other clients have their turn. */
+static void portions_of_a_large_view(void **state)
+{
+	enum { DOUBLINGS = 15, MESSAGES = (1 << DOUBLINGS) + 1 };
+	struct world w;
+	(void)state;
+	world_init(&w);
+	uint64_t alice = account_of(&w.mx, "alice@example.test");
+	uint32_t session = open_session(&w.user, alice);
+	uint64_t inbox = mailbox_of(&w.user, session, "INBOX");
+	deliver_one(&w.mx, alice, STR("x"));
+	double_mailbox(&w, session, inbox, DOUBLINGS);
+	deliver_one(&w.mx, alice, STR("x"));
+	w.user.peer->replies.rest = count_rest;
+	steps = 0;
+	uint32_t request = ++w.user.last_request;
+	tell(&w.user, request,
+		(struct frame){ .type = FRAME_VIEW_OPEN, .view_open = { session, inbox, false } });
+	executor_fake_run(&w.f.executor);
+	const struct frame *f = reply_at(&w.user, request, 0);
+	assert_frame(f, FRAME_VIEW_IS);
+	assert_int_equal(f->view_is.messages, MESSAGES);
+	size_t seen = 0, entries = 0;
+	for (bool last = false; !last; store_peer_rested(w.user.peer)) {
+		size_t before = seen;
+		store_peer_room(w.user.peer); /* is no reason to go on before */
+		while (!last && (f = reply_at(&w.user, request, 1 + seen)) != NULL) {
+			assert_frame(f, FRAME_VIEW_ENTRIES);
+			entries += f->view_entries.entries.n;
+			last = f->view_entries.last;
+			seen++;
+		}
+		assert_true(last || seen - before == 2);
+		assert_int_equal(steps, seen / 2);
+	}
+	assert_int_equal(entries, MESSAGES);
+	assert_false(store_is_idle(w.f.store)); /* a reader gives its memory back */
+	executor_fake_run(&w.f.executor);
+	assert_true(store_is_idle(w.f.store));
+	world_done(&w);
+}
+
 /* How many the list of what alice deleted names, and whether it says that it was cut. */
 static size_t deleted_listed(struct world *w, bool *ret_cut)
 {
@@ -430,7 +478,8 @@ static void deleted_messages_of_a_list(void **state)
 
 TEST_MAIN(test_case(recipients_that_are_known), test_case(deleted_messages_of_a_list),
 	test_case(memory_of_uploads), test_case(entries_of_a_view), test_case(rows_of_a_slice),
-	test_case(questions_at_once), test_case(uploads_at_once),
-	test_case(recipients_of_one_message), test_case(sessions_of_one_front),
-	test_case(watches_of_one_front), test_case(transactions_of_one_flush),
-	test_case(answers_that_wait), test_case(answers_that_fit))
+	test_case(portions_of_a_large_view), test_case(questions_at_once),
+	test_case(uploads_at_once), test_case(recipients_of_one_message),
+	test_case(sessions_of_one_front), test_case(watches_of_one_front),
+	test_case(transactions_of_one_flush), test_case(answers_that_wait),
+	test_case(answers_that_fit))

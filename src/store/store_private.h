@@ -157,6 +157,7 @@ struct store_peer {
 	struct map ranges;   /* request -> struct ranges (ask_change.c) */
 	bool blocked;        /* a bulk frame was refused */
 	bool pumping;
+	bool resting; /* between the portions of a large answer */
 };
 
 /* ---- jobs: one side at a time ---- */
@@ -251,6 +252,8 @@ struct job *job_new(struct store_peer *peer, const struct job_class *class, uint
 /* One that nobody waits for. */
 struct job *job_new_own(struct store *store, const struct job_class *class);
 void job_free(struct job *job);
+void job_said(struct job *job);           /* frees one whose series has been sent */
+bool job_is_large(const struct job *job); /* its answer is many MB */
 /* Copies a string of the question into the job; false: it does not fit. */
 bool job_keep(struct job *job, struct str *s) MUST_CHECK;
 /* To the readers, or (heavy ones) as soon as the peer's answers leave room. */
