@@ -147,7 +147,7 @@
 
 /* ---- SMTP ---- */
 #define LIMIT_SMTP_COMMAND_BYTES  2048        /* 512 and what extensions add; RFC 5321 4.5.3.1.4 */
-#define LIMIT_SMTP_DISCARD_BYTES  (64 * 1024) /* of a line or chunk nobody wants; S27, S32 */
+#define LIMIT_SMTP_DISCARD_BYTES  (64 * 1024) /* of a line nobody wants; S32 */
 #define LIMIT_SMTP_PARAMETERS     16          /* of one MAIL or RCPT; there are five we know */
 #define LIMIT_SMTP_ERRORS         50          /* refused commands without a message between; S41 */
 #define LIMIT_SMTP_JUNK           200  /* commands that bring no message nearer (NOOP, RSET, ...) */

@@ -144,7 +144,7 @@ bool smtp_keep(struct smtp *s, struct str text, struct str *ret)
 void smtp_discard_chunk(struct smtp *s, uint64_t size, enum smtp_reply r)
 {
 	smtp_reset(s);
-	if (size > LIMIT_SMTP_DISCARD_BYTES) {
+	if (size > 2 * s->session.host->settings->message_bytes) {
 		smtp_say_and_close(s, r);
 	} else if (size == 0) {
 		smtp_say(s, r);
