@@ -183,11 +183,11 @@
 #define LIMIT_IMAP_RETRY_MS       500 /* between two tries of IDLE to reach a store that is away */
 #define LIMIT_IMAP_COMMAND_MS     300000 /* within a command that has begun to arrive */
 #define LIMIT_IMAP_TAG_BYTES      64
-#define LIMIT_KEYWORD_BYTES       64                /* as in frame set_flags; hostile-input I18 */
-#define LIMIT_IMAP_BADS           10                /* refused commands before login */
-#define LIMIT_IMAP_LOGINS         5                 /* failed logins a connection */
-#define LIMIT_IMAP_LOGIN_DELAY_MS 1000              /* before the first refusal; doubled for each */
-#define LIMIT_IMAP_RESPONSE_BYTES (8 * 1024 * 1024) /* one response held until there is room */
+#define LIMIT_KEYWORD_BYTES       64   /* as in frame set_flags; hostile-input I18 */
+#define LIMIT_IMAP_BADS           50   /* refused commands before login, as in SMTP and POP3 */
+#define LIMIT_IMAP_LOGINS         5    /* failed logins a connection */
+#define LIMIT_IMAP_LOGIN_DELAY_MS 1000 /* before the first refusal; doubled for each */
+#define LIMIT_IMAP_RESPONSE_BYTES (8 * 1024 * 1024)  /* one response held until there is room */
 #define LIMIT_IMAP_ARENA_BYTES    (16 * 1024 * 1024) /* what one command may parse into */
 #define LIMIT_IMAP_HOLD_BYTES     (1024 * 1024) /* decoded or filtered part kept between two passes */
 #define LIMIT_IMAP_MAILBOXES      200000        /* names that one LIST looks at */
