@@ -123,8 +123,8 @@ void smtp_data_begins(struct smtp *);
 enum smtp_reply smtp_out_of_order_for_data(const struct smtp *);
 /* A copy in the transaction's arena; false when the envelope is too big. */
 bool smtp_keep(struct smtp *, struct str, struct str *ret);
-/* Swallows a chunk, then says it ("MUST accept and discard", RFC 3030 2). Beyond twice what a message
- * may have nothing is read: the connection ends (hostile-input S27). */
+/* Swallows a chunk, then says it ("MUST accept and discard", RFC 3030 2). Beyond twice what a
+ * message may have nothing is read: the connection ends (hostile-input S27). */
 void smtp_discard_chunk(struct smtp *, uint64_t size, enum smtp_reply);
 
 /* ---- verbs ---- */
