@@ -12,14 +12,14 @@ PREFIX = /usr/local
 MESON  = /usr/bin/meson
 PYTHON = /usr/bin/python3
 
-.PHONY: all help deps deps-run deps-test deps-bench run test asan tsan fuzz bench format lint docs \
+.PHONY: all help deps deps-run deps-test deps-bench run test asan tsan fuzz sim bench format lint docs \
 	install clean deb deps-deb deb-test
 
 all:
 	@tools/build release
 
 help:
-	@echo 'make [all|run|deb|deb-test|test|asan|tsan|fuzz|bench|format|lint|docs|install|clean|deps]; see HACKING.md'
+	@echo 'make [all|run|deb|deb-test|test|asan|tsan|fuzz|sim|bench|format|lint|docs|install|clean|deps]; see HACKING.md'
 
 # Debian packages, each list on its own (tools/deps).
 deps: deps-run deps-test deps-bench
@@ -59,6 +59,16 @@ tsan: deps-test
 SECONDS = 60
 fuzz: deps-test
 	@tools/fuzz $(SECONDS)
+
+# The simulation: SEED=n is one run with its trace, RUNS=n many.
+SEED = 1
+RUNS = 300
+sim: deps-test
+ifeq ($(origin SEED),command line)
+	@tools/sim --seed $(SEED) --trace
+else
+	@tools/sim --runs $(RUNS) --shrink
+endif
 
 bench: deps-bench
 	@tools/build release

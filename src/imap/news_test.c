@@ -196,5 +196,33 @@ static void test_idle_retries(void **state)
 	}
 }
 
-TEST_MAIN(test_case(test_idle_retries), test_case(test_fetch_gone), test_case(test_idle),
-	test_case(test_two_sessions), test_case(test_store_lost))
+/* What a store said of the mailbox before it was replaced is in the view that the next one gives:
+ * IDLE does not go on asking about it for ever. (Found by the simulation, seed 32.) */
+static void test_idle_after_a_store(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	fake_init(&f);
+	fake_connect(&f, "imaps", true);
+	dialogue_with(&f, LOGIN EMPTY_INBOX "C: a IDLE\n"
+					    "S: + idling\n"
+					    "X: away\n"
+					    "X: replace\n");
+	struct session *session = f.clients[0].session;
+	for (uint64_t box = 1; box < 20; box++) {
+		const struct frame about = { .type = FRAME_MAILBOX_CHANGED,
+			.mailbox_changed = { .mailbox = box } };
+		session->class->notice(session, &about);
+	}
+	dialogue_with(&f, "X: back\n"
+			  "X: wait 500\n"
+			  "X: wait 500\n" MAIL1 "S: * 1 EXISTS\n"
+			  "C: DONE\n"
+			  "S: a OK ~\n");
+	fake_done(&f);
+}
+
+TEST_MAIN(test_case(test_idle_after_a_store), test_case(test_idle_retries),
+	test_case(test_fetch_gone), test_case(test_idle), test_case(test_two_sessions),
+	test_case(test_store_lost))

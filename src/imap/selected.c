@@ -72,7 +72,7 @@ static void take_view(struct imap *s, const struct frame *frame)
 static void ask_view(struct imap *s, imap_answer *opened)
 {
 	s->sel.opened = opened;
-	s->sel.stale = false;
+	s->sel.stale = s->sel.noticed = false; /* what is read now has all that was said before */
 	imap_ask(s, ASK_STORE,
 		&(struct frame){ .type = FRAME_VIEW_OPEN,
 			.view_open = { s->session.store_session, s->sel.mailbox, true } },

@@ -192,7 +192,7 @@ static int keys_prepare(struct role *role, struct err *err)
 	struct err each = ERR_INIT;
 	struct loading l = { k, files, &each };
 	int result = files->list(files, ".", each_name, &l);
-	files_os_free(&files);
+	role->context->close_files(role->context, &files);
 	if (result < 0)
 		return fail_log(
 			err, ERR_CONFIG, "cannot list %s: %s", k->directory, strerror(-result));

@@ -55,6 +55,7 @@ struct role_context {
 	const struct role_row *row;
 	struct files_seam *(*open_files)(
 		struct role_context *, const char *directory, struct err *);
+	void (*close_files)(struct role_context *, struct files_seam **);
 	/* File rules, directory and user; then, after start, the system calls. */
 	int (*confine)(struct role_context *, struct err *);
 	int (*close_sandbox)(struct role_context *, struct err *);

@@ -83,6 +83,12 @@ static struct files_seam *open_files(
 	return files;
 }
 
+static void close_files(struct role_context *context, struct files_seam **files)
+{
+	(void)context;
+	files_os_free(files);
+}
+
 /* The others have read what they needed, and see no file from here on. */
 static int confine(struct role_context *context, struct err *err)
 {
@@ -166,6 +172,7 @@ static void set_seams(struct child_process *p)
 	log_sink_fd_gather(&p->sink, c->loop);
 	log_init(&c->log, c->sink, "role=%s", c->row->name);
 	c->open_files = open_files;
+	c->close_files = close_files;
 	c->confine = confine;
 	c->close_sandbox = close_sandbox;
 	c->finish = finish;

@@ -254,7 +254,8 @@ static void store_role_free(struct role **role)
 		client_free(c);
 	}
 	store_free(&r->store);
-	files_os_free(&r->files);
+	if (r->files)
+		r->base.context->close_files(r->base.context, &r->files);
 	loop->class->timer_free(&r->soon);
 	loop->class->timer_free(&r->upkeep);
 	config_free(&r->config);

@@ -102,6 +102,12 @@ static inline struct files_seam *world_open(
 	return files_os_new(directory, err);
 }
 
+static inline void world_close(struct role_context *c, struct files_seam **files)
+{
+	(void)c;
+	files_os_free(files);
+}
+
 /* A front's channel to keys is a real descriptor, which this network has not. */
 static struct role_class world_front;
 static inline bool world_front_frame(struct role *r, const struct frame *f, int handle)
@@ -175,6 +181,7 @@ static inline void process_init(struct process *p, const struct role_row *row)
 		.sink = &p->sink,
 		.row = &p->as_run,
 		.open_files = world_open,
+		.close_files = world_close,
 		.confine = world_fails,
 		.finish = world_finish,
 		.owner = p };

@@ -133,10 +133,13 @@ static void engine_close(struct engine **engine)
 	*engine = NULL;
 	sqlite_copy_end(&e->engine);
 	state_done(e);
-	if (e->distrusted) {
+	if (e->distrusted || e->read_only) {
 		/* Not even the checkpoint that SQLite makes when the last one closes. */
-		sqlite3_db_config(e->conn.db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-		sqlite3_db_config(e->checkpointer, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+		if (e->conn.db)
+			sqlite3_db_config(e->conn.db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+		if (e->checkpointer)
+			sqlite3_db_config(
+				e->checkpointer, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	}
 	sqlite3_close_v2(e->checkpointer);
 	sqlite_reader_done(&e->conn);

@@ -46,6 +46,7 @@ struct change {
 
 struct descriptor {
 	bool used, direct, writable;
+	bool locks; /* its file */
 	int inode;
 };
 
@@ -89,7 +90,7 @@ static int begin(struct files_sim *sim)
 		return -EIO;
 	}
 	if (p->fail_at && (call == p->fail_at || (p->fail_for_ever && call > p->fail_at)))
-		return p->fail_with;
+		return sim->failed++, p->fail_with;
 	return 0;
 }
 
@@ -345,7 +346,7 @@ static ssize_t sim_pread(struct files_seam *seam, int file, void *p, size_t n, o
 	return (ssize_t)n;
 }
 
-static uint64_t bytes_used(struct files_sim *sim)
+uint64_t files_sim_bytes_used(struct files_sim *sim)
 {
 	uint64_t n = 0;
 	for (int i = 0; i < MOST_INODES; i++)
@@ -381,10 +382,10 @@ static ssize_t sim_pwrite(struct files_seam *seam, int file, const void *p, size
 		return some;
 	n = (size_t)some;
 	if (sim->plan.capacity && (size_t)at + n > f->n) {
-		uint64_t used = bytes_used(sim), grow = (size_t)at + n - f->n;
+		uint64_t used = files_sim_bytes_used(sim), grow = (size_t)at + n - f->n;
 		uint64_t room = used < sim->plan.capacity ? sim->plan.capacity - used : 0;
 		if (grow > room && n + room <= grow)
-			return -ENOSPC;
+			return sim->full++, -ENOSPC;
 		if (grow > room)
 			n -= (size_t)(grow - room);
 	}
@@ -407,6 +408,7 @@ static int flush(struct files_sim *sim, int file)
 		inode_flush(f);
 		return 0;
 	}
+	sim->flushes_failed++;
 	/* Some sectors are written; the kernel calls all of them clean (fsyncgate; G3). */
 	for (size_t i = 0; i < sectors(f->cap); i++) {
 		if (f->dirty[i] && coin(sim))
@@ -506,6 +508,8 @@ static int sim_list(struct files_seam *seam, const char *directory,
 	int result = begin(sim);
 	if (result)
 		return result;
+	if (strcmp(directory, ".") == 0)
+		directory = "";
 	if (*directory && find(&sim->state->now, directory) == NULL)
 		return -ENOENT;
 	size_t n = strlen(directory);
@@ -521,8 +525,14 @@ static int sim_list(struct files_seam *seam, const char *directory,
 
 static int sim_lock(struct files_seam *seam, int file)
 {
-	(void)file;
-	return begin(sim_of(seam));
+	struct files_sim *sim = sim_of(seam);
+	struct descriptor *d = sim->state->files;
+	int result = begin(sim);
+	for (int i = 0; result == 0 && i < MOST_FILES; i++)
+		if (i != file && d[i].used && d[i].locks && d[i].inode == d[file].inode)
+			return -EWOULDBLOCK;
+	d[file].locks |= result == 0;
+	return result;
 }
 
 static int64_t sim_free_bytes(struct files_seam *seam)

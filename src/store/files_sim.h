@@ -36,8 +36,9 @@ struct files_sim_plan {
 struct files_sim {
 	struct files_seam seam;
 	struct files_sim_plan plan;
-	uint64_t calls, flushes, writes; /* so far, under this plan */
-	int64_t free_bytes;              /* what free_bytes() says */
+	uint64_t calls, flushes, writes;       /* so far, under this plan */
+	uint64_t failed, full, flushes_failed; /* how often the plan has struck, of all plans */
+	int64_t free_bytes;                    /* what free_bytes() says */
 	struct files_sim_state *state;
 };
 
@@ -57,6 +58,8 @@ void files_sim_settle(struct files_sim *sim);
  * with files_sim_damage. NULL: no such file. */
 const uint8_t *files_sim_bytes(struct files_sim *sim, const char *name, size_t *ret_n);
 void files_sim_damage(struct files_sim *sim, const char *name, size_t at, uint8_t flip);
+/* The bytes of all files, as plan.capacity counts them. */
+uint64_t files_sim_bytes_used(struct files_sim *sim);
 /* How many descriptors are open. */
 int files_sim_open_files(const struct files_sim *sim);
 /* A random number below n from the sim's seed. */

@@ -9,19 +9,22 @@
 static const char ledger_name[] = "ledger.db", copy_name[] = "ledger.tmp",
 		  ready_name[] = "ledger.ready";
 
-static bool exists(struct files_seam *files, const char *name)
-{
-	int file = files->open(files, name, O_RDONLY, 0);
-	if (file < 0)
-		return false;
-	files->close(files, file);
-	return true;
-}
-
 static int failed(struct err *err, const char *what, int rc)
 {
 	errno = -rc;
 	return fail_errno(err, "%s", what);
+}
+
+/* 1, 0: there is none, or -1: who can't tell must not take it for none. */
+static int exists(struct files_seam *files, const char *name, struct err *err)
+{
+	int file = files->open(files, name, O_RDONLY, 0);
+	if (file == -ENOENT)
+		return 0;
+	if (file < 0)
+		return failed(err, name, file);
+	files->close(files, file);
+	return 1;
 }
 
 /* 0, also when it is not there. */
@@ -34,8 +37,9 @@ static int remove_file(struct files_seam *files, const char *name, struct err *e
 int ledger_copy_finish(const struct seams *seams, struct err *err)
 {
 	struct files_seam *files = seams->files;
-	if (!exists(files, ready_name))
-		return 0;
+	int ready = exists(files, ready_name, err);
+	if (ready <= 0)
+		return ready;
 	/* The old log must be gone for good before the new file has the name that it belongs to:
 	 * replayed into the copy it would undo parts of it. */
 	if (remove_file(files, "ledger.db-wal", err) < 0 ||
@@ -95,7 +99,11 @@ static int copy_and_verify(struct files_seam *files, struct err *err)
 	int rc = -1;
 	if (to && copy_pages(from, to, err) == 0 && verify(to, err) == 0)
 		rc = 0;
-	/* The copy's own log, if it had one, is moved into it by the last close. */
+	/* The copy's own log, if it had one, is moved into it by the last close. That of the ledger
+	 * stays: it may be in the page cache alone, and a checkpoint that a power cut ended would
+	 * leave half of it in the ledger. */
+	if (from)
+		sqlite3_db_config(from, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_close(to);
 	sqlite3_close(from);
 	return rc;
@@ -121,14 +129,30 @@ static int remove_copy(struct files_seam *files, struct err *err)
 	return 0;
 }
 
+void ledger_read_from_disk(struct files_seam *files)
+{
+	static const char *const names[] = { "ledger.db", "ledger.db-wal" };
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		int file = files->open(files, names[i], O_RDONLY, 0);
+		if (file < 0)
+			continue;
+		(void)files->forget_cache(files, file);
+		files->close(files, file);
+	}
+}
+
 int ledger_copy(const struct seams *seams, struct err *err)
 {
 	struct files_seam *files = seams->files;
-	if (!exists(files, ledger_name))
-		return 0;
+	int there = exists(files, ledger_name, err);
+	if (there <= 0)
+		return there;
 	if (remove_copy(files, err) < 0 || copy_and_verify(files, err) < 0 || flush(files, err) < 0)
 		return -1;
-	if (exists(files, "ledger.tmp-wal"))
+	int log = exists(files, "ledger.tmp-wal", err);
+	if (log < 0)
+		return -1;
+	if (log)
 		return fail_log(err, ERR_TEMP, "the copied ledger kept a log");
 	int rc = files->rename(files, copy_name, ready_name);
 	if (rc == 0)

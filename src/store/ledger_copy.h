@@ -18,6 +18,10 @@
 /* Copies, verifies and switches. 0 also when there is no ledger yet. -1: the old one is as it was
  * and must only be read. */
 int ledger_copy(const struct seams *seams, struct err *err);
+/* When the copy could not be made: what is read from now on is what the disk has, not what the page
+ * cache believes. Rows that only the cache has would be shown, lost with the power, and their UIDs
+ * given again. */
+void ledger_read_from_disk(struct files_seam *);
 /* Finishes a switch that was decided. To be called before the ledger is opened, always. */
 int ledger_copy_finish(const struct seams *seams, struct err *err);
 

@@ -7,6 +7,7 @@
 #include "store/disk.h"
 #include "store/store_private.h"
 
+#include <errno.h>
 #include <inttypes.h>
 
 static int gone(int rc)
@@ -14,12 +15,15 @@ static int gone(int rc)
 	return rc == -ENOENT ? 0 : rc;
 }
 
-bool rebuild_is_marked(struct files_seam *files)
+int rebuild_is_marked(struct files_seam *files, struct err *err)
 {
 	int file = files->open(files, REBUILD_MARK, O_RDONLY, 0);
-	if (file >= 0)
-		(void)files->close(files, file);
-	return file >= 0;
+	if (file == -ENOENT)
+		return 0;
+	if (file < 0)
+		return FAIL_SEAM(err, file, "can't look for " REBUILD_MARK);
+	(void)files->close(files, file);
+	return 1;
 }
 
 /* The ledger that was there, whatever it is, stays as ledger.lost. One that an interrupted rebuild
@@ -27,6 +31,8 @@ bool rebuild_is_marked(struct files_seam *files)
 static int set_aside(struct files_seam *files, struct err *err)
 {
 	int lost = files->open(files, "ledger.lost", O_RDONLY, 0);
+	if (lost < 0 && lost != -ENOENT)
+		return FAIL_SEAM(err, lost, "can't look for ledger.lost");
 	if (lost >= 0)
 		(void)files->close(files, lost);
 	int rc = lost >= 0 ? gone(files->unlink(files, "ledger.db"))

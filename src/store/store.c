@@ -57,8 +57,10 @@ static void distrust_ledger(struct store *store)
 {
 	struct err why = ERR_INIT;
 	log_event(&store->log, LOG_WARN, "store-distrust", "step=copy-ledger");
-	if (ledger_copy(store->seams, &why) < 0)
+	if (ledger_copy(store->seams, &why) < 0) {
 		copy_failed(store, &why);
+		ledger_read_from_disk(store->seams->files);
+	}
 }
 
 /* A ledger that is missing is not simply begun anew: what is in the segments would be nobody's. */
@@ -150,7 +152,10 @@ static int open_files(struct store *store, struct err *err)
 	}
 	if (!store->read_only && ledger_copy_finish(store->seams, err) < 0)
 		return -1;
-	store->rebuilding = !store->read_only && rebuild_is_marked(files);
+	int marked = store->read_only ? 0 : rebuild_is_marked(files, err);
+	if (marked < 0)
+		return -1;
+	store->rebuilding = marked;
 	if (distrust && !store->read_only)
 		distrust_ledger(store);
 	if (open_engine(store, err) < 0 || open_segments(store, distrust, err) < 0)

@@ -4,6 +4,7 @@
  * was not flushed is never acknowledged; the store ends; its successor copies what it can verify,
  * and only then serves. G3, G10, Q3
  */
+#include "store/store_private.h"
 #include "store/store_test.h"
 
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include <sqlite3.h>
 
 #include "store/distrust.h"
+#include "store/files_sim.h"
 #include "store/ledger_copy.h"
 
 /* ---- a VFS whose files fail when told to ---- */
@@ -302,7 +304,30 @@ static void g12_switch_survives_a_crash(void **state)
 	}
 }
 
-TEST_MAIN(test_case(g3_failed_flush_of_rows_ends_the_store),
+/* An error when the ledger, its copy or the mark of a rebuild is looked for does not mean that
+ * there is none: taken for that, a ledger that can't be believed was served as if it had been
+ * copied. (Found by the simulation, seed 100.) */
+static void g3_what_cannot_be_looked_for_is_not_missing(void **state)
+{
+	(void)state;
+	struct err err = ERR_INIT;
+	struct files_sim *sim = files_sim_new(1);
+	struct seams seams = { .files = &sim->seam };
+	int file = sim->seam.open(&sim->seam, "ledger.db", O_RDWR | O_CREAT, 0600);
+	sim->seam.close(&sim->seam, file);
+	struct files_sim_plan first = { .fail_at = 1, .fail_with = -EIO };
+	files_sim_plan(sim, first);
+	assert_int_equal(ledger_copy(&seams, &err), -1);
+	files_sim_plan(sim, first);
+	assert_int_equal(ledger_copy_finish(&seams, &err), -1);
+	files_sim_plan(sim, first);
+	assert_int_equal(rebuild_is_marked(&sim->seam, &err), -1);
+	assert_int_equal(rebuild_is_marked(&sim->seam, &err), 0);
+	files_sim_free(&sim);
+}
+
+TEST_MAIN(test_case(g3_what_cannot_be_looked_for_is_not_missing),
+	test_case(g3_failed_flush_of_rows_ends_the_store),
 	test_case(g3_failed_flush_of_bodies_ends_the_store), test_case(unflushed_is_not_published),
 	test_case(g10_full_disk_is_temporary), test_case(store_that_cannot_be_copied_is_read_only),
 	test_case(a_ledger_that_does_not_verify_is_not_copied_again),

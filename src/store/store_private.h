@@ -404,7 +404,8 @@ void restore_leave(struct store_peer *peer);
 
 /* repair.c, rebuild.c */
 #define REBUILD_MARK "rebuild"
-bool rebuild_is_marked(struct files_seam *files);
+/* 1, 0, or -1: it can't be told. */
+int rebuild_is_marked(struct files_seam *files, struct err *err);
 /* Before the ledger is opened: sets the old one aside. */
 int rebuild_begin(struct store *store, struct engine_rebuild *ret, struct err *err);
 int rebuild_fill(struct store *store, uint64_t *ret_messages, struct err *err);

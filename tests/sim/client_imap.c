@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Users with IMAP programs: read, flag, append, copy, move, delete and wait, several to a mailbox.
+ */
+#include "imap_session.h"
+
+enum { BATCH = 40 };
+
+static void on_fetched(struct user_session *s, const struct user_fetched *f)
+{
+	if (!f->has_body)
+		return;
+	if (f->uid == 0)
+		sim_fail("%s: a body without its UID", s->actor->name);
+	uint32_t n = message_check(f->body, s->actor->name);
+	model_seen(s->account, s->box, f->uid, n);
+}
+
+/* A message of the view of which the model knows what it is, or NULL. */
+static struct copy *any_known(struct user_session *s)
+{
+	for (int tries = 0; tries < 10 && s->view.n; tries++) {
+		uint32_t uid = *(uint32_t *)vec_at(&s->view, (size_t)dice(s->view.n));
+		struct copy *c = uid ? model_at(s->account, s->box, uid) : NULL;
+		if (c)
+			return c;
+	}
+	return NULL;
+}
+
+static enum user_result do_read(struct user_session *s)
+{
+	if (s->view.n == 0)
+		return user_command(s, "NOOP");
+	size_t first = 1 + (size_t)dice(s->view.n), last = first + (size_t)dice(5);
+	return user_command(s, "FETCH %zu:%zu (UID FLAGS BODY.PEEK[])", first,
+		last < s->view.n ? last : s->view.n);
+}
+
+static enum user_result do_list(struct user_session *s)
+{
+	return user_command(s, "UID FETCH 1:* (UID FLAGS MODSEQ)");
+}
+
+static enum user_result do_flag(struct user_session *s)
+{
+	struct copy *c = any_known(s);
+	if (c == NULL)
+		return user_command(s, "NOOP");
+	unsigned flag = (unsigned)dice(FLAGS - 1); /* \Deleted is do_delete's */
+	bool on = dice(2);
+	uint8_t bit = (uint8_t)(1 << flag);
+	c->flags_on &= (uint8_t)~bit;
+	c->flags_off &= (uint8_t)~bit;
+	unsigned number = ++c->flag_changes;
+	bool alone = c->flag_busy++ == 0;
+	enum user_result r = user_command(s, "UID STORE %u %cFLAGS%s (%s)", c->uid, on ? '+' : '-',
+		dice(2) ? ".SILENT" : "", flag_names[flag]);
+	if (r != USER_CUT)
+		c->flag_busy--;
+	if (r == USER_OK && alone && c->flag_changes == number)
+		*(on ? &c->flags_on : &c->flags_off) |= bit;
+	return r;
+}
+
+static enum user_result do_append(struct user_session *s)
+{
+	struct buf text;
+	uint32_t n = model_next_message();
+	unsigned box = (unsigned)dice(BOXES);
+	message_make(n, &text);
+	struct copy *c = model_put(s->account, box, n);
+	enum user_result r = user_append(s, box, buf_str(&text));
+	if (r == USER_OK)
+		model_put_acked(c, s->append_uid);
+	buf_done(&text);
+	return r;
+}
+
+/* By COPYUID; 0: it did not go over. */
+static uint32_t target_of(struct user_session *s, uint32_t source)
+{
+	for (size_t i = 0; i < s->sources.n; i++)
+		if (*(uint32_t *)vec_at(&s->sources, i) == source)
+			return *(uint32_t *)vec_at(&s->targets, i);
+	return 0;
+}
+
+/* What the server says went over did, the rest did not. */
+static void copied(
+	struct user_session *s, uint32_t source, struct copy *from, struct copy *to, bool move)
+{
+	uint32_t uid = target_of(s, source);
+	if (uid == 0) {
+		model_put_never(to);
+		return;
+	}
+	model_put_acked(to, uid);
+	if (move)
+		model_remove_acked(from->account, from->box, source);
+}
+
+static enum user_result do_copy(struct user_session *s)
+{
+	struct copy *from[3], *to[3];
+	uint32_t sources[3];
+	char set[100] = "";
+	size_t n = 0;
+	unsigned box = (unsigned)dice(BOXES);
+	bool move = dice(2) && box != s->box;
+	for (size_t i = 0; i < 3; i++) {
+		struct copy *c = any_known(s);
+		bool twice = c == NULL;
+		for (size_t k = 0; k < n && !twice; k++)
+			twice = from[k] == c;
+		if (twice)
+			continue;
+		snprintf(
+			set + strlen(set), sizeof(set) - strlen(set), "%s%u", n ? "," : "", c->uid);
+		sources[n] = c->uid;
+		from[n++] = c;
+	}
+	if (n == 0)
+		return user_command(s, "NOOP");
+	for (size_t i = 0; i < n; i++) {
+		to[i] = model_put(s->account, box, from[i]->n);
+		if (move)
+			model_remove_begin(from[i], to[i]);
+	}
+	enum user_result r = user_command(
+		s, "UID %s %s %s", move ? "MOVE" : "COPY", set, box_names[box]);
+	for (size_t i = 0; i < n && r == USER_OK; i++)
+		copied(s, sources[i], from[i], to[i], move);
+	return r;
+}
+
+static enum user_result do_delete(struct user_session *s)
+{
+	struct copy *c = any_known(s);
+	if (c == NULL)
+		return user_command(s, "NOOP");
+	uint32_t uid = c->uid;
+	uint8_t deleted = 1 << (FLAGS - 1);
+	c->flags_on &= (uint8_t)~deleted;
+	c->flags_off &= (uint8_t)~deleted;
+	model_remove_begin(c, NULL);
+	enum user_result r = user_command(s, "UID STORE %u +FLAGS (\\Deleted)", uid);
+	if (r != USER_OK)
+		return r;
+	r = user_command(s, "UID EXPUNGE %u", uid);
+	if (r == USER_OK)
+		model_remove_acked(s->account, s->box, uid);
+	return r;
+}
+
+static enum user_result do_wait(struct user_session *s)
+{
+	return dice(2) ? user_command(s, "NOOP") : user_idle(s, (int64_t)dice(8000));
+}
+
+static enum user_result do_reselect(struct user_session *s)
+{
+	enum user_result r = user_select(s, (unsigned)dice(BOXES));
+	return r == USER_OK ? do_list(s) : r;
+}
+
+static const struct {
+	enum user_result (*run)(struct user_session *);
+	unsigned weight;
+} things[] = { { do_read, 25 }, { do_list, 5 }, { do_flag, 15 }, { do_append, 12 }, { do_copy, 15 },
+	{ do_delete, 8 }, { do_wait, 12 }, { do_reselect, 8 } };
+
+static enum user_result do_something(struct user_session *s)
+{
+	uint64_t at = dice(100);
+	for (size_t i = 0; i < ARRAY_LEN(things); i++) {
+		if (at < things[i].weight)
+			return things[i].run(s);
+		at -= things[i].weight;
+	}
+	return USER_OK;
+}
+
+static void session(struct actor *a)
+{
+	struct user_session s;
+	unsigned account = (unsigned)dice(ACCOUNTS);
+	if (user_open(&s, a, account)) {
+		s.fetched = on_fetched;
+		enum user_result r = user_select(&s, dice(2) ? 0 : (unsigned)dice(BOXES));
+		if (r == USER_OK)
+			r = do_list(&s);
+		for (uint64_t i = 2 + dice(BATCH); i > 0 && r != USER_CUT && !round_over; i--) {
+			if (s.box == BOXES)
+				r = do_reselect(&s);
+			else
+				r = do_something(&s);
+			actor_sleep(a, (int64_t)dice(r == USER_NO ? 3000 : 600));
+		}
+		if (r != USER_CUT)
+			user_command(&s, "LOGOUT");
+	}
+	user_close(&s);
+}
+
+void client_imap_run(struct actor *a)
+{
+	while (!round_over) {
+		actor_sleep(a, (int64_t)dice(4000));
+		if (!round_over)
+			session(a);
+	}
+}

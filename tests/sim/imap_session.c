@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The client's side of an IMAP session (see imap_session.h). RFC 9051 */
+#include "imap_session.h"
+
+#include <stdarg.h>
+
+/* ---- a whole response ---- */
+
+/* literal = "{" number "}" CRLF *CHAR8: how many bytes follow, or -1 */
+static int64_t literal_size(struct str line)
+{
+	size_t open = str_find_last(line, '{');
+	uint64_t n;
+	if (line.n == 0 || line.p[line.n - 1] != '}' || open == line.n)
+		return -1;
+	struct scan s = scan_from(str_from_offset(line, open + 1));
+	return scan_number(&s, 1 << 26, &n) && scan_char(&s, '}') ? (int64_t)n : -1;
+}
+
+static bool read_response(struct user_session *s)
+{
+	struct str line;
+	buf_clear(&s->response);
+	for (;;) {
+		if (!conn_line(&s->conn, &line))
+			return false;
+		buf_adds(&s->response, line);
+		int64_t n = literal_size(line);
+		if (n < 0)
+			return true;
+		buf_addz(&s->response, "\r\n");
+		if (!conn_bytes(&s->conn, (size_t)n, &s->response))
+			return false;
+	}
+}
+
+/* ---- the view ---- */
+
+static uint32_t *view_at(struct user_session *s, uint64_t number)
+{
+	if (number < 1 || number > s->view.n)
+		sim_fail("%s: message %u of %zu was spoken of", s->actor->name, (unsigned)number,
+			s->view.n);
+	return vec_at(&s->view, (size_t)number - 1);
+}
+
+static void on_exists(struct user_session *s, uint64_t n)
+{
+	uint32_t none = 0;
+	if (n < s->view.n)
+		sim_fail("%s: EXISTS %u, and %zu were there", s->actor->name, (unsigned)n,
+			s->view.n);
+	while (s->view.n < n)
+		vec_push(&s->view, &none);
+}
+
+static void on_expunge(struct user_session *s, uint64_t number)
+{
+	if (s->no_expunge)
+		sim_fail("%s: EXPUNGE during a command by numbers", s->actor->name);
+	view_at(s, number);
+	vec_remove(&s->view, (size_t)number - 1);
+}
+
+static void on_uid(struct user_session *s, uint64_t number, uint32_t uid)
+{
+	uint32_t *at = view_at(s, number);
+	if (*at && *at != uid)
+		sim_fail("%s: message %u had UID %u, has %u", s->actor->name, (unsigned)number, *at,
+			uid);
+	*at = uid;
+	for (uint64_t i = number - 1; i > 0; i--) {
+		uint32_t before = *(uint32_t *)vec_at(&s->view, i - 1);
+		if (before && before >= uid)
+			sim_fail("%s: UID %u comes before UID %u", s->actor->name, before, uid);
+		if (before)
+			break;
+	}
+}
+
+/* ---- FETCH ---- */
+
+static bool not_blank(char c)
+{
+	return c != ' ' && c != ')' && c != '(';
+}
+
+static uint8_t parse_flags(struct scan *s)
+{
+	uint8_t flags = 0;
+	scan_char(s, '(');
+	while (!scan_char(s, ')') && !scan_end(s)) {
+		struct str word = scan_while(s, not_blank);
+		for (int i = 0; i < FLAGS; i++)
+			if (str_equal_nocase(word, str_from(flag_names[i])))
+				flags |= (uint8_t)(1 << i);
+		if (!scan_sp(s) && word.n == 0 && scan_peek(s) != ')')
+			break;
+	}
+	return flags;
+}
+
+static bool parse_body(struct scan *s, struct str *ret)
+{
+	uint64_t n;
+	return scan_char(s, '{') && scan_number(s, 1 << 26, &n) && scan_char(s, '}') &&
+	       scan_char(s, '\r') && scan_char(s, '\n') && scan_bytes(s, (size_t)n, ret);
+}
+
+static bool parse_item(struct scan *s, struct user_fetched *f)
+{
+	uint64_t n;
+	if (scan_literal_nocase(s, STR("UID ")) && scan_number(s, UINT32_MAX, &n)) {
+		f->uid = (uint32_t)n;
+		return true;
+	}
+	if (scan_literal_nocase(s, STR("FLAGS "))) {
+		f->flags = parse_flags(s);
+		return f->has_flags = true;
+	}
+	if (scan_literal_nocase(s, STR("MODSEQ (")))
+		return scan_number(s, INT64_MAX, &f->modseq) && scan_char(s, ')');
+	if (scan_literal_nocase(s, STR("BODY[] ")))
+		return f->has_body = parse_body(s, &f->body);
+	return false;
+}
+
+static void on_fetch(struct user_session *s, uint64_t number, struct scan *in)
+{
+	struct user_fetched f = { .number = (uint32_t)number };
+	scan_char(in, '(');
+	do {
+		if (!parse_item(in, &f))
+			sim_fail("%s: a FETCH response: %.100s", s->actor->name, s->response.p);
+	} while (scan_sp(in));
+	view_at(s, number);
+	if (f.uid)
+		on_uid(s, number, f.uid);
+	else
+		f.uid = *view_at(s, number);
+	if (s->fetched)
+		s->fetched(s, &f);
+}
+
+/* ---- codes ---- */
+
+/* uid-set = (uniqueid / uid-range) *("," uid-set); "*" does not come in answers */
+static void parse_set(struct scan *s, struct vec *ret)
+{
+	uint64_t a, b;
+	vec_clear(ret);
+	do {
+		if (!scan_number(s, UINT32_MAX, &a))
+			return;
+		b = a;
+		if (scan_char(s, ':') && !scan_number(s, UINT32_MAX, &b))
+			return;
+		for (uint64_t i = a; i <= b && ret->n < 100000; i++) {
+			uint32_t uid = (uint32_t)i;
+			vec_push(ret, &uid);
+		}
+	} while (scan_char(s, ','));
+}
+
+static void on_code(struct user_session *s, struct scan *in)
+{
+	uint64_t n;
+	if (!scan_char(in, '['))
+		return;
+	if (scan_literal_nocase(in, STR("UIDVALIDITY ")) && scan_number(in, UINT32_MAX, &n))
+		s->told.uidvalidity = (uint32_t)n;
+	else if (scan_literal_nocase(in, STR("UIDNEXT ")) && scan_number(in, UINT32_MAX, &n))
+		s->told.uidnext = (uint32_t)n;
+	else if (scan_literal_nocase(in, STR("HIGHESTMODSEQ ")) && scan_number(in, INT64_MAX, &n))
+		s->told.modseq = n;
+	else if (scan_literal_nocase(in, STR("APPENDUID ")) && scan_number(in, UINT32_MAX, &n) &&
+		 scan_sp(in) && scan_number(in, UINT32_MAX, &n))
+		s->append_uid = (uint32_t)n;
+	else if (scan_literal_nocase(in, STR("COPYUID ")) && scan_number(in, UINT32_MAX, &n) &&
+		 scan_sp(in)) {
+		parse_set(in, &s->sources);
+		scan_sp(in);
+		parse_set(in, &s->targets);
+		if (s->sources.n != s->targets.n)
+			sim_fail("%s: COPYUID of %zu and %zu messages", s->actor->name,
+				s->sources.n, s->targets.n);
+	}
+}
+
+/* ---- responses ---- */
+
+static void untagged(struct user_session *s, struct scan *in)
+{
+	uint64_t n;
+	if (scan_word_nocase(in, STR("OK")) && scan_sp(in)) {
+		on_code(s, in);
+	} else if (scan_number(in, UINT32_MAX, &n) && scan_sp(in)) {
+		if (scan_word_nocase(in, STR("EXISTS")))
+			on_exists(s, n);
+		else if (scan_word_nocase(in, STR("EXPUNGE")))
+			on_expunge(s, n);
+		else if (scan_word_nocase(in, STR("FETCH")) && scan_sp(in))
+			on_fetch(s, n, in);
+	}
+}
+
+/* Up to the tagged response, or a "+" when that is waited for. */
+static enum user_result read_result(struct user_session *s, bool plus)
+{
+	char tag[20];
+	snprintf(tag, sizeof(tag), "a%u", s->tag);
+	for (;;) {
+		if (!read_response(s))
+			return USER_CUT;
+		struct scan in = scan_from(buf_str(&s->response));
+		if (plus && scan_char(&in, '+'))
+			return USER_OK;
+		if (scan_char(&in, '*') && scan_sp(&in)) {
+			untagged(s, &in);
+			continue;
+		}
+		if (!scan_literal_nocase(&in, str_from(tag)) || !scan_sp(&in))
+			sim_fail("%s: %.100s", s->actor->name, s->response.p);
+		if (scan_word_nocase(&in, STR("OK")) && scan_sp(&in)) {
+			on_code(s, &in);
+			return USER_OK;
+		}
+		if (scan_word_nocase(&in, STR("NO")))
+			return USER_NO;
+		sim_fail("%s: %.100s", s->actor->name, s->response.p);
+	}
+}
+
+/* ---- commands ---- */
+
+static bool by_numbers(const char *command)
+{
+	return strncmp(command, "FETCH", 5) == 0 || strncmp(command, "STORE", 5) == 0 ||
+	       strncmp(command, "SEARCH", 6) == 0;
+}
+
+static void begin(struct user_session *s)
+{
+	s->tag++;
+	s->append_uid = 0;
+	vec_clear(&s->sources);
+	vec_clear(&s->targets);
+	world.report->operations++;
+}
+
+enum user_result user_command(struct user_session *s, const char *format, ...)
+{
+	char text[2000];
+	va_list values;
+	va_start(values, format);
+	vsnprintf(text, sizeof(text), format, values);
+	va_end(values);
+	begin(s);
+	if (!conn_sendf(&s->conn, "a%u %s\r\n", s->tag, text))
+		return USER_CUT;
+	s->no_expunge = by_numbers(text);
+	enum user_result r = read_result(s, false);
+	s->no_expunge = false;
+	return r;
+}
+
+enum user_result user_append(struct user_session *s, unsigned box, struct str text)
+{
+	bool wait = chance(50); /* LITERAL+: RFC 7888 */
+	begin(s);
+	if (!conn_sendf(&s->conn, "a%u APPEND %s {%zu%s}\r\n", s->tag, box_names[box], text.n,
+		    wait ? "" : "+"))
+		return USER_CUT;
+	if (wait) {
+		enum user_result r = read_result(s, true);
+		if (r != USER_OK)
+			return r;
+	}
+	struct buf out;
+	buf_init(&out, text.n + 2);
+	buf_adds(&out, text);
+	buf_addz(&out, "\r\n");
+	bool sent = conn_send(&s->conn, buf_str(&out));
+	buf_done(&out);
+	return sent ? read_result(s, false) : USER_CUT;
+}
+
+enum user_result user_idle(struct user_session *s, int64_t ms)
+{
+	begin(s);
+	if (!conn_sendf(&s->conn, "a%u IDLE\r\n", s->tag))
+		return USER_CUT;
+	enum user_result r = read_result(s, true);
+	if (r != USER_OK)
+		return r;
+	for (int64_t until = sim_ms() + ms; sim_ms() < until && !s->conn.lost;) {
+		if (!conn_wait_input(&s->conn, until - sim_ms()))
+			continue;
+		if (!read_response(s))
+			return USER_CUT;
+		struct scan in = scan_from(buf_str(&s->response));
+		if (scan_char(&in, '*') && scan_sp(&in))
+			untagged(s, &in);
+	}
+	return conn_sendf(&s->conn, "DONE\r\n") ? read_result(s, false) : USER_CUT;
+}
+
+enum user_result user_select(struct user_session *s, unsigned box)
+{
+	struct box_told before = model_box(s->account, box);
+	s->box = BOXES;
+	s->told = (struct box_told){ 0 };
+	vec_clear(&s->view);
+	enum user_result r = user_command(s, "SELECT %s (CONDSTORE)", box_names[box]);
+	if (r != USER_OK)
+		return r;
+	if (s->told.uidvalidity == 0 || s->told.uidnext == 0 || s->told.modseq == 0)
+		sim_fail("%s: SELECT did not tell everything", s->actor->name);
+	s->box = box;
+	model_told(s->account, box, &before, &s->told);
+	return USER_OK;
+}
+
+bool user_open(struct user_session *s, struct actor *a, unsigned account)
+{
+	*s = (struct user_session){ .actor = a, .account = account, .box = BOXES };
+	vec_init(&s->view, sizeof(uint32_t), 1000000);
+	vec_init(&s->sources, sizeof(uint32_t), 1000000);
+	vec_init(&s->targets, sizeof(uint32_t), 1000000);
+	buf_init(&s->response, 64 * 1024 * 1024);
+	return conn_open(&s->conn, a, "imap", "127.0.0.1") && read_response(s) &&
+	       str_starts(buf_str(&s->response), STR("* OK")) &&
+	       user_command(s, "LOGIN %s secret", account_address(account)) == USER_OK;
+}
+
+void user_close(struct user_session *s)
+{
+	conn_close(&s->conn);
+	vec_done(&s->view);
+	vec_done(&s->sources);
+	vec_done(&s->targets);
+	buf_done(&s->response);
+}

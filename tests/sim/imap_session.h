@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A client's side of an IMAP session, for simulated users and for audits: sends commands, reads
+ * whole responses, keeps the view of the mailbox that it was told of, and fails the run when the
+ * server contradicts itself.
+ */
+#ifndef CULVER_SIM_IMAP_SESSION_H
+#define CULVER_SIM_IMAP_SESSION_H
+
+#include "sim.h"
+
+struct user_fetched { /* of one FETCH response */
+	uint32_t number, uid;
+	bool has_flags, has_body;
+	uint8_t flags;
+	uint64_t modseq;
+	struct str body;
+};
+
+struct user_session {
+	struct conn conn;
+	struct actor *actor;
+	unsigned account, box; /* box: BOXES when none is selected */
+	unsigned tag;
+	struct vec view; /* uint32_t: UIDs in order, 0: not told yet */
+	struct box_told told;
+	struct buf response;         /* with its literals */
+	bool no_expunge;             /* RFC 9051 7.5.1: not while this command runs */
+	struct vec sources, targets; /* uint32_t: of the last COPYUID */
+	uint32_t append_uid;
+	void (*fetched)(struct user_session *, const struct user_fetched *);
+	void *arg;
+};
+
+enum user_result { USER_OK, USER_NO, USER_CUT };
+
+bool user_open(struct user_session *, struct actor *, unsigned account);
+void user_close(struct user_session *);
+/* A command without its tag; continuation: what is sent when the server asks for it. */
+enum user_result user_command(struct user_session *, const char *format, ...) PRINTF_LIKE(2, 3);
+enum user_result user_append(struct user_session *, unsigned box, struct str text);
+enum user_result user_idle(struct user_session *, int64_t ms);
+enum user_result user_select(struct user_session *, unsigned box);
+
+#endif

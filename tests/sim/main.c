@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Runs by seed (docs/simulation.md): one, many, or those that a file keeps. Each is a forked child,
+ * so that one that crashes or leaks ends nobody else. The exit status is 0 when all were well.
+ */
+#include "sim.h"
+
+#include <getopt.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MOST_JOBS = 16, MOST_CLIENTS = 64, RUN_SECONDS = 120 };
+
+struct job {
+	pid_t pid;
+	struct sim_options o;
+	struct sim_report *report; /* shared with the child */
+};
+
+struct totals {
+	uint64_t runs, failed, steps, simulated_ms, acknowledged, seen, operations;
+	uint64_t struck[FAULT_KINDS];
+};
+
+static double seconds(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static struct sim_report *shared_report(void)
+{
+	void *p = mmap(NULL, sizeof(struct sim_report), PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		abort();
+	return p;
+}
+
+static void start(struct job *j, const struct sim_options *o)
+{
+	j->o = *o;
+	if (j->report == NULL)
+		j->report = shared_report();
+	memset(j->report, 0, sizeof(*j->report));
+	fflush(NULL);
+	j->pid = fork();
+	if (j->pid != 0)
+		return;
+	alarm(RUN_SECONDS);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	sim_run(o, j->report);
+	fflush(NULL);
+	_exit(0);
+}
+
+static void print_options(const struct sim_options *o)
+{
+	printf("--seed %llu --clients %u --rounds %u --ms %lld --faults ",
+		(unsigned long long)o->seed, o->clients, o->rounds, (long long)o->round_ms);
+	const char *comma = "";
+	for (int i = 0; i < FAULT_KINDS; i++)
+		if (o->faults & 1U << i) {
+			printf("%s%s", comma, fault_rows[i].word);
+			comma = ",";
+		}
+	printf("%s\n", *comma ? "" : "none");
+}
+
+/* Whether the run was well. */
+static bool finish(struct job *j, int status)
+{
+	if (status == 0 && j->report->finished)
+		return true;
+	if (j->report->failure[0] == 0)
+		snprintf(j->report->failure, sizeof(j->report->failure),
+			WIFSIGNALED(status) ? "ended by signal %d" : "ended with status %d",
+			WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	return false;
+}
+
+static bool run_one(const struct sim_options *o, struct job *j)
+{
+	int status;
+	start(j, o);
+	waitpid(j->pid, &status, 0);
+	return finish(j, status);
+}
+
+/* ---- shrinking: as long as it still fails, with less ---- */
+
+static bool still_fails(struct sim_options *o, const struct sim_options *less)
+{
+	static struct job j;
+	if (run_one(less, &j))
+		return false;
+	*o = *less;
+	return true;
+}
+
+static void shrink(struct sim_options *o)
+{
+	struct sim_options less;
+	o->trace = false;
+	for (int i = 0; i < FAULT_KINDS; i++) {
+		less = *o;
+		less.faults &= ~(1U << i);
+		if (less.faults != o->faults)
+			still_fails(o, &less);
+	}
+	for (unsigned n = o->clients - 1; n > 0; n--) {
+		less = *o;
+		less.clients = n;
+		still_fails(o, &less);
+	}
+	while (o->rounds > 1) {
+		less = *o;
+		less.rounds--;
+		if (!still_fails(o, &less))
+			break;
+	}
+	for (int64_t ms = o->round_ms / 2; ms > 500; ms /= 2) {
+		less = *o;
+		less.round_ms = ms;
+		if (!still_fails(o, &less))
+			break;
+	}
+}
+
+/* ---- many ---- */
+
+static void add(struct totals *t, const struct sim_report *r, bool well)
+{
+	t->runs++;
+	t->failed += !well;
+	t->steps += r->steps;
+	t->simulated_ms += (uint64_t)r->simulated_ms;
+	t->acknowledged += r->acknowledged;
+	t->seen += r->seen;
+	t->operations += r->operations;
+	for (int i = 0; i < FAULT_KINDS; i++)
+		t->struck[i] += r->struck[i];
+}
+
+static void print_totals(const struct totals *t, double took)
+{
+	printf("%llu runs, %llu failed, %.0f s; %.0f s simulated (%.0f times real time), %llu "
+	       "steps\n",
+		(unsigned long long)t->runs, (unsigned long long)t->failed, took,
+		(double)t->simulated_ms / 1e3, (double)t->simulated_ms / 1e3 / took,
+		(unsigned long long)t->steps);
+	printf("%llu operations, %llu messages acknowledged, %llu read; struck:",
+		(unsigned long long)t->operations, (unsigned long long)t->acknowledged,
+		(unsigned long long)t->seen);
+	for (int i = 0; i < FAULT_KINDS; i++)
+		printf(" %s %llu", fault_rows[i].word, (unsigned long long)t->struck[i]);
+	printf("\n");
+}
+
+static struct job *ended(struct job *jobs, pid_t pid)
+{
+	for (int i = 0; i < MOST_JOBS; i++)
+		if (jobs[i].pid == pid)
+			return &jobs[i];
+	return NULL;
+}
+
+/* ---- options ---- */
+
+static uint32_t faults_named(const char *list)
+{
+	uint32_t faults = 0;
+	if (strcmp(list, "all") == 0)
+		return (1U << FAULT_KINDS) - 1;
+	struct str rest = str_from(list);
+	while (rest.n) {
+		struct str word = str_split(&rest, ',');
+		int i = 0;
+		while (i < FAULT_KINDS && !str_equal(word, str_from(fault_rows[i].word)))
+			i++;
+		if (i < FAULT_KINDS)
+			faults |= 1U << i;
+		else if (!str_equal(word, STR("none")))
+			exit((fprintf(stderr, "culver-sim: no such fault: %.*s\n", (int)word.n,
+				      word.p),
+				2));
+	}
+	return faults;
+}
+
+static uint64_t number(const char *text)
+{
+	struct scan s = scan_from(str_from(text));
+	uint64_t n = 0;
+	return scan_number(&s, INT64_MAX, &n) ? n : 0;
+}
+
+enum { DEFAULT_CLIENTS = 6, DEFAULT_ROUNDS = 3, DEFAULT_MS = 20000 };
+
+struct settings {
+	struct sim_options o;
+	uint64_t runs;
+	int jobs;
+	bool shrinks;
+	const char *kept, *tally;
+};
+
+static const struct option long_options[] = { { "seed", 1, NULL, 's' }, { "runs", 1, NULL, 'r' },
+	{ "clients", 1, NULL, 'c' }, { "rounds", 1, NULL, 'n' }, { "ms", 1, NULL, 'm' },
+	{ "faults", 1, NULL, 'f' }, { "jobs", 1, NULL, 'j' }, { "planted", 1, NULL, 'p' },
+	{ "kept", 1, NULL, 'K' }, { "tally", 1, NULL, 'T' }, { "trace", 0, NULL, 't' },
+	{ "shrink", 0, NULL, 'k' }, { NULL, 0, NULL, 0 } };
+
+static void usage(void)
+{
+	fprintf(stderr,
+		"usage: culver-sim [--seed N] [--runs N] [--clients N] [--rounds N] [--ms N]\n"
+		"                  [--faults all|none|LIST] [--jobs N] [--planted NAME] [--trace]\n"
+		"                  [--shrink] [--kept FILE] [--tally FILE]\n"
+		"docs/simulation.md says what it does. Faults:\n");
+	for (int i = 0; i < FAULT_KINDS; i++)
+		fprintf(stderr, "  %-8s %s\n", fault_rows[i].word, fault_rows[i].text);
+	exit(2);
+}
+
+static void take(struct settings *s, int c, const char *value)
+{
+	uint64_t n = value ? number(value) : 0;
+	switch (c) {
+	case 's':
+		s->o.seed = n;
+		break;
+	case 'r':
+		s->runs = n;
+		break;
+	case 'c':
+		s->o.clients = (unsigned)n;
+		break;
+	case 'n':
+		s->o.rounds = (unsigned)n;
+		break;
+	case 'm':
+		s->o.round_ms = (int64_t)n;
+		break;
+	case 'f':
+		s->o.faults = faults_named(value);
+		break;
+	case 'j':
+		s->jobs = (int)n;
+		break;
+	case 'p':
+		s->o.planted = value;
+		break;
+	case 'K':
+		s->kept = value;
+		break;
+	case 'T':
+		s->tally = value;
+		break;
+	case 't':
+		s->o.trace = true;
+		break;
+	case 'k':
+		s->shrinks = true;
+		break;
+	default:
+		usage();
+	}
+}
+
+static struct settings parse(int argc, char **argv)
+{
+	struct settings s = { .o = { .seed = 1,
+				      .clients = DEFAULT_CLIENTS,
+				      .rounds = DEFAULT_ROUNDS,
+				      .round_ms = DEFAULT_MS,
+				      .faults = faults_named("all") },
+		.runs = 1,
+		.jobs = (int)sysconf(_SC_NPROCESSORS_ONLN) };
+	int c;
+	optind = 0; /* from the start, also the second time */
+	while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1)
+		take(&s, c, optarg);
+	if (s.jobs < 1 || s.jobs > MOST_JOBS)
+		s.jobs = 1;
+	if (s.o.clients > MOST_CLIENTS)
+		s.o.clients = MOST_CLIENTS;
+	return s;
+}
+
+static void tally(const char *path, uint64_t passed, uint64_t failed)
+{
+	FILE *f = path ? fopen(path, "a") : NULL;
+	if (f == NULL)
+		return;
+	fprintf(f, "%llu %llu 0\n", (unsigned long long)passed, (unsigned long long)failed);
+	fclose(f);
+}
+
+static int one(const struct sim_options *o, const char *label)
+{
+	static struct job j;
+	bool well = run_one(o, &j);
+	printf("%shash %016llx, %llu steps, %lld ms simulated: %s\n", label,
+		(unsigned long long)j.report->hash, (unsigned long long)j.report->steps,
+		(long long)j.report->simulated_ms, well ? "well" : j.report->failure);
+	return well ? 0 : 1;
+}
+
+static int many(const struct settings *s)
+{
+	static struct job jobs[MOST_JOBS];
+	struct totals t = { 0 };
+	double began = seconds();
+	uint64_t started = 0;
+	int running = 0;
+	while (started < s->runs || running > 0) {
+		while (running < s->jobs && started < s->runs) {
+			struct sim_options o = s->o;
+			o.seed += started++;
+			start(ended(jobs, 0), &o);
+			running++;
+		}
+		int status;
+		struct job *j = ended(jobs, wait(&status));
+		if (j == NULL)
+			continue;
+		running--;
+		j->pid = 0;
+		bool well = finish(j, status);
+		add(&t, j->report, well);
+		if (well)
+			continue;
+		printf("seed %llu: %s\n", (unsigned long long)j->o.seed, j->report->failure);
+		fflush(stdout);
+		if (s->shrinks)
+			shrink(&j->o);
+		printf("    culver-sim ");
+		print_options(&j->o);
+	}
+	print_totals(&t, seconds() - began);
+	tally(s->tally, t.runs - t.failed, t.failed);
+	return t.failed ? 1 : 0;
+}
+
+/* Each line of the file but comments is options of a run. */
+static int kept(const struct settings *all)
+{
+	char line[400], copy[400];
+	FILE *f = fopen(all->kept, "r");
+	uint64_t failed = 0, passed = 0;
+	if (f == NULL) {
+		perror(all->kept);
+		return 2;
+	}
+	while (fgets(line, sizeof(line), f)) {
+		char name[] = "culver-sim", *words[40] = { name }, *rest = copy;
+		int n = 1;
+		line[strcspn(line, "\n")] = 0;
+		memcpy(copy, line, sizeof(copy));
+		for (char *word; n < 39 && (word = strsep(&rest, " ")) != NULL;)
+			if (*word)
+				words[n++] = word;
+		if (n == 1 || line[0] == '#')
+			continue;
+		struct settings s = parse(n, words);
+		printf("%s: ", line);
+		bool well = one(&s.o, "") == 0;
+		passed += well;
+		failed += !well;
+	}
+	fclose(f);
+	tally(all->tally, passed, failed);
+	return failed ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct settings s = parse(argc, argv);
+	if (s.kept)
+		return kept(&s);
+	if (s.runs != 1)
+		return many(&s);
+	return one(&s.o, "");
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Messages that can be told from one another: a number in the subject, from which all the rest
+ * follows. What delivery puts before them is known by its fields.
+ */
+#include "sim.h"
+
+enum { MESSAGE_MOST = 1 << 20 };
+
+static uint64_t mixed(uint64_t *z)
+{
+	*z = *z * 6364136223846793005U + 1442695040888963407U;
+	return *z >> 33;
+}
+
+size_t message_size(uint32_t n)
+{
+	uint64_t z = world.o.seed * 1000003 + n;
+	mixed(&z);
+	uint64_t kind = mixed(&z) % 100;
+	if (kind < 60)
+		return 100 + mixed(&z) % 2000;
+	if (kind < 95)
+		return 2000 + mixed(&z) % 20000;
+	return 60000 + mixed(&z) % 100000; /* more than a chunk of a record */
+}
+
+static void add_line(struct buf *b, uint64_t *z)
+{
+	uint64_t n = mixed(z) % 100 < 5 ? 900 : mixed(z) % 78;
+	if (mixed(z) % 20 == 0)
+		buf_addc(b, '.'); /* SMTP and POP3 double it under way */
+	for (uint64_t i = 0; i < n; i++)
+		buf_addc(b, (char)(' ' + mixed(z) % 95));
+	buf_addz(b, "\r\n");
+}
+
+void message_make(uint32_t n, struct buf *ret)
+{
+	uint64_t z = world.o.seed * 77777 + n;
+	size_t size = message_size(n);
+	buf_init(ret, MESSAGE_MOST);
+	buf_addf(ret, "Subject: number %u.\r\nDate: Fri, 1 Jan 2026 00:00:00 +0000\r\n", n);
+	buf_addf(ret, "From: sender@elsewhere.example\r\nMessage-ID: <%u@sim.example>\r\n\r\n", n);
+	while (ret->n < size)
+		add_line(ret, &z);
+}
+
+uint32_t message_check(struct str bytes, const char *where)
+{
+	uint64_t n;
+	struct str mark = STR("Subject: number ");
+	size_t at = str_search(bytes, mark);
+	struct scan s = scan_from(str_from_offset(bytes, at + mark.n));
+	if (at == bytes.n || !scan_number(&s, UINT32_MAX, &n) || n == 0)
+		sim_fail("%s: what was read is no message that was sent (%zu bytes: %.60s)", where,
+			bytes.n, bytes.n ? bytes.p : "");
+	struct buf want;
+	message_make((uint32_t)n, &want);
+	struct str got = str_from_offset(bytes, at);
+	if (!str_equal(got, buf_str(&want)))
+		sim_fail("%s: message %u is not what was sent: %zu bytes, not %zu", where,
+			(unsigned)n, got.n, want.n);
+	if (at > 0 && !str_starts(bytes, STR("Return-Path:")))
+		sim_fail("%s: message %u begins with %.40s", where, (unsigned)n, bytes.p);
+	buf_done(&want);
+	return (uint32_t)n;
+}

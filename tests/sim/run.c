@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+/* One run: the server begins with nothing, accounts are made, then rounds of use while things go
+ * wrong, each followed by rest and an audit. */
+#include "sim.h"
+
+bool round_over = true;
+
+enum { TICK_MS = 250, REST_MS = 600 * 1000, UP_MS = 300 * 1000 };
+
+static void (*const kinds[])(struct actor *) = { client_smtp_run, client_imap_run };
+static const char *const names[] = { "smtp", "imap" };
+
+static void wait_until_up(void)
+{
+	world_until(world_all_up(), UP_MS);
+	if (!world_all_up())
+		sim_fail("not everything came up");
+	world_run_for(2000); /* channels between them; refusals pass */
+}
+
+static void use(unsigned clients)
+{
+	struct actor *actors[64];
+	round_over = false;
+	for (unsigned i = 0; i < clients; i++)
+		actors[i] = actor_new(names[i % ARRAY_LEN(names)], i, kinds[i % ARRAY_LEN(kinds)]);
+	for (int64_t until = sim_ms() + world.o.round_ms; sim_ms() < until;) {
+		world_run_for(TICK_MS);
+		faults_tick();
+	}
+	trace("world", "the round is over");
+	round_over = true;
+	faults_heal();
+	for (unsigned i = 0; i < clients; i++) {
+		world_until(actors[i]->done, REST_MS);
+		if (!actors[i]->done)
+			sim_fail("%s does not come to its end", actors[i]->name);
+	}
+}
+
+void sim_run(const struct sim_options *o, struct sim_report *report)
+{
+	world_begin(o, report);
+	world_boot();
+	wait_until_up();
+	admin_set_up();
+	audit();
+	for (unsigned i = 0; i < o->rounds; i++) {
+		use(o->clients);
+		wait_until_up();
+		audit();
+	}
+	uint64_t hash;
+	report->struck[FAULT_EIO] = (uint32_t)world.disk->failed;
+	report->struck[FAULT_FULL] = (uint32_t)world.disk->full;
+	report->struck[FAULT_FLUSH] = (uint32_t)world.disk->flushes_failed;
+	report->steps = loop_sim_steps(world.loop, &hash);
+	report->hash ^= hash;
+	report->simulated_ms = sim_ms();
+	report->finished = true;
+}

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The simulation: the whole of Culver in one process on a made-up world, driven by a seed
+ * (docs/simulation.md). Who is who:
+ *
+ *     main.c         options, a forked child for each run, shrinking, sums
+ *     run.c          one run: rounds of use and faults, each followed by an audit
+ *     world.c        the supervisor and its processes on one loop; crashes and power cuts
+ *     role_loop.c    the loop as one role sees it: knows whose code runs, and stops the dead
+ *     role_files.c   the disk as one role sees it: where it may crash
+ *     disk_vfs.c     the same disk for SQLite
+ *     stubs.c        what stands in for passwords' cost, configuration files and memory
+ *     actor.c        who acts in the world: coroutines, and connections for them
+ *     client_*.c     simulated users
+ *     message.c      messages that can be told from one another and checked to the byte
+ *     model.c        what must be true of all mail
+ *     audit.c        looks whether it is
+ *     faults.c       what goes wrong
+ *
+ * One run is a process of its own, so the world is a variable, and nothing is freed at its end.
+ */
+#ifndef CULVER_SIM_H
+#define CULVER_SIM_H
+
+#include "base/buf.h"
+#include "base/scan.h"
+#include "base/vec.h"
+#include "io/loop_sim.h"
+#include "process/supervisor_private.h"
+#include "store/files_sim.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <ucontext.h>
+
+enum { PROCESSES = 4000, SERVICES = 16, ACCOUNTS = 4 };
+
+/* What can go wrong: bits of sim_options.faults. */
+#define FAULTS(X)                                                                                  \
+	X(POWER, "power", "a power cut: what was not flushed is lost, torn or reordered")          \
+	X(CRASH, "crash", "a role ends in the middle of something")                                \
+	X(MEMORY, "memory", "a role has no memory left")                                           \
+	X(EIO, "eio", "a read or write fails once")                                                \
+	X(FULL, "full", "the disk is full for a while")                                            \
+	X(FLUSH, "flush", "a flush fails once, and the next ones lie")                             \
+	X(SHORT, "short", "reads and writes do less than was asked, or are interrupted")           \
+	X(CLOCK, "clock", "the wall clock jumps, or everything sleeps for minutes")                \
+	X(NETWORK, "network", "connections are lost, bytes trickle, sides close by half")
+enum fault_kind {
+#define X(name, word, text) FAULT_##name,
+	FAULTS(X)
+#undef X
+		FAULT_KINDS
+};
+struct fault_row {
+	const char *word, *text;
+};
+extern const struct fault_row fault_rows[FAULT_KINDS];
+
+struct sim_options {
+	uint64_t seed;
+	unsigned clients, rounds;
+	int64_t round_ms;
+	uint32_t faults; /* 1 << enum fault_kind */
+	const char *planted;
+	bool trace;
+};
+
+/* What a run tells its parent. */
+struct sim_report {
+	uint64_t hash; /* of the trace and of the loop's steps */
+	uint64_t steps;
+	int64_t simulated_ms;
+	uint64_t acknowledged, seen, operations;
+	uint32_t struck[FAULT_KINDS];
+	bool finished;
+	char failure[400];
+};
+
+/* ---- world.c ---- */
+
+struct process {
+	int pid; /* 0: gone */
+	const struct role_row *row;
+	struct role_row as_run; /* row, with the simulation's class */
+	struct role_context context;
+	struct log_sink sink;
+	struct role_host *host;
+	struct timer *end;
+	struct link *log;
+	struct loop *loop; /* role_loop.c */
+	struct files_seam *files;
+	int status;         /* as waitpid(2) has it */
+	bool ending;        /* it hears nothing any more */
+	bool dead;          /* and no call of it succeeds */
+	uint64_t crash_in;  /* so many calls of the system from now; 0: not */
+	uint64_t memory_in; /* so many allocations from now; 0: not */
+};
+
+struct world {
+	struct sim_options o;
+	struct sim_report *report;
+	struct loop *loop;
+	struct random_fake random; /* the roles' */
+	struct random_fake dice;   /* ours */
+	struct files_sim *disk, *key_disk;
+	struct spawn_seam spawn;
+	struct process processes[PROCESSES];
+	size_t processes_n;
+	struct process *current; /* whose code runs; NULL: the supervisor's or ours */
+	struct supervisor *supervisor;
+	struct supervisor_listener listeners[SERVICES];
+	int doors[SERVICES], control_door;
+	bool powered, ready;
+	unsigned boots;
+	struct log_sink sink;
+};
+extern struct world world;
+
+void world_begin(const struct sim_options *, struct sim_report *);
+void world_boot(void);
+/* All roles up, and the sessions' channels between them. */
+bool world_all_up(void);
+struct process *world_role(const char *name); /* that runs now, or NULL */
+void world_kill_process(struct process *, int status);
+/* Called by the seams of a role: false, the call must fail. Counts towards a crash. */
+bool world_call(struct process *);
+/* All at once, as when somebody pulls the plug. Boots again later. */
+void world_power_cut(void);
+/* What is due after a turn of the loop: the power cut that the disk has had. */
+void world_after_turn(void);
+void world_run_for(int64_t ms);
+/* Until the condition holds, at most so long. */
+#define world_until(condition, ms)                                                                 \
+	for (int64_t until_ = sim_ms() + (ms); !(condition) && sim_ms() < until_;)                 \
+	world_run_for(10)
+
+int64_t sim_ms(void); /* since the run's beginning */
+/* 0 to n - 1. */
+uint64_t dice(uint64_t n);
+static inline bool chance(unsigned percent)
+{
+	return dice(100) < percent;
+}
+/* A line of the trace. */
+void trace(const char *who, const char *format, ...) PRINTF_LIKE(2, 3);
+/* Something is not as it must be: says so and ends the run. */
+_Noreturn void sim_fail(const char *format, ...) PRINTF_LIKE(1, 2);
+
+/* ---- role_loop.c, role_files.c, disk_vfs.c ---- */
+
+struct loop *role_loop_new(struct process *);
+struct files_seam *role_files_new(struct process *, struct files_sim *);
+void role_files_close(struct files_seam *);
+/* The name of a VFS over the files of a role. */
+const char *disk_vfs_new(struct files_seam *, int number);
+void disk_vfs_close(const char *name);
+
+/* ---- actor.c ---- */
+
+struct actor {
+	char name[16];
+	void (*run)(struct actor *);
+	unsigned number;
+	ucontext_t context;
+	struct timer *timer;
+	bool done, waiting, timed_out;
+};
+struct actor *actor_new(const char *name, unsigned number, void (*run)(struct actor *));
+/* Inside of run alone. False: the time is over. */
+bool actor_wait(struct actor *, int64_t ms);
+void actor_sleep(struct actor *, int64_t ms);
+void actor_wake(struct actor *);
+
+struct conn {
+	struct actor *actor;
+	struct link *link;
+	int handle;
+	struct buf in, out, line;
+	bool lost;
+	bool quiet; /* lines are not traced */
+};
+/* False: refused. */
+bool conn_open(struct conn *, struct actor *, const char *service, const char *address);
+void conn_close(struct conn *);
+/* The next line without its CRLF, until the next call. False: lost, or nothing for a minute. */
+bool conn_line(struct conn *, struct str *ret);
+bool conn_bytes(struct conn *, size_t n, struct buf *ret);
+/* Sends; what is sent is traced when it is short. */
+bool conn_send(struct conn *, struct str);
+bool conn_sendf(struct conn *, const char *format, ...) PRINTF_LIKE(2, 3);
+/* Something within so long? */
+bool conn_wait_input(struct conn *, int64_t ms);
+
+/* ---- message.c ---- */
+
+/* Message number n of this run: the same bytes each time. The caller calls buf_done. */
+void message_make(uint32_t n, struct buf *ret);
+size_t message_size(uint32_t n);
+/* Checks bytes that were read as a message (with what delivery has put before it, when delivered).
+ * Its number; fails the run when the bytes are no message that was ever sent. */
+uint32_t message_check(struct str bytes, const char *where);
+
+/* ---- model.c ---- */
+
+enum { BOXES = 4, FLAGS = 5 };
+extern const char *const box_names[BOXES];
+extern const char *const flag_names[FLAGS];
+
+/* One copy of a message in a mailbox: somebody was asked to put it there. */
+struct copy {
+	uint32_t n;
+	unsigned account, box;
+	uint32_t uid;                /* 0: not seen yet */
+	bool acked;                  /* its putting was acknowledged */
+	bool may_go;                 /* its removal was asked for */
+	bool gone;                   /* and acknowledged */
+	bool never;                  /* it is known not to be */
+	struct copy *moved_to;       /* the removal is a move to there, and nothing else */
+	bool removed_otherwise;      /* or something else besides */
+	uint32_t uid_floor;          /* its UID is at least this */
+	uint8_t flags_on, flags_off; /* known to be set, known not to be */
+	unsigned flag_changes, flag_busy;
+	bool present; /* of an audit */
+};
+
+/* What was told of a mailbox. */
+struct box_told {
+	uint32_t uidvalidity, uidnext;
+	uint64_t modseq;
+};
+
+struct copy *model_put(unsigned account, unsigned box, uint32_t n);
+void model_put_acked(struct copy *, uint32_t uid); /* uid 0: not told */
+void model_put_never(struct copy *);
+struct copy *model_at(unsigned account, unsigned box, uint32_t uid);
+/* A session read message n under this UID. */
+struct copy *model_seen(unsigned account, unsigned box, uint32_t uid, uint32_t n);
+void model_told(
+	unsigned account, unsigned box, const struct box_told *before, const struct box_told *now);
+struct box_told model_box(unsigned account, unsigned box);
+void model_remove_begin(struct copy *, struct copy *moved_to);
+void model_remove_acked(unsigned account, unsigned box, uint32_t uid);
+/* All that is in a mailbox, after everything came to rest: begin, each, end. */
+void model_audit_begin(unsigned account);
+void model_audit_entry(unsigned account, unsigned box, uint32_t uid, uint32_t n, uint8_t flags);
+void model_audit_end(unsigned account);
+uint32_t model_next_message(void);
+
+/* ---- clients, audit.c, faults.c, run.c ---- */
+
+void client_smtp_run(struct actor *);
+void client_imap_run(struct actor *);
+void client_pop3_run(struct actor *);
+extern bool round_over; /* clients come to an end */
+const char *account_address(unsigned account);
+
+void faults_tick(void); /* now and then during a round */
+void faults_heal(void);
+void fault_struck(enum fault_kind);
+
+void admin_set_up(void);
+/* All that the model says, and what the store's own check says. */
+void audit(void);
+void sim_run(const struct sim_options *, struct sim_report *);
+
+#endif
