@@ -136,6 +136,8 @@ void ledger_read_from_disk(struct files_seam *files)
 		int file = files->open(files, names[i], O_RDONLY, 0);
 		if (file < 0)
 			continue;
+		/* What was written and never flushed gets to the disk, or is believed to have. */
+		(void)files->fdatasync(files, file);
 		(void)files->forget_cache(files, file);
 		files->close(files, file);
 	}

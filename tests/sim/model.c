@@ -220,7 +220,8 @@ void model_audit_entry(unsigned account, unsigned box, uint32_t uid, uint32_t n,
  * taken for that copy. */
 static bool is_there(const struct copy *to)
 {
-	COPIES (at) {
+	COPIES(at)
+	{
 		const struct copy *c = *at;
 		if (c->n == to->n && is_in(c, to->account, to->box) && c->present && !c->acked)
 			return true;

@@ -113,6 +113,7 @@ struct world {
 	struct supervisor_listener listeners[SERVICES];
 	int doors[SERVICES], control_door;
 	bool powered, ready;
+	bool read_only; /* the store that runs has said so */
 	unsigned boots;
 	struct log_sink sink;
 };

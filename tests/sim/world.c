@@ -69,6 +69,8 @@ static void log_write(struct log_sink *sink, struct str line)
 {
 	(void)sink;
 	line = str_chomp(line);
+	if (str_search(line, STR("event=store-read-only")) < line.n)
+		world.read_only = true;
 	trace("log", "%" STR_FMT, STR_ARG(line));
 }
 
@@ -212,6 +214,8 @@ static int spawn_start(struct spawn_seam *seam, const struct role_row *row, uint
 	struct process *p = &world.processes[world.processes_n++];
 	p->pid = FIRST_PID + (int)world.processes_n;
 	process_init(p, row, instance);
+	if (row->class == &store_role)
+		world.read_only = false;
 	p->end = world.loop->class->timer_new(world.loop, process_end, p);
 	p->log = world.loop->class->link_new(world.loop, log, &events);
 	world.current = p;
