@@ -84,12 +84,17 @@ static int copy_pages(sqlite3 *from, sqlite3 *to, struct err *err)
 static int verify(sqlite3 *db, struct err *err)
 {
 	sqlite3_stmt *st = NULL;
-	bool good = sqlite3_prepare_v2(db, "PRAGMA integrity_check(1)", -1, &st, NULL) ==
-			    SQLITE_OK &&
-		    sqlite3_step(st) == SQLITE_ROW &&
+	int rc = sqlite3_prepare_v2(db, "PRAGMA integrity_check(1)", -1, &st, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(st);
+	bool good = rc == SQLITE_ROW &&
 		    sqlite3_stricmp((const char *)sqlite3_column_text(st, 0), "ok") == 0;
 	sqlite3_finalize(st);
-	return good ? 0 : fail_log(err, ERR_CORRUPT, "the copied ledger does not verify");
+	if (good)
+		return 0;
+	if (rc == SQLITE_ROW || rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB)
+		return fail_log(err, ERR_CORRUPT, "the copied ledger does not verify");
+	return fail_log(err, ERR_TEMP, "verifying the copied ledger: %s", sqlite3_errmsg(db));
 }
 
 static int copy_and_verify(struct files_seam *files, struct err *err)

@@ -135,7 +135,7 @@ static int open_segments(struct store *store, bool distrust, struct err *err)
 	if (store->segments == NULL)
 		return -1;
 	log_segments(store, &report);
-	if (report.read_only && distrust && !store->read_only && !report.copied)
+	if (report.read_only && !store->read_only)
 		copy_failed(store, &report.reason);
 	else if (report.read_only)
 		become_read_only(store, &report.reason);
