@@ -81,18 +81,16 @@ int64_t sort_sent_ms(const struct api_entry *e, const struct digest *d)
 	return value.p != NULL && mail_date_parse(value, &date) ? date.ms : e->time;
 }
 
-bool sort_subject(const struct digest *d, struct buf *out)
+bool sort_subject(const struct digest *d, struct buf *base, struct buf *out)
 {
 	struct str value = d == NULL ? STR_NONE : d->envelope.value[DIGEST_SUBJECT];
-	struct buf base;
 	bool reply = false;
 	buf_clear(out);
+	buf_clear(base);
 	if (value.n == 0)
 		return false;
-	buf_init(&base, 3 * value.n + 16);
-	mail_base_subject(value, &base, &reply);
-	mail_casemap(buf_str(&base), out);
-	buf_done(&base);
+	mail_base_subject(value, base, &reply);
+	mail_casemap(buf_str(base), out);
 	return reply;
 }
 
@@ -128,7 +126,7 @@ struct sorter *sorter_new(const struct sort_criteria *criteria, size_t max)
 	arena_init(&t->texts, max);
 	arena_init(&t->scratch, 1024 * 1024);
 	buf_init(&t->text, MAIL_SEARCH_GROWTH * LIMIT_DIGEST_BYTES);
-	buf_init(&t->display, 4 * ADDRESS_BYTES);
+	buf_init(&t->display, 3 * LIMIT_DIGEST_BYTES + 16);
 	return t;
 }
 
@@ -206,7 +204,7 @@ static bool key_of(struct sorter *t, enum sort_key key, const struct api_entry *
 	else if (key == SORT_DATE)
 		*ret_number = number_of(sort_sent_ms(e, d));
 	else if (key == SORT_SUBJECT)
-		sort_subject(d, &t->text);
+		sort_subject(d, &t->display, &t->text);
 	else
 		first_address(t, d, addresses[key].field, addresses[key].display);
 	return key != SORT_ARRIVAL && key != SORT_SIZE && key != SORT_DATE;

@@ -63,7 +63,8 @@ uint32_t sorter_at(const struct sorter *t, size_t i);
 
 /* The sent date in ms since 1970, of the Date field or else the internal date. RFC 5256 2.2 */
 int64_t sort_sent_ms(const struct api_entry *e, const struct digest *d);
-/* Puts the base subject as it compares into out, emptied first; true: it is a reply or forward. */
-bool sort_subject(const struct digest *d, struct buf *out);
+/* Puts the base subject as it compares into out, emptied first, by way of `base`, which has room
+ * for 3 times a digest; true: it is a reply or forward. */
+bool sort_subject(const struct digest *d, struct buf *base, struct buf *out);
 
 #endif

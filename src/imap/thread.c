@@ -34,7 +34,7 @@ struct threader {
 	struct map ids, subjects; /* message id, base subject to a node */
 	uint8_t key[16];
 	struct arena texts;
-	struct buf id, text;
+	struct buf id, base, text;
 	struct vec list; /* uint32_t: siblings being sorted */
 	size_t max, used, loop_steps;
 	unsigned stage;
@@ -73,6 +73,7 @@ struct threader *threader_new(enum thread_algorithm algorithm, const uint8_t key
 	map_init(&t->subjects, key, 1 + max / NODE_BYTES);
 	arena_init(&t->texts, max);
 	buf_init(&t->id, LIMIT_DIGEST_BYTES);
+	buf_init(&t->base, 3 * LIMIT_DIGEST_BYTES + 16);
 	buf_init(&t->text, MAIL_SEARCH_GROWTH * LIMIT_DIGEST_BYTES);
 	vec_push(&t->nodes, NULL);
 	return t;
@@ -88,6 +89,7 @@ void threader_free(struct threader **t)
 	map_done(&(*t)->subjects);
 	arena_done(&(*t)->texts);
 	buf_done(&(*t)->id);
+	buf_done(&(*t)->base);
 	buf_done(&(*t)->text);
 	free(*t);
 	*t = NULL;
@@ -271,7 +273,7 @@ bool threader_add(
 	uint32_t i = node_of_message(t, d);
 	if (i == NONE)
 		return false;
-	bool reply = sort_subject(d, &t->text);
+	bool reply = sort_subject(d, &t->base, &t->text);
 	struct str subject = t->text.n == 0 ? STR_NONE : arena_str(&t->texts, buf_str(&t->text));
 	if (t->text.n > 0 && subject.p == NULL)
 		return false;

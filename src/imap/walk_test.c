@@ -25,7 +25,11 @@ static const char *const alphabet[] = { "NOOP", "CHECK", "CAPABILITY", "ID NIL",
 	"APPEND $ {1+}\r\na (#) {2+}\r\nbc", "SELECT INBOX (QRESYNC (1001 12 1:6))",
 	"EXAMINE $ (QRESYNC (1002 %))", "UID FETCH %:* FLAGS (CHANGEDSINCE 1% VANISHED)",
 	"APPEND $ {5+}\r\nA: b\n", "APPEND INBOX (#) {9+}\r\nA: b\r\n\r\nx", "IDLE\r\nDONE",
-	"LOGIN alice secret" };
+	"LOGIN alice secret", "SORT (SUBJECT REVERSE DATE) UTF-8 ALL",
+	"UID SORT RETURN (SAVE COUNT) (FROM) UTF-8 %:*", "SORT (SIZE) UTF-8 UNSEEN",
+	"THREAD REFERENCES UTF-8 ALL", "UID THREAD ORDEREDSUBJECT UTF-8 %:*",
+	"SEARCH RETURN (SAVE PARTIAL -1:-%) ALL", "UID FETCH 1:* (UID) (PARTIAL %:%)",
+	"FETCH %:* (PREVIEW (LAZY) SAVEDATE EMAILID)", "FETCH % PREVIEW", "STATUS $ (MAILBOXID)" };
 
 static const char *const boxes[] = { "Sent", "Trash", "a", "a/b", "&AOQ-" };
 static const char *const flags[] = { "\\Seen", "\\Flagged", "\\Deleted $X", "$Y", "\\Answered" };
@@ -69,7 +73,8 @@ static bool starts(struct scan *s, const char *text)
 static void may_expunge(const char *command)
 {
 	assert_true(strncmp(command, "FETCH", 5) != 0 && strncmp(command, "STORE", 5) != 0 &&
-		    strncmp(command, "SEARCH", 6) != 0);
+		    strncmp(command, "SEARCH", 6) != 0 && strncmp(command, "SORT", 4) != 0 &&
+		    strncmp(command, "THREAD", 6) != 0);
 }
 
 static void hear_vanished(struct belief *b, struct scan s, const char *command)

@@ -19,16 +19,18 @@ static struct str skip_wsp(struct str s)
 
 /* ---- (1): UTF-8, and one blank where there were several ---- */
 
-static void squeeze_blanks(struct buf *text)
+/* What stands in the buffer from `from` on, made so in place. */
+static struct str squeeze_blanks(struct buf *text, size_t from)
 {
-	size_t to = 0;
-	for (size_t i = 0; i < text->n; i++) {
+	size_t to = from;
+	for (size_t i = from; i < text->n; i++) {
 		char c = text->p[i] == '\t' ? ' ' : text->p[i];
-		if (c == ' ' && to > 0 && text->p[to - 1] == ' ')
+		if (c == ' ' && to > from && text->p[to - 1] == ' ')
 			continue;
 		text->p[to++] = c;
 	}
 	buf_truncate(text, to);
+	return str_from_offset(buf_str(text), from);
 }
 
 /* ---- (2): subj-trailer = "(fwd)" / WSP ---- */
@@ -115,18 +117,17 @@ static bool cut_forward(struct str *s)
 
 bool mail_base_subject(struct str value, struct buf *out, bool *ret_reply)
 {
-	struct buf text;
-	buf_init(&text, 3 * value.n + 16);
+	size_t from = out->n;
+	bool fits = mail_encoded_decode(value, out);
+	struct str s = squeeze_blanks(out, from);
 	*ret_reply = false;
-	bool fits = mail_encoded_decode(value, &text);
-	squeeze_blanks(&text);
-	struct str s = buf_str(&text);
 	do {
 		*ret_reply |= cut_trailers(&s);
 		*ret_reply |= cut_leaders(&s);
 	} while (cut_forward(&s) && (*ret_reply = true));
-	fits = buf_adds(out, s) && fits;
-	buf_done(&text);
+	if (s.n > 0)
+		memmove(out->p + from, s.p, s.n);
+	buf_truncate(out, from + s.n);
 	return fits;
 }
 
