@@ -166,7 +166,8 @@ static inline void fake_replace_store(struct fake *f)
 
 static inline void fake_init(struct fake *f)
 {
-	*f = (struct fake){ .modseq = 10 };
+	memset(f, 0, offsetof(struct fake, boxes));
+	f->modseq = 10;
 	clock_fake_init(&f->clock, 1795300000000);
 	random_fake_init(&f->random, 1);
 	f->seams = (struct seams){ .clock = &f->clock.seam, .random = &f->random.seam };

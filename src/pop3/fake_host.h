@@ -25,6 +25,11 @@ struct fake_message {
 	bool gone;
 };
 
+struct fake_pending {
+	uint32_t request; /* 0: nobody waits for it any more */
+	struct frame frame;
+};
+
 struct fake_host {
 	const char *hostname; /* ours; NULL: mx.example.test */
 	struct session_host host;
@@ -43,11 +48,7 @@ struct fake_host {
 	uint32_t many;             /* that many more, of one byte each, UIDs from 1000 on */
 	struct api_entry *entries; /* of the view that is being told */
 
-	struct {
-		uint32_t request;
-		struct frame frame;
-	} pending[4096];
-	size_t pending_n;
+	struct vec pending; /* struct fake_pending, first come first */
 	uint32_t last_request, uids_request;
 	struct vec expunged; /* struct api_range, of requests that were carried out */
 	struct vec uids;     /* of the present one */
@@ -68,9 +69,9 @@ static inline struct fake_host *fake_of(struct session_host *h)
 
 static inline void fake_push(struct fake_host *f, uint32_t request, const struct frame *answer)
 {
-	assert(f->pending_n < ARRAY_LEN(f->pending));
-	f->pending[f->pending_n].request = request;
-	f->pending[f->pending_n++].frame = *answer;
+	void *kept = vec_push(&f->pending, &(struct fake_pending){ request, *answer });
+	assert(kept);
+	(void)kept;
 }
 
 static inline void fake_fail(struct fake_host *f, uint32_t request, enum err_kind kind)
@@ -246,20 +247,19 @@ static inline void fake_cancel(struct session_host *h, struct session *session, 
 {
 	struct fake_host *f = fake_of(h);
 	(void)session;
-	for (size_t i = 0; i < f->pending_n; i++)
-		if (f->pending[i].request == request)
-			f->pending[i].request = 0;
+	VEC_EACH (struct fake_pending, p, &f->pending)
+		if (p->request == request)
+			p->request = 0;
 }
 
 static inline bool fake_answer_one(struct fake_host *f)
 {
-	if (f->hold || f->pending_n == 0)
+	if (f->hold || f->pending.n == 0)
 		return false;
-	uint32_t request = f->pending[0].request;
-	struct frame frame = f->pending[0].frame;
-	memmove(f->pending, f->pending + 1, --f->pending_n * sizeof(f->pending[0]));
-	if (request != 0)
-		f->session->class->answer(f->session, request, &frame);
+	struct fake_pending p = *(struct fake_pending *)vec_at(&f->pending, 0);
+	vec_remove(&f->pending, 0);
+	if (p.request != 0)
+		f->session->class->answer(f->session, p.request, &p.frame);
 	return true;
 }
 
@@ -310,6 +310,7 @@ static inline void fake_open(struct fake_host *f)
 	log_init(&f->log, NULL, "test=1");
 	buf_init(&f->out, 64 << 20);
 	buf_init(&f->left, 16 << 20);
+	vec_init(&f->pending, sizeof(struct fake_pending), 4096);
 	vec_init(&f->expunged, sizeof(struct api_range), 2000000);
 	vec_init(&f->uids, sizeof(struct api_range), 2000000);
 	f->session = pop3_session_class.new(&f->host, &f->peer, &f->log);
@@ -321,6 +322,7 @@ static inline void fake_close(struct fake_host *f)
 	f->session->class->free(&f->session);
 	buf_done(&f->out);
 	buf_done(&f->left);
+	vec_done(&f->pending);
 	vec_done(&f->expunged);
 	vec_done(&f->uids);
 	free(f->entries);
