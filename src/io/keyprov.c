@@ -448,6 +448,20 @@ bool keyprov_id(const EVP_PKEY *key, char ret[KEYPROV_ID_BYTES])
 	return good;
 }
 
+const char *keyprov_kind(const EVP_PKEY *key)
+{
+	char group[64] = "";
+	int bits = EVP_PKEY_get_bits(key);
+	if (EVP_PKEY_is_a(key, "RSA"))
+		return bits >= 2048 && bits <= 8 * LIMIT_SIGNATURE_BYTES ? "RSA" : NULL;
+	if (EVP_PKEY_is_a(key, "ED25519"))
+		return "ED25519";
+	if (!EVP_PKEY_is_a(key, "EC") ||
+		EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) != 1)
+		return NULL;
+	return strcmp(group, "prime256v1") == 0 || strcmp(group, "secp384r1") == 0 ? "EC" : NULL;
+}
+
 EVP_PKEY *keyprov_key(OSSL_LIB_CTX *lib, EVP_PKEY *public_key, const struct keyprov_signer *signer,
 	const char *key_id)
 {

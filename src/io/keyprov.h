@@ -4,7 +4,7 @@
  * signing hashes here and asks the signer for the signature of the digest. It does ECDSA and RSA
  * (PKCS #1 v1.5 and PSS) over SHA-256, -384 and -512, which is what TLS 1.2 and 1.3 need.
  *
- * uses: base, OpenSSL; used by: io/tls_server
+ * uses: base, OpenSSL; used by: io/tls_server, io/keysign
  */
 #ifndef CULVER_IO_KEYPROV_H
 #define CULVER_IO_KEYPROV_H
@@ -24,6 +24,9 @@ struct keyprov_signer {
  * hexadecimal. So a certificate finds the key that is its own whatever files are called, or none.
  */
 bool keyprov_id(const EVP_PKEY *key, char ret[KEYPROV_ID_BYTES]);
+/* What *keys* can sign for: "RSA" (2048 to 8192 bits), "EC" (P-256 or P-384), "ED25519" (not in
+ * TLS); NULL: nothing else. */
+const char *keyprov_kind(const EVP_PKEY *key);
 
 /* The provider, and OpenSSL's own as the preferred one, in a library context of the caller's, which
  * may be freed after keyprov_unload. */

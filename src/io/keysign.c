@@ -36,20 +36,6 @@ static const struct scheme_row {
 
 /* ---- loading ---- */
 
-static const char *kind_of(EVP_PKEY *key)
-{
-	char group[64] = "";
-	int bits = EVP_PKEY_get_bits(key);
-	if (EVP_PKEY_is_a(key, "RSA"))
-		return bits >= 2048 && bits <= 8 * LIMIT_SIGNATURE_BYTES ? "RSA" : NULL;
-	if (EVP_PKEY_is_a(key, "ED25519"))
-		return "ED25519";
-	if (!EVP_PKEY_is_a(key, "EC") ||
-		EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) != 1)
-		return NULL;
-	return strcmp(group, "prime256v1") == 0 || strcmp(group, "secp384r1") == 0 ? "EC" : NULL;
-}
-
 /* Nobody is here to be asked for a passphrase. */
 static int no_passphrase(char *p, int n, int writing, void *arg)
 {
@@ -68,7 +54,7 @@ struct keysign *keysign_load(struct str pem, struct err *err)
 		key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
 	BIO_free(bio);
 	ERR_clear_error();
-	const char *kind = key != NULL ? kind_of(key) : NULL;
+	const char *kind = key != NULL ? keyprov_kind(key) : NULL;
 	if (kind == NULL) {
 		EVP_PKEY_free(key);
 		fail(err, ERR_CONFIG,

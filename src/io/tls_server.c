@@ -87,17 +87,11 @@ static int chain_read(OSSL_LIB_CTX *lib, struct str pem, struct chain *ret, stru
 	return 0;
 }
 
-/* Whether keys can sign for it. */
-static bool key_kind_known(EVP_PKEY *key)
+/* Whether keys can sign for it in TLS. */
+static bool key_kind_known(const EVP_PKEY *key)
 {
-	char group[64] = "";
-	int bits = EVP_PKEY_get_bits(key);
-	if (EVP_PKEY_is_a(key, "RSA"))
-		return bits >= 2048 && bits <= 8 * LIMIT_SIGNATURE_BYTES;
-	if (!EVP_PKEY_is_a(key, "EC") ||
-		EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) != 1)
-		return false;
-	return strcmp(group, "prime256v1") == 0 || strcmp(group, "secp384r1") == 0;
+	const char *kind = keyprov_kind(key);
+	return kind && strcmp(kind, "ED25519") != 0;
 }
 
 int tls_certificates_add(
