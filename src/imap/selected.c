@@ -4,6 +4,8 @@
  * in session.c. RFC 9051 5.2, 7.4, 7.5. */
 #include "imap/selected.h"
 
+#include "base/planted.h"
+
 #include "imap/facts.h"
 
 #include <inttypes.h>
@@ -72,7 +74,9 @@ static void take_view(struct imap *s, const struct frame *frame)
 static void ask_view(struct imap *s, imap_answer *opened)
 {
 	s->sel.opened = opened;
-	s->sel.stale = s->sel.noticed = false; /* what is read now has all that was said before */
+	if (!planted("news_asked_for_ever"))
+		s->sel.noticed = false;
+	s->sel.stale = false; /* what is read now has all that was said before */
 	imap_ask(s, ASK_STORE,
 		&(struct frame){ .type = FRAME_VIEW_OPEN,
 			.view_open = { s->session.store_session, s->sel.mailbox, true } },

@@ -6,6 +6,7 @@
  * by what was said, and a telling that stops for want of room goes on where it was. */
 #include "imap/view_private.h"
 
+#include "base/planted.h"
 #include "base/limits.h"
 
 #include <stdlib.h>
@@ -25,7 +26,8 @@ static bool tell_expunge(struct view *v, struct buf *out)
 			v->tell_expunge = i;
 			return false;
 		}
-		buf_addf(out, "* %zu EXPUNGE\r\n", i);
+		if (!planted("expunge_not_told"))
+			buf_addf(out, "* %zu EXPUNGE\r\n", i);
 		v->marks[i - 1] |= VIEW_SAID;
 		v->gone--;
 	}

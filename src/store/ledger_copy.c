@@ -2,6 +2,8 @@
 /* Copying the ledger past a page cache that can't be believed. */
 #include "store/ledger_copy.h"
 
+#include "base/planted.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -19,7 +21,7 @@ static int failed(struct err *err, const char *what, int rc)
 static int exists(struct files_seam *files, const char *name, struct err *err)
 {
 	int file = files->open(files, name, O_RDONLY, 0);
-	if (file == -ENOENT)
+	if (file == -ENOENT || (file < 0 && planted("error_taken_for_absence")))
 		return 0;
 	if (file < 0)
 		return failed(err, name, file);
@@ -102,7 +104,10 @@ static int copy_and_verify(struct files_seam *files, struct err *err)
 	sqlite3 *from = open_db(files, ledger_name, err);
 	sqlite3 *to = from ? open_db(files, copy_name, err) : NULL;
 	int rc = -1;
-	if (to && copy_pages(from, to, err) == 0 && verify(to, err) == 0)
+	if (to && copy_pages(from, to, err) == 0 &&
+		/* The check tells a read that failed as it tells damage: only what does not pass
+		 * twice is damaged. */
+		(verify(to, err) == 0 || verify(to, err) == 0))
 		rc = 0;
 	/* The copy's own log, if it had one, is moved into it by the last close. That of the ledger
 	 * stays: it may be in the page cache alone, and a checkpoint that a power cut ended would

@@ -9,6 +9,8 @@
  */
 #include "store/segment_private.h"
 
+#include "base/planted.h"
+
 #include "store/spool.h"
 
 #include <assert.h>
@@ -123,10 +125,10 @@ static size_t pad_batch(struct segments *s)
 static int flush_batch(struct segments *s, struct err *err)
 {
 	uint64_t end = segment_block_up(batch_end(s));
-	if (segment_write_out(s, pad_batch(s), err) < 0)
+	if (segment_write_out(s, pad_batch(s), err) < 0 && !planted("write_error_ignored"))
 		return forget(s);
 #ifndef CULVER_FAULT_NO_BODY_FLUSH
-	if (segment_flush_file(s, s->file, err) < 0)
+	if (!planted("body_flush_left_out") && segment_flush_file(s, s->file, err) < 0)
 		return -1;
 #endif
 	s->written = end;
@@ -163,6 +165,8 @@ static int start_file(struct segments *s, int file, uint32_t number, struct err 
 		return FAIL_SEAM(err, result, "can't write segment %u", number);
 	if (segment_flush_file(s, file, err) < 0)
 		return -1;
+	if (planted("directory_not_flushed"))
+		return 0;
 	result = s->files->sync_directory(s->files, SEGMENTS_DIRECTORY);
 	if (result == 0)
 		return 0;

@@ -7,6 +7,7 @@
  * (RFC 9051 2.3.1.1).
  */
 #include "base/buf.h"
+#include "base/planted.h"
 #include "store/sqlite_private.h"
 
 enum { BATCH_ROWS = 256 };
@@ -42,6 +43,8 @@ bool sqlite_has_room(const struct account_state *a, uint64_t size)
 static void charge(struct sqlite_engine *e, struct account_state *a, uint64_t size, bool in)
 {
 	state_touch_account(e, a);
+	if (!in && planted("quota_not_given_back"))
+		return;
 	a->used_messages += in ? 1 : (uint64_t)-1;
 	a->used_bytes += in ? size : -size;
 }
@@ -389,11 +392,12 @@ static int flags_each(struct walk *w, struct row *row, struct err *err)
 		x->keywords_high == old.keywords_high)
 		return 0; /* a change that changes nothing gives no modseq: RFC 7162 3.1.3 */
 	x->modseq = walk_modseq(w);
-	if (sql_run(&w->e->conn,
-		    sql_bound(&w->e->conn, SQL_ENTRY_FLAGS, "iiiiii", (int64_t)x->flags,
-			    (int64_t)x->keywords_low, (int64_t)x->keywords_high, (int64_t)x->modseq,
-			    (int64_t)w->m->id, (int64_t)x->uid),
-		    err) < 0)
+	if (!planted("flags_not_kept") &&
+		sql_run(&w->e->conn,
+			sql_bound(&w->e->conn, SQL_ENTRY_FLAGS, "iiiiii", (int64_t)x->flags,
+				(int64_t)x->keywords_low, (int64_t)x->keywords_high,
+				(int64_t)x->modseq, (int64_t)w->m->id, (int64_t)x->uid),
+			err) < 0)
 		return -1;
 	count_entry(w->m, &old, false);
 	count_entry(w->m, x, true);
@@ -479,7 +483,7 @@ static int copy_each(struct walk *w, struct row *row, struct err *err)
 		return fail(err, ERR_QUOTA, "the account is over its quota");
 	if (to->uidnext == UINT32_MAX)
 		return fail(err, ERR_LIMIT, "the mailbox has given all its UIDs");
-	if (c->move && leave_source(w, row, err) < 0)
+	if (c->move && !planted("source_of_move_stays") && leave_source(w, row, err) < 0)
 		return -1;
 	if (w->modseq == 0)
 		w->modseq = state_next_modseq(w->e, w->a);

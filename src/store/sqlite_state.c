@@ -6,6 +6,8 @@
  */
 #include "store/sqlite_private.h"
 
+#include "base/planted.h"
+
 #include <stdlib.h>
 
 /* ---- reading ---- */
@@ -222,6 +224,8 @@ static int write_account(struct sqlite_engine *e, struct account_state *a, struc
 	if (!a->dirty)
 		return 0;
 	a->dirty = false;
+	if (planted("modseq_not_kept"))
+		return 0;
 	return sql_run(&e->conn,
 		sql_bound(&e->conn, SQL_ACCOUNT_STATE_PUT, "iiiiii", (int64_t)a->modseq,
 			(int64_t)a->used_bytes, (int64_t)a->used_messages, (int64_t)a->kept_bytes,
@@ -234,6 +238,8 @@ static int write_mailbox(struct sqlite_engine *e, struct mailbox_state *m, struc
 	if (!m->dirty)
 		return 0;
 	m->dirty = false;
+	if (planted("uidnext_not_kept") && m->uidnext % 3 == 0)
+		return 0;
 	return sql_run(&e->conn,
 		sql_bound(&e->conn, SQL_MAILBOX_STATE_PUT, "iiiiiiii", (int64_t)m->uidnext,
 			(int64_t)m->modseq, (int64_t)m->messages, (int64_t)m->unseen,

@@ -2,6 +2,8 @@
 /* The store's beginning and end, and the way back of what workers have done. */
 #include "store/store_private.h"
 
+#include "base/planted.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -59,7 +61,8 @@ static void distrust_ledger(struct store *store)
 	log_event(&store->log, LOG_WARN, "store-distrust", "step=copy-ledger");
 	if (ledger_copy(store->seams, &why) < 0) {
 		copy_failed(store, &why);
-		ledger_read_from_disk(store->seams->files);
+		if (!planted("page_cache_shown"))
+			ledger_read_from_disk(store->seams->files);
 	}
 }
 
@@ -145,7 +148,8 @@ static int open_segments(struct store *store, bool distrust, struct err *err)
 static int open_files(struct store *store, struct err *err)
 {
 	struct files_seam *files = store->seams->files;
-	bool distrust = store->settings.distrust || distrust_is_marked(files);
+	bool distrust = (store->settings.distrust || distrust_is_marked(files)) &&
+			!planted("page_cache_trusted");
 	if (store->settings.read_only) {
 		store->read_only = true;
 		fail(&store->read_only_why, ERR_READ_ONLY, "opened for reading");

@@ -204,7 +204,7 @@ struct settings {
 	struct sim_options o;
 	uint64_t runs;
 	int jobs;
-	bool shrinks;
+	bool shrinks, first; /* first: no more after one that fails */
 	const char *kept, *tally;
 };
 
@@ -212,14 +212,14 @@ static const struct option long_options[] = { { "seed", 1, NULL, 's' }, { "runs"
 	{ "clients", 1, NULL, 'c' }, { "rounds", 1, NULL, 'n' }, { "ms", 1, NULL, 'm' },
 	{ "faults", 1, NULL, 'f' }, { "jobs", 1, NULL, 'j' }, { "planted", 1, NULL, 'p' },
 	{ "kept", 1, NULL, 'K' }, { "tally", 1, NULL, 'T' }, { "trace", 0, NULL, 't' },
-	{ "shrink", 0, NULL, 'k' }, { NULL, 0, NULL, 0 } };
+	{ "shrink", 0, NULL, 'k' }, { "first", 0, NULL, '1' }, { NULL, 0, NULL, 0 } };
 
 static void usage(void)
 {
 	fprintf(stderr,
 		"usage: culver-sim [--seed N] [--runs N] [--clients N] [--rounds N] [--ms N]\n"
 		"                  [--faults all|none|LIST] [--jobs N] [--planted NAME] [--trace]\n"
-		"                  [--shrink] [--kept FILE] [--tally FILE]\n"
+		"                  [--shrink] [--first] [--kept FILE] [--tally FILE]\n"
 		"docs/simulation.md says what it does. Faults:\n");
 	for (int i = 0; i < FAULT_KINDS; i++)
 		fprintf(stderr, "  %-8s %s\n", fault_rows[i].word, fault_rows[i].text);
@@ -262,6 +262,9 @@ static void take(struct settings *s, int c, const char *value)
 		break;
 	case 't':
 		s->o.trace = true;
+		break;
+	case '1':
+		s->first = true;
 		break;
 	case 'k':
 		s->shrinks = true;
@@ -317,8 +320,8 @@ static int many(const struct settings *s)
 	double began = seconds();
 	uint64_t started = 0;
 	int running = 0;
-	while (started < s->runs || running > 0) {
-		while (running < s->jobs && started < s->runs) {
+	while ((started < s->runs && !(s->first && t.failed)) || running > 0) {
+		while (running < s->jobs && started < s->runs && !(s->first && t.failed)) {
 			struct sim_options o = s->o;
 			o.seed += started++;
 			start(ended(jobs, 0), &o);

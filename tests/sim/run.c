@@ -3,6 +3,8 @@
  * wrong, each followed by rest and an audit. */
 #include "sim.h"
 
+#include "base/planted.h"
+
 bool round_over = true;
 
 enum { TICK_MS = 250, REST_MS = 600 * 1000, UP_MS = 300 * 1000 };
@@ -41,6 +43,7 @@ static void use(unsigned clients)
 
 void sim_run(const struct sim_options *o, struct sim_report *report)
 {
+	planted_name = o->planted;
 	world_begin(o, report);
 	world_boot();
 	wait_until_up();

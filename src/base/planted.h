@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Faults that are planted on purpose, so that the simulation can show that it would see them
+ * (docs/simulation.md). Builds without tests have none of them: there planted() is false when it is
+ * compiled, and nothing of it is left. In the others nobody but culver-sim --planted NAME switches
+ * one on.
+ *
+ *     if (segment_flush_file(…) < 0 && !planted("flush_error_ignored"))
+ *
+ * uses: nothing; used by: store, process, smtp, imap, where a fault would lose mail
+ */
+#ifndef CULVER_BASE_PLANTED_H
+#define CULVER_BASE_PLANTED_H
+
+#include "base/planted_config.h"
+
+#include <stdbool.h>
+
+#ifdef CULVER_PLANTED
+extern const char *planted_name; /* NULL: none */
+bool planted(const char *name);
+#else
+#define planted(name) false
+#endif
+
+#endif
