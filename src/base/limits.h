@@ -193,21 +193,26 @@
 #define LIMIT_IMAP_MAILBOXES      200000        /* names that one LIST looks at */
 
 /* ---- store: ledger ---- */
-#define LIMIT_MAILBOXES          100000 /* an account; hostile-input I25, G11 */
-#define LIMIT_SUBSCRIPTIONS      100000 /* an account; hostile-input I25 */
-#define LIMIT_KEYWORDS           128  /* a mailbox: two 64-bit words an entry; hostile-input I18 */
-#define LIMIT_ALIAS_TARGETS      128  /* one address stands for at most so many accounts */
-#define LIMIT_KNOWN_ADDRESSES    4096 /* recipients that a store keeps in memory: 1.3 MiB */
-#define LIMIT_ALIAS_STEPS        512  /* addresses looked at in one resolution */
-#define LIMIT_GROUP_TRANSACTIONS 256  /* in one flush: past 64 the gain is small */
-#define LIMIT_GROUP_ROWS         8192 /* written in one flush, then it ends: two pages each, 64 MiB */
-#define LIMIT_TRANSACTION_BYTES  (16 * 1024 * 1024) /* what the operations of one point at */
-#define LIMIT_UPLOAD_MESSAGES    100     /* of one MULTIAPPEND: each may hold a descriptor */
-#define LIMIT_LANDINGS           1100    /* recipients of one message; frames.def, delivered */
-#define LIMIT_CHANGED_ENTRIES    2000000 /* entries that one transaction may touch */
-#define LIMIT_WAL_BYTES          (64 * 1024 * 1024) /* of the ledger's log; begun anew at a quarter */
-#define LIMIT_VIEW_SLICE_ROWS    50000              /* about 10 ms of one snapshot */
-#define LIMIT_CHANGE_LOG         16384              /* changes remembered of a watched mailbox */
+#define LIMIT_MAILBOXES             100000 /* an account; hostile-input I25, G11 */
+#define LIMIT_SUBSCRIPTIONS         100000 /* an account; hostile-input I25 */
+#define LIMIT_KEYWORDS              128 /* a mailbox: two 64-bit words an entry; hostile-input I18 */
+#define LIMIT_ALIAS_TARGETS         128  /* one address stands for at most so many accounts */
+#define LIMIT_KNOWN_ADDRESSES       4096 /* recipients that a store keeps in memory: 1.3 MiB */
+#define LIMIT_ALIAS_STEPS           512  /* addresses looked at in one resolution */
+#define LIMIT_GROUP_TRANSACTIONS    256  /* in one flush: past 64 the gain is small */
+#define LIMIT_GROUP_ROWS            8192 /* written in one flush, then it ends: two pages each, 64 MiB */
+#define LIMIT_TRANSACTION_BYTES     (16 * 1024 * 1024) /* what the operations of one point at */
+#define LIMIT_ANNOTATIONS           100 /* of a mailbox, or of the account itself; RFC 5464 4.1, I25 */
+#define LIMIT_ACCOUNT_ANNOTATIONS   10000 /* of all mailboxes of an account; I25 */
+#define LIMIT_ANNOTATIONS_AT_ONCE   12    /* of one SETMETADATA: they go in one frame */
+#define LIMIT_ANNOTATION_BYTES      4096  /* a value; RFC 5464 4.1 asks for 1024 */
+#define LIMIT_ANNOTATION_NAME_BYTES 255
+#define LIMIT_UPLOAD_MESSAGES       100     /* of one MULTIAPPEND: each may hold a descriptor */
+#define LIMIT_LANDINGS              1100    /* recipients of one message; frames.def, delivered */
+#define LIMIT_CHANGED_ENTRIES       2000000 /* entries that one transaction may touch */
+#define LIMIT_WAL_BYTES             (64 * 1024 * 1024) /* of the ledger's log; begun anew at a quarter */
+#define LIMIT_VIEW_SLICE_ROWS       50000              /* about 10 ms of one snapshot */
+#define LIMIT_CHANGE_LOG            16384              /* changes remembered of a watched mailbox */
 #define LIMIT_RECLAIM_RATE_BYTES                                                                   \
 	(10 * 1000 * 1000) /* a second, read and copied, while others want something */
 #define LIMIT_DISTRUST_AGAIN_MS                                                                    \

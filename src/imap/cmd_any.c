@@ -47,6 +47,7 @@ static const struct {
 	{ "BINARY", AFTER },                                       /* RFC 3516 */
 	{ "CONDSTORE", AFTER }, { "QRESYNC", AFTER },              /* RFC 7162 */
 	{ "WITHIN", AFTER },                                       /* RFC 5032 */
+	{ "METADATA", AFTER },                                     /* RFC 5464 */
 	{ "QUOTA", AFTER }, { "QUOTA=RES-STORAGE", AFTER },        /* RFC 9208 */
 	{ "QUOTA=RES-MESSAGE", AFTER }, { append_limit, AFTER },   /* RFC 7889, and the number */
 	{ "UTF8=ACCEPT", AFTER },                                  /* RFC 6855 */

@@ -61,6 +61,13 @@ struct fake_client {
 	bool closed;
 };
 
+struct fake_annotation {
+	uint64_t mailbox;
+	char name[256], value[LIMIT_ANNOTATION_BYTES];
+	size_t n;
+	bool gone;
+};
+
 struct fake {
 	struct session_host host; /* first */
 	struct seams seams;
@@ -75,6 +82,8 @@ struct fake {
 	struct vec answers;   /* struct fake_answer, first come first */
 	struct vec questions; /* struct fake_question */
 	struct frame_quota_is quota;
+	struct fake_annotation annotations[16];
+	size_t n_annotations;
 	uint32_t horizon; /* view_changes reaches back to this modseq */
 	bool stingy, away;
 	bool no_digests; /* digest_read finds none */

@@ -115,6 +115,51 @@ static void fake_vanished(
 		&(struct frame){ .type = FRAME_VANISHED, .vanished = { { gone, n }, true } });
 }
 
+static void fake_metadata_set(
+	struct fake *f, struct session *s, uint32_t request, const struct frame_metadata_set *m)
+{
+	for (size_t i = 0; i < m->annotations.n; i++) {
+		const struct api_annotation *a = &m->annotations.items[i];
+		struct fake_annotation *to = NULL;
+
+		for (size_t k = 0; k < f->n_annotations; k++)
+			if (f->annotations[k].mailbox == m->mailbox &&
+				str_equal(str_from(f->annotations[k].name), a->name))
+				to = &f->annotations[k];
+		if (to == NULL && f->n_annotations == ARRAY_LEN(f->annotations)) {
+			fake_fail(f, s, request, ERR_LIMIT);
+			return;
+		}
+		if (to == NULL)
+			to = &f->annotations[f->n_annotations++];
+		to->mailbox = m->mailbox;
+		snprintf(to->name, sizeof to->name, "%.*s", (int)a->name.n, a->name.p);
+		to->n = a->value.n;
+		if (a->value.n > 0)
+			memcpy(to->value, a->value.p, a->value.n);
+		to->gone = a->remove;
+	}
+	f->modseq++;
+	fake_ok(f, s, request);
+}
+
+/* One a frame, so that series are tested. */
+static void fake_metadata_get(struct fake *f, struct session *s, uint32_t request, uint64_t mailbox)
+{
+	for (size_t k = 0; k < f->n_annotations; k++) {
+		const struct fake_annotation *a = &f->annotations[k];
+		struct api_annotation one = { .name = str_from(a->name),
+			.value = str_make(a->value, a->n) };
+
+		if (a->mailbox == mailbox && !a->gone)
+			fake_say(f, s, request,
+				&(struct frame){ .type = FRAME_METADATA_ARE,
+					.metadata_are = { { &one, 1 }, false } });
+	}
+	fake_say(f, s, request,
+		&(struct frame){ .type = FRAME_METADATA_ARE, .metadata_are = { .last = true } });
+}
+
 static void fake_list(struct fake *f, struct session *s, uint32_t request)
 {
 	for (size_t i = 0; i < f->n_boxes; i++) {
@@ -386,6 +431,12 @@ static void fake_ask_store(struct fake *f, struct session *s, uint32_t r, const 
 		break;
 	case FRAME_MAILBOX_SUBSCRIBE:
 		fake_subscribe(f, s, r, &q->mailbox_subscribe);
+		break;
+	case FRAME_METADATA_GET:
+		fake_metadata_get(f, s, r, q->metadata_get.mailbox);
+		break;
+	case FRAME_METADATA_SET:
+		fake_metadata_set(f, s, r, &q->metadata_set);
 		break;
 	case FRAME_QUOTA_GET:
 		fake_say(f, s, r, &(struct frame){ .type = FRAME_QUOTA_IS, .quota_is = f->quota });

@@ -219,6 +219,8 @@ void imap_namespace(struct imap *s);
 void imap_status(struct imap *s);
 void imap_append(struct imap *s);
 void imap_getquota(struct imap *s);
+void imap_getmetadata(struct imap *s);
+void imap_setmetadata(struct imap *s);
 void imap_getquotaroot(struct imap *s);
 void imap_setquota(struct imap *s);
 void imap_idle(struct imap *s);

@@ -34,6 +34,8 @@ static const struct verb verbs[] = {
 	{ STR_INIT("NAMESPACE"), LOGGED_IN, 0, imap_namespace },
 	{ STR_INIT("STATUS"), LOGGED_IN, 0, imap_status },
 	{ STR_INIT("APPEND"), LOGGED_IN, 0, imap_append },
+	{ STR_INIT("GETMETADATA"), LOGGED_IN, 0, imap_getmetadata },
+	{ STR_INIT("SETMETADATA"), LOGGED_IN, 0, imap_setmetadata },
 	{ STR_INIT("GETQUOTA"), LOGGED_IN, 0, imap_getquota },
 	{ STR_INIT("GETQUOTAROOT"), LOGGED_IN, 0, imap_getquotaroot },
 	{ STR_INIT("SETQUOTA"), LOGGED_IN, 0, imap_setquota },

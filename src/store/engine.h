@@ -194,6 +194,9 @@ struct engine_class {
 	int (*view)(struct reader *, uint64_t mailbox, uint32_t after, size_t rows,
 		struct mailbox_row *, struct arena *, struct vec *keywords, struct vec *entries,
 		struct err *);
+	/* Annotations of a mailbox of the account, or (0) of the account, in order of name. */
+	int (*annotation_each)(struct reader *, uint64_t account, uint64_t mailbox,
+		int (*)(void *, const struct api_annotation *), void *, struct err *);
 	/* Of the next `rows` UIDs above *after that the mailbox has expunged, those that went after
 	 * a modseq, appended to ret (struct api_range, rising). Moves *after on. 1, or 0: there
 	 * were no more, or -1. */

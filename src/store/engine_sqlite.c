@@ -50,6 +50,7 @@ static const struct {
 	[OP_BODY_MOVE] = { sqlite_op_body_move, false },
 	[OP_SEGMENT] = { sqlite_op_segment, false },
 	[OP_NAMED] = { sqlite_op_named, false },
+	[OP_ANNOTATE] = { sqlite_op_annotate, false },
 };
 
 /* ---- opening ---- */
@@ -422,6 +423,7 @@ const struct engine_class engine_sqlite = {
 	.mailbox_by_id = sqlite_mailbox_by_id,
 	.view = sqlite_view,
 	.expunged = sqlite_expunged,
+	.annotation_each = sqlite_annotation_each,
 	.snapshot_begin = sqlite_snapshot_begin,
 	.snapshot_end = sqlite_snapshot_end,
 	.entry = sqlite_entry,

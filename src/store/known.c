@@ -53,6 +53,7 @@ static bool leaves_names(enum op_kind kind)
 	case OP_BODY_MOVE:
 	case OP_SEGMENT:
 	case OP_NAMED:
+	case OP_ANNOTATE:
 		return true;
 	default:
 		return false;

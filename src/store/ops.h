@@ -72,6 +72,7 @@ enum op_kind {
 	OP_BODY_MOVE,       /* a body's record has been copied elsewhere */
 	OP_SEGMENT,         /* what was found out about a segment */
 	OP_NAMED,           /* changes nothing; fails when a body has no row any more */
+	OP_ANNOTATE,        /* what is kept beside a mailbox or an account */
 	OP_KINDS
 };
 
@@ -213,6 +214,11 @@ struct op_named {
 	uint64_t body;
 };
 
+struct op_annotate {
+	uint64_t mailbox; /* 0: of the account itself */
+	struct api_annotation_list list;
+};
+
 struct op_result {
 	uint64_t modseq;
 	uint64_t mailbox;
@@ -248,6 +254,7 @@ struct op {
 		struct op_body_move body_move;
 		struct op_segment segment;
 		struct op_named named;
+		struct op_annotate annotate;
 	};
 	struct op_result result;
 };
@@ -257,6 +264,7 @@ enum change_kind {
 	CHANGE_ENTRY,    /* new, or its flags changed: `entry` is what it is now */
 	CHANGE_EXPUNGED, /* entry.uid is gone */
 	CHANGE_KEYWORD,  /* the mailbox has a new keyword: bit and name */
+	CHANGE_MODSEQ,   /* of the mailbox alone: annotations */
 	CHANGE_GONE,     /* the mailbox was deleted */
 	CHANGE_ENDED,    /* the account's epoch rose, or it was removed: sessions end */
 };

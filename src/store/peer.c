@@ -46,6 +46,8 @@ static const struct question {
 	{ FRAME_MAILBOX_DELETE, USER, true, ask_mailbox_delete },
 	{ FRAME_MAILBOX_RENAME, USER, true, ask_mailbox_rename },
 	{ FRAME_MAILBOX_SUBSCRIBE, USER, true, ask_mailbox_subscribe },
+	{ FRAME_METADATA_GET, USER, true, ask_metadata_get },
+	{ FRAME_METADATA_SET, USER, true, ask_metadata_set },
 	{ FRAME_QUOTA_GET, USER, true, ask_quota },
 	{ FRAME_VIEW_OPEN, USER, true, ask_view_open },
 	{ FRAME_VIEW_CHANGES, USER, true, ask_view_changes },

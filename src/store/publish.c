@@ -90,6 +90,11 @@ static void log_change(struct mailbox_log *log, const struct change *change)
 		set_keyword(log, change->bit, change->name);
 		return;
 	}
+	if (change->kind == CHANGE_MODSEQ) {
+		if (change->modseq > log->latest)
+			log->latest = change->modseq;
+		return;
+	}
 	make_room(log);
 	struct logged item = { .modseq = change->modseq,
 		.expunged = change->kind == CHANGE_EXPUNGED,

@@ -164,6 +164,8 @@ int sqlite_op_account_remove(struct sqlite_engine *e, struct op *op, struct err 
 		sql_run(&e->conn,
 			sql_bound(&e->conn, SQL_SUBSCRIPTIONS_DELETE, "i", (int64_t)row.id),
 			err) < 0 ||
+		sql_run(&e->conn, sql_bound(&e->conn, SQL_ANNOTATIONS_DELETE, "i", (int64_t)row.id),
+			err) < 0 ||
 		sql_run(&e->conn,
 			sql_bound(&e->conn, SQL_ALIAS_FORGET_TARGET, "t", op->account.address),
 			err) < 0 ||

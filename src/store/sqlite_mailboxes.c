@@ -137,7 +137,8 @@ int sqlite_op_mailbox_ensure(struct sqlite_engine *e, struct op *op, struct err 
 static int delete_rows(struct sqlite_engine *e, uint64_t mailbox, struct err *err)
 {
 	static const enum sql all[] = { SQL_MAILBOX_ENTRIES_DELETE, SQL_MAILBOX_TOMBSTONES_DELETE,
-		SQL_MAILBOX_KEYWORDS_DELETE, SQL_MAILBOX_SEEN_DELETE, SQL_MAILBOX_DELETE };
+		SQL_MAILBOX_KEYWORDS_DELETE, SQL_MAILBOX_SEEN_DELETE,
+		SQL_MAILBOX_ANNOTATIONS_DELETE, SQL_MAILBOX_DELETE };
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		if (sql_run(&e->conn, sql_bound(&e->conn, all[i], "i", (int64_t)mailbox), err) < 0)
 			return -1;

@@ -94,6 +94,13 @@ enum sql {
 	SQL_ENTRY_PLACE,
 	SQL_TOMBSTONE,
 	SQL_TOMBSTONES,
+	SQL_ANNOTATIONS,
+	SQL_ANNOTATION_PUT,
+	SQL_ANNOTATION_DELETE,
+	SQL_ANNOTATION_COUNT,
+	SQL_ANNOTATIONS_COUNT,
+	SQL_ANNOTATIONS_DELETE,
+	SQL_MAILBOX_ANNOTATIONS_DELETE,
 	SQL_DELETED_INSERT,
 	SQL_DELETED_KEEP,
 	SQL_DELETED_EACH,
@@ -410,6 +417,9 @@ int sqlite_entry(struct reader *, uint64_t account, uint64_t mailbox, uint32_t u
 	struct entry_place *, struct err *err);
 int sqlite_body_each(struct reader *, uint64_t after, size_t n,
 	int (*)(void *, const struct body_place *), void *, struct err *err);
+int sqlite_op_annotate(struct sqlite_engine *, struct op *, struct err *);
+int sqlite_annotation_each(struct reader *, uint64_t account, uint64_t mailbox,
+	int (*)(void *, const struct api_annotation *), void *, struct err *);
 int sqlite_expunged(struct reader *, uint64_t mailbox, uint32_t *after, size_t rows, uint64_t since,
 	struct vec *, struct err *);
 int sqlite_entry_ids(struct reader *, uint64_t mailbox, uint32_t after, size_t n,

@@ -109,6 +109,10 @@ static const char *const steps[] = {
 	"ALTER TABLE mailboxes ADD COLUMN deleted_size INTEGER NOT NULL DEFAULT 0;"
 	"UPDATE mailboxes SET deleted_size=(SELECT coalesce(sum(size),0) FROM entries"
 	" WHERE mailbox=mailboxes.id AND flags&8<>0) WHERE deleted>0;",
+	/* 7: annotations of mailboxes, and (mailbox 0) of accounts (RFC 5464). */
+	"CREATE TABLE annotations(account INTEGER NOT NULL, mailbox INTEGER NOT NULL,"
+	" name TEXT NOT NULL, value BLOB NOT NULL,"
+	" PRIMARY KEY(account,mailbox,name)) STRICT, WITHOUT ROWID;",
 };
 enum { VERSION = ARRAY_LEN(steps) };
 

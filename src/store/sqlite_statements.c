@@ -157,6 +157,21 @@ const char *const sql_text[SQL_STATEMENTS] = {
 			    "b.stored,b.size,b.sha256 FROM entries e LEFT JOIN bodies b "
 			    "ON b.id=e.body WHERE e.mailbox=? AND e.uid=? AND "
 			    "(SELECT account FROM mailboxes m WHERE m.id=e.mailbox)=?",
+	[SQL_ANNOTATIONS] = "SELECT name,value FROM annotations WHERE account=? AND mailbox=? "
+			    "ORDER BY name",
+	[SQL_ANNOTATION_PUT] =
+		"INSERT INTO annotations(account,mailbox,name,value) VALUES(?,?,?,?) "
+		"ON CONFLICT(account,mailbox,name) DO UPDATE SET value=excluded.value",
+	[SQL_ANNOTATION_DELETE] =
+		"DELETE FROM annotations WHERE account=? AND mailbox=? AND name=?",
+	[SQL_ANNOTATION_COUNT] = "SELECT count(*) FROM annotations WHERE account=? AND mailbox=?",
+	/* More than the limit need not be counted. */
+	[SQL_ANNOTATIONS_COUNT] = "SELECT count(*) FROM (SELECT 1 FROM annotations WHERE account=? "
+				  "LIMIT 20000)",
+	[SQL_ANNOTATIONS_DELETE] = "DELETE FROM annotations WHERE account=?",
+	[SQL_MAILBOX_ANNOTATIONS_DELETE] =
+		"DELETE FROM annotations WHERE account=(SELECT account FROM mailboxes WHERE id=?1) "
+		"AND mailbox=?1",
 	[SQL_TOMBSTONES] = "SELECT uid,modseq FROM expunged WHERE mailbox=? AND uid>? ORDER BY uid "
 			   "LIMIT ?",
 	[SQL_TOMBSTONE] = "INSERT INTO expunged(mailbox,uid,modseq) VALUES(?,?,?)",

@@ -458,6 +458,8 @@ ASK(ask_view_open);
 ASK(ask_view_changes);
 ASK(ask_view_close);
 ASK(ask_quota);
+ASK(ask_metadata_get);
+ASK(ask_metadata_set);
 ASK(ask_upload_next);
 ASK(ask_upload_replace);
 ASK(ask_view_vanished);
