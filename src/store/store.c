@@ -55,15 +55,20 @@ static void copy_failed(struct store *store, const struct err *why)
 }
 
 /* A flush failed before: the ledger is copied into a new file, or nothing is written. */
-static void distrust_ledger(struct store *store)
+static int distrust_ledger(struct store *store, struct err *err)
 {
 	struct err why = ERR_INIT;
 	log_event(&store->log, LOG_WARN, "store-distrust", "step=copy-ledger");
 	if (ledger_copy(store->seams, &why) < 0) {
+		/* When the copy was decided on, the old ledger may have lost its log: it would
+		 * show the past. Who can't finish does not start. */
+		if (ledger_copy_finish(store->seams, err) < 0)
+			return -1;
 		copy_failed(store, &why);
 		if (!planted("page_cache_shown"))
 			ledger_read_from_disk(store->seams->files);
 	}
+	return 0;
 }
 
 /* A ledger that is missing is not simply begun anew: what is in the segments would be nobody's. */
@@ -160,8 +165,8 @@ static int open_files(struct store *store, struct err *err)
 	if (marked < 0)
 		return -1;
 	store->rebuilding = marked;
-	if (distrust && !store->read_only)
-		distrust_ledger(store);
+	if (distrust && !store->read_only && distrust_ledger(store, err) < 0)
+		return -1;
 	if (open_engine(store, err) < 0 || open_segments(store, distrust, err) < 0)
 		return -1;
 	struct err ignored = ERR_INIT;
