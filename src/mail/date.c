@@ -199,15 +199,21 @@ static bool token(struct scan *s, struct fields_of_date *d)
 	return c == ',' || c == '-' || c == '/' || c == '.' || d->has_zone;
 }
 
+static bool has_day(const struct fields_of_date *d)
+{
+	return d->day != 0 && d->month != 0 && d->year >= YEAR_MIN && d->year <= YEAR_MAX &&
+	       d->day <= days_in_month(d->year, d->month);
+}
+
+/* Behind a day a time that is none is midnight and a zone that is none is UTC. RFC 5256 2.2 */
 bool mail_date_parse(struct str text, struct mail_date *ret)
 {
 	struct fields_of_date d = { .year = -1 };
 	struct scan s = scan_from(str_sub(text, 0, TEXT_BYTES));
 	for (cfws_skip(&s); !scan_end(&s); cfws_skip(&s))
 		if (!token(&s, &d))
-			return false;
-	if (d.day == 0 || d.month == 0 || d.year < YEAR_MIN || d.year > YEAR_MAX || !d.has_time ||
-		d.day > days_in_month(d.year, d.month))
+			break;
+	if (!has_day(&d))
 		return false;
 	int64_t seconds = days_since_1970(d.year, d.month, d.day) * 86400 + d.hour * 3600 +
 			  d.minute * 60 + d.second;

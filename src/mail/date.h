@@ -18,9 +18,10 @@ struct mail_date {
 	bool zone_known;      /* false for -0000, military letters and unknown names */
 };
 
-/* False when the text is no date, names a day that does not exist, or a year outside 1900-9999:
- * the caller then uses the time of arrival (hostile-input M13). A second of 60 counts as 59. Never
- * overflows; linear. */
+/* False when the text names no day, one that does not exist, or a year outside 1900-9999: the
+ * caller then uses the time of arrival (hostile-input M13). Behind a day a time that is missing or
+ * invalid is 00:00:00, and an invalid zone is UTC (RFC 5256 2.2). A second of 60 counts as 59.
+ * Never overflows; linear. */
 bool mail_date_parse(struct str text, struct mail_date *ret);
 /* The calendar day in the date's own zone, as days since 1970-01-01: what SEARCH SENTON compares,
  * "disregarding time and timezone" (RFC 9051 6.4.4). */

@@ -45,8 +45,9 @@ static const struct {
 	{ "29 Feb 1900 00:00:00 GMT", -1, 0, false },
 	{ "31 Apr 2000 00:00:00 GMT", -1, 0, false },
 	{ "0 Jan 2000 00:00:00 GMT", -1, 0, false },
-	{ "1 Jan 2000 24:00:00 GMT", -1, 0, false },
-	{ "1 Jan 2000 23:60:00 GMT", -1, 0, false },
+	{ "1 Jan 2000 24:00:00 GMT", 946684800, 0, false }, /* RFC 5256 2.2: midnight */
+	{ "1 Jan 2000 23:60:00 GMT", 946684800, 0, false },
+	{ "1 Jan 2000 23:00:00 ?", 946767600, 0, false }, /* and UTC */
 	{ "31 Dec 2016 23:59:60 GMT", 1483228799, 0, true },
 	/* seen often */
 	{ "Fri Nov 21 09:55:06 1997", 880106106, 0, false }, /* asctime */
@@ -57,7 +58,7 @@ static const struct {
 	{ "Fri, 21 Nov 1997 09.55.06 GMT", 880106106, 0, true },
 	{ "", -1, 0, false },
 	{ "yesterday", -1, 0, false },
-	{ "21 Nov 1997", -1, 0, false },
+	{ "21 Nov 1997", 880070400, 0, false },
 	{ "Nov 1997 09:55:06", -1, 0, false },
 	{ "\x00\xff", -1, 0, false },
 };
