@@ -48,6 +48,27 @@ def test_g8_store_of_an_earlier_version(archive):
         c.close()
 
 
+def test_g8_what_an_earlier_version_carried():
+    """What stands in the ledger alone, and not in the segment, is as good (docs/store.md, Flush order)."""
+    c = Culver()
+    try:
+        expected = put(c, ROOT / "tests" / "stores" / "schema-8.tar.xz")
+        with sqlite3.connect(c.dir / "data" / "ledger.db") as db:
+            rows = db.execute("SELECT segment,offset,length FROM carried").fetchall()
+        db.close()
+        assert len(rows) > 5
+        for segment, offset, length in rows:
+            with open(c.dir / "data" / "blobs" / f"{segment:08}", "r+b") as f:
+                f.seek(offset)
+                f.write(bytes(length))
+        assert c.command("store", "check").returncode == 0
+        c.start()
+        for name, mailboxes in expected.items():
+            assert contents(c, name) == mailboxes
+    finally:
+        c.close()
+
+
 def untouched(directory):
     return {p.name: p.read_bytes() for p in directory.rglob("*") if p.is_file() and p.name != "lock"}
 

@@ -113,6 +113,8 @@
 #define LIMIT_SEGMENT_BYTES      (256 * 1024 * 1024) /* sealed at the first record end behind it */
 #define LIMIT_SEGMENT_FILES      64                  /* descriptors that readers keep open */
 #define LIMIT_SEGMENT_BATCH      (4 * 1024 * 1024)   /* appended bytes in memory before a write */
+#define LIMIT_CARRY_BYTES        (64 * 1024) /* of a batch that the log of the ledger carries */
+#define LIMIT_CARRY_SLOTS        256         /* such batches between two flushes of a segment */
 #define LIMIT_DISK_RESERVE_BYTES                                                                   \
 	(64 * 1024 * 1024) /* no appends below: deletion needs room; Q3                            \
 			    */

@@ -24,6 +24,10 @@
 
 struct engine {
 	const struct engine_class *class;
+	/* Bytes of a segment that must be on disk with the rows that name them, or NULL. run() puts
+	 * them into each commit that it tries, until one has succeeded: then it becomes NULL. While
+	 * it is not, no commit has. */
+	const struct segment_carry *carry;
 };
 struct reader {
 	const struct engine_class *class;
@@ -144,6 +148,9 @@ struct engine_class {
 	/* What segments_open must know: the store's identity, drawn at creation, its epoch, and
 	 * the end of what rows name. */
 	void (*identity)(struct engine *, struct engine_identity *ret);
+	/* Each batch of a segment that is carried, in any order, borrowed for the call: 0, each()'s
+	 * non-zero, or -1 and err. The thread of run. */
+	int (*carried)(struct engine *, each_carry each, void *arg, struct err *);
 
 	/* Copies the ledger into a new file of the store's directory while the engine is in use:
 	 * begin, then steps between runs, by the thread of run. What is committed between two steps

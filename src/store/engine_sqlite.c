@@ -250,6 +250,8 @@ static int run_group(
 	size_t rows = rows_written(e), i = 0;
 	if (sql_run(&e->conn, sql_bound(&e->conn, SQL_BEGIN, ""), err) < 0)
 		return -1;
+	if (e->engine.carry && sqlite_carry(e, e->engine.carry, err) < 0)
+		return -1;
 	while (i < n && rows_written(e) - rows < e->bounds->group_rows)
 		if (run_one(e, txns[i++], err) < 0)
 			return -1;
@@ -295,6 +297,28 @@ static int keep_log_small(struct sqlite_engine *e, struct err *err)
 	return rc != SQLITE_OK && is_grave(e->conn.db) ? sqlite_fail(e->conn.db, err) : 0;
 }
 
+/* A segment has gone, and what the log still holds of its messages must not outlive it: everything
+ * is moved to its place and the log is cut. A reader that is in the way is given a tenth of a
+ * second; then it is tried behind each group, without waiting. */
+static int clear_log(struct sqlite_engine *e, struct err *err)
+{
+	sqlite3_busy_timeout(e->conn.db, e->erase == ERASE_NOW ? 100 : 0);
+	int rc = sqlite3_wal_checkpoint_v2(
+		e->conn.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	sqlite3_busy_timeout(e->conn.db, SQLITE_BUSY_MS);
+	if (rc == SQLITE_OK) {
+		e->erase = ERASE_NOTHING;
+		e->log_pages = 0;
+		e->moved_pages = 0;
+	} else if (is_grave(e->conn.db)) {
+		e->distrusted = true;
+		return sqlite_fail(e->conn.db, err);
+	} else {
+		e->erase = ERASE_LATER;
+	}
+	return 0;
+}
+
 static int note_log_pages(void *arg, sqlite3 *db, const char *name, int pages)
 {
 	struct sqlite_engine *e = arg;
@@ -315,7 +339,8 @@ static int run_some(
 	state_trim(e);
 	if (keep_log_small(e, &why) == 0 && run_group(e, txns, n, ret_n, &why) == 0) {
 		e->identity.committed = e->tail;
-		return 0;
+		e->engine.carry = NULL;
+		return e->erase ? clear_log(e, err) : 0;
 	}
 	bool grave = is_grave(e->conn.db);
 	if (!sqlite3_get_autocommit(e->conn.db))
@@ -403,6 +428,7 @@ const struct engine_class engine_sqlite = {
 	.checkpoint = engine_checkpoint,
 	.checkpoint_due = engine_checkpoint_due,
 	.identity = engine_identity_of,
+	.carried = sqlite_carried,
 	.copy_begin = sqlite_copy_begin,
 	.copy_step = sqlite_copy_step,
 	.copy_end = sqlite_copy_end,

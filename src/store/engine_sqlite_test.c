@@ -74,7 +74,8 @@ static void schema_2_becomes_3(void **state)
 	ledger_init(&l);
 	make_account(&l, "alice@example.test");
 	uint64_t bob = make_account(&l, "bob@example.test");
-	alter(&l, "DROP TABLE secrets; ALTER TABLE accounts DROP COLUMN legacy_auth;"
+	alter(&l, "DROP TABLE carried; DROP TABLE secrets; ALTER TABLE accounts DROP COLUMN "
+		  "legacy_auth;"
 		  "ALTER TABLE entries DROP COLUMN saved;"
 		  "ALTER TABLE mailboxes DROP COLUMN deleted_size; DROP TABLE annotations;"
 		  "ALTER TABLE accounts ADD COLUMN verifier TEXT NOT NULL DEFAULT '';"

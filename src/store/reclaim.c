@@ -28,6 +28,7 @@ enum {
 	PASS_MS = 3600 * 1000,    /* between passes */
 	AGAIN_MS = 5 * 60 * 1000, /* after one that was kept from its end */
 	FIRST_MS = 60 * 1000,     /* after the store's start */
+	FLUSH_MS = 10 * 1000,     /* between flushes of what the ledger carries, if anything */
 	TICK_MS = 100,            /* while a pass waits for its share of the disk */
 	FORGET_ROWS = 100,        /* of one transaction */
 	WALK_BYTES = 2 << 20,     /* read by one job */
@@ -573,6 +574,20 @@ void reclaim_done(struct store *store)
 	vec_done(&r->done);
 }
 
+/* What the ledger carries stands in the segment too, before long: then a lost ledger takes none of
+ * it along, and a disk that refuses it is noticed. */
+static void flush_carried(struct store *store, int64_t now)
+{
+	static const struct job_class class = { .name = "flush" };
+	if (now - store->reclaim.flushed_ms < FLUSH_MS || !segments_unsettled(store->segments))
+		return;
+	store->reclaim.flushed_ms = now;
+	struct job *job = job_new_own(store, &class);
+	job->upkeep = arena_alloc(&job->arena, sizeof(*job->upkeep));
+	job->upkeep->flush = true;
+	job_write(job);
+}
+
 int64_t store_upkeep(struct store *store)
 {
 	struct reclaim *r = &store->reclaim;
@@ -581,6 +596,7 @@ int64_t store_upkeep(struct store *store)
 		return store->distrust_again_ms - now;
 	if (store->read_only || r->held)
 		return PASS_MS;
+	flush_carried(store, now);
 	refill(store, now);
 	if (r->step == RECLAIM_REST && now >= r->next_ms)
 		begin_pass(store);

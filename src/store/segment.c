@@ -64,7 +64,7 @@ static void abandon(struct segments *s)
 		(void)s->files->close(s->files, s->file);
 	s->file = -1;
 	segment_set_current(s, 0, 0);
-	s->written = s->extended = 0;
+	s->written = s->extended = s->ahead = 0;
 	s->n = 0;
 	s->dirty = false;
 }
@@ -79,7 +79,7 @@ static int clean_tail(struct segments *s, struct err *err)
 	if (result < 0)
 		return FAIL_SEAM(err, result, "can't clean the end of segment %u", s->number);
 	s->dirty = false;
-	s->extended = s->tail;
+	s->extended = s->ahead = s->tail;
 	return 0;
 }
 
@@ -88,6 +88,7 @@ void segments_forget(struct segments *s)
 	s->written = s->tail;
 	s->n = 0;
 	s->batch_records = 0;
+	s->plain = false;
 	(void)clean_tail(s, NULL); /* if not, segment_prepare() has to */
 }
 
@@ -111,15 +112,42 @@ int segment_flush_file(struct segments *s, int file, struct err *err)
 	return FAIL_SEAM(err, result, "flushing segment %u failed", s->number);
 }
 
-/* Fills the batch up to the next block, and writes ahead. Returns how many bytes to write. */
-static size_t pad_batch(struct segments *s)
+size_t segment_pad_batch(struct segments *s)
 {
 	size_t padded = segment_block_up(batch_end(s)) - s->written;
 	memset(s->batch + s->n, 0, padded - s->n);
+	return padded;
+}
+
+/* Fills the batch up to the next block, and writes ahead. Returns how many bytes to write. */
+static size_t pad_batch(struct segments *s)
+{
+	size_t padded = segment_pad_batch(s);
 	if (s->written + padded <= s->extended || s->written - s->tail + s->n > SMALL_BATCH_BYTES)
 		return padded;
 	memset(s->batch + padded, 0, s->options.ahead_bytes);
 	return padded + s->options.ahead_bytes;
+}
+
+void segment_batch_is_in(struct segments *s, uint64_t end)
+{
+	s->written = end;
+	s->dirty = s->plain = false;
+	pthread_mutex_lock(&s->lock);
+	s->tail = end;
+	s->flushes++;
+	s->records += s->batch_records;
+	pthread_mutex_unlock(&s->lock);
+	s->batch_records = 0;
+}
+
+/* All of the file is on disk. */
+static void settled(struct segments *s)
+{
+	s->ahead = s->extended;
+	s->slots = 0;
+	s->unsettled = false;
+	s->unsure = false;
 }
 
 static int flush_batch(struct segments *s, struct err *err)
@@ -131,15 +159,24 @@ static int flush_batch(struct segments *s, struct err *err)
 	if (!planted("body_flush_left_out") && segment_flush_file(s, s->file, err) < 0)
 		return -1;
 #endif
-	s->written = end;
-	s->dirty = false;
-	pthread_mutex_lock(&s->lock);
-	s->tail = end;
-	s->flushes++;
-	s->records += s->batch_records;
-	pthread_mutex_unlock(&s->lock);
-	s->batch_records = 0;
+	settled(s);
+	segment_batch_is_in(s, end);
 	return 0;
+}
+
+int segments_settle(struct segments *s, struct err *err)
+{
+	if (!s->unsettled || s->file < 0)
+		return 0;
+	if (segment_flush_file(s, s->file, err) < 0)
+		return -1;
+	settled(s);
+	return 0;
+}
+
+bool segments_unsettled(struct segments *s)
+{
+	return s->unsettled;
 }
 
 int segments_flush(struct segments *s, struct err *err)
@@ -196,11 +233,13 @@ static int new_segment(struct segments *s, struct err *err)
 	return 0;
 }
 
-/* Seals the segment at the end. What was written ahead is given back; that it was need not be
- * flushed, for zeros behind the end are harmless. */
+/* Seals the segment at the end; all of it is flushed before another is made. What was written ahead
+ * is given back; that it was need not be flushed, for zeros behind the end are harmless. */
 static int seal(struct segments *s, struct err *err)
 {
 	if (!batch_is_empty(s) && flush_batch(s, err) < 0)
+		return -1;
+	if (segments_settle(s, err) < 0)
 		return -1;
 	if (s->extended > s->tail)
 		(void)s->files->truncate(s->files, s->file, (off_t)s->tail);

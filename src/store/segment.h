@@ -14,9 +14,10 @@
  *
  *     segment_read(reader, &ref, offset, p, n, err);                    any thread, own reader
  *
- * Order: what segments_flush returned 0 for is on disk; only then may a row name it. A record that
- * no row names is an orphan: harmless, reclaimed later. A body that was not flushed was never
- * there.
+ * Order: what segments_flush returned 0 for is on disk; only then may a row name it. Or else
+ * (segments_write) a small batch is in the same transaction as the rows that name it, and so on
+ * disk with them, or not at all. A record that no row names is an orphan: harmless, reclaimed
+ * later. A body that was neither flushed nor carried was never there.
  *
  * A flush that failed can't be repeated: the kernel may have dropped the pages and call them clean.
  * Then segments_must_end() is true, every later append fails, and the process has to end without
@@ -64,6 +65,17 @@ struct segment_end {
  * blocks and length in place and need not commit the file system's journal. */
 #define SEGMENT_AHEAD_BYTES (1024 * 1024)
 
+/* A batch of a segment that the ledger carries: what is in the file need not have been flushed. */
+struct segment_carry {
+	uint32_t slot; /* below LIMIT_CARRY_SLOTS; what it held before has been flushed since */
+	uint32_t segment;
+	uint64_t offset;
+	const uint8_t *p; /* `length` bytes and zeros up to a multiple of 4,096; borrowed */
+	uint32_t length;
+	uint32_t checksum; /* of place and bytes */
+};
+typedef int (*each_carry)(void *arg, const struct segment_carry *);
+
 struct segments_options {
 	struct files_seam *files; /* "blobs" is made in its root */
 	uint8_t store_id[16];     /* random, made with the ledger, the same for ever */
@@ -75,6 +87,10 @@ struct segments_options {
 	bool distrust;          /* a flush failed before: copy the tail segment */
 	bool read_only;         /* change nothing at all (store check on a stopped server) */
 	bool keep_all;          /* the ledger was lost: do not clean what no row names */
+	/* Gives each batch that the ledger carries, in any order; NULL: none. 0, what each()
+	 * returned, or -1 and err. */
+	int (*carried)(void *arg, each_carry each, void *each_arg, struct err *err);
+	void *carried_arg;
 };
 
 /* What segments_open found and did; the caller logs it. */
@@ -84,8 +100,9 @@ struct segments_report {
 	uint64_t cut_bytes;      /* torn or unflushed bytes behind the last whole record; cut off */
 	uint64_t missing_bytes;  /* of what the ledger names, how much the files lack: damage */
 	uint64_t damaged_records; /* committed records of the tail that do not verify (distrust) */
-	bool copied;              /* the tail was copied and renamed (distrust) */
-	bool read_only;           /* writing is refused; `reason` says why */
+	uint64_t carried; /* batches of the ledger that the last segment did not have as they are */
+	bool copied;      /* the tail was copied and renamed (distrust) */
+	bool read_only;   /* writing is refused; `reason` says why */
 	struct err reason;
 };
 
@@ -114,6 +131,16 @@ int segments_append(struct segments *s, struct spool *spool,
 /* Writes and flushes what was appended. 0: all of it is on disk. -1: none of it may be named; ask
  * segments_must_end(). Nothing appended: 0, without a flush. */
 int segments_flush(struct segments *s, struct err *err);
+/* As segments_flush, but that a small batch need not be flushed. 1: it was written, readers see it,
+ * and *ret must be committed in one transaction with the rows that name it (segments_open then
+ * writes it again, whatever a power cut left); after that segments_carried. When that is not called
+ * no row may name it, and the next batch is flushed, with everything before it. */
+int segments_write(struct segments *s, struct segment_carry *ret, struct err *err);
+void segments_carried(struct segments *s);
+/* Flushes what has been carried so far: 0 or -1 as segments_flush. Nothing may be pending. */
+int segments_settle(struct segments *s, struct err *err);
+/* Whether there is something for it to do. From any thread. */
+bool segments_unsettled(struct segments *s);
 /* Forgets what was appended since the last flush. */
 void segments_forget(struct segments *s);
 bool segments_must_end(const struct segments *s);
@@ -122,7 +149,7 @@ bool segments_read_only(const struct segments *s);
 struct segments_totals {
 	uint32_t segments;
 	uint64_t bytes;   /* of all segments, as used */
-	uint64_t flushes; /* since open */
+	uint64_t flushes; /* of batches since open, in a segment or carried in the ledger */
 	uint64_t records; /* appended and flushed since open */
 };
 /* From any thread. */

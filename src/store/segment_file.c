@@ -303,6 +303,8 @@ ssize_t segments_read_raw(
 	uint64_t left = at < limit ? limit - at : 0;
 	ssize_t got = segment_pread(s->files, file, p, left < n ? (size_t)left : n, at);
 	segment_release(s, number, file);
+	if (got > 0)
+		segment_overlay(s, number, p, (size_t)got, at);
 	return got < 0 ? FAIL_SEAM(err, got, "can't read segment %u", number) : got;
 }
 

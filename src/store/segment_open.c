@@ -3,9 +3,10 @@
  * Opening: what a crash, a torn write or a failed flush left in the last segment.
  *
  * All segments but the last were flushed before the next was made. In the last, whatever the ledger
- * names is flushed; behind it may stand whole records (orphans: kept), torn ones (zeroed, or cut
- * off at the end) and zeros (written ahead). After something torn the segment is sealed, so that a
- * place in a segment, and with it a blob id, is never used twice.
+ * names is flushed, or is carried by the ledger and written again here; behind it may stand whole
+ * records (orphans: kept), torn ones (zeroed, or cut off at the end) and zeros (written ahead).
+ * After something torn the segment is sealed, so that a place in a segment, and with it a blob id,
+ * is never used twice.
  *
  * After a failed flush nothing in the page cache can be believed: what it shows may never have
  * reached the disk, and be gone at the next start. Then the last segment is read past the cache,
@@ -294,6 +295,21 @@ static int inspect_tail(struct opening *o, struct err *err)
 	return o->report->missing_bytes ? 0 : scan_tail(o, err);
 }
 
+/* What the ledger carries of the last segment stands in it again, before it is looked at. */
+static int redo(struct opening *o, struct err *err)
+{
+	struct err reason = ERR_INIT;
+	if (segment_check_header(o->s, o->file, o->number, &reason) < 0 &&
+		reason.kind != ERR_CORRUPT)
+		return 0; /* not ours: inspect_tail says so */
+	reason = (struct err)ERR_INIT;
+	if (segment_redo(o->s, o->number, o->file, &o->report->carried, &reason, err) < 0)
+		return -1;
+	if (reason.kind != ERR_NONE)
+		refuse_writes(o, &reason);
+	return 0;
+}
+
 static int open_tail(struct opening *o, struct err *err)
 {
 	struct segments *s = o->s;
@@ -306,7 +322,7 @@ static int open_tail(struct opening *o, struct err *err)
 	}
 	if (open_tail_file(o, err) < 0)
 		return -1;
-	int result = inspect_tail(o, err);
+	int result = redo(o, err) < 0 ? -1 : inspect_tail(o, err);
 	if (o->file >= 0)
 		(void)s->files->close(s->files, o->file);
 	return result;
@@ -400,6 +416,7 @@ void segments_close(struct segments **segments)
 		(void)s->files->close(s->files, s->file);
 	pthread_mutex_destroy(&s->lock);
 	pthread_mutex_destroy(&s->pin_lock);
+	segment_carried_free(s);
 	free(s->batch);
 	free(s);
 	*segments = NULL;

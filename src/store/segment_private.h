@@ -9,6 +9,7 @@
 #include "store/segment.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 /* A batch begins at a multiple of this, so that no block that was flushed is ever written again. */
 #define SEGMENT_BLOCK      4096
@@ -53,6 +54,14 @@ struct segments {
 	uint64_t batch_records;
 	bool dirty; /* something was written behind tail since the last flush */
 	bool must_end, read_only;
+	/* What the ledger carries (segment_carry.c). */
+	uint64_t ahead; /* up to here the file has blocks and length on disk: since a flush */
+	uint32_t slots; /* in use since the last flush */
+	bool plain;     /* the batch is to be flushed */
+	bool unsure;    /* something before tail is neither flushed nor carried */
+	_Atomic bool unsettled; /* something before tail is not flushed */
+	/* Of the last segment, when it may not be written to: how it should be. */
+	struct carried *carried;
 
 	/* Guards what follows; number and tail too, but that the writer reads them without. */
 	pthread_mutex_t lock;
@@ -63,6 +72,15 @@ struct segments {
 
 	pthread_mutex_t pin_lock; /* held while a segment is removed */
 	unsigned pins;
+};
+
+/* One that readers see in the place of what is in the file. */
+struct carried {
+	struct carried *next;
+	uint32_t segment;
+	uint64_t offset;
+	size_t n;
+	uint8_t p[];
 };
 
 struct segment_reader {
@@ -131,6 +149,22 @@ int segment_flush_file(struct segments *s, int file, struct err *err);
 int segment_prepare(struct segments *s, struct err *err);
 /* Writes the first n bytes of the batch in memory. The caller forgets the batch when it fails. */
 int segment_write_out(struct segments *s, size_t n, struct err *err);
+
+/* The batch is padded to a block: how many bytes of it to write. */
+size_t segment_pad_batch(struct segments *s);
+/* The batch, written and flushed or carried, is part of the segment. */
+void segment_batch_is_in(struct segments *s, uint64_t end);
+
+/* ---- segment_carry.c ---- */
+
+/* Writes again into the last segment what the ledger carries of it, and flushes; or, where nothing
+ * may be written, keeps it for readers. -1: the ledger can't be read; *reason, if it can't be
+ * written (then readers see it all the same). */
+int segment_redo(struct segments *s, uint32_t number, int file, uint64_t *ret_differed,
+	struct err *reason, struct err *err);
+/* Puts what is kept for readers over bytes that were read. */
+void segment_overlay(const struct segments *s, uint32_t number, uint8_t *p, size_t n, uint64_t at);
+void segment_carried_free(struct segments *s);
 
 /* ---- segment_read.c ---- */
 

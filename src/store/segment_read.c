@@ -65,6 +65,7 @@ static int fill_window(
 	if (got < 0)
 		return FAIL_SEAM(
 			err, got, "can't read segment %u at %llu", number, (unsigned long long)at);
+	segment_overlay(s, number, r->window, (size_t)got, at);
 	/* Bytes behind the flushed length may still change. */
 	r->window_n = (uint64_t)got > limit - at ? (size_t)(limit - at) : (size_t)got;
 	r->window_segment = number;

@@ -67,6 +67,7 @@ int segments_copy(struct segments *s, struct segment_reader *r, const struct blo
 		return -1;
 	}
 	s->batch_records++;
+	s->plain = true; /* the old order: what is moved is flushed, then named */
 	*ret = (struct blob_ref){
 		.id = h.blob_id, .segment = h.segment, .offset = h.offset, .length = h.stored_length
 	};

@@ -20,6 +20,7 @@ static const char pragmas[] = "PRAGMA journal_mode=WAL;"
 			      "PRAGMA wal_autocheckpoint=0;"
 			      "PRAGMA cache_size=-16384;"
 			      "PRAGMA temp_store=MEMORY;"
+			      "PRAGMA secure_delete=ON;" /* what was carried is erased */
 			      "PRAGMA trusted_schema=OFF;"
 			      "PRAGMA cell_size_check=ON;";
 

@@ -115,6 +115,9 @@ enum sql {
 	SQL_SEGMENT_EACH,
 	SQL_SEGMENT_SURVEYED,
 	SQL_SEGMENT_DELETE,
+	SQL_CARRY,
+	SQL_CARRIED,
+	SQL_CARRIED_DELETE,
 	SQL_BODY_MOVE,
 	SQL_BODY_THERE,
 	SQL_BODIES_IN,
@@ -188,9 +191,10 @@ struct sqlite_engine {
 	struct map accounts;     /* id -> struct account_state */
 	struct map mailboxes;    /* id -> struct mailbox_state */
 	struct map inboxes;      /* account -> struct mailbox_state */
-	struct vec touched_accounts, touched_mailboxes; /* by the running transaction */
-	struct vec dirty_accounts, dirty_mailboxes;     /* by the running group */
-	struct txn *txn;                                /* the running one */
+	struct vec touched_accounts, touched_mailboxes;       /* by the running transaction */
+	struct vec dirty_accounts, dirty_mailboxes;           /* by the running group */
+	struct txn *txn;                                      /* the running one */
+	enum { ERASE_NOTHING, ERASE_NOW, ERASE_LATER } erase; /* the log holds what is to go */
 	sqlite3 *copy; /* the ledger's copy in the making, or NULL */
 	sqlite3_backup *copying;
 	char copy_name[64];
@@ -383,6 +387,9 @@ int sqlite_must_have_account(
 /* ---- sqlite_segments.c ---- */
 /* A row names a record: the end of what rows name moves on. */
 void sqlite_note_end(struct sqlite_engine *, const struct blob_ref *ref);
+/* Puts bytes of a segment into the running transaction. */
+int sqlite_carry(struct sqlite_engine *, const struct segment_carry *, struct err *err);
+int sqlite_carried(struct engine *, each_carry each, void *arg, struct err *err);
 int sqlite_segment_each(
 	struct reader *, int (*)(void *, const struct segment_row *), void *, struct err *err);
 int sqlite_bodies_in(struct reader *, uint32_t segment, uint64_t *after, size_t n, uint64_t *ret,

@@ -113,6 +113,10 @@ static const char *const steps[] = {
 	"CREATE TABLE annotations(account INTEGER NOT NULL, mailbox INTEGER NOT NULL,"
 	" name TEXT NOT NULL, value BLOB NOT NULL,"
 	" PRIMARY KEY(account,mailbox,name)) STRICT, WITHOUT ROWID;",
+	/* 8: small batches of the last segment, on disk with the rows that name them. */
+	"CREATE TABLE carried(slot INTEGER PRIMARY KEY, segment INTEGER NOT NULL,"
+	" offset INTEGER NOT NULL, length INTEGER NOT NULL, checksum INTEGER NOT NULL,"
+	" bytes BLOB NOT NULL) STRICT;",
 };
 enum { VERSION = ARRAY_LEN(steps) };
 

@@ -45,13 +45,54 @@ int sqlite_op_segment(struct sqlite_engine *e, struct op *op, struct err *err)
 {
 	const struct op_segment *s = &op->segment;
 	int64_t now = e->seams->clock->wall_ms(e->seams->clock);
-	if (s->gone)
+	if (s->gone) {
+		/* Whatever was carried of it goes too (secure_delete: as zeros), and from the log.
+		 */
+		e->erase = ERASE_NOW;
+		if (sql_run(&e->conn,
+			    sql_bound(&e->conn, SQL_CARRIED_DELETE, "i", (int64_t)s->segment),
+			    err) < 0)
+			return -1;
 		return sql_run(&e->conn,
 			sql_bound(&e->conn, SQL_SEGMENT_DELETE, "i", (int64_t)s->segment), err);
+	}
 	return sql_run(&e->conn,
 		sql_bound(&e->conn, SQL_SEGMENT_SURVEYED, "iii", (int64_t)s->segment,
 			(int64_t)s->dead, now),
 		err);
+}
+
+int sqlite_carry(struct sqlite_engine *e, const struct segment_carry *c, struct err *err)
+{
+	/* Whole blocks: a row that is as long as the one before is written over it. */
+	struct str bytes = str_make(c->p, (c->length + 4095) & ~(size_t)4095);
+	sqlite3_stmt *st = sql_bound(&e->conn, SQL_CARRY, "iiiiib", (int64_t)c->slot,
+		(int64_t)c->segment, (int64_t)c->offset, (int64_t)c->length, (int64_t)c->checksum,
+		bytes);
+	return sql_run(&e->conn, st, err);
+}
+
+int sqlite_carried(struct engine *engine, each_carry each, void *arg, struct err *err)
+{
+	struct sqlite_engine *e = sqlite_engine_of(engine);
+	sqlite3_stmt *st = sql_bound(&e->conn, SQL_CARRIED, "");
+	int row, rc = 0;
+	while (rc == 0 && (row = sql_row(&e->conn, st, err)) != 0) {
+		if (row < 0)
+			return -1;
+		struct str bytes = sql_str(st, 5);
+		struct segment_carry c = { .slot = sql_u32(st, 0),
+			.segment = sql_u32(st, 1),
+			.offset = sql_u64(st, 2),
+			.p = (const uint8_t *)bytes.p,
+			.length = sql_u32(st, 3),
+			.checksum = sql_u32(st, 4) };
+		if (c.length <= bytes.n)
+			rc = each(arg, &c);
+	}
+	if (st)
+		sql_end(st);
+	return rc;
 }
 
 int sqlite_segment_each(struct reader *r, int (*each)(void *, const struct segment_row *),

@@ -217,6 +217,9 @@ const char *const sql_text[SQL_STATEMENTS] = {
 		"since=CASE WHEN dead=0 THEN excluded.since ELSE since END,"
 		"dead=max(dead,excluded.dead)",
 	[SQL_SEGMENT_DELETE] = "DELETE FROM segments WHERE segment=?",
+	[SQL_CARRY] = "INSERT OR REPLACE INTO carried VALUES(?,?,?,?,?,?)",
+	[SQL_CARRIED] = "SELECT slot,segment,offset,length,checksum,bytes FROM carried",
+	[SQL_CARRIED_DELETE] = "DELETE FROM carried WHERE segment=?",
 	[SQL_BODY_MOVE] = "UPDATE bodies SET segment=?,offset=? WHERE id=? AND segment=? AND "
 			  "offset=?",
 	[SQL_BODY_THERE] = "SELECT 1 FROM bodies WHERE id=?",

@@ -120,9 +120,15 @@ static void log_segments(struct store *store, const struct segments_report *repo
 	bool damage = report->missing_bytes || report->damaged_records;
 	log_event(&store->log, damage ? LOG_ERROR : LOG_INFO, "store-segments",
 		"segments=%u orphans=%" PRIu64 " cut=%" PRIu64 " missing=%" PRIu64
-		" damaged=%" PRIu64 " copied=%d",
+		" damaged=%" PRIu64 " carried=%" PRIu64 " copied=%d",
 		report->segments, report->orphan_records, report->cut_bytes, report->missing_bytes,
-		report->damaged_records, report->copied);
+		report->damaged_records, report->carried, report->copied);
+}
+
+static int carried(void *arg, each_carry each, void *each_arg, struct err *err)
+{
+	struct engine *engine = arg;
+	return engine->class->carried(engine, each, each_arg, err);
 }
 
 static int open_segments(struct store *store, bool distrust, struct err *err)
@@ -137,7 +143,9 @@ static int open_segments(struct store *store, bool distrust, struct err *err)
 		.segment_bytes = store->settings.segment_bytes,
 		.distrust = distrust,
 		.read_only = store->read_only && !store->rebuilding,
-		.keep_all = store->rebuilding };
+		.keep_all = store->rebuilding,
+		.carried = carried,
+		.carried_arg = store->engine };
 	memcpy(options.store_id, id.store_id, sizeof(options.store_id));
 	store->segments = segments_open(&options, &report, err);
 	if (store->segments == NULL)

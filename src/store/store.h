@@ -14,8 +14,8 @@
  * workers (base/seams.h): one writer, which commits in groups; readers; a maintainer. No socket is
  * touched here: the process role connects peers to channels.
  *
- * Order, always: bytes are on disk before the row that names them; rows are on disk before anyone
- * hears of them (architecture.md, "The store").
+ * Order, always: bytes are on disk before the row that names them, or with it in one transaction;
+ * rows are on disk before anyone hears of them (architecture.md, "The store").
  *
  * A peer is trusted with nothing: what it may ask is its class's (one table, peer.c), a session's
  * number counts only on the channel that opened it, a mailbox only for its account, and an

@@ -158,10 +158,48 @@ static void g3_failed_flush_of_bodies_ends_the_store(void **state)
 	(void)state;
 	failing_world(&w);
 	uint64_t alice = account_of(&w.mx, "alice@example.test");
-	assert_frame(try_delivery(&w.mx, alice), FRAME_DELIVERED);
+	/* The first batch after a start is flushed in the segment. */
 	disk.body_fails = true;
 	assert_null(try_delivery(&w.mx, alice));
-	succeed_after_end(&w, alice, 1);
+	succeed_after_end(&w, alice, 0);
+	world_done(&w);
+}
+
+/* A small batch is on disk with its rows; that its segment can't be flushed is found out by the
+ * upkeep, and costs nothing. */
+static void g3_failed_flush_of_what_is_carried(void **state)
+{
+	struct world w;
+	(void)state;
+	failing_world(&w);
+	uint64_t alice = account_of(&w.mx, "alice@example.test");
+	assert_frame(try_delivery(&w.mx, alice), FRAME_DELIVERED);
+	disk.body_fails = true;
+	assert_frame(try_delivery(&w.mx, alice), FRAME_DELIVERED);
+	assert_frame(try_delivery(&w.mx, alice), FRAME_DELIVERED);
+	store_upkeep(w.f.store);
+	executor_fake_run(&w.f.executor);
+	assert_int_equal(w.f.ended, 0); /* ten seconds have not passed */
+	w.f.clock.monotonic_ms += 10 * 1000;
+	store_upkeep(w.f.store);
+	executor_fake_run(&w.f.executor);
+	succeed_after_end(&w, alice, 3);
+	world_done(&w);
+}
+
+/* And in the log: then the bodies were not acknowledged, carried or not. */
+static void g3_failed_flush_of_both(void **state)
+{
+	struct world w;
+	(void)state;
+	failing_world(&w);
+	uint64_t alice = account_of(&w.mx, "alice@example.test");
+	assert_frame(try_delivery(&w.mx, alice), FRAME_DELIVERED);
+	assert_frame(try_delivery(&w.mx, alice), FRAME_DELIVERED);
+	disk.body_fails = true;
+	disk.sync_fails = 1;
+	assert_null(try_delivery(&w.mx, alice));
+	succeed_after_end(&w, alice, 2);
 	world_done(&w);
 }
 
@@ -328,7 +366,9 @@ static void g3_what_cannot_be_looked_for_is_not_missing(void **state)
 
 TEST_MAIN(test_case(g3_what_cannot_be_looked_for_is_not_missing),
 	test_case(g3_failed_flush_of_rows_ends_the_store),
-	test_case(g3_failed_flush_of_bodies_ends_the_store), test_case(unflushed_is_not_published),
-	test_case(g10_full_disk_is_temporary), test_case(store_that_cannot_be_copied_is_read_only),
+	test_case(g3_failed_flush_of_bodies_ends_the_store),
+	test_case(g3_failed_flush_of_what_is_carried), test_case(g3_failed_flush_of_both),
+	test_case(unflushed_is_not_published), test_case(g10_full_disk_is_temporary),
+	test_case(store_that_cannot_be_copied_is_read_only),
 	test_case(a_ledger_that_does_not_verify_is_not_copied_again),
 	test_case(g12_switch_survives_a_crash))

@@ -104,6 +104,7 @@ struct reclaim {
 	bool all_deleted;           /* asked: what is kept of deleted messages too */
 	bool roll, rolled;          /* the segment at the end is to be sealed; was, in this pass */
 	int64_t next_ms;            /* monotonic: when the next pass begins */
+	int64_t flushed_ms;         /* when what is carried was last asked to be flushed */
 	int64_t counted_ms, budget; /* bytes that may be read now */
 	uint64_t asked;             /* store->asked then */
 	uint64_t account;           /* forgetting: where to go on */
@@ -122,8 +123,9 @@ struct upkeep {
 	uint32_t segment;
 	bool rewrite;
 	uint64_t place;
-	bool roll; /* writer: seal the segment at the end */
-	bool move; /* writer: job->items are struct blob_move */
+	bool roll;  /* writer: seal the segment at the end */
+	bool move;  /* writer: job->items are struct blob_move */
+	bool flush; /* writer: flush what the ledger carries */
 
 	uint32_t settled;
 	uint64_t dead, read, left;

@@ -2,7 +2,8 @@
 /*
  * The writer: takes everything that waits, appends the bodies, flushes them once, runs the rows as
  * one group, which is the second flush, and hands all of it back to be answered. So the more there
- * is to do the cheaper each of it is.
+ * is to do the cheaper each of it is. A small batch of bodies goes into the same transaction as its
+ * rows instead (segments_write): one flush for both.
  */
 #include "store/store_private.h"
 
@@ -55,6 +56,10 @@ static void append(struct store *store, struct job *job)
 /* What upkeep wants of the segments while no append waits for its rows. */
 static void settle(struct store *store, struct job *job)
 {
+	if (job->upkeep->flush) {
+		(void)segments_settle(store->segments, &job->err); /* else segments_must_end */
+		return;
+	}
 	if (!job->upkeep->roll || segments_seal(store->segments, &job->err) == 0)
 		job->upkeep->settled = segments_settled(store->segments);
 }
@@ -93,7 +98,7 @@ static void fail_bodies(struct job *jobs, const struct err *why)
 			job->err = *why;
 }
 
-static bool write_bodies(struct store *store, struct job *jobs)
+static bool write_bodies(struct store *store, struct job *jobs, struct segment_carry *carry)
 {
 	struct err why = ERR_INIT;
 	for (struct job *job = jobs; job; job = job->next)
@@ -110,8 +115,12 @@ static bool write_bodies(struct store *store, struct job *jobs)
 			break;
 		}
 	}
-	if (!planted("rows_before_bytes") && segments_flush(store->segments, &why) < 0)
+	int written = planted("rows_before_bytes")
+		? 0
+		: segments_write(store->segments, carry, &why);
+	if (written < 0)
 		fail_bodies(jobs, &why);
+	store->engine->carry = written > 0 ? carry : NULL;
 	if (!segments_must_end(store->segments))
 		return true;
 	store_end(store, &why);
@@ -145,6 +154,14 @@ static void write_digests(struct store *store, struct job *jobs)
 	}
 	if (any)
 		digests_end(store->digests);
+}
+
+/* The bodies' place is sure when they were committed with the rows. */
+static void note_carried(struct store *store, const struct segment_carry *carry)
+{
+	if (store->engine->carry == NULL && carry->length)
+		segments_carried(store->segments);
+	store->engine->carry = NULL;
 }
 
 static bool write_rows(struct store *store, struct job *jobs)
@@ -194,12 +211,14 @@ bool writer_step(void *arg)
 	struct job *jobs = job_queue_take(&store->to_write, LIMIT_GROUP_TRANSACTIONS);
 	if (jobs == NULL)
 		return backup_turn(store);
-	bool going_on = write_bodies(store, jobs);
+	struct segment_carry carry = { .length = 0 };
+	bool going_on = write_bodies(store, jobs, &carry);
 	if (going_on) {
 		going_on = write_rows(store, jobs);
 		if (planted("rows_before_bytes"))
 			(void)!segments_flush(store->segments, &(struct err)ERR_INIT);
 	}
+	note_carried(store, &carry);
 	if (going_on) {
 		write_digests(store, jobs);
 		drop_digests(store, jobs);
