@@ -341,7 +341,7 @@ static void log_refusal(struct job *job)
  * A digest that finds no room is left out. */
 static int fill_body(struct job *job, struct upload *u, size_t i, struct err *err)
 {
-	struct upload_body *from = vec_at(&u->bodies, i);
+	struct upload_body *from = (struct upload_body *)(void *)u->bodies.p + i;
 	const struct upload_body *after = i + 1 < u->bodies.n ? from + 1 : NULL;
 	struct job_body *to = &job->bodies[i];
 	size_t n = (after ? after->given : u->given.n) - from->given;

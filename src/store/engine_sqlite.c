@@ -6,12 +6,17 @@
  * savepoint, so that one that fails fails alone. What a commit's failure leaves is not known, so
  * every failure there but a full disk ends the process (architecture.md, "A failed flush").
  */
+#include "base/planted.h"
+#include "store/disk.h"
+#include "store/distrust.h"
 #include "store/sqlite_private.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
-static const char file_name[] = "ledger.db";
+static const char file_name[] = "ledger.db", log_name[] = "ledger.db-wal";
 
 /* Every operation. `cold`: it reads or writes rows that state.c keeps, so those are written first
  * and forgotten afterwards. */
@@ -100,8 +105,46 @@ static int read_identity(struct sqlite_engine *e, struct err *err)
 	return 0;
 }
 
+/* What a process that was killed left in the log may stand in the page cache alone: written and not
+ * flushed yet, or lost by a flush that failed when nobody was left to say so. Readers must not see
+ * it before it is on disk, and nothing may be committed behind a hole: so all of it is written
+ * again, and flushed. */
+static int write_log_again(struct files_seam *files, int file)
+{
+	uint8_t p[65536];
+	int64_t size = files->size(files, file);
+	int result = size < 0 ? (int)size : 0;
+	for (int64_t at = 0, n; at < size && result == 0; at += n) {
+		n = size - at < (int64_t)sizeof(p) ? size - at : (int64_t)sizeof(p);
+		result = files_pread_all(files, file, p, (size_t)n, at);
+		if (result == 0)
+			result = files_pwrite_all(files, file, p, (size_t)n, at);
+	}
+	if (result < 0 || size == 0)
+		return result;
+	do {
+		result = files->fdatasync(files, file);
+	} while (result == -EINTR);
+	if (result < 0)
+		(void)distrust_mark(files);
+	return result;
+}
+
+static int settle_log(struct files_seam *files, struct err *err)
+{
+	int file = files->open(files, log_name, O_RDWR, 0);
+	if (file == -ENOENT)
+		return 0;
+	int result = file < 0 ? file : write_log_again(files, file);
+	if (file >= 0)
+		(void)files->close(files, file);
+	return result < 0 ? FAIL_SEAM(err, result, "can't write %s again", log_name) : 0;
+}
+
 static int open_all(struct sqlite_engine *e, struct err *err)
 {
+	if (!e->read_only && !planted("page_cache_trusted") && settle_log(e->seams->files, err) < 0)
+		return -1;
 	int flags = e->read_only ? SQLITE_OPEN_READONLY
 				 : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
 	sqlite3 *db = sqlite_db_open(e->seams, file_name, flags, err);
