@@ -339,15 +339,14 @@ static void log_refusal(struct job *job)
 
 /* One body and its part of the transaction. Sizes are what was counted here, whatever was declared.
  * A digest that finds no room is left out. */
-static int fill_body(struct job *job, struct upload *u, size_t i, struct err *err)
+static int fill_body(struct job *job, struct upload *u, struct upload_body *from, struct err *err)
 {
-	struct upload_body *from = (struct upload_body *)(void *)u->bodies.p + i;
+	size_t i = job->n_bodies++;
 	const struct upload_body *after = i + 1 < u->bodies.n ? from + 1 : NULL;
 	struct job_body *to = &job->bodies[i];
 	size_t n = (after ? after->given : u->given.n) - from->given;
 	*to = (struct job_body){ .spool = from->spool, .n_recipients = n, .op = from->op };
 	from->spool = NULL;
-	job->n_bodies = i + 1;
 	to->recipients = arena_array(&job->arena, n + 1, sizeof(struct record_recipient));
 	if (to->recipients == NULL)
 		return fail(err, ERR_TOO_BIG, "the message is too large");
@@ -373,8 +372,8 @@ static int fill_job(struct job *job, struct upload *u, struct err *err)
 	job->bodies = arena_array(&job->arena, u->bodies.n, sizeof(struct job_body));
 	if (job->bodies == NULL || !job_keep(job, &job->ask.upload_commit.message_id))
 		return fail(err, ERR_TOO_BIG, "the message is too large");
-	for (size_t i = 0; i < u->bodies.n; i++)
-		if (fill_body(job, u, i, err) < 0)
+	VEC_EACH (struct upload_body, from, &u->bodies)
+		if (fill_body(job, u, from, err) < 0)
 			return -1;
 	return 0;
 }
