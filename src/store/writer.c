@@ -115,9 +115,8 @@ static bool write_bodies(struct store *store, struct job *jobs, struct segment_c
 			break;
 		}
 	}
-	int written = planted("rows_before_bytes")
-		? 0
-		: segments_write(store->segments, carry, &why);
+	int written = planted("rows_before_bytes") ? 0
+						   : segments_write(store->segments, carry, &why);
 	if (written < 0)
 		fail_bodies(jobs, &why);
 	store->engine->carry = written > 0 ? carry : NULL;
