@@ -255,10 +255,9 @@ static int compare_values(const struct value *a, const struct value *b)
 static int compare(const struct sorter *t, uint32_t a, uint32_t b)
 {
 	size_t n = t->criteria.n;
-	const struct value *x = (const void *)t->values.p, *y = x + b * n;
-	x += a * n;
+	const struct value *values = (const void *)t->values.p; /* NULL when n is 0 */
 	for (size_t i = 0; i < n; i++) {
-		int c = compare_values(&x[i], &y[i]);
+		int c = compare_values(&values[a * n + i], &values[b * n + i]);
 		if (c != 0)
 			return t->criteria.v[i].reverse ? -c : c;
 	}
