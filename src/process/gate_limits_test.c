@@ -114,6 +114,17 @@ static void down(struct fixture *x)
 
 /* ---- which mechanisms can be announced ---- */
 
+static const struct frame offers = { .type = FRAME_OFFERS, .offers = { .scram = 1 } };
+
+/* What there is to be asked is asked, and answered. */
+static void answer_offers(struct fixture *x)
+{
+	uint32_t before = x->store.request;
+	loop_sim_run_until_idle(x->loop);
+	if (x->store.request != before)
+		assert_true(offers_frame(&x->gate, x->store.request, &offers));
+}
+
 /* The second change comes LIMIT_GATE_OFFERS_MS after the first, a millisecond sooner or later. */
 static void offers_are_asked_for_now_and_then(void **state)
 {
@@ -122,15 +133,16 @@ static void offers_are_asked_for_now_and_then(void **state)
 		struct fixture x;
 		up(&x);
 		offers_ask(&x.gate);
-		loop_sim_run_until_idle(x.loop);
+		answer_offers(&x);
 		assert_int_equal(x.store.questions, 1);
 		assert_int_equal(x.store.type, FRAME_GET_OFFERS);
 		loop_sim_run_for(x.loop, LIMIT_GATE_OFFERS_MS + over);
 		for (int i = 0; i < 3; i++)
 			offers_ask(&x.gate); /* all of them are one question */
-		loop_sim_run_until_idle(x.loop);
+		answer_offers(&x);
 		assert_int_equal(x.store.questions, over < 0 ? 1 : 2);
 		loop_sim_run_for(x.loop, 1);
+		answer_offers(&x);
 		assert_int_equal(x.store.questions, 2);
 		loop_sim_run_for(x.loop, LIMIT_GATE_OFFERS_MS - 2);
 		assert_int_equal(x.store.questions, 2);
@@ -138,6 +150,29 @@ static void offers_are_asked_for_now_and_then(void **state)
 		assert_int_equal(x.store.questions, over < 0 ? 2 : 3);
 		down(&x);
 	}
+}
+
+/* A store that answers late is not asked again before; what it says then is heard, and what has
+ * changed meanwhile is asked for. */
+static void offers_that_come_late(void **state)
+{
+	struct fixture x;
+	(void)state;
+	up(&x);
+	offers_ask(&x.gate);
+	loop_sim_run_for(x.loop, LIMIT_GATE_OFFERS_MS + 1);
+	uint32_t first = x.store.request;
+	offers_ask(&x.gate);
+	loop_sim_run_for(x.loop, 10 * LIMIT_GATE_OFFERS_MS);
+	assert_int_equal(x.store.questions, 1);
+	assert_true(offers_frame(&x.gate, first, &offers));
+	assert_int_equal(x.gate.offers.scram, 1);
+	loop_sim_run_until_idle(x.loop);
+	assert_int_equal(x.store.questions, 2);
+	assert_true(offers_frame(&x.gate, x.store.request, &offers));
+	loop_sim_run_for(x.loop, 10 * LIMIT_GATE_OFFERS_MS);
+	assert_int_equal(x.store.questions, 2);
+	down(&x);
 }
 
 /* ---- exchanges ---- */
@@ -228,5 +263,6 @@ static void a1_an_answer_takes_its_time(void **state)
 	}
 }
 
-TEST_MAIN(test_case(offers_are_asked_for_now_and_then), test_case(a7_steps_of_an_exchange),
-	test_case(a7_an_exchange_has_its_time), test_case(a1_an_answer_takes_its_time))
+TEST_MAIN(test_case(offers_are_asked_for_now_and_then), test_case(offers_that_come_late),
+	test_case(a7_steps_of_an_exchange), test_case(a7_an_exchange_has_its_time),
+	test_case(a1_an_answer_takes_its_time))

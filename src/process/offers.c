@@ -3,7 +3,7 @@
  * Which mechanisms fronts announce. SCRAM is announced on a service when every active account that
  * may use it has a verifier, since a client that prefers it would fail for those who have none;
  * CRAM-MD5 and APOP when some account has asked for them. The store says when accounts change, and
- * is asked then, at most once in LIMIT_GATE_OFFERS_MS.
+ * is asked then, one question at a time, at most once in LIMIT_GATE_OFFERS_MS.
  */
 #include "process/gate_private.h"
 
@@ -22,19 +22,24 @@ static void ask_now(struct gate *g)
 	g->offers_waiting = true;
 }
 
+/* A store may take longer over the one before than we wait between two. */
+static void ask_if_due(struct gate *g)
+{
+	if (g->offers_stale && g->store && !g->offers_waiting && g->offers_request == 0)
+		ask_now(g);
+}
+
 void offers_ask(struct gate *g)
 {
 	g->offers_stale = true;
-	if (g->store && !g->offers_waiting)
-		ask_now(g);
+	ask_if_due(g);
 }
 
 static void on_timer(void *arg)
 {
 	struct gate *g = arg;
 	g->offers_waiting = false;
-	if (g->offers_stale && g->store)
-		ask_now(g);
+	ask_if_due(g);
 }
 
 void offers_tell(struct gate_client *c)
@@ -54,6 +59,7 @@ bool offers_frame(struct gate *g, uint32_t request, const struct frame *f)
 	if (request == 0 || request != g->offers_request)
 		return false;
 	g->offers_request = 0;
+	ask_if_due(g);
 	if (f->type != FRAME_OFFERS)
 		return true; /* the old ones stay */
 	g->offers = (struct frame_mechanisms){ f->offers.scram, f->offers.legacy };
