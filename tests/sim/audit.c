@@ -3,7 +3,10 @@
  * When everything has come to rest: reads all mail of all accounts by IMAP and holds it against the
  * model, then lets the store check itself. And the administrator, who sets the accounts up.
  */
+#include "admin.h"
 #include "imap_session.h"
+
+#include "api/schemes.h"
 
 static const char *const addresses[ACCOUNTS] = { "alice@example.test", "bob@example.test",
 	"carol@example.test", "dave@example.test" };
@@ -15,123 +18,97 @@ const char *account_address(unsigned account)
 
 /* ---- the administrator ---- */
 
-struct admin {
-	struct channel *control, *store, *gate;
-	bool have_status, ended;
-	int answer;
-	char verifier[257], text[400];
-	uint64_t findings;
-};
 static struct admin admin;
 
-static bool on_answer(void *arg, uint32_t request, const struct frame *f, int handle)
+static void admin_begin(void)
 {
-	(void)arg;
-	(void)request;
-	if (f->type == FRAME_CHECK_FINDING) {
-		trace("check", "%" STR_FMT, STR_ARG(f->check_finding.text));
-		snprintf(admin.text, sizeof(admin.text), "%" STR_FMT,
-			STR_ARG(f->check_finding.text));
-		return handle < 0;
-	}
-	admin.answer = (int)f->type;
-	if (f->type == FRAME_VERIFIER)
-		snprintf(admin.verifier, sizeof(admin.verifier), "%" STR_FMT,
-			STR_ARG(f->verifier.verifier));
-	if (f->type == FRAME_CHECK_DONE)
-		admin.findings = f->check_done.findings;
-	if (f->type == FRAME_FAILED)
-		snprintf(admin.text, sizeof(admin.text), "%" STR_FMT, STR_ARG(f->failed.text));
-	return handle < 0;
-}
-
-static void on_lost(void *arg, const char *reason)
-{
-	(void)arg;
-	(void)reason;
-	admin.ended = true;
-}
-
-static bool on_control(void *arg, uint32_t request, const struct frame *f, int handle)
-{
-	struct channel_events events = { .frame = on_answer, .closed = on_lost };
-	(void)arg;
-	(void)request;
-	admin.have_status |= f->type == FRAME_STATUS;
-	if (f->type != FRAME_HAND_OVER)
-		return handle < 0;
-	bool store = str_equal(f->hand_over.kind, STR("store"));
-	*(store ? &admin.store : &admin.gate) = channel_new(
-		world.loop, handle, CLASS_ADMIN, store ? CLASS_STORE : CLASS_GATE, &events);
-	return true;
-}
-
-static void admin_open(void)
-{
-	struct channel_events events = { .frame = on_control, .closed = on_lost };
-	admin = (struct admin){ .control = NULL };
-	int handle = loop_sim_connect(world.loop, world.control_door, "", 0);
-	if (handle < 0)
-		sim_fail("nobody listens to the administrator");
-	admin.control = channel_new(world.loop, handle, CLASS_ADMIN, CLASS_SUPERVISOR, &events);
-	world_until(admin.have_status || admin.ended, 60000);
-	if (admin.store == NULL || admin.gate == NULL)
+	if (!admin_open(&admin, NULL))
 		sim_fail("the administrator is not connected to store and gate");
 }
 
-static void admin_close(void)
+static void add_account(unsigned i)
 {
-	channel_free(&admin.store);
-	channel_free(&admin.gate);
-	channel_free(&admin.control);
-}
-
-static void ask(struct channel *to, struct frame f, int want)
-{
-	admin.answer = 0;
-	if (!channel_send(to, channel_next_request(to), &f))
-		sim_fail("%s could not be asked", frame_name((uint16_t)f.type));
-	world_until(admin.answer != 0 || admin.ended, 600000);
-	if (admin.answer != want)
-		sim_fail("%s was answered by %s: %s", frame_name((uint16_t)f.type),
-			frame_name((uint16_t)admin.answer), admin.text);
+	struct authority first = authority_right(i, 0);
+	struct frame verifier = { .type = FRAME_MAKE_VERIFIER,
+		.make_verifier.password = str_from(first.password) };
+	admin_must(&admin, admin.gate, &verifier, FRAME_VERIFIER);
+	struct frame add = { .type = FRAME_ACCOUNT_ADD,
+		.account_add = {
+			.address = str_from(addresses[i]), .verifier = str_from(admin.verifier) } };
+	admin_must(&admin, admin.store, &add, FRAME_DONE);
 }
 
 void admin_set_up(void)
 {
-	admin_open();
-	ask(admin.store,
-		(struct frame){ .type = FRAME_DOMAIN_ADD, .domain_add.name = STR("example.test") },
-		FRAME_DONE);
-	ask(admin.gate,
-		(struct frame){
-			.type = FRAME_MAKE_VERIFIER, .make_verifier.password = STR("secret") },
-		FRAME_VERIFIER);
+	struct frame domain = { .type = FRAME_DOMAIN_ADD, .domain_add.name = STR("example.test") };
+	admin_begin();
+	accounts_begin();
+	admin_must(&admin, admin.store, &domain, FRAME_DONE);
 	for (unsigned i = 0; i < ACCOUNTS; i++)
-		ask(admin.store,
-			(struct frame){ .type = FRAME_ACCOUNT_ADD,
-				.account_add = { .address = str_from(addresses[i]),
-					.verifier = str_from(admin.verifier) } },
-			FRAME_DONE);
-	admin_close();
+		add_account(i);
+	admin_close(&admin);
+}
+
+static void make_active(unsigned i)
+{
+	struct frame set = { .type = FRAME_ACCOUNT_SET,
+		.account_set = { .set = ACCOUNT_ACTIVE,
+			.account = { .address = str_from(addresses[i]), .active = true } } };
+	account_active_ask(i, true);
+	admin_must(&admin, admin.store, &set, FRAME_DONE);
+	account_active_acked(i, true);
+}
+
+static void set_quota(unsigned i)
+{
+	struct quota q = account_quota(i);
+	struct frame set = { .type = FRAME_ACCOUNT_SET,
+		.account_set = { .set = ACCOUNT_QUOTA_BYTES | ACCOUNT_QUOTA_MESSAGES,
+			.account = { .address = str_from(addresses[i]),
+				.quota_bytes = q.bytes,
+				.quota_messages = q.messages } } };
+	admin_must(&admin, admin.store, &set, FRAME_DONE);
+	account_quota_acked(i, q);
+}
+
+/* What was left half done: all may come in again. */
+static void put_in_order(void)
+{
+	admin_begin();
+	for (unsigned i = 0; i < ACCOUNTS; i++) {
+		if (!account_is_active(i))
+			make_active(i);
+		if (!account_quota_is_sure(i))
+			set_quota(i);
+	}
+	admin_close(&admin);
 }
 
 static void check(void)
 {
-	admin_open();
-	ask(admin.store, (struct frame){ .type = FRAME_STORE_CHECK }, FRAME_CHECK_DONE);
+	admin_begin();
+	admin_must(&admin, admin.store, &(struct frame){ .type = FRAME_STORE_CHECK },
+		FRAME_CHECK_DONE);
 	if (admin.findings)
 		sim_fail("store check: %s", admin.text);
-	admin_close();
+	admin_must(&admin, admin.store, &(struct frame){ .type = FRAME_ACCOUNT_RECOUNT },
+		FRAME_RECOUNTED);
+	if (admin.findings)
+		sim_fail("recount: %s", admin.text);
+	admin_close(&admin);
 }
 
 /* ---- reading everything ---- */
+
+static struct quota sum; /* of the account that is being read */
 
 static void on_entry(struct user_session *s, const struct user_fetched *f)
 {
 	if (!f->has_body || !f->has_flags || f->uid == 0)
 		sim_fail("the audit was told only a part of a message");
 	uint32_t n = message_check(f->body, s->actor->name);
+	sum.messages++;
+	sum.bytes += f->body.n;
 	model_audit_entry(s->account, s->box, f->uid, n, f->flags);
 }
 
@@ -143,13 +120,44 @@ static bool make_boxes(struct user_session *s)
 	return true;
 }
 
+/* By the password that must be right, or one of the two that may be. */
+static bool come_in(struct user_session *s, struct actor *a)
+{
+	for (unsigned attempt = 0; attempt < 2; attempt++) {
+		struct authority right = authority_right(a->number, attempt);
+		if (user_open(s, a, &right)) {
+			account_settled(a->number, right.tried);
+			return true;
+		}
+		user_close(s);
+	}
+	return false;
+}
+
+/* RFC 9208 5.1: STORAGE is in units of 1,024 octets. */
+static void check_sums(struct user_session *s)
+{
+	struct quota limit = account_quota(s->account);
+	s->has_quota = false;
+	if (user_command(s, "GETQUOTA \"\"") != USER_OK || !s->has_quota)
+		sim_fail("the quota of %s can't be asked for", account_address(s->account));
+	if (s->quota_kib[1] != (limit.bytes + 1023) / 1024 ||
+		s->quota_messages[1] != limit.messages ||
+		(limit.bytes && s->quota_kib[0] != (sum.bytes + 1023) / 1024) ||
+		(limit.messages && s->quota_messages[0] != sum.messages))
+		sim_fail("%s holds %llu messages of %llu bytes; %s", account_address(s->account),
+			(unsigned long long)sum.messages, (unsigned long long)sum.bytes,
+			s->response.p);
+}
+
 static void audit_account(struct actor *a)
 {
 	struct user_session s;
-	if (!user_open(&s, a, a->number) || !make_boxes(&s))
+	if (!come_in(&s, a) || !make_boxes(&s))
 		sim_fail("the audit of %s could not begin", account_address(a->number));
 	s.conn.quiet = true;
 	s.fetched = on_entry;
+	sum = (struct quota){ 0 };
 	model_audit_begin(a->number);
 	for (unsigned box = 0; box < BOXES; box++) {
 		if (user_select(&s, box) != USER_OK)
@@ -160,6 +168,7 @@ static void audit_account(struct actor *a)
 				account_address(a->number));
 	}
 	model_audit_end(a->number);
+	check_sums(&s);
 	user_command(&s, "LOGOUT");
 	user_close(&s);
 }
@@ -167,6 +176,7 @@ static void audit_account(struct actor *a)
 void audit(void)
 {
 	trace("audit", "begins");
+	put_in_order();
 	for (unsigned i = 0; i < ACCOUNTS; i++) {
 		struct actor *a = actor_new("audit", i, audit_account);
 		world_until(a->done, 600000);
@@ -174,6 +184,7 @@ void audit(void)
 			sim_fail("the audit of %s does not end", account_address(i));
 	}
 	check();
+	backup_check();
 	trace("audit", "all is well: %llu acknowledged, %llu seen",
 		(unsigned long long)world.report->acknowledged,
 		(unsigned long long)world.report->seen);

@@ -46,19 +46,11 @@ static enum user_result do_flag(struct user_session *s)
 	struct copy *c = any_known(s);
 	if (c == NULL)
 		return user_command(s, "NOOP");
-	unsigned flag = (unsigned)dice(FLAGS - 1); /* \Deleted is do_delete's */
-	bool on = dice(2);
-	uint8_t bit = (uint8_t)(1 << flag);
-	c->flags_on &= (uint8_t)~bit;
-	c->flags_off &= (uint8_t)~bit;
-	unsigned number = ++c->flag_changes;
-	bool alone = c->flag_busy++ == 0;
-	enum user_result r = user_command(s, "UID STORE %u %cFLAGS%s (%s)", c->uid, on ? '+' : '-',
-		dice(2) ? ".SILENT" : "", flag_names[flag]);
-	if (r != USER_CUT)
-		c->flag_busy--;
-	if (r == USER_OK && alone && c->flag_changes == number)
-		*(on ? &c->flags_on : &c->flags_off) |= bit;
+	/* \Deleted is do_delete's */
+	struct model_flag f = model_flag_begin(c, (unsigned)dice(FLAGS - 1), dice(2));
+	enum user_result r = user_command(s, "UID STORE %u %cFLAGS%s (%s)", c->uid,
+		f.on ? '+' : '-', dice(2) ? ".SILENT" : "", flag_names[f.flag]);
+	model_flag_end(&f, r != USER_CUT, r == USER_OK);
 	return r;
 }
 
@@ -68,10 +60,16 @@ static enum user_result do_append(struct user_session *s)
 	uint32_t n = model_next_message();
 	unsigned box = (unsigned)dice(BOXES);
 	message_make(n, &text);
+	struct room room = room_before(s->account);
 	struct copy *c = model_put(s->account, box, n);
 	enum user_result r = user_append(s, box, buf_str(&text));
-	if (r == USER_OK)
+	if (r == USER_OK) {
+		room_granted(&room, 1, text.n, s->actor->name);
 		model_put_acked(c, s->append_uid);
+	} else if (r == USER_NO && user_said(s, "[OVERQUOTA]")) {
+		room_refused(&room, 1, text.n, s->actor->name);
+		model_put_never(c);
+	}
 	buf_done(&text);
 	return r;
 }
@@ -99,6 +97,19 @@ static void copied(
 		model_remove_acked(from->account, from->box, source);
 }
 
+/* Those that went over. */
+static void room_copied(
+	struct user_session *s, const struct room *room, struct copy *const *to, size_t n)
+{
+	uint64_t messages = 0, bytes = 0;
+	for (size_t i = 0; i < n; i++) {
+		messages += to[i]->acked;
+		bytes += to[i]->acked ? message_bytes(to[i]->n) : 0;
+	}
+	if (messages)
+		room_granted(room, messages, bytes, s->actor->name);
+}
+
 static enum user_result do_copy(struct user_session *s)
 {
 	struct copy *from[3], *to[3];
@@ -121,15 +132,24 @@ static enum user_result do_copy(struct user_session *s)
 	}
 	if (n == 0)
 		return user_command(s, "NOOP");
+	struct room room = room_before(s->account);
+	uint64_t bytes = 0;
 	for (size_t i = 0; i < n; i++) {
+		bytes += message_bytes(from[i]->n);
 		to[i] = model_put(s->account, box, from[i]->n);
 		if (move)
 			model_remove_begin(from[i], to[i]);
 	}
 	enum user_result r = user_command(
 		s, "UID %s %s %s", move ? "MOVE" : "COPY", set, box_names[box]);
+	if (r == USER_NO && user_said(s, "[OVERQUOTA]") && !move)
+		room_refused(&room, n, bytes, s->actor->name);
+	else if (r == USER_NO && user_said(s, "[OVERQUOTA]"))
+		sim_fail("%s: a move within the account is over its quota", s->actor->name);
 	for (size_t i = 0; i < n && r == USER_OK; i++)
 		copied(s, sources[i], from[i], to[i], move);
+	if (r == USER_OK && !move)
+		room_copied(s, &room, to, n);
 	return r;
 }
 
@@ -157,10 +177,20 @@ static enum user_result do_wait(struct user_session *s)
 	return dice(2) ? user_command(s, "NOOP") : user_idle(s, (int64_t)dice(8000));
 }
 
+static enum user_result select_and_list(struct user_session *s, unsigned box)
+{
+	uint64_t asked = model_time();
+	enum user_result r = user_select(s, box);
+	if (r == USER_OK)
+		r = do_list(s);
+	if (r == USER_OK && s->box < BOXES)
+		model_listed(s->account, s->box, asked, user_sees, s);
+	return r;
+}
+
 static enum user_result do_reselect(struct user_session *s)
 {
-	enum user_result r = user_select(s, (unsigned)dice(BOXES));
-	return r == USER_OK ? do_list(s) : r;
+	return select_and_list(s, (unsigned)dice(BOXES));
 }
 
 static const struct {
@@ -183,12 +213,10 @@ static enum user_result do_something(struct user_session *s)
 static void session(struct actor *a)
 {
 	struct user_session s;
-	unsigned account = (unsigned)dice(ACCOUNTS);
-	if (user_open(&s, a, account)) {
+	struct authority by = authority_new((unsigned)dice(ACCOUNTS));
+	if (user_open(&s, a, &by)) {
 		s.fetched = on_fetched;
-		enum user_result r = user_select(&s, dice(2) ? 0 : (unsigned)dice(BOXES));
-		if (r == USER_OK)
-			r = do_list(&s);
+		enum user_result r = select_and_list(&s, dice(2) ? 0 : (unsigned)dice(BOXES));
 		for (uint64_t i = 2 + dice(BATCH); i > 0 && r != USER_CUT && !round_over; i--) {
 			if (s.box == BOXES)
 				r = do_reselect(&s);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Strangers' servers: they bring messages to one or more accounts, by DATA or BDAT, and sometimes
- * go before they have heard the answer. */
-#include "sim.h"
+/* Strangers' servers, and users who submit: they bring messages to one or more accounts, by DATA or
+ * BDAT, and sometimes go before they have heard the answer. */
+#include "accounts.h"
 
 /* The code of a reply, with all its lines read; 0: cut off. */
 static int reply(struct conn *c)
@@ -38,6 +38,12 @@ struct mail {
 	size_t copies_n;
 };
 
+/* "Mailbox is full", of the last reply. */
+static bool is_full(const struct conn *c)
+{
+	return str_starts(buf_str(&c->line), STR("452 4.2.2 "));
+}
+
 static bool recipients(struct conn *c, struct mail *m)
 {
 	char line[200];
@@ -45,9 +51,12 @@ static bool recipients(struct conn *c, struct mail *m)
 		if (!chance(35) && !(i + 1 == ACCOUNTS && m->copies_n == 0))
 			continue;
 		snprintf(line, sizeof(line), "RCPT TO:<%s>\r\n", account_address(i));
+		struct room room = room_before(i);
 		int code = say(c, line);
 		if (code == 0)
 			return false;
+		if (is_full(c))
+			room_refused(&room, 0, 0, c->actor->name);
 		if (code == 250)
 			m->copies[m->copies_n++] = model_put(i, 0, m->n);
 	}
@@ -85,30 +94,59 @@ static int content(struct conn *c, const struct mail *m)
 	return code;
 }
 
-/* False: the connection is of no more use. */
-static bool transaction(struct conn *c)
+/* by: NULL for a stranger. False: the connection is of no more use. */
+static bool transaction(struct conn *c, const struct authority *by)
 {
 	struct mail m = { .n = model_next_message() };
-	int code = say(c, "MAIL FROM:<sender@elsewhere.example> BODY=8BITMIME\r\n");
+	char line[200];
+	if (by)
+		message_is_from(m.n, by->account);
+	snprintf(line, sizeof(line), "MAIL FROM:<%s> BODY=8BITMIME\r\n",
+		by ? account_address(by->account) : "sender@elsewhere.example");
+	int code = say(c, line);
 	if (code != 250)
 		return code != 0 && code != 421 && say(c, "RSET\r\n") == 250;
-	code = recipients(c, &m) ? content(c, &m) : 0;
+	bool good = recipients(c, &m);
+	int64_t asked_ms = awake_ms();
+	code = good ? content(c, &m) : 0;
 	world.report->operations++;
+	if (by && code == 250)
+		authority_used(by, asked_ms, c->actor->name);
 	for (size_t i = 0; i < m.copies_n && code == 250; i++)
 		model_put_acked(m.copies[i], 0);
 	return code == 250 || (code >= 400 && code != 421 && say(c, "RSET\r\n") == 250);
 }
 
-static void session(struct actor *a)
+/* AUTH PLAIN: RFC 4954, RFC 4616 */
+static bool authenticate(struct conn *c, const struct authority *by)
+{
+	char plain[400], line[800];
+	struct buf sealed;
+	int n = snprintf(
+		plain, sizeof(plain), "%c%s%c%s", 0, account_address(by->account), 0, by->password);
+	buf_init(&sealed, sizeof(line));
+	buf_add_base64(&sealed, str_make(plain, (size_t)n));
+	snprintf(line, sizeof(line), "AUTH PLAIN %.*s\r\n", (int)sealed.n, sealed.p);
+	buf_done(&sealed);
+	int code = say(c, line);
+	if (code == 235)
+		authority_granted(by, c->actor->name);
+	else if (code == 535)
+		authority_refused(by, c->actor->name);
+	return code == 235;
+}
+
+static void session(struct actor *a, const struct authority *by)
 {
 	struct conn c;
 	char address[40];
 	snprintf(address, sizeof(address), "192.0.2.%u", 1 + a->number);
-	if (conn_open(&c, a, "smtp", address) && reply(&c) == 220 &&
-		say(&c, "EHLO client.example\r\n") == 250) {
+	if (conn_open(&c, a, by ? "submission" : "smtp", by ? "127.0.0.1" : address) &&
+		reply(&c) == 220 && say(&c, "EHLO client.example\r\n") == 250 &&
+		(by == NULL || authenticate(&c, by))) {
 		bool good = true;
 		for (uint64_t i = 1 + dice(4); i > 0 && good && !round_over; i--) {
-			good = transaction(&c);
+			good = transaction(&c, by);
 			actor_sleep(a, (int64_t)dice(2000));
 		}
 		if (good)
@@ -121,7 +159,8 @@ void client_smtp_run(struct actor *a)
 {
 	while (!round_over) {
 		actor_sleep(a, (int64_t)dice(5000));
+		struct authority by = authority_new((unsigned)dice(ACCOUNTS));
 		if (!round_over)
-			session(a);
+			session(a, chance(40) ? &by : NULL);
 	}
 }

@@ -91,6 +91,7 @@ static void clock_jump(void)
 		trace("fault", "all sleep for %lld s", (long long)(by / 1000));
 		s->clock.wall_ms += by;
 		s->clock.monotonic_ms += by;
+		world.slept_ms += by;
 	}
 }
 

@@ -58,6 +58,8 @@ static void on_expunge(struct user_session *s, uint64_t number)
 {
 	if (s->no_expunge)
 		sim_fail("%s: EXPUNGE during a command by numbers", s->actor->name);
+	if (s->qresync)
+		sim_fail("%s: EXPUNGE, and QRESYNC is enabled", s->actor->name);
 	view_at(s, number);
 	vec_remove(&s->view, (size_t)number - 1);
 }
@@ -173,6 +175,8 @@ static void on_code(struct user_session *s, struct scan *in)
 		s->told.uidnext = (uint32_t)n;
 	else if (scan_literal_nocase(in, STR("HIGHESTMODSEQ ")) && scan_number(in, INT64_MAX, &n))
 		s->told.modseq = n;
+	else if (scan_literal_nocase(in, STR("MODIFIED ")))
+		parse_set(in, &s->modified);
 	else if (scan_literal_nocase(in, STR("APPENDUID ")) && scan_number(in, UINT32_MAX, &n) &&
 		 scan_sp(in) && scan_number(in, UINT32_MAX, &n))
 		s->append_uid = (uint32_t)n;
@@ -187,6 +191,50 @@ static void on_code(struct user_session *s, struct scan *in)
 	}
 }
 
+/* quota-list, after the root.  RFC 9208 7 */
+static void on_quota(struct user_session *s, struct scan *in)
+{
+	s->has_quota = true;
+	memset(s->quota_kib, 0, sizeof(s->quota_kib));
+	memset(s->quota_messages, 0, sizeof(s->quota_messages));
+	scan_char(in, '(');
+	while (!scan_char(in, ')') && !scan_end(in)) {
+		uint64_t *to = scan_word_nocase(in, STR("STORAGE")) ? s->quota_kib
+								    : s->quota_messages;
+		bool good = to == s->quota_kib || scan_word_nocase(in, STR("MESSAGE"));
+		if (!good || !scan_sp(in) || !scan_number(in, INT64_MAX, &to[0]) || !scan_sp(in) ||
+			!scan_number(in, INT64_MAX, &to[1]))
+			sim_fail("%s: %.100s", s->actor->name, s->response.p);
+		scan_sp(in);
+	}
+}
+
+/* Each is told once, and only of what is there, but for those that went before.  RFC 7162 3.2.10 */
+static void on_vanished(struct user_session *s, struct scan *in)
+{
+	struct vec gone;
+	bool earlier = scan_literal_nocase(in, STR("(EARLIER) "));
+	vec_init(&gone, sizeof(uint32_t), 100000);
+	parse_set(in, &gone);
+	if (!s->qresync || gone.n == 0 || (s->no_expunge && !earlier))
+		sim_fail("%s: %.100s", s->actor->name, s->response.p);
+	VEC_EACH (uint32_t, uid, &gone) {
+		size_t i = 0;
+		while (i < s->view.n && *(uint32_t *)vec_at(&s->view, i) != *uid)
+			i++;
+		/* One of those at the end of which the number alone was told. */
+		if (!earlier && i == s->view.n && i && *(uint32_t *)vec_at(&s->view, i - 1) == 0)
+			i--;
+		if (!earlier && i == s->view.n)
+			sim_fail("%s: UID %u vanished, and was not there", s->actor->name, *uid);
+		if (!earlier)
+			vec_remove(&s->view, i);
+		if (s->vanished)
+			s->vanished(s, *uid, earlier);
+	}
+	vec_done(&gone);
+}
+
 /* ---- responses ---- */
 
 static void untagged(struct user_session *s, struct scan *in)
@@ -194,6 +242,10 @@ static void untagged(struct user_session *s, struct scan *in)
 	uint64_t n;
 	if (scan_word_nocase(in, STR("OK")) && scan_sp(in)) {
 		on_code(s, in);
+	} else if (scan_literal_nocase(in, STR("VANISHED "))) {
+		on_vanished(s, in);
+	} else if (scan_literal_nocase(in, STR("QUOTA \"\" "))) {
+		on_quota(s, in);
 	} else if (scan_number(in, UINT32_MAX, &n) && scan_sp(in)) {
 		if (scan_word_nocase(in, STR("EXISTS")))
 			on_exists(s, n);
@@ -233,10 +285,25 @@ static enum user_result read_result(struct user_session *s, bool plus)
 
 /* ---- commands ---- */
 
+bool user_said(const struct user_session *s, const char *code)
+{
+	return str_search(buf_str(&s->response), str_from(code)) < s->response.n;
+}
+
 static bool by_numbers(const char *command)
 {
 	return strncmp(command, "FETCH", 5) == 0 || strncmp(command, "STORE", 5) == 0 ||
 	       strncmp(command, "SEARCH", 6) == 0;
+}
+
+/* What only an account's own sessions may do. */
+static bool touches_mail(const char *command)
+{
+	static const char *const words[] = { "BODY", "STORE", "COPY", "MOVE", "EXPUNGE", "APPEND" };
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (strstr(command, words[i]))
+			return true;
+	return false;
 }
 
 static void begin(struct user_session *s)
@@ -245,6 +312,7 @@ static void begin(struct user_session *s)
 	s->append_uid = 0;
 	vec_clear(&s->sources);
 	vec_clear(&s->targets);
+	vec_clear(&s->modified);
 	world.report->operations++;
 }
 
@@ -256,17 +324,21 @@ enum user_result user_command(struct user_session *s, const char *format, ...)
 	vsnprintf(text, sizeof(text), format, values);
 	va_end(values);
 	begin(s);
+	int64_t asked_ms = awake_ms();
 	if (!conn_sendf(&s->conn, "a%u %s\r\n", s->tag, text))
 		return USER_CUT;
 	s->no_expunge = by_numbers(text);
 	enum user_result r = read_result(s, false);
 	s->no_expunge = false;
+	if (r == USER_OK && touches_mail(text))
+		authority_used(&s->authority, asked_ms, s->actor->name);
 	return r;
 }
 
 enum user_result user_append(struct user_session *s, unsigned box, struct str text)
 {
 	bool wait = chance(50); /* LITERAL+: RFC 7888 */
+	int64_t asked_ms = awake_ms();
 	begin(s);
 	if (!conn_sendf(&s->conn, "a%u APPEND %s {%zu%s}\r\n", s->tag, box_names[box], text.n,
 		    wait ? "" : "+"))
@@ -282,7 +354,10 @@ enum user_result user_append(struct user_session *s, unsigned box, struct str te
 	buf_addz(&out, "\r\n");
 	bool sent = conn_send(&s->conn, buf_str(&out));
 	buf_done(&out);
-	return sent ? read_result(s, false) : USER_CUT;
+	enum user_result r = sent ? read_result(s, false) : USER_CUT;
+	if (r == USER_OK)
+		authority_used(&s->authority, asked_ms, s->actor->name);
+	return r;
 }
 
 enum user_result user_idle(struct user_session *s, int64_t ms)
@@ -305,13 +380,35 @@ enum user_result user_idle(struct user_session *s, int64_t ms)
 	return conn_sendf(&s->conn, "DONE\r\n") ? read_result(s, false) : USER_CUT;
 }
 
+bool user_sees(void *arg, uint32_t uid)
+{
+	const struct user_session *s = arg;
+	VEC_EACH (uint32_t, at, &s->view)
+		if (*at == uid)
+			return true;
+	return false;
+}
+
+bool user_was_modified(const struct user_session *s, uint32_t uid)
+{
+	VEC_EACH (uint32_t, at, &s->modified)
+		if (*at == uid)
+			return true;
+	return false;
+}
+
 enum user_result user_select(struct user_session *s, unsigned box)
+{
+	return user_select_with(s, box, "(CONDSTORE)");
+}
+
+enum user_result user_select_with(struct user_session *s, unsigned box, const char *parameters)
 {
 	struct box_told before = model_box(s->account, box);
 	s->box = BOXES;
 	s->told = (struct box_told){ 0 };
 	vec_clear(&s->view);
-	enum user_result r = user_command(s, "SELECT %s (CONDSTORE)", box_names[box]);
+	enum user_result r = user_command(s, "SELECT %s %s", box_names[box], parameters);
 	if (r != USER_OK)
 		return r;
 	if (s->told.uidvalidity == 0 || s->told.uidnext == 0 || s->told.modseq == 0)
@@ -321,16 +418,30 @@ enum user_result user_select(struct user_session *s, unsigned box)
 	return USER_OK;
 }
 
-bool user_open(struct user_session *s, struct actor *a, unsigned account)
+static bool log_in(struct user_session *s)
 {
-	*s = (struct user_session){ .actor = a, .account = account, .box = BOXES };
+	const struct authority *by = &s->authority;
+	enum user_result r = user_command(
+		s, "LOGIN %s %s", account_address(by->account), by->password);
+	if (r == USER_OK)
+		authority_granted(by, s->actor->name);
+	else if (r == USER_NO && user_said(s, "[AUTHENTICATIONFAILED]"))
+		authority_refused(by, s->actor->name);
+	return r == USER_OK;
+}
+
+bool user_open(struct user_session *s, struct actor *a, const struct authority *by)
+{
+	*s = (struct user_session){
+		.actor = a, .account = by->account, .box = BOXES, .authority = *by
+	};
 	vec_init(&s->view, sizeof(uint32_t), 1000000);
 	vec_init(&s->sources, sizeof(uint32_t), 1000000);
 	vec_init(&s->targets, sizeof(uint32_t), 1000000);
+	vec_init(&s->modified, sizeof(uint32_t), 1000000);
 	buf_init(&s->response, 64 * 1024 * 1024);
 	return conn_open(&s->conn, a, "imap", "127.0.0.1") && read_response(s) &&
-	       str_starts(buf_str(&s->response), STR("* OK")) &&
-	       user_command(s, "LOGIN %s secret", account_address(account)) == USER_OK;
+	       str_starts(buf_str(&s->response), STR("* OK")) && log_in(s);
 }
 
 void user_close(struct user_session *s)
@@ -339,5 +450,6 @@ void user_close(struct user_session *s)
 	vec_done(&s->view);
 	vec_done(&s->sources);
 	vec_done(&s->targets);
+	vec_done(&s->modified);
 	buf_done(&s->response);
 }

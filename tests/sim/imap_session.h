@@ -7,7 +7,7 @@
 #ifndef CULVER_SIM_IMAP_SESSION_H
 #define CULVER_SIM_IMAP_SESSION_H
 
-#include "sim.h"
+#include "accounts.h"
 
 struct user_fetched { /* of one FETCH response */
 	uint32_t number, uid;
@@ -21,6 +21,7 @@ struct user_session {
 	struct conn conn;
 	struct actor *actor;
 	unsigned account, box; /* box: BOXES when none is selected */
+	struct authority authority;
 	unsigned tag;
 	struct vec view; /* uint32_t: UIDs in order, 0: not told yet */
 	struct box_told told;
@@ -28,18 +29,31 @@ struct user_session {
 	bool no_expunge;             /* RFC 9051 7.5.1: not while this command runs */
 	struct vec sources, targets; /* uint32_t: of the last COPYUID */
 	uint32_t append_uid;
+	bool has_quota;        /* the last QUOTA response; what was not told is 0 */
+	uint64_t quota_kib[2]; /* used, limit */
+	uint64_t quota_messages[2];
+	struct vec modified; /* uint32_t: of the last MODIFIED */
+	bool qresync;        /* VANISHED comes instead of EXPUNGE: RFC 7162 3.2.10.2 */
 	void (*fetched)(struct user_session *, const struct user_fetched *);
+	void (*vanished)(struct user_session *, uint32_t uid, bool earlier);
 	void *arg;
 };
 
 enum user_result { USER_OK, USER_NO, USER_CUT };
 
-bool user_open(struct user_session *, struct actor *, unsigned account);
+bool user_open(struct user_session *, struct actor *, const struct authority *);
 void user_close(struct user_session *);
+/* Whether the last response has this code. */
+bool user_said(const struct user_session *, const char *code);
 /* A command without its tag; continuation: what is sent when the server asks for it. */
 enum user_result user_command(struct user_session *, const char *format, ...) PRINTF_LIKE(2, 3);
 enum user_result user_append(struct user_session *, unsigned box, struct str text);
 enum user_result user_idle(struct user_session *, int64_t ms);
 enum user_result user_select(struct user_session *, unsigned box);
+enum user_result user_select_with(struct user_session *, unsigned box, const char *parameters);
+/* Whether a UID is in the view of a session (arg). */
+bool user_sees(void *arg, uint32_t uid);
+/* Whether the last command kept this UID back. */
+bool user_was_modified(const struct user_session *, uint32_t uid);
 
 #endif

@@ -22,6 +22,7 @@ struct job {
 
 struct totals {
 	uint64_t runs, failed, steps, simulated_ms, acknowledged, seen, operations;
+	uint64_t backups, reclaimed, undeleted;
 	uint64_t struck[FAULT_KINDS];
 };
 
@@ -144,6 +145,9 @@ static void add(struct totals *t, const struct sim_report *r, bool well)
 	t->acknowledged += r->acknowledged;
 	t->seen += r->seen;
 	t->operations += r->operations;
+	t->backups += r->backups;
+	t->reclaimed += r->reclaimed;
+	t->undeleted += r->undeleted;
 	for (int i = 0; i < FAULT_KINDS; i++)
 		t->struck[i] += r->struck[i];
 }
@@ -155,6 +159,9 @@ static void print_totals(const struct totals *t, double took)
 		(unsigned long long)t->runs, (unsigned long long)t->failed, took,
 		(double)t->simulated_ms / 1e3, (double)t->simulated_ms / 1e3 / took,
 		(unsigned long long)t->steps);
+	printf("%llu backups held, %llu segments reclaimed, %llu messages put back\n",
+		(unsigned long long)t->backups, (unsigned long long)t->reclaimed,
+		(unsigned long long)t->undeleted);
 	printf("%llu operations, %llu messages acknowledged, %llu read; struck:",
 		(unsigned long long)t->operations, (unsigned long long)t->acknowledged,
 		(unsigned long long)t->seen);
@@ -201,7 +208,7 @@ static uint64_t number(const char *text)
 	return scan_number(&s, INT64_MAX, &n) ? n : 0;
 }
 
-enum { DEFAULT_CLIENTS = 6, DEFAULT_ROUNDS = 3, DEFAULT_MS = 20000 };
+enum { DEFAULT_CLIENTS = 7, DEFAULT_ROUNDS = 3, DEFAULT_MS = 20000 };
 
 struct settings {
 	struct sim_options o;

@@ -13,7 +13,8 @@ static uint64_t mixed(uint64_t *z)
 	return *z >> 33;
 }
 
-size_t message_size(uint32_t n)
+/* It has at least so many. */
+static size_t least_size(uint32_t n)
 {
 	uint64_t z = world.o.seed * 1000003 + n;
 	mixed(&z);
@@ -35,18 +36,63 @@ static void add_line(struct buf *b, uint64_t *z)
 	buf_addz(b, "\r\n");
 }
 
+static struct vec senders; /* uint8_t, by number: 1 + account, 0 a stranger */
+
+void message_is_from(uint32_t n, unsigned account)
+{
+	uint8_t none = 0;
+	if (senders.size == 0)
+		vec_init(&senders, sizeof(uint8_t), 1000000);
+	while (senders.n <= n)
+		vec_push(&senders, &none);
+	*(uint8_t *)vec_at(&senders, n) = (uint8_t)(1 + account);
+}
+
+static const char *sender(uint32_t n)
+{
+	uint8_t from = n < senders.n ? *(uint8_t *)vec_at(&senders, n) : 0;
+	return from ? account_address(from - 1U) : "sender@elsewhere.example";
+}
+
 void message_make(uint32_t n, struct buf *ret)
 {
 	uint64_t z = world.o.seed * 77777 + n;
-	size_t size = message_size(n);
+	size_t size = least_size(n);
 	buf_init(ret, MESSAGE_MOST);
 	buf_addf(ret, "Subject: number %u.\r\nDate: Fri, 1 Jan 2026 00:00:00 +0000\r\n", n);
-	buf_addf(ret, "From: sender@elsewhere.example\r\nMessage-ID: <%u@sim.example>\r\n\r\n", n);
+	buf_addf(ret, "From: %s\r\nMessage-ID: <%u@sim.example>\r\n\r\n", sender(n), n);
 	while (ret->n < size)
 		add_line(ret, &z);
 }
 
-uint32_t message_check(struct str bytes, const char *where)
+size_t message_bytes(uint32_t n)
+{
+	static struct vec sizes; /* size_t, by number; 0: not made yet */
+	size_t none = 0;
+	if (sizes.size == 0)
+		vec_init(&sizes, sizeof(size_t), 1000000);
+	while (sizes.n <= n)
+		vec_push(&sizes, &none);
+	size_t *size = vec_at(&sizes, n);
+	if (*size == 0) {
+		struct buf text;
+		message_make(n, &text);
+		*size = text.n;
+		buf_done(&text);
+	}
+	return *size;
+}
+
+/* What a message begins with, up to so many lines of its body.  RFC 1939 7 */
+static struct str top_of(struct str message, unsigned lines)
+{
+	size_t at = str_search(message, STR("\r\n\r\n")) + 4;
+	for (; lines > 0 && at < message.n; lines--)
+		at += str_find(str_from_offset(message, at), '\n') + 1;
+	return str_sub(message, 0, at);
+}
+
+static uint32_t check(struct str bytes, bool top, unsigned lines, const char *where)
 {
 	uint64_t n;
 	struct str mark = STR("Subject: number ");
@@ -57,12 +103,22 @@ uint32_t message_check(struct str bytes, const char *where)
 			bytes.n, bytes.n ? bytes.p : "");
 	struct buf want;
 	message_make((uint32_t)n, &want);
-	struct str got = str_from_offset(bytes, at);
-	if (!str_equal(got, buf_str(&want)))
+	struct str got = str_from_offset(bytes, at), whole = buf_str(&want);
+	if (!str_equal(got, top ? top_of(whole, lines) : whole))
 		sim_fail("%s: message %u is not what was sent: %zu bytes, not %zu", where,
 			(unsigned)n, got.n, want.n);
 	if (at > 0 && !str_starts(bytes, STR("Return-Path:")))
 		sim_fail("%s: message %u begins with %.40s", where, (unsigned)n, bytes.p);
 	buf_done(&want);
 	return (uint32_t)n;
+}
+
+uint32_t message_check(struct str bytes, const char *where)
+{
+	return check(bytes, false, 0, where);
+}
+
+uint32_t message_check_top(struct str bytes, unsigned lines, const char *where)
+{
+	return check(bytes, true, lines, where);
 }

@@ -9,7 +9,7 @@
  *     removal asked for           may be there
  *     removal acknowledged        is not there; of a move: is there, and not here
  */
-#include "sim.h"
+#include "accounts.h"
 
 const char *const box_names[BOXES] = { "INBOX", "Work", "Archive", "Trash" };
 const char *const flag_names[FLAGS] = { "\\Seen", "\\Answered", "\\Flagged", "\\Draft",
@@ -18,6 +18,8 @@ const char *const flag_names[FLAGS] = { "\\Seen", "\\Answered", "\\Flagged", "\\
 static struct vec copies; /* struct copy * */
 static struct box_told told[ACCOUNTS][BOXES];
 static uint32_t last_message;
+static uint64_t clock_now;
+static unsigned last_group;
 
 #define COPIES(c) VEC_EACH (struct copy *, c, &copies)
 
@@ -42,6 +44,11 @@ static bool certain(const struct copy *c)
 static bool is_in(const struct copy *c, unsigned account, unsigned box)
 {
 	return c->account == account && c->box == box && !c->never;
+}
+
+uint64_t model_time(void)
+{
+	return ++clock_now;
 }
 
 struct box_told model_box(unsigned account, unsigned box)
@@ -77,6 +84,7 @@ static void bind(struct copy *c, uint32_t uid)
 		sim_fail("%s came after UIDNEXT %u was told, and has UID %u", NAME(c), c->uid_floor,
 			uid);
 	c->uid = uid;
+	c->certain_since = model_time();
 }
 
 /* Copies of one message in one mailbox whose UIDs were not told are interchangeable: what was seen
@@ -100,9 +108,17 @@ static void bind_told(struct copy *c, uint32_t uid)
 	c->may_go = was.may_go;
 	c->gone = was.gone;
 	c->moved_to = was.moved_to;
+	c->together = was.together;
+	c->kept_unsure = was.kept_unsure;
+	c->kept = was.kept;
+	c->gone_since = was.gone_since;
 	c->removed_otherwise = was.removed_otherwise;
+	c->certain_since = was.certain_since;
 	other->may_go = other->gone = other->removed_otherwise = false;
 	other->moved_to = NULL;
+	other->together = 0;
+	other->kept_unsure = false;
+	other->kept = KEPT_NOT;
 	other->flags_on = other->flags_off = c->flags_on = c->flags_off = 0;
 }
 
@@ -110,6 +126,7 @@ void model_put_acked(struct copy *c, uint32_t uid)
 {
 	world.report->acknowledged++;
 	c->acked = true;
+	c->acked_since = model_time();
 	if (uid)
 		bind_told(c, uid);
 }
@@ -171,19 +188,189 @@ void model_told(
 
 /* ---- removing ---- */
 
-void model_remove_begin(struct copy *c, struct copy *moved_to)
+static void remove_begin(struct copy *c, struct copy *moved_to, unsigned together)
 {
-	if (c->may_go || moved_to == NULL)
+	if (c->may_go || (moved_to == NULL && together == 0))
 		c->removed_otherwise = true;
 	c->may_go = true;
 	c->moved_to = moved_to;
+	c->together = together;
+	c->kept_unsure |= moved_to != NULL;
+	if (moved_to == NULL && c->kept == KEPT_NOT)
+		c->kept = KEPT_PERHAPS;
+}
+
+void model_remove_begin(struct copy *c, struct copy *moved_to)
+{
+	remove_begin(c, moved_to, 0);
+}
+
+void model_remove_together(const struct vec *going)
+{
+	last_group++;
+	VEC_EACH (struct copy *, c, going)
+		remove_begin(*c, NULL, last_group);
 }
 
 void model_remove_acked(unsigned account, unsigned box, uint32_t uid)
 {
 	struct copy *c = model_at(account, box, uid);
-	if (c)
-		c->gone = true;
+	if (c == NULL || c->gone)
+		return;
+	c->gone = true;
+	c->gone_since = model_time();
+	if (!c->kept_unsure)
+		c->kept = KEPT;
+}
+
+/* ---- deleted messages ---- */
+
+/* Somebody may be deleting it just now. */
+static bool being_deleted(const struct copy *c)
+{
+	return c->may_go && !c->gone && !c->never;
+}
+
+void model_undelete_begin(unsigned account)
+{
+	size_t n = copies.n; /* what is put here is not looked at */
+	for (size_t i = 0; i < n; i++) {
+		struct copy *c = *(struct copy **)vec_at(&copies, i);
+		if (c->account == account && c->kept != KEPT_NOT)
+			c->back = model_put(account, c->box, c->n);
+	}
+}
+
+void model_undelete_end(unsigned account, bool done)
+{
+	COPIES(at)
+	{
+		struct copy *c = *at;
+		if (c->account != account || c->back == NULL)
+			continue;
+		if (done && c->kept == KEPT) {
+			model_put_acked(c->back, 0);
+			world.report->undeleted++;
+		}
+		c->kept = done && !being_deleted(c) ? KEPT_NOT : KEPT_PERHAPS;
+		c->kept_unsure |= being_deleted(c); /* and was put back, perhaps */
+		c->back = NULL;
+	}
+}
+
+void model_forget_begin(void)
+{
+	COPIES(at)
+	{
+		struct copy *c = *at;
+		c->kept_long = c->kept == KEPT;
+		if (c->kept == KEPT)
+			c->kept = KEPT_PERHAPS;
+		c->kept_unsure |= being_deleted(c);
+	}
+}
+
+void model_forget_end(bool done)
+{
+	COPIES(at)
+	{
+		struct copy *c = *at;
+		if (done && c->kept_long)
+			c->kept = KEPT_NOT;
+		c->kept_long = false;
+	}
+}
+
+void model_expect(uint64_t began, struct vec *ret)
+{
+	COPIES(at)
+	{
+		const struct copy *c = *at;
+		bool gone = c->gone && c->gone_since < began;
+		bool there = !c->never && !c->may_go && c->certain_since < began;
+		struct expected e = {
+			.account = c->account, .box = c->box, .uid = c->uid, .n = c->n, .gone = gone
+		};
+		if (c->uid && (gone || there))
+			vec_push(ret, &e);
+	}
+}
+
+/* ---- sums ---- */
+
+static void add(struct quota *q, const struct copy *c)
+{
+	q->messages++;
+	q->bytes += message_bytes(c->n);
+}
+
+struct quota model_holds_least(unsigned account, uint64_t asked)
+{
+	struct quota q = { 0 };
+	COPIES(at)
+	{
+		const struct copy *c = *at;
+		uint64_t since = c->acked ? c->acked_since : c->certain_since;
+		if (c->account == account && !c->never && certain(c) && since < asked && !c->may_go)
+			add(&q, c);
+	}
+	return q;
+}
+
+struct quota model_holds_most(unsigned account, uint64_t asked)
+{
+	struct quota q = { 0 };
+	COPIES(at)
+	{
+		const struct copy *c = *at;
+		if (c->account == account && !c->never && !(c->gone && c->gone_since < asked))
+			add(&q, c);
+	}
+	return q;
+}
+
+/* ---- flags ---- */
+
+struct model_flag model_flag_begin(struct copy *c, unsigned flag, bool on)
+{
+	uint8_t bit = (uint8_t)(1 << flag);
+	c->flags_on &= (uint8_t)~bit;
+	c->flags_off &= (uint8_t)~bit;
+	return (struct model_flag){ .copy = c,
+		.flag = flag,
+		.number = ++c->flag_changes,
+		.on = on,
+		.alone = c->flag_busy++ == 0 };
+}
+
+void model_flag_end(const struct model_flag *f, bool answered, bool done)
+{
+	struct copy *c = f->copy;
+	if (answered)
+		c->flag_busy--;
+	if (done && f->alone && c->flag_changes == f->number)
+		*(f->on ? &c->flags_on : &c->flags_off) |= (uint8_t)(1 << f->flag);
+}
+
+void model_modseq(unsigned account, unsigned box, uint32_t uid, uint64_t modseq)
+{
+	struct copy *c = model_at(account, box, uid);
+	if (c && modseq > c->modseq)
+		c->modseq = modseq;
+}
+
+/* ---- lists ---- */
+
+void model_listed(unsigned account, unsigned box, uint64_t asked,
+	bool (*has)(void *arg, uint32_t uid), void *arg)
+{
+	COPIES(at)
+	{
+		const struct copy *c = *at;
+		if (is_in(c, account, box) && c->uid && c->certain_since < asked && !c->may_go &&
+			!has(arg, c->uid))
+			sim_fail("%s was there before, and is not listed", NAME(c));
+	}
 }
 
 /* ---- audits ---- */
@@ -241,6 +428,18 @@ static void audit_absent(const struct copy *c)
 		sim_fail("%s was to be moved to %s: it is in neither", NAME(c), box_names[to->box]);
 }
 
+static void audit_together(const struct copy *c)
+{
+	COPIES(at)
+	{
+		const struct copy *other = *at;
+		if (other->together == c->together && !other->removed_otherwise &&
+			other->present != c->present)
+			sim_fail("%s was to go with UID %u of it, and one of them is there",
+				NAME(c), other->uid);
+	}
+}
+
 void model_audit_end(unsigned account)
 {
 	COPIES(at)
@@ -248,15 +447,23 @@ void model_audit_end(unsigned account)
 		const struct copy *c = *at;
 		if (c->account == account && !c->never && !c->present)
 			audit_absent(c);
+		if (c->account == account && c->together && !c->removed_otherwise)
+			audit_together(c);
 	}
 	COPIES(at)
 	{
 		struct copy *c = *at;
 		if (c->account != account || c->never)
 			continue;
+		if (c->present)
+			c->kept = KEPT_NOT;
+		else if (c->kept != KEPT_NOT && !c->kept_unsure && certain(c))
+			c->kept = KEPT;
+		c->kept_unsure = c->kept_unsure && !c->present;
 		if (!c->present)
 			c->never = true; /* and will never be */
 		c->may_go = c->removed_otherwise = false;
 		c->moved_to = NULL;
+		c->together = 0;
 	}
 }

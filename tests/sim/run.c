@@ -9,8 +9,12 @@ bool round_over = true;
 
 enum { TICK_MS = 250, REST_MS = 600 * 1000, UP_MS = 300 * 1000 };
 
-static void (*const kinds[])(struct actor *) = { client_smtp_run, client_imap_run };
-static const char *const names[] = { "smtp", "imap" };
+static const struct {
+	const char *name;
+	void (*run)(struct actor *);
+} kinds[] = { { "smtp", client_smtp_run }, { "imap", client_imap_run }, { "pop3", client_pop3_run },
+	{ "sync", client_sync_run }, { "admin", client_admin_run }, { "smtp", client_smtp_run },
+	{ "imap", client_imap_run } };
 
 static void wait_until_up(void)
 {
@@ -26,7 +30,8 @@ static void use(unsigned clients)
 	struct actor *actors[64];
 	round_over = false;
 	for (unsigned i = 0; i < clients; i++)
-		actors[i] = actor_new(names[i % ARRAY_LEN(names)], i, kinds[i % ARRAY_LEN(kinds)]);
+		actors[i] = actor_new(
+			kinds[i % ARRAY_LEN(kinds)].name, i, kinds[i % ARRAY_LEN(kinds)].run);
 	for (int64_t until = sim_ms() + world.o.round_ms; sim_ms() < until;) {
 		world_run_for(TICK_MS);
 		faults_tick();

@@ -30,6 +30,7 @@
 #include "store/files_sim.h"
 
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <ucontext.h>
@@ -74,6 +75,7 @@ struct sim_report {
 	int64_t simulated_ms;
 	uint64_t acknowledged, seen, operations;
 	uint32_t struck[FAULT_KINDS];
+	uint32_t backups, reclaimed, undeleted;
 	bool finished;
 	char failure[400];
 };
@@ -115,6 +117,7 @@ struct world {
 	bool powered, ready;
 	bool read_only; /* the store that runs has said so */
 	unsigned boots;
+	int64_t slept_ms;
 	struct log_sink sink;
 };
 extern struct world world;
@@ -137,7 +140,8 @@ void world_run_for(int64_t ms);
 	for (int64_t until_ = sim_ms() + (ms); !(condition) && sim_ms() < until_;)                 \
 	world_run_for(10)
 
-int64_t sim_ms(void); /* since the run's beginning */
+int64_t sim_ms(void);   /* since the run's beginning */
+int64_t awake_ms(void); /* without what all slept through */
 /* 0 to n - 1. */
 uint64_t dice(uint64_t n);
 static inline bool chance(unsigned percent)
@@ -198,10 +202,14 @@ bool conn_wait_input(struct conn *, int64_t ms);
 
 /* Message number n of this run: the same bytes each time. The caller calls buf_done. */
 void message_make(uint32_t n, struct buf *ret);
-size_t message_size(uint32_t n);
+/* Said before it is made: a user's, who may only send his own. */
+void message_is_from(uint32_t n, unsigned account);
+size_t message_bytes(uint32_t n); /* how many they are */
 /* Checks bytes that were read as a message (with what delivery has put before it, when delivered).
  * Its number; fails the run when the bytes are no message that was ever sent. */
 uint32_t message_check(struct str bytes, const char *where);
+/* The same of its header and so many lines of its body. */
+uint32_t message_check_top(struct str bytes, unsigned lines, const char *where);
 
 /* ---- model.c ---- */
 
@@ -213,18 +221,29 @@ extern const char *const flag_names[FLAGS];
 struct copy {
 	uint32_t n;
 	unsigned account, box;
-	uint32_t uid;                /* 0: not seen yet */
-	bool acked;                  /* its putting was acknowledged */
-	bool may_go;                 /* its removal was asked for */
-	bool gone;                   /* and acknowledged */
+	uint32_t uid;           /* 0: not seen yet */
+	bool acked;             /* its putting was acknowledged */
+	uint64_t acked_since;   /* model_time() of its acknowledgement */
+	uint64_t certain_since; /* and of when its UID was known */
+	bool may_go;            /* its removal was asked for */
+	bool gone;              /* and acknowledged */
+	uint64_t gone_since;
+	bool kept_unsure;            /* it may have gone otherwise than by being deleted */
+	uint8_t kept;                /* KEPT_*: as a deleted message */
+	bool kept_long;              /* since before the forgetting that goes on */
+	struct copy *back;           /* where it is being put back */
 	bool never;                  /* it is known not to be */
 	struct copy *moved_to;       /* the removal is a move to there, and nothing else */
+	unsigned together;           /* or that of a group of which all go or none: its number */
 	bool removed_otherwise;      /* or something else besides */
 	uint32_t uid_floor;          /* its UID is at least this */
 	uint8_t flags_on, flags_off; /* known to be set, known not to be */
 	unsigned flag_changes, flag_busy;
-	bool present; /* of an audit */
+	uint64_t modseq; /* somebody was told it has this */
+	bool present;    /* of an audit */
 };
+
+enum { KEPT_NOT, KEPT_PERHAPS, KEPT };
 
 /* What was told of a mailbox. */
 struct box_told {
@@ -242,7 +261,36 @@ void model_told(
 	unsigned account, unsigned box, const struct box_told *before, const struct box_told *now);
 struct box_told model_box(unsigned account, unsigned box);
 void model_remove_begin(struct copy *, struct copy *moved_to);
+void model_remove_together(const struct vec *); /* struct copy *: all of them or none */
 void model_remove_acked(unsigned account, unsigned box, uint32_t uid);
+/* A flag of it is to be set or cleared. The end says whether there was an answer, and whether it
+ * was that the change is made. */
+struct model_flag {
+	struct copy *copy;
+	unsigned flag, number;
+	bool on, alone;
+};
+struct model_flag model_flag_begin(struct copy *, unsigned flag, bool on);
+void model_flag_end(const struct model_flag *, bool answered, bool done);
+void model_modseq(unsigned account, unsigned box, uint32_t uid, uint64_t modseq);
+/* Rises with all that the model hears. */
+uint64_t model_time(void);
+/* A session was told what there is, having asked at that time or later. */
+void model_listed(unsigned account, unsigned box, uint64_t asked,
+	bool (*has)(void *arg, uint32_t uid), void *arg);
+/* Of an account's deleted messages: all that are kept are put back; all of everybody's are
+ * forgotten. */
+void model_undelete_begin(unsigned account);
+void model_undelete_end(unsigned account, bool done);
+void model_forget_begin(void);
+void model_forget_end(bool done);
+/* What a copy of everything that is begun at that time holds and does not. */
+struct expected {
+	unsigned account, box;
+	uint32_t uid, n;
+	bool gone, found;
+};
+void model_expect(uint64_t began, struct vec *ret);
 /* All that is in a mailbox, after everything came to rest: begin, each, end. */
 void model_audit_begin(unsigned account);
 void model_audit_entry(unsigned account, unsigned box, uint32_t uid, uint32_t n, uint8_t flags);
@@ -254,6 +302,8 @@ uint32_t model_next_message(void);
 void client_smtp_run(struct actor *);
 void client_imap_run(struct actor *);
 void client_pop3_run(struct actor *);
+void client_admin_run(struct actor *);
+void client_sync_run(struct actor *);
 extern bool round_over; /* clients come to an end */
 const char *account_address(unsigned account);
 
@@ -262,6 +312,9 @@ void faults_heal(void);
 void fault_struck(enum fault_kind);
 
 void admin_set_up(void);
+struct admin;
+void backup_take(struct admin *);
+void backup_check(void);
 /* All that the model says, and what the store's own check says. */
 void audit(void);
 void sim_run(const struct sim_options *, struct sim_report *);

@@ -21,6 +21,11 @@ int64_t sim_ms(void)
 	return world.loop ? world.loop->clock->monotonic_ms(world.loop->clock) - 1000000 : 0;
 }
 
+int64_t awake_ms(void)
+{
+	return sim_ms() - world.slept_ms;
+}
+
 uint64_t dice(uint64_t n)
 {
 	uint64_t r;

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Users with POP3 programs: they look at what there is, fetch, delete, think better of it, and
+ * leave by QUIT or without it. RFC 1939 */
+#include "accounts.h"
+
+enum { MESSAGES_MOST = 100000 };
+
+struct item {
+	uint32_t uid;
+	uint64_t size;
+	bool deleted;
+};
+
+struct drop {
+	struct conn conn;
+	struct actor *actor;
+	struct authority authority;
+	unsigned account;
+	struct vec items; /* struct item, by number */
+	struct buf text;  /* of the last answer of several lines, as it was before it was stuffed */
+	struct str said;  /* the last status line, until the next */
+};
+
+enum answer { POP3_OK, POP3_ERR, POP3_CUT };
+
+/* Refusals that may come at any time, to be tried again; what else is refused must have a cause. */
+static bool for_now(const struct drop *d)
+{
+	static const struct str codes[] = { STR_INIT("-ERR [SYS/TEMP] "),
+		STR_INIT("-ERR [IN-USE] "), STR_INIT("-ERR [LOGIN-DELAY] ") };
+	for (size_t i = 0; i < ARRAY_LEN(codes); i++)
+		if (str_starts(d->said, codes[i]))
+			return true;
+	return false;
+}
+
+static enum answer status(struct drop *d)
+{
+	if (!conn_line(&d->conn, &d->said))
+		return POP3_CUT;
+	if (str_starts(d->said, STR("+OK")))
+		return POP3_OK;
+	if (!str_starts(d->said, STR("-ERR ")))
+		sim_fail("%s: neither +OK nor -ERR: %.60s", d->actor->name, d->said.p);
+	return POP3_ERR;
+}
+
+static enum answer say(struct drop *d, const char *format, ...) PRINTF_LIKE(2, 3);
+static enum answer say(struct drop *d, const char *format, ...)
+{
+	char text[400];
+	va_list values;
+	va_start(values, format);
+	vsnprintf(text, sizeof(text), format, values);
+	va_end(values);
+	world.report->operations++;
+	return conn_sendf(&d->conn, "%s\r\n", text) ? status(d) : POP3_CUT;
+}
+
+/* A command that nothing but the moment can refuse. */
+static enum answer say_rightly(struct drop *d, const char *command)
+{
+	enum answer a = say(d, "%s", command);
+	if (a == POP3_ERR && !for_now(d))
+		sim_fail("%s: %s: %.100s", d->actor->name, command, d->said.p);
+	return a;
+}
+
+/* Lines up to ".", unstuffed.  RFC 1939 3 */
+static enum answer lines(struct drop *d)
+{
+	struct str line;
+	buf_clear(&d->text);
+	while (conn_line(&d->conn, &line)) {
+		struct str raw = buf_str(&d->conn.line);
+		if (raw.n < 2 || raw.p[raw.n - 2] != '\r')
+			sim_fail("%s: a line ends with a bare LF", d->actor->name);
+		if (str_equal(line, STR(".")))
+			return POP3_OK;
+		buf_adds(&d->text, str_from_offset(raw, raw.p[0] == '.'));
+	}
+	return POP3_CUT;
+}
+
+static struct item *item_at(struct drop *d, size_t i)
+{
+	return vec_at(&d->items, i);
+}
+
+/* ---- what there is ---- */
+
+static uint64_t two_numbers(struct drop *d, struct scan *s, char between, uint64_t *ret_second)
+{
+	uint64_t first;
+	if (!scan_number(s, UINT32_MAX, &first) || !scan_char(s, between) ||
+		!scan_number(s, INT64_MAX, ret_second))
+		sim_fail("%s: not two numbers: %.60s", d->actor->name, s->p);
+	return first;
+}
+
+static void check_stat(struct drop *d)
+{
+	struct scan s = scan_from(str_from_offset(d->said, strlen("+OK ")));
+	uint64_t octets, want = 0, n = two_numbers(d, &s, ' ', &octets);
+	size_t there = 0;
+	VEC_EACH (struct item, item, &d->items) {
+		there += !item->deleted;
+		want += item->deleted ? 0 : item->size;
+	}
+	if (n != there || octets != want)
+		sim_fail("%s: STAT says %llu messages of %llu octets, and there are %zu of %llu",
+			d->actor->name, (unsigned long long)n, (unsigned long long)octets, there,
+			(unsigned long long)want);
+}
+
+static enum answer list(struct drop *d)
+{
+	enum answer a = say_rightly(d, "LIST");
+	if (a != POP3_OK || lines(d) != POP3_OK)
+		return POP3_CUT;
+	vec_clear(&d->items);
+	for (struct scan s = scan_from(buf_str(&d->text)); !scan_end(&s);) {
+		struct item item = { 0 };
+		uint64_t number = two_numbers(d, &s, ' ', &item.size);
+		if (number != d->items.n + 1 || !scan_literal_nocase(&s, STR("\r\n")))
+			sim_fail("%s: LIST counts %llu after %zu", d->actor->name,
+				(unsigned long long)number, d->items.n);
+		vec_push(&d->items, &item);
+	}
+	return POP3_OK;
+}
+
+/* unique-id = UIDVALIDITY "." UID; src/pop3/cmd_drop.c */
+static enum answer uidl(struct drop *d)
+{
+	uint32_t validity = model_box(d->account, 0).uidvalidity, before = 0;
+	enum answer a = say_rightly(d, "UIDL");
+	if (a != POP3_OK || lines(d) != POP3_OK)
+		return POP3_CUT;
+	size_t i = 0;
+	for (struct scan s = scan_from(buf_str(&d->text)); !scan_end(&s); i++) {
+		uint64_t uid, number, prefix;
+		if (!scan_number(&s, UINT32_MAX, &number) || !scan_sp(&s) || number != i + 1 ||
+			i == d->items.n)
+			sim_fail("%s: UIDL is of other messages than LIST", d->actor->name);
+		prefix = two_numbers(d, &s, '.', &uid);
+		if ((validity && prefix != validity) || uid <= before)
+			sim_fail("%s: message %llu has UIDL %llu.%llu after UID %u, and "
+				 "UIDVALIDITY is %u",
+				d->actor->name, (unsigned long long)number,
+				(unsigned long long)prefix, (unsigned long long)uid, before,
+				validity);
+		item_at(d, i)->uid = before = (uint32_t)uid;
+		scan_literal_nocase(&s, STR("\r\n"));
+	}
+	if (i != d->items.n)
+		sim_fail("%s: UIDL has %zu lines, LIST %zu", d->actor->name, i, d->items.n);
+	return POP3_OK;
+}
+
+static bool has_uid(void *arg, uint32_t uid)
+{
+	struct drop *d = arg;
+	VEC_EACH (struct item, item, &d->items)
+		if (item->uid == uid)
+			return true;
+	return false;
+}
+
+/* ---- what is done ---- */
+
+/* Refused: only when somebody has taken the message away, or for the moment. */
+static void must_be_gone(struct drop *d, const struct item *item)
+{
+	const struct copy *c = model_at(d->account, 0, item->uid);
+	if (!for_now(d) && c && !c->may_go)
+		sim_fail("%s: UID %u: %.100s", d->actor->name, item->uid, d->said.p);
+}
+
+static enum answer do_retr(struct drop *d, size_t i)
+{
+	struct item *item = item_at(d, i);
+	int64_t asked_ms = awake_ms();
+	enum answer a = say(d, "RETR %zu", i + 1);
+	if (a == POP3_ERR)
+		must_be_gone(d, item);
+	if (a != POP3_OK)
+		return a;
+	if (lines(d) != POP3_OK)
+		return POP3_CUT;
+	authority_used(&d->authority, asked_ms, d->actor->name);
+	if (d->text.n != item->size)
+		sim_fail("%s: LIST said %llu octets, RETR gave %zu", d->actor->name,
+			(unsigned long long)item->size, d->text.n);
+	uint32_t n = message_check(buf_str(&d->text), d->actor->name);
+	model_seen(d->account, 0, item->uid, n);
+	return POP3_OK;
+}
+
+static enum answer do_top(struct drop *d, size_t i)
+{
+	struct item *item = item_at(d, i);
+	unsigned count = (unsigned)dice(10);
+	enum answer a = say(d, "TOP %zu %u", i + 1, count);
+	if (a == POP3_ERR)
+		must_be_gone(d, item);
+	if (a != POP3_OK)
+		return a;
+	if (lines(d) != POP3_OK)
+		return POP3_CUT;
+	uint32_t n = message_check_top(buf_str(&d->text), count, d->actor->name);
+	model_seen(d->account, 0, item->uid, n);
+	return POP3_OK;
+}
+
+/* Only what is known: else nobody could say what is gone afterwards. */
+static enum answer do_dele(struct drop *d, size_t i)
+{
+	if (model_at(d->account, 0, item_at(d, i)->uid) == NULL)
+		return do_retr(d, i);
+	enum answer a = say(d, "DELE %zu", i + 1);
+	if (a == POP3_ERR && !for_now(d))
+		sim_fail("%s: DELE %zu: %.100s", d->actor->name, i + 1, d->said.p);
+	item_at(d, i)->deleted = a == POP3_OK;
+	return a;
+}
+
+static enum answer do_rset(struct drop *d)
+{
+	enum answer a = say_rightly(d, "RSET");
+	VEC_EACH (struct item, item, &d->items)
+		item->deleted = item->deleted && a != POP3_OK;
+	return a;
+}
+
+static enum answer do_stat(struct drop *d)
+{
+	enum answer a = say_rightly(d, "STAT");
+	if (a == POP3_OK)
+		check_stat(d);
+	return a;
+}
+
+static enum answer do_something(struct drop *d)
+{
+	uint64_t at = dice(100);
+	size_t i = d->items.n ? (size_t)dice(d->items.n) : 0;
+	if (at < 10)
+		return do_rset(d);
+	if (at < 30 || d->items.n == 0 || item_at(d, i)->deleted)
+		return do_stat(d);
+	if (at < 60)
+		return do_retr(d, i);
+	return at < 75 ? do_top(d, i) : do_dele(d, i);
+}
+
+/* All of them, or none: RFC 1939 6. */
+static void quit(struct drop *d)
+{
+	struct vec going;
+	if (!conn_sendf(&d->conn, "QUIT\r\n"))
+		return;
+	vec_init(&going, sizeof(struct copy *), MESSAGES_MOST);
+	VEC_EACH (struct item, item, &d->items) {
+		struct copy *c = item->deleted ? model_at(d->account, 0, item->uid) : NULL;
+		if (c)
+			vec_push(&going, &c);
+	}
+	model_remove_together(&going);
+	int64_t asked_ms = awake_ms();
+	enum answer a = status(d);
+	if (a == POP3_OK && going.n)
+		authority_used(&d->authority, asked_ms, d->actor->name);
+	if (a == POP3_ERR && !for_now(d))
+		sim_fail("%s: QUIT: %.100s", d->actor->name, d->said.p);
+	VEC_EACH (struct item, item, &d->items)
+		if (item->deleted && a == POP3_OK)
+			model_remove_acked(d->account, 0, item->uid);
+	vec_done(&going);
+}
+
+/* ---- a session ---- */
+
+/* RFC 1939 7; [AUTH]: RFC 3206 4 */
+static bool pass(struct drop *d)
+{
+	enum answer a = say(d, "PASS %s", d->authority.password);
+	if (a == POP3_OK)
+		authority_granted(&d->authority, d->actor->name);
+	else if (a == POP3_ERR && str_starts(d->said, STR("-ERR [AUTH]")))
+		authority_refused(&d->authority, d->actor->name);
+	else if (a == POP3_ERR && !for_now(d))
+		sim_fail("%s: PASS: %.100s", d->actor->name, d->said.p);
+	return a == POP3_OK;
+}
+
+static bool enter(struct drop *d)
+{
+	if (!conn_open(&d->conn, d->actor, "pop3", "127.0.0.1") || status(d) != POP3_OK ||
+		say(d, "USER %s", account_address(d->account)) != POP3_OK)
+		return false;
+	uint64_t began = model_time();
+	if (!pass(d) || list(d) != POP3_OK || uidl(d) != POP3_OK)
+		return false;
+	model_listed(d->account, 0, began, has_uid, d);
+	return true;
+}
+
+static void session(struct actor *a)
+{
+	struct drop d = { .actor = a, .account = (unsigned)dice(ACCOUNTS) };
+	d.authority = authority_new(d.account);
+	vec_init(&d.items, sizeof(struct item), MESSAGES_MOST);
+	buf_init(&d.text, 64 * 1024 * 1024);
+	enum answer last = enter(&d) ? POP3_OK : POP3_CUT;
+	for (uint64_t i = dice(15); i > 0 && last != POP3_CUT && !round_over; i--) {
+		last = do_something(&d);
+		actor_sleep(a, (int64_t)dice(600));
+	}
+	if (last != POP3_CUT && chance(75))
+		quit(&d);
+	conn_close(&d.conn);
+	vec_done(&d.items);
+	buf_done(&d.text);
+}
+
+void client_pop3_run(struct actor *a)
+{
+	while (!round_over) {
+		actor_sleep(a, (int64_t)dice(6000));
+		if (!round_over)
+			session(a);
+	}
+}
