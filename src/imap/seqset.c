@@ -132,8 +132,7 @@ void seqset_resolve(struct seqset *set, uint32_t last)
 	set->n = merge(set->own, set->n + 1);
 }
 
-/* The first range that ends at or above the number, or n. */
-static size_t find(const struct seqset *set, uint32_t number)
+size_t seqset_find(const struct seqset *set, uint32_t number)
 {
 	size_t low = 0, high = set->n;
 	while (low < high) {
@@ -148,7 +147,7 @@ static size_t find(const struct seqset *set, uint32_t number)
 
 bool seqset_contains(const struct seqset *set, uint32_t number)
 {
-	size_t i = find(set, number);
+	size_t i = seqset_find(set, number);
 	return i < set->n && set->ranges[i].low <= number;
 }
 

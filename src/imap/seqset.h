@@ -44,7 +44,9 @@ void seqset_resolve(struct seqset *set, uint32_t last);
 
 /* These ask a set without an unresolved "*" or "$". */
 bool seqset_contains(const struct seqset *set, uint32_t number); /* O(log n) */
-uint32_t seqset_max(const struct seqset *set);                   /* 0 when empty */
+/* The index of the first range that ends at or above the number; set->n: there is none. O(log n) */
+size_t seqset_find(const struct seqset *set, uint32_t number);
+uint32_t seqset_max(const struct seqset *set); /* 0 when empty */
 uint64_t seqset_count(const struct seqset *set);
 /* One range, "7" or "1:4", after a comma when asked. */
 bool seqset_add_range(struct buf *out, struct api_range range, bool comma);

@@ -34,34 +34,16 @@ static void add(struct imap *s, struct vanished *v, uint32_t low, uint32_t high)
 		view_absent(s->sel.view, low, high, &v->uids);
 }
 
-/* The index of the first known range that ends at or above a UID. */
-static size_t first_known(const struct seqset *known, uint32_t uid)
-{
-	size_t low = 0, high = known->n;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (known->ranges[mid].high < uid)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
 static void add_known(struct imap *s, struct vanished *v, struct api_range gone)
 {
 	const struct seqset *known = &v->known;
-
 	if (!v->has_known) {
 		add(s, v, gone.low, gone.high);
 		return;
 	}
-	for (size_t i = first_known(known, gone.low);
+	for (size_t i = seqset_find(known, gone.low);
 		i < known->n && known->ranges[i].low <= gone.high; i++) {
 		struct api_range k = known->ranges[i];
-
 		add(s, v, k.low > gone.low ? k.low : gone.low,
 			k.high < gone.high ? k.high : gone.high);
 	}
@@ -73,7 +55,6 @@ static void say_step(struct imap *s)
 	const struct api_range *all = (const void *)v->uids.p;
 	size_t n = v->uids.n - v->at;
 	struct seqset piece;
-
 	if (n == 0) {
 		s->vanished = NULL;
 		s->step = v->then;
@@ -101,7 +82,6 @@ static void take(struct imap *s, const struct frame *answer)
 {
 	struct vanished *v = s->vanished;
 	const struct frame_vanished *is = &answer->vanished;
-
 	if (answer->type != FRAME_VANISHED) {
 		s->request = 0;
 		unknown(s, v);
@@ -137,7 +117,6 @@ struct walk {
 static uint32_t next_number(struct walk *w)
 {
 	const struct api_range *r;
-
 	if (w->range == w->set->n)
 		return 0;
 	r = &w->set->ranges[w->range];
@@ -156,14 +135,12 @@ bool vanished_match(const struct view *v, const struct seqset *numbers, const st
 {
 	struct walk n = { .set = numbers }, u = { .set = uids };
 	uint32_t number;
-
 	*ret_above = 0;
 	if (seqset_count(numbers) != seqset_count(uids))
 		return false;
 	while ((number = next_number(&n)) != 0) {
 		uint32_t uid = next_number(&u);
 		const struct api_entry *e = view_entry(v, number);
-
 		if (e == NULL || e->uid != uid)
 			break;
 		*ret_above = uid;
