@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "store/crc32c.h"
+#include "store/sqlite_open.h"
 
 static const char file_name[] = "digests.db";
 static const char setup[] = "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;"
@@ -29,12 +30,8 @@ struct digest_reader {
 
 static sqlite3 *open_db(const struct seams *seams, int flags)
 {
-	struct files_seam *files = seams->files;
-	char *path = sqlite3_mprintf("%s/%s", files->root(files), file_name);
-	sqlite3 *db = NULL;
-	int rc = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX, files->sqlite_vfs(files));
-	sqlite3_free(path);
-	if (rc != SQLITE_OK) {
+	sqlite3 *db;
+	if (sqlite_open(seams->files, file_name, flags, &db) != SQLITE_OK) {
 		sqlite3_close_v2(db);
 		return NULL;
 	}

@@ -2,6 +2,8 @@
 /* Copying the ledger past a page cache that can't be believed. */
 #include "store/ledger_copy.h"
 
+#include "store/sqlite_open.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -55,13 +57,8 @@ int ledger_copy_finish(const struct seams *seams, struct err *err)
 
 static sqlite3 *open_db(struct files_seam *files, const char *name, struct err *err)
 {
-	char *path = sqlite3_mprintf("%s/%s", files->root(files), name);
-	sqlite3 *db = NULL;
-	int rc = sqlite3_open_v2(path, &db,
-		SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-		files->sqlite_vfs(files));
-	sqlite3_free(path);
-	if (rc == SQLITE_OK)
+	sqlite3 *db;
+	if (sqlite_open(files, name, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &db) == SQLITE_OK)
 		return db;
 	fail_log(err, ERR_TEMP, "%s: %s", name, db ? sqlite3_errmsg(db) : "no memory");
 	sqlite3_close_v2(db);

@@ -7,6 +7,7 @@
  * flushes, and what goes wrong with it harms the backup alone.
  */
 #include "store/disk.h"
+#include "store/sqlite_open.h"
 #include "store/sqlite_private.h"
 
 enum { PAGES_A_STEP = 64 }; /* a quarter of a MiB: some tenths of a millisecond */
@@ -21,11 +22,7 @@ int sqlite_copy_begin(struct engine *engine, const char *name, struct err *err)
 	struct sqlite_engine *e = sqlite_engine_of(engine);
 	struct files_seam *files = e->seams->files;
 	(void)files->unlink(files, name);
-	char *path = sqlite3_mprintf("%s/%s", files->root(files), name);
-	int rc = sqlite3_open_v2(path, &e->copy,
-		SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-		files->sqlite_vfs(files));
-	sqlite3_free(path);
+	int rc = sqlite_open(files, name, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &e->copy);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(e->copy, "PRAGMA journal_mode=OFF;PRAGMA synchronous=OFF;", NULL,
 			NULL, NULL);

@@ -3,6 +3,7 @@
 #include "store/sqlite_private.h"
 
 #include "base/planted.h"
+#include "store/sqlite_open.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -60,12 +61,8 @@ static sqlite3 *planted_pragmas(sqlite3 *db)
 
 sqlite3 *sqlite_db_open(const struct seams *seams, const char *name, int flags, struct err *err)
 {
-	struct files_seam *files = seams->files;
-	char *path = sqlite3_mprintf("%s/%s", files->root(files), name);
-	sqlite3 *db = NULL;
-	int rc = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX, files->sqlite_vfs(files));
-	sqlite3_free(path);
-	if (rc == SQLITE_OK) {
+	sqlite3 *db;
+	if (sqlite_open(seams->files, name, flags, &db) == SQLITE_OK) {
 		sqlite3_extended_result_codes(db, 1);
 		sqlite3_busy_timeout(db, SQLITE_BUSY_MS);
 		sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
