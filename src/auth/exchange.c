@@ -27,7 +27,7 @@ bool exchange_known(struct str mechanism)
 	return find(mechanism) != NULL;
 }
 
-void exchange_facts_init(struct exchange_facts *f)
+bool exchange_facts_init(struct exchange_facts *f)
 {
 	AUTO(buf_done)
 	struct buf sealed;
@@ -36,9 +36,10 @@ void exchange_facts_init(struct exchange_facts *f)
 	f->seams->random->fill(f->seams->random, text, sizeof(text));
 	if (!sealed_make(f->seams->random, f->sealed_key, STR(""), str_make(text, sizeof(text)),
 		    &sealed))
-		abort();
+		return false;
 	memcpy(f->stand_in, sealed.p, sealed.n);
 	f->stand_in_n = sealed.n;
+	return true;
 }
 
 static void keep(struct buf *b, struct str s)
@@ -119,6 +120,12 @@ enum exchange_step exchange_bad(struct exchange *x, const char *reason)
 {
 	x->reason = reason;
 	return EXCHANGE_BAD;
+}
+
+enum exchange_step exchange_no_memory(struct exchange *x)
+{
+	x->reason = "no-memory";
+	return EXCHANGE_NO_MEMORY;
 }
 
 struct str exchange_secret(const struct frame_credentials *c, enum secret_kind kind)

@@ -10,6 +10,7 @@
  *       EXCHANGE_CHALLENGE  send exchange_challenge(x); the answer: step = exchange_response(x, m)
  *       EXCHANGE_RIGHT      it is the account of the credentials
  *       EXCHANGE_WRONG, EXCHANGE_BAD   credentials that are not right; no message of this mechanism
+ *       EXCHANGE_NO_MEMORY  OpenSSL has none: nothing is known of the credentials, try again later
  *     exchange_free(&x)
  *
  * An account that does not exist, or has no secret for the mechanism, takes the same steps with
@@ -36,8 +37,8 @@ struct exchange_facts {
 	uint8_t stand_in[64];      /* a recoverable secret of nobody's */
 	size_t stand_in_n;
 };
-/* Derived keys are set; makes what stands in. */
-void exchange_facts_init(struct exchange_facts *);
+/* Derived keys are set; makes what stands in. False: OpenSSL has no memory. */
+bool exchange_facts_init(struct exchange_facts *) MUST_CHECK;
 
 struct exchange;
 
@@ -47,6 +48,7 @@ enum exchange_step {
 	EXCHANGE_RIGHT,
 	EXCHANGE_WRONG,
 	EXCHANGE_BAD,
+	EXCHANGE_NO_MEMORY,
 };
 
 /* Whether there is a mechanism of that name. */

@@ -20,7 +20,7 @@ static struct exchange_facts *the_facts(void)
 		random_fake_init(&random, 1);
 		seams = (struct seams){ .clock = &clock.seam, .random = &random.seam };
 		facts = (struct exchange_facts){ .seams = &seams, .hostname = "x" };
-		exchange_facts_init(&facts);
+		FUZZ_CHECK(exchange_facts_init(&facts));
 	}
 	return &facts;
 }

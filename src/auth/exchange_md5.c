@@ -27,21 +27,20 @@ static bool name_and_digest(struct exchange *x, struct str message)
 	return abnf_hex_bytes(digest, x->digest, MD5_BYTES) && buf_adds(&x->user, name);
 }
 
-/* The password of the account, or one that is nobody's; both are opened. True: it is his. */
-static bool recover(struct exchange *x, const struct frame_credentials *c, struct buf *password)
+/* The password of the account, or one that is nobody's; both are opened. *ret_his: it is his.
+ * False: OpenSSL has no memory. */
+static bool recover(
+	struct exchange *x, const struct frame_credentials *c, struct buf *password, bool *ret_his)
 {
-	AUTO(buf_done)
-	struct buf other;
-	buf_init(&other, SEALED_TEXT_BYTES);
-	buf_reserve(password, SEALED_TEXT_BYTES);
 	struct str sealed = exchange_secret(c, SECRET_RECOVERABLE);
 	struct str nobodys = str_make(x->facts->stand_in, x->facts->stand_in_n);
 	bool his = c && c->legacy_auth && sealed.n > 0;
+	buf_reserve(password, SEALED_TEXT_BYTES);
 	x->work++;
-	if (sealed_open(x->facts->sealed_key, his ? c->address : STR(""), his ? sealed : nobodys,
-		    password))
-		return his;
-	return false;
+	enum sealed_result result = sealed_open(
+		x->facts->sealed_key, his ? c->address : STR(""), his ? sealed : nobodys, password);
+	*ret_his = his && result == SEALED_OPENED;
+	return result != SEALED_FAILED;
 }
 
 static enum exchange_step judge(struct exchange *x, bool his, const uint8_t expected[MD5_BYTES])
@@ -83,18 +82,17 @@ enum exchange_step cram_response(struct exchange *x, struct str message)
 enum exchange_step cram_account(
 	struct exchange *x, const struct frame_credentials *c, struct str name)
 {
-	uint8_t expected[MD5_BYTES];
+	uint8_t expected[MD5_BYTES] = { 0 };
 	unsigned n = 0;
 	struct buf password;
 	(void)name;
 	buf_init(&password, SEALED_TEXT_BYTES);
-	bool his = recover(x, c, &password);
+	bool his, good = recover(x, c, &password, &his);
 	x->work++;
-	if (HMAC(EVP_md5(), password.p, (int)password.n, (const uint8_t *)x->challenge.p,
-		    x->challenge.n, expected, &n) == NULL)
-		his = false;
+	good = good && HMAC(EVP_md5(), password.p, (int)password.n, (const uint8_t *)x->challenge.p,
+			       x->challenge.n, expected, &n) != NULL;
 	wipe(&password);
-	return judge(x, his, expected);
+	return good ? judge(x, his, expected) : exchange_no_memory(x);
 }
 
 /* ---- APOP ---- */
@@ -115,15 +113,14 @@ enum exchange_step apop_account(
 	struct buf password;
 	(void)name;
 	buf_init(&password, SEALED_TEXT_BYTES);
-	bool his = recover(x, c, &password);
+	bool his, good = recover(x, c, &password, &his);
 	EVP_MD_CTX *md = EVP_MD_CTX_new();
 	x->work++;
-	if (md == NULL || EVP_DigestInit_ex(md, EVP_md5(), NULL) != 1 ||
-		EVP_DigestUpdate(md, x->greeting.p, x->greeting.n) != 1 ||
-		EVP_DigestUpdate(md, password.p, password.n) != 1 ||
-		EVP_DigestFinal_ex(md, expected, NULL) != 1)
-		his = false;
+	good = good && md && EVP_DigestInit_ex(md, EVP_md5(), NULL) == 1 &&
+	       EVP_DigestUpdate(md, x->greeting.p, x->greeting.n) == 1 &&
+	       EVP_DigestUpdate(md, password.p, password.n) == 1 &&
+	       EVP_DigestFinal_ex(md, expected, NULL) == 1;
 	EVP_MD_CTX_free(md);
 	wipe(&password);
-	return judge(x, his, expected);
+	return good ? judge(x, his, expected) : exchange_no_memory(x);
 }

@@ -41,6 +41,7 @@ struct exchange_key exchange_key_of(const struct api_secret *);
 /* Notes the reason. */
 enum exchange_step exchange_wrong(struct exchange *, const char *reason);
 enum exchange_step exchange_bad(struct exchange *, const char *reason);
+enum exchange_step exchange_no_memory(struct exchange *);
 
 enum exchange_step scram_begin(struct exchange *);
 enum exchange_step scram_account(

@@ -5,9 +5,11 @@
 
 enum { NONCE_BYTES = 18 }; /* 144 bits, and no padding in base64 */
 
-/* A message that is not SCRAM's grammar is bad; everything else is a refusal. */
+/* A message that is not SCRAM's grammar is bad; nearly everything else is a refusal. */
 static enum exchange_step refused(struct exchange *x, enum scram_result r)
 {
+	if (r == SCRAM_NO_MEMORY)
+		return exchange_no_memory(x);
 	if (r == SCRAM_BAD_ENCODING)
 		return exchange_bad(x, scram_reason(r));
 	return exchange_wrong(x, scram_reason(r));
@@ -57,7 +59,8 @@ enum exchange_step scram_account(
 	AUTO(buf_done)
 	struct buf nonce;
 	buf_init(&nonce, 64);
-	scram_verifier_stand_in(x->facts->stand_in_key, name, &stand_in);
+	if (!scram_verifier_stand_in(x->facts->stand_in_key, name, &stand_in))
+		return exchange_no_memory(x);
 	x->work++;
 	if (kept.n == 0 || !scram_verifier_read(kept, &verifier))
 		verifier = stand_in;

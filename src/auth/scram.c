@@ -2,14 +2,13 @@
 /* SCRAM's messages: grammar (RFC 5802 7) and the proof. The verifier is in scram_verifier.c. */
 #include "auth/scram.h"
 
+#include "auth/mac.h"
 #include "auth/saslprep.h"
 #include "base/scan.h"
 
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <openssl/params.h>
-#include <stdlib.h>
 
 const char *scram_reason(enum scram_result r)
 {
@@ -24,6 +23,7 @@ const char *scram_reason(enum scram_result r)
 		[SCRAM_NO_BINDING_HERE] = "channel-binding-not-supported",
 		[SCRAM_BINDING_UNKNOWN] = "unsupported-channel-binding-type",
 		[SCRAM_OTHER] = "other-error",
+		[SCRAM_NO_MEMORY] = "no-resources",
 	};
 	return names[r];
 }
@@ -222,15 +222,6 @@ void scram_server_first(
 
 /* ---- the proof ---- */
 
-static void hmac(
-	const uint8_t key[SCRAM_HASH_BYTES], struct str text, uint8_t ret[SCRAM_HASH_BYTES])
-{
-	unsigned n = 0;
-	if (HMAC(EVP_sha256(), key, SCRAM_HASH_BYTES, (const unsigned char *)text.p, text.n, ret,
-		    &n) == NULL)
-		abort();
-}
-
 /* HMAC and hash, looked up once for all keys. */
 struct prover {
 	EVP_MAC *mac;
@@ -239,7 +230,7 @@ struct prover {
 	EVP_MD_CTX *hash;
 };
 
-static void prover_init(struct prover *p)
+static bool prover_init(struct prover *p)
 {
 	char name[] = "SHA256";
 	OSSL_PARAM params[] = {
@@ -247,12 +238,10 @@ static void prover_init(struct prover *p)
 		OSSL_PARAM_construct_end(),
 	};
 	p->mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-	p->keyed = EVP_MAC_CTX_new(p->mac);
+	p->keyed = p->mac ? EVP_MAC_CTX_new(p->mac) : NULL;
 	p->md = EVP_MD_fetch(NULL, name, NULL);
 	p->hash = EVP_MD_CTX_new();
-	if (p->keyed == NULL || p->md == NULL || p->hash == NULL ||
-		EVP_MAC_CTX_set_params(p->keyed, params) != 1)
-		abort(); /* a process without SHA-256 must not vouch for anybody */
+	return p->keyed && p->md && p->hash && EVP_MAC_CTX_set_params(p->keyed, params) == 1;
 }
 
 static void prover_done(struct prover *p)
@@ -263,43 +252,46 @@ static void prover_done(struct prover *p)
 	EVP_MD_free(p->md);
 }
 
-/* ClientKey := ClientProof XOR HMAC(StoredKey, AuthMessage); its hash is StoredKey. RFC 5802 3 */
-static bool proof_is_right(
-	struct scram *x, const struct prover *p, const struct scram_key *k, struct str proof)
+/* ClientKey := ClientProof XOR HMAC(StoredKey, AuthMessage); its hash is StoredKey. RFC 5802 3
+ * False: OpenSSL fails. */
+static bool check_proof(struct scram *x, const struct prover *p, const struct scram_key *k,
+	struct str proof, bool *ret_right)
 {
 	uint8_t key[SCRAM_HASH_BYTES], hash[SCRAM_HASH_BYTES];
 	size_t n = 0;
 	x->work += 2;
-	if (EVP_MAC_init(p->keyed, k->stored_key, sizeof(k->stored_key), NULL) != 1 ||
-		EVP_MAC_update(p->keyed, (const uint8_t *)x->auth.p, x->auth.n) != 1 ||
-		EVP_MAC_final(p->keyed, key, &n, sizeof(key)) != 1 || n != sizeof(key))
-		abort();
-	for (size_t i = 0; i < sizeof(key); i++)
+	bool good = EVP_MAC_init(p->keyed, k->stored_key, sizeof(k->stored_key), NULL) == 1 &&
+		    EVP_MAC_update(p->keyed, (const uint8_t *)x->auth.p, x->auth.n) == 1 &&
+		    EVP_MAC_final(p->keyed, key, &n, sizeof(key)) == 1 && n == sizeof(key);
+	for (size_t i = 0; good && i < sizeof(key); i++)
 		key[i] ^= (uint8_t)proof.p[i];
-	if (EVP_DigestInit_ex2(p->hash, p->md, NULL) != 1 ||
-		EVP_DigestUpdate(p->hash, key, sizeof(key)) != 1 ||
-		EVP_DigestFinal_ex(p->hash, hash, NULL) != 1)
-		abort();
-	bool right = mem_equal_const_time(hash, k->stored_key, sizeof(hash));
+	good = good && EVP_DigestInit_ex2(p->hash, p->md, NULL) == 1 &&
+	       EVP_DigestUpdate(p->hash, key, sizeof(key)) == 1 &&
+	       EVP_DigestFinal_ex(p->hash, hash, NULL) == 1;
+	*ret_right = good && mem_equal_const_time(hash, k->stored_key, sizeof(hash));
 	mem_wipe(key, sizeof(key));
-	return right;
+	return good;
 }
 
 /* All are tried, those that are nobody's too. */
-static const struct scram_key *find_key(struct scram *x, struct str proof)
+static enum scram_result find_key(
+	struct scram *x, struct str proof, const struct scram_key **ret_key)
 {
 	const struct scram_key *found = NULL;
 	struct prover p;
-	prover_init(&p);
-	for (size_t i = 0; i < SCRAM_KEYS; i++) {
+	bool good = prover_init(&p);
+	for (size_t i = 0; good && i < SCRAM_KEYS; i++) {
 		const struct scram_key *k = &x->keys[i];
-		if (!proof_is_right(x, &p, k, proof) || !k->used || found)
+		bool right;
+		good = check_proof(x, &p, k, proof, &right);
+		if (!right || !k->used || found)
 			continue;
 		found = k;
 		x->key = i;
 	}
 	prover_done(&p);
-	return found;
+	*ret_key = found;
+	return !good ? SCRAM_NO_MEMORY : found ? SCRAM_FINE : SCRAM_PROOF;
 }
 
 /* "c=" base64 of gs2-header and the binding's bytes: exactly what we saw and see. */
@@ -352,10 +344,12 @@ enum scram_result scram_client_final(struct scram *x, struct str message, struct
 	buf_addc(&x->auth, ',');
 	if (!buf_adds(&x->auth, without) || x->auth.full)
 		return SCRAM_BAD_ENCODING;
-	const struct scram_key *key = find_key(x, buf_str(&proof));
-	if (key == NULL)
-		return SCRAM_PROOF;
-	hmac(key->server_key, buf_str(&x->auth), signature);
+	const struct scram_key *key;
+	r = find_key(x, buf_str(&proof), &key);
+	if (r != SCRAM_FINE)
+		return r;
+	if (!mac_sha256(str_make(key->server_key, SCRAM_HASH_BYTES), buf_str(&x->auth), signature))
+		return SCRAM_NO_MEMORY;
 	buf_addz(out, "v=");
 	buf_add_base64(out, str_make(signature, sizeof(signature)));
 	return SCRAM_FINE;

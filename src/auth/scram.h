@@ -39,18 +39,20 @@ struct scram_verifier {
 };
 
 /* The salt of a name, of a secret key and the name: the same for each of its passwords, since it is
- * sent before the client has shown which one it has, and for a name that is nobody's. */
-void scram_salt(const uint8_t key[32], struct str name, uint8_t ret[SCRAM_SALT_BYTES]);
+ * sent before the client has shown which one it has, and for a name that is nobody's. False, here
+ * and below: OpenSSL has no memory. */
+bool scram_salt(const uint8_t key[32], struct str name, uint8_t ret[SCRAM_SALT_BYTES]) MUST_CHECK;
 /* Of a password: SASLprep, PBKDF2 with SCRAM_ITERATIONS over the salt (RFC 5802 3). What can't
  * be prepared is taken as it is: clients that accept such a password do the same. Takes some ten
- * milliseconds. False: OpenSSL refused. */
+ * milliseconds. */
 bool scram_verifier_make(const uint8_t salt[SCRAM_SALT_BYTES], struct str password,
 	struct scram_verifier *ret) MUST_CHECK;
 /* Whether it is as scram_verifier_make makes it now, with this salt. */
 bool scram_verifier_is_current(
 	const struct scram_verifier *, const uint8_t salt[SCRAM_SALT_BYTES]) MUST_CHECK;
 /* Stands in for a name that has none: the name's salt, and keys that fit no password. */
-void scram_verifier_stand_in(const uint8_t key[32], struct str name, struct scram_verifier *ret);
+bool scram_verifier_stand_in(
+	const uint8_t key[32], struct str name, struct scram_verifier *ret) MUST_CHECK;
 /* As it is kept, text as in RFC 5803 3:
  * SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey, the last three in base64. */
 void scram_verifier_write(const struct scram_verifier *, struct buf *out);
@@ -68,7 +70,8 @@ enum scram_result {
 	SCRAM_DOWNGRADE, /* y, although -PLUS was announced. RFC 5802 6 */
 	SCRAM_NO_BINDING_HERE,
 	SCRAM_BINDING_UNKNOWN, /* of a type that we have not */
-	SCRAM_OTHER
+	SCRAM_OTHER,
+	SCRAM_NO_MEMORY /* OpenSSL's: nothing is known of the proof */
 };
 /* The server-error-value of RFC 5802 7. */
 const char *scram_reason(enum scram_result);

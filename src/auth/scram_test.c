@@ -256,10 +256,10 @@ static void a1_stand_ins_stay_the_same(void **state)
 	static const uint8_t key[32] = { 1 }, other_key[32] = { 2 };
 	struct scram_verifier a, again, b, c;
 	(void)state;
-	scram_verifier_stand_in(key, STR("nobody@x"), &a);
-	scram_verifier_stand_in(key, STR("nobody@x"), &again);
-	scram_verifier_stand_in(key, STR("nobody@y"), &b);
-	scram_verifier_stand_in(other_key, STR("nobody@x"), &c);
+	assert_true(scram_verifier_stand_in(key, STR("nobody@x"), &a));
+	assert_true(scram_verifier_stand_in(key, STR("nobody@x"), &again));
+	assert_true(scram_verifier_stand_in(key, STR("nobody@y"), &b));
+	assert_true(scram_verifier_stand_in(other_key, STR("nobody@x"), &c));
 	assert_memory_equal(a.salt, again.salt, sizeof(a.salt));
 	assert_memory_not_equal(a.salt, b.salt, SCRAM_SALT_BYTES);
 	assert_memory_not_equal(a.salt, c.salt, SCRAM_SALT_BYTES);

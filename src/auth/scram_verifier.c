@@ -1,21 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What is kept of a password for SCRAM-SHA-256 (RFC 5802 3, RFC 7677). */
+#include "auth/mac.h"
 #include "auth/saslprep.h"
 #include "auth/scram.h"
 #include "base/scan.h"
 
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <stdlib.h>
 
 static const struct str scheme = STR_INIT("SCRAM-SHA-256$");
-
-static bool hmac(struct str key, struct str text, uint8_t ret[SCRAM_HASH_BYTES])
-{
-	unsigned n = 0;
-	return HMAC(EVP_sha256(), key.p, (int)key.n, (const unsigned char *)text.p, text.n, ret,
-		       &n) != NULL;
-}
 
 /* SaltedPassword; StoredKey := H(HMAC(it, "Client Key")); ServerKey := HMAC(it, "Server Key"). */
 static bool derive(struct str password, struct scram_verifier *v)
@@ -24,21 +16,22 @@ static bool derive(struct str password, struct scram_verifier *v)
 	struct str key = str_make(salted, sizeof(salted));
 	bool good = PKCS5_PBKDF2_HMAC(password.p, (int)password.n, v->salt, (int)v->salt_n,
 			    (int)v->iterations, EVP_sha256(), sizeof(salted), salted) == 1 &&
-		    hmac(key, STR("Client Key"), client) &&
+		    mac_sha256(key, STR("Client Key"), client) &&
 		    EVP_Digest(client, sizeof(client), v->stored_key, NULL, EVP_sha256(), NULL) ==
 			    1 &&
-		    hmac(key, STR("Server Key"), v->server_key);
+		    mac_sha256(key, STR("Server Key"), v->server_key);
 	mem_wipe(salted, sizeof(salted));
 	mem_wipe(client, sizeof(client));
 	return good;
 }
 
-void scram_salt(const uint8_t key[32], struct str name, uint8_t ret[SCRAM_SALT_BYTES])
+bool scram_salt(const uint8_t key[32], struct str name, uint8_t ret[SCRAM_SALT_BYTES])
 {
-	uint8_t bytes[SCRAM_HASH_BYTES];
-	if (!hmac(str_make(key, 32), name, bytes))
-		abort();
+	uint8_t bytes[MAC_BYTES];
+	if (!mac_sha256(str_make(key, 32), name, bytes))
+		return false;
 	memcpy(ret, bytes, SCRAM_SALT_BYTES);
+	return true;
 }
 
 bool scram_verifier_is_current(const struct scram_verifier *v, const uint8_t salt[SCRAM_SALT_BYTES])
@@ -63,17 +56,15 @@ bool scram_verifier_make(
 	return good;
 }
 
-void scram_verifier_stand_in(const uint8_t key[32], struct str name, struct scram_verifier *ret)
+bool scram_verifier_stand_in(const uint8_t key[32], struct str name, struct scram_verifier *ret)
 {
-	uint8_t bytes[SCRAM_HASH_BYTES];
 	*ret = (struct scram_verifier){
 		.iterations = SCRAM_ITERATIONS, .salt_n = SCRAM_SALT_BYTES, .stands_in = true
 	};
-	scram_salt(key, name, ret->salt);
-	if (!hmac(str_make(key, 32), str_make(ret->salt, SCRAM_SALT_BYTES), bytes))
-		abort();
-	/* Nobody knows what this is the hash of. */
-	memcpy(ret->stored_key, bytes, sizeof(bytes));
+	/* Nobody knows what the stored key is the hash of. */
+	return scram_salt(key, name, ret->salt) &&
+	       mac_sha256(
+		       str_make(key, 32), str_make(ret->salt, SCRAM_SALT_BYTES), ret->stored_key);
 }
 
 void scram_verifier_write(const struct scram_verifier *v, struct buf *out)

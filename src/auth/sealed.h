@@ -21,11 +21,17 @@ enum {
 	SEALED_TEXT_BYTES = LIMIT_SECRET_BYTES - SEALED_EXTRA_BYTES
 };
 
-/* Appends the sealed text. False: it is empty, beyond SEALED_TEXT_BYTES, or there is no room. */
+/* Appends the sealed text. False: it is empty, beyond SEALED_TEXT_BYTES, or there is no room; or
+ * OpenSSL has no memory. */
 bool sealed_make(struct random_seam *, const uint8_t key[32], struct str owner, struct str text,
 	struct buf *out) MUST_CHECK;
-/* Appends the text. False: damaged, another key's, or another owner's. */
-bool sealed_open(
+enum sealed_result {
+	SEALED_OPENED,
+	SEALED_OTHER, /* damaged, another key's, or another owner's */
+	SEALED_FAILED /* OpenSSL has no memory: it may be good */
+};
+/* Appends the text. */
+enum sealed_result sealed_open(
 	const uint8_t key[32], struct str owner, struct str sealed, struct buf *out) MUST_CHECK;
 
 #endif

@@ -23,10 +23,11 @@ struct ticket {
 	int64_t expires_ms; /* wall clock */
 };
 
-/* Appends the sealed form: at most TICKET_MAX_BYTES. */
-void ticket_seal(const uint8_t key[TICKET_KEY_BYTES], const struct ticket *, struct buf *out);
-/* -1 with ERR_EXPIRED: forged, damaged, for another instance, or past its time. The epoch is for
- * the caller to compare with the account's. */
+/* Appends the sealed form: at most TICKET_MAX_BYTES. False: OpenSSL has no memory. */
+bool ticket_seal(
+	const uint8_t key[TICKET_KEY_BYTES], const struct ticket *, struct buf *out) MUST_CHECK;
+/* -1 with ERR_EXPIRED: forged, damaged, for another instance, or past its time; with ERR_TEMP:
+ * OpenSSL has no memory. The epoch is for the caller to compare with the account's. */
 int ticket_open(const uint8_t key[TICKET_KEY_BYTES], struct str sealed, uint32_t instance,
 	int64_t wall_ms, struct ticket *ret, struct err *err) MUST_CHECK;
 

@@ -5,6 +5,7 @@
 #include "base/limits.h"
 
 #include <crypt.h>
+#include <errno.h>
 #include <openssl/evp.h>
 
 /* Stands in where there is no account: same scheme and cost as verifier_make's, of a password
@@ -67,7 +68,7 @@ int verifier_make(struct random_seam *random, struct str password, struct buf *r
 	return result;
 }
 
-bool verifier_check(struct str verifier, struct str password)
+enum verdict verifier_check(struct str verifier, struct str password)
 {
 	bool known = verifier_known(verifier);
 	bool usable = known && password.n > 0 && password.n <= LIMIT_PASSWORD_BYTES &&
@@ -76,12 +77,16 @@ bool verifier_check(struct str verifier, struct str password)
 	struct buf phrase;
 	phrase_of(usable ? password : STR("-"), &phrase);
 	struct crypt_data *data = xmalloc(sizeof(*data));
+	errno = 0;
 	const char *hash = phrase.n ? crypt_rn(phrase.p, setting, data, (int)sizeof(*data)) : NULL;
+	bool no_memory = phrase.n == 0 || (hash == NULL && errno == ENOMEM);
 	bool equal = hash && strlen(hash) == strlen(setting) &&
 		     mem_equal_const_time(hash, setting, strlen(setting));
 	phrase_done(&phrase);
 	mem_wipe(data, sizeof(*data));
 	mem_free_p(&setting);
 	mem_free_p(&data);
-	return usable && equal;
+	if (no_memory)
+		return VERDICT_NO_MEMORY;
+	return usable && equal ? VERDICT_RIGHT : VERDICT_WRONG;
 }

@@ -11,7 +11,8 @@
  * as base/mem.h does; or NO_MEMORY_DONE, whoever asked lived without (a library), and the work's
  * own checks held. A signal, a failed check or another exit status fails the test.
  *
- * With CULVER_ALLOCATIONS=all each allocation is refused once, and then again with all that follow;
+ * With CULVER_ALLOCATIONS=all each allocation is refused once, and then again with all that follow
+ * (of more than NO_MEMORY_MOST, which a loop makes, that many);
  * otherwise every NO_MEMORY_STRIDE-th is, in turn this way and that. Under a sanitizer, whose
  * malloc it is, nothing is refused: the work is done once.
  *
@@ -33,7 +34,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { NO_MEMORY_RUNS = 16, NO_MEMORY_SAID = 1 << 20, NO_MEMORY_STATUS_DONE = 99 };
+enum {
+	NO_MEMORY_RUNS = 16,
+	NO_MEMORY_MOST = 3000,
+	NO_MEMORY_SAID = 1 << 20,
+	NO_MEMORY_STATUS_DONE = 99
+};
 
 /* Shared with the child. */
 struct no_memory_shared {
@@ -216,7 +222,7 @@ static inline bool no_memory_next(
 	} else if (r->n && !r->for_ever) {
 		r->for_ever = true;
 	} else {
-		r->n++;
+		r->n += r->calls / NO_MEMORY_MOST + 1;
 		r->for_ever = false;
 	}
 	if (r->n > r->calls) {

@@ -243,6 +243,10 @@ static void *signing_new(void *context, const char *properties)
 	s->context = context;
 	s->hash = EVP_MD_CTX_new();
 	s->padding = RSA_PKCS1_PADDING;
+	if (s->hash == NULL) {
+		free(s);
+		return NULL;
+	}
 	return s;
 }
 
@@ -256,6 +260,8 @@ static void signing_free(void *arg)
 static void *signing_dup(void *arg)
 {
 	struct signing *from = arg, *to = signing_new(from->context, NULL);
+	if (to == NULL)
+		return NULL;
 	to->key = from->key;
 	to->padding = from->padding;
 	if (EVP_MD_CTX_copy_ex(to->hash, from->hash) != 1) {

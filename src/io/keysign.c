@@ -4,7 +4,7 @@
 
 #include "api/schemes.h"
 #include "base/limits.h"
-#include "io/keyprov.h"
+#include "io/tls_private.h"
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -49,12 +49,17 @@ static int no_passphrase(char *p, int n, int writing, void *arg)
 struct keysign *keysign_load(struct str pem, struct err *err)
 {
 	EVP_PKEY *key = NULL;
+	(void)tls_no_memory(); /* what was */
 	BIO *bio = pem.n > 0 && pem.n < INT32_MAX ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
 	if (bio != NULL)
 		key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
 	BIO_free(bio);
-	ERR_clear_error();
 	const char *kind = key != NULL ? keyprov_kind(key) : NULL;
+	if (tls_no_memory()) {
+		EVP_PKEY_free(key);
+		fail(err, ERR_TEMP, "no memory for a key");
+		return NULL;
+	}
 	if (kind == NULL) {
 		EVP_PKEY_free(key);
 		fail(err, ERR_CONFIG,

@@ -13,7 +13,7 @@
 struct keysign;
 
 /* One unencrypted private key from PEM: RSA of 2048 to 8192 bits, ECDSA on P-256 or P-384, Ed25519.
- * NULL and ERR_CONFIG otherwise. The caller wipes the PEM. */
+ * NULL and ERR_CONFIG otherwise; ERR_TEMP: OpenSSL has no memory. The caller wipes the PEM. */
 struct keysign *keysign_load(struct str pem, struct err *err) MUST_CHECK;
 void keysign_free(struct keysign **);
 /* Signs a digest whose length must be that of the scheme's hash, with a scheme (enum key_scheme of

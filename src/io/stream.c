@@ -354,10 +354,9 @@ void stream_tls_info(const struct stream *s, char version[16], char cipher[64])
 		tls_conn_info(s->tls, version, cipher);
 }
 
-void stream_tls_bindings(const struct stream *s, struct session_bindings *ret)
+bool stream_tls_bindings(const struct stream *s, struct session_bindings *ret)
 {
-	if (s->phase == PHASE_SECURE && s->tls != NULL)
-		tls_conn_bindings(s->tls, ret);
+	return s->phase != PHASE_SECURE || s->tls == NULL || tls_conn_bindings(s->tls, ret);
 }
 
 /* ---- the end ---- */

@@ -57,7 +57,7 @@ void stream_pause(struct stream *, bool on);
 void stream_close(struct stream *);
 void stream_tls_info(const struct stream *, char version[16], char cipher[64]);
 /* As tls_conn_bindings (tls.h). */
-void stream_tls_bindings(const struct stream *, struct session_bindings *);
+bool stream_tls_bindings(const struct stream *, struct session_bindings *) MUST_CHECK;
 void stream_free(struct stream **); /* at once */
 
 #endif

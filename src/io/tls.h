@@ -48,7 +48,8 @@ struct tls_certificate_info {
 	int64_t expires_s; /* since 1970 */
 	bool ec;           /* ECDSA, else RSA */
 };
-/* -1 and ERR_CONFIG: not a certificate chain. */
+/* -1 and ERR_CONFIG: not a certificate chain. ERR_TEMP, here, above and below: OpenSSL has no
+ * memory. */
 int tls_certificate_info(
 	struct str chain_pem, struct tls_certificate_info *ret, struct err *err) MUST_CHECK;
 
@@ -84,7 +85,8 @@ void tls_server_set(struct tls_server *, bool refuse_unknown, const struct tls_t
  */
 void tls_server_ask_certificates(struct tls_server *);
 /* Forces everything that OpenSSL would do lazily, files it would open included. Called by roles
- * that use OpenSSL before their sandbox closes. */
+ * that use OpenSSL before their sandbox closes. Ends the process when there is no memory: what
+ * OpenSSL could not begin it does not begin again. */
 void tls_prepare(void);
 
 /* ---- one connection, for stream.c ---- */
@@ -111,8 +113,9 @@ const char *tls_conn_reason(const struct tls_conn *);
 void tls_conn_info(const struct tls_conn *, char version[16], char cipher[64]);
 /* After the handshake: channel bindings, and the fingerprint of the client's certificate. What
  * there is none of stays empty: an exporter in TLS 1.2 without the extended master secret (RFC 9266
- * 1), an end point whose signature has no hash of its own (RFC 5929 4.1). */
-void tls_conn_bindings(const struct tls_conn *, struct session_bindings *);
+ * 1), an end point whose signature has no hash of its own (RFC 5929 4.1). False: OpenSSL has no
+ * memory, and what there is is not known. */
+bool tls_conn_bindings(const struct tls_conn *, struct session_bindings *) MUST_CHECK;
 void tls_conn_free(struct tls_conn **);
 
 #endif

@@ -147,7 +147,7 @@ static enum tls_result result(struct tls_conn *c, int r)
 
 enum tls_result tls_conn_handshake(struct tls_conn *c)
 {
-	ERR_clear_error();
+	(void)tls_no_memory(); /* what was */
 	enum tls_result r = result(c, SSL_do_handshake(c->ssl));
 	if (r == TLS_OK) {
 		c->done = true;
@@ -196,44 +196,49 @@ void tls_conn_info(const struct tls_conn *c, char version[16], char cipher[64])
 /* ---- what both ends know of the connection ---- */
 
 /* RFC 9266 2: label, empty context, 32 bytes. */
-static void export(SSL *ssl, struct session_bindings *b)
+static bool export(SSL *ssl, struct session_bindings *b)
 {
 	static const char label[] = "EXPORTER-Channel-Binding";
 	if (SSL_version(ssl) < TLS1_3_VERSION && SSL_get_extms_support(ssl) != 1)
-		return;
-	if (SSL_export_keying_material(ssl, b->exporter, sizeof(b->exporter), label,
-		    sizeof(label) - 1, (const unsigned char *)"", 0, 1) == 1)
-		b->exporter_n = sizeof(b->exporter);
+		return true;
+	b->exporter_n = sizeof(b->exporter);
+	return SSL_export_keying_material(ssl, b->exporter, sizeof(b->exporter), label,
+		       sizeof(label) - 1, (const unsigned char *)"", 0, 1) == 1;
 }
 
 /* "if the certificate's signatureAlgorithm uses ... MD5 or SHA-1, then use SHA-256"; RFC 5929 4.1
  */
-static void hash_certificate(X509 *x, struct session_bindings *b)
+static bool hash_certificate(X509 *x, struct session_bindings *b)
 {
 	int digest = NID_undef;
 	unsigned n = 0;
 	if (x == NULL || X509_get_signature_info(x, &digest, NULL, NULL, NULL) != 1)
-		return;
+		return !tls_no_memory();
 	if (digest == NID_md5 || digest == NID_sha1)
 		digest = NID_sha256;
 	const EVP_MD *md = EVP_get_digestbynid(digest);
-	if (md && EVP_MD_get_size(md) <= (int)sizeof(b->endpoint) &&
-		X509_digest(x, md, b->endpoint, &n) == 1)
-		b->endpoint_n = n;
+	if (md == NULL || EVP_MD_get_size(md) > (int)sizeof(b->endpoint))
+		return true;
+	bool good = X509_digest(x, md, b->endpoint, &n) == 1;
+	b->endpoint_n = n;
+	return good;
 }
 
-void tls_conn_bindings(const struct tls_conn *c, struct session_bindings *ret)
+bool tls_conn_bindings(const struct tls_conn *c, struct session_bindings *ret)
 {
 	unsigned n = 0;
 	*ret = (struct session_bindings){ .exporter_n = 0 };
-	export(c->ssl, ret);
+	(void)tls_no_memory(); /* what was */
+	bool good = export(c->ssl, ret);
 	/* A resumed session does not say which of several certificates its first one showed. */
 	if (SSL_session_reused(c->ssl) == 0)
-		hash_certificate(SSL_get_certificate(c->ssl), ret);
+		good = good && hash_certificate(SSL_get_certificate(c->ssl), ret);
 	X509 *client = SSL_get0_peer_certificate(c->ssl);
-	if (client && X509_digest(client, EVP_sha256(), ret->certificate, &n) == 1)
-		ret->certificate_n = n;
+	if (client)
+		good = good && X509_digest(client, EVP_sha256(), ret->certificate, &n) == 1;
+	ret->certificate_n = n;
 	ERR_clear_error();
+	return good;
 }
 
 void tls_server_ask_certificates(struct tls_server *server)

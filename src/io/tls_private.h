@@ -40,6 +40,9 @@ struct tls_conn {
 	bool eof;  /* the link has ended */
 };
 
+/* Whether OpenSSL has been refused memory since the last call, in this thread. Forgets its errors.
+ */
+bool tls_no_memory(void);
 /* A BIO over a link. NULL when there is no memory. */
 BIO_METHOD *tls_conn_bio(void);
 /* OpenSSL shows every message here: key updates are counted. */

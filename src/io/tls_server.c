@@ -8,7 +8,10 @@
 
 #include "base/limits.h"
 
+#include <openssl/decoder.h>
+#include <openssl/encoder.h>
 #include <openssl/err.h>
+#include <openssl/kdf.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
@@ -21,6 +24,53 @@
 #define SIGALGS                                                                                    \
 	"ECDSA+SHA256:ECDSA+SHA384:RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:"                  \
 	"RSA+SHA256:RSA+SHA384:RSA+SHA512"
+
+/* ---- memory ---- */
+
+/* OpenSSL tries many ways to read a key or a certificate, and forgets of all but the last why they
+ * failed; so its allocations are ours. */
+static _Thread_local bool refused;
+
+static void *note(void *p, size_t n)
+{
+	if (p == NULL && n > 0)
+		refused = true;
+	return p;
+}
+
+static void *allocate(size_t n, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	return note(malloc(n), n);
+}
+
+static void *reallocate(void *p, size_t n, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	return note(realloc(p, n), n);
+}
+
+static void release(void *p, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	free(p);
+}
+
+bool tls_no_memory(void)
+{
+	bool was = refused;
+	refused = false;
+	ERR_clear_error();
+	return was;
+}
+
+static int no_memory(struct err *err)
+{
+	return fail(err, ERR_TEMP, "no memory for TLS");
+}
 
 /* ---- certificates ---- */
 
@@ -68,15 +118,22 @@ static int chain_read(OSSL_LIB_CTX *lib, struct str pem, struct chain *ret, stru
 {
 	if (pem.n > INT32_MAX)
 		return fail(err, ERR_CONFIG, "the certificate is too long");
+	(void)tls_no_memory(); /* what was */
 	BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
-	struct chain c = { .leaf = read_one(lib, bio), .rest = sk_X509_new_null() };
+	struct chain c = { .rest = sk_X509_new_null() };
+	if (bio != NULL && c.rest != NULL)
+		c.leaf = read_one(lib, bio);
 	int n = 1;
 	for (X509 *x; c.leaf != NULL && n <= LIMIT_CHAIN && (x = read_one(lib, bio)) != NULL; n++)
-		sk_X509_push(c.rest, x);
+		if (sk_X509_push(c.rest, x) == 0)
+			X509_free(x);
 	unsigned long last = ERR_peek_last_error();
 	bool end = ERR_GET_LIB(last) == ERR_LIB_PEM && ERR_GET_REASON(last) == PEM_R_NO_START_LINE;
-	ERR_clear_error();
 	BIO_free(bio);
+	if (tls_no_memory()) {
+		chain_done(&c);
+		return no_memory(err);
+	}
 	if (c.leaf == NULL || n > LIMIT_CHAIN || !end) {
 		chain_done(&c);
 		return fail(err, ERR_CONFIG,
@@ -107,8 +164,10 @@ int tls_certificates_add(
 		return -1;
 	EVP_PKEY *key = X509_get0_pubkey(chain.leaf);
 	if (key == NULL || !key_kind_known(key))
-		return fail(err, ERR_CONFIG,
-			"the certificate's key must be RSA of 2048 bits or more, P-256 or P-384");
+		return tls_no_memory() ? no_memory(err)
+				       : fail(err, ERR_CONFIG,
+						 "the certificate's key must be RSA of 2048 bits "
+						 "or more, P-256 or P-384");
 	struct certificate *c = &all->items[all->n++];
 	memcpy(c->key_id, key_id.p, key_id.n);
 	c->pem = xmemdup0(chain_pem.p, chain_pem.n);
@@ -153,7 +212,9 @@ int tls_certificate_info(struct str chain_pem, struct tls_certificate_info *ret,
 		return -1;
 	EVP_PKEY *key = X509_get0_pubkey(chain.leaf);
 	if (key == NULL || !keyprov_id(key, ret->key_id))
-		return fail(err, ERR_CONFIG, "the certificate's key is of no kind we know");
+		return tls_no_memory() ? no_memory(err)
+				       : fail(err, ERR_CONFIG,
+						 "the certificate's key is of no kind we know");
 	ret->ec = EVP_PKEY_is_a(key, "EC");
 	ret->expires_s = seconds_of(X509_get0_notAfter(chain.leaf));
 	add_hosts(chain.leaf, ret->hosts, sizeof(ret->hosts));
@@ -199,6 +260,10 @@ static int choose_host(SSL *ssl, int *alert, void *arg)
 		server, name, CHECK_NAMES | X509_CHECK_FLAG_NO_WILDCARDS);
 	if (host == NULL)
 		host = host_named(server, name, CHECK_NAMES);
+	if (host == NULL && tls_no_memory()) {
+		*alert = SSL_AD_INTERNAL_ERROR;
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
+	}
 	if (host == NULL && server->refuse_unknown) {
 		*alert = SSL_AD_UNRECOGNIZED_NAME;
 		return SSL_TLSEXT_ERR_ALERT_FATAL;
@@ -291,6 +356,38 @@ static int take_any_chain(X509_STORE_CTX *x, void *unused)
 	return 1;
 }
 
+/* ---- what OpenSSL would do lazily ---- */
+
+/* At the first use of an operation OpenSSL makes all of its algorithms, and what it had no memory
+ * for then is missing for as long as the context lives. */
+static bool load_everything(OSSL_LIB_CTX *lib)
+{
+	unsigned char byte;
+	bool good;
+	(void)tls_no_memory(); /* what was */
+	EVP_MD *md = EVP_MD_fetch(lib, "SHA2-256", NULL);
+	EVP_CIPHER *cipher = EVP_CIPHER_fetch(lib, "AES-256-GCM", NULL);
+	EVP_MAC *mac = EVP_MAC_fetch(lib, "HMAC", NULL);
+	EVP_KDF *kdf = EVP_KDF_fetch(lib, "HKDF", NULL);
+	EVP_KEYMGMT *keys = EVP_KEYMGMT_fetch(lib, "EC", NULL);
+	EVP_KEYEXCH *exchange = EVP_KEYEXCH_fetch(lib, "X25519", NULL);
+	EVP_SIGNATURE *signature = EVP_SIGNATURE_fetch(lib, "ECDSA", NULL);
+	OSSL_DECODER *decoder = OSSL_DECODER_fetch(lib, "EC", NULL);
+	OSSL_ENCODER *encoder = OSSL_ENCODER_fetch(lib, "EC", NULL);
+	good = md && cipher && mac && kdf && keys && exchange && signature && decoder && encoder &&
+	       RAND_bytes_ex(lib, &byte, 1, 0) == 1 && RAND_priv_bytes_ex(lib, &byte, 1, 0) == 1;
+	EVP_MD_free(md);
+	EVP_CIPHER_free(cipher);
+	EVP_MAC_free(mac);
+	EVP_KDF_free(kdf);
+	EVP_KEYMGMT_free(keys);
+	EVP_KEYEXCH_free(exchange);
+	EVP_SIGNATURE_free(signature);
+	OSSL_DECODER_free(decoder);
+	OSSL_ENCODER_free(encoder);
+	return !tls_no_memory() && good;
+}
+
 /* ---- the server ---- */
 
 static SSL_CTX *context_new(struct tls_server *server)
@@ -339,7 +436,8 @@ static bool context_use(
 	return good;
 }
 
-/* Whether b's certificate may stand beside a's: the same host, a key of the other kind. */
+/* Whether b's certificate may stand beside a's: the same host, a key of the other kind. What memory
+ * is missing for is not: tls_no_memory() says so then. */
 static bool stands_beside(const struct chain *a, const struct chain *b)
 {
 	bool ec_a = EVP_PKEY_is_a(X509_get0_pubkey(a->leaf), "EC");
@@ -361,6 +459,7 @@ static bool stands_beside(const struct chain *a, const struct chain *b)
 static int hosts_make(struct tls_server *server, const struct tls_certificates *all,
 	const struct chain *chains, struct err *err)
 {
+	(void)tls_no_memory(); /* what was */
 	for (size_t i = 0; i < all->n; i++) {
 		struct tls_host *host = &server->hosts[i];
 		host->ctx = context_new(server);
@@ -375,13 +474,13 @@ static int hosts_make(struct tls_server *server, const struct tls_certificates *
 			good = context_use(server, host->ctx, &chains[j], all->items[j].key_id);
 			beside++;
 		}
-		if (!good) {
-			const char *why = ERR_reason_error_string(ERR_peek_error());
-			ERR_clear_error();
+		const char *why = good ? NULL : ERR_reason_error_string(ERR_peek_error());
+		if (tls_no_memory())
+			return no_memory(err);
+		if (!good)
 			return fail(err, ERR_CONFIG,
 				"OpenSSL refuses the certificate of key %s: %s",
 				all->items[i].key_id, why ? why : "no reason given");
-		}
 	}
 	return 0;
 }
@@ -416,9 +515,10 @@ struct tls_server *tls_server_new(
 	server->lib = OSSL_LIB_CTX_new();
 	server->bio = tls_conn_bio();
 	int r = server->lib != NULL && server->bio != NULL &&
-				keyprov_load(&server->providers, server->lib)
+				keyprov_load(&server->providers, server->lib) &&
+				load_everything(server->lib)
 			? server_fill(server, all, err)
-			: fail(err, ERR_CONFIG, "OpenSSL cannot be set up");
+			: no_memory(err); /* it needs nothing else */
 	if (r != 0)
 		tls_server_free(&server);
 	return server;
@@ -456,10 +556,10 @@ void tls_server_free(struct tls_server **server)
 
 void tls_prepare(void)
 {
-	/* openssl.cnf is not ours to obey: the policy is in this file. */
-	OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
-	unsigned char byte;
-	RAND_bytes(&byte, 1);
-	RAND_priv_bytes(&byte, 1);
-	EVP_MD_free(EVP_MD_fetch(NULL, "SHA2-256", NULL));
+	/* Refused when OpenSSL has been used before: only a test has. */
+	CRYPTO_set_mem_functions(allocate, reallocate, release);
+	/* Without its global context OpenSSL 3.0 crashes at whatever comes next. */
+	if (OSSL_LIB_CTX_get0_global_default() == NULL ||
+		OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1 || !load_everything(NULL))
+		mem_exhausted();
 }

@@ -11,27 +11,23 @@
  */
 #include "process/gate_private.h"
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <stdlib.h>
+#include "auth/mac.h"
 
-enum { SYMBOLS = 25, GROUP = 5, MAC_BYTES = APP_PASSWORD_MAC_BYTES };
+enum { SYMBOLS = 25, GROUP = 5 };
+_Static_assert((int)MAC_BYTES == (int)APP_PASSWORD_MAC_BYTES, "what is kept is a MAC");
 _Static_assert(APP_PASSWORD_TEXT_BYTES == SYMBOLS + SYMBOLS / GROUP - 1, "a dash between groups");
 enum { MOST_SECRETS = 64 }; /* what credentials carries */
 
 static const char alphabet[] = "abcdefghijkmnpqrstuvwxyz23456789";
 _Static_assert(sizeof(alphabet) - 1 == 32, "five bits a symbol");
 
-void app_password_mac(const struct gate *g, const char *symbols, uint8_t mac[32])
+bool app_password_mac(const struct gate *g, const char *symbols, uint8_t mac[32])
 {
-	unsigned n = 0;
-	if (HMAC(EVP_sha256(), g->app_key, sizeof(g->app_key), (const unsigned char *)symbols,
-		    SYMBOLS, mac, &n) == NULL ||
-		n != MAC_BYTES)
-		abort(); /* a process without SHA-256 must not vouch for anybody */
+	return mac_sha256(
+		str_make(g->app_key, sizeof(g->app_key)), str_make(symbols, SYMBOLS), mac);
 }
 
-void app_password_draw(const struct gate *g, char text[APP_PASSWORD_TEXT_BYTES], uint8_t mac[32])
+bool app_password_draw(const struct gate *g, char text[APP_PASSWORD_TEXT_BYTES], uint8_t mac[32])
 {
 	struct random_seam *random = g->base.context->seams.random;
 	uint8_t chance[SYMBOLS];
@@ -44,9 +40,10 @@ void app_password_draw(const struct gate *g, char text[APP_PASSWORD_TEXT_BYTES],
 			text[n++] = '-';
 		text[n++] = symbols[i];
 	}
-	app_password_mac(g, symbols, mac);
+	bool good = app_password_mac(g, symbols, mac);
 	mem_wipe(chance, sizeof(chance));
 	mem_wipe(symbols, sizeof(symbols));
+	return good;
 }
 
 /* False: it does not look like one of ours. */
@@ -83,21 +80,23 @@ static const struct api_secret *find(
 	return found;
 }
 
-bool app_password_check(struct login *l, const struct frame_credentials *c)
+enum verdict app_password_check(struct login *l, const struct frame_credentials *c)
 {
 	char symbols[SYMBOLS];
 	uint8_t mac[MAC_BYTES];
 	if (!read_symbols(l->job.password, symbols))
-		return false;
-	app_password_mac(l->client->gate, symbols, mac);
+		return VERDICT_WRONG;
+	bool good = app_password_mac(l->client->gate, symbols, mac);
 	mem_wipe(symbols, sizeof(symbols));
+	if (!good)
+		return VERDICT_NO_MEMORY;
 	const struct api_secret *s = find(c, mac);
 	if (s == NULL)
-		return false;
+		return VERDICT_WRONG;
 	l->app_password = s->id;
 	l->app_services = s->services;
 	l->app_used_ms = s->used_ms;
-	return true;
+	return VERDICT_RIGHT;
 }
 
 bool app_password_is_due(const struct login *l)

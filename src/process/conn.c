@@ -293,8 +293,11 @@ static void on_tls_started(void *arg)
 	c->handshaking = false;
 	c->peer.tls = true;
 	stream_tls_info(c->stream, c->peer.tls_version, c->peer.tls_cipher);
-	if (c->service->peer_class == CLASS_USER)
-		stream_tls_bindings(c->stream, &c->peer.bindings);
+	if (c->service->peer_class == CLASS_USER &&
+		!stream_tls_bindings(c->stream, &c->peer.bindings)) {
+		conn_kill(c); /* without them a right login would be a wrong one */
+		return;
+	}
 	if (c->session == NULL) {
 		new_session(c);
 	} else {

@@ -138,6 +138,9 @@ static void take(struct login *l, enum exchange_step step)
 		login_refuse(l, ERR_SYNTAX, "that is no message of this mechanism",
 			exchange_reason(l->exchange));
 		break;
+	case EXCHANGE_NO_MEMORY:
+		login_refuse_no_memory(l);
+		break;
 	}
 }
 

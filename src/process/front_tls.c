@@ -142,6 +142,14 @@ static void set_done(struct certificate_set *s)
 	s->found_n = 0;
 }
 
+/* A front that began without a certificate would be without it until a reload. One that is told to
+ * reload goes on with what it has. */
+static void start_needs_memory(bool reload, const struct err *err)
+{
+	if (!reload && err->kind == ERR_TEMP)
+		mem_exhausted();
+}
+
 static void set_add(struct certificate_set *s, const struct frame_front_certificate *frame)
 {
 	struct err err = ERR_INIT;
@@ -157,6 +165,7 @@ static void set_add(struct certificate_set *s, const struct frame_front_certific
 		tls_certificates_add(
 			s->certificates, str_from(c->info.key_id), frame->chain_pem, &err))
 		snprintf(c->problem, sizeof(c->problem), "%s", err.public_text);
+	start_needs_memory(frame->generation != 0, &err);
 }
 
 /* Whether keys has the certificate's key: by a signature, since that is what it will be asked. What
@@ -211,8 +220,9 @@ static void report(struct front *f, const struct certificate_set *s, uint32_t ge
 }
 
 /* The set is whole. True: every certificate of it can be used. */
-static bool set_finish(struct front *f, struct certificate_set *s, struct blocking_channel *keys)
+static bool set_finish(struct front *f, struct certificate_set *s, bool reload)
 {
+	struct blocking_channel *keys = reload ? f->tls.keys_next : NULL;
 	struct err err = ERR_INIT;
 	bool good = true;
 	for (size_t i = 0; i < s->found_n; i++) {
@@ -225,6 +235,7 @@ static bool set_finish(struct front *f, struct certificate_set *s, struct blocki
 		good = false;
 	}
 	s->server = tls_server_new(s->certificates, front_tls_sign, f, &err);
+	start_needs_memory(reload, &err);
 	if (s->server == NULL)
 		refused(f, "all", err.public_text);
 	return good && s->server != NULL;
@@ -270,7 +281,7 @@ bool front_tls_certificate(struct front *f, const struct frame_front_certificate
 	set_add(s, frame);
 	if (!frame->last)
 		return true;
-	bool good = set_finish(f, s, reload ? f->tls.keys_next : NULL);
+	bool good = set_finish(f, s, reload);
 	report(f, s, frame->generation, good && (!reload || f->tls.keys_next != NULL));
 	if (reload)
 		return true;

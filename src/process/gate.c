@@ -144,6 +144,11 @@ static int derive_all(struct gate *g, const uint8_t master[32], struct err *err)
 		sizeof(f->sealed_key), err);
 }
 
+static int stand_in(struct gate *g, struct err *err)
+{
+	return exchange_facts_init(&g->facts) ? 0 : fail_log(err, ERR_TEMP, "no memory");
+}
+
 static bool on_config(struct gate *g, const struct frame_gate_config *f)
 {
 	struct err err = ERR_INIT;
@@ -152,13 +157,12 @@ static bool on_config(struct gate *g, const struct frame_gate_config *f)
 		return false;
 	memcpy(g->ticket_key, f->ticket_key.p, TICKET_KEY_BYTES);
 	if (config_read_lines(g->config, f->text, &err) ||
-		derive_all(g, (const uint8_t *)f->master_key.p, &err)) {
+		derive_all(g, (const uint8_t *)f->master_key.p, &err) || stand_in(g, &err)) {
 		log_event(&g->base.context->log, LOG_ERROR, "config-refused", "why=%s",
 			log_value(&text, str_from(err_log_text(&err))));
 		return false;
 	}
 	g->facts.hostname = g->config->hostname;
-	exchange_facts_init(&g->facts);
 	role_apply_log(g->base.context, g->config);
 	return true;
 }

@@ -87,7 +87,7 @@ static void up(struct fixture *x)
 	map_init(&g->store_asks, key, LIMIT_FRONT_QUESTIONS);
 	g->facts.seams = &x->context.seams;
 	g->facts.hostname = "mail.example";
-	exchange_facts_init(&g->facts);
+	assert_true(exchange_facts_init(&g->facts));
 	exchanges_init(g);
 	offers_init(g);
 	g->store = connect_peer(x, &x->store, CLASS_STORE);

@@ -14,6 +14,7 @@
 #include "auth/throttle.h"
 #include "auth/ticket.h"
 #include "base/limits.h"
+#include "auth/verifier.h"
 #include "base/map.h"
 #include "base/vec.h"
 #include "process/role.h"
@@ -37,7 +38,8 @@ struct hash_job {
 	bool scram_alone;               /* make: no verifier, only the SCRAM one */
 	uint8_t salt[SCRAM_SALT_BYTES]; /* make: of the SCRAM one */
 	enum hash_rank rank;
-	bool right;           /* the result of a check */
+	enum verdict verdict; /* the result of a check */
+	struct err problem;   /* why nothing was made */
 	char made[256];       /* the result of a making */
 	char made_scram[256]; /* and of SCRAM's */
 	/* On the loop, one of the two: it was done; it waited for too long and has made room. */
@@ -185,6 +187,8 @@ void login_credentials(struct gate *, void *login, const struct frame *);
 /* Ends without an answer. */
 void login_drop(struct hash_job *);
 void login_drop_waiting(struct gate *); /* those that wait for the store */
+/* OpenSSL, or crypt(3), has no memory: nothing is known of the credentials, and nothing counted. */
+void login_refuse_no_memory(struct login *);
 
 /* rank.c */
 /* How the login is counted, as soon as it is known whose account it is for, if anybody's. */
@@ -198,13 +202,14 @@ void rank_succeeded(struct login *);
 
 /* app_password.c: a password that we have drawn, for one program. */
 enum { APP_PASSWORD_TEXT_BYTES = 29 };
-/* As it is shown, without a NUL, and its MAC. */
-void app_password_draw(const struct gate *, char text[APP_PASSWORD_TEXT_BYTES], uint8_t mac[32]);
+/* As it is shown, without a NUL, and its MAC. False: no memory. */
+bool app_password_draw(
+	const struct gate *, char text[APP_PASSWORD_TEXT_BYTES], uint8_t mac[32]) MUST_CHECK;
 /* Whether the login's password is one of the account's; then what it is good for. c: NULL for no
  * account, at the same cost. */
-bool app_password_check(struct login *, const struct frame_credentials *c);
-/* What is kept of one: HMAC-SHA-256 of its 25 symbols. */
-void app_password_mac(const struct gate *, const char *symbols, uint8_t mac[32]);
+enum verdict app_password_check(struct login *, const struct frame_credentials *c) MUST_CHECK;
+/* What is kept of one: HMAC-SHA-256 of its 25 symbols. False: no memory. */
+bool app_password_mac(const struct gate *, const char *symbols, uint8_t mac[32]) MUST_CHECK;
 /* Has the store note its use when it is due: once in LIMIT_SECRET_USED_MS, so that no login waits
  * for a flush. */
 bool app_password_is_due(const struct login *);
@@ -213,8 +218,9 @@ void app_password_used(const struct login *);
 /* login_cache.c: at most LIMIT_GATE_CACHE past successes; beyond, the oldest is forgotten. */
 /* key: where the hash table puts what. */
 void login_cache_init(struct gate *, const uint8_t key[16]);
-void login_cache_mac(const struct gate *, uint64_t account, struct str verifier,
-	struct str password, uint8_t ret[LOGIN_MAC_BYTES]);
+/* False: no memory. */
+bool login_cache_mac(const struct gate *, uint64_t account, struct str verifier,
+	struct str password, uint8_t ret[LOGIN_MAC_BYTES]) MUST_CHECK;
 bool login_cache_has(struct gate *, const uint8_t mac[LOGIN_MAC_BYTES]);
 void login_cache_add(struct gate *, const uint8_t mac[LOGIN_MAC_BYTES]);
 void login_cache_free(struct gate *);

@@ -1,84 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The gate, keys and the store among fronts that lie: other fronts' tickets, frames that are not
  * theirs, descriptors, bytes that are no frames; and the gate's limits. */
-#include "process/world_test.h"
-
-#include "process/gate_private.h"
-
-/* ---- a front of the test's own ---- */
-
-struct liar {
-	struct world *world;
-	struct channel *channel;
-	bool closed;
-	unsigned answers, failures, temporary;
-	int type, kind;
-	uint8_t ticket[TICKET_MAX_BYTES];
-	size_t ticket_n;
-};
-
-static bool liar_frame(void *arg, uint32_t request, const struct frame *f, int handle)
-{
-	struct liar *l = arg;
-	if (request == 0)
-		return handle < 0; /* what is announced */
-	l->answers++;
-	l->type = (int)f->type;
-	if (f->type == FRAME_FAILED) {
-		l->failures++;
-		l->kind = f->failed.kind;
-		l->temporary += f->failed.kind == ERR_TEMP;
-	}
-	if (f->type == FRAME_LOGIN_OK) {
-		l->ticket_n = f->login_ok.ticket.n;
-		memcpy(l->ticket, f->login_ok.ticket.p, l->ticket_n);
-	}
-	return handle < 0;
-}
-
-static void liar_closed(void *arg, const char *reason)
-{
-	struct liar *l = arg;
-	(void)reason;
-	l->closed = true;
-}
-
-/* Has the role believe that a new front of that instance and class is there. The test's end says
- * that it is `as`. */
-static void lie(
-	struct liar *l, struct world *w, const char *role, int class, uint32_t instance, int as)
-{
-	struct channel_events events = { .frame = liar_frame, .closed = liar_closed, .arg = l };
-	struct frame f = { .type = FRAME_HAND_OVER,
-		.hand_over = { STR("front"), instance, (uint8_t) class } };
-	int pair[2];
-	*l = (struct liar){ .world = w };
-	assert_int_equal(w->loop->class->pair(w->loop, pair), 0);
-	channel_send_handle(world_child(w, role)->control, 0, &f, pair[1]);
-	l->channel = channel_new(
-		w->loop, pair[0], as, world_child(w, role)->row->channel_class, &events);
-}
-
-static int ask(struct liar *l, const struct frame *f)
-{
-	unsigned before = l->answers;
-	assert_true(channel_send(l->channel, channel_next_request(l->channel), f));
-	world_until(l->world, l->answers > before || l->closed);
-	return l->closed ? -1 : l->type;
-}
-
-static void up(struct world *w)
-{
-	world_make(w, 5);
-	world_boot(w);
-	world_until(w, w->ready);
-}
-
-static const struct frame alice = { .type = FRAME_LOGIN,
-	.login = { .service = STR_INIT("imap"),
-		.peer = STR_INIT("192.0.2.1"),
-		.user = STR_INIT("alice@example"),
-		.password = STR_INIT("secret") } };
+#include "process/liar_test.h"
 
 static int open_session(struct liar *store, const struct liar *gate)
 {
@@ -281,8 +204,8 @@ static void test_cache_mac(void **state)
 	uint8_t macs[ARRAY_LEN(cases)][LOGIN_MAC_BYTES];
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		login_cache_mac(
-			&g, cases[i].account, cases[i].verifier, cases[i].password, macs[i]);
+		assert_true(login_cache_mac(
+			&g, cases[i].account, cases[i].verifier, cases[i].password, macs[i]));
 		for (size_t j = 0; j < i; j++)
 			assert_memory_not_equal(macs[i], macs[j], LOGIN_MAC_BYTES);
 	}

@@ -59,18 +59,19 @@ static struct hash_job *take_first(struct queue *q)
 static void make(const struct seams *seams, struct hash_job *job)
 {
 	struct scram_verifier scram;
-	struct err err = ERR_INIT;
 	AUTO(buf_done)
 	struct buf made;
 	buf_init(&made, sizeof(job->made) - 1);
 	if (!job->scram_alone) {
-		if (verifier_make(seams->random, job->password, &made, &err) < 0)
+		if (verifier_make(seams->random, job->password, &made, &job->problem) < 0)
 			return;
 		memcpy(job->made, made.p, made.n);
 		buf_clear(&made);
 	}
-	if (!scram_verifier_make(job->salt, job->password, &scram))
+	if (!scram_verifier_make(job->salt, job->password, &scram)) {
+		fail_log(&job->problem, ERR_TEMP, "no memory");
 		return;
+	}
 	scram_verifier_write(&scram, &made);
 	memcpy(job->made_scram, made.p, made.n);
 	mem_wipe(&scram, sizeof(scram));
@@ -81,7 +82,7 @@ static void run(const struct seams *seams, struct hash_job *job)
 	if (job->make)
 		make(seams, job);
 	else
-		job->right = verifier_check(job->verifier, job->password);
+		job->verdict = verifier_check(job->verifier, job->password);
 }
 
 static struct hash_job *next_job(struct hasher *h)

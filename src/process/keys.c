@@ -153,9 +153,12 @@ static int load_key(struct keys *k, struct files_seam *files, const char *name, 
 	char *pem = xmalloc(KEY_FILE_BYTES);
 	ssize_t got = files->pread(files, file, pem, KEY_FILE_BYTES, 0);
 	files->close(files, file);
-	struct keysign *key = got > 0 ? keysign_load(str_make(pem, (size_t)got), err) : NULL;
+	struct err why = ERR_INIT;
+	struct keysign *key = got > 0 ? keysign_load(str_make(pem, (size_t)got), &why) : NULL;
 	mem_wipe(pem, KEY_FILE_BYTES);
 	free(pem);
+	if (why.kind == ERR_TEMP)
+		mem_exhausted(); /* the next process reads all of them */
 	if (key == NULL)
 		return fail_log(err, ERR_CONFIG, "%s is not a private key we can use", name);
 	if (vec_push(&k->keys, &key))

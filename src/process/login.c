@@ -70,6 +70,11 @@ void login_refuse_wrong(struct login *l, const char *why)
 	login_refuse(l, ERR_AUTH, "wrong user name or password", why);
 }
 
+void login_refuse_no_memory(struct login *l)
+{
+	login_refuse(l, ERR_TEMP, "try again later", "no-memory");
+}
+
 /* ---- the end of a login ---- */
 
 uint32_t login_service(const char *service)
@@ -97,7 +102,10 @@ static void admit(struct login *l)
 	struct buf sealed;
 	struct log_text user;
 	buf_init(&sealed, TICKET_MAX_BYTES);
-	ticket_seal(g->ticket_key, &t, &sealed);
+	if (!ticket_seal(g->ticket_key, &t, &sealed)) {
+		login_refuse_no_memory(l);
+		return;
+	}
 	rank_succeeded(l);
 	log_event(&g->base.context->log, LOG_INFO, "login",
 		"service=%s peer=%s user=%s account=%llu ms=%lld", l->service, l->peer,
@@ -136,7 +144,9 @@ void login_decide(struct login *l)
 static void hashed(struct hash_job *job)
 {
 	struct login *l = CONTAINER_OF(job, struct login, job);
-	if (l->exists && job->right) {
+	if (job->verdict == VERDICT_NO_MEMORY) {
+		login_refuse_no_memory(l);
+	} else if (l->exists && job->verdict == VERDICT_RIGHT) {
 		login_cache_add(l->client->gate, l->mac);
 		login_decide(l);
 	} else {
@@ -178,13 +188,18 @@ static void crowded_out(struct hash_job *job)
 static void check_password(struct login *l, const struct frame_credentials *c)
 {
 	struct gate *g = l->client->gate;
-	if (app_password_check(l, c)) {
+	enum verdict verdict = app_password_check(l, c);
+	if (verdict == VERDICT_RIGHT) {
 		login_decide(l);
 		return;
 	}
 	if (c)
 		l->job.verifier = str_make(str_dup(c->verifier), c->verifier.n);
-	login_cache_mac(g, l->account, l->job.verifier, l->job.password, l->mac);
+	if (verdict == VERDICT_NO_MEMORY ||
+		!login_cache_mac(g, l->account, l->job.verifier, l->job.password, l->mac)) {
+		login_refuse_no_memory(l);
+		return;
+	}
 	if (l->exists && login_cache_has(g, l->mac)) {
 		login_decide(l);
 		return;

@@ -4,10 +4,9 @@
  * password: no password, and a changed one is never found. (A3) */
 #include "process/gate_private.h"
 
+#include "auth/mac.h"
 #include "base/limits.h"
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdlib.h>
 
 enum { CACHE_MINUTES = 60 };
@@ -23,10 +22,9 @@ static int64_t now_ms(const struct gate *g)
 	return g->base.context->seams.clock->monotonic_ms(g->base.context->seams.clock);
 }
 
-void login_cache_mac(const struct gate *g, uint64_t account, struct str verifier,
+bool login_cache_mac(const struct gate *g, uint64_t account, struct str verifier,
 	struct str password, uint8_t ret[LOGIN_MAC_BYTES])
 {
-	unsigned n = 0;
 	AUTO(buf_done)
 	struct buf text;
 	buf_init(&text, 4096);
@@ -35,10 +33,10 @@ void login_cache_mac(const struct gate *g, uint64_t account, struct str verifier
 	buf_adds(&text, verifier);
 	buf_addc(&text, '\0');
 	/* What a MAC leaves out would fit any text there. */
-	if (!buf_adds(&text, password) || HMAC(EVP_sha256(), g->cache_key, sizeof(g->cache_key),
-						  (unsigned char *)text.p, text.n, ret, &n) == NULL)
-		abort();
+	bool good = buf_adds(&text, password) &&
+		    mac_sha256(str_make(g->cache_key, sizeof(g->cache_key)), buf_str(&text), ret);
 	mem_wipe(text.p, text.n);
+	return good;
 }
 
 static void drop(struct gate *g, struct cached *c)

@@ -47,8 +47,8 @@ static void init(struct fixture *f)
 static void mac(struct fixture *f, size_t account, size_t verifier, size_t password,
 	uint8_t ret[LOGIN_MAC_BYTES])
 {
-	login_cache_mac(&f->gate, f->accounts[account], str_from(f->verifiers[verifier]),
-		str_from(f->passwords[password]), ret);
+	assert_true(login_cache_mac(&f->gate, f->accounts[account],
+		str_from(f->verifiers[verifier]), str_from(f->passwords[password]), ret));
 }
 
 /* Whether the three are those of an account that came in. */

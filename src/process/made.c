@@ -38,29 +38,37 @@ static void made(struct hash_job *job)
 	AUTO(buf_done)
 	struct buf sealed;
 	buf_init(&sealed, LIMIT_SECRET_BYTES);
-	if (job->made[0] == 0 || job->made_scram[0] == 0)
+	if (job->problem.kind == ERR_SYNTAX)
 		refuse(l, "a password has 1 to 1024 bytes and no NUL");
-	else if (l->wants_sealed && !sealed_make(g->base.context->seams.random, g->facts.sealed_key,
-					    str_from(l->address), job->password, &sealed))
+	else if (l->wants_sealed && job->password.n > SEALED_TEXT_BYTES)
 		refuse(l, "with CRAM-MD5 and APOP a password has at most 483 bytes");
+	else if (job->problem.kind != ERR_NONE ||
+		 (l->wants_sealed &&
+			 !sealed_make(g->base.context->seams.random, g->facts.sealed_key,
+				 str_from(l->address), job->password, &sealed)))
+		login_refuse_no_memory(l);
 	else
 		answer_made(l, buf_str(&sealed));
 }
 
-/* The account's, so that its app passwords have the same; without an account any. */
-static void choose_salt(struct login *l)
+/* The account's, so that its app passwords have the same; without an account any. False: no memory.
+ */
+static bool choose_salt(struct login *l)
 {
 	const struct gate *g = l->client->gate;
 	struct random_seam *random = g->base.context->seams.random;
 	if (l->address[0])
-		scram_salt(g->facts.stand_in_key, str_from(l->address), l->job.salt);
-	else
-		random->fill(random, l->job.salt, sizeof(l->job.salt));
+		return scram_salt(g->facts.stand_in_key, str_from(l->address), l->job.salt);
+	random->fill(random, l->job.salt, sizeof(l->job.salt));
+	return true;
 }
 
 static void begin_making(struct login *l)
 {
-	choose_salt(l);
+	if (!choose_salt(l)) {
+		login_refuse_no_memory(l);
+		return;
+	}
 	l->job.rank = HASH_KNOWN;
 	l->job.done = made;
 	hashers_add(l->client->gate->hashers, &l->job);
@@ -94,6 +102,10 @@ void make_verifier_begin(
 static void made_app_password(struct hash_job *job)
 {
 	struct login *l = CONTAINER_OF(job, struct login, job);
+	if (job->problem.kind != ERR_NONE) {
+		login_refuse_no_memory(l);
+		return;
+	}
 	AUTO(buf_done)
 	struct buf value;
 	buf_init(&value, LIMIT_SECRET_BYTES);
@@ -110,20 +122,26 @@ void make_app_password(
 	struct address_name address;
 	char text[APP_PASSWORD_TEXT_BYTES];
 	uint8_t mac[APP_PASSWORD_MAC_BYTES];
-	app_password_draw(client->gate, text, mac);
+	bool good = app_password_draw(client->gate, text, mac);
 	struct login *l = login_new(client, request, str_make(text, sizeof(text)));
 	mem_wipe(text, sizeof(text));
 	memcpy(l->mac, mac, sizeof(mac));
 	l->job.make = l->job.scram_alone = true;
 	l->job.rank = HASH_KNOWN;
 	l->job.done = made_app_password;
+	if (!good) {
+		login_refuse_no_memory(l);
+		return;
+	}
 	if (address_canonical(f->address, &address, NULL) < 0) {
 		made_app_password(&l->job); /* it is not said whose: not for SCRAM */
 		return;
 	}
 	login_text(l->address, sizeof(l->address), address_str(&address));
-	choose_salt(l);
-	hashers_add(client->gate->hashers, &l->job);
+	if (choose_salt(l))
+		hashers_add(client->gate->hashers, &l->job);
+	else
+		login_refuse_no_memory(l);
 }
 
 /* ---- when it is shown ---- */
@@ -151,12 +169,14 @@ static void make_scram(const struct login *shown)
 	l->account = shown->account;
 	l->epoch = shown->epoch;
 	memcpy(l->address, shown->address, sizeof(l->address));
-	choose_salt(l);
 	l->job.make = l->job.scram_alone = true;
 	l->job.rank = HASH_KNOWN;
 	l->job.done = made_scram;
 	l->job.crowded_out = login_drop;
-	hashers_add(l->client->gate->hashers, &l->job);
+	if (choose_salt(l))
+		hashers_add(l->client->gate->hashers, &l->job);
+	else
+		login_free(l); /* made again at the next login, as when it can't be kept */
 }
 
 /* One of an older version, or brought along, has a salt of its own, with which no app password
@@ -165,9 +185,10 @@ static bool has_current_scram(const struct login *l)
 {
 	struct scram_verifier v = { .salt_n = 0 };
 	uint8_t salt[SCRAM_SALT_BYTES];
-	scram_salt(l->client->gate->facts.stand_in_key, str_from(l->address), salt);
-	bool current = scram_verifier_read(str_from(l->scram), &v) &&
-		       scram_verifier_is_current(&v, salt);
+	bool current = !scram_salt(
+			       l->client->gate->facts.stand_in_key, str_from(l->address), salt) ||
+		       (scram_verifier_read(str_from(l->scram), &v) &&
+			       scram_verifier_is_current(&v, salt));
 	mem_wipe(&v, sizeof(v));
 	return current;
 }

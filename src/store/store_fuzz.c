@@ -194,13 +194,13 @@ static void open_session(struct cast *c, size_t i, const char *address)
 		(struct frame){ .type = FRAME_RESOLVE, .resolve.address = str_from(address) });
 	c->accounts[i] = world.answers.account;
 	buf_init(&sealed, TICKET_MAX_BYTES);
-	ticket_seal(world.settings.ticket_key,
+	FUZZ_CHECK(ticket_seal(world.settings.ticket_key,
 		&(struct ticket){ .instance = CLASS_USER,
 			.account = c->accounts[i],
 			.epoch = 1,
 			.rights = 7,
 			.expires_ms = world.clock.wall_ms + TIME_DAY_MS },
-		&sealed);
+		&sealed));
 	ask(c->peers[1],
 		(struct frame){ .type = FRAME_SESSION_OPEN,
 			.session_open = { .ticket = buf_str(&sealed), .service = STR("imap") } });

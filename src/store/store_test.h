@@ -285,7 +285,7 @@ static inline uint64_t account_of(struct test_peer *p, const char *address)
 static inline void make_ticket(struct fixture *f, struct ticket ticket, struct buf *out)
 {
 	buf_init(out, TICKET_MAX_BYTES);
-	ticket_seal(f->settings.ticket_key, &ticket, out);
+	assert_true(ticket_seal(f->settings.ticket_key, &ticket, out));
 }
 
 static inline const struct frame *open_session_as(

@@ -241,7 +241,8 @@ static uint32_t open_session(struct asker *user, struct store *store, unsigned a
 	if (!active) /* it was switched off then */
 		return 0;
 	buf_init(&sealed, TICKET_MAX_BYTES);
-	ticket_seal(settings->ticket_key, &t, &sealed);
+	if (!ticket_seal(settings->ticket_key, &t, &sealed))
+		sim_fail("backup: there is no ticket");
 	uint32_t session = ask(user,
 		(struct frame){ .type = FRAME_SESSION_OPEN,
 			.session_open = { buf_str(&sealed), STR("imap") } },
