@@ -53,6 +53,55 @@ class Knocking:
         self.thread.join(15)
 
 
+class LoggingIn:
+    """People who log in, one after another each: IMAP's LOGIN, or POP3's PASS. None may fail; who is
+    told BYE before that, since the front goes, comes again."""
+
+    def __init__(self, c, people=6):
+        self.c = c
+        self.done, self.longest, self.failures, self.byes = 0, 0.0, [], 0
+        self.stopping = False
+        self.threads = [threading.Thread(target=self._run, args=(n % 2 == 0,), daemon=True)
+                        for n in range(people)]
+
+    def _come(self, imap):
+        with self.c.connect("imap" if imap else "pop3", timeout=10) as s, s.makefile("rb") as f:
+            f.readline()
+            begun = time.monotonic()
+            if imap:
+                s.sendall(b"a LOGIN %s %s\r\n" % (BOB.encode(), self.c.password("bob").encode()))
+            else:
+                s.sendall(b"USER %s\r\nPASS %s\r\n" % (f"carol@{DOMAIN}".encode(),
+                                                     self.c.password("carol").encode()))
+                f.readline()
+            answer = f.readline()
+            self.longest = max(self.longest, time.monotonic() - begun)
+            # One maildrop, several who want it: the login was right.
+            if answer.startswith((b"a OK", b"+OK")) or b"[IN-USE]" in answer:
+                self.done += 1
+            elif answer == b"" or answer.startswith(b"* BYE"):
+                self.byes += 1
+            else:
+                self.failures.append(answer)
+
+    def _run(self, imap):
+        while not self.stopping:
+            try:
+                self._come(imap)
+            except OSError as e:
+                self.failures.append(e)
+
+    def __enter__(self):
+        for t in self.threads:
+            t.start()
+        return self
+
+    def __exit__(self, *exc):
+        self.stopping = True
+        for t in self.threads:
+            t.join(15)
+
+
 class LongTransaction:
     """A message whose bytes come slowly, begun before the upgrade and ended after it."""
 
@@ -150,6 +199,28 @@ def test_upgrade_under_load():
         assert len(c.events("upgraded")) == 2
         assert c.ready_line.count("ready") == 1
     print("upgrades: " + "; ".join(said) + "; 0 refused, 0 lost")
+
+
+def test_no_login_fails_between_two_stores():
+    """Neither over an upgrade nor when the store dies: they wait for the next one, up to a second."""
+    with Culver(config=SHORT, accounts=("alice", "bob", "carol")) as c:
+        with LoggingIn(c) as people:
+            wait_for(lambda: people.done >= 50, 30)
+            for _ in range(3):
+                at = people.done
+                assert "upgraded" in c.command("upgrade").stdout
+                wait_for(lambda at=at: people.done >= at + 50, 30)
+        said = f"{people.done} logins over 3 upgrades, longest {1000 * people.longest:.0f} ms"
+        assert people.failures == []
+        wait_for(lambda: len(all_roles(c)) == len(c.roles()), 30)
+        with LoggingIn(c) as people:
+            for _ in range(5):
+                at = people.done
+                os.kill(c.roles()["store"], signal.SIGKILL)
+                wait_for(lambda at=at: people.done >= at + 50, 30)
+        said += f"; {people.done} over 5 deaths of the store, longest {1000 * people.longest:.0f} ms"
+        assert people.failures == [] or people.longest > 0.9
+    print(said)
 
 
 def test_upgrade_says_goodbye_one_by_one():

@@ -64,6 +64,8 @@
 #define LIMIT_GATE_EXCHANGES         4096  /* of one front, begun and not ended; A7 */
 #define LIMIT_GATE_EXCHANGES_ADDRESS 64    /* of one client address */
 #define LIMIT_GATE_EXCHANGE_MS       60000 /* from its begin to its end */
+#define LIMIT_GATE_HELD              4096  /* logins that wait for the next store */
+#define LIMIT_GATE_HOLD_MS           1000  /* and how long, from the loss of the old one */
 #define LIMIT_GATE_OFFERS_MS         200 /* between two looks at which mechanisms can be announced */
 #define LIMIT_GATE_ANSWER_MS                                                                       \
 	5 /* an answer that tells whether an account exists takes so long; A1 */

@@ -27,22 +27,24 @@ static void ask_free(struct front_peer *p, struct ask *a)
 	if (a->next)
 		a->next->link = a->link;
 	*a->link = a->next;
+	buf_done(&a->again);
 	free(a);
 }
 
-static bool ask_new(struct front_peer *p, struct conn *c, uint32_t request)
+/* NULL: there are too many. */
+static struct ask *ask_new(struct front_peer *p, struct conn *c, uint32_t request)
 {
 	struct ask *a = xmalloc(sizeof(*a));
 	*a = (struct ask){ .conn = c, .request = request, .peer = p->number, .next = c->asks };
 	if (!map_put_u64(&p->asks, request, a)) {
 		free(a);
-		return false;
+		return NULL;
 	}
 	a->link = &c->asks;
 	if (a->next)
 		a->next->link = &a->next;
 	c->asks = a;
-	return true;
+	return a;
 }
 
 /* A number of our own, for a question that will be answered `failed` at the next turn. */
@@ -54,7 +56,7 @@ static uint32_t refuse_later(struct front_peer *p, struct conn *c)
 		f->away_request = f->away_request + 1;
 		r.request = f->away_request | 0x80000000u;
 	} while (map_get_u64(&p->asks, r.request) != NULL);
-	if (!ask_new(p, c, r.request) || !vec_push(&f->refused_asks, &r))
+	if (ask_new(p, c, r.request) == NULL || !vec_push(&f->refused_asks, &r))
 		conn_kill(c);
 	front_soon(f);
 	return r.request;
@@ -70,11 +72,13 @@ static uint32_t next_request(struct front_peer *p)
 	return p->request;
 }
 
-static bool put_question(struct front_peer *p, uint32_t request, const struct frame *frame)
+static bool put_question(struct front_peer *p, struct ask *a, const struct frame *frame)
 {
-	if (p->channel)
-		return channel_send(p->channel, request, frame);
-	return p->number == ASK_STORE && held_put(p->front, request, frame);
+	if (p->channel == NULL)
+		return p->number == ASK_STORE && held_put(p->front, a->request, frame);
+	if (p->number == ASK_STORE)
+		held_note(a, frame);
+	return channel_send(p->channel, a->request, frame);
 }
 
 static uint32_t ask(struct session_host *host, struct session *s, enum session_peer peer,
@@ -85,10 +89,11 @@ static uint32_t ask(struct session_host *host, struct session *s, enum session_p
 	if (p->asks.n >= LIMIT_FRONT_QUESTIONS)
 		return refuse_later(p, c);
 	uint32_t request = next_request(p);
-	if (!ask_new(p, c, request))
+	struct ask *a = ask_new(p, c, request);
+	if (a == NULL)
 		return refuse_later(p, c);
-	if (!put_question(p, request, frame)) {
-		ask_free(p, map_get_u64(&p->asks, request));
+	if (!put_question(p, a, frame)) {
+		ask_free(p, a);
 		return refuse_later(p, c);
 	}
 	return request;
@@ -184,15 +189,15 @@ void asks_refuse(struct front *f, enum session_peer peer, uint32_t request)
 	front_soon(f);
 }
 
-/* Answers everything that was asked of this peer. Each answer may ask anew, and that goes to the
- * next turn, so only what is there now is taken. */
+/* Answers everything that was asked of this peer, but for what waits for the next store. Each
+ * answer may ask anew, and that goes to the next turn, so only what is there now is taken. */
 static void fail_all(struct front_peer *p)
 {
 	size_t at = 0;
 	void *value;
 	while (map_next(&p->asks, &at, NULL, &value)) {
 		struct ask *a = value;
-		if (!(a->request & 0x80000000u))
+		if (!(a->request & 0x80000000u) && !held_again(p->front, a))
 			asks_refuse(p->front, p->number, a->request);
 	}
 }

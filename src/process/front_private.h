@@ -23,6 +23,7 @@ struct ask {
 	struct conn *conn; /* NULL: no longer wanted */
 	uint32_t request;
 	enum session_peer peer;
+	struct buf again;         /* as it is sent, if the next store may be asked the same */
 	struct ask *next, **link; /* among its connection's */
 };
 
@@ -176,6 +177,10 @@ void held_done(struct front *);
 void held_begin(struct front *); /* the store has gone */
 /* False: this question cannot wait, or nobody waits any more. */
 bool held_put(struct front *, uint32_t request, const struct frame *);
+/* A question of the store: keeps what may be asked again, as long as the store has not answered. */
+void held_note(struct ask *, const struct frame *);
+/* It was not answered. False: it cannot be asked again, or not once more. */
+bool held_again(struct front *, struct ask *);
 void held_send(struct front *); /* the next store is there */
 
 #endif

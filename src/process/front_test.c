@@ -149,12 +149,17 @@ static void x4_not_on_port_25(void **state)
 	down(&x);
 }
 
+static uint32_t asks_for(struct fixture *x, const struct frame *question)
+{
+	struct session_host *host = &x->front->host;
+	return host->ask(host, x->front->conns->session, ASK_STORE, question);
+}
+
 static uint32_t asks(struct fixture *x)
 {
 	static const struct frame question = { .type = FRAME_RESOLVE,
 		.resolve.address = STR_INIT("a@b") };
-	struct session_host *host = &x->front->host;
-	return host->ask(host, x->front->conns->session, ASK_STORE, &question);
+	return asks_for(x, &question);
 }
 
 /* Whether a question went to the store: one that is refused has a number of the front's own. */
@@ -216,22 +221,17 @@ static void store_gone(void *arg, const char *reason)
 /* A front with a client, whose store has just gone. */
 static void up_without_store(struct fixture *x)
 {
+	static const struct frame open = { .type = FRAME_UPLOAD_OPEN };
 	int pair[2];
 	up(x);
 	assert_int_equal(x->loop->class->pair(x->loop, pair), 0);
 	asks_set_channel(x->front, ASK_STORE, pair[0]);
 	comes(x, "192.0.2.1");
-	assert_true(went_out(asks(x)));
+	assert_true(went_out(asks_for(x, &open)));
 	x->loop->class->handle_close(x->loop, pair[1]);
 	loop_sim_run_for(x->loop, 0);
 	assert_null(x->front->peers[ASK_STORE].channel);
 	assert_int_equal(x->front->peers[ASK_STORE].asks.n, 0); /* it may have been done or not */
-}
-
-static uint32_t asks_for(struct fixture *x, const struct frame *question)
-{
-	struct session_host *host = &x->front->host;
-	return host->ask(host, x->front->conns->session, ASK_STORE, question);
 }
 
 static void questions_wait_for_the_next_store(void **state)
@@ -271,6 +271,41 @@ static void questions_wait_for_the_next_store(void **state)
 	assert_int_equal(next.requests[2] + next.requests[3], third + upload);
 	assert_int_equal(x.front->held.n + x.front->held_bytes, 0);
 	channel_free(&next.channel);
+	down(&x);
+}
+
+/* A store that is asked, and goes. */
+static void store_comes_and_goes(struct fixture *x, const struct frame *const *questions, size_t n)
+{
+	int pair[2];
+	assert_int_equal(x->loop->class->pair(x->loop, pair), 0);
+	asks_set_channel(x->front, ASK_STORE, pair[0]);
+	for (size_t i = 0; i < n; i++)
+		assert_true(went_out(asks_for(x, questions[i])));
+	x->loop->class->handle_close(x->loop, pair[1]);
+	loop_sim_run_for(x->loop, 0);
+	assert_null(x->front->peers[ASK_STORE].channel);
+}
+
+/* What was asked and not answered is asked again, once, if it may be done twice. */
+static void questions_are_asked_again(void **state)
+{
+	static const struct frame who = { .type = FRAME_RESOLVE,
+		.resolve.address = STR_INIT("a@b") },
+				  come = { .type = FRAME_SESSION_OPEN,
+					  .session_open.service = STR_INIT("imap") },
+				  upload = { .type = FRAME_UPLOAD_OPEN },
+				  listing = { .type = FRAME_MAILBOX_STATUS };
+	static const struct frame *const questions[] = { &who, &upload, &come, &listing };
+	struct fixture x;
+	(void)state;
+	up(&x);
+	comes(&x, "192.0.2.1");
+	store_comes_and_goes(&x, questions, ARRAY_LEN(questions));
+	assert_int_equal(x.front->peers[ASK_STORE].asks.n, 2);
+	assert_int_equal(x.front->held.n, 2);
+	store_comes_and_goes(&x, NULL, 0);
+	assert_int_equal(x.front->peers[ASK_STORE].asks.n, 0);
 	down(&x);
 }
 
@@ -432,5 +467,6 @@ static void a8_a_client_that_does_not_listen(void **state)
 TEST_MAIN(test_case(addresses_at_once), test_case(x4_strangers_give_way),
 	test_case(x4_not_on_port_25), test_case(questions_at_once),
 	test_case(questions_wait_for_the_next_store), test_case(questions_wait_for_a_second),
-	test_case(as_many_bytes_wait), test_case(t10_keys_have_their_time),
-	test_case(t10_keys_may_start_later), test_case(a8_a_client_that_does_not_listen))
+	test_case(questions_are_asked_again), test_case(as_many_bytes_wait),
+	test_case(t10_keys_have_their_time), test_case(t10_keys_may_start_later),
+	test_case(a8_a_client_that_does_not_listen))

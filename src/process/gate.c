@@ -89,21 +89,13 @@ static bool store_frame(void *arg, uint32_t request, const struct frame *frame, 
 	return true;
 }
 
-/* Every login that waits for the store is told to come back. */
 static void store_closed(void *arg, const char *reason)
 {
-	static const struct frame away = { .type = FRAME_FAILED, .failed.kind = ERR_TEMP };
 	struct gate *g = arg;
-	size_t at = 0;
-	void *login;
 	(void)reason;
 	channel_free(&g->store);
 	g->offers_request = 0;
-	while (map_next(&g->store_asks, &at, NULL, &login))
-		login_credentials(g, login, &away);
-	struct map empty = g->store_asks;
-	map_done(&empty);
-	g->store_asks = empty;
+	login_held_begin(g);
 }
 
 static void store_new(struct gate *g, int handle)
@@ -112,6 +104,7 @@ static void store_new(struct gate *g, int handle)
 	if (g->store)
 		store_closed(g, "replaced");
 	g->store = channel_new(g->base.context->loop, handle, CLASS_GATE, CLASS_STORE, &events);
+	login_held_send(g);
 	offers_ask(g);
 }
 
@@ -188,6 +181,7 @@ static struct role *gate_new(struct role_context *context)
 	g->users = throttle_new(context->seams.random);
 	g->pairs = throttle_new(context->seams.random);
 	map_init(&g->store_asks, key, LIMIT_FRONT_QUESTIONS);
+	login_held_init(g);
 	login_cache_init(g, key);
 	g->facts.seams = &context->seams;
 	exchanges_init(g);

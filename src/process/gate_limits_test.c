@@ -89,6 +89,7 @@ static void up(struct fixture *x)
 	g->facts.hostname = "mail.example";
 	assert_true(exchange_facts_init(&g->facts));
 	exchanges_init(g);
+	login_held_init(g);
 	offers_init(g);
 	g->store = connect_peer(x, &x->store, CLASS_STORE);
 	x->client = (struct gate_client){ .gate = g, .class = CLASS_USER };
@@ -263,6 +264,91 @@ static void a1_an_answer_takes_its_time(void **state)
 	}
 }
 
+/* ---- between two stores ---- */
+
+static void log_in(struct fixture *x)
+{
+	struct frame_login f = { .service = STR("imap"),
+		.peer = STR("192.0.2.1"),
+		.user = STR("alice@example.test"),
+		.password = STR("secret") };
+	login_begin(&x->client, 2, &f);
+	loop_sim_run_until_idle(x->loop);
+}
+
+static void store_goes(struct fixture *x)
+{
+	channel_free(&x->gate.store);
+	channel_free(&x->store.channel);
+	login_held_begin(&x->gate);
+	loop_sim_run_until_idle(x->loop);
+}
+
+static void store_comes(struct fixture *x)
+{
+	x->gate.store = connect_peer(x, &x->store, CLASS_STORE);
+	login_held_send(&x->gate);
+	loop_sim_run_until_idle(x->loop);
+}
+
+/* What was asked and not answered, and what comes later. */
+static void logins_wait_for_the_next_store(void **state)
+{
+	struct fixture x;
+	(void)state;
+	up(&x);
+	log_in(&x);
+	go_on(&x, begin(&x)->number);
+	assert_int_equal(x.store.questions, 2);
+	unsigned told = x.front.questions;
+	store_goes(&x);
+	log_in(&x);
+	assert_int_equal(x.front.questions, told); /* nobody has been told anything */
+	store_comes(&x);
+	assert_int_equal(x.store.questions, 3);
+	assert_int_equal(x.store.type, FRAME_GET_CREDENTIALS);
+	assert_int_equal(x.front.questions, told);
+	/* Nobody waits twice. */
+	log_in(&x);
+	store_goes(&x);
+	assert_int_equal(x.front.questions, told + 3);
+	assert_int_equal(x.front.kind, ERR_TEMP);
+	assert_int_equal(x.gate.held_n, 1);
+	down(&x);
+}
+
+static void logins_wait_for_a_second(void **state)
+{
+	(void)state;
+	for (int over = -1; over <= 1; over++) { /* N-1, N, N+1 */
+		struct fixture x;
+		up(&x);
+		log_in(&x);
+		store_goes(&x);
+		loop_sim_run_for(x.loop, LIMIT_GATE_HOLD_MS + over);
+		assert_int_equal(x.front.questions, over < 0 ? 0 : 1);
+		log_in(&x);
+		assert_int_equal(x.front.questions, over < 0 ? 0 : 2);
+		assert_int_equal(x.front.kind, over < 0 ? ERR_NONE : ERR_TEMP);
+		down(&x);
+	}
+}
+
+static void so_many_logins_wait(void **state)
+{
+	struct fixture x;
+	(void)state;
+	up(&x);
+	store_goes(&x);
+	for (unsigned n = 1; n <= LIMIT_GATE_HELD + 1; n++) {
+		log_in(&x);
+		assert_int_equal(x.gate.held_n, n <= LIMIT_GATE_HELD ? n : LIMIT_GATE_HELD);
+		assert_int_equal(x.front.questions, n <= LIMIT_GATE_HELD ? 0 : 1);
+	}
+	down(&x);
+}
+
 TEST_MAIN(test_case(offers_are_asked_for_now_and_then), test_case(offers_that_come_late),
 	test_case(a7_steps_of_an_exchange), test_case(a7_an_exchange_has_its_time),
-	test_case(a1_an_answer_takes_its_time))
+	test_case(a1_an_answer_takes_its_time), test_case(logins_wait_for_the_next_store),
+	test_case(logins_wait_for_a_second), test_case(so_many_logins_wait))

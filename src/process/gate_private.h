@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The inside of the gate: gate.c (the role and its channels), login.c (one login's steps),
+ * login_held.c (those that wait for the next store),
  * exchanges.c (those of challenge and response), made.c (what is made of a password), offers.c
  * (which mechanisms are announced), login_cache.c (past successes), hashers.c (the bounded workers
  * that hash), rank.c (who of those who wait is served first), app_password.c.
@@ -13,8 +14,8 @@
 #include "auth/scram.h"
 #include "auth/throttle.h"
 #include "auth/ticket.h"
-#include "base/limits.h"
 #include "auth/verifier.h"
+#include "base/limits.h"
 #include "base/map.h"
 #include "base/vec.h"
 #include "process/role.h"
@@ -75,6 +76,9 @@ struct login {
 	int64_t began_ms;
 	char service[17], peer[65];
 	char user[LIMIT_ADDRESS_BYTES + 1], authzid[LIMIT_ADDRESS_BYTES + 1];
+	struct str asked_address, asked_certificate; /* of the store; owned */
+	bool was_held;
+	struct login *next_held; /* login_held.c */
 	/* from the store */
 	bool exists, active;
 	uint64_t account, epoch;
@@ -111,6 +115,11 @@ struct gate {
 	struct exchange_facts facts;
 	struct channel *store;
 	struct map store_asks; /* request -> struct login */
+	/* login_held.c: those who wait for the next store */
+	struct login *held, **held_end;
+	unsigned held_n;
+	int64_t hold_until_ms;
+	struct timer *hold;
 	struct gate_client *clients;
 	struct throttle *throttle; /* by client address */
 	struct throttle *users;    /* by account: who is guessed at by strangers */
@@ -168,12 +177,18 @@ void offers_tell(struct gate_client *);
 struct login *login_new(struct gate_client *, uint32_t request, struct str password);
 /* Asks the store about an account; -1: it is away, and the login was refused. */
 int login_ask_store(struct login *, struct str address, struct str certificate);
+/* The same question once more, of another store. */
+int login_ask_again(struct login *);
+/* The store is away. */
+void login_refuse_store(struct login *);
 /* Answers and ends the login. */
 void login_answer(struct login *, const struct frame *);
 /* kind and text for the client; why for the log. */
 void login_refuse(struct login *, enum err_kind kind, const char *text, const char *why);
 /* Wrong credentials: counted, and one answer for all. */
 void login_refuse_wrong(struct login *, const char *why);
+/* OpenSSL, or crypt(3), has no memory: nothing is known of the credentials, and nothing counted. */
+void login_refuse_no_memory(struct login *);
 /* It is him. What else must be right, then the ticket. */
 void login_decide(struct login *);
 /* Ends it without an answer. */
@@ -187,8 +202,15 @@ void login_credentials(struct gate *, void *login, const struct frame *);
 /* Ends without an answer. */
 void login_drop(struct hash_job *);
 void login_drop_waiting(struct gate *); /* those that wait for the store */
-/* OpenSSL, or crypt(3), has no memory: nothing is known of the credentials, and nothing counted. */
-void login_refuse_no_memory(struct login *);
+
+/* login_held.c */
+void login_held_init(struct gate *);
+void login_held_done(struct gate *); /* they end without an answer */
+/* The store has gone: whoever waits for it waits for the next one, or is told to come back. */
+void login_held_begin(struct gate *);
+/* False: it has waited before, too many do, or nobody waits any more. */
+bool login_held_put(struct login *);
+void login_held_send(struct gate *); /* the next store is there */
 
 /* rank.c */
 /* How the login is counted, as soon as it is known whose account it is for, if anybody's. */

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Questions of the moment in which one store has gone and the next has not come: an upgrade's, or
  * that of a store that died. Those that begin something, and so mean the same to either, wait for
- * the next one for a second from the loss on. What was asked before may have been done or not, and
- * what names a session of the old store means nothing to the new: that fails at once, as does
- * everything once the second is over. */
+ * the next one for a second from the loss on. So do, once, those that were asked and not answered
+ * if it does no harm to do them twice. Everything else that was asked before may have been done or
+ * not, and what names a session of the old store means nothing to the new: that fails at once, as
+ * does everything once the second is over. (Logins: login_held.c.) */
 #include "process/front_private.h"
 
 #include <stdlib.h>
@@ -22,6 +23,13 @@ static bool may_wait(const struct frame *frame)
 {
 	return frame->type == FRAME_RESOLVE || frame->type == FRAME_SESSION_OPEN ||
 	       frame->type == FRAME_UPLOAD_OPEN;
+}
+
+/* The session that an old store opened has gone with it. An upload's bytes went with its question.
+ */
+static bool may_repeat(const struct frame *frame)
+{
+	return frame->type == FRAME_RESOLVE || frame->type == FRAME_SESSION_OPEN;
 }
 
 static void forget(struct front *f)
@@ -48,18 +56,45 @@ void held_begin(struct front *f)
 	f->base.context->loop->class->timer_set(f->hold, f->hold_until_ms);
 }
 
+static bool put(struct front *f, struct held *h)
+{
+	if (h->frame.n <= LIMIT_FRONT_HELD_BYTES - f->held_bytes && vec_push(&f->held, h)) {
+		f->held_bytes += h->frame.n;
+		return true;
+	}
+	buf_done(&h->frame);
+	return false;
+}
+
+static bool encode(struct buf *room, uint32_t request, const struct frame *frame)
+{
+	buf_init(room, LIMIT_FRAME_BYTES + FRAME_HEADER_BYTES);
+	if (frame_encode(frame, request, room))
+		return true;
+	buf_done(room);
+	return false;
+}
+
 bool held_put(struct front *f, uint32_t request, const struct frame *frame)
 {
 	struct held h = { .request = request };
-	if (now_ms(f) >= f->hold_until_ms || !may_wait(frame))
+	return now_ms(f) < f->hold_until_ms && may_wait(frame) &&
+	       encode(&h.frame, request, frame) && put(f, &h);
+}
+
+void held_note(struct ask *a, const struct frame *frame)
+{
+	if (may_repeat(frame))
+		(void)encode(&a->again, a->request, frame);
+}
+
+bool held_again(struct front *f, struct ask *a)
+{
+	struct held h = { .request = a->request, .frame = a->again };
+	if (a->again.n == 0)
 		return false;
-	buf_init(&h.frame, LIMIT_FRONT_HELD_BYTES - f->held_bytes);
-	if (frame_encode(frame, request, &h.frame) && vec_push(&f->held, &h)) {
-		f->held_bytes += h.frame.n;
-		return true;
-	}
-	buf_done(&h.frame);
-	return false;
+	buf_init(&a->again, 0);
+	return put(f, &h);
 }
 
 static bool send(struct front_peer *p, const struct held *h)

@@ -25,6 +25,8 @@ void login_free(struct login *l)
 	mem_wipe((char *)(uintptr_t)l->job.password.p, l->job.password.n);
 	free((char *)(uintptr_t)l->job.password.p);
 	free((char *)(uintptr_t)l->job.verifier.p);
+	free((char *)(uintptr_t)l->asked_address.p);
+	free((char *)(uintptr_t)l->asked_certificate.p);
 	rank_ends(l);
 	exchange_close(l);
 	free(l);
@@ -44,6 +46,7 @@ void login_drop_waiting(struct gate *g)
 	while (map_next(&g->store_asks, &at, NULL, &login))
 		login_free(login);
 	map_done(&g->store_asks);
+	login_held_done(g);
 }
 
 void login_answer(struct login *l, const struct frame *frame)
@@ -68,6 +71,11 @@ void login_refuse_wrong(struct login *l, const char *why)
 {
 	rank_failed(l);
 	login_refuse(l, ERR_AUTH, "wrong user name or password", why);
+}
+
+void login_refuse_store(struct login *l)
+{
+	login_refuse(l, ERR_TEMP, "try again later", "store-away");
 }
 
 void login_refuse_no_memory(struct login *l)
@@ -217,7 +225,7 @@ void login_credentials(struct gate *g, void *login, const struct frame *frame)
 									     : NULL;
 	(void)g;
 	if (c == NULL && (frame->type != FRAME_FAILED || frame->failed.kind == ERR_TEMP)) {
-		login_refuse(l, ERR_TEMP, "try again later", "store-away");
+		login_refuse_store(l);
 		return;
 	}
 	if (c)
@@ -243,19 +251,28 @@ struct login *login_new(struct gate_client *client, uint32_t request, struct str
 	return l;
 }
 
-int login_ask_store(struct login *l, struct str address, struct str certificate)
+int login_ask_again(struct login *l)
 {
 	struct gate *g = l->client->gate;
 	struct frame question = { .type = FRAME_GET_CREDENTIALS,
-		.get_credentials = { .address = address, .certificate = certificate } };
+		.get_credentials = { l->asked_address, l->asked_certificate } };
 	uint32_t number = g->store ? channel_next_request(g->store) : 0;
 	bool asked = g->store && map_put_u64(&g->store_asks, number, l);
 	if (asked && channel_send(g->store, number, &question))
 		return 0;
 	if (asked)
 		map_remove_u64(&g->store_asks, number);
-	login_refuse(l, ERR_TEMP, "try again later", "store-away");
+	if (g->store == NULL && login_held_put(l))
+		return 0;
+	login_refuse_store(l);
 	return -1;
+}
+
+int login_ask_store(struct login *l, struct str address, struct str certificate)
+{
+	l->asked_address = str_make(str_dup(address), address.n);
+	l->asked_certificate = str_make(str_dup(certificate), certificate.n);
+	return login_ask_again(l);
 }
 
 void login_begin(struct gate_client *client, uint32_t request, const struct frame_login *f)
