@@ -69,7 +69,7 @@ class LoggingIn:
             f.readline()
             begun = time.monotonic()
             if imap:
-                s.sendall(b"a LOGIN %s %s\r\n" % (BOB.encode(), self.c.password("bob").encode()))
+                s.sendall(b'a LOGIN %s "%s"\r\n' % (BOB.encode(), self.c.password("bob").encode()))
             else:
                 s.sendall(b"USER %s\r\nPASS %s\r\n" % (f"carol@{DOMAIN}".encode(),
                                                      self.c.password("carol").encode()))

@@ -129,25 +129,46 @@ void pop3_login_delayed(struct pop3 *s)
 		pop3_close(s);
 }
 
-static void failed(struct pop3 *s, enum err_kind kind, struct str text)
+static void forget_drop(struct pop3 *s)
 {
-	log_login(s, kind);
-	forget_login(s);
 	pop3_leave(s);
 	vec_clear(&s->drop);
 	s->drop_count = 0;
 	s->drop_octets = 0;
+}
+
+static void failed(struct pop3 *s, enum err_kind kind, struct str text)
+{
+	log_login(s, kind);
+	forget_login(s);
+	forget_drop(s);
 	if (kind == ERR_AUTH)
 		reject(s);
 	else
 		pop3_reply_failed(&s->session.out, kind, text);
 }
 
-/* Whether the frame is the one expected; otherwise the login has failed. */
+static void ask_session(struct pop3 *s);
+
+/* The store has gone between two of its questions: the next one is asked from the first on, once.
+ */
+static bool begin_again(struct pop3 *s)
+{
+	if (s->session.store_session == 0 || s->began_again)
+		return false;
+	s->began_again = true;
+	forget_drop(s);
+	ask_session(s);
+	return true;
+}
+
+/* Whether the frame is the one expected; otherwise the login has failed, or begins anew. */
 static bool expect(struct pop3 *s, const struct frame *frame, enum frame_type type)
 {
 	if (frame->type == type)
 		return true;
+	if (frame->type == FRAME_FAILED && frame->failed.kind == ERR_TEMP && begin_again(s))
+		return false;
 	if (frame->type == FRAME_FAILED)
 		failed(s, frame->failed.kind, frame->failed.text);
 	else
@@ -240,13 +261,20 @@ static void session_opened(struct pop3 *s, const struct frame *f)
 	pop3_ask(s, ASK_STORE, &q, maildrop_locked);
 }
 
+static void ask_session(struct pop3 *s)
+{
+	struct frame q = { .type = FRAME_SESSION_OPEN,
+		.session_open = {
+			.ticket = str_make(s->ticket, s->ticket_n), .service = STR("pop3") } };
+	pop3_ask(s, ASK_STORE, &q, session_opened);
+}
+
 static void open_session(struct pop3 *s, struct str ticket)
 {
 	s->ticket_n = ticket.n <= sizeof(s->ticket) ? ticket.n : 0;
 	memcpy(s->ticket, ticket.p, s->ticket_n);
-	struct frame q = { .type = FRAME_SESSION_OPEN,
-		.session_open = { .ticket = ticket, .service = STR("pop3") } };
-	pop3_ask(s, ASK_STORE, &q, session_opened);
+	s->began_again = false;
+	ask_session(s);
 }
 
 /* ---- USER, PASS ---- */

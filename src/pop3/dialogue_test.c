@@ -467,6 +467,25 @@ static void store_is_replaced(void **state)
 	close_host(f);
 }
 
+/* A store that goes in the middle of a login: the next one is asked, but no third. */
+static void a_login_begins_again_once(void **state)
+{
+	(void)state;
+	for (unsigned n = 0; n <= 2; n++) {
+		struct fake_host *f = host(two, 2);
+		fake_open(f);
+		f->locks_fail = n;
+		buf_clear(&f->out);
+		fake_say(f, STR("USER alice\r\nPASS secret\r\n"));
+		assert_int_equal(f->session->authenticated, n < 2);
+		assert_int_equal(f->sessions_closed, n);
+		assert_int_equal(
+			str_search(buf_str(&f->out), STR("+OK maildrop has 2 ")) < f->out.n, n < 2);
+		assert_int_equal(f->locks_fail, 0);
+		close_host(f);
+	}
+}
+
 static void failures_are_told(void **state)
 {
 	(void)state;
@@ -713,6 +732,6 @@ TEST_MAIN(test_case(ahead_has_limits), test_case(ahead_follows_the_client),
 	test_case(names_have_an_end), test_case(refused_lines_have_an_end),
 	test_case(large_maildrops), test_case(large_messages), test_case(nothing_goes_without_quit),
 	test_case(store_is_replaced), test_case(failures_are_told),
-	test_case(retention_is_the_accounts), test_case(s44_trickled_lines),
-	test_case(idles_ten_minutes), test_case(strangers_have_ten_minutes_in_all),
-	test_case(a_maildrop_has_a_limit))
+	test_case(a_login_begins_again_once), test_case(retention_is_the_accounts),
+	test_case(s44_trickled_lines), test_case(idles_ten_minutes),
+	test_case(strangers_have_ten_minutes_in_all), test_case(a_maildrop_has_a_limit))

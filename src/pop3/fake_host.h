@@ -54,6 +54,7 @@ struct fake_host {
 	struct vec uids;     /* of the present one */
 	size_t changes, sessions_closed, logins;
 	enum err_kind locked; /* what locking is refused for */
+	unsigned locks_fail;  /* so many times the store goes when it is asked for the lock */
 	bool gate_away, store_away, change_fails, hold, rebuilt;
 	uint8_t retention;
 	uint32_t expire_days;
@@ -195,6 +196,8 @@ static inline uint32_t fake_ask(struct session_host *h, struct session *session,
 		fake_login(f, request, &q->login);
 	else if (q->type == FRAME_SESSION_OPEN)
 		fake_push(f, request, &is);
+	else if (q->type == FRAME_LOCK_MAILDROP && f->locks_fail > 0)
+		f->locks_fail--, fake_fail(f, request, ERR_TEMP);
 	else if (q->type == FRAME_LOCK_MAILDROP && f->locked != ERR_NONE)
 		fake_fail(f, request, f->locked);
 	else if (q->type == FRAME_LOCK_MAILDROP)

@@ -67,6 +67,7 @@ struct pop3 {
 	/* the maildrop */
 	uint8_t ticket[256]; /* what it was opened with */
 	size_t ticket_n;
+	bool began_again; /* the login, with another store */
 	bool lost;  /* its store has gone, and the next one is asked once nothing is under way */
 	bool ended; /* and does not have it: the next command is told */
 	uint64_t mailbox;
