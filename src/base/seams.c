@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What holds for every seam: reading and writing whole counts. */
+/* What holds for every seam: reading and writing whole counts, whole flushes. */
 #include "base/seams.h"
 
 #include <errno.h>
@@ -33,4 +33,13 @@ int files_pwrite_all(struct files_seam *f, int file, const void *p, size_t n, of
 		n -= (size_t)put;
 	}
 	return 0;
+}
+
+int files_fdatasync(struct files_seam *f, int file)
+{
+	int result;
+	do {
+		result = f->fdatasync(f, file);
+	} while (result == -EINTR);
+	return result;
 }

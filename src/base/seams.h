@@ -109,5 +109,7 @@ void random_fake_init(struct random_fake *r, uint64_t seed);
  * (-EIO when pread meets the end of the file early). */
 int files_pread_all(struct files_seam *f, int file, void *p, size_t n, off_t at) MUST_CHECK;
 int files_pwrite_all(struct files_seam *f, int file, const void *p, size_t n, off_t at) MUST_CHECK;
+/* Goes on after EINTR. */
+int files_fdatasync(struct files_seam *f, int file) MUST_CHECK;
 
 #endif

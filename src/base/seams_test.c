@@ -201,10 +201,19 @@ static ssize_t slow_pwrite(struct files_seam *seam, int file, const void *p, siz
 	return at == 3 ? -ENOSPC : 1;
 }
 
+static int slow_fdatasync(struct files_seam *seam, int file)
+{
+	struct slow *s = CONTAINER_OF(seam, struct slow, seam);
+	(void)file;
+	return s->calls++ % 3 < 2 ? -EINTR : -EIO;
+}
+
 static void whole_counts_survive_interruptions(void **state)
 {
 	(void)state;
-	struct slow s = { .seam = { .pread = slow_pread, .pwrite = slow_pwrite } };
+	struct slow s = {
+		.seam = { .pread = slow_pread, .pwrite = slow_pwrite, .fdatasync = slow_fdatasync }
+	};
 	char got[5] = "";
 	assert_int_equal(files_pread_all(&s.seam, 0, got, 4, 0), 0);
 	assert_string_equal(got, "abcd");
@@ -212,6 +221,9 @@ static void whole_counts_survive_interruptions(void **state)
 	assert_int_equal(files_pwrite_all(&s.seam, 0, "wxyz", 3, 0), 0);
 	assert_int_equal(s.byte, 'y');
 	assert_int_equal(files_pwrite_all(&s.seam, 0, "wxyz", 4, 0), -ENOSPC);
+	s.calls = 0;
+	assert_int_equal(files_fdatasync(&s.seam, 0), -EIO);
+	assert_int_equal(s.calls, 3);
 }
 
 static void clocks_and_randomness(void **state)

@@ -31,7 +31,7 @@ struct digest_reader {
 static sqlite3 *open_db(const struct seams *seams, int flags)
 {
 	sqlite3 *db;
-	if (sqlite_open(seams->files, file_name, flags, &db) != SQLITE_OK) {
+	if (sqlite_open(seams->files, NULL, file_name, flags, &db) != SQLITE_OK) {
 		sqlite3_close_v2(db);
 		return NULL;
 	}

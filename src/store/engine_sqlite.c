@@ -105,49 +105,17 @@ static int read_identity(struct sqlite_engine *e, struct err *err)
 	return 0;
 }
 
-/* What a process that was killed left in the log may stand in the page cache alone: written and not
- * flushed yet, or lost by a flush that failed when nobody was left to say so. Readers must not see
- * it before it is on disk, and nothing may be committed behind a hole: so all of it is written
- * again, and flushed. */
-static int write_log_again(struct files_seam *files, int file)
-{
-	uint8_t p[65536];
-	int64_t size = files->size(files, file);
-	int result = size < 0 ? (int)size : 0;
-	for (int64_t at = 0, n; at < size && result == 0; at += n) {
-		n = size - at < (int64_t)sizeof(p) ? size - at : (int64_t)sizeof(p);
-		result = files_pread_all(files, file, p, (size_t)n, at);
-		if (result == 0)
-			result = files_pwrite_all(files, file, p, (size_t)n, at);
-	}
-	if (result < 0 || size == 0)
-		return result;
-	do {
-		result = files->fdatasync(files, file);
-	} while (result == -EINTR);
-	if (result < 0)
-		(void)distrust_mark(files);
-	return result;
-}
-
-static int settle_log(struct files_seam *files, struct err *err)
-{
-	int file = files->open(files, log_name, O_RDWR, 0);
-	if (file == -ENOENT)
-		return 0;
-	int result = file < 0 ? file : write_log_again(files, file);
-	if (file >= 0)
-		(void)files->close(files, file);
-	return result < 0 ? FAIL_SEAM(err, result, "can't write %s again", log_name) : 0;
-}
-
 static int open_all(struct sqlite_engine *e, struct err *err)
 {
-	if (!e->read_only && !planted("page_cache_trusted") && settle_log(e->seams->files, err) < 0)
+	struct files_seam *files = e->seams->files;
+	if (!e->read_only && !planted("page_cache_trusted") && log_settle(files, log_name, err) < 0)
 		return -1;
 	int flags = e->read_only ? SQLITE_OPEN_READONLY
 				 : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
-	sqlite3 *db = sqlite_db_open(e->seams, file_name, flags, err);
+	if (log_vfs_init(&e->log, files->sqlite_vfs(files)) != SQLITE_OK)
+		return fail_log(err, ERR_TEMP, "%s: no memory", file_name);
+	const char *vfs = planted("published_before_flush") ? NULL : e->log.name;
+	sqlite3 *db = sqlite_db_open(e->seams, vfs, file_name, flags, err);
 	if (db == NULL)
 		return -1;
 	sqlite_reader_init(&e->conn, db);
@@ -165,7 +133,7 @@ static int open_all(struct sqlite_engine *e, struct err *err)
 	if (e->seams->files->sync_directory(e->seams->files, ".") < 0)
 		return fail_log(err, ERR_TEMP, "the store's directory can't be flushed");
 	sqlite3_wal_hook(db, note_log_pages, e);
-	e->checkpointer = sqlite_db_open(e->seams, file_name, SQLITE_OPEN_READWRITE, err);
+	e->checkpointer = sqlite_db_open(e->seams, NULL, file_name, SQLITE_OPEN_READWRITE, err);
 	return e->checkpointer ? 0 : -1;
 }
 
@@ -187,6 +155,7 @@ static void engine_close(struct engine **engine)
 	}
 	sqlite3_close_v2(e->checkpointer);
 	sqlite_reader_done(&e->conn);
+	log_vfs_done(&e->log);
 	free(e);
 }
 
@@ -445,7 +414,7 @@ static bool engine_checkpoint_due(struct engine *engine)
 static struct reader *engine_reader_open(struct engine *engine, struct err *err)
 {
 	struct sqlite_engine *e = sqlite_engine_of(engine);
-	sqlite3 *db = sqlite_db_open(e->seams, file_name, SQLITE_OPEN_READONLY, err);
+	sqlite3 *db = sqlite_db_open(e->seams, NULL, file_name, SQLITE_OPEN_READONLY, err);
 	if (db == NULL)
 		return NULL;
 	struct sqlite_reader *c = xmalloc(sizeof(*c));

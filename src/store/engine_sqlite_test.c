@@ -290,7 +290,7 @@ static void long_log_is_cut(void **state)
 	sqlite3_stmt *st;
 	(void)state;
 	ledger_init(&l);
-	sqlite3 *db = sqlite_db_open(&l.seams, "ledger.db", SQLITE_OPEN_READWRITE, &err);
+	sqlite3 *db = sqlite_db_open(&l.seams, NULL, "ledger.db", SQLITE_OPEN_READWRITE, &err);
 	assert_non_null(db);
 	assert_int_equal(
 		sqlite3_prepare_v2(db, "PRAGMA journal_size_limit", -1, &st, NULL), SQLITE_OK);

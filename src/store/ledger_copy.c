@@ -58,7 +58,8 @@ int ledger_copy_finish(const struct seams *seams, struct err *err)
 static sqlite3 *open_db(struct files_seam *files, const char *name, struct err *err)
 {
 	sqlite3 *db;
-	if (sqlite_open(files, name, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &db) == SQLITE_OK)
+	if (sqlite_open(files, NULL, name, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &db) ==
+		SQLITE_OK)
 		return db;
 	fail_log(err, ERR_TEMP, "%s: %s", name, db ? sqlite3_errmsg(db) : "no memory");
 	sqlite3_close_v2(db);

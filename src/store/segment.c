@@ -103,9 +103,7 @@ static int forget(struct segments *s)
 
 int segment_flush_file(struct segments *s, int file, struct err *err)
 {
-	int result = s->files->fdatasync(s->files, file);
-	while (result == -EINTR)
-		result = s->files->fdatasync(s->files, file);
+	int result = files_fdatasync(s->files, file);
 	if (result == 0)
 		return 0;
 	s->must_end = true;

@@ -132,9 +132,7 @@ int segment_redo(struct segments *s, uint32_t number, int file, uint64_t *ret_di
 	*ret_differed = redo.differed;
 	if (redo.written == 0 || reason->kind != ERR_NONE)
 		return 0;
-	int result = s->files->fdatasync(s->files, file);
-	while (result == -EINTR)
-		result = s->files->fdatasync(s->files, file);
+	int result = files_fdatasync(s->files, file);
 	if (result < 0)
 		(void)FAIL_SEAM(reason, result, "flushing segment %u failed", number);
 	return 0;

@@ -22,7 +22,8 @@ int sqlite_copy_begin(struct engine *engine, const char *name, struct err *err)
 	struct sqlite_engine *e = sqlite_engine_of(engine);
 	struct files_seam *files = e->seams->files;
 	(void)files->unlink(files, name);
-	int rc = sqlite_open(files, name, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &e->copy);
+	int rc = sqlite_open(
+		files, NULL, name, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &e->copy);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(e->copy, "PRAGMA journal_mode=OFF;PRAGMA synchronous=OFF;", NULL,
 			NULL, NULL);

@@ -9,15 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* WAL, so that readers never wait; every commit flushed; the checkpoint is the maintainer's. The
- * fault build leaves the flush out, so that the crash tests can show that they notice. */
-#if defined(CULVER_FAULT_NO_ROW_FLUSH)
-#define SYNCHRONOUS "OFF"
-#else
-#define SYNCHRONOUS "FULL"
-#endif
+/* WAL, so that readers never wait; every commit flushed (log_vfs.h relies on it); the checkpoint
+ * is the maintainer's. */
 static const char pragmas[] = "PRAGMA journal_mode=WAL;"
-			      "PRAGMA synchronous=" SYNCHRONOUS ";"
+			      "PRAGMA synchronous=FULL;"
 			      "PRAGMA wal_autocheckpoint=0;"
 			      "PRAGMA cache_size=-16384;"
 			      "PRAGMA temp_store=MEMORY;"
@@ -52,17 +47,16 @@ static int limit_log(sqlite3 *db, struct err *err)
 
 static sqlite3 *planted_pragmas(sqlite3 *db)
 {
-	if (planted("row_flush_left_out"))
-		sqlite3_exec(db, "PRAGMA synchronous=OFF", NULL, NULL, NULL);
 	if (planted("published_before_flush")) /* the log is flushed when it is moved */
 		sqlite3_exec(db, "PRAGMA synchronous=NORMAL", NULL, NULL, NULL);
 	return db;
 }
 
-sqlite3 *sqlite_db_open(const struct seams *seams, const char *name, int flags, struct err *err)
+sqlite3 *sqlite_db_open(
+	const struct seams *seams, const char *vfs, const char *name, int flags, struct err *err)
 {
 	sqlite3 *db;
-	if (sqlite_open(seams->files, name, flags, &db) == SQLITE_OK) {
+	if (sqlite_open(seams->files, vfs, name, flags, &db) == SQLITE_OK) {
 		sqlite3_extended_result_codes(db, 1);
 		sqlite3_busy_timeout(db, SQLITE_BUSY_MS);
 		sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);

@@ -12,8 +12,8 @@
 
 #include <sqlite3.h>
 
-/* flags as sqlite3_open_v2. SQLITE_OK, or what it says; then too *ret may be a connection, which
- * knows more and is to be closed. */
-int sqlite_open(struct files_seam *, const char *name, int flags, sqlite3 **ret);
+/* By that VFS (NULL: that of the files); flags as sqlite3_open_v2. SQLITE_OK, or what it says; then
+ * too *ret may be a connection, which knows more and is to be closed. */
+int sqlite_open(struct files_seam *, const char *vfs, const char *name, int flags, sqlite3 **ret);
 
 #endif

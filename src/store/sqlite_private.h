@@ -11,6 +11,8 @@
 #ifndef CULVER_STORE_SQLITE_PRIVATE_H
 #define CULVER_STORE_SQLITE_PRIVATE_H
 
+#include "store/log_vfs.h"
+
 #include <sqlite3.h>
 #include <stdatomic.h>
 
@@ -198,6 +200,7 @@ struct sqlite_engine {
 	sqlite3 *copy; /* the ledger's copy in the making, or NULL */
 	sqlite3_backup *copying;
 	char copy_name[64];
+	struct log_vfs log;
 };
 
 static inline struct sqlite_engine *sqlite_engine_of(struct engine *e)
@@ -205,10 +208,16 @@ static inline struct sqlite_engine *sqlite_engine_of(struct engine *e)
 	return CONTAINER_OF(e, struct sqlite_engine, engine);
 }
 
+/* ---- log_settle.c ---- */
+/* Puts on disk, before anybody reads it, what SQLite would read of the log of that name. A flush
+ * that fails marks the store (distrust.h). */
+int log_settle(struct files_seam *, const char *name, struct err *err);
+
 /* ---- sqlite_db.c ---- */
 enum { SQLITE_BUSY_MS = 10000 }; /* nobody holds a lock for long; a backstop */
-/* Opens the ledger; flags as sqlite3_open_v2. */
-sqlite3 *sqlite_db_open(const struct seams *, const char *name, int flags, struct err *err);
+/* Opens the ledger, by that VFS (NULL: that of the files); flags as sqlite3_open_v2. */
+sqlite3 *sqlite_db_open(
+	const struct seams *, const char *vfs, const char *name, int flags, struct err *err);
 int sqlite_exec(sqlite3 *db, const char *sql, struct err *err);
 void sqlite_reader_init(struct sqlite_reader *c, sqlite3 *db);
 void sqlite_reader_done(struct sqlite_reader *c);

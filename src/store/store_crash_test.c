@@ -261,7 +261,7 @@ static void g1_g12_killed_at_every_call(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(actions); i++) {
 		struct course c;
 		course_init(&c, &actions[i]);
-		assert_true(c.calls > 5);
+		assert_true(c.calls >= 4); /* a commit is a write and a flush (log_vfs.h) */
 		for (uint64_t call = 1; call <= c.calls; call += TEST_STEP)
 			killed_at(&c, call);
 		course_done(&c);

@@ -11,6 +11,7 @@
  *     publish.c     change logs of watched mailboxes, and telling watchers
  *     peer.c        peers, the table of questions, output in turns
  *     ask_*.c       one family of questions each; ask_backup.c has a part of the writer's too
+ *     log_vfs.c     the ledger's log in fewer writes
  *     digests.c     the derived table of digests
  *     ledger_copy.c the successor of a failed flush
  *

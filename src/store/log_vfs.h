@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The ledger's log in fewer writes. SQLite writes each page of a commit to its log by two calls,
+ * header and page: 34 for a message of 10 KiB. This VFS, over another, gathers what is written to a
+ * log one after the other and hands it on at the flush, or when something else is asked of the
+ * file. Databases themselves go to the other VFS as they are.
+ *
+ * Only for a connection that flushes each commit (synchronous=FULL): nobody but the connection
+ * itself reads a log behind its last flush, since SQLite lets others see a commit after it. A write
+ * that fails is told by the call that handed it on, with the write's own code, and its bytes are
+ * forgotten: the commit has failed, and SQLite writes the next one over it.
+ */
+#ifndef CULVER_STORE_LOG_VFS_H
+#define CULVER_STORE_LOG_VFS_H
+
+#include <sqlite3.h>
+
+struct log_vfs {
+	sqlite3_vfs vfs;
+	sqlite3_vfs *base;
+	char name[32]; /* for sqlite3_open_v2 */
+};
+
+/* Makes it known to SQLite, over the VFS of that name. Must stay until its connections are closed;
+ * then log_vfs_done. 0, or an error of SQLite. */
+int log_vfs_init(struct log_vfs *, const char *base);
+void log_vfs_done(struct log_vfs *); /* also of one that is all zeros */
+
+#endif
