@@ -60,6 +60,43 @@ static void say_copied(struct imap *s, const struct copy_work *w)
 	}
 }
 
+/* Whether the target is still the mailbox that was found under its name. */
+static bool target_is(const struct copy_work *w, const struct frame *answer)
+{
+	const struct api_mailbox_list *list = &answer->mailboxes.mailboxes;
+
+	return list->n == 1 && list->items[0].exists && list->items[0].id == w->target;
+}
+
+/* All or nothing, so nothing: a message went in between (RFC 5530 3), or the target did. */
+static void what_went(struct imap *s, const struct frame *answer)
+{
+	const struct copy_work *w = s->cmd.work;
+	bool there = answer->type == FRAME_MAILBOXES && target_is(w, answer);
+
+	if (answer->type == FRAME_FAILED && answer->failed.kind != ERR_NOT_FOUND) {
+		imap_expect(s, answer, FRAME_MAILBOXES);
+		return;
+	}
+	s->request = 0;
+	s->sel.stale = true;
+	if (there)
+		reply_no(s, "EXPUNGEISSUED", "Some of the messages no longer exist");
+	else
+		reply_no(s, "TRYCREATE", "The mailbox is there no more");
+	imap_finish(s);
+}
+
+static void ask_target(struct imap *s, imap_answer *answer)
+{
+	const struct copy_work *w = s->cmd.work;
+
+	imap_ask(s, ASK_STORE,
+		&(struct frame){ .type = FRAME_MAILBOX_STATUS,
+			.mailbox_status = { s->session.store_session, w->name } },
+		answer);
+}
+
 static void copied(struct imap *s, const struct frame *answer)
 {
 	struct copy_work *w = s->cmd.work;
@@ -71,11 +108,7 @@ static void copied(struct imap *s, const struct frame *answer)
 	}
 	s->sel.stale = s->sel.stale || w->move || w->target == s->sel.mailbox;
 	if (answer->type == FRAME_FAILED && answer->failed.kind == ERR_NOT_FOUND) {
-		/* an entry went in between: all or nothing, so nothing.   RFC 5530 3 */
-		s->request = 0;
-		s->sel.stale = true;
-		reply_no(s, "EXPUNGEISSUED", "Some of the messages no longer exist");
-		imap_finish(s);
+		ask_target(s, what_went);
 		return;
 	}
 	if (!imap_expect(s, answer, FRAME_COPIED))
@@ -128,10 +161,7 @@ static void begin(struct imap *s, bool move)
 		imap_finish(s);
 		return;
 	}
-	imap_ask(s, ASK_STORE,
-		&(struct frame){ .type = FRAME_MAILBOX_STATUS,
-			.mailbox_status = { s->session.store_session, w->name } },
-		target_found);
+	ask_target(s, target_found);
 }
 
 void imap_copy(struct imap *s)

@@ -532,7 +532,11 @@ static void fake_copy(struct fake *f, struct fake_question *q, const struct fram
 	struct frame copied = { .type = FRAME_COPIED, .copied = { .last = true } };
 	size_t n = from == NULL ? 0 : from->entries.n;
 
-	if (from == NULL || to == NULL) {
+	if (f->races && to != NULL && to != &f->boxes[0]) {
+		to->m.exists = false;
+		to = NULL;
+	}
+	if (from == NULL || to == NULL || f->races) {
 		fake_fail(f, q->from, q->request, ERR_NOT_FOUND);
 		return;
 	}

@@ -281,6 +281,17 @@ static void test_copy_move(void **state)
 					      "S: f BAD ~\n");
 }
 
+/* What went between the question for the target and the copy decides what is said. */
+static void test_copy_races(void **state)
+{
+	(void)state;
+	dialogue(LOGIN MAIL1 MAIL2 INBOX("2") "X: races\n"
+					      "C: a COPY 1:2 INBOX\n"
+					      "S: a NO [EXPUNGEISSUED] ~\n"
+					      "C: b MOVE 1 Sent\n"
+					      "S: b NO [TRYCREATE] ~\n");
+}
+
 static void test_search(void **state)
 {
 	(void)state;
@@ -326,4 +337,4 @@ static void test_search(void **state)
 TEST_MAIN(test_case(test_append), test_case(test_append_keywords), test_case(test_append_bytes),
 	test_case(test_append_cut), test_case(test_fetch), test_case(test_store),
 	test_case(test_condstore), test_case(test_expunge), test_case(test_copy_move),
-	test_case(test_search))
+	test_case(test_copy_races), test_case(test_search))
