@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The model client of tests/conformance for a few seconds: against a server, against one whose roles are killed, and
+against lines that are dropped or altered on their way, each of which it must find (docs/conformance.md)."""
+import os
+
+import pytest
+
+from conformance.driver import MIX, Driver
+from conformance.faults import Killer, Plant
+from conformance.world import Contradiction
+from harness import DOMAIN, Culver
+
+SEED = os.environ.get("CULVER_SEED") or str(int.from_bytes(os.urandom(4), "big"))
+
+
+def run(culver, seconds, clients, seed=SEED, pace=0.02, **more):
+    driver = Driver(("127.0.0.1", culver.port("imap")), ["alice", "bob"], culver.password, seed, clients, pace, **more)
+    try:
+        rounds = driver.run(seconds, 5)
+    except Contradiction as e:
+        pytest.fail(f"{driver.trace()}\n{e}", pytrace=False)
+    finally:
+        driver.end()
+    assert rounds >= 1
+    print(f"seed {seed}: {driver.commands.total()} commands of {clients} clients, {rounds} times compared at rest")
+
+
+def test_no_contradiction(culver):
+    run(culver, 6, 16)
+
+
+def test_i27_sixteen_sessions_on_one_mailbox(culver):
+    """I27 asks for ten minutes: tests/conformance --minutes 10 --accounts alice --clients 16 --mix select=0,leave=0."""
+    driver = Driver(("127.0.0.1", culver.port("imap")), ["alice"], culver.password, SEED, 16, 0.01)
+    driver.mix = [(cls, weight) for cls, weight in driver.mix
+                  if cls is None or cls.verb in ("FETCH", "STORE", "EXPUNGE", "COPY", "MOVE", "APPEND", "NOOP", "SEARCH")]
+    try:
+        driver.run(3, 3)
+    except Contradiction as e:
+        pytest.fail(f"{driver.trace()}\n{e}", pytrace=False)
+    finally:
+        driver.end()
+
+
+def test_no_contradiction_while_roles_are_killed(culver):
+    """What was in flight may have happened or not."""
+    killer = Killer(culver.roles, ["store", "front-user"], SEED, 1)
+    run(culver, 5, 10, killer=killer)
+    print(f"killed {killer.killed}")
+    assert sum(killer.killed.values()) > 0
+
+
+def test_i28_moves_while_the_store_is_killed(culver):
+    """A message that was being moved is in one of the two."""
+    killer = Killer(culver.roles, ["store"], SEED, 0.3)
+    run(culver, 3, 8, pace=0.002, killer=killer,
+        mix={name: MIX[name] for name in ("move", "append", "fetch", "noop", "select")})
+    assert killer.killed["store"] > 0
+
+
+# Those that are met in any few hundred commands; the rest is tried by hand (--plant).
+SOON = ("drop-expunge", "expunge-twice", "exists-falls", "swap-flag", "other-uid", "modseq-falls", "highest-falls",
+        "appenduid", "copyuid-source", "list-lacks", "drop-modified", "vanished-earlier")
+
+
+@pytest.fixture(scope="module")
+def quiet():
+    with Culver(accounts=()) as c:
+        yield c
+
+
+@pytest.mark.parametrize("name", SOON)
+def test_planted(quiet, name):
+    accounts = [f"{name}-{n}" for n in range(2)]
+    for account in accounts:
+        quiet.add_account(f"{account}@{DOMAIN}", quiet.password(account))
+    plant = Plant(name)
+    driver = Driver(("127.0.0.1", quiet.port("imap")), accounts, quiet.password, "3", 8, 0.005, plant=plant)
+    try:
+        with pytest.raises(Contradiction) as found:
+            driver.run(20, 3)
+        assert plant.done, found.value
+        print(f"{name}: {found.value}; it was {plant.done[0]!r}")
+    finally:
+        driver.end()
