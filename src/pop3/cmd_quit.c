@@ -6,6 +6,8 @@
  * folder deletes. */
 #include "pop3/pop3_private.h"
 
+#include "base/planted.h"
+
 #include "base/time.h"
 
 #define RANGES_IN_FRAME 7000
@@ -70,7 +72,8 @@ static void ask_change(struct pop3 *s)
 	int64_t now_ms = clock->wall_ms(clock);
 	size_t asked = 0;
 	while (asked + RANGES_IN_FRAME <= LIMIT_REQUEST_RANGES) {
-		size_t n = next_ranges(s, ranges, RANGES_IN_FRAME, now_ms);
+		size_t n = next_ranges(
+			s, ranges, planted("update_in_parts") ? 1 : RANGES_IN_FRAME, now_ms);
 		if (n == 0)
 			break;
 		struct frame f = { .type = FRAME_UIDS, .uids = { { ranges, n } } };
@@ -79,6 +82,8 @@ static void ask_change(struct pop3 *s)
 		else
 			host->tell(host, &s->session, ASK_STORE, s->request, &f);
 		asked += n;
+		if (planted("update_in_parts"))
+			break;
 	}
 	if (asked == 0) {
 		sign_off(s, true);

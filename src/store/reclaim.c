@@ -22,6 +22,8 @@
  */
 #include "store/store_private.h"
 
+#include "base/planted.h"
+
 #include <inttypes.h>
 
 enum {
@@ -355,6 +357,8 @@ static void walk_work(struct reading *r, struct job *job)
 	int result = segment_walk_some(
 		r->segments, u->segment, &u->place, on_record, &w, &u->damaged, &job->err);
 	u->end = result == 0;
+	if (u->end && u->rewrite && planted("reclaim_unlinks_too_early"))
+		segments_remove(r->store->segments, u->segment, &job->err);
 }
 
 /* The segment is done with, for this pass. */

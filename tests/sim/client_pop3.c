@@ -41,7 +41,7 @@ static enum answer status(struct drop *d)
 	if (str_starts(d->said, STR("+OK")))
 		return POP3_OK;
 	if (!str_starts(d->said, STR("-ERR ")))
-		sim_fail("%s: neither +OK nor -ERR: %.60s", d->actor->name, d->said.p);
+		sim_fail("%s: neither +OK nor -ERR: %" STR_FMT, d->actor->name, STR_ARG(d->said));
 	return POP3_ERR;
 }
 
@@ -62,7 +62,7 @@ static enum answer say_rightly(struct drop *d, const char *command)
 {
 	enum answer a = say(d, "%s", command);
 	if (a == POP3_ERR && !for_now(d))
-		sim_fail("%s: %s: %.100s", d->actor->name, command, d->said.p);
+		sim_fail("%s: %s: %" STR_FMT, d->actor->name, command, STR_ARG(d->said));
 	return a;
 }
 
@@ -174,7 +174,7 @@ static void must_be_gone(struct drop *d, const struct item *item)
 {
 	const struct copy *c = model_at(d->account, 0, item->uid);
 	if (!for_now(d) && c && !c->may_go)
-		sim_fail("%s: UID %u: %.100s", d->actor->name, item->uid, d->said.p);
+		sim_fail("%s: UID %u: %" STR_FMT, d->actor->name, item->uid, STR_ARG(d->said));
 }
 
 static enum answer do_retr(struct drop *d, size_t i)
@@ -220,7 +220,7 @@ static enum answer do_dele(struct drop *d, size_t i)
 		return do_retr(d, i);
 	enum answer a = say(d, "DELE %zu", i + 1);
 	if (a == POP3_ERR && !for_now(d))
-		sim_fail("%s: DELE %zu: %.100s", d->actor->name, i + 1, d->said.p);
+		sim_fail("%s: DELE %zu: %" STR_FMT, d->actor->name, i + 1, STR_ARG(d->said));
 	item_at(d, i)->deleted = a == POP3_OK;
 	return a;
 }
@@ -272,7 +272,7 @@ static void quit(struct drop *d)
 	if (a == POP3_OK && going.n)
 		authority_used(&d->authority, asked_ms, d->actor->name);
 	if (a == POP3_ERR && !for_now(d))
-		sim_fail("%s: QUIT: %.100s", d->actor->name, d->said.p);
+		sim_fail("%s: QUIT: %" STR_FMT, d->actor->name, STR_ARG(d->said));
 	VEC_EACH (struct item, item, &d->items)
 		if (item->deleted && a == POP3_OK)
 			model_remove_acked(d->account, 0, item->uid);
@@ -290,7 +290,7 @@ static bool pass(struct drop *d)
 	else if (a == POP3_ERR && str_starts(d->said, STR("-ERR [AUTH]")))
 		authority_refused(&d->authority, d->actor->name);
 	else if (a == POP3_ERR && !for_now(d))
-		sim_fail("%s: PASS: %.100s", d->actor->name, d->said.p);
+		sim_fail("%s: PASS: %" STR_FMT, d->actor->name, STR_ARG(d->said));
 	return a == POP3_OK;
 }
 
