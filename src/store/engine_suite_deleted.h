@@ -219,6 +219,31 @@ static void deleted_and_quota(void **state)
 	ledger_done(&l);
 }
 
+/* What is larger than the quota is not kept when it is deleted, nor with its mailbox; and its body
+ * goes, too. */
+static void deleted_beyond_the_quota(void **state)
+{
+	struct ledger l;
+	(void)state;
+	ledger_init(&l);
+	uint64_t alice = make_account(&l, "alice@example.test");
+	uint64_t inbox = mailbox(&l, alice, "INBOX").id, sent = mailbox(&l, alice, "Sent").id;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(land(&l, alice, inbox, 60, false, NULL), ERR_NONE);
+		assert_int_equal(land(&l, alice, sent, 60, false, NULL), ERR_NONE);
+	}
+	set_quota(&l, 50);
+	expunge_all(&l, alice, inbox);
+	assert_int_equal(kept(&l, alice), 0);
+	assert_int_equal(bodies(&l), 2);
+	no_findings(&l);
+	assert_int_equal(name_op(&l, alice, OP_MAILBOX_DELETE, "Sent", NULL), ERR_NONE);
+	assert_int_equal(kept(&l, alice), 0);
+	assert_int_equal(bodies(&l), 0);
+	no_findings(&l);
+	ledger_done(&l);
+}
+
 /* Once its time is over it is gone, and its body with it, unless another message has that too. */
 static void deleted_is_forgotten(void **state)
 {
@@ -342,7 +367,8 @@ static void undelete_goes_on(void **state)
 #define ENGINE_SUITE_DELETED                                                                       \
 	test_case(deleted_comes_back), test_case(deleted_finds_a_place),                           \
 		test_case(undelete_is_narrowed), test_case(deleted_and_quota),                     \
-		test_case(deleted_is_forgotten), test_case(moved_is_not_deleted),                  \
-		test_case(removed_account_comes_back), test_case(undelete_goes_on)
+		test_case(deleted_beyond_the_quota), test_case(deleted_is_forgotten),              \
+		test_case(moved_is_not_deleted), test_case(removed_account_comes_back),            \
+		test_case(undelete_goes_on)
 
 #endif

@@ -139,8 +139,7 @@ static bool keeps_too_much(const struct account_state *a)
 	       (a->quota_messages && a->kept_messages > a->quota_messages);
 }
 
-/* So much more is kept. */
-static int charge(struct sqlite_engine *e, struct account_state *a, uint64_t messages,
+int sqlite_deleted_keep_within(struct sqlite_engine *e, struct account_state *a, uint64_t messages,
 	uint64_t bytes, struct err *err)
 {
 	struct kept_row row;
@@ -166,18 +165,16 @@ int sqlite_deleted_keep(
 			    row->keywords),
 		    err) < 0)
 		return -1;
-	return charge(e, a, 1, row->size, err);
+	return sqlite_deleted_keep_within(e, a, 1, row->size, err);
 }
 
 int sqlite_deleted_keep_all(struct sqlite_engine *e, struct account_state *a,
 	const struct mailbox_state *m, struct err *err)
 {
-	if (sql_run(&e->conn,
-		    sql_bound(&e->conn, SQL_DELETED_KEEP, "iii", (int64_t)a->id, now_of(e),
-			    (int64_t)m->id),
-		    err) < 0)
-		return -1;
-	return charge(e, a, m->messages, m->size, err);
+	return sql_run(&e->conn,
+		sql_bound(&e->conn, SQL_DELETED_KEEP, "iii", (int64_t)a->id, now_of(e),
+			(int64_t)m->id),
+		err);
 }
 
 int sqlite_deleted_of_removed(

@@ -591,7 +591,7 @@ static int expunge_each(struct walk *w, struct row *row, struct err *err)
 	if (op->before && x->time >= op->before)
 		return 0;
 	x->modseq = walk_modseq(w);
-	if (keep_deleted(w, row, err) < 0 || delete_entry(w->e, w->m, x, err) < 0)
+	if (delete_entry(w->e, w->m, x, err) < 0 || keep_deleted(w, row, err) < 0)
 		return -1;
 	count_entry(w->m, x, false);
 	charge(w->e, w->a, x->size, false);

@@ -151,18 +151,19 @@ int sqlite_mailbox_drop(
 	struct mailbox_state *m = state_mailbox(e, mailbox, err);
 	if (m == NULL)
 		return -1;
-	if (m->messages && sqlite_deleted_keep_all(e, a, m, err) < 0)
+	uint64_t messages = m->messages, bytes = m->size;
+	if (messages && sqlite_deleted_keep_all(e, a, m, err) < 0)
 		return -1;
 	state_touch_account(e, a);
-	a->used_bytes -= m->size;
-	a->used_messages -= m->messages;
+	a->used_bytes -= bytes;
+	a->used_messages -= messages;
 	state_change(e, &(struct change){ .kind = CHANGE_GONE,
 				.account = a->id,
 				.mailbox = mailbox,
 				.modseq = state_next_modseq(e, a) });
-	if (counted(e, SQL_MAILBOX_COUNTED, a->id, -1, err) < 0)
+	if (counted(e, SQL_MAILBOX_COUNTED, a->id, -1, err) < 0 || delete_rows(e, mailbox, err) < 0)
 		return -1;
-	return delete_rows(e, mailbox, err);
+	return messages ? sqlite_deleted_keep_within(e, a, messages, bytes, err) : 0;
 }
 
 int sqlite_op_mailbox_delete(struct sqlite_engine *e, struct op *op, struct err *err)

@@ -360,12 +360,16 @@ int sqlite_entry_back(struct sqlite_engine *, struct account_state *a, struct ma
 bool sqlite_has_room(const struct account_state *a, uint64_t size);
 
 /* ---- sqlite_deleted.c ---- */
-/* Keeps one entry, which then may be deleted; the time is given here. */
+/* Keeps one entry, which was deleted before (what the quota has no room for is forgotten at once, and
+ * its body goes with its last name); the time is given here. */
 int sqlite_deleted_keep(
 	struct sqlite_engine *, struct account_state *a, struct deleted_row *row, struct err *err);
-/* Keeps every entry of a mailbox. */
+/* Keeps every entry of a mailbox; when they have been deleted, keep_within is to be called. */
 int sqlite_deleted_keep_all(struct sqlite_engine *, struct account_state *a,
 	const struct mailbox_state *m, struct err *err);
+/* So many more messages and bytes are kept; the oldest are forgotten for which there is no room. */
+int sqlite_deleted_keep_within(struct sqlite_engine *, struct account_state *a, uint64_t messages,
+	uint64_t bytes, struct err *err);
 /* What the account left is kept without it, or (erase) only until it is forgotten. */
 int sqlite_deleted_of_removed(
 	struct sqlite_engine *, uint64_t account, struct str address, bool erase, struct err *err);
