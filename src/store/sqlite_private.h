@@ -360,8 +360,8 @@ int sqlite_entry_back(struct sqlite_engine *, struct account_state *a, struct ma
 bool sqlite_has_room(const struct account_state *a, uint64_t size);
 
 /* ---- sqlite_deleted.c ---- */
-/* Keeps one entry, which was deleted before (what the quota has no room for is forgotten at once, and
- * its body goes with its last name); the time is given here. */
+/* Keeps one entry, which was deleted before (what the quota has no room for is forgotten at once,
+ * and its body goes with its last name); the time is given here. */
 int sqlite_deleted_keep(
 	struct sqlite_engine *, struct account_state *a, struct deleted_row *row, struct err *err);
 /* Keeps every entry of a mailbox; when they have been deleted, keep_within is to be called. */

@@ -4,6 +4,7 @@
  * model, then lets the store check itself. And the administrator, who sets the accounts up.
  */
 #include "admin.h"
+#include "boxes.h"
 #include "imap_session.h"
 
 #include "api/schemes.h"
@@ -150,6 +151,47 @@ static void check_sums(struct user_session *s)
 			s->response.p);
 }
 
+/* box: BOX_NONE for one that comes and goes. */
+static void read_box(struct user_session *s, unsigned box, const char *name)
+{
+	enum user_result r = box == BOX_NONE ? user_select_named(s, name) : user_select(s, box);
+	if (r != USER_OK)
+		sim_fail("%s of %s can't be selected", name, account_address(s->account));
+	if (s->view.n && user_command(s, "FETCH 1:* (UID FLAGS BODY.PEEK[])") != USER_OK)
+		sim_fail("%s of %s can't be read", name, account_address(s->account));
+}
+
+static bool is_always_there(const char *name)
+{
+	for (unsigned box = 0; box < BOXES; box++)
+		if (strcmp(name, box_names[box]) == 0)
+			return true;
+	return false;
+}
+
+static void read_others(struct user_session *s)
+{
+	if (user_list(s, false) != USER_OK)
+		sim_fail("the mailboxes of %s can't be listed", account_address(s->account));
+	boxes_audit_begin(s->account);
+	for (size_t i = 0; i < s->names.n; i++) {
+		const char *name = vec_at(&s->names, i);
+		if (is_always_there(name))
+			continue;
+		read_box(s, BOX_NONE, name);
+		boxes_audit_entry(s->account, name, s->box);
+	}
+	boxes_audit_end(s->account);
+	if (user_list(s, true) != USER_OK)
+		sim_fail("the subscriptions of %s can't be listed", account_address(s->account));
+	for (unsigned box = 1; box < BOXES; box++) {
+		bool on = false;
+		for (size_t i = 0; i < s->names.n; i++)
+			on |= strcmp(vec_at(&s->names, i), box_names[box]) == 0;
+		boxes_audit_subscription(s->account, box, on);
+	}
+}
+
 static void audit_account(struct actor *a)
 {
 	struct user_session s;
@@ -159,14 +201,9 @@ static void audit_account(struct actor *a)
 	s.fetched = on_entry;
 	sum = (struct quota){ 0 };
 	model_audit_begin(a->number);
-	for (unsigned box = 0; box < BOXES; box++) {
-		if (user_select(&s, box) != USER_OK)
-			sim_fail("%s of %s can't be selected", box_names[box],
-				account_address(a->number));
-		if (s.view.n && user_command(&s, "FETCH 1:* (UID FLAGS BODY.PEEK[])") != USER_OK)
-			sim_fail("%s of %s can't be read", box_names[box],
-				account_address(a->number));
-	}
+	for (unsigned box = 0; box < BOXES; box++)
+		read_box(&s, box, box_names[box]);
+	read_others(&s);
 	model_audit_end(a->number);
 	check_sums(&s);
 	user_command(&s, "LOGOUT");

@@ -8,6 +8,7 @@
 #include "admin.h"
 
 #include "accounts.h"
+#include "boxes.h"
 #include "api/schemes.h"
 #include "auth/ticket.h"
 #include "store/store.h"
@@ -155,7 +156,7 @@ struct asker {
 };
 struct box_found {
 	uint64_t id;
-	char name[200];
+	uint32_t uidvalidity;
 };
 
 static void take(struct asker *q, const struct frame *f)
@@ -170,8 +171,7 @@ static void take(struct asker *q, const struct frame *f)
 		vec_push(&q->uids, &f->view_entries.entries.items[i].uid);
 	for (size_t i = 0; f->type == FRAME_MAILBOXES && i < f->mailboxes.mailboxes.n; i++) {
 		const struct api_mailbox *m = &f->mailboxes.mailboxes.items[i];
-		struct box_found found = { .id = m->id };
-		snprintf(found.name, sizeof(found.name), "%" STR_FMT, STR_ARG(m->name));
+		struct box_found found = { m->id, m->uidvalidity };
 		if (m->exists)
 			vec_push(&q->boxes, &found);
 	}
@@ -280,8 +280,8 @@ static void check_box(struct asker *user, struct backup *b, unsigned account, un
 				continue;
 			if (e->n != n || e->gone)
 				sim_fail("backup: UID %u in %s of %s is message %u: message %u %s",
-					*uid, box_names[box], account_address(account), n, e->n,
-					e->gone ? "was removed before it" : "was put there");
+					*uid, boxes_name(account, box), account_address(account), n,
+					e->n, e->gone ? "was removed before it" : "was put there");
 			e->found = true;
 		}
 	}
@@ -298,14 +298,14 @@ static void check_account(
 			(struct frame){
 				.type = FRAME_MAILBOX_LIST, .mailbox_list.session = session },
 			FRAME_MAILBOXES);
-		for (unsigned box = 0; box < BOXES; box++)
-			VEC_EACH (struct box_found, found, &user.boxes)
-				if (strcmp(found->name, box_names[box]) == 0)
-					check_box(&user, b, account, box, session, found->id);
+		VEC_EACH (struct box_found, found, &user.boxes)
+			check_box(&user, b, account, boxes_known(account, found->uidvalidity),
+				session, found->id);
 		VEC_EACH (struct expected, e, &b->expected)
 			if (e->account == account && !e->gone && !e->found)
 				sim_fail("backup: message %u, UID %u in %s of %s, is not in it",
-					e->n, e->uid, box_names[e->box], account_address(account));
+					e->n, e->uid, boxes_name(account, e->box),
+					account_address(account));
 	}
 	asker_done(&user);
 }

@@ -5,7 +5,7 @@
 
 enum { BATCH = 40 };
 
-static void on_fetched(struct user_session *s, const struct user_fetched *f)
+void client_imap_fetched(struct user_session *s, const struct user_fetched *f)
 {
 	if (!f->has_body)
 		return;
@@ -62,7 +62,7 @@ static enum user_result do_append(struct user_session *s)
 	message_make(n, &text);
 	struct room room = room_before(s->account);
 	struct copy *c = model_put(s->account, box, n);
-	enum user_result r = user_append(s, box, buf_str(&text));
+	enum user_result r = user_append(s, box_names[box], buf_str(&text));
 	if (r == USER_OK) {
 		room_granted(&room, 1, text.n, s->actor->name);
 		model_put_acked(c, s->append_uid);
@@ -183,7 +183,7 @@ static enum user_result select_and_list(struct user_session *s, unsigned box)
 	enum user_result r = user_select(s, box);
 	if (r == USER_OK)
 		r = do_list(s);
-	if (r == USER_OK && s->box < BOXES)
+	if (r == USER_OK && s->box != BOX_NONE)
 		model_listed(s->account, s->box, asked, user_sees, s);
 	return r;
 }
@@ -199,7 +199,7 @@ static const struct {
 } things[] = { { do_read, 25 }, { do_list, 5 }, { do_flag, 15 }, { do_append, 12 }, { do_copy, 15 },
 	{ do_delete, 8 }, { do_wait, 12 }, { do_reselect, 8 } };
 
-static enum user_result do_something(struct user_session *s)
+enum user_result client_imap_something(struct user_session *s)
 {
 	uint64_t at = dice(100);
 	for (size_t i = 0; i < ARRAY_LEN(things); i++) {
@@ -215,13 +215,13 @@ static void session(struct actor *a)
 	struct user_session s;
 	struct authority by = authority_new((unsigned)dice(ACCOUNTS));
 	if (user_open(&s, a, &by)) {
-		s.fetched = on_fetched;
+		s.fetched = client_imap_fetched;
 		enum user_result r = select_and_list(&s, dice(2) ? 0 : (unsigned)dice(BOXES));
 		for (uint64_t i = 2 + dice(BATCH); i > 0 && r != USER_CUT && !round_over; i--) {
-			if (s.box == BOXES)
+			if (s.box == BOX_NONE)
 				r = do_reselect(&s);
 			else
-				r = do_something(&s);
+				r = client_imap_something(&s);
 			actor_sleep(a, (int64_t)dice(r == USER_NO ? 3000 : 600));
 		}
 		if (r != USER_CUT)

@@ -2,6 +2,8 @@
 /* The client's side of an IMAP session (see imap_session.h). RFC 9051 */
 #include "imap_session.h"
 
+#include "boxes.h"
+
 #include <stdarg.h>
 
 /* ---- a whole response ---- */
@@ -166,7 +168,7 @@ static void parse_set(struct scan *s, struct vec *ret)
 
 static void on_code(struct user_session *s, struct scan *in)
 {
-	uint64_t n;
+	uint64_t n, validity;
 	if (!scan_char(in, '['))
 		return;
 	if (scan_literal_nocase(in, STR("UIDVALIDITY ")) && scan_number(in, UINT32_MAX, &n))
@@ -177,11 +179,14 @@ static void on_code(struct user_session *s, struct scan *in)
 		s->told.modseq = n;
 	else if (scan_literal_nocase(in, STR("MODIFIED ")))
 		parse_set(in, &s->modified);
-	else if (scan_literal_nocase(in, STR("APPENDUID ")) && scan_number(in, UINT32_MAX, &n) &&
-		 scan_sp(in) && scan_number(in, UINT32_MAX, &n))
+	else if (scan_literal_nocase(in, STR("APPENDUID ")) &&
+		 scan_number(in, UINT32_MAX, &validity) && scan_sp(in) &&
+		 scan_number(in, UINT32_MAX, &n)) {
+		s->append_validity = (uint32_t)validity;
 		s->append_uid = (uint32_t)n;
-	else if (scan_literal_nocase(in, STR("COPYUID ")) && scan_number(in, UINT32_MAX, &n) &&
-		 scan_sp(in)) {
+	} else if (scan_literal_nocase(in, STR("COPYUID ")) && scan_number(in, UINT32_MAX, &n) &&
+		   scan_sp(in)) {
+		s->copy_validity = (uint32_t)n;
 		parse_set(in, &s->sources);
 		scan_sp(in);
 		parse_set(in, &s->targets);
@@ -189,6 +194,19 @@ static void on_code(struct user_session *s, struct scan *in)
 			sim_fail("%s: COPYUID of %zu and %zu messages", s->actor->name,
 				s->sources.n, s->targets.n);
 	}
+}
+
+/* mailbox-list = "(" [mbx-list-flags] ")" SP DQUOTE QUOTED-CHAR DQUOTE SP mailbox */
+static void on_list(struct user_session *s, struct scan *in)
+{
+	char name[64];
+	struct str rest = { in->p, (size_t)(in->end - in->p) };
+	rest = str_from_offset(rest, str_search(rest, STR(") \"/\" ")) + 6);
+	if (rest.n == 0 || rest.n >= sizeof(name))
+		sim_fail("%s: %.100s", s->actor->name, s->response.p);
+	memset(name, 0, sizeof(name));
+	memcpy(name, rest.p, rest.n);
+	vec_push(&s->names, name);
 }
 
 /* quota-list, after the root.  RFC 9208 7 */
@@ -209,6 +227,24 @@ static void on_quota(struct user_session *s, struct scan *in)
 	}
 }
 
+/* Where it is in the view, or may be among those of which only the number was told; or beyond. */
+static size_t place_of(const struct user_session *s, uint32_t uid)
+{
+	size_t i = 0, unknown = s->view.n;
+	for (; i < s->view.n; i++) {
+		uint32_t at = *(uint32_t *)vec_at(&s->view, i);
+		if (at == uid)
+			return i;
+		if (at == 0 && unknown == s->view.n)
+			unknown = i;
+		if (at > uid)
+			break;
+		if (at)
+			unknown = s->view.n;
+	}
+	return unknown;
+}
+
 /* Each is told once, and only of what is there, but for those that went before.  RFC 7162 3.2.10 */
 static void on_vanished(struct user_session *s, struct scan *in)
 {
@@ -219,12 +255,7 @@ static void on_vanished(struct user_session *s, struct scan *in)
 	if (!s->qresync || gone.n == 0 || (s->no_expunge && !earlier))
 		sim_fail("%s: %.100s", s->actor->name, s->response.p);
 	VEC_EACH (uint32_t, uid, &gone) {
-		size_t i = 0;
-		while (i < s->view.n && *(uint32_t *)vec_at(&s->view, i) != *uid)
-			i++;
-		/* One of those at the end of which the number alone was told. */
-		if (!earlier && i == s->view.n && i && *(uint32_t *)vec_at(&s->view, i - 1) == 0)
-			i--;
+		size_t i = place_of(s, *uid);
 		if (!earlier && i == s->view.n)
 			sim_fail("%s: UID %u vanished, and was not there", s->actor->name, *uid);
 		if (!earlier)
@@ -242,6 +273,8 @@ static void untagged(struct user_session *s, struct scan *in)
 	uint64_t n;
 	if (scan_word_nocase(in, STR("OK")) && scan_sp(in)) {
 		on_code(s, in);
+	} else if (scan_literal_nocase(in, STR("LIST "))) {
+		on_list(s, in);
 	} else if (scan_literal_nocase(in, STR("VANISHED "))) {
 		on_vanished(s, in);
 	} else if (scan_literal_nocase(in, STR("QUOTA \"\" "))) {
@@ -279,6 +312,10 @@ static enum user_result read_result(struct user_session *s, bool plus)
 		}
 		if (scan_word_nocase(&in, STR("NO")))
 			return USER_NO;
+		if (boxes_may_go(s->account, s->box)) { /* "Please select a mailbox first" */
+			s->box = BOX_NONE;
+			return USER_NO;
+		}
 		sim_fail("%s: %.100s", s->actor->name, s->response.p);
 	}
 }
@@ -335,13 +372,13 @@ enum user_result user_command(struct user_session *s, const char *format, ...)
 	return r;
 }
 
-enum user_result user_append(struct user_session *s, unsigned box, struct str text)
+enum user_result user_append(struct user_session *s, const char *box, struct str text)
 {
 	bool wait = chance(50); /* LITERAL+: RFC 7888 */
 	int64_t asked_ms = awake_ms();
 	begin(s);
-	if (!conn_sendf(&s->conn, "a%u APPEND %s {%zu%s}\r\n", s->tag, box_names[box], text.n,
-		    wait ? "" : "+"))
+	if (!conn_sendf(
+		    &s->conn, "a%u APPEND %s {%zu%s}\r\n", s->tag, box, text.n, wait ? "" : "+"))
 		return USER_CUT;
 	if (wait) {
 		enum user_result r = read_result(s, true);
@@ -402,17 +439,43 @@ enum user_result user_select(struct user_session *s, unsigned box)
 	return user_select_with(s, box, "(CONDSTORE)");
 }
 
+static enum user_result select_box(struct user_session *s, const char *name, const char *parameters)
+{
+	s->box = BOX_NONE;
+	s->told = (struct box_told){ 0 };
+	vec_clear(&s->view);
+	enum user_result r = user_command(s, "SELECT %s %s", name, parameters);
+	if (r == USER_OK &&
+		(s->told.uidvalidity == 0 || s->told.uidnext == 0 || s->told.modseq == 0))
+		sim_fail("%s: SELECT did not tell everything", s->actor->name);
+	return r;
+}
+
+enum user_result user_select_named(struct user_session *s, const char *name)
+{
+	struct box_told before[BOX_MOST];
+	for (unsigned i = 0; i < BOX_MOST; i++)
+		before[i] = model_box(s->account, i);
+	enum user_result r = select_box(s, name, "(CONDSTORE)");
+	if (r != USER_OK)
+		return r;
+	s->box = boxes_find(s->account, s->told.uidvalidity);
+	model_told(s->account, s->box, &before[s->box], &s->told);
+	return USER_OK;
+}
+
+enum user_result user_list(struct user_session *s, bool subscribed)
+{
+	vec_clear(&s->names);
+	return user_command(s, "LIST %s\"\" \"*\"", subscribed ? "(SUBSCRIBED) " : "");
+}
+
 enum user_result user_select_with(struct user_session *s, unsigned box, const char *parameters)
 {
 	struct box_told before = model_box(s->account, box);
-	s->box = BOXES;
-	s->told = (struct box_told){ 0 };
-	vec_clear(&s->view);
-	enum user_result r = user_command(s, "SELECT %s %s", box_names[box], parameters);
+	enum user_result r = select_box(s, box_names[box], parameters);
 	if (r != USER_OK)
 		return r;
-	if (s->told.uidvalidity == 0 || s->told.uidnext == 0 || s->told.modseq == 0)
-		sim_fail("%s: SELECT did not tell everything", s->actor->name);
 	s->box = box;
 	model_told(s->account, box, &before, &s->told);
 	return USER_OK;
@@ -433,12 +496,13 @@ static bool log_in(struct user_session *s)
 bool user_open(struct user_session *s, struct actor *a, const struct authority *by)
 {
 	*s = (struct user_session){
-		.actor = a, .account = by->account, .box = BOXES, .authority = *by
+		.actor = a, .account = by->account, .box = BOX_NONE, .authority = *by
 	};
 	vec_init(&s->view, sizeof(uint32_t), 1000000);
 	vec_init(&s->sources, sizeof(uint32_t), 1000000);
 	vec_init(&s->targets, sizeof(uint32_t), 1000000);
 	vec_init(&s->modified, sizeof(uint32_t), 1000000);
+	vec_init(&s->names, 64, 10000);
 	buf_init(&s->response, 64 * 1024 * 1024);
 	return conn_open(&s->conn, a, "imap", "127.0.0.1") && read_response(s) &&
 	       str_starts(buf_str(&s->response), STR("* OK")) && log_in(s);
@@ -451,5 +515,6 @@ void user_close(struct user_session *s)
 	vec_done(&s->sources);
 	vec_done(&s->targets);
 	vec_done(&s->modified);
+	vec_done(&s->names);
 	buf_done(&s->response);
 }

@@ -20,7 +20,7 @@ struct user_fetched { /* of one FETCH response */
 struct user_session {
 	struct conn conn;
 	struct actor *actor;
-	unsigned account, box; /* box: BOXES when none is selected */
+	unsigned account, box; /* box: BOX_NONE when none is selected */
 	struct authority authority;
 	unsigned tag;
 	struct vec view; /* uint32_t: UIDs in order, 0: not told yet */
@@ -28,7 +28,8 @@ struct user_session {
 	struct buf response;         /* with its literals */
 	bool no_expunge;             /* RFC 9051 7.5.1: not while this command runs */
 	struct vec sources, targets; /* uint32_t: of the last COPYUID */
-	uint32_t append_uid;
+	uint32_t append_uid, append_validity, copy_validity;
+	struct vec names;      /* char[64]: of LIST */
 	bool has_quota;        /* the last QUOTA response; what was not told is 0 */
 	uint64_t quota_kib[2]; /* used, limit */
 	uint64_t quota_messages[2];
@@ -41,16 +42,24 @@ struct user_session {
 
 enum user_result { USER_OK, USER_NO, USER_CUT };
 
+/* client_imap.c: one of the things that its users do; what they do with what they read. */
+enum user_result client_imap_something(struct user_session *);
+void client_imap_fetched(struct user_session *, const struct user_fetched *);
+
 bool user_open(struct user_session *, struct actor *, const struct authority *);
 void user_close(struct user_session *);
 /* Whether the last response has this code. */
 bool user_said(const struct user_session *, const char *code);
 /* A command without its tag; continuation: what is sent when the server asks for it. */
 enum user_result user_command(struct user_session *, const char *format, ...) PRINTF_LIKE(2, 3);
-enum user_result user_append(struct user_session *, unsigned box, struct str text);
+enum user_result user_append(struct user_session *, const char *box, struct str text);
 enum user_result user_idle(struct user_session *, int64_t ms);
 enum user_result user_select(struct user_session *, unsigned box);
 enum user_result user_select_with(struct user_session *, unsigned box, const char *parameters);
+/* One that comes and goes, whichever has the name now. */
+enum user_result user_select_named(struct user_session *, const char *name);
+/* The names of all mailboxes, or of those that are subscribed: names. */
+enum user_result user_list(struct user_session *, bool subscribed);
 /* Whether a UID is in the view of a session (arg). */
 bool user_sees(void *arg, uint32_t uid);
 /* Whether the last command kept this UID back. */

@@ -208,7 +208,7 @@ static uint64_t number(const char *text)
 	return scan_number(&s, INT64_MAX, &n) ? n : 0;
 }
 
-enum { DEFAULT_CLIENTS = 7, DEFAULT_ROUNDS = 3, DEFAULT_MS = 20000 };
+enum { DEFAULT_CLIENTS = 8, DEFAULT_ROUNDS = 3, DEFAULT_MS = 20000 };
 
 struct settings {
 	struct sim_options o;

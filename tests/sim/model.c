@@ -10,13 +10,15 @@
  *     removal acknowledged        is not there; of a move: is there, and not here
  */
 #include "accounts.h"
+#include "boxes.h"
 
 const char *const box_names[BOXES] = { "INBOX", "Work", "Archive", "Trash" };
 const char *const flag_names[FLAGS] = { "\\Seen", "\\Answered", "\\Flagged", "\\Draft",
 	"\\Deleted" };
 
 static struct vec copies; /* struct copy * */
-static struct box_told told[ACCOUNTS][BOXES];
+static struct box_told told[ACCOUNTS][BOX_MOST];
+static unsigned last_rename, renaming[ACCOUNTS]; /* of INBOX: those that may be under way */
 static uint32_t last_message;
 static uint64_t clock_now;
 static unsigned last_group;
@@ -30,7 +32,7 @@ uint32_t model_next_message(void)
 
 static const char *name_of(const struct copy *c, char room[100])
 {
-	snprintf(room, 100, "message %u in %s of %s, UID %u", c->n, box_names[c->box],
+	snprintf(room, 100, "message %u in %s of %s, UID %u", c->n, boxes_name(c->account, c->box),
 		account_address(c->account), c->uid);
 	return room;
 }
@@ -41,9 +43,11 @@ static bool certain(const struct copy *c)
 	return c->acked || c->uid != 0;
 }
 
+/* By name alone, it may be any of those that come and go. */
 static bool is_in(const struct copy *c, unsigned account, unsigned box)
 {
-	return c->account == account && c->box == box && !c->never;
+	return c->account == account && !c->never &&
+	       (c->box == box || (c->box == BOX_BY_NAME && box >= BOXES));
 }
 
 uint64_t model_time(void)
@@ -56,18 +60,38 @@ struct box_told model_box(unsigned account, unsigned box)
 	return told[account][box];
 }
 
+void model_box_is(unsigned account, unsigned box, uint32_t uidvalidity)
+{
+	told[account][box].uidvalidity = uidvalidity;
+}
+
 /* ---- putting ---- */
+
+static void perhaps_renamed(struct copy *c, unsigned rename);
 
 struct copy *model_put(unsigned account, unsigned box, uint32_t n)
 {
 	struct copy *c = xmalloc(sizeof(*c));
-	*c = (struct copy){
-		.n = n, .account = account, .box = box, .uid_floor = told[account][box].uidnext
-	};
+	*c = (struct copy){ .n = n, .account = account, .box = box };
+	if (box < BOX_MOST)
+		c->uid_floor = told[account][box].uidnext;
+	else
+		c->may_go = c->removed_otherwise = boxes_deleting(account);
 	if (copies.size == 0)
 		vec_init(&copies, sizeof(struct copy *), 1000000);
 	vec_push(&copies, &c);
+	if (box == 0 && renaming[account])
+		perhaps_renamed(c, 0);
 	return c;
+}
+
+/* Only its name was known until now. */
+static void resolve(struct copy *c, unsigned box)
+{
+	if (c->box == BOX_BY_NAME)
+		c->box = box;
+	if (boxes_may_go(c->account, c->box))
+		c->may_go = c->removed_otherwise = true;
 }
 
 struct copy *model_at(unsigned account, unsigned box, uint32_t uid)
@@ -131,6 +155,12 @@ void model_put_acked(struct copy *c, uint32_t uid)
 		bind_told(c, uid);
 }
 
+void model_put_acked_in(struct copy *c, unsigned box, uint32_t uid)
+{
+	resolve(c, box);
+	model_put_acked(c, uid);
+}
+
 void model_put_never(struct copy *c)
 {
 	if (c->uid)
@@ -139,6 +169,14 @@ void model_put_never(struct copy *c)
 }
 
 /* ---- seeing ---- */
+
+/* Which of two copies of a message it rather is that somebody sees. */
+static bool better(const struct copy *c, const struct copy *than)
+{
+	if (than == NULL || c->gone != than->gone)
+		return than == NULL || than->gone;
+	return c->acked && !than->acked;
+}
 
 struct copy *model_seen(unsigned account, unsigned box, uint32_t uid, uint32_t n)
 {
@@ -154,13 +192,14 @@ struct copy *model_seen(unsigned account, unsigned box, uint32_t uid, uint32_t n
 				sim_fail("%s: now it is message %u", NAME(c), n);
 			return c;
 		}
-		if (c->uid == 0 && c->n == n && (found == NULL || (c->acked && !found->acked)))
+		if (c->uid == 0 && c->n == n && better(c, found))
 			found = c;
 	}
 	if (found == NULL)
 		sim_fail("message %u is in %s of %s as UID %u, where nobody has put it, or not so "
 			 "often",
-			n, box_names[box], account_address(account), uid);
+			n, boxes_name(account, box), account_address(account), uid);
+	resolve(found, box);
 	bind(found, uid);
 	return found;
 }
@@ -169,7 +208,7 @@ void model_told(
 	unsigned account, unsigned box, const struct box_told *before, const struct box_told *now)
 {
 	struct box_told *t = &told[account][box];
-	const char *where = box_names[box], *whose = account_address(account);
+	const char *where = boxes_name(account, box), *whose = account_address(account);
 	if (t->uidvalidity && now->uidvalidity != t->uidvalidity)
 		sim_fail("UIDVALIDITY of %s of %s was %u, is %u", where, whose, t->uidvalidity,
 			now->uidvalidity);
@@ -223,6 +262,65 @@ void model_remove_acked(unsigned account, unsigned box, uint32_t uid)
 		c->kept = KEPT;
 }
 
+void model_delete_box(unsigned account, unsigned box)
+{
+	COPIES(c)
+	if ((*c)->account == account && (*c)->box == box && !(*c)->never)
+		remove_begin(*c, NULL, 0);
+}
+
+/* ---- INBOX under another name: RFC 9051 6.3.6 ---- */
+
+static void perhaps_renamed(struct copy *c, unsigned rename)
+{
+	struct copy *to = model_put(c->account, BOX_BY_NAME, c->n);
+	to->renamed = rename;
+	remove_begin(c, to, 0);
+}
+
+struct inbox_rename model_inbox_rename_begin(unsigned account)
+{
+	struct inbox_rename r = {
+		.account = account, .number = ++last_rename, .asked = model_time()
+	};
+	size_t n = copies.n;
+	for (size_t i = 0; i < n; i++) {
+		struct copy *c = *(struct copy **)vec_at(&copies, i);
+		if (is_in(c, account, 0) && !c->gone)
+			perhaps_renamed(c, r.number);
+	}
+	renaming[account]++;
+	return r;
+}
+
+/* What was certainly there before it was asked for is not there any more. */
+static void renamed(struct copy *c, const struct inbox_rename *r)
+{
+	uint64_t since = c->acked ? c->acked_since : c->certain_since;
+	if (certain(c) && since < r->asked && !c->gone) {
+		if (!c->removed_otherwise)
+			model_put_acked(c->moved_to, 0);
+		c->gone = true;
+		c->gone_since = model_time();
+	}
+}
+
+void model_inbox_rename_end(const struct inbox_rename *r, bool answered, bool done, bool refused)
+{
+	size_t n = copies.n;
+	renaming[r->account] -= answered;
+	for (size_t i = 0; i < n && answered; i++) {
+		struct copy *c = *(struct copy **)vec_at(&copies, i);
+		struct copy *to = c->moved_to;
+		if (c->account != r->account || to == NULL || to->renamed != r->number)
+			continue;
+		if (done)
+			renamed(c, r);
+		else if (refused && to->uid == 0)
+			to->never = true;
+	}
+}
+
 /* ---- deleted messages ---- */
 
 /* Somebody may be deleting it just now. */
@@ -237,7 +335,7 @@ void model_undelete_begin(unsigned account)
 	for (size_t i = 0; i < n; i++) {
 		struct copy *c = *(struct copy **)vec_at(&copies, i);
 		if (c->account == account && c->kept != KEPT_NOT)
-			c->back = model_put(account, c->box, c->n);
+			c->back = model_put(account, c->box < BOXES ? c->box : BOX_BY_NAME, c->n);
 	}
 }
 
@@ -410,7 +508,10 @@ static bool is_there(const struct copy *to)
 	COPIES(at)
 	{
 		const struct copy *c = *at;
-		if (c->n == to->n && is_in(c, to->account, to->box) && c->present && !c->acked)
+		bool there = is_in(c, to->account, to->box) ||
+			     (to->box == BOX_BY_NAME && c->account == to->account &&
+				     c->box >= BOXES && !c->never);
+		if (c->n == to->n && there && c->present && !c->acked)
 			return true;
 	}
 	return to->present;
@@ -425,7 +526,8 @@ static void audit_absent(const struct copy *c)
 		sim_fail("%s is gone", NAME(c));
 	const struct copy *to = c->moved_to;
 	if (to && !c->removed_otherwise && !is_there(to) && !to->may_go)
-		sim_fail("%s was to be moved to %s: it is in neither", NAME(c), box_names[to->box]);
+		sim_fail("%s was to be moved to %s: it is in neither", NAME(c),
+			boxes_name(to->account, to->box));
 }
 
 static void audit_together(const struct copy *c)
@@ -450,6 +552,7 @@ void model_audit_end(unsigned account)
 		if (c->account == account && c->together && !c->removed_otherwise)
 			audit_together(c);
 	}
+	renaming[account] = 0;
 	COPIES(at)
 	{
 		struct copy *c = *at;

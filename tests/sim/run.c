@@ -14,7 +14,7 @@ static const struct {
 	void (*run)(struct actor *);
 } kinds[] = { { "smtp", client_smtp_run }, { "imap", client_imap_run }, { "pop3", client_pop3_run },
 	{ "sync", client_sync_run }, { "admin", client_admin_run }, { "smtp", client_smtp_run },
-	{ "imap", client_imap_run } };
+	{ "imap", client_imap_run }, { "boxes", client_boxes_run } };
 
 static void wait_until_up(void)
 {

@@ -213,7 +213,9 @@ uint32_t message_check_top(struct str bytes, unsigned lines, const char *where);
 
 /* ---- model.c ---- */
 
-enum { BOXES = 4, FLAGS = 5 };
+/* Mailboxes: those that are always there, all that there may be in an account; one of which only
+ * the name is known (boxes.h); none. */
+enum { BOXES = 4, BOX_MOST = 400, BOX_BY_NAME = BOX_MOST, BOX_NONE, FLAGS = 5 };
 extern const char *const box_names[BOXES];
 extern const char *const flag_names[FLAGS];
 
@@ -233,6 +235,7 @@ struct copy {
 	bool kept_long;              /* since before the forgetting that goes on */
 	struct copy *back;           /* where it is being put back */
 	bool never;                  /* it is known not to be */
+	unsigned renamed;            /* it was put there by that renaming of INBOX */
 	struct copy *moved_to;       /* the removal is a move to there, and nothing else */
 	unsigned together;           /* or that of a group of which all go or none: its number */
 	bool removed_otherwise;      /* or something else besides */
@@ -260,6 +263,19 @@ struct copy *model_seen(unsigned account, unsigned box, uint32_t uid, uint32_t n
 void model_told(
 	unsigned account, unsigned box, const struct box_told *before, const struct box_told *now);
 struct box_told model_box(unsigned account, unsigned box);
+/* A mailbox that nobody knew until now. */
+void model_box_is(unsigned account, unsigned box, uint32_t uidvalidity);
+/* One is to be deleted, with all that is in it. */
+void model_delete_box(unsigned account, unsigned box);
+/* A copy of which only the name of the mailbox was known is there. */
+void model_put_acked_in(struct copy *, unsigned box, uint32_t uid);
+/* All that is in INBOX goes to another mailbox, in one step. */
+struct inbox_rename {
+	unsigned account, number;
+	uint64_t asked;
+};
+struct inbox_rename model_inbox_rename_begin(unsigned account);
+void model_inbox_rename_end(const struct inbox_rename *, bool answered, bool done, bool refused);
 void model_remove_begin(struct copy *, struct copy *moved_to);
 void model_remove_together(const struct vec *); /* struct copy *: all of them or none */
 void model_remove_acked(unsigned account, unsigned box, uint32_t uid);
@@ -304,6 +320,7 @@ void client_imap_run(struct actor *);
 void client_pop3_run(struct actor *);
 void client_admin_run(struct actor *);
 void client_sync_run(struct actor *);
+void client_boxes_run(struct actor *);
 extern bool round_over; /* clients come to an end */
 const char *account_address(unsigned account);
 
