@@ -35,6 +35,8 @@ void loop_sim_set_network(struct loop *, const struct loop_sim_network *);
 int loop_sim_listen(struct loop *);
 /* A client's connection to it: the client's handle, or -ECONNREFUSED. */
 int loop_sim_connect(struct loop *, int door, const char *address, uint16_t port);
+/* One more holds the handle, as after dup(2), but under the same number. */
+void loop_sim_keep(struct loop *, int handle);
 /* The connection of the handle is lost: both sides get -ECONNRESET, what is under way is gone. */
 void loop_sim_break(struct loop *, int handle);
 

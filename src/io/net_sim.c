@@ -268,8 +268,7 @@ static void sim_link_shutdown(struct link *k)
 
 static int sim_link_handle(struct link *k)
 {
-	(void)k;
-	return -1;
+	return k->handle;
 }
 
 /* ---- listeners ---- */
@@ -366,6 +365,11 @@ int loop_sim_connect(struct loop *loop, int door, const char *address, uint16_t 
 	snprintf(guest.address, sizeof(guest.address), "%s", address);
 	vec_push(&e->guests, &guest);
 	return handles[0];
+}
+
+void loop_sim_keep(struct loop *loop, int handle)
+{
+	end_of(loop_sim_of(loop), handle)->refs++;
 }
 
 void loop_sim_break(struct loop *loop, int handle)

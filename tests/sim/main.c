@@ -22,7 +22,7 @@ struct job {
 
 struct totals {
 	uint64_t runs, failed, steps, simulated_ms, acknowledged, seen, operations;
-	uint64_t backups, reclaimed, undeleted;
+	uint64_t backups, reclaimed, undeleted, upgrades;
 	uint64_t struck[FAULT_KINDS];
 };
 
@@ -148,6 +148,7 @@ static void add(struct totals *t, const struct sim_report *r, bool well)
 	t->backups += r->backups;
 	t->reclaimed += r->reclaimed;
 	t->undeleted += r->undeleted;
+	t->upgrades += r->upgrades;
 	for (int i = 0; i < FAULT_KINDS; i++)
 		t->struck[i] += r->struck[i];
 }
@@ -159,9 +160,10 @@ static void print_totals(const struct totals *t, double took)
 		(unsigned long long)t->runs, (unsigned long long)t->failed, took,
 		(double)t->simulated_ms / 1e3, (double)t->simulated_ms / 1e3 / took,
 		(unsigned long long)t->steps);
-	printf("%llu backups held, %llu segments reclaimed, %llu messages put back\n",
+	printf("%llu backups held, %llu segments reclaimed, %llu messages put back, "
+	       "%llu upgrades\n",
 		(unsigned long long)t->backups, (unsigned long long)t->reclaimed,
-		(unsigned long long)t->undeleted);
+		(unsigned long long)t->undeleted, (unsigned long long)t->upgrades);
 	printf("%llu operations, %llu messages acknowledged, %llu read; struck:",
 		(unsigned long long)t->operations, (unsigned long long)t->acknowledged,
 		(unsigned long long)t->seen);

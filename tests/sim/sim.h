@@ -6,6 +6,7 @@
  *     main.c         options, a forked child for each run, shrinking, sums
  *     run.c          one run: rounds of use and faults, each followed by an audit
  *     world.c        the supervisor and its processes on one loop; crashes and power cuts
+ *     image.c        the supervisor becomes another image (an upgrade)
  *     role_loop.c    the loop as one role sees it: knows whose code runs, and stops the dead
  *     role_files.c   the disk as one role sees it: where it may crash
  *     disk_vfs.c     the same disk for SQLite
@@ -75,7 +76,7 @@ struct sim_report {
 	int64_t simulated_ms;
 	uint64_t acknowledged, seen, operations;
 	uint32_t struck[FAULT_KINDS];
-	uint32_t backups, reclaimed, undeleted;
+	uint32_t backups, reclaimed, undeleted, upgrades;
 	bool finished;
 	char failure[400];
 };
@@ -112,6 +113,8 @@ struct world {
 	size_t processes_n;
 	struct process *current; /* whose code runs; NULL: the supervisor's or ours */
 	struct supervisor *supervisor;
+	struct process *supervisor_process; /* whose code the supervisor's is */
+	bool becoming;                      /* another image: nobody is killed */
 	struct supervisor_listener listeners[SERVICES];
 	int doors[SERVICES], control_door;
 	bool powered, ready;
@@ -124,6 +127,8 @@ extern struct world world;
 
 void world_begin(const struct sim_options *, struct sim_report *);
 void world_boot(void);
+/* takeover: NULL for the first image. */
+void world_start_supervisor(const struct takeover *);
 /* All roles up, and the sessions' channels between them. */
 bool world_all_up(void);
 struct process *world_role(const char *name); /* that runs now, or NULL */
@@ -152,6 +157,11 @@ static inline bool chance(unsigned percent)
 void trace(const char *who, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Something is not as it must be: says so and ends the run. */
 _Noreturn void sim_fail(const char *format, ...) PRINTF_LIKE(1, 2);
+
+/* ---- image.c ---- */
+
+void image_init(void);
+void image_power_cut(void);
 
 /* ---- role_loop.c, role_files.c, disk_vfs.c ---- */
 

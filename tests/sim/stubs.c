@@ -80,6 +80,7 @@ int __wrap_PKCS5_PBKDF2_HMAC(const char *pass, int n, const unsigned char *salt,
 static const char config_text[] = "hostname mail.example\n"
 				  "loopback true\n"
 				  "segment_bytes 1048576\n"
+				  "upgrade_drain_seconds 5\n"
 				  "log_level debug\n";
 
 struct config *__wrap_config_load(const char *path, struct err *err)

@@ -223,9 +223,10 @@ static int spawn_start(struct spawn_seam *seam, const struct role_row *row, uint
 		world.read_only = false;
 	p->end = world.loop->class->timer_new(world.loop, process_end, p);
 	p->log = world.loop->class->link_new(world.loop, log, &events);
+	struct process *before = world.current;
 	world.current = p;
 	p->host = role_host_new(&p->context, control);
-	world.current = NULL;
+	world.current = before;
 	trace("world", "%s %d starts", row->name, p->pid);
 	return p->pid;
 }
@@ -233,7 +234,7 @@ static int spawn_start(struct spawn_seam *seam, const struct role_row *row, uint
 static void spawn_kill(struct spawn_seam *seam, int pid, int number)
 {
 	(void)seam;
-	for (size_t i = 0; i < world.processes_n; i++)
+	for (size_t i = 0; i < world.processes_n && !world.becoming; i++)
 		if (world.processes[i].pid == pid)
 			world_kill_process(&world.processes[i], number);
 }
@@ -278,14 +279,22 @@ static void child_line(void *arg, struct str line)
 
 void world_boot(void)
 {
-	struct err err = ERR_INIT;
 	world.powered = true;
 	world.ready = false;
 	world.boots++;
 	trace("world", "power is on");
 	world.control_door = loop_sim_listen(world.loop);
 	for (size_t i = 0; i < service_rows_n; i++)
-		world.listeners[i].service = &service_rows[i];
+		world.listeners[i] = (struct supervisor_listener){ .service = &service_rows[i],
+			.handle = loop_sim_listen(world.loop) };
+	world_start_supervisor(NULL);
+}
+
+void world_start_supervisor(const struct takeover *takeover)
+{
+	struct err err = ERR_INIT;
+	world.supervisor_process = xmalloc(sizeof(struct process));
+	world.supervisor_process->pid = 1;
 	struct supervisor_options o = { .config_path = "culver.conf",
 		.config = config_load("culver.conf", &err),
 		.clock = world.loop->clock,
@@ -298,9 +307,11 @@ void world_boot(void)
 		.admin_handle = -1,
 		.may_command = may_command,
 		.news = on_news,
+		.takeover = takeover,
+		.lock = world.control_door,
 		.log_write = child_line };
 	log_init(&o.log, &world.sink, "role=supervisor");
-	world.supervisor = supervisor_new(world.loop, &o, &err);
+	world.supervisor = supervisor_new(role_loop_new(world.supervisor_process), &o, &err);
 	if (world.supervisor == NULL)
 		sim_fail("the supervisor does not start: %s", err_log_text(&err));
 }
@@ -318,6 +329,7 @@ bool world_all_up(void)
 void world_power_cut(void)
 {
 	trace("world", "power is cut");
+	image_power_cut();
 	world.powered = false;
 	for (size_t i = 0; i < world.processes_n; i++) {
 		struct process *p = &world.processes[i];
@@ -358,4 +370,6 @@ void world_begin(const struct sim_options *o, struct sim_report *report)
 	world.key_disk = files_sim_new(o->seed ^ 0x4444);
 	world.spawn = (struct spawn_seam){ .start = spawn_start, .kill = spawn_kill };
 	world.sink = (struct log_sink){ .write = log_write, .level = LOG_DEBUG };
+	(void)loop_sim_listen(world.loop); /* 0, which is nobody's in a takeover */
+	image_init();
 }
