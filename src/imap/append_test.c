@@ -145,21 +145,13 @@ static void test_utf8(void **state)
 				   "C: a: b\n"
 				   "S: g BAD ~\n"
 				   "C: s SELECT Sent\n"
-				   "S: * OK [CLOSED] ~\n"
-				   "S: * FLAGS ~\n"
-				   "S: * OK [PERM~\n"
-				   "S: * 0 EXISTS\n"
-				   "S: * 0 RECENT\n"
-				   "S: * OK [UIDV~\n"
-				   "S: * OK [UIDN~\n"
-				   "S: * OK [HIGH~\n"
-				   "S: * OK [MAILBOXID ~\n"
-				   "S: s OK ~\n"
-				   "C: t SEARCH CHARSET UTF-8 ALL\n" /* RFC 6855 3 */
-				   "S: t BAD ~\n"
-				   "C: h APPEND INBOX UTF8 ({4+}\n"
-				   "C: a: b)\n"
-				   "S: h BAD ~\n");
+				   "S: * OK [CLOSED] ~\n" OPENS(":", "0",
+					   "") "S: s OK ~\n"
+					       "C: t SEARCH CHARSET UTF-8 ALL\n" /* RFC 6855 3 */
+					       "S: t BAD ~\n"
+					       "C: h APPEND INBOX UTF8 ({4+}\n"
+					       "C: a: b)\n"
+					       "S: h BAD ~\n");
 }
 
 /* RFC 8508 3.2, 3.3 */
@@ -224,19 +216,10 @@ static void test_replace_refused(void **state)
 						       "S: g BAD ~\n"
 						       "C: h NOOP\n"
 						       "S: h OK ~\n");
-	dialogue(LOGIN MAIL1 "C: a EXAMINE INBOX\n"
-			     "S: * FLAGS ~\n"
-			     "S: * OK [PERM~\n"
-			     "S: * 1 EXISTS\n"
-			     "S: * 0 RECENT\n"
-			     "S: * OK [UNSEEN ~\n"
-			     "S: * OK [UIDV~\n"
-			     "S: * OK [UIDN~\n"
-			     "S: * OK [HIGH~\n"
-			     "S: * OK [MAILBOXID ~\n"
-			     "S: a OK [READ-ONLY] ~\n"
-			     "C: b REPLACE 1 INBOX {2}\n"
-			     "S: b NO [READ-ONLY] ~\n");
+	dialogue(LOGIN MAIL1
+		"C: a EXAMINE INBOX\n" OPENS_UNSEEN(":", "1") "S: a OK [READ-ONLY] ~\n"
+							      "C: b REPLACE 1 INBOX {2}\n"
+							      "S: b NO [READ-ONLY] ~\n");
 }
 
 TEST_MAIN(test_case(test_multiappend), test_case(test_pipelined), test_case(test_cancelled),

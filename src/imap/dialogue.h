@@ -195,6 +195,18 @@ static inline void dialogue(const char *text)
 #define EMPTY_INBOX SELECTED("0") OPENED
 #define INBOX(n)    SELECTED(n) "S: * OK [UNSEEN 1] ~\n" OPENED
 
+/* The untagged lines of any SELECT, as client c (":", "2:") hears them: with unseen messages, or
+ * of none. */
+#define OPENS(c, n, unseen)                                                                        \
+	"S" c " * FLAGS ~\n"                                                                       \
+	"S" c " * OK [PERM~\n"                                                                     \
+	"S" c " * " n " EXISTS\n"                                                                  \
+	"S" c " * 0 RECENT\n" unseen "S" c " * OK [UIDV~\n"                                        \
+	"S" c " * OK [UIDN~\n"                                                                     \
+	"S" c " * OK [HIGH~\n"                                                                     \
+	"S" c " * OK [MAILBOXID ~\n"
+#define OPENS_UNSEEN(c, n) OPENS(c, n, "S" c " * OK [UNSEEN ~\n")
+
 #define MAIL1                                                                                      \
 	"D: From: a@example.org\\nSubject: one\\nDate: Sat, 21 Nov 2026 22:23:33 "                 \
 	"+0000\\n\\nHello\\n\n"

@@ -191,34 +191,25 @@ static void test_refusals(void **state)
 static void test_held_back(void **state)
 {
 	(void)state;
-	dialogue(LOGIN MAIL5 QRESYNC SELECT5 LOGIN2 "C2: a SELECT INBOX\n"
-						    "S2: * FLAGS ~\n"
-						    "S2: * OK [PERM~\n"
-						    "S2: * 5 EXISTS\n"
-						    "S2: * 0 RECENT\n"
-						    "S2: * OK [UNSEEN ~\n"
-						    "S2: * OK [UIDV~\n"
-						    "S2: * OK [UIDN~\n"
-						    "S2: * OK [HIGH~\n"
-						    "S2: * OK [MAILB~\n"
-						    "S2: a OK ~\n"
-						    "C2: b STORE 2:4 +FLAGS.SILENT (\\Deleted)\n"
-						    "S2: b OK ~\n"
-						    "C2: c EXPUNGE\n"
-						    "S2: * 4 EXPUNGE\n"
-						    "S2: * 3 EXPUNGE\n"
-						    "S2: * 2 EXPUNGE\n"
-						    "S2: c OK EXPUNGE completed\n"
-						    "C: d FETCH 5 (UID)\n"
-						    "S: * 5 FETCH (UID 5)\n"
-						    "S: * OK [HIGHESTMODSEQ 15] ~\n"
-						    "S: d OK ~\n"
-						    "C: e NOOP\n"
-						    "S: * VANISHED 2:4\n"
-						    "S: e OK ~\n"
-						    "C: f FETCH 2 (UID)\n"
-						    "S: * 2 FETCH (UID 5)\n"
-						    "S: f OK ~\n");
+	dialogue(LOGIN MAIL5 QRESYNC SELECT5 LOGIN2 "C2: a SELECT INBOX\n" OPENS_UNSEEN(
+		"2:", "5") "S2: a OK ~\n"
+			   "C2: b STORE 2:4 +FLAGS.SILENT (\\Deleted)\n"
+			   "S2: b OK ~\n"
+			   "C2: c EXPUNGE\n"
+			   "S2: * 4 EXPUNGE\n"
+			   "S2: * 3 EXPUNGE\n"
+			   "S2: * 2 EXPUNGE\n"
+			   "S2: c OK EXPUNGE completed\n"
+			   "C: d FETCH 5 (UID)\n"
+			   "S: * 5 FETCH (UID 5)\n"
+			   "S: * OK [HIGHESTMODSEQ 15] ~\n"
+			   "S: d OK ~\n"
+			   "C: e NOOP\n"
+			   "S: * VANISHED 2:4\n"
+			   "S: e OK ~\n"
+			   "C: f FETCH 2 (UID)\n"
+			   "S: * 2 FETCH (UID 5)\n"
+			   "S: f OK ~\n");
 }
 
 /* ---- the sample ---- */

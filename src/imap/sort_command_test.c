@@ -171,26 +171,23 @@ static void test_thread(void **state)
 static void test_expunge_waits(void **state)
 {
 	(void)state;
-	dialogue(LOGIN MAIL1 MAIL2 INBOX("2") LOGIN2
-		"C2: se SELECT INBOX\n"
-		"S2: * FLAGS ~\nS2: * OK ~\nS2: * 2 EXISTS\n"
-		"S2: * 0 RECENT\nS2: * OK ~\nS2: * OK ~\n"
-		"S2: * OK ~\nS2: * OK ~\nS2: * OK ~\nS2: se OK ~\n"
-		"C2: a STORE 1 +FLAGS.SILENT (\\Deleted)\n"
-		"S2: a OK ~\n"
-		"C2: b EXPUNGE\n"
-		"S2: * 1 EXPUNGE\n"
-		"S2: b OK ~\n"
-		"C: a SORT (DATE) UTF-8 ALL\n"
-		"S: * SORT 1 2\n"
-		"S: a OK ~\n"
-		"C: b SORT (DATE) UTF-8 ALL\n"
-		"S: * SORT 2\n"
-		"S: b OK ~\n"
-		"C: c UID THREAD REFERENCES UTF-8 ALL\n"
-		"S: * THREAD (2)\n"
-		"S: * 1 EXPUNGE\n"
-		"S: c OK ~\n");
+	dialogue(LOGIN MAIL1 MAIL2 INBOX("2") LOGIN2 "C2: se SELECT INBOX\n" OPENS_UNSEEN(
+		"2:", "2") "S2: se OK ~\n"
+			   "C2: a STORE 1 +FLAGS.SILENT (\\Deleted)\n"
+			   "S2: a OK ~\n"
+			   "C2: b EXPUNGE\n"
+			   "S2: * 1 EXPUNGE\n"
+			   "S2: b OK ~\n"
+			   "C: a SORT (DATE) UTF-8 ALL\n"
+			   "S: * SORT 1 2\n"
+			   "S: a OK ~\n"
+			   "C: b SORT (DATE) UTF-8 ALL\n"
+			   "S: * SORT 2\n"
+			   "S: b OK ~\n"
+			   "C: c UID THREAD REFERENCES UTF-8 ALL\n"
+			   "S: * THREAD (2)\n"
+			   "S: * 1 EXPUNGE\n"
+			   "S: c OK ~\n");
 }
 
 /* RFC 9394 3.1, 3.2 */
