@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What RFC 2449, 3206 and 6856 add to POP3: what CAPA says when, response codes, UTF8, LANG. */
-#include "pop3/fake_host.h"
-
-#include <stdio.h>
-
-#include "base/test.h"
+#include "pop3/scene.h"
 
 /* "Grüße" in the header, as a message of RFC 6532 has it. */
 static const struct fake_message greeting[] = {
@@ -12,28 +8,6 @@ static const struct fake_message greeting[] = {
 		   "e\r\n\r\nx\r\n"),
 		3, 0, false },
 };
-
-static struct fake_host *host(void)
-{
-	struct fake_host *f = xmalloc(sizeof(*f));
-	f->message = greeting;
-	f->messages = 1;
-	f->peer.tls = true;
-	return f;
-}
-
-static void close_host(struct fake_host *f)
-{
-	fake_close(f);
-	free(f);
-}
-
-static void expect(struct fake_host *f, const char *says, const char *hears)
-{
-	buf_clear(&f->out);
-	fake_say(f, str_from(says));
-	assert_str(buf_str(&f->out), str_from(hears));
-}
 
 /* Whether CAPA has the line. */
 static bool announces(struct fake_host *f, const char *capability)
@@ -61,7 +35,7 @@ static void capa_is_exact(void **state)
 		{ RETAIN_EXPIRE, 36500, "EXPIRE 36500" } };
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct fake_host *f = host();
+		struct fake_host *f = host(greeting, 1);
 		f->retention = cases[i].retention;
 		f->expire_days = cases[i].days;
 		f->settings.pop3_login_delay_s = i == 0 ? 0 : 900;
@@ -90,7 +64,7 @@ static void refusals_have_codes(void **state)
 		{ ERR_LIMIT, "-ERR [SYS/TEMP] " } };
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct fake_host *f = host();
+		struct fake_host *f = host(greeting, 1);
 		fake_open(f);
 		fake_say(f, STR("USER alice\r\n"));
 		f->locked = cases[i].kind;
@@ -112,7 +86,7 @@ static void utf8_mode(void **state)
 	static const char retr[] = "+OK 23 octets\r\nSubject: Gr\xc3\xbc\xc3\x9f"
 				   "e\r\n\r\nx\r\n.\r\n";
 	(void)state;
-	struct fake_host *f = host();
+	struct fake_host *f = host(greeting, 1);
 	f->peer.tls = false;
 	f->peer.loopback = true;
 	f->settings.plaintext_auth_loopback = true;
@@ -126,7 +100,7 @@ static void utf8_mode(void **state)
 	expect(f, "LIST 1\r\n", "+OK 1 23\r\n");
 	expect(f, "RETR 1\r\n", retr);
 	close_host(f);
-	f = host();
+	f = host(greeting, 1);
 	fake_open(f);
 	fake_say(f, STR("USER alice\r\nPASS secret\r\n"));
 	expect(f, "RETR 1\r\n", retr);
@@ -141,7 +115,7 @@ static void utf8_names(void **state)
 	char line[64];
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		struct fake_host *f = host();
+		struct fake_host *f = host(greeting, 1);
 		fake_open(f);
 		snprintf(line, sizeof(line), "USER %s\r\n", bad[i]);
 		expect(f, line, "-ERR that is no user name\r\n");
@@ -161,7 +135,7 @@ static void utf8_names(void **state)
 static void languages(void **state)
 {
 	(void)state;
-	struct fake_host *f = host();
+	struct fake_host *f = host(greeting, 1);
 	fake_open(f);
 	for (int logged_in = 0; logged_in < 2; logged_in++) {
 		expect(f, "LANG\r\n", "+OK language listing follows\r\nen English\r\n.\r\n");
@@ -186,7 +160,7 @@ static void timestamps_fit_their_frame(void **state)
 	size_t shortest = 0; /* with a name of no letters */
 	(void)state;
 	for (int over = -2; over <= 1; over++) {
-		struct fake_host *f = host();
+		struct fake_host *f = host(greeting, 1);
 		size_t n = over == -2 ? 0 : (size_t)(LIMIT_POP3_TIMESTAMP_BYTES + over) - shortest;
 		memset(name, 'm', n);
 		name[n] = '\0';
