@@ -5,8 +5,12 @@ a hundred large messages at once.
 The first two are made in the ledger of a stopped server, a row a message or mailbox, all of one body: what is
 measured is what depends on their number. A figure is printed; a test fails at ten times it."""
 import contextlib
+import multiprocessing
 import os
+import queue
+import socket
 import sqlite3
+import ssl
 import threading
 import time
 
@@ -210,3 +214,81 @@ def test_a_hundred_large_messages_at_once():
             assert len(c.untagged[0][0].split()) == 102
         print(f"\n100 messages of {LARGE} MiB at once: {peak / 1e6:.0f} MB more, {took:.1f} s")
         assert peak < 200e6
+
+
+# ---- X4: many connections over TLS ----
+
+CONNECTIONS = int(os.environ.get("CULVER_CONNECTIONS", "1000"))  # 20,000 by hand
+CROWDS = 4  # processes of clients, for the sake of their own descriptors
+
+
+def come_over_tls(culver, n, context):
+    """One client of 200 addresses: port 25 with STARTTLS, or POP3 over TLS, where strangers may stay
+    for minutes; greeted, and then silent."""
+    pop3 = n % 2 == 0
+    s = socket.create_connection(("127.0.0.1", culver.port("pop3s" if pop3 else "smtp")), 60,
+                                 source_address=(f"127.0.{1 + n % 200}.1", 0))
+    if not pop3:
+        for says, hears in ((b"", b"220 "), (b"EHLO client.example\r\n", b"250-"), (b"STARTTLS\r\n", b"220 ")):
+            s.sendall(says)
+            assert s.recv(1000).startswith(hears)
+    s = context.wrap_socket(s)
+    assert not pop3 or s.recv(1000).startswith(b"+OK ")
+    return s
+
+
+def come(culver, n, context):
+    """A handshake whose signature takes keys longer than 200 ms fails (T10): beside builds some do."""
+    for _ in range(9):
+        with contextlib.suppress(ssl.SSLError):
+            return come_over_tls(culver, n, context)
+    return come_over_tls(culver, n, context)
+
+
+def crowd(culver, numbers, ready, go_home):
+    context = ssl._create_unverified_context()  # what the client makes of it takes no time
+    connections = [come(culver, n, context) for n in numbers]
+    ready.put(len(connections))
+    go_home.wait()
+    say, hear = (b"CAPA\r\n", b"+OK") if numbers[0] % 2 == 0 else (b"NOOP\r\n", b"250 ")
+    for s in connections[-20:]:
+        s.sendall(say)
+        assert hear in s.recv(1000)
+    ready.put(0)
+
+
+def greeting(culver):
+    """Seconds until another is greeted, over TLS too."""
+    begun = time.monotonic()
+    come(culver, 0, ssl._create_unverified_context()).close()
+    return time.monotonic() - begun
+
+
+def test_x4_connections_over_tls():
+    together = multiprocessing.get_context("fork")
+    ready, go_home = together.Queue(), together.Event()
+    with Culver(config=f"sessions = {CONNECTIONS}") as culver:
+        before, beside = {r: memory(p) for r, p in culver.roles().items()}, []
+        crowds = [together.Process(target=crowd, daemon=True, args=(
+            culver, range(i, CONNECTIONS, CROWDS), ready, go_home)) for i in range(CROWDS)]
+        begun, came = time.monotonic(), 0
+        for p in crowds:
+            p.start()
+        while came < CONNECTIONS:
+            beside.append(greeting(culver))
+            with contextlib.suppress(queue.Empty):
+                came += ready.get(timeout=0.05)
+            assert all(p.is_alive() for p in crowds)
+        took = time.monotonic() - begun
+        after = sorted(greeting(culver) for _ in range(50))
+        held = {r: len(os.listdir(f"/proc/{culver.roles()[r]}/fd")) for r in ("front-mx", "front-user")}
+        each = {r: (memory(culver.roles()[r]) - before[r]) / (CONNECTIONS / 2) / 1000
+                for r in ("front-mx", "front-user")}
+        go_home.set()
+        for p in crowds:
+            p.join(60)
+            assert p.exitcode == 0
+        print(f"\n{CONNECTIONS} connections over TLS in {took:.1f} s, {min(held.values())} at least open in a front then; {each['front-mx']:.1f} and "
+              f"{each['front-user']:.1f} KB each in the fronts; another's TLS and greeting {1000 * max(beside):.0f} ms "
+              f"at worst while they came, {1000 * after[25]:.1f} (worst {1000 * after[-1]:.1f}) beside them")
+        assert max(beside) < 5 and after[-1] < 1
