@@ -118,14 +118,18 @@ static struct api_entry expected(const struct api_entry *old, const struct view_
 	return e;
 }
 
-/* The client of a STORE.SILENT knows the outcome, unless somebody else's change is in it. */
-static bool is_silent(
+/* The client of a STORE.SILENT knows the outcome, unless somebody else's change is in it. One that
+ * came after it may have set the flags back to what the view has, which the client believes no
+ * more. */
+static bool is_news(
 	const struct view *v, size_t i, const struct api_entry *now, const struct view_own *own)
 {
-	if (own == NULL || now->modseq != own->modseq || (v->marks[i] & VIEW_FLAGS))
-		return false;
-	struct api_entry e = expected(&v->entries[i], own);
-	return same_flags(&e, now);
+	const struct api_entry *old = &v->entries[i];
+	if (own == NULL || now->modseq < own->modseq)
+		return !same_flags(old, now);
+	struct api_entry e = expected(old, own);
+	bool silent = now->modseq == own->modseq && (v->marks[i] & VIEW_FLAGS) == 0;
+	return !same_flags(&e, now) || (!silent && !same_flags(old, now));
 }
 
 static void change(
@@ -134,7 +138,7 @@ static void change(
 	struct api_entry *e = &v->entries[i];
 	if (now->modseq < e->modseq) /* what the view has is later */
 		return;
-	bool differs = !same_flags(e, now) && !is_silent(v, i, now, own);
+	bool differs = is_news(v, i, now, own);
 	bool newer = now->modseq != e->modseq;
 	*e = *now;
 	if (differs)
@@ -152,6 +156,16 @@ void view_load_begin(struct view *v)
 	v->load_uid = 0;
 }
 
+/* An own STORE.SILENT may be among what was missed, and be undone again: so flags are told even
+ * where the view sees none that differ. */
+static void reloaded(struct view *v, size_t i, const struct api_entry *now)
+{
+	bool newer = now->modseq > v->entries[i].modseq;
+	change(v, i, now, NULL);
+	if (newer)
+		view_mark(v, i, VIEW_FLAGS);
+}
+
 static bool load_one(struct view *v, const struct api_entry *e)
 {
 	if (e->uid <= v->load_uid)
@@ -164,7 +178,7 @@ static bool load_one(struct view *v, const struct api_entry *e)
 	/* If not this one, it lies between two that the view has: it was there once, has been
 	 * forgotten, and cannot come back. */
 	if (v->entries[v->load_at].uid == e->uid)
-		change(v, v->load_at++, e, NULL);
+		reloaded(v, v->load_at++, e);
 	return true;
 }
 

@@ -102,6 +102,12 @@ static void own_changes_are_silent(void **state)
 		{ 0, FLAGS_ADD, FLAG_SEEN, FLAG_SEEN | FLAG_DRAFT, 7,
 			"* 1 FETCH (FLAGS (\\Seen \\Draft) MODSEQ (7))\r\n",
 			"* 1 FETCH (FLAGS (\\Seen \\Draft))\r\n" },
+		/* somebody set it back after us: the view has seen no change, the client expects
+		   one */
+		{ 0, FLAGS_ADD, FLAG_SEEN, 0, 8, "* 1 FETCH (FLAGS () MODSEQ (8))\r\n",
+			"* 1 FETCH (FLAGS ())\r\n" },
+		/* before us and once more by us */
+		{ FLAG_SEEN, FLAGS_ADD, FLAG_SEEN, FLAG_SEEN, 7, "* 1 FETCH (MODSEQ (7))\r\n", "" },
 		/* not ours */
 		{ 0, FLAGS_ADD, FLAG_SEEN, FLAG_SEEN, 8,
 			"* 1 FETCH (FLAGS (\\Seen) MODSEQ (8))\r\n",
@@ -121,6 +127,20 @@ static void own_changes_are_silent(void **state)
 			i % 2 == 0 ? cases[c].with : cases[c].without);
 		view_free(&v);
 	}
+}
+
+/* Between two loads a STORE.SILENT of this session's may have been done and undone. */
+static void what_changed_between_two_loads_has_its_flags_told(void **state)
+{
+	(void)state;
+	struct view *v = view_of(2, 1);
+	struct api_entry again[] = { *view_entry(v, 1), *view_entry(v, 2) };
+	again[1].modseq += 10;
+	view_load_begin(v);
+	assert_true(view_load(v, again, 2));
+	view_load_end(v);
+	expect_tell(v, (struct view_tell){ 0 }, "* 2 FETCH (FLAGS ())\r\n");
+	view_free(&v);
 }
 
 static void marks_and_unmarks(void **state)
@@ -459,6 +479,7 @@ static void has_a_limit(void **state)
 #endif
 
 TEST_MAIN(test_case(tells_in_order), test_case(new_entries_come_in_any_order),
-	test_case(own_changes_are_silent), test_case(marks_and_unmarks),
+	test_case(own_changes_are_silent),
+	test_case(what_changed_between_two_loads_has_its_flags_told), test_case(marks_and_unmarks),
 	test_case(compares_with_a_new_load), test_case(resolves_sets), test_case(writes_all_flags),
 	test_case(agrees_with_a_model), test_case(is_fast_enough), test_case(has_a_limit))
