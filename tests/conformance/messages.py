@@ -101,6 +101,9 @@ class Fetch(OfMessages):
                 if e.uid is not None:
                     self.writes[e] = view.mailbox.message(e.uid).register("\\Seen").add(True, self.started)
 
+    def current(self):
+        self.unseen = {e for e in self.writes if e.flags is not None and "\\Seen" not in e.flags}
+
     def vanished(self, uids):
         self.gone |= set(uids)
         return self.earlier
@@ -126,8 +129,10 @@ class Fetch(OfMessages):
             insist(view.find(uid) is None, "UID %d is said to have VANISHED before, and is in the view", uid)
             if uid in view.mailbox.messages:
                 view.mailbox.told_gone(uid)
-        for write in self.writes.values():  # a store that is away in just that moment sets no \\Seen, and is forgiven
-            write.end = INF if self.world.uncertain else tick()
+        # What the session knew as \Seen already is not set again, though somebody may have taken it away; and a store
+        # that is away in just that moment sets nothing.
+        for e, write in self.writes.items():
+            write.end = tick() if e in self.unseen and not self.world.uncertain else INF
 
     def must_come(self, view, e):
         """CHANGEDSINCE: what was known to have a higher modseq when this session last asked for everything."""
