@@ -72,9 +72,10 @@ static void expect_own(struct imap *s, const struct store_work *w, uint64_t mods
 {
 	struct view_own *own = &s->sel.own;
 
-	*own = (struct view_own){
-		.modseq = modseq, .mode = (uint8_t)w->mode, .flags = w->flags.flags
-	};
+	*own = (struct view_own){ .uids = seqset_of(&w->uids),
+		.modseq = modseq,
+		.mode = (uint8_t)w->mode,
+		.flags = w->flags.flags };
 	s->sel.own_keywords = w->flags.keywords;
 	s->sel.n_own_keywords = w->flags.n;
 	s->sel.has_own = true;

@@ -125,7 +125,7 @@ static bool is_news(
 	const struct view *v, size_t i, const struct api_entry *now, const struct view_own *own)
 {
 	const struct api_entry *old = &v->entries[i];
-	if (own == NULL || now->modseq < own->modseq)
+	if (own == NULL || now->modseq < own->modseq || !seqset_contains(&own->uids, now->uid))
 		return !same_flags(old, now);
 	struct api_entry e = expected(old, own);
 	bool silent = now->modseq == own->modseq && (v->marks[i] & VIEW_FLAGS) == 0;

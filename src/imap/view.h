@@ -43,9 +43,11 @@ void view_load_begin(struct view *v);
 bool view_load(struct view *v, const struct api_entry *entries, size_t n) MUST_CHECK;
 void view_load_end(struct view *v);
 
-/* This session's own STORE ….SILENT: changes with this modseq that are exactly what the client
- * expects are not told (but for MODSEQ, RFC 7162 3.1.3). */
+/* This session's own STORE ….SILENT of these UIDs: changes with this modseq that are exactly what
+ * the client expects are not told (but for MODSEQ, RFC 7162 3.1.3). Others' changes of the same
+ * commit have the same modseq. */
 struct view_own {
+	struct seqset uids;
 	uint64_t modseq;
 	uint8_t mode; /* enum flags_mode */
 	uint8_t flags;

@@ -93,6 +93,7 @@ static void own_changes_are_silent(void **state)
 		uint8_t before, mode, flags, after;
 		uint64_t modseq;
 		const char *with, *without;
+		bool others; /* STORE named another message */
 	} cases[] = {
 		{ 0, FLAGS_ADD, FLAG_SEEN, FLAG_SEEN, 7, "* 1 FETCH (MODSEQ (7))\r\n", "" },
 		{ FLAG_DRAFT, FLAGS_REPLACE, FLAG_SEEN, FLAG_SEEN, 7, "* 1 FETCH (MODSEQ (7))\r\n",
@@ -108,6 +109,10 @@ static void own_changes_are_silent(void **state)
 			"* 1 FETCH (FLAGS ())\r\n" },
 		/* before us and once more by us */
 		{ FLAG_SEEN, FLAGS_ADD, FLAG_SEEN, FLAG_SEEN, 7, "* 1 FETCH (MODSEQ (7))\r\n", "" },
+		/* the same, done by somebody else in the same commit */
+		{ 0, FLAGS_ADD, FLAG_SEEN, FLAG_SEEN, 7,
+			"* 1 FETCH (FLAGS (\\Seen) MODSEQ (7))\r\n",
+			"* 1 FETCH (FLAGS (\\Seen))\r\n", true },
 		/* not ours */
 		{ 0, FLAGS_ADD, FLAG_SEEN, FLAG_SEEN, 8,
 			"* 1 FETCH (FLAGS (\\Seen) MODSEQ (8))\r\n",
@@ -119,7 +124,11 @@ static void own_changes_are_silent(void **state)
 		struct api_entry e = { .uid = 5, .flags = cases[c].before, .modseq = 1 };
 		apply(v, &e, 1, NULL, 0, NULL);
 		view_tell_all(v);
-		struct view_own own = { 7, cases[c].mode, cases[c].flags, 0, 0 };
+		struct api_range uids = { cases[c].others ? 6 : 5, 6 };
+		struct view_own own = { .uids = { .ranges = &uids, .n = 1 },
+			.modseq = 7,
+			.mode = cases[c].mode,
+			.flags = cases[c].flags };
 		e.flags = cases[c].after;
 		e.modseq = cases[c].modseq;
 		apply(v, &e, 1, NULL, 0, &own);

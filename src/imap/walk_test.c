@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Random walks: two sessions on one account give random commands, right ones and wrong ones. Each
  * command has exactly one tagged reply; what a client counts from EXISTS and EXPUNGE is what is
- * there; EXPUNGE comes only when it may; at the end both see what the store has. */
+ * there; EXPUNGE comes only when it may; at the end both see what the store has. A stranger beside
+ * them gets BAD for all that needs a login. CULVER_WALKS=n does n of them, not the few of every
+ * build. */
 #include "base/scan.h"
 #include "base/test.h"
-#include "imap/fake_host.h"
+#include "imap/dialogue.h"
 #include "imap/seqset.h"
 
-#define WALKS 2000
-#define STEPS 40
+#define WALKS          4000
+#define STEPS          40
+#define STRANGER_STEPS 12
 
 /* % is a small number, $ a mailbox, # flags. */
 static const char *const alphabet[] = { "NOOP", "CHECK", "CAPABILITY", "ID NIL", "SELECT INBOX",
@@ -30,6 +33,7 @@ static const char *const alphabet[] = { "NOOP", "CHECK", "CAPABILITY", "ID NIL",
 	"UID SORT RETURN (SAVE COUNT) (FROM) UTF-8 %:*", "SORT (SIZE) UTF-8 UNSEEN",
 	"THREAD REFERENCES UTF-8 ALL", "UID THREAD ORDEREDSUBJECT UTF-8 %:*",
 	"SEARCH RETURN (SAVE PARTIAL -1:-%) ALL", "UID FETCH 1:* (UID) (PARTIAL %:%)",
+	"GETQUOTAROOT $", "GETQUOTA \"\"", "SETQUOTA \"\" (STORAGE 1)", "COMPRESS X",
 	"FETCH %:* (PREVIEW (LAZY) SAVEDATE EMAILID)", "FETCH % PREVIEW", "STATUS $ (MAILBOXID)" };
 
 static const char *const boxes[] = { "Sent", "Trash", "a", "a/b", "&AOQ-" };
@@ -195,6 +199,56 @@ static void agree(struct fake *f, int client, struct belief *b)
 	}
 }
 
+/* What needs no login: OK may be the answer. */
+static bool is_for_strangers(const char *command)
+{
+	static const char *const verbs[] = { "NOOP", "CAPABILITY", "ID " };
+
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+		if (strncmp(command, verbs[i], strlen(verbs[i])) == 0)
+			return true;
+	return false;
+}
+
+/* Every line that a stranger hears is a BAD or NO (of what stood behind a literal or IDLE, too), or
+ * what anybody may know. */
+static void stranger_hears(struct fake_client *c, const char *command)
+{
+	struct str all = buf_str(&c->received);
+
+	while (all.n > 0) {
+		size_t n = str_search(all, STR("\r\n"));
+		struct str line = str_sub(all, 0, n);
+
+		all = str_from_offset(all, n + 2);
+		if (!glob(STR("~ BAD ~"), line) && !glob(STR("s NO ~"), line) &&
+			!glob(STR("* BYE ~"), line) && !glob(STR("+ OK"), line) &&
+			!is_for_strangers(command))
+			fail_msg("a stranger hears '%.*s' of %s", (int)line.n, line.p, command);
+	}
+	buf_clear(&c->received);
+}
+
+static void walk_stranger(struct fake *f, int client)
+{
+	struct fake_client *c = &f->clients[client];
+
+	for (int i = 0; i < STRANGER_STEPS && c->session != NULL; i++) {
+		const char *pattern = alphabet[pick(f, ARRAY_LEN(alphabet))];
+		struct buf line;
+
+		if (strncmp(pattern, "LOGIN", 5) == 0)
+			continue;
+		buf_init(&line, 4096);
+		buf_addz(&line, "s ");
+		make(f, &line, pattern);
+		buf_addz(&line, "\r\n");
+		fake_send(f, client, buf_str(&line));
+		stranger_hears(c, pattern);
+		buf_done(&line);
+	}
+}
+
 static void walk(uint64_t seed, bool stingy)
 {
 	struct fake *f = xmalloc(sizeof *f);
@@ -220,14 +274,23 @@ static void walk(uint64_t seed, bool stingy)
 	}
 	for (int c = 0; c < 2; c++)
 		agree(f, c, &beliefs[c]);
+	fake_connect(f, "imaps", true);
+	buf_clear(&f->clients[2].received);
+	walk_stranger(f, 2);
 	fake_done(f);
 	free(f);
 }
 
 static void test_walks(void **state)
 {
+	const char *many = getenv("CULVER_WALKS");
+	struct scan s = scan_from(str_from(many != NULL ? many : ""));
+	uint64_t walks = WALKS;
+
 	(void)state;
-	for (uint64_t seed = 1; seed <= WALKS; seed++)
+	if (many != NULL)
+		assert_true(scan_number(&s, UINT32_MAX, &walks));
+	for (uint64_t seed = 1; seed <= walks; seed++)
 		walk(seed, seed % 3 == 0);
 }
 

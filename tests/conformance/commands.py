@@ -3,6 +3,8 @@
 
 A command lives through line(), begin() (sent), current() (everything before it is answered: its own responses come
 now), done() or lost(). make(session) chooses random arguments; None: there is nothing to do it to."""
+import time
+
 from .session import View
 from .wire import pairs
 from .world import INF, Contradiction, insist, tick
@@ -152,7 +154,8 @@ class Noop(Command):
         self.verb = session.rng.choice(self.what) if session.view else "NOOP"
 
     def ok(self, code):
-        if self.s.view:
+        # While the store is away NOOP may be OK and say nothing.
+        if self.s.view and time.monotonic() > self.world.trouble_until:
             self.s.now_synced(self.started)
 
 

@@ -229,7 +229,7 @@ class Driver:
                 self.at = l
                 raise Contradiction(f"no answer to {l.session.current().verb} for 90 s")
         if self.killer and not self.resting:
-            self.killer.act(now)
+            self.killer.act(now, self.world)
         wake = min(l.wake for l in self.links)
         for key, _ in self.selector.select(max(0, min(most, wake - time.monotonic()))):
             if key.data.socket is key.fileobj:
@@ -252,7 +252,7 @@ class Driver:
                 over = min(end, time.monotonic() + round_seconds * random.Random(f"{self.seed}/round{rounds}").uniform(0.3, 1))
                 self.until(lambda over=over: time.monotonic() > over, None, round_seconds + 60)
                 if self.killer:
-                    self.killer.wait_back()
+                    self.killer.wait_back(self.world)
                 rest(self)
                 rounds += 1
         except (Broken, LookupError, ValueError, TypeError, AttributeError) as e:

@@ -18,9 +18,10 @@ class Killer:
         self.due = time.monotonic() + every
         self.killed = {role: 0 for role in which}
 
-    def act(self, now):
+    def act(self, now, world):
         if now < self.due:
             return
+        world.trouble_until = now + 2
         self.due = now + self.every * self.rng.uniform(0.3, 1.7)
         role = self.rng.choice(self.which)
         pid = self.roles().get(role)
@@ -28,11 +29,12 @@ class Killer:
             os.kill(pid, signal.SIGKILL)
             self.killed[role] += 1
 
-    def wait_back(self):
+    def wait_back(self, world):
         end = time.monotonic() + 20
         while not set(self.which) <= set(self.roles()) and time.monotonic() < end:
             time.sleep(0.05)
-        time.sleep(0.3)
+        time.sleep(1)
+        world.trouble_until = 0
         self.due = time.monotonic() + self.every
 
 

@@ -243,6 +243,7 @@ class World:
         self.next_token = itertools.count(1)
         self.run = f"{os.getpid():x}.{time.time_ns() & 0xffffff:x}"
         self.sessions = []
+        self.trouble_until = 0  # of the monotonic clock: a role was killed just before
         self.uncertain = False  # roles are killed: what was in flight may have happened
 
     def mailbox(self, account, uidvalidity):
