@@ -216,6 +216,7 @@
 #define LIMIT_CHANGED_ENTRIES       2000000 /* entries that one transaction may touch */
 #define LIMIT_WAL_BYTES             (64 * 1024 * 1024) /* of the ledger's log; begun anew at a quarter */
 #define LIMIT_VIEW_SLICE_ROWS       50000              /* about 10 ms of one snapshot */
+#define LIMIT_MODSEQ                (INT64_MAX - 1000) /* RFC 7162 7: 63 bits; an operation takes few; I21 */
 #define LIMIT_CHANGE_LOG            16384              /* changes remembered of a watched mailbox */
 #define LIMIT_RECLAIM_RATE_BYTES                                                                   \
 	(10 * 1000 * 1000) /* a second, read and copied, while others want something */

@@ -408,8 +408,31 @@ static void log_of_huge_transactions(void **state)
 	assert_true(bytes[1] < (int64_t)bounds.log_bytes / 2);
 }
 
-TEST_MAIN(ENGINE_SUITE, test_case(rows_of_one_group), test_case(log_of_huge_transactions),
-	test_case(log_is_started_over), test_case(long_log_is_cut),
-	test_case(g8_newer_store_is_refused), test_case(schema_2_becomes_3),
-	test_case(g6_check_finds_damage), test_case(recount_mends),
+/* Behind the last mod-sequence nothing changes any more: none is given twice, none is negative. */
+static void i21_modseqs_run_out(void **state)
+{
+	(void)state;
+	for (int over = -1; over <= 1; over++) {
+		struct ledger l;
+		char sql[100];
+		ledger_init(&l);
+		uint64_t a = make_account(&l, "alice@example.test");
+		uint64_t inbox = mailbox(&l, a, "INBOX").id;
+		land(&l, a, 0, 10, false, NULL);
+		snprintf(sql, sizeof sql, "UPDATE accounts SET modseq=%lld",
+			(long long)LIMIT_MODSEQ + over);
+		alter(&l, sql);
+		ledger_open(&l);
+		assert_run(&l, over <= 0 ? ERR_NONE : ERR_LIMIT, .kind = OP_COPY, .by.account = a,
+			.copy = { .mailbox = inbox,
+				.target = inbox,
+				.uids = { &(struct api_range){ 1, 1 }, 1 } });
+		ledger_done(&l);
+	}
+}
+
+TEST_MAIN(ENGINE_SUITE, test_case(i21_modseqs_run_out), test_case(rows_of_one_group),
+	test_case(log_of_huge_transactions), test_case(log_is_started_over),
+	test_case(long_log_is_cut), test_case(g8_newer_store_is_refused),
+	test_case(schema_2_becomes_3), test_case(g6_check_finds_damage), test_case(recount_mends),
 	test_case(mend_counts_dead_bytes), test_case(read_only_refuses), test_case(log_is_reused))

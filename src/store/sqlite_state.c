@@ -97,6 +97,10 @@ struct account_state *state_by(struct sqlite_engine *e, const struct op_by *by, 
 		fail(err, ERR_EXPIRED, "the session has ended");
 		return NULL;
 	}
+	if (a && a->modseq > LIMIT_MODSEQ) {
+		fail(err, ERR_LIMIT, "the account has given all its mod-sequences");
+		return NULL;
+	}
 	return a;
 }
 

@@ -45,7 +45,8 @@ class OfMessages(Command):
     def no(self, code):
         if self.s.view.read_only and (code == "READ-ONLY" or "store-examined" in self.s.profile):
             return
-        insist(code == "EXPUNGEISSUED" and any(self.maybe_gone(e) for e in self.entries),
+        entries = self.s.view.entries if "*" in self.set else self.entries
+        insist(code == "EXPUNGEISSUED" and any(self.maybe_gone(e) for e in entries),
                "%s: NO [%s] without a reason", self.verb, code)
 
 
