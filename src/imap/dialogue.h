@@ -6,7 +6,8 @@
  *     S: a OK ~            the next line it gets; ~ stands for any text  (S2: client 2)
  *     D: text              somebody delivers a message of that text to INBOX; \n is CRLF
  *     X: what              something happens: "connect2", "replace", "away", "back", "wait 1000",
- *                          "stingy", "closed", "closed2", "nodigests", "horizon", "races"
+ *                          "stingy", "closed", "closed2", "nodigests", "horizon", "races",
+ *                          "nonews", "news"
  *
  * A client's lines must all be expected: before its next C and at the end nothing may be left.
  */
@@ -77,6 +78,8 @@ static void dialogue_happens(struct fake *f, struct str what)
 		f->stingy = true;
 	else if (str_equal(what, STR("nodigests")))
 		f->no_digests = true;
+	else if (str_equal(what, STR("nonews")) || str_equal(what, STR("news")))
+		f->no_news = str_equal(what, STR("nonews"));
 	else if (str_equal(what, STR("races")))
 		f->races = true;
 	else if (str_equal(what, STR("horizon")))

@@ -87,6 +87,7 @@ struct fake {
 	uint32_t horizon; /* view_changes reaches back to this modseq */
 	bool stingy, away;
 	bool no_digests; /* digest_read finds none */
+	bool no_news;    /* view_changes fails: the store went behind a change */
 	bool races;      /* a copy's target, or its first message, goes just before it */
 	unsigned refused;
 	unsigned puts; /* digest_put frames */

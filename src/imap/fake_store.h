@@ -339,6 +339,8 @@ static void fake_view_question(struct fake *f, struct session *s, uint32_t r, co
 	} else if (open) {
 		fake_client_of(f, s)->watched = b->m.id;
 		fake_view(f, s, r, b);
+	} else if (f->no_news) {
+		fake_fail(f, s, r, ERR_TEMP);
 	} else if (q->view_changes.since < f->horizon) {
 		fake_fail(f, s, r, ERR_LIMIT);
 	} else {

@@ -81,6 +81,7 @@ struct selected {
 	struct view *view;   /* NULL: nothing is selected */
 	bool read_only;      /* EXAMINE */
 	bool stale;          /* there may be news */
+	bool behind;         /* the store could not be asked for them */
 	bool noticed;        /* the store said so since we asked */
 	bool gone;           /* deleted by somebody */
 	struct vec saved;    /* "$": struct api_range of UIDs */

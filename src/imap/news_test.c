@@ -35,6 +35,20 @@ static void test_fetch_gone(void **state)
 			   "S: d OK ~\n");
 }
 
+/* The store goes behind a STORE that it has done: nothing old is told, and what it did once it is
+ * back. */
+static void test_store_goes_behind_a_change(void **state)
+{
+	(void)state;
+	dialogue(LOGIN MAIL1 INBOX("1") "X: nonews\n"
+					"C: a STORE 1 +FLAGS (\\Flagged)\n"
+					"S: a OK ~\n"
+					"X: news\n"
+					"C: b NOOP\n"
+					"S: * 1 FETCH (FLAGS (\\Flagged))\n"
+					"S: b OK ~\n");
+}
+
 /* RFC 9051 6.3.13, and two sessions on one mailbox */
 static void test_idle(void **state)
 {
@@ -195,6 +209,6 @@ static void test_idle_after_a_store(void **state)
 	fake_done(&f);
 }
 
-TEST_MAIN(test_case(test_idle_after_a_store), test_case(test_idle_retries),
-	test_case(test_fetch_gone), test_case(test_idle), test_case(test_two_sessions),
-	test_case(test_store_lost))
+TEST_MAIN(test_case(test_store_goes_behind_a_change), test_case(test_idle_after_a_store),
+	test_case(test_idle_retries), test_case(test_fetch_gone), test_case(test_idle),
+	test_case(test_two_sessions), test_case(test_store_lost))

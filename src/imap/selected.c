@@ -119,6 +119,7 @@ static void changes_failed(struct imap *s, const struct frame *frame)
 		ask_view(s, reloaded);
 		return;
 	}
+	s->sel.behind = true;
 	if (kind == ERR_NOT_FOUND)
 		s->sel.gone = true;
 	if (kind == ERR_EXPIRED)
@@ -171,6 +172,7 @@ static void take_changes(struct imap *s, const struct frame *frame)
 
 void selected_refresh(struct imap *s, imap_step *after)
 {
+	s->sel.behind = s->sel.stale && s->lost;
 	if (!s->sel.stale || s->lost) {
 		s->step = after;
 		return;

@@ -77,13 +77,14 @@ static void send_reply(struct imap *s)
 	imap_command_over(s);
 }
 
-/* RFC 9051 7: news may be told at any time, but for EXPUNGE (7.5.1). */
+/* RFC 9051 7: news may be told at any time, but for EXPUNGE (7.5.1). A view that is behind would
+ * tell a STORE's outcome as it was before; it is told once the store is there again. */
 static void tell_news(struct imap *s)
 {
 	const struct verb *v = s->cmd.verb;
 	bool hold = v != NULL && (v->flags & NO_EXPUNGE) != 0 && !s->cmd.uid;
 
-	if (s->sel.view != NULL && !selected_tell(s, !hold)) {
+	if (s->sel.view != NULL && !s->sel.behind && !selected_tell(s, !hold)) {
 		s->step = tell_news;
 		return;
 	}
