@@ -161,6 +161,8 @@ static bool on_frame(void *arg, uint32_t request, const struct frame *frame, int
 		return false; /* nobody but the supervisor hands anything over */
 	if (frame->type == FRAME_MAILBOX_CHANGED)
 		notice(p->front, frame->mailbox_changed.session, frame);
+	else if (frame->type == FRAME_ACCOUNT_CHANGED)
+		notice(p->front, frame->account_changed.session, frame);
 	else if (frame->type == FRAME_SESSION_ENDED)
 		notice(p->front, frame->session_ended.session, frame);
 	else if (frame->type == FRAME_MECHANISMS && p->number == ASK_GATE)

@@ -54,6 +54,7 @@ static const struct question {
 	{ FRAME_VIEW_OPEN, USER, true, ask_view_open },
 	{ FRAME_VIEW_CHANGES, USER, true, ask_view_changes },
 	{ FRAME_VIEW_CLOSE, USER, true, ask_view_close },
+	{ FRAME_ACCOUNT_WATCH, USER, true, ask_account_watch },
 	{ FRAME_VIEW_VANISHED, USER, true, ask_view_vanished },
 	{ FRAME_MESSAGE_READ, USER, true, ask_message_read },
 	{ FRAME_MESSAGES_READ, USER, true, ask_messages_read },
@@ -362,6 +363,7 @@ void session_remove(struct store_session *s)
 	struct store *store = s->peer->store;
 	while (s->watches)
 		watch_remove(s->watches);
+	account_watch_remove(s);
 	if (s->maildrop)
 		map_remove_u64(&store->maildrops, s->by.account);
 	map_remove_u64(&store->sessions, s->number);

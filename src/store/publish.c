@@ -269,6 +269,7 @@ static void tell_gates(struct store *store, const struct txn *txn)
 void publish(struct store *store, const struct txn *txn)
 {
 	tell_gates(store, txn);
+	account_watches_publish(store, txn);
 	struct mailbox_log *log = NULL;
 	uint64_t mailbox = 0;
 	VEC_EACH (struct change, change, &txn->changes) {

@@ -240,6 +240,7 @@ static void init(struct store *store)
 	store->seams->random->fill(store->seams->random, store->map_key, sizeof(store->map_key));
 	map_init(&store->sessions, store->map_key, 1 << 24);
 	map_init(&store->logs, store->map_key, 1 << 24);
+	map_init(&store->account_watches, store->map_key, 1 << 24);
 	map_init(&store->maildrops, store->map_key, 1 << 24);
 	map_init(&store->known, store->map_key, LIMIT_KNOWN_ADDRESSES);
 	openings_init(store);
@@ -297,6 +298,7 @@ void store_free(struct store **pstore)
 	views_drop(store);
 	map_done(&store->sessions);
 	logs_done(store);
+	map_done(&store->account_watches);
 	map_done(&store->maildrops);
 	known_done(store);
 	openings_done(store);

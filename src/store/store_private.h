@@ -9,6 +9,7 @@
  *     known.c       recipients that were asked for before
  *     reclaim.c     upkeep: forgetting what was deleted, reclaiming its space
  *     publish.c     change logs of watched mailboxes, and telling watchers
+ *     account_watch.c   telling who watches an account
  *     peer.c        peers, the table of questions, output in turns
  *     ask_*.c       one family of questions each; ask_backup.c has a part of the writer's too
  *     log_vfs.c     the ledger's log in fewer writes
@@ -46,6 +47,16 @@ struct store_session {
 	uint32_t service; /* enum service */
 	bool maildrop;    /* holds the account's maildrop lock */
 	struct watch *watches;
+	struct account_watch *account_watch; /* NULL: not watched */
+};
+
+/* A session that hears of whatever changes in its account. */
+struct account_watch {
+	struct account_watch *next, **link; /* of the account */
+	struct store_session *session;
+	bool told;            /* account_changed was sent, and the peer did not ask since */
+	bool more;            /* annotated is full */
+	struct vec annotated; /* struct annotated: not yet told of */
 };
 
 struct watch {
@@ -309,9 +320,10 @@ struct store {
 
 	/* loop */
 	struct store_peer *peers;
-	struct map sessions;  /* number -> struct store_session */
-	struct map logs;      /* mailbox -> struct mailbox_log */
-	struct map maildrops; /* account -> struct store_session */
+	struct map sessions;        /* number -> struct store_session */
+	struct map logs;            /* mailbox -> struct mailbox_log */
+	struct map account_watches; /* account -> its first struct account_watch */
+	struct map maildrops;       /* account -> struct store_session */
 	struct openings openings;
 	struct job *views_waiting;
 	uint32_t last_session;
@@ -357,6 +369,10 @@ void store_collect(void *arg);
 /* reclaim.c */
 void reclaim_init(struct store *store);
 void reclaim_done(struct store *store);
+
+/* account_watch.c */
+void account_watch_remove(struct store_session *session);
+void account_watches_publish(struct store *store, const struct txn *txn);
 
 /* publish.c */
 void publish(struct store *store, const struct txn *txn);
@@ -437,6 +453,7 @@ typedef void (*ask_function)(
 #define ASK(name)                                                                                  \
 	void name(struct store_peer *peer, struct store_session *session, uint32_t request,        \
 		const struct frame *frame)
+ASK(ask_account_watch);
 ASK(ask_ping);
 ASK(ask_resolve);
 ASK(ask_credentials);
