@@ -122,18 +122,24 @@
 			    */
 
 /* ---- IMAP: sets, names, attributes, searches ---- */
-#define LIMIT_IMAP_SEQ_RANGES       65536 /* ranges of a sequence set; hostile-input I7 */
-#define LIMIT_IMAP_SECTION_DEPTH    128   /* numbers of a part: above LIMIT_MIME_DEPTH; I6 */
-#define LIMIT_IMAP_FETCH_ITEMS      256   /* I6 */
-#define LIMIT_IMAP_HEADER_FIELDS    256   /* names in HEADER.FIELDS; I6 */
-#define LIMIT_IMAP_SEARCH_KEYS      1024  /* keys and joints of a SEARCH; I5 */
-#define LIMIT_IMAP_SEARCH_DEPTH     64    /* NOT, OR and parentheses; I5 */
-#define LIMIT_IMAP_FACTS_BYTES      (6 * 1024 * 1024)  /* envelopes kept for the next SORT */
-#define LIMIT_IMAP_SORT_BYTES       (64 * 1024 * 1024) /* keys of one SORT or THREAD; I22 */
-#define LIMIT_IMAP_NEEDLE_BYTES     1024               /* text of one search key; I23 */
-#define LIMIT_MAILBOX_NAME_BYTES    1024               /* UTF-8; frames.def str 1024 */
-#define LIMIT_MAILBOX_LEVELS        32                 /* I9, I30 */
-#define LIMIT_MAILBOX_PATTERN_BYTES 1024    /* a LIST pattern after wildcards are made one; I10 */
+#define LIMIT_IMAP_SEQ_RANGES    65536 /* ranges of a sequence set; hostile-input I7 */
+#define LIMIT_IMAP_SECTION_DEPTH 128   /* numbers of a part: above LIMIT_MIME_DEPTH; I6 */
+#define LIMIT_IMAP_FETCH_ITEMS   256   /* I6 */
+#define LIMIT_IMAP_HEADER_FIELDS 256   /* names in HEADER.FIELDS; I6 */
+#define LIMIT_IMAP_SEARCH_KEYS   1024  /* keys and joints of a SEARCH; I5 */
+#define LIMIT_IMAP_SEARCH_DEPTH  64    /* NOT, OR and parentheses; I5 */
+#define LIMIT_IMAP_FACTS_BYTES   (6 * 1024 * 1024) /* envelopes kept for the next SORT */
+1000 /* of the account, when some that is not selected is watched                          \
+      */
+#define LIMIT_IMAP_SORT_BYTES (64 * 1024 * 1024) /* keys of one SORT or THREAD; I22 */
+#define LIMIT_IMAP_URL_BYTES  8192 /* of CATENATE: a name of 1,024 bytes, all encoded, and more */
+#define LIMIT_IMAP_CATENATE_PARTS                                                                  \
+	1000                             /* TEXTs and URLs of one APPEND; each URL costs questions \
+					  */
+#define LIMIT_IMAP_NEEDLE_BYTES     1024 /* text of one search key; I23 */
+#define LIMIT_MAILBOX_NAME_BYTES    1024 /* UTF-8; frames.def str 1024 */
+#define LIMIT_MAILBOX_LEVELS        32   /* I9, I30 */
+#define LIMIT_MAILBOX_PATTERN_BYTES 1024 /* a LIST pattern after wildcards are made one; I10 */
 #define LIMIT_VIEW_ENTRIES          4000000 /* entries of one mailbox in a view: 260 MB */
 
 /* ---- mail formats ---- */
