@@ -65,7 +65,7 @@ def test_i11_somebody_elses_mailbox_is_one_that_there_is_not(standing):
             assert not any(b"Secret" in str(r).encode() for r in c.ask(command)), command
         # Rights of other extensions that are not offered are refused as unknown.
         for command in (b"LISTRIGHTS INBOX alice", b"GETACL Secret", b"SETACL INBOX bob lrs", b"GETQUOTA alice",
-                        b"URLFETCH x", b"LOCALDELETE Secret", b"NOTIFY NONE", b"GETMETADATA Secret x"):
+                        b"URLFETCH x", b"LOCALDELETE Secret", b"NOTIFY SET (personal (MessageNew))", b"GETMETADATA Secret x"):
             assert c.say(command) in (b"BAD", b"NO"), command
     with Imap(culver, user=None) as c:
         for command in NAMING[:5] + [b'LIST "" *%.0s', b"GETQUOTAROOT %s"]:

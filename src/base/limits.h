@@ -129,8 +129,12 @@
 #define LIMIT_IMAP_SEARCH_KEYS   1024  /* keys and joints of a SEARCH; I5 */
 #define LIMIT_IMAP_SEARCH_DEPTH  64    /* NOT, OR and parentheses; I5 */
 #define LIMIT_IMAP_FACTS_BYTES   (6 * 1024 * 1024) /* envelopes kept for the next SORT */
-1000 /* of the account, when some that is not selected is watched                          \
-      */
+#define LIMIT_NOTIFY_BYTES       (512 * 1024)      /* what one NOTIFY is parsed into */
+#define LIMIT_NOTIFY_GROUPS      32
+#define LIMIT_NOTIFY_NAMES       256 /* of one group */
+#define LIMIT_NOTIFY_MAILBOXES                                                                     \
+	1000 /* of the account, when some that is not selected is watched                          \
+	      */
 #define LIMIT_IMAP_SORT_BYTES (64 * 1024 * 1024) /* keys of one SORT or THREAD; I22 */
 #define LIMIT_IMAP_URL_BYTES  8192 /* of CATENATE: a name of 1,024 bytes, all encoded, and more */
 #define LIMIT_IMAP_CATENATE_PARTS                                                                  \

@@ -52,6 +52,7 @@ static const struct {
 	{ "QUOTA=RES-MESSAGE", AFTER }, { append_limit, AFTER },   /* RFC 7889, and the number */
 	{ "UTF8=ACCEPT", AFTER },                                  /* RFC 6855 */
 	{ "MULTIAPPEND", AFTER }, { "REPLACE", AFTER },            /* RFC 3502, RFC 8508 */
+	{ "NOTIFY", AFTER },                                       /* RFC 5465 */
 	{ "CATENATE", AFTER },                                     /* RFC 4469 */
 	{ "COMPRESS=DEFLATE", AFTER },                             /* RFC 4978 */
 	{ "SAVEDATE", AFTER },                                     /* RFC 8514 */

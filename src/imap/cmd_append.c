@@ -11,6 +11,7 @@
 #include "imap/append.h"
 
 #include "imap/mailbox_name.h"
+#include "imap/notify.h"
 #include "imap/selected.h"
 #include "imap/token.h"
 
@@ -499,6 +500,7 @@ static void appended(struct imap *s, const struct frame *answer)
 		return;
 	}
 	log_appended(s, at);
+	notify_own_messages(s, at->items[0].mailbox, at->items[0].uid, at->items[at->n - 1].uid);
 	imap_say_oldname(s, "", w->name, w->given);
 	if (w->replaces != 0) { /* RFC 8508 4.3: before the EXPUNGE */
 		buf_addz(imap_out(s), "* OK [");

@@ -2,6 +2,7 @@
 /* COPY (RFC 9051 6.4.7) and MOVE (6.4.8), with COPYUID (RFC 9051 7.1). All or nothing, in the
  * store. MOVE says COPYUID before the EXPUNGEs, in an untagged OK. */
 #include "imap/imap_private.h"
+#include "imap/notify.h"
 
 #include <inttypes.h>
 
@@ -113,6 +114,8 @@ static void copied(struct imap *s, const struct frame *answer)
 	}
 	if (!imap_expect(s, answer, FRAME_COPIED))
 		return;
+	VEC_EACH (const struct api_range, r, &w->to)
+		notify_own_messages(s, w->target, r->low, r->high);
 	say_copied(s, w);
 	if (w->move) /* RFC 6851 4.4 */
 		imap_finish_expunged(s, w->from.n > 0, "MOVE completed");

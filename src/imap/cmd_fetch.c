@@ -342,7 +342,7 @@ static void begin(struct imap *s)
 			  : plain_step;
 }
 
-void imap_fetch(struct imap *s)
+static struct fetch_work *work_new(struct imap *s)
 {
 	struct fetch_work *f = imap_work(s, sizeof *f, drop);
 
@@ -352,6 +352,24 @@ void imap_fetch(struct imap *s)
 	vanished_init(&f->vanished);
 	buf_init(&f->sending.hold, LIMIT_IMAP_HOLD_BYTES);
 	buf_init(&f->sending.scratch, READS_BYTES + 2048);
+	return f;
+}
+
+void imap_fetch_these(struct imap *s, const struct fetch_attrs *attrs, struct vec *sequence)
+{
+	struct fetch_work *f = work_new(s);
+
+	vec_done(&f->sequence);
+	f->sequence = *sequence;
+	f->attrs = *attrs;
+	s->cmd.busy = true;
+	begin(s);
+}
+
+void imap_fetch(struct imap *s)
+{
+	struct fetch_work *f = work_new(s);
+
 	if (!arguments(s, f))
 		return;
 	if (f->modifiers.changed_since != 0 || f->attrs.wants[FETCH_MODSEQ])

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* IDLE (RFC 9051 6.3.13): news are told as they come, until DONE. */
+/* IDLE (RFC 9051 6.3.13): news are told as they come, until DONE; what NOTIFY asked for when it was
+ * said (RFC 5465 4). */
 #include "imap/facts.h"
 #include "imap/imap_private.h"
+#include "imap/notify.h"
 #include "imap/selected.h"
 
 static void idle_tell(struct imap *s)
@@ -14,7 +16,9 @@ static void idle_tell(struct imap *s)
 
 static void idle_news(struct imap *s)
 {
-	if (s->sel.view != NULL)
+	if (s->notify != NULL)
+		notify_turn(s);
+	else if (s->sel.view != NULL)
 		selected_refresh(s, idle_tell);
 }
 

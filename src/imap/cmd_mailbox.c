@@ -4,6 +4,7 @@
 #include "imap/grammar.h"
 #include "imap/imap_private.h"
 #include "imap/mailbox_name.h"
+#include "imap/notify.h"
 #include "imap/selected.h"
 #include "imap/token.h"
 
@@ -13,6 +14,7 @@ struct mailbox_work {
 	struct str to;  /* RENAME */
 	bool respelled; /* RENAME's new name is not as it was given */
 	bool selected;  /* DELETE: it is this session's own */
+	bool on;        /* SUBSCRIBE */
 };
 
 static void mailbox_done(struct imap *s, const struct frame *answer)
@@ -60,6 +62,7 @@ static void created(struct imap *s, const struct frame *answer)
 	if (answer->mailboxes.mailboxes.n != 1) {
 		reply_no(s, "SERVERBUG", "Unexpected answer from within");
 	} else {
+		notify_own_created(s, answer->mailboxes.mailboxes.items);
 		imap_say_oldname(s, "", w->name, w->given);
 		buf_addz(reply_open_ok(s), "MAILBOXID (");
 		grammar_add_mailbox_id(&s->reply, answer->mailboxes.mailboxes.items[0].id);
@@ -99,6 +102,7 @@ static void deleted(struct imap *s, const struct frame *answer)
 
 	if (!imap_expect(s, answer, FRAME_DONE))
 		return;
+	notify_own_deleted(s, w->name);
 	/* whoever deletes the mailbox that is selected has it closed */
 	if (w->selected && s->sel.view != NULL) {
 		selected_leave(s);
@@ -152,6 +156,8 @@ static void renamed(struct imap *s, const struct frame *answer)
 {
 	const struct mailbox_work *w = s->cmd.work;
 
+	if (answer->type == FRAME_DONE)
+		notify_own_renamed(s, w->name, w->to);
 	if (answer->type == FRAME_DONE && w->respelled)
 		imap_say_oldname(s, "", w->to, w->given);
 	mailbox_done(s, answer);
@@ -173,16 +179,26 @@ void imap_rename(struct imap *s)
 		renamed);
 }
 
+static void subscribed(struct imap *s, const struct frame *answer)
+{
+	const struct mailbox_work *w = s->cmd.work;
+
+	if (answer->type == FRAME_DONE)
+		notify_own_subscribed(s, w->name, w->on);
+	mailbox_done(s, answer);
+}
+
 static void subscribe(struct imap *s, bool on)
 {
-	struct str name;
+	struct mailbox_work *w = imap_work(s, sizeof *w, NULL);
 
-	if (!imap_arg_mailbox(s, &name) || !imap_args_end(s))
+	w->on = on;
+	if (!imap_arg_mailbox(s, &w->name) || !imap_args_end(s))
 		return;
 	imap_ask(s, ASK_STORE,
 		&(struct frame){ .type = FRAME_MAILBOX_SUBSCRIBE,
-			.mailbox_subscribe = { s->session.store_session, name, on } },
-		mailbox_done);
+			.mailbox_subscribe = { s->session.store_session, w->name, on } },
+		subscribed);
 }
 
 void imap_subscribe(struct imap *s)

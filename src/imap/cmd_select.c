@@ -4,6 +4,7 @@
 #include "imap/grammar.h"
 #include "imap/imap_private.h"
 #include "imap/mailbox_name.h"
+#include "imap/notify.h"
 #include "imap/selected.h"
 #include "imap/token.h"
 #include "imap/vanished.h"
@@ -176,6 +177,7 @@ static void select_opened(struct imap *s, const struct frame *answer)
 	view_tell_all(s->sel.view);
 	s->sel.told = s->sel.modseq;
 	s->state = SELECTED;
+	notify_selected(s);
 	say_selected(s, w);
 	resync(s, w);
 }

@@ -58,6 +58,7 @@ struct fake_client {
 	struct buf received; /* what the client got and nobody looked at yet */
 	struct buf unread;   /* sent, not taken by the session yet */
 	uint64_t watched;    /* mailbox */
+	bool account;        /* account_watch is on, and nothing was said since */
 	bool closed;
 };
 
@@ -84,6 +85,7 @@ struct fake {
 	struct frame_quota_is quota;
 	struct fake_annotation annotations[16];
 	size_t n_annotations;
+	int more_boxes;   /* mailbox_list has so many others */
 	uint32_t horizon; /* view_changes reaches back to this modseq */
 	bool stingy, away;
 	bool no_digests; /* digest_read finds none */
@@ -184,8 +186,26 @@ static struct api_mailbox fake_mailbox(struct fake *f, struct fake_box *b)
 	return m;
 }
 
+/* annotated: what, or NULL */
+static void fake_account(struct fake *f, const struct api_annotated *annotated)
+{
+	for (int c = 0; c < FAKE_CLIENTS; c++) {
+		struct session *s = f->clients[c].session;
+		struct frame changed = { .type = FRAME_ACCOUNT_CHANGED };
+
+		if (s == NULL || !f->clients[c].account)
+			continue;
+		f->clients[c].account = false;
+		changed.account_changed.session = s->store_session;
+		changed.account_changed.annotations.items = annotated;
+		changed.account_changed.annotations.n = annotated != NULL;
+		fake_say(f, s, 0, &changed);
+	}
+}
+
 static void fake_notify(struct fake *f, struct fake_box *b, bool gone)
 {
+	fake_account(f, NULL);
 	for (int c = 0; c < FAKE_CLIENTS; c++)
 		if (f->clients[c].session != NULL && f->clients[c].watched == b->m.id)
 			fake_say(f, f->clients[c].session, 0,

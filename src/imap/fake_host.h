@@ -158,6 +158,7 @@ static inline void fake_replace_store(struct fake *f)
 	}
 	for (int c = 0; c < FAKE_CLIENTS; c++) {
 		f->clients[c].watched = 0;
+		f->clients[c].account = false;
 		if (f->clients[c].session != NULL)
 			f->clients[c].session->class->store_lost(f->clients[c].session);
 	}

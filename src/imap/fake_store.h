@@ -140,6 +140,9 @@ static void fake_metadata_set(
 		to->gone = a->remove;
 	}
 	f->modseq++;
+	for (size_t i = 0; i < m->annotations.n; i++)
+		fake_account(
+			f, &(struct api_annotated){ m->mailbox, m->annotations.items[i].name });
 	fake_ok(f, s, request);
 }
 
@@ -169,6 +172,16 @@ static void fake_list(struct fake *f, struct session *s, uint32_t request)
 			fake_say(f, s, request,
 				&(struct frame){ .type = FRAME_MAILBOXES,
 					.mailboxes = { { &m, 1 }, false } });
+	}
+	for (int i = 0; i < f->more_boxes; i++) {
+		char name[32];
+		struct api_mailbox m = { .id = 1000000 + (uint64_t)i, .exists = true };
+
+		snprintf(name, sizeof name, "more-%d", i);
+		m.name = str_from(name);
+		fake_say(f, s, request,
+			&(struct frame){
+				.type = FRAME_MAILBOXES, .mailboxes = { { &m, 1 }, false } });
 	}
 	fake_say(f, s, request,
 		&(struct frame){ .type = FRAME_MAILBOXES, .mailboxes = { .last = true } });
@@ -206,6 +219,7 @@ static void fake_create(
 		return;
 	}
 	b->m.exists = true;
+	fake_account(f, NULL);
 	fake_one_box(f, s, request, b);
 }
 
@@ -230,6 +244,7 @@ static void fake_delete(struct fake *f, struct session *s, uint32_t request, str
 		b->m.exists = false;
 		b->m.id = ++f->next_id + 100000;
 		fake_forget_entries(b);
+		fake_account(f, NULL);
 		fake_ok(f, s, request);
 	}
 }
@@ -245,6 +260,7 @@ static void fake_rename(
 		fake_fail(f, s, request, ERR_EXISTS);
 	} else {
 		snprintf(b->name, sizeof b->name, "%.*s", (int)r->to.n, r->to.p);
+		fake_account(f, NULL);
 		fake_ok(f, s, request);
 	}
 }
@@ -258,6 +274,7 @@ static void fake_subscribe(struct fake *f, struct session *s, uint32_t request,
 		b->m.exists = false;
 	if (b != NULL)
 		b->m.subscribed = m->on;
+	fake_account(f, NULL);
 	fake_ok(f, s, request);
 }
 
@@ -638,6 +655,8 @@ static bool fake_tell(struct session_host *h, struct session *s, enum session_pe
 		return false;
 	if (frame->type == FRAME_VIEW_CLOSE)
 		fake_client_of(f, s)->watched = 0;
+	if (frame->type == FRAME_ACCOUNT_WATCH)
+		fake_client_of(f, s)->account = frame->account_watch.on;
 	f->puts += frame->type == FRAME_DIGEST_PUT;
 	if (q == NULL)
 		return true;

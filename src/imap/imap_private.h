@@ -21,7 +21,9 @@
 #include "imap/view.h"
 #include "imap/wire.h"
 
+struct fetch_attrs;
 struct imap;
+struct notify;
 struct sasl;
 struct sasl_context;
 
@@ -35,6 +37,7 @@ enum verb_flags {
 	NO_EXPUNGE = 4, /* EXPUNGE is not said while it runs, but in the UID form: RFC 9051 7.5.1 */
 	NO_NEWS = 8,    /* ends the selected state: nothing is told before its reply */
 	NEEDS_STORE = 16, /* in any state, but with news when logged in */
+	CHANGES = 32,     /* messages of the selected mailbox: their news are its own */
 };
 
 struct verb {
@@ -67,6 +70,7 @@ struct command {
 	void (*news)(struct imap *);        /* mailbox_changed while it runs: IDLE */
 	void (*timer)(struct imap *);       /* deadline_ms is this command's, not a time-out */
 	bool running;
+	bool quiet;          /* it is none of the client's, or IDLE's: NOTIFY's, without a reply */
 	bool busy;           /* no input is taken, though nothing is asked */
 	bool reply_ready;    /* the tagged reply is in s->reply */
 	const char *highest; /* the tagged reply is OK [HIGHESTMODSEQ …] and this text */
@@ -118,6 +122,7 @@ struct imap {
 	imap_answer *upload_answer;
 	struct reads reads; /* FETCH's and SEARCH's messages on their way */
 	struct selected sel;
+	struct notify *notify; /* NULL: NOTIFY was never said */
 	struct sasl *sasl;
 	uint32_t bads, failed_logins;
 	uint64_t account;
@@ -187,6 +192,8 @@ bool imap_expect(struct imap *s, const struct frame *answer, enum frame_type exp
 void imap_refuse_literal(struct imap *s);
 /* The command is over without a reply that waits: STARTTLS. */
 void imap_command_over(struct imap *s);
+/* No command runs any more: what had to wait for that. */
+void imap_at_rest(struct imap *s);
 /* A stranger's refused command: the last one allowed ends the connection. */
 void imap_count_bad(struct imap *s);
 /* Nothing may follow: else finishes with BAD and returns false. */
@@ -225,6 +232,7 @@ void imap_setmetadata(struct imap *s);
 void imap_getquotaroot(struct imap *s);
 void imap_setquota(struct imap *s);
 void imap_idle(struct imap *s);
+void imap_notify(struct imap *s);
 void imap_close(struct imap *s);
 void imap_unselect(struct imap *s);
 void imap_expunge(struct imap *s);
@@ -233,6 +241,9 @@ void imap_search(struct imap *s);
 void imap_sort(struct imap *s);
 void imap_thread(struct imap *s);
 void imap_fetch(struct imap *s);
+/* FETCH of these sequence numbers (a vec of struct api_range, which it takes) as a quiet command.
+ */
+void imap_fetch_these(struct imap *s, const struct fetch_attrs *attrs, struct vec *sequence);
 void imap_store(struct imap *s);
 void imap_copy(struct imap *s);
 void imap_move(struct imap *s);

@@ -7,6 +7,7 @@
 #include "base/planted.h"
 
 #include "imap/facts.h"
+#include "imap/notify.h"
 
 #include <inttypes.h>
 
@@ -190,7 +191,8 @@ bool selected_tell(struct imap *s, bool expunge)
 {
 	/* RFC 7162 3.2.4: whoever enabled CONDSTORE gets UID and MODSEQ. */
 	const struct view_tell tell = { .expunge = expunge,
-		.uid = s->cmd.uid || s->rev2 || s->condstore,
+		.uid = s->cmd.uid || s->rev2 || s->condstore || s->notify != NULL,
+		.no_flags = notify_hides_flags(s),
 		.modseq = s->condstore,
 		.vanished = s->qresync };
 
@@ -198,6 +200,8 @@ bool selected_tell(struct imap *s, bool expunge)
 		imap_bye(s, "[UNAVAILABLE] The selected mailbox was deleted");
 		return false;
 	}
+	if (notify_is_mute(s))
+		return true;
 	if (!view_tell(s->sel.view, &tell, &s->session.out))
 		return false;
 	if (expunge || !view_has_gone(s->sel.view))
@@ -239,7 +243,7 @@ static void reopen_fails(struct imap *s, const struct frame *frame)
 		imap_bye(s, "[UNAVAILABLE] The session has ended, please log in again");
 	} else if (kind == ERR_NOT_FOUND) {
 		imap_bye(s, "[UNAVAILABLE] The selected mailbox was deleted");
-	} else if (s->cmd.news != NULL) {
+	} else if (s->cmd.news != NULL || (after != NULL && !s->cmd.running)) {
 		imap_retry_later(s);
 	} else if (after != NULL) {
 		reply_no(s, "UNAVAILABLE", "The mail store is away, please try again");
@@ -268,6 +272,7 @@ static void session_reopened(struct imap *s, const struct frame *frame)
 	}
 	s->request = 0;
 	s->session.store_session = frame->session_is.session;
+	notify_reopened(s);
 	if (s->sel.view != NULL) {
 		ask_view(s, reopened);
 		return;

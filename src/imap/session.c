@@ -4,6 +4,7 @@
  * turns.c. */
 #include "imap/imap_private.h"
 
+#include "imap/notify.h"
 #include "imap/selected.h"
 #include "imap/token.h"
 
@@ -40,19 +41,20 @@ static const struct verb verbs[] = {
 	{ STR_INIT("GETQUOTAROOT"), LOGGED_IN, 0, imap_getquotaroot },
 	{ STR_INIT("SETQUOTA"), LOGGED_IN, 0, imap_setquota },
 	{ STR_INIT("IDLE"), LOGGED_IN, 0, imap_idle },
+	{ STR_INIT("NOTIFY"), LOGGED_IN, 0, imap_notify },
 	{ STR_INIT("CHECK"), SELECTED, 0, imap_noop },
 	{ STR_INIT("CLOSE"), SELECTED, NO_NEWS, imap_close },
 	{ STR_INIT("UNSELECT"), SELECTED, NO_NEWS, imap_unselect },
-	{ STR_INIT("EXPUNGE"), SELECTED, 0, imap_expunge },
-	{ STR_INIT("EXPUNGE"), SELECTED, ONLY_UID, imap_uid_expunge },
+	{ STR_INIT("EXPUNGE"), SELECTED, CHANGES, imap_expunge },
+	{ STR_INIT("EXPUNGE"), SELECTED, ONLY_UID | CHANGES, imap_uid_expunge },
 	{ STR_INIT("SEARCH"), SELECTED, HAS_UID | NO_EXPUNGE, imap_search },
 	{ STR_INIT("SORT"), SELECTED, HAS_UID | NO_EXPUNGE, imap_sort },
 	{ STR_INIT("THREAD"), SELECTED, HAS_UID | NO_EXPUNGE, imap_thread },
 	{ STR_INIT("FETCH"), SELECTED, HAS_UID | NO_EXPUNGE, imap_fetch },
-	{ STR_INIT("STORE"), SELECTED, HAS_UID | NO_EXPUNGE, imap_store },
+	{ STR_INIT("STORE"), SELECTED, HAS_UID | NO_EXPUNGE | CHANGES, imap_store },
 	{ STR_INIT("COPY"), SELECTED, HAS_UID, imap_copy },
-	{ STR_INIT("MOVE"), SELECTED, HAS_UID, imap_move },
-	{ STR_INIT("REPLACE"), SELECTED, HAS_UID, imap_append },
+	{ STR_INIT("MOVE"), SELECTED, HAS_UID | CHANGES, imap_move },
+	{ STR_INIT("REPLACE"), SELECTED, HAS_UID | CHANGES, imap_append },
 };
 
 /* ---- the end of a command ---- */
@@ -69,6 +71,10 @@ bool imap_expect(struct imap *s, const struct frame *answer, enum frame_type exp
 
 static void send_reply(struct imap *s)
 {
+	if (s->cmd.quiet) {
+		notify_quiet_over(s);
+		return;
+	}
 	if (s->cmd.highest != NULL && s->sel.view != NULL) {
 		buf_addf(reply_open_ok(s), "HIGHESTMODSEQ %" PRIu64, s->sel.told);
 		reply_close(s, s->cmd.highest);
@@ -82,7 +88,8 @@ static void send_reply(struct imap *s)
 static void tell_news(struct imap *s)
 {
 	const struct verb *v = s->cmd.verb;
-	bool hold = v != NULL && (v->flags & NO_EXPUNGE) != 0 && !s->cmd.uid;
+	bool hold = (v != NULL && (v->flags & NO_EXPUNGE) != 0 && !s->cmd.uid) ||
+		    notify_holds_expunges(s);
 
 	if (s->sel.view != NULL && !s->sel.behind && !selected_tell(s, !hold)) {
 		s->step = tell_news;
@@ -134,10 +141,17 @@ void imap_command_over(struct imap *s)
 	wire_reset(&s->wire);
 	buf_release(&s->reply);
 	imap_set_deadline(s);
+	imap_at_rest(s);
+}
+
+void imap_at_rest(struct imap *s)
+{
 	if (s->draining)
 		imap_bye(s, "This session has to end here, please come back");
 	else if (s->lost && s->state != NOT_AUTHENTICATED)
-		selected_reopen(s, NULL);
+		selected_reopen(s, s->notify != NULL ? notify_turn : NULL);
+	else
+		notify_turn(s);
 }
 
 void imap_bye(struct imap *s, const char *text)

@@ -4,6 +4,7 @@
 #include "imap/imap_private.h"
 
 #include "auth/sasl.h"
+#include "imap/notify.h"
 #include "imap/selected.h"
 
 #include <inttypes.h>
@@ -220,6 +221,11 @@ static void notice(struct session *session, const struct frame *frame)
 		s->sel.gone = s->sel.gone || frame->mailbox_changed.gone;
 		if (s->cmd.news != NULL && s->step == NULL && s->request == 0)
 			s->cmd.news(s);
+		else
+			notify_turn(s);
+	} else if (frame->type == FRAME_ACCOUNT_CHANGED) {
+		notify_account_changed(s, &frame->account_changed);
+		notify_turn(s);
 	}
 	imap_run(s);
 }
@@ -242,7 +248,9 @@ static void reopen(struct imap *s)
 	bool at_rest = s->request == 0 && s->step == NULL;
 
 	if (s->lost && at_rest && (!s->cmd.running || s->cmd.news != NULL))
-		selected_reopen(s, s->cmd.news);
+		selected_reopen(s, s->cmd.news != NULL ? s->cmd.news
+				   : s->notify != NULL ? notify_turn
+						       : NULL);
 }
 
 static void timeout(struct session *session)
@@ -354,6 +362,7 @@ static void free_session(struct session **session)
 		s->session.host->cancel(s->session.host, &s->session, s->request);
 	imap_drop_work(s);
 	selected_leave(s);
+	notify_free(&s->notify);
 	if (s->session.store_session != 0)
 		s->session.host->tell(s->session.host, &s->session, ASK_STORE, 0,
 			&(struct frame){ .type = FRAME_SESSION_CLOSE,

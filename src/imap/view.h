@@ -68,6 +68,7 @@ struct view_tell {
 	bool expunge;  /* EXPUNGE may be said now */
 	bool uid;      /* FETCH carries UID */
 	bool modseq;   /* FETCH carries MODSEQ (CONDSTORE is enabled) */
+	bool no_flags; /* FETCH of what others changed is left for later: RFC 5465 3.1 */
 	bool vanished; /* VANISHED and UIDs in the place of EXPUNGE: RFC 7162 3.2.10.2 */
 };
 /* Adds untagged responses in this order: EXPUNGE (highest number first) or VANISHED, EXISTS, FETCH
@@ -75,7 +76,7 @@ struct view_tell {
  * with the same `tell` when it has. Between the two nothing else needs the sequence numbers. */
 bool view_tell(struct view *v, const struct view_tell *tell, struct buf *out);
 /* Whether view_tell would say anything. */
-bool view_has_news(const struct view *v, bool expunge);
+bool view_has_news(const struct view *v, bool expunge, bool flags);
 /* Whether there is an EXPUNGE to be said. */
 bool view_has_gone(const struct view *v);
 /* The client has been told of everything by other means (SELECT; FETCH of nothing pending). Gone

@@ -136,14 +136,18 @@ bool view_tell(struct view *v, const struct view_tell *tell, struct buf *out)
 		if (!(tell->vanished ? tell_vanished(v, out) : tell_expunge(v, out)))
 			return false;
 	}
-	if (!tell_exists(v, out) || !tell_fetch(v, tell, out))
+	if (!tell_exists(v, out))
+		return false;
+	if (tell->no_flags)
+		return true;
+	if (!tell_fetch(v, tell, out))
 		return false;
 	return v->changed == 0 || tell_fetch(v, tell, out);
 }
 
-bool view_has_news(const struct view *v, bool expunge)
+bool view_has_news(const struct view *v, bool expunge, bool flags)
 {
-	return (expunge && v->gone > 0) || v->told < v->n || v->changed > 0;
+	return (expunge && v->gone > 0) || v->told < v->n || (flags && v->changed > 0);
 }
 
 bool view_has_gone(const struct view *v)

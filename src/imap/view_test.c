@@ -51,14 +51,14 @@ static void tells_in_order(void **state)
 	};
 	uint32_t gone[] = { 20, 50 };
 	apply(v, e, 2, gone, 2, NULL);
-	assert_true(view_has_news(v, false));
+	assert_true(view_has_news(v, false, true));
 	assert_int_equal(view_exists(v), 5);
 	assert_true(view_is_gone(v, 2));
 	expect_tell(v, (struct view_tell){ .uid = true, .modseq = true },
 		"* 6 EXISTS\r\n"
 		"* 3 FETCH (UID 30 FLAGS (\\Deleted \\Seen $Work) MODSEQ (6))\r\n");
-	assert_false(view_has_news(v, false));
-	assert_true(view_has_news(v, true));
+	assert_false(view_has_news(v, false, true));
+	assert_true(view_has_news(v, true, true));
 	expect_tell(v, (struct view_tell){ .expunge = true }, "* 5 EXPUNGE\r\n* 2 EXPUNGE\r\n");
 	assert_int_equal(view_exists(v), 4);
 	assert_int_equal(view_sequence(v, 60), 4);

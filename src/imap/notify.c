@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: Apache-2.0
+/* When NOTIFY's events are told: at once when no command runs, else behind it; in IDLE too (RFC
+ * 5465 4). A turn tells the selected mailbox's news as the end of a command does, then new messages
+ * with the attributes that were asked for, then what changed elsewhere; until there is nothing
+ * left. */
+#include "imap/notify.h"
+
+#include "imap/fetch.h"
+#include "imap/selected.h"
+
+struct notify *notify_new(void)
+{
+	struct notify *n = xmalloc(sizeof *n);
+
+	*n = (struct notify){ .stale = false };
+	arena_init(&n->arena, LIMIT_NOTIFY_BYTES);
+	notify_snapshot_init(&n->now);
+	notify_snapshot_init(&n->next);
+	vec_init(&n->own, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
+	vec_init(&n->changed, sizeof(struct notify_annotated), LIMIT_NOTIFY_MAILBOXES);
+	return n;
+}
+
+void notify_free(struct notify **n)
+{
+	if (*n == NULL)
+		return;
+	notify_snapshot_done(&(*n)->now);
+	notify_snapshot_done(&(*n)->next);
+	vec_done(&(*n)->own);
+	vec_done(&(*n)->changed);
+	arena_done(&(*n)->arena);
+	free(*n);
+	*n = NULL;
+}
+
+bool notify_wants_boxes(const struct notify *n)
+{
+	for (size_t i = 0; i < n->spec.n; i++)
+		if (n->spec.groups[i].events != 0)
+			return true;
+	return false;
+}
+
+/* ---- the selected mailbox ---- */
+
+bool notify_is_mute(const struct imap *s)
+{
+	return s->notify != NULL && s->notify->spec.selected == 0 &&
+	       (s->cmd.verb == NULL || (s->cmd.verb->flags & CHANGES) == 0);
+}
+
+bool notify_hides_flags(const struct imap *s)
+{
+	return s->notify != NULL && (s->notify->spec.selected & EVENT_FLAGS) == 0 &&
+	       (s->cmd.verb == NULL || (s->cmd.verb->flags & CHANGES) == 0);
+}
+
+bool notify_holds_expunges(const struct imap *s)
+{
+	return s->cmd.quiet && s->cmd.news == NULL && s->notify->spec.delayed;
+}
+
+static bool is_own(const struct notify *n, uint32_t uid)
+{
+	VEC_EACH (const struct api_range, r, &n->own)
+		if (uid >= r->low && uid <= r->high)
+			return true;
+	return false;
+}
+
+/* Messages that were told of and not yet fetched, but for this session's own. */
+static bool has_new(const struct imap *s)
+{
+	return s->sel.view != NULL && s->notify->spec.attrs.n > 0 &&
+	       view_last_uid(s->sel.view) > s->notify->fetched;
+}
+
+static bool fetch_new(struct imap *s)
+{
+	struct notify *n = s->notify;
+	struct vec some;
+
+	vec_init(&some, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
+	for (uint32_t i = view_exists(s->sel.view); i > 0; i--) {
+		uint32_t uid = view_entry(s->sel.view, i)->uid;
+
+		if (uid <= n->fetched)
+			break;
+		if (!is_own(n, uid) && !view_is_gone(s->sel.view, i))
+			seq_ranges_add(&some, i, i);
+	}
+	n->fetched = view_last_uid(s->sel.view);
+	vec_clear(&n->own);
+	if (some.n > 0) {
+		imap_fetch_these(s, &n->spec.attrs, &some);
+		return true;
+	}
+	vec_done(&some);
+	return false;
+}
+
+/* ---- the account ---- */
+
+void notify_watch(struct imap *s, bool on)
+{
+	s->session.host->tell(s->session.host, &s->session, ASK_STORE, 0,
+		&(struct frame){ .type = FRAME_ACCOUNT_WATCH,
+			.account_watch = { s->session.store_session, on } });
+}
+
+void notify_off(struct imap *s)
+{
+	notify_watch(s, false);
+	notify_free(&s->notify);
+	s->notify = notify_new();
+}
+
+static void take_list(struct imap *s, const struct frame *answer)
+{
+	struct notify *n = s->notify;
+	const struct frame_mailboxes *m = &answer->mailboxes;
+
+	if (answer->type != FRAME_MAILBOXES) { /* the next change tells all of it */
+		if (!s->cmd.quiet)
+			notify_off(s);
+		imap_expect(s, answer, FRAME_MAILBOXES);
+		return;
+	}
+	n->overflow = n->overflow ||
+		      !mailboxes_add(&n->next.boxes, m->mailboxes.items, m->mailboxes.n) ||
+		      n->next.boxes.all.n > LIMIT_NOTIFY_MAILBOXES;
+	if (!m->last && !n->overflow)
+		return;
+	if (!m->last)
+		s->session.host->cancel(s->session.host, &s->session, s->request);
+	s->request = 0;
+	n->overflow = n->overflow || !mailboxes_end(&n->next.boxes);
+	s->step = n->listed;
+}
+
+/* What happens from here on is told of again, and what happened before is in the list. */
+void notify_read_list(struct imap *s, imap_step *listed)
+{
+	struct notify *n = s->notify;
+
+	n->stale = false;
+	n->listed = listed;
+	notify_snapshot_done(&n->next);
+	notify_snapshot_init(&n->next);
+	notify_watch(s, true);
+	imap_ask(s, ASK_STORE,
+		&(struct frame){
+			.type = FRAME_MAILBOX_LIST, .mailbox_list = { s->session.store_session } },
+		take_list);
+}
+
+static void take_next(struct notify *n)
+{
+	struct notify_snapshot old = n->now;
+
+	n->now = n->next;
+	n->now.boxes.arena = &n->now.arena;
+	n->next = old;
+	notify_snapshot_done(&n->next);
+	notify_snapshot_init(&n->next);
+}
+
+static void tell_boxes(struct imap *s)
+{
+	struct notify *n = s->notify;
+
+	if (n->overflow) { /* RFC 5465 5.8: as if NOTIFY NONE had been said */
+		imap_write(s,
+			STR("* OK [NOTIFICATIONOVERFLOW] Too much to be told, NOTIFY is off\r\n"));
+		notify_off(s);
+	} else {
+		notify_diff(s);
+		take_next(n);
+		notify_write_metadata(s);
+	}
+	imap_finish(s);
+}
+
+void notify_listed_first(struct imap *s)
+{
+	take_next(s->notify);
+}
+
+void notify_account_changed(struct imap *s, const struct frame_account_changed *f)
+{
+	struct notify *n = s->notify;
+
+	if (n == NULL)
+		return;
+	n->stale = true;
+	n->overflow = n->overflow || (f->more && (n->spec.all & EVENT_METADATA));
+	for (size_t i = 0; i < f->annotations.n; i++) {
+		const struct api_annotated *a = &f->annotations.items[i];
+		struct notify_annotated *to = vec_push(&n->changed, NULL);
+
+		if (to == NULL) {
+			n->overflow = true;
+			return;
+		}
+		to->mailbox = a->mailbox;
+		snprintf(to->name, sizeof to->name, "%" STR_FMT, STR_ARG(a->name));
+	}
+}
+
+void notify_reopened(struct imap *s)
+{
+	if (s->notify != NULL)
+		s->notify->stale = notify_wants_boxes(s->notify);
+}
+
+/* ---- turns ---- */
+
+static bool has_work(const struct imap *s)
+{
+	const struct notify *n = s->notify;
+
+	if (s->lost)
+		return false;
+	if (n->stale)
+		return true;
+	if (s->sel.view == NULL || n->spec.selected == 0)
+		return false;
+	/* what stays hidden, now or for ever, is no work */
+	return s->sel.noticed || has_new(s) ||
+	       view_has_news(s->sel.view, !n->spec.delayed || s->cmd.news != NULL,
+		       (n->spec.selected & EVENT_FLAGS) != 0);
+}
+
+static void begin(struct imap *s)
+{
+	s->cmd.quiet = true;
+	s->cmd.busy = true;
+	imap_finish(s);
+}
+
+void notify_turn(struct imap *s)
+{
+	if (s->notify == NULL || s->step != NULL || s->request != 0 || s->cmd.busy ||
+		(s->cmd.running && s->cmd.news == NULL) || s->session.next != NEXT_GO_ON ||
+		!has_work(s))
+		return;
+	s->cmd.running = true;
+	begin(s);
+}
+
+/* Nothing of the client's text is touched: it may have begun to send a command. */
+static void over(struct imap *s)
+{
+	buf_release(&s->reply);
+	if (s->cmd.news != NULL) { /* IDLE goes on; of the arena it has the tag alone */
+		char tag[LIMIT_IMAP_TAG_BYTES];
+		size_t n = s->cmd.tag.n;
+
+		memcpy(tag, s->cmd.tag.p, n);
+		arena_reset(&s->arena);
+		s->cmd.tag = arena_str(&s->arena, str_make(tag, n));
+		s->cmd.quiet = s->cmd.busy = false;
+		return;
+	}
+	s->cmd = (struct command){ .verb = NULL };
+	arena_reset(&s->arena);
+	imap_at_rest(s);
+}
+
+void notify_quiet_over(struct imap *s)
+{
+	imap_drop_work(s);
+	s->cmd.work = NULL;
+	if (s->lost || s->session.next != NEXT_GO_ON || s->draining)
+		over(s);
+	else if (has_new(s) && fetch_new(s))
+		return;
+	else if (s->notify->stale)
+		notify_read_list(s, tell_boxes);
+	else if (has_work(s))
+		begin(s);
+	else
+		over(s);
+}
+
+/* ---- what this session does itself: RFC 5465 5 ---- */
+
+void notify_selected(struct imap *s)
+{
+	if (s->notify == NULL)
+		return;
+	s->notify->fetched = view_last_uid(s->sel.view);
+	vec_clear(&s->notify->own);
+}
+
+static struct api_mailbox *now_by(struct notify *n, uint64_t id, struct str name)
+{
+	VEC_EACH (struct api_mailbox, m, &n->now.boxes.all)
+		if (id != 0 ? m->exists && m->id == id : str_equal(m->name, name))
+			return m;
+	return NULL;
+}
+
+void notify_own_messages(struct imap *s, uint64_t mailbox, uint32_t low, uint32_t high)
+{
+	struct api_range range = { low, high };
+	struct api_mailbox *m;
+
+	if (s->notify == NULL)
+		return;
+	if (mailbox == s->sel.mailbox)
+		vec_push(&s->notify->own, &range);
+	m = now_by(s->notify, mailbox, STR_NONE);
+	if (m == NULL || m->uidnext != low)
+		return;
+	m->uidnext = high + 1;
+	m->messages += high - low + 1;
+}
+
+/* Sorts the list again, and adds parents. */
+static void settle(struct notify *n)
+{
+	if (!mailboxes_end(&n->now.boxes))
+		n->overflow = true;
+}
+
+void notify_own_created(struct imap *s, const struct api_mailbox *m)
+{
+	struct notify *n = s->notify;
+	struct api_mailbox *there;
+
+	if (n == NULL)
+		return;
+	there = now_by(n, 0, m->name);
+	if (there != NULL) {
+		struct str name = there->name;
+
+		*there = *m;
+		there->name = name;
+	} else if (!mailboxes_add(&n->now.boxes, m, 1)) {
+		n->overflow = true;
+	}
+	settle(n);
+	VEC_EACH (struct api_mailbox, parent, &n->now.boxes.all)
+		parent->exists = parent->exists || mailboxes_is_below(m->name, parent->name);
+}
+
+void notify_own_deleted(struct imap *s, struct str name)
+{
+	struct api_mailbox *m = s->notify == NULL ? NULL : now_by(s->notify, 0, name);
+
+	if (m != NULL)
+		m->exists = false;
+}
+
+void notify_own_renamed(struct imap *s, struct str from, struct str to)
+{
+	struct notify *n = s->notify;
+
+	if (n == NULL)
+		return;
+	VEC_EACH (struct api_mailbox, m, &n->now.boxes.all) {
+		char text[2 * LIMIT_MAILBOX_NAME_BYTES + 1];
+		bool it = str_equal(m->name, from);
+
+		if (!it && !mailboxes_is_below(m->name, from))
+			continue;
+		if (it && str_equal(from, STR("INBOX"))) /* RFC 9051 6.3.6: INBOX stays */
+			continue;
+		snprintf(text, sizeof text, "%" STR_FMT "%" STR_FMT, STR_ARG(to),
+			STR_ARG(str_from_offset(m->name, from.n)));
+		m->name = arena_str(&n->now.arena, str_from(text));
+	}
+	settle(n);
+}
+
+void notify_own_subscribed(struct imap *s, struct str name, bool on)
+{
+	struct api_mailbox one = { .name = name, .subscribed = on };
+	struct api_mailbox *m;
+
+	if (s->notify == NULL)
+		return;
+	m = now_by(s->notify, 0, name);
+	if (m != NULL)
+		m->subscribed = on;
+	else if (on && mailboxes_add(&s->notify->now.boxes, &one, 1))
+		settle(s->notify);
+}
