@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A whole session against the host in memory. The first byte says whether somebody is logged in
- * and how the rest is cut; whatever the cuts, the client hears the same. */
+ * and how the rest is cut; whatever the cuts, the client hears the same. But not with NOTIFY: what it
+ * tells between two commands comes before the second when that takes its time. */
 #include "base/fuzz.h"
 #include "imap/fake_host.h"
 
@@ -26,6 +27,14 @@ static void run(struct fake *f, struct str input, size_t step, bool login, struc
 	fake_done(f);
 }
 
+static bool has_notify(struct str text)
+{
+	for (size_t i = 0; i < text.n; i++)
+		if (str_starts_nocase(str_from_offset(text, i), STR("NOTIFY")))
+			return true;
+	return false;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct fake f;
@@ -38,7 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		input = str_make(data + 1, size - 1);
 		run(&f, input, input.n + 1, login, &whole);
 		run(&f, input, 1 + data[0] / 2U % 64, login, &cut);
-		FUZZ_CHECK(str_equal(buf_str(&whole), buf_str(&cut)));
+		FUZZ_CHECK(has_notify(input) || str_equal(buf_str(&whole), buf_str(&cut)));
 		buf_done(&whole);
 		buf_done(&cut);
 	}
