@@ -69,6 +69,10 @@ static const struct key keys[] = {
 	{ "submission_plus", KEY_BOOL, AT(submission_plus), "false", 0, 0, NULL, FOR_FRONT,
 		"announce SCRAM-SHA-256-PLUS to those who submit mail, too; mutt and neomutt of "
 		"2022 and 2023 take it there and then fail for want of a channel binding" },
+	{ "imap_hide", KEY_TEXT, AT(imap_hide), "none", 0, 0, NULL, FOR_FRONT,
+		"IMAP capabilities that are not announced, apart by blanks, for clients that trip "
+		"over them: NAME for everybody, ADDRESS:NAME for one account; who uses one all the "
+		"same is served" },
 	{ "fronts_mx", KEY_NUMBER, AT(fronts_mx), "1", 1, 8, NULL, FOR_SUPERVISOR,
 		"processes that serve port 25" },
 	{ "fronts_user", KEY_NUMBER, AT(fronts_user), "1", 1, 8, NULL, FOR_SUPERVISOR,

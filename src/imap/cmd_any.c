@@ -66,6 +66,37 @@ static const struct {
 	{ "I18NLEVEL=1", AFTER },       /* RFC 5255 4.3 */
 };
 
+/* "QRESYNC", or "alice@example.test:QRESYNC". */
+static bool is_hidden_by(const struct imap *s, struct str word, struct str name)
+{
+	struct str address = str_from(s->address);
+
+	if (str_equal_nocase(word, name))
+		return true;
+	return s->state != NOT_AUTHENTICATED && word.n == address.n + 1 + name.n &&
+	       str_starts_nocase(word, address) && word.p[address.n] == ':' &&
+	       str_equal_nocase(str_from_offset(word, address.n + 1), name);
+}
+
+/* What an administrator has hidden, since a client trips over it. RFC 2971 3 forbids to decide that
+ * by what a client says of itself ("Servers MUST NOT attempt to work around client bugs"), so it is
+ * the account that counts. What a connection needs to begin with can't be hidden. */
+static bool is_hidden(const struct imap *s, const char *name, unsigned when)
+{
+	const char *hide = s->session.host->settings->imap_hide;
+	struct str rest = hide == NULL ? STR_NONE : str_from(hide);
+	struct str bare = str_from(name);
+
+	if ((when & (NO_TLS_YET | MAY_LOGIN | NO_PASSWORDS)) || str_equal(bare, STR("IMAP4rev1")))
+		return false;
+	if (name == append_limit)
+		bare.n--;
+	while (rest.n > 0)
+		if (is_hidden_by(s, str_split(&rest, ' '), bare))
+			return true;
+	return false;
+}
+
 uint32_t imap_append_limit(const struct imap *s)
 {
 	uint64_t most = s->session.host->settings->message_bytes;
@@ -92,7 +123,8 @@ void capability_add(const struct imap *s, struct buf *out)
 	if (before)
 		now |= imap_may_login(s) ? MAY_LOGIN : NO_PASSWORDS;
 	for (size_t i = 0; i < ARRAY_LEN(capabilities); i++) {
-		if (capabilities[i].when != ALWAYS && (capabilities[i].when & now) == 0)
+		if ((capabilities[i].when != ALWAYS && (capabilities[i].when & now) == 0) ||
+			is_hidden(s, capabilities[i].name, capabilities[i].when))
 			continue;
 		if (capabilities[i].when == MAY_LOGIN)
 			sasl_add_names(out, " AUTH=", &context);

@@ -51,7 +51,7 @@ static void login_fails(struct imap *s, struct str user, const struct frame *ans
 	if (kind == ERR_AUTH)
 		reply_no(s, "AUTHENTICATIONFAILED", "Wrong user name or password");
 	else if (kind == ERR_DENIED)
-		reply_no(s, "AUTHORIZATIONFAILED", "The account may not use IMAP");
+		reply_no(s, "CONTACTADMIN", "This login is not for IMAP"); /* RFC 5530 3 */
 	else
 		reply_failed(s, answer);
 	s->lost = false;

@@ -394,8 +394,54 @@ static void test_ends(void **state)
 	fake_done(&f);
 }
 
-TEST_MAIN(test_case(test_login), test_case(test_login_fails), test_case(test_login_failures),
-	test_case(test_long_user), test_case(test_waits), test_case(s44_trickle),
-	test_case(s44_least_rate), test_case(s44_our_own_wait), test_case(test_authenticate),
-	test_case(test_starttls), test_case(test_stranger), test_case(test_autologout),
-	test_case(test_id), test_case(test_ends))
+/* RFC 5530 3: the service is off for the account, or the app password is for others */
+static void test_denied(void **state)
+{
+	(void)state;
+	dialogue("S: * OK ~\n"
+		 "C: a LOGIN carol secret\n"
+		 "X: wait 2000\n"
+		 "S: a NO [CONTACTADMIN] ~\n");
+}
+
+/* What the configuration hides is not announced, and works all the same */
+static void test_hidden(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	fake_init(&f);
+	f.settings.imap_hide = "idle IMAP4rev1 LOGINDISABLED alice@example.test:APPENDLIMIT "
+			       "ALICE@example.test:QRESYNC bob@example.test:MOVE x:UNSELECT";
+	fake_connect(&f, "imaps", true);
+	dialogue_with(&f,
+		"S: * OK [CAPABILITY IMAP4rev1 ~] ~\n"
+		"C: in LOGIN alice secret\n"
+		"S: in OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE UIDPLUS MOVE "
+		"NAMESPACE "
+		"SPECIAL-USE CREATE-SPECIAL-USE UNSELECT ~ CONDSTORE WITHIN ~ QUOTA=RES-MESSAGE "
+		"UTF8=ACCEPT ~] Logged in\n"
+		"C: a ENABLE QRESYNC\n"
+		"S: * ENABLED QRESYNC\n"
+		"S: a OK ~\n"
+		"C: b IDLE\n"
+		"S: + idling\n"
+		"C: DONE\n"
+		"S: b OK ~\n");
+	fake_done(&f);
+	fake_init(&f);
+	f.settings.imap_hide = "none";
+	fake_connect(&f, "imaps", true);
+	dialogue_with(&f,
+		"S: * OK ~\n"
+		"C: in LOGIN alice secret\n"
+		"S: in OK [CAPABILITY ~ IDLE ~ QRESYNC ~ APPENDLIMIT=52428800 ~] Logged in\n");
+	fake_done(&f);
+}
+
+TEST_MAIN(test_case(test_denied), test_case(test_hidden), test_case(test_login),
+	test_case(test_login_fails), test_case(test_login_failures), test_case(test_long_user),
+	test_case(test_waits), test_case(s44_trickle), test_case(s44_least_rate),
+	test_case(s44_our_own_wait), test_case(test_authenticate), test_case(test_starttls),
+	test_case(test_stranger), test_case(test_autologout), test_case(test_id),
+	test_case(test_ends))
