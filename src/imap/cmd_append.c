@@ -318,6 +318,10 @@ static void message(struct imap *s, struct append_item *item, size_t at, enum ap
 		append_stop(s);
 		return;
 	}
+	if (imap_flags_are_too_much(s, &item->message.flags)) {
+		append_stop(s);
+		return;
+	}
 	if (item->literal && s->wire.size == 0) {
 		cancel_empty(s);
 		return;

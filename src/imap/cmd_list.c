@@ -31,6 +31,7 @@ struct list_work {
 	unsigned atts; /* of STATUS */
 	bool lsub;
 	bool percent;  /* a pattern has one */
+	bool too_many; /* patterns */
 	bool extended; /* LIST-EXTENDED syntax was used */
 	size_t at;
 };
@@ -124,8 +125,11 @@ static bool one_pattern(struct imap *s, struct list_work *w, struct str referenc
 	struct err err = ERR_INIT;
 	bool ok;
 
-	if (w->n_patterns == PATTERNS_MAX || !token_list_mailbox(&s->cmd.args, &s->arena, &wire))
+	if (!token_list_mailbox(&s->cmd.args, &s->arena, &wire))
 		return false;
+	w->too_many = w->n_patterns == PATTERNS_MAX;
+	if (w->too_many)
+		return true; /* refused when the rest makes sense */
 	buf_init(&pattern, LIMIT_MAILBOX_PATTERN_BYTES);
 	/* a pattern that no name can be written like matches nothing */
 	if (mailbox_pattern_read(wire, imap_utf8(s), &pattern, &err) < 0) {
@@ -371,6 +375,11 @@ void imap_list(struct imap *s)
 	}
 	if (!patterns(s, w, ref) || !return_opts(&s->cmd.args, w)) {
 		imap_bad_args(s);
+		return;
+	}
+	if (w->too_many) {
+		reply_no(s, "LIMIT", "At most %d patterns at once", PATTERNS_MAX);
+		imap_finish(s);
 		return;
 	}
 	if (w->atts & STATUS_HIGHESTMODSEQ)

@@ -348,19 +348,24 @@ static void set(struct imap *s, const struct frame *answer)
 	imap_finish(s);
 }
 
-static bool values_fit(struct imap *s, enum pairs parsed)
+void imap_annotation_is_long(struct imap *s)
 {
 	char code[40];
 
+	snprintf(code, sizeof code, "METADATA MAXSIZE %d", LIMIT_ANNOTATION_BYTES);
+	reply_no(s, code, "The value is too long");
+}
+
+static bool values_fit(struct imap *s, enum pairs parsed)
+{
 	if (parsed == PAIRS_FINE)
 		return true;
 	if (parsed == PAIRS_WRONG) {
 		imap_bad_args(s);
 		return false;
 	}
-	snprintf(code, sizeof code, "METADATA MAXSIZE %d", LIMIT_ANNOTATION_BYTES);
 	if (parsed == PAIRS_LONG)
-		reply_no(s, code, "The value is too long");
+		imap_annotation_is_long(s);
 	else
 		reply_no(s, "METADATA TOOMANY", "At most %d at once", LIMIT_ANNOTATIONS_AT_ONCE);
 	imap_finish(s);

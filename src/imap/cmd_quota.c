@@ -14,14 +14,41 @@ static uint64_t kib(uint64_t bytes)
 	return bytes / 1024 + (bytes % 1024 != 0);
 }
 
-/* quota-response = "QUOTA" SP quota-root-name SP quota-list; what has no limit is not named, and an
- * empty list says that nothing has (RFC 9208 4.2.1). */
+struct quota_work {
+	struct str mailbox; /* of GETQUOTAROOT */
+	bool has_mailbox;
+};
+
+static void say_roots(struct imap *s, const struct quota_work *w, bool limited)
+{
+	buf_addz(imap_out(s), "* QUOTAROOT ");
+	mailbox_name_write(imap_out(s), w->mailbox, imap_utf8(s));
+	buf_addz(imap_out(s), limited ? " \"\"\r\n" : "\r\n");
+}
+
+/* quota-response = "QUOTA" SP quota-root-name SP quota-list. A list has one resource at least (RFC
+ * 9208 7), though the text would let it be empty (4.2.1): so an account without limits has no quota
+ * root (3.2). What has no limit is not named. */
 static void quota_is(struct imap *s, const struct frame *answer)
 {
 	const struct frame_quota_is *q = &answer->quota_is;
+	const struct quota_work *w = s->cmd.work;
+	bool limited;
 
 	if (!imap_expect(s, answer, FRAME_QUOTA_IS))
 		return;
+	limited = q->quota_bytes != 0 || q->quota_messages != 0;
+	if (w->has_mailbox)
+		say_roots(s, w, limited);
+	if (!limited) {
+		if (w->has_mailbox)
+			reply_ok(s, NULL, "GETQUOTAROOT completed, there are no limits");
+		else
+			reply_no(
+				s, "NONEXISTENT", "There are no limits, so there is no quota root");
+		imap_finish(s);
+		return;
+	}
 	imap_writef(s, "* QUOTA \"\" (");
 	if (q->quota_bytes != 0)
 		imap_writef(
@@ -56,6 +83,8 @@ void imap_getquota(struct imap *s)
 {
 	struct str root;
 
+	imap_work(s, sizeof(struct quota_work), NULL);
+
 	if (!scan_sp(&s->cmd.args) || !token_astring(&s->cmd.args, &s->arena, &root)) {
 		imap_bad_args(s);
 		return;
@@ -67,14 +96,11 @@ void imap_getquota(struct imap *s)
 /* getquotaroot = "GETQUOTAROOT" SP mailbox. It need not exist (RFC 9208 4.1.2). */
 void imap_getquotaroot(struct imap *s)
 {
-	struct str name;
+	struct quota_work *w = imap_work(s, sizeof *w, NULL);
 
-	if (!imap_arg_mailbox(s, &name) || !imap_args_end(s))
-		return;
-	buf_addz(imap_out(s), "* QUOTAROOT ");
-	mailbox_name_write(imap_out(s), name, imap_utf8(s));
-	buf_addz(imap_out(s), " \"\"\r\n");
-	ask_quota(s);
+	w->has_mailbox = true;
+	if (imap_arg_mailbox(s, &w->mailbox) && imap_args_end(s))
+		ask_quota(s);
 }
 
 /* setquota-list = "(" [setquota-resource *(SP setquota-resource)] ")"

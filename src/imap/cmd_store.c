@@ -140,6 +140,8 @@ void imap_store(struct imap *s)
 		imap_bad_args(s);
 		return;
 	}
-	if (!imap_refuse_read_only(s))
+	if (imap_flags_are_too_much(s, &w->flags))
+		imap_finish(s);
+	else if (!imap_refuse_read_only(s))
 		ask_store(s, w);
 }

@@ -20,14 +20,17 @@ static bool add_flag(struct flag_list *f, struct str name)
 	f->flags |= bit;
 	if (bit != 0 || str_equal_nocase(name, STR("\\Recent")))
 		return true;
-	if (name.p[0] == '\\' || name.n > LIMIT_KEYWORD_BYTES)
+	if (name.p[0] == '\\')
 		return false;
+	f->too_much = f->too_much || name.n > LIMIT_KEYWORD_BYTES;
+	if (f->too_much)
+		return true;
 	for (size_t i = 0; i < f->n; i++)
 		if (str_equal_nocase(f->keywords[i], name))
 			return true;
-	if (f->n == ARRAY_LEN(f->keywords))
-		return false;
-	f->keywords[f->n++] = name;
+	f->too_much = f->n == ARRAY_LEN(f->keywords);
+	if (!f->too_much)
+		f->keywords[f->n++] = name;
 	return true;
 }
 
@@ -277,4 +280,12 @@ bool imap_arg_set(struct imap *s, bool uid, struct vec *ret)
 	reply_bad(s, NULL, "No such message number");
 	imap_finish(s);
 	return false;
+}
+
+bool imap_flags_are_too_much(struct imap *s, const struct flag_list *f)
+{
+	if (f->too_much)
+		reply_no(s, "LIMIT", "A keyword has at most %d bytes, a command %zu of them",
+			LIMIT_KEYWORD_BYTES, ARRAY_LEN(f->keywords));
+	return f->too_much;
 }

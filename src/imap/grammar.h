@@ -17,11 +17,11 @@ struct flag_list {
 	uint8_t flags; /* enum entry_flag */
 	struct str keywords[128];
 	size_t n;
+	bool too_much; /* a keyword is too long, or there are too many: the rest is here */
 };
 
-/* flag-list = "(" [flag *(SP flag)] ")". False: it is not one, a keyword is too long, or there are
- * too many. "\Recent" is taken and forgotten (RFC 3501 2.3.2: no client can change it); any other
- * unknown \flag is refused. */
+/* flag-list = "(" [flag *(SP flag)] ")". False: it is not one. "\Recent" is taken and forgotten
+ * (RFC 3501 2.3.2: no client can change it); any other unknown \flag is refused. */
 bool grammar_flag_list(struct scan *s, struct flag_list *ret);
 /* flag *(SP flag), without the parentheses. */
 bool grammar_flags(struct scan *s, struct flag_list *ret);

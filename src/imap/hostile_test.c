@@ -104,7 +104,7 @@ static const struct {
 	{ 10, "LIST \"\" ", "*%", 1000, "", "x ~" },
 	{ 10, "LIST \"\" ", "*a%", 300, "", "x OK ~" },
 	{ 10, "LIST \"\" (*", " *", 31, ")", "x OK ~" },
-	{ 10, "LIST \"\" (*", " *", 32, ")", "x BAD ~" },
+	{ 10, "LIST \"\" (*", " *", 32, ")", "x NO [LIMIT] ~" },
 };
 
 static void test_by_number(void **state)

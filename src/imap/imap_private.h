@@ -22,6 +22,7 @@
 #include "imap/wire.h"
 
 struct fetch_attrs;
+struct flag_list;
 struct imap;
 struct notify;
 struct sasl;
@@ -229,6 +230,8 @@ void imap_append(struct imap *s);
 void imap_getquota(struct imap *s);
 void imap_getmetadata(struct imap *s);
 void imap_setmetadata(struct imap *s);
+/* Makes NO [METADATA MAXSIZE …]. */
+void imap_annotation_is_long(struct imap *s);
 void imap_getquotaroot(struct imap *s);
 void imap_setquota(struct imap *s);
 void imap_idle(struct imap *s);
@@ -282,6 +285,9 @@ static inline bool imap_utf8(const struct imap *s)
 }
 
 /* ---- grammar.c ---- */
+
+/* Makes NO [LIMIT] for flags that are too much, and returns true. */
+bool imap_flags_are_too_much(struct imap *s, const struct flag_list *f);
 
 /* SP mailbox, as the store spells it; finishes the command with BAD or NO and returns false. */
 bool imap_arg_mailbox(struct imap *s, struct str *ret_name);

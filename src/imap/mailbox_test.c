@@ -304,6 +304,35 @@ static void test_oldname(void **state)
 		      "S: i OK ~\n");
 }
 
-TEST_MAIN(test_case(test_oldname), test_case(test_lsub_in_rev2),
+/* RFC 5530: a limit of ours is NO [LIMIT], not BAD */
+static void list_patterns(int n, const char *end, const char *reply)
+{
+	struct buf in;
+	struct fake f;
+
+	buf_init(&in, 65536);
+	fake_init(&f);
+	fake_connect(&f, "imaps", true);
+	dialogue_part(&f, LOGIN);
+	buf_addz(&in, "a LIST \"\" (x");
+	for (int i = 1; i < n; i++)
+		buf_addz(&in, " x");
+	buf_addf(&in, ")%s\r\n", end);
+	fake_send(&f, 0, buf_str(&in));
+	dialogue_with(&f, reply);
+	buf_done(&in);
+	fake_done(&f);
+}
+
+static void test_patterns(void **state)
+{
+	(void)state;
+	list_patterns(31, "", "S: a OK ~\n");
+	list_patterns(32, "", "S: a OK ~\n");
+	list_patterns(33, " RETURN (CHILDREN)", "S: a NO [LIMIT] At most 32 patterns at once\n");
+	list_patterns(33, " RETURN (", "S: a BAD ~\n");
+}
+
+TEST_MAIN(test_case(test_patterns), test_case(test_oldname), test_case(test_lsub_in_rev2),
 	test_case(test_children_of_example_8), test_case(test_select), test_case(test_enable),
 	test_case(test_mailboxes), test_case(test_names))

@@ -334,7 +334,42 @@ static void test_search(void **state)
 		     "S: m OK ~\n");
 }
 
-TEST_MAIN(test_case(test_append), test_case(test_append_keywords), test_case(test_append_bytes),
-	test_case(test_append_cut), test_case(test_fetch), test_case(test_store),
-	test_case(test_condstore), test_case(test_expunge), test_case(test_copy_move),
-	test_case(test_copy_races), test_case(test_search))
+/* A keyword of 65 bytes: NO [LIMIT], in STORE and APPEND, before the message comes */
+static void test_long_keyword(void **state)
+{
+	(void)state;
+#define K16 "kkkkkkkkkkkkkkkk"
+	dialogue(LOGIN MAIL1 INBOX("1") "C: a STORE 1 +FLAGS.SILENT (" K16 K16 K16 K16 ")\n"
+					"S: * FLAGS ~\n"
+					"S: a OK ~\n"
+					"C: b STORE 1 +FLAGS (" K16 K16 K16 K16 "k)\n"
+					"S: b NO [LIMIT] ~\n"
+					"C: c APPEND INBOX (" K16 K16 K16 K16 "k) {4}\n"
+					"S: c NO [LIMIT] ~\n"
+					"C: d STORE 1 +FLAGS (\\Unknown)\n"
+					"S: d BAD ~\n");
+}
+
+/* RFC 9051 6.4.4: the Date field alone, not when it arrived */
+static void test_sent(void **state)
+{
+	(void)state;
+	dialogue(LOGIN MAIL1 MAIL2 INBOX("2") "C: a SEARCH SENTSINCE 1-Jan-1980\n"
+					      "S: * SEARCH 1\n"
+					      "S: a OK ~\n"
+					      "C: b SEARCH SENTBEFORE 1-Jan-2100\n"
+					      "S: * SEARCH 1\n"
+					      "S: b OK ~\n"
+					      "C: c SEARCH NOT SENTBEFORE 1-Jan-2100\n"
+					      "S: * SEARCH 2\n"
+					      "S: c OK ~\n"
+					      "C: d SEARCH SINCE 1-Jan-1980\n"
+					      "S: * SEARCH 1 2\n"
+					      "S: d OK ~\n");
+}
+
+TEST_MAIN(test_case(test_long_keyword), test_case(test_sent), test_case(test_append),
+	test_case(test_append_keywords), test_case(test_append_bytes), test_case(test_append_cut),
+	test_case(test_fetch), test_case(test_store), test_case(test_condstore),
+	test_case(test_expunge), test_case(test_copy_move), test_case(test_copy_races),
+	test_case(test_search))

@@ -161,5 +161,19 @@ static void test_limits(void **state)
 	fake_done(&f);
 }
 
+/* A value that is longer than any command: refused before it comes, with the same code */
+static void test_huge_value(void **state)
+{
+	(void)state;
+	dialogue(LOGIN "C: a SETMETADATA INBOX (/private/comment {2097152}\n"
+		       "S: a NO [METADATA MAXSIZE 4096] ~\n"
+		       "C: b SETMETADATA INBOX (/private/comment {1048576}\n"
+		       "S: b NO [METADATA MAXSIZE 4096] ~\n"
+		       "C: c SETMETADATAX (/private/comment {2097152}\n"
+		       "S: c BAD [TOOBIG] ~\n"
+		       "C: d NOOP\n"
+		       "S: d OK ~\n");
+}
+
 TEST_MAIN(test_case(test_examples), test_case(test_options), test_case(test_refusals),
-	test_case(test_limits))
+	test_case(test_huge_value), test_case(test_limits))

@@ -50,8 +50,10 @@ static void test_quota(void **state)
 								"S: * QUOTA \"\" (STORAGE 1 1)\n"
 								"S: a OK ~\n");
 	with_quota((struct frame_quota_is){ 1, 7, 0, 0 }, LOGIN "C: a GETQUOTA \"\"\n"
-								"S: * QUOTA \"\" ()\n"
-								"S: a OK ~\n");
+								"S: a NO [NONEXISTENT] ~\n"
+								"C: b GETQUOTAROOT INBOX\n"
+								"S: * QUOTAROOT INBOX\n"
+								"S: b OK ~\n");
 }
 
 /* RFC 9208 4.1.4, RFC 7889 3 */

@@ -243,34 +243,36 @@ static enum truth field_truth(const struct search_key *key, const struct digest_
 	return ((e->duplicates | e->truncated) >> f) & 1 ? TRUTH_OPEN : TRUTH_NO;
 }
 
-/* "disregarding time and timezone" (RFC 9051 6.4.4); without a usable Date, the day it arrived
- * (hostile-input M13). */
-static int64_t sent_day(const struct digest_envelope *e, const struct api_entry *entry)
+/* "disregarding time and timezone" (RFC 9051 6.4.4). False: there is no usable Date, so the message
+ * is of no day: the RFC speaks of the field alone (SORT has the day it arrived: RFC 5256 2.2). */
+static bool sent_day(const struct digest_envelope *e, int64_t *ret_day)
 {
 	struct mail_date date;
 	struct str value = e->value[DIGEST_DATE];
-	if (value.p != NULL && mail_date_parse(value, &date))
-		return mail_date_local_day(&date);
-	return day_of(entry->time);
+	if (value.p == NULL || !mail_date_parse(value, &date))
+		return false;
+	*ret_day = mail_date_local_day(&date);
+	return true;
 }
 
-void search_ask_digest(const struct search *search, const struct api_entry *entry,
-	const struct digest *d, uint8_t *leaves)
+static bool was_sent(const struct search_key *key, const struct digest_envelope *e)
 {
-	int64_t day = INT64_MIN;
+	int64_t day;
+	if (!sent_day(e, &day))
+		return false;
+	if (key->op == SEARCH_SENT_BEFORE)
+		return day < key->day;
+	return key->op == SEARCH_SENT_ON ? day == key->day : day >= key->day;
+}
+
+void search_ask_digest(const struct search *search, const struct digest *d, uint8_t *leaves)
+{
 	for (size_t i = 0; i < search->n; i++) {
 		const struct search_key *key = &search->keys[i];
-		bool sent = key->op >= SEARCH_SENT_BEFORE && key->op <= SEARCH_SENT_SINCE;
 		if (leaves[i] != TRUTH_OPEN)
 			continue;
-		if (sent && day == INT64_MIN)
-			day = sent_day(&d->envelope, entry);
-		if (key->op == SEARCH_SENT_BEFORE)
-			leaves[i] = (uint8_t)truth(day < key->day);
-		else if (key->op == SEARCH_SENT_ON)
-			leaves[i] = (uint8_t)truth(day == key->day);
-		else if (key->op == SEARCH_SENT_SINCE)
-			leaves[i] = (uint8_t)truth(day >= key->day);
+		if (key->op >= SEARCH_SENT_BEFORE && key->op <= SEARCH_SENT_SINCE)
+			leaves[i] = (uint8_t)truth(was_sent(key, &d->envelope));
 		else if (key->op == SEARCH_HEADER)
 			leaves[i] = (uint8_t)field_truth(key, &d->envelope);
 	}
@@ -284,7 +286,7 @@ enum search_answer search_digest(const struct search *search, const struct view 
 	if (e == NULL)
 		return SEARCH_NO;
 	search_ask_entry(search, v, sequence, leaves);
-	search_ask_digest(search, e, d, leaves);
+	search_ask_digest(search, d, leaves);
 	enum truth t = search_truth(search, leaves);
 	return t == TRUTH_OPEN ? SEARCH_NEEDS_BYTES : t == TRUTH_YES ? SEARCH_YES : SEARCH_NO;
 }

@@ -86,7 +86,7 @@ struct search_bytes *search_bytes_new(const struct search *search, const struct 
 	search_ask_entry(search, v, sequence, b->leaves);
 	const struct api_entry *e = view_entry(v, sequence);
 	if (e != NULL)
-		search_ask_digest(search, e, d, b->leaves);
+		search_ask_digest(search, d, b->leaves);
 	answer_empty(b);
 	buf_init(&b->window, FOLDED_BYTES + b->longest);
 	return b;

@@ -14,8 +14,7 @@ enum truth search_truth(const struct search *search, const uint8_t *leaves);
 void search_ask_entry(
 	const struct search *search, const struct view *v, uint32_t sequence, uint8_t *leaves);
 /* Answers open leaves from the digest. */
-void search_ask_digest(const struct search *search, const struct api_entry *entry,
-	const struct digest *d, uint8_t *leaves);
+void search_ask_digest(const struct search *search, const struct digest *d, uint8_t *leaves);
 /* Whether a field's value, unfolded, decoded and folded, holds the needle. */
 bool search_value_has(struct str value, struct str folded_needle);
 

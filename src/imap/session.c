@@ -307,6 +307,15 @@ static const struct {
 	[WIRE_DEPTH] = { NULL, "Too many parentheses" },
 };
 
+/* RFC 5464 4.3: a value that is too long for any command has the answer of one that is too long */
+static bool is_large_annotation(const struct imap *s, enum wire_bad why)
+{
+	struct scan a = s->cmd.args;
+
+	return why == WIRE_TOO_BIG && s->state != NOT_AUTHENTICATED && scan_sp(&a) &&
+	       scan_word_nocase(&a, STR("SETMETADATA"));
+}
+
 static void wire_is_bad(struct imap *s)
 {
 	enum wire_bad why = s->wire.bad;
@@ -319,6 +328,11 @@ static void wire_is_bad(struct imap *s)
 		s->cmd.running = true;
 		s->cmd.args = scan_from(buf_str(&s->wire.text));
 		parse_tag(s);
+	}
+	if (is_large_annotation(s, why)) {
+		imap_annotation_is_long(s);
+		imap_finish(s);
+		return;
 	}
 	bad(s, wire_texts[why].code, wire_texts[why].text);
 }

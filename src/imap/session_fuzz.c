@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A whole session against the host in memory. The first byte says whether somebody is logged in
- * and how the rest is cut; whatever the cuts, the client hears the same. But not with NOTIFY: what it
- * tells between two commands comes before the second when that takes its time. */
+ * and how the rest is cut; whatever the cuts, the client hears the same. But not with NOTIFY: what
+ * it tells between two commands comes before the second when that takes its time. */
 #include "base/fuzz.h"
 #include "imap/fake_host.h"
 

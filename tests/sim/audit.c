@@ -135,12 +135,15 @@ static bool come_in(struct user_session *s, struct actor *a)
 	return false;
 }
 
-/* RFC 9208 5.1: STORAGE is in units of 1,024 octets. */
+/* RFC 9208 5.1: STORAGE is in units of 1,024 octets. Who has no limit has no quota root. */
 static void check_sums(struct user_session *s)
 {
 	struct quota limit = account_quota(s->account);
 	s->has_quota = false;
-	if (user_command(s, "GETQUOTA \"\"") != USER_OK || !s->has_quota)
+	memset(s->quota_kib, 0, sizeof(s->quota_kib));
+	memset(s->quota_messages, 0, sizeof(s->quota_messages));
+	if (user_command(s, "GETQUOTAROOT INBOX") != USER_OK ||
+		s->has_quota != (limit.bytes != 0 || limit.messages != 0))
 		sim_fail("the quota of %s can't be asked for", account_address(s->account));
 	if (s->quota_kib[1] != (limit.bytes + 1023) / 1024 ||
 		s->quota_messages[1] != limit.messages ||
