@@ -191,7 +191,7 @@ void notify_account_changed(struct imap *s, const struct frame_account_changed *
 {
 	struct notify *n = s->notify;
 
-	if (n == NULL)
+	if (n == NULL || !notify_wants_boxes(n)) /* it was on its way when that was said */
 		return;
 	n->stale = true;
 	n->overflow = n->overflow || (f->more && (n->spec.all & EVENT_METADATA));
@@ -309,7 +309,7 @@ void notify_own_messages(struct imap *s, uint64_t mailbox, uint32_t low, uint32_
 
 	if (s->notify == NULL)
 		return;
-	if (mailbox == s->sel.mailbox)
+	if (mailbox == s->sel.mailbox && s->notify->spec.attrs.n > 0)
 		vec_push(&s->notify->own, &range);
 	m = now_by(s->notify, mailbox, STR_NONE);
 	if (m == NULL || m->uidnext != low)

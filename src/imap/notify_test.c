@@ -419,6 +419,28 @@ static void test_too_many_mailboxes(void **state)
 					      "S: b OK ~\n");
 }
 
+/* What was on its way when NOTIFY NONE was said has no effect */
+static void test_late_notice(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	fake_init(&f);
+	fake_connect(&f, "imaps", true);
+	dialogue_part(&f, LOGIN "C: a NOTIFY SET (personal (MailboxName))\n"
+				"S: a OK ~\n");
+	assert_true(f.clients[0].account);
+	dialogue_part(&f, "C: b NOTIFY NONE\n"
+			  "S: b OK ~\n");
+	assert_false(f.clients[0].account);
+	fake_say(&f, f.clients[0].session, 0,
+		&(struct frame){ .type = FRAME_ACCOUNT_CHANGED,
+			.account_changed = { f.clients[0].session->store_session } });
+	fake_run(&f);
+	assert_false(f.clients[0].account);
+	fake_done(&f);
+}
+
 /* The store is replaced: what changed meanwhile is told when it is back */
 static void test_replaced(void **state)
 {
@@ -437,4 +459,4 @@ static void test_replaced(void **state)
 TEST_MAIN(test_case(test_example), test_case(test_selected), test_case(test_nothing),
 	test_case(test_idle), test_case(test_names), test_case(test_other),
 	test_case(test_metadata), test_case(test_arguments), test_case(test_limits),
-	test_case(test_too_many_mailboxes), test_case(test_replaced))
+	test_case(test_too_many_mailboxes), test_case(test_replaced), test_case(test_late_notice))
