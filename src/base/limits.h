@@ -76,6 +76,7 @@
 #define LIMIT_RELOAD_MS        15000 /* a new keys and all fronts' answers; then the old go on; X8 */
 #define LIMIT_EXPIRY_WARN_DAYS 14    /* before a certificate's end: a log line a day */
 #define LIMIT_ADMIN_CHANNELS   16    /* commands at work at once */
+#define LIMIT_CONNECT_AGAIN_MS 1000  /* between two channels of the same two roles */
 #define LIMIT_SIGNATURES_A_SECOND                                                                  \
 	20000                         /* of keys; some 1,350 handshakes a CPU-second are possible */
 #define LIMIT_HELD_MS            1000 /* other roles wait for fronts to come up, and no longer */

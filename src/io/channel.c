@@ -50,7 +50,7 @@ struct channel {
 	struct link *link; /* NULL once it is closed */
 	struct channel_events on;
 	int us, them;
-	uint32_t request;
+	uint32_t request, number;
 
 	struct lane lanes[LANES];
 	struct buf wire;
@@ -72,7 +72,8 @@ struct channel {
 	bool busy;        /* one of our functions is on the stack */
 	bool freed;       /* channel_free() came while busy */
 	const char *failed;
-	bool told; /* on.closed() was called */
+	bool peer_gone; /* which is why it failed */
+	bool told;      /* on.closed() was called */
 };
 
 static int64_t now_ms(struct channel *c)
@@ -95,6 +96,12 @@ static void channel_fail(struct channel *c, const char *reason)
 		return;
 	c->failed = reason;
 	flush_soon(c);
+}
+
+static void channel_peer_gone(struct channel *c, const char *reason)
+{
+	c->peer_gone |= c->failed == NULL;
+	channel_fail(c, reason);
 }
 
 /* ---- ends ---- */
@@ -261,7 +268,7 @@ static void channel_flush(struct channel *c)
 			break;
 		}
 		if (sent <= 0) {
-			channel_fail(c, "the peer is gone");
+			channel_peer_gone(c, "the peer is gone");
 			return;
 		}
 		c->wire_sent += (uint64_t)sent;
@@ -518,7 +525,7 @@ static void channel_read(struct channel *c)
 	if (n == -EAGAIN || c->failed != NULL)
 		return;
 	if (n <= 0) {
-		channel_fail(c, n == 0 ? "closed by the peer" : "the peer is gone");
+		channel_peer_gone(c, n == 0 ? "closed by the peer" : "the peer is gone");
 		return;
 	}
 	buf_used(&c->in, (size_t)n);
@@ -584,6 +591,21 @@ struct channel *channel_new(
 	else
 		loop->class->link_want(c->link, LINK_READ);
 	return c;
+}
+
+void channel_set_number(struct channel *c, uint32_t number)
+{
+	c->number = number;
+}
+
+uint32_t channel_number(const struct channel *c)
+{
+	return c->number;
+}
+
+bool channel_dropped(const struct channel *c)
+{
+	return c->failed != NULL && !c->peer_gone;
 }
 
 bool channel_rest(const struct channel *c, struct channel_rest *ret)

@@ -37,6 +37,12 @@ struct channel_events {
  * both. The handle is taken over. */
 struct channel *channel_new(
 	struct loop *, int handle, int us, int them, const struct channel_events *);
+/* What the channel is called where it was made (frame hand_over); 0 at first. */
+void channel_set_number(struct channel *, uint32_t number);
+uint32_t channel_number(const struct channel *);
+/* In closed(): whether it ended on our side, as a peer that stalls; not because the peer has gone.
+ */
+bool channel_dropped(const struct channel *);
 /* Encodes and queues. False: a bulk frame, and there is no credit now; room() says when. Never
  * blocks and never calls back. The bytes are sent when the loop turns, several frames in one system
  * call. On a channel that is ending, frames are thrown away (bulk: false); closed() is on its way.
@@ -78,6 +84,9 @@ int blocking_channel_ask(struct blocking_channel *, const struct frame *question
  * the channel's making on. 0: it has answered, or that time is over; who does not answer now is
  * stuck, and for a second nobody waits for it. */
 int blocking_channel_start_ms(const struct blocking_channel *);
+void blocking_channel_set_number(struct blocking_channel *, uint32_t number);
+/* The number, once, when the peer was dropped for what it said; else 0. */
+uint32_t blocking_channel_lost(struct blocking_channel *);
 void blocking_channel_free(struct blocking_channel **);
 
 #endif

@@ -29,7 +29,8 @@ struct blocking_channel {
 	int fd; /* -1: the peer has gone */
 	int us, them;
 	struct clock_seam *clock;
-	uint32_t request;
+	uint32_t request, number;
+	bool dropped; /* for what it said, and nobody has asked yet */
 	uint32_t credit, owed, they_may;
 	uint32_t unanswered; /* questions that were given up and may still be answered */
 	int64_t gave_up_ms;  /* when that happened last */
@@ -43,6 +44,12 @@ static void peer_gone(struct blocking_channel *b)
 	if (b->fd >= 0)
 		close(b->fd);
 	b->fd = -1;
+}
+
+static void peer_dropped(struct blocking_channel *b)
+{
+	b->dropped = true;
+	peer_gone(b);
 }
 
 /* Writes what there is. False: the peer has gone. */
@@ -133,7 +140,7 @@ static bool exchange(
 		if (taken == TAKEN_OTHER)
 			continue;
 		if (taken == TAKEN_BAD) {
-			peer_gone(b);
+			peer_dropped(b);
 			return false;
 		}
 		int64_t left_ms = deadline_ms - b->clock->monotonic_ms(b->clock);
@@ -165,7 +172,7 @@ static void catch_up(struct blocking_channel *b, struct buf *room)
 		while ((taken = take_frame(b, room, &f)) == TAKEN_OTHER)
 			;
 		if (taken != TAKEN_NONE) { /* an answer to nothing */
-			peer_gone(b);
+			peer_dropped(b);
 			return;
 		}
 		if (!more)
@@ -220,6 +227,18 @@ int blocking_channel_ask(struct blocking_channel *b, const struct frame *questio
 		return fail_log(err, ERR_TEMP, "no answer within %d ms", within_ms);
 	}
 	return 0;
+}
+
+void blocking_channel_set_number(struct blocking_channel *b, uint32_t number)
+{
+	b->number = number;
+}
+
+uint32_t blocking_channel_lost(struct blocking_channel *b)
+{
+	bool lost = b->dropped;
+	b->dropped = false;
+	return lost ? b->number : 0;
 }
 
 struct blocking_channel *blocking_channel_new(

@@ -244,7 +244,9 @@ static void lost(struct front_peer *p, const char *reason)
 
 static void on_closed(void *arg, const char *reason)
 {
-	lost(arg, reason);
+	struct front_peer *p = arg;
+	role_channel_closed(p->front->base.context, p->channel);
+	lost(p, reason);
 }
 
 void asks_set_channel(struct front *f, enum session_peer number, int handle)

@@ -33,6 +33,7 @@ static void client_closed(void *arg, const char *reason)
 	struct courier_client *c = arg;
 	struct vec *clients = &c->courier->clients;
 	(void)reason;
+	role_channel_closed(c->courier->base.context, c->channel);
 	channel_free(&c->channel);
 	for (size_t i = 0; i < clients->n; i++) {
 		if (*(struct courier_client **)vec_at(clients, i) == c) {
@@ -55,6 +56,7 @@ static bool courier_frame(struct role *role, const struct frame *frame, int hand
 	c->courier = r;
 	c->channel = channel_new(
 		role->context->loop, handle, CLASS_COURIER, frame->hand_over.role, &events);
+	channel_set_number(c->channel, frame->hand_over.channel);
 	vec_push(&r->clients, &c);
 	return true;
 }

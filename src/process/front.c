@@ -85,6 +85,13 @@ static void listen_on(struct front *f, const struct service_row *service, int ha
 	vec_push(&f->listeners, &l);
 }
 
+static void connect_peer(
+	struct front *f, enum session_peer peer, const struct frame_hand_over *frame, int handle)
+{
+	asks_set_channel(f, peer, handle);
+	channel_set_number(f->peers[peer].channel, frame->channel);
+}
+
 static bool on_hand_over(struct front *f, const struct frame_hand_over *frame, int handle)
 {
 	const struct service_row *service = service_row_named(frame->kind);
@@ -93,13 +100,13 @@ static bool on_hand_over(struct front *f, const struct frame_hand_over *frame, i
 	if (service && service->peer_class == f->base.context->row->channel_class)
 		listen_on(f, service, handle);
 	else if (str_equal(frame->kind, STR("store")))
-		asks_set_channel(f, ASK_STORE, handle);
+		connect_peer(f, ASK_STORE, frame, handle);
 	else if (str_equal(frame->kind, STR("gate")))
-		asks_set_channel(f, ASK_GATE, handle);
+		connect_peer(f, ASK_GATE, frame, handle);
 	else if (str_equal(frame->kind, STR("courier")))
-		asks_set_channel(f, ASK_COURIER, handle);
+		connect_peer(f, ASK_COURIER, frame, handle);
 	else
-		return front_tls_hand_over(f, frame->kind, handle);
+		return front_tls_hand_over(f, frame, handle);
 	return true;
 }
 

@@ -137,7 +137,7 @@ void front_tls_done(struct front *);
 /* The configuration has come or changed. */
 void front_tls_configured(struct front *);
 /* Takes a channel to keys. False: the kind is none of that. */
-bool front_tls_hand_over(struct front *, struct str kind, int handle);
+bool front_tls_hand_over(struct front *, const struct frame_hand_over *, int handle);
 bool front_tls_certificate(struct front *, const struct frame_front_certificate *);
 bool front_tls_use(struct front *, const struct frame_use_certificates *);
 

@@ -362,6 +362,8 @@ static int64_t late_monotonic_ms(struct clock_seam *seam)
 	return c->real->monotonic_ms(c->real) + (c->looks++ < c->on_time ? 0 : c->late_ms);
 }
 
+static const struct frame_hand_over keys_come = { .kind = STR_INIT("keys"), .channel = 7 };
+
 /* The answer of keys is there when it is looked for LIMIT_KEYS_MS after the question, a millisecond
  * sooner or later: in time is sooner. T10 */
 static void t10_keys_have_their_time(void **state)
@@ -384,7 +386,7 @@ static void t10_keys_have_their_time(void **state)
 		assert_true(frame_encode(&answer, 1, &wire)); /* the first question of ours */
 		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
 		assert_int_equal(write(pair[1], wire.p, wire.n), wire.n);
-		assert_true(front_tls_hand_over(x.front, STR("keys"), pair[0]));
+		assert_true(front_tls_hand_over(x.front, &keys_come, pair[0]));
 		assert_int_not_equal(tls_tickets_missing(x.front->tls.tickets), 0);
 		loop_sim_run_for(x.loop, 100); /* it asks for the key of tickets */
 		assert_true(clock.looks >= 3);
@@ -426,7 +428,7 @@ static void t10_keys_may_start_later(void **state)
 			.on_time = 2 }; /* what is left of the start, and the question */
 		x.context.seams.clock = &clock.seam;
 		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
-		assert_true(front_tls_hand_over(x.front, STR("keys"), pair[0]));
+		assert_true(front_tls_hand_over(x.front, &keys_come, pair[0]));
 		clock.late_ms = LIMIT_KEYS_START_MS + over;
 		assert_int_equal(signs(&x, pair[1], 1, &clock), over < 0 ? 0 : -1);
 		if (over < 0) {
@@ -436,6 +438,53 @@ static void t10_keys_may_start_later(void **state)
 			assert_int_equal(signs(&x, pair[1], 5, &clock), -1);
 		}
 		close(pair[1]);
+		down(&x);
+	}
+}
+
+static bool supervisor_hears(void *arg, uint32_t request, const struct frame *f, int handle)
+{
+	uint32_t *lost = arg;
+	assert_int_equal(f->type, FRAME_CHANNEL_LOST);
+	assert_int_equal(*lost, 0); /* once */
+	*lost = f->channel_lost.channel;
+	return request == 0 && handle < 0;
+}
+
+/* A keys that says what makes no sense is dropped: the supervisor is told, once. Not when it goes.
+ */
+static void keys_that_make_no_sense(void **state)
+{
+	(void)state;
+	for (int goes = 0; goes <= 1; goes++) {
+		struct fixture x;
+		struct err err = ERR_INIT;
+		uint32_t lost = 0;
+		int pair[2], control[2];
+		up(&x);
+		struct channel_events events = {
+			.frame = supervisor_hears, .closed = store_gone, .arg = &lost
+		};
+		assert_int_equal(x.loop->class->pair(x.loop, control), 0);
+		struct channel *supervisor = channel_new(x.loop, control[0], CLASS_SUPERVISOR,
+			x.context.row->channel_class, &events);
+		x.context.control = channel_new(x.loop, control[1], x.context.row->channel_class,
+			CLASS_SUPERVISOR, &events);
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+		assert_true(front_tls_hand_over(x.front, &keys_come, pair[0]));
+		if (!goes)
+			assert_int_equal(write(pair[1], "no frame at all.", 16), 16);
+		else
+			close(pair[1]);
+		for (int i = 0; i < 2; i++)
+			assert_int_equal(
+				front_tls_sign(x.front, "k", 1, STR("digest"), NULL, &err), -1);
+		loop_sim_run_for(x.loop, 1000);
+		assert_int_equal(lost, goes ? 0 : 7);
+		if (!goes)
+			close(pair[1]);
+		channel_free(&supervisor);
+		channel_free(&x.context.control);
 		down(&x);
 	}
 }
@@ -469,4 +518,4 @@ TEST_MAIN(test_case(addresses_at_once), test_case(x4_strangers_give_way),
 	test_case(questions_wait_for_the_next_store), test_case(questions_wait_for_a_second),
 	test_case(questions_are_asked_again), test_case(as_many_bytes_wait),
 	test_case(t10_keys_have_their_time), test_case(t10_keys_may_start_later),
-	test_case(a8_a_client_that_does_not_listen))
+	test_case(keys_that_make_no_sense), test_case(a8_a_client_that_does_not_listen))

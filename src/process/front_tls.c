@@ -57,6 +57,13 @@ static int sign_by(struct blocking_channel *keys, const char *key_id, uint16_t s
 		       : fail(err, ERR_LIMIT, "the signature is too long");
 }
 
+/* A keys that made no sense was dropped: another channel to it. */
+static void say_lost(struct front *f)
+{
+	if (f->tls.keys != NULL)
+		role_channel_lost(f->base.context, blocking_channel_lost(f->tls.keys));
+}
+
 /* Keys starts behind the fronts, and again when it died: a handshake of that moment waits for it,
  * rather than fail. T10 is about one that was there. */
 static int signature_ms(const struct front *f)
@@ -79,6 +86,7 @@ int front_tls_sign(void *arg, const char *key_id, uint16_t scheme, struct str di
 			ret_signature, err);
 	if (result != 0)
 		*err = first;
+	say_lost(f);
 	return result;
 }
 
@@ -105,6 +113,7 @@ static void ask_ticket_key(struct front *f)
 			log_value(&text, str_from(err_log_text(&err))));
 	if (room.p != NULL)
 		mem_wipe(room.p, room.cap);
+	say_lost(f);
 }
 
 static void try_untried(struct front *f);
@@ -313,15 +322,16 @@ bool front_tls_use(struct front *f, const struct frame_use_certificates *frame)
 
 /* ---- the rest ---- */
 
-bool front_tls_hand_over(struct front *f, struct str kind, int handle)
+bool front_tls_hand_over(struct front *f, const struct frame_hand_over *frame, int handle)
 {
 	struct role_context *c = f->base.context;
-	bool next = str_equal(kind, STR("keys-next"));
+	bool next = str_equal(frame->kind, STR("keys-next"));
 	struct blocking_channel **keys = next ? &f->tls.keys_next : &f->tls.keys;
-	if (!next && !str_equal(kind, STR("keys")))
+	if (!next && !str_equal(frame->kind, STR("keys")))
 		return false;
 	blocking_channel_free(keys);
 	*keys = blocking_channel_new(handle, c->row->channel_class, CLASS_KEYS, c->seams.clock);
+	blocking_channel_set_number(*keys, frame->channel);
 	if (next)
 		set_done(&f->tls.next); /* of a reload that was given up */
 	else

@@ -27,15 +27,21 @@ void gate_client_release(struct gate_client *c)
 	free(c);
 }
 
-static void client_closed(void *arg, const char *reason)
+static void client_end(struct gate_client *c)
 {
-	struct gate_client *c = arg;
-	(void)reason;
 	channel_free(&c->channel);
 	c->logins++; /* stays until all of its exchanges are gone */
 	exchanges_drop(c);
 	c->logins--;
 	gate_client_release(c);
+}
+
+static void client_closed(void *arg, const char *reason)
+{
+	struct gate_client *c = arg;
+	(void)reason;
+	role_channel_closed(c->gate->base.context, c->channel);
+	client_end(c);
 }
 
 static bool client_frame(void *arg, uint32_t request, const struct frame *frame, int handle)
@@ -58,17 +64,30 @@ static bool client_frame(void *arg, uint32_t request, const struct frame *frame,
 	return true;
 }
 
-static void client_new(struct gate *g, int handle, uint32_t instance, int class)
+/* Which a new channel of the same process replaces. */
+static struct gate_client *client_of(struct gate *g, uint32_t instance)
 {
-	struct gate_client *c = xmalloc(sizeof(*c));
+	struct gate_client *c = g->clients;
+	while (c && (c->instance != instance || c->channel == NULL))
+		c = c->next;
+	return c;
+}
+
+static void client_new(struct gate *g, int handle, const struct frame_hand_over *f)
+{
+	struct gate_client *c = client_of(g, f->instance);
+	if (c)
+		client_end(c);
+	c = xmalloc(sizeof(*c));
 	struct channel_events events = { .frame = client_frame, .closed = client_closed, .arg = c };
-	*c = (struct gate_client){ .gate = g, .instance = instance, .class = class };
+	*c = (struct gate_client){ .gate = g, .instance = f->instance, .class = f->role };
 	c->next = g->clients;
 	c->link = &g->clients;
 	if (c->next)
 		c->next->link = &c->next;
 	g->clients = c;
-	c->channel = channel_new(g->base.context->loop, handle, CLASS_GATE, class, &events);
+	c->channel = channel_new(g->base.context->loop, handle, CLASS_GATE, c->class, &events);
+	channel_set_number(c->channel, f->channel);
 	offers_tell(c);
 }
 
@@ -89,21 +108,28 @@ static bool store_frame(void *arg, uint32_t request, const struct frame *frame, 
 	return true;
 }
 
-static void store_closed(void *arg, const char *reason)
+static void store_gone(struct gate *g)
 {
-	struct gate *g = arg;
-	(void)reason;
 	channel_free(&g->store);
 	g->offers_request = 0;
 	login_held_begin(g);
 }
 
-static void store_new(struct gate *g, int handle)
+static void store_closed(void *arg, const char *reason)
+{
+	struct gate *g = arg;
+	(void)reason;
+	role_channel_closed(g->base.context, g->store);
+	store_gone(g);
+}
+
+static void store_new(struct gate *g, int handle, uint32_t number)
 {
 	struct channel_events events = { .frame = store_frame, .closed = store_closed, .arg = g };
 	if (g->store)
-		store_closed(g, "replaced");
+		store_gone(g);
 	g->store = channel_new(g->base.context->loop, handle, CLASS_GATE, CLASS_STORE, &events);
+	channel_set_number(g->store, number);
 	login_held_send(g);
 	offers_ask(g);
 }
@@ -115,9 +141,9 @@ static bool on_hand_over(struct gate *g, const struct frame_hand_over *f, int ha
 	if (handle < 0)
 		return false;
 	if (str_equal(f->kind, STR("store")))
-		store_new(g, handle);
+		store_new(g, handle, f->channel);
 	else if (str_equal(f->kind, STR("front")) || str_equal(f->kind, STR("admin")))
-		client_new(g, handle, f->instance, f->role);
+		client_new(g, handle, f);
 	else
 		return false;
 	return true;

@@ -133,6 +133,7 @@ static void client_closed(void *arg, const char *reason)
 	struct keys_client *c = arg;
 	struct vec *clients = &c->keys->clients;
 	(void)reason;
+	role_channel_closed(c->keys->base.context, c->channel);
 	channel_free(&c->channel);
 	for (size_t i = 0; i < clients->n; i++) {
 		if (*(struct keys_client **)vec_at(clients, i) == c) {
@@ -224,6 +225,7 @@ static bool keys_frame(struct role *role, const struct frame *frame, int handle)
 	c->class = frame->hand_over.role;
 	c->channel = channel_new(
 		role->context->loop, handle, CLASS_KEYS, frame->hand_over.role, &events);
+	channel_set_number(c->channel, frame->hand_over.channel);
 	vec_push(&k->clients, &c);
 	return true;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What a child is given before it starts: its own part of the configuration, certificates (public),
- * listening sockets, and a channel to each peer that runs. Files are read here as bytes and passed
- * on; what is in them is for others to interpret. */
+ * listening sockets, and a channel to each peer that runs (connect.c). Files are read here as bytes
+ * and passed on; what is in them is for others to interpret. */
 #include "process/preflight.h"
 #include "process/supervisor_private.h"
 
@@ -62,12 +62,10 @@ void provision_say(struct child *c, const struct frame *f)
 			c->row->name, frame_name((uint16_t)f->type));
 }
 
-void provision_hand_over(struct supervisor *s, struct channel *to, const char *kind,
-	uint32_t instance, int class, int handle)
+void provision_hand_over(
+	struct supervisor *s, struct channel *to, const struct frame_hand_over *what, int handle)
 {
-	struct frame f = { .type = FRAME_HAND_OVER,
-		.hand_over = {
-			.kind = str_from(kind), .instance = instance, .role = (uint8_t) class } };
+	struct frame f = { .type = FRAME_HAND_OVER, .hand_over = *what };
 	if (to)
 		channel_send_handle(to, 0, &f, handle);
 	else
@@ -118,7 +116,7 @@ void provision_config(struct child *c)
 	provision_say(c, &f);
 }
 
-/* ---- listeners and channels ---- */
+/* ---- listeners ---- */
 
 static void send_listeners(struct child *c)
 {
@@ -130,55 +128,12 @@ static void send_listeners(struct child *c)
 		int copy = s->o.copy_listener ? s->o.copy_listener(s->o.copy_arg, l)
 					      : dup(l->handle);
 		if (copy >= 0)
-			provision_hand_over(s, c->control, l->service->name, 0, 0, copy);
+			provision_hand_over(s, c->control,
+				&(struct frame_hand_over){ .kind = str_from(l->service->name) },
+				copy);
 		else
 			log_event(&s->o.log, LOG_ERROR, "no-listener", "role=%s service=%s",
 				c->row->name, l->service->name);
-	}
-}
-
-static void connect_edge(struct child *a, struct child *b, const struct role_edge *e)
-{
-	struct supervisor *s = a->supervisor;
-	int pair[2];
-	int result = s->loop->class->pair(s->loop, pair);
-	struct log_text text;
-	if (result < 0) {
-		log_event(&s->o.log, LOG_ERROR, "no-channel", "from=%s to=%s why=%s", a->row->name,
-			b->row->name, log_value(&text, str_from(strerror(-result))));
-		return;
-	}
-	provision_hand_over(
-		s, a->control, e->called_by_a, b->instance, b->row->channel_class, pair[0]);
-	provision_hand_over(
-		s, b->control, e->called_by_b, a->instance, a->row->channel_class, pair[1]);
-}
-
-/* A generation keeps to itself; but there is one store, and whoever still drains asks it. */
-static bool may_meet(const struct child *a, const struct child *b)
-{
-	const struct child *store = a->row->class == &store_role ? a : b;
-	return a->generation == b->generation ||
-	       (store->row->class == &store_role && !store->leaving);
-}
-
-/* With every peer that runs or starts; who starts later does the same. */
-static void send_channels(struct child *c)
-{
-	struct supervisor *s = c->supervisor;
-	VEC_EACH (struct child *, at, &s->children) {
-		struct child *other = *at;
-		if (other == c || other->control == NULL || other->spare || !may_meet(c, other))
-			continue;
-		for (size_t e = 0; e < role_edges_n; e++) {
-			const struct role_edge *edge = &role_edges[e];
-			if (edge->a == c->row->channel_class &&
-				edge->b == other->row->channel_class)
-				connect_edge(c, other, edge);
-			else if (edge->b == c->row->channel_class &&
-				 edge->a == other->row->channel_class)
-				connect_edge(other, c, edge);
-		}
 	}
 }
 
@@ -205,7 +160,7 @@ void provision_start(struct child *c)
 	provision_say(c, &start);
 	if (c->spare)
 		return;
-	send_channels(c);
+	connect_child(c);
 	if (c->row->class != &front_role)
 		return;
 	send_listeners(c);
@@ -238,9 +193,15 @@ void provision_admin(struct supervisor *s, struct channel *admin, uint32_t insta
 		if (!wanted || c->holds || c->control == NULL ||
 			s->loop->class->pair(s->loop, pair) < 0)
 			continue;
-		provision_hand_over(
-			s, admin, c->row->name, c->instance, c->row->channel_class, pair[0]);
-		provision_hand_over(s, c->control, "admin", instance, CLASS_ADMIN, pair[1]);
+		provision_hand_over(s, admin,
+			&(struct frame_hand_over){ .kind = str_from(c->row->name),
+				.instance = c->instance,
+				.role = (uint8_t)c->row->channel_class },
+			pair[0]);
+		provision_hand_over(s, c->control,
+			&(struct frame_hand_over){
+				.kind = STR("admin"), .instance = instance, .role = CLASS_ADMIN },
+			pair[1]);
 	}
 	buf_init(&text, 60000);
 	status_text(s, &text);

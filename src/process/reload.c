@@ -137,14 +137,9 @@ void reload_offer(struct child *front)
 {
 	struct supervisor *s = front->supervisor;
 	struct reload *r = &s->reload;
-	int pair[2];
-	if (r->phase != RELOAD_ASKING || front->control == NULL ||
-		s->loop->class->pair(s->loop, pair) < 0)
+	if (r->phase != RELOAD_ASKING || front->control == NULL || !connect_reload(front, r->keys))
 		return; /* who is asked nothing answers nothing: the timer ends that */
 	front->answered = 0;
-	provision_hand_over(s, front->control, "keys-next", r->keys->instance, CLASS_KEYS, pair[0]);
-	provision_hand_over(
-		s, r->keys->control, "front", front->instance, front->row->channel_class, pair[1]);
 	certificates_send(front, &r->certificates, r->generation);
 }
 

@@ -70,6 +70,11 @@ struct role_host;
 struct role_host *role_host_new(struct role_context *, int control_handle);
 void role_host_free(struct role_host **);
 
+/* Called when a channel that the supervisor handed over has closed: if it ended on our side, says
+ * so, and both sides get another. */
+void role_channel_closed(struct role_context *, const struct channel *);
+void role_channel_lost(struct role_context *, uint32_t number);
+
 /* Applies log_level and log_format of a configuration to the context's sink. */
 void role_apply_log(struct role_context *, const struct config *);
 

@@ -23,6 +23,19 @@ void role_apply_log(struct role_context *context, const struct config *config)
 	context->sink->json = strcmp(config->log_format, "json") == 0;
 }
 
+void role_channel_lost(struct role_context *context, uint32_t number)
+{
+	struct frame f = { .type = FRAME_CHANNEL_LOST, .channel_lost.channel = number };
+	if (number != 0 && context->control && !channel_send(context->control, 0, &f))
+		log_event(&context->log, LOG_ERROR, "frame-lost", "frame=channel_lost");
+}
+
+void role_channel_closed(struct role_context *context, const struct channel *channel)
+{
+	if (channel_dropped(channel))
+		role_channel_lost(context, channel_number(channel));
+}
+
 static void end(struct role_host *h, const char *why, const struct err *err)
 {
 	struct log_text text;

@@ -87,6 +87,7 @@ static void client_closed(void *arg, const char *reason)
 	struct log_text text;
 	log_event(&c->role->base.context->log, LOG_DEBUG, "channel-closed", "class=%d why=%s",
 		c->class, log_value(&text, str_from(reason)));
+	role_channel_closed(c->role->base.context, c->channel);
 	c->dead = true;
 	soon(c->role);
 }
@@ -97,27 +98,43 @@ static void attach(struct store_client *c)
 	c->peer = store_peer_add(c->role->store, c->class, c->instance, &replies);
 }
 
-static void client_new(struct store_role *r, int handle, uint32_t instance, int class)
-{
-	struct store_client *c = xmalloc(sizeof(*c));
-	struct channel_events events = {
-		.frame = client_frame, .room = client_room, .closed = client_closed, .arg = c
-	};
-	*c = (struct store_client){ .role = r, .class = class, .instance = instance };
-	c->rest = r->base.context->loop->class->timer_new(r->base.context->loop, rested, c);
-	c->next = r->clients;
-	r->clients = c;
-	if (r->store)
-		attach(c);
-	c->channel = channel_new(r->base.context->loop, handle, CLASS_STORE, class, &events);
-}
-
 static void client_free(struct store_client *c)
 {
 	store_peer_remove(&c->peer);
 	channel_free(&c->channel);
 	c->role->base.context->loop->class->timer_free(&c->rest);
 	free(c);
+}
+
+/* A new channel of the same process replaces the one before: what a session of that holds, such as
+ * a maildrop, is free before it is asked for again. */
+static void client_replace(struct store_role *r, uint32_t instance)
+{
+	for (struct store_client **at = &r->clients; *at; at = &(*at)->next) {
+		struct store_client *c = *at;
+		if (c->instance != instance)
+			continue;
+		*at = c->next;
+		client_free(c);
+		return;
+	}
+}
+
+static void client_new(struct store_role *r, int handle, const struct frame_hand_over *f)
+{
+	client_replace(r, f->instance);
+	struct store_client *c = xmalloc(sizeof(*c));
+	struct channel_events events = {
+		.frame = client_frame, .room = client_room, .closed = client_closed, .arg = c
+	};
+	*c = (struct store_client){ .role = r, .class = f->role, .instance = f->instance };
+	c->rest = r->base.context->loop->class->timer_new(r->base.context->loop, rested, c);
+	c->next = r->clients;
+	r->clients = c;
+	if (r->store)
+		attach(c);
+	c->channel = channel_new(r->base.context->loop, handle, CLASS_STORE, c->class, &events);
+	channel_set_number(c->channel, f->channel);
 }
 
 static void finish_when_idle(struct store_role *r)
@@ -204,7 +221,7 @@ static bool store_frame(struct role *role, const struct frame *frame, int handle
 		return on_config(r, &frame->store_config);
 	if (frame->type != FRAME_HAND_OVER || handle < 0)
 		return false;
-	client_new(r, handle, frame->hand_over.instance, frame->hand_over.role);
+	client_new(r, handle, &frame->hand_over);
 	return true;
 }
 

@@ -79,6 +79,8 @@ static bool on_frame(void *arg, uint32_t request, const struct frame *frame, int
 		return false;
 	if (frame->type == FRAME_STARTED && c->state == CHILD_STARTING && !c->holds)
 		is_up(c);
+	else if (frame->type == FRAME_CHANNEL_LOST)
+		connect_lost(c, frame->channel_lost.channel);
 	else if (frame->type == FRAME_CERTIFICATES_ARE && child_is_front(c))
 		reload_answered(c, &frame->certificates_are);
 	else if (frame->type == FRAME_DONE && c->holds)
@@ -210,6 +212,7 @@ static void release(struct child *c)
 		drop_held(c);
 	} else if (child_spawn(c, &err)) {
 		c->state = CHILD_DOWN;
+		connect_forget(c);
 		channel_free(&c->control);
 		child_log_close(c);
 		not_started(c, &err);
@@ -374,6 +377,7 @@ static void child_ended(struct child *c, int status)
 	if (WIFEXITED(status) && WEXITSTATUS(status) == STORE_EXIT_DISTRUST &&
 		c->row->class == &store_role)
 		s->distrust = true;
+	connect_forget(c);
 	c->process = 0;
 	c->state = CHILD_DOWN;
 	c->died_ms = supervisor_now(s);
@@ -440,6 +444,7 @@ void child_free(struct child **child)
 {
 	struct child *c = *child;
 	struct supervisor *s = c->supervisor;
+	connect_forget(c);
 	drop_held(c);
 	channel_free(&c->control);
 	child_log_close(c);
@@ -496,6 +501,7 @@ struct supervisor *supervisor_new(
 	s->o.random->fill(s->o.random, s->ticket_secret, sizeof(s->ticket_secret));
 	certificates_init(s);
 	reload_init(s);
+	connect_init(s);
 	upgrade_init(s);
 	pulse_start(s);
 	make_children(s);
@@ -534,6 +540,7 @@ void supervisor_free(struct supervisor **supervisor)
 		s->loop->class->listener_free(&s->control);
 	certificates_done(s);
 	reload_done(s);
+	connect_done(s);
 	config_free(&s->o.config);
 	mem_wipe(s->ticket_secret, sizeof(s->ticket_secret));
 	mem_wipe(s->ticket_key, sizeof(s->ticket_key));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The inside of the supervisor: supervisor.c (life and death), upgrade.c (processes that
- * replace others), provision.c (what a child is given), control.c (commands), child_log.c
- * (children's log lines). */
+ * replace others), provision.c (what a child is given), connect.c (channels between children),
+ * control.c (commands), child_log.c (children's log lines). */
 #ifndef CULVER_PROCESS_SUPERVISOR_PRIVATE_H
 #define CULVER_PROCESS_SUPERVISOR_PRIVATE_H
 
@@ -41,6 +41,15 @@ struct child {
 	uint32_t answered;  /* the generation of certificates that this front can use */
 	int64_t started_ms; /* monotonic: this process's start */
 	int64_t died_ms;
+};
+
+/* The present channel of two children. */
+struct role_link {
+	struct child *a, *b;
+	const struct role_edge *edge;
+	uint32_t number;
+	int64_t made_ms;
+	bool lost; /* another is due */
 };
 
 /* A certificate as read from D/tls. */
@@ -90,8 +99,10 @@ struct supervisor {
 	struct vec certificates; /* struct certificate_file: in force, whatever the files say now */
 	struct vec found;        /* struct certificate_state: of those, and what was refused */
 	struct reload reload;
-	struct timer *daily; /* looks for certificates that end soon */
-	uint32_t last_instance;
+	struct vec links; /* struct role_link */
+	struct timer *connect_again;
+	struct timer *daily;    /* looks for certificates that end soon */
+	uint32_t last_instance; /* starts and channels are numbered by it: none twice */
 	enum supervisor_phase phase;
 	int status;
 	bool was_ready;
@@ -141,12 +152,24 @@ void provision_start(struct child *);
 /* A reload's: the configuration once more. */
 void provision_config(struct child *);
 void provision_say(struct child *, const struct frame *);
-void provision_hand_over(struct supervisor *, struct channel *to, const char *kind,
-	uint32_t instance, int class, int handle);
+void provision_hand_over(
+	struct supervisor *, struct channel *to, const struct frame_hand_over *, int handle);
 /* 0 or -errno. */
 int provision_read_file(const char *path, struct buf *out);
 void provision_admin(struct supervisor *, struct channel *admin, uint32_t instance);
 int provision_load_master_key(struct supervisor *, struct err *err);
+
+/* connect.c */
+void connect_init(struct supervisor *);
+void connect_done(struct supervisor *);
+/* With every peer that runs or starts; who starts later does the same. */
+void connect_child(struct child *);
+/* A front with the keys of a reload. False: it could not be. */
+bool connect_reload(struct child *front, struct child *keys);
+/* A child says that it has dropped a channel. */
+void connect_lost(struct child *, uint32_t channel);
+/* A child has ended, and its channels with it. */
+void connect_forget(const struct child *);
 
 /* certificates.c */
 void certificates_init(struct supervisor *);
