@@ -1,63 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A file system in memory that fails on purpose. */
-#include "store/files_sim.h"
-
-#include "base/vec.h"
+#include "store/files_sim_private.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-
-enum {
-	SECTOR = 512,
-	BLOCK = 4096,
-	MOST_INODES = 512,
-	MOST_NAMES = 256,
-	MOST_FILES = 256,
-	NAME = 64
-};
-
-/* A file. dirty[i]: sector i of `now` has not reached `disk`. */
-struct inode {
-	bool used;
-	unsigned names, opens,
-		log; /* what keeps it: names now or durable, descriptors, log entries */
-	uint8_t *now, *disk, *dirty;
-	size_t n, disk_n, cap;
-};
-
-struct entry {
-	char name[NAME];
-	int inode; /* -1: a directory */
-};
-
-struct directory {
-	struct entry entries[MOST_NAMES];
-	size_t n;
-};
-
-enum change_kind { CHANGE_LINK, CHANGE_UNLINK, CHANGE_RENAME };
-struct change {
-	enum change_kind kind;
-	char name[NAME], to[NAME];
-	int inode;
-};
-
-struct descriptor {
-	bool used, direct, writable;
-	bool locks; /* its file */
-	int inode;
-};
-
-struct files_sim_state {
-	uint64_t random;
-	bool crashed;
-	struct inode inodes[MOST_INODES];
-	struct directory now, durable;
-	struct vec log; /* struct change: from durable to now */
-	struct descriptor files[MOST_FILES];
-};
 
 static struct files_sim *sim_of(struct files_seam *seam)
 {
@@ -83,6 +31,8 @@ static int begin(struct files_sim *sim)
 {
 	const struct files_sim_plan *p = &sim->plan;
 	uint64_t call = ++sim->calls;
+	if (sim->watch)
+		sim->watch(sim->watch_arg);
 	if (sim->state->crashed)
 		return -EIO;
 	if (p->crash_at && call >= p->crash_at) {
@@ -96,7 +46,7 @@ static int begin(struct files_sim *sim)
 
 /* ---- inodes ---- */
 
-static struct inode *inode_of(struct files_sim *sim, int i)
+struct inode *files_sim_inode(struct files_sim *sim, int i)
 {
 	return &sim->state->inodes[i];
 }
@@ -104,26 +54,33 @@ static struct inode *inode_of(struct files_sim *sim, int i)
 static int inode_new(struct files_sim *sim)
 {
 	for (int i = 0; i < MOST_INODES; i++)
-		if (!inode_of(sim, i)->used) {
-			*inode_of(sim, i) = (struct inode){ .used = true };
+		if (!files_sim_inode(sim, i)->used) {
+			*files_sim_inode(sim, i) = (struct inode){ .used = true };
 			return i;
 		}
 	abort(); /* the test makes too many files */
 }
 
-static void inode_free_if_gone(struct inode *f)
+void files_sim_inode_free(struct inode *f)
 {
-	if (!f->used || f->names || f->opens || f->log)
-		return;
 	free(f->now);
 	free(f->disk);
 	free(f->dirty);
+	free(f->good_now);
+	free(f->good_disk);
 	*f = (struct inode){ .used = false };
 }
 
-static size_t sectors(size_t n)
+static void inode_free_if_gone(struct inode *f)
 {
-	return (n + SECTOR - 1) / SECTOR;
+	if (f->used && !f->names && !f->opens && !f->log)
+		files_sim_inode_free(f);
+}
+
+static void grow(uint8_t **p, size_t from, size_t to)
+{
+	*p = xrealloc(*p, to);
+	memset(*p + from, 0, to - from);
 }
 
 static void inode_reserve(struct inode *f, size_t n)
@@ -133,18 +90,21 @@ static void inode_reserve(struct inode *f, size_t n)
 	size_t cap = f->cap ? f->cap : 64 * 1024;
 	while (cap < n)
 		cap *= 2;
-	f->now = xrealloc(f->now, cap);
-	f->disk = xrealloc(f->disk, cap);
-	f->dirty = xrealloc(f->dirty, sectors(cap));
-	memset(f->now + f->cap, 0, cap - f->cap);
-	memset(f->disk + f->cap, 0, cap - f->cap);
-	memset(f->dirty + sectors(f->cap), 0, sectors(cap) - sectors(f->cap));
+	grow(&f->now, f->cap, cap);
+	grow(&f->disk, f->cap, cap);
+	grow(&f->dirty, sectors(f->cap), sectors(cap));
+	if (f->good_now) {
+		grow(&f->good_now, f->cap, cap);
+		grow(&f->good_disk, f->cap, cap);
+	}
 	f->cap = cap;
 }
 
-static void sector_to_disk(struct inode *f, size_t i)
+void files_sim_sector_to_disk(struct inode *f, size_t i)
 {
 	memcpy(f->disk + i * SECTOR, f->now + i * SECTOR, SECTOR);
+	if (f->good_now)
+		memcpy(f->good_disk + i * SECTOR, f->good_now + i * SECTOR, SECTOR);
 }
 
 /* All that is dirty reaches the disk. */
@@ -152,7 +112,7 @@ static void inode_flush(struct inode *f)
 {
 	for (size_t i = 0; i < sectors(f->cap); i++)
 		if (f->dirty[i])
-			sector_to_disk(f, i);
+			files_sim_sector_to_disk(f, i);
 	if (f->cap)
 		memset(f->dirty, 0, sectors(f->cap));
 	f->disk_n = f->n;
@@ -162,8 +122,11 @@ static void inode_flush(struct inode *f)
 static void inode_forget(struct inode *f)
 {
 	for (size_t i = 0; i < sectors(f->cap); i++)
-		if (!f->dirty[i])
+		if (!f->dirty[i]) {
 			memcpy(f->now + i * SECTOR, f->disk + i * SECTOR, SECTOR);
+			if (f->good_now)
+				memcpy(f->good_now + i * SECTOR, f->good_disk + i * SECTOR, SECTOR);
+		}
 }
 
 static void inode_resize(struct inode *f, size_t n)
@@ -171,6 +134,8 @@ static void inode_resize(struct inode *f, size_t n)
 	inode_reserve(f, n);
 	if (n < f->n) {
 		memset(f->now + n, 0, f->n - n);
+		if (f->good_now)
+			memset(f->good_now + n, 0, f->n - n);
 		for (size_t i = n / SECTOR; i < sectors(f->n); i++)
 			f->dirty[i] = 1;
 	}
@@ -179,7 +144,7 @@ static void inode_resize(struct inode *f, size_t n)
 
 /* ---- names ---- */
 
-static struct entry *find(struct directory *d, const char *name)
+struct entry *files_sim_find(struct directory *d, const char *name)
 {
 	for (size_t i = 0; i < d->n; i++)
 		if (strcmp(d->entries[i].name, name) == 0)
@@ -191,13 +156,13 @@ static void keep(struct files_sim *sim, int inode, int by)
 {
 	if (inode < 0)
 		return;
-	inode_of(sim, inode)->names += (unsigned)by;
-	inode_free_if_gone(inode_of(sim, inode));
+	files_sim_inode(sim, inode)->names += (unsigned)by;
+	inode_free_if_gone(files_sim_inode(sim, inode));
 }
 
 static void directory_remove(struct files_sim *sim, struct directory *d, const char *name)
 {
-	struct entry *e = find(d, name);
+	struct entry *e = files_sim_find(d, name);
 	if (e == NULL)
 		return;
 	int inode = e->inode;
@@ -228,11 +193,12 @@ static void apply(struct files_sim *sim, struct directory *d, const struct chang
 static void change(
 	struct files_sim *sim, enum change_kind kind, const char *name, const char *to, int inode)
 {
+	sim->changes++;
 	struct change c = { .kind = kind, .inode = inode };
 	snprintf(c.name, NAME, "%s", name);
 	snprintf(c.to, NAME, "%s", to);
 	if (inode >= 0)
-		inode_of(sim, inode)->log++;
+		files_sim_inode(sim, inode)->log++;
 	vec_push(&sim->state->log, &c);
 	apply(sim, &sim->state->now, &c);
 }
@@ -247,8 +213,8 @@ static void log_replay(struct files_sim *sim, size_t n)
 			apply(sim, &sim->state->durable, c);
 		if (c->inode < 0)
 			continue;
-		inode_of(sim, c->inode)->log--;
-		inode_free_if_gone(inode_of(sim, c->inode));
+		files_sim_inode(sim, c->inode)->log--;
+		inode_free_if_gone(files_sim_inode(sim, c->inode));
 	}
 	vec_clear(log);
 }
@@ -263,7 +229,7 @@ static int descriptor_new(struct files_sim *sim, int inode, int flags)
 				.inode = inode,
 				.direct = flags & O_DIRECT,
 				.writable = (flags & O_ACCMODE) != O_RDONLY };
-			inode_of(sim, inode)->opens++;
+			files_sim_inode(sim, inode)->opens++;
 			return i;
 		}
 	return -EMFILE;
@@ -276,7 +242,7 @@ static int sim_open(struct files_seam *seam, const char *name, int flags, mode_t
 	(void)mode;
 	if (result)
 		return result;
-	struct entry *e = find(&sim->state->now, name);
+	struct entry *e = files_sim_find(&sim->state->now, name);
 	if (e == NULL && !(flags & O_CREAT))
 		return -ENOENT;
 	if (e && flags & O_EXCL)
@@ -287,7 +253,7 @@ static int sim_open(struct files_seam *seam, const char *name, int flags, mode_t
 	if (e == NULL)
 		change(sim, CHANGE_LINK, name, "", inode);
 	else if (flags & O_TRUNC)
-		inode_resize(inode_of(sim, inode), 0);
+		inode_resize(files_sim_inode(sim, inode), 0);
 	return descriptor_new(sim, inode, flags);
 }
 
@@ -297,7 +263,7 @@ static int sim_open_unlinked(struct files_seam *seam, const char *directory)
 	int result = begin(sim);
 	if (result)
 		return result;
-	if (*directory && find(&sim->state->now, directory) == NULL)
+	if (*directory && files_sim_find(&sim->state->now, directory) == NULL)
 		return -ENOENT;
 	return descriptor_new(sim, inode_new(sim), O_RDWR);
 }
@@ -305,7 +271,7 @@ static int sim_open_unlinked(struct files_seam *seam, const char *directory)
 static struct inode *opened(struct files_sim *sim, int file)
 {
 	assert(file >= 0 && file < MOST_FILES && sim->state->files[file].used);
-	return inode_of(sim, sim->state->files[file].inode);
+	return files_sim_inode(sim, sim->state->files[file].inode);
 }
 
 /* Not a call that fails: nothing in the store may depend on what close says. */
@@ -350,7 +316,7 @@ uint64_t files_sim_bytes_used(struct files_sim *sim)
 {
 	uint64_t n = 0;
 	for (int i = 0; i < MOST_INODES; i++)
-		n += inode_of(sim, i)->n;
+		n += files_sim_inode(sim, i)->n;
 	return n;
 }
 
@@ -358,10 +324,52 @@ static void put(struct inode *f, const void *p, size_t n, size_t at)
 {
 	inode_reserve(f, at + n);
 	memcpy(f->now + at, p, n);
+	if (f->good_now)
+		memcpy(f->good_now + at, p, n);
 	if (n)
 		memset(f->dirty + at / SECTOR, 1, sectors(at + n) - at / SECTOR);
 	if (at + n > f->n)
 		f->n = at + n;
+}
+
+static bool is_to_be_damaged(struct files_sim *sim, int file)
+{
+	const struct directory *d = &sim->state->now;
+	const char *where = sim->plan.damage_where;
+	if (where == NULL)
+		return false;
+	for (size_t i = 0; i < d->n; i++)
+		if (d->entries[i].inode == sim->state->files[file].inode)
+			return strncmp(d->entries[i].name, where, strlen(where)) == 0;
+	return false;
+}
+
+/* What was written right is damaged in one of three ways, and what it would be is kept beside it.
+ */
+static void damage(struct files_sim *sim, struct inode *f, size_t n, size_t at)
+{
+	sim->damaged++;
+	sim->damaged_bytes += n;
+	if (f->good_now == NULL) {
+		f->good_now = xmalloc(f->cap);
+		f->good_disk = xmalloc(f->cap);
+		memcpy(f->good_now, f->now, f->cap);
+		memcpy(f->good_disk, f->disk, f->cap);
+	}
+	uint8_t *now = f->now + at;
+	if (sim->plan.damage == DAMAGE_FLIP) {
+		now[files_sim_below(sim, n)] ^= (uint8_t)(1U << files_sim_below(sim, 8));
+		return;
+	}
+	/* It is where it was not meant to be, as far as the file reaches; and not where it was. */
+	if (sim->plan.damage == DAMAGE_MISDIRECT && at + BLOCK < f->n) {
+		size_t fits = n < f->n - at - BLOCK ? n : f->n - at - BLOCK;
+		memmove(now + BLOCK, now, fits);
+		memset(f->dirty + (at + BLOCK) / SECTOR, 1,
+			sectors(at + BLOCK + fits) - (at + BLOCK) / SECTOR);
+		n = n < BLOCK ? n : BLOCK;
+	}
+	memcpy(now, f->disk + at, n); /* what stood there before, when it was flushed */
 }
 
 static ssize_t sim_pwrite(struct files_seam *seam, int file, const void *p, size_t n, off_t at)
@@ -391,10 +399,13 @@ static ssize_t sim_pwrite(struct files_seam *seam, int file, const void *p, size
 	}
 	if (write == sim->plan.misdirect_write)
 		at += BLOCK;
-	if (write != sim->plan.lose_write)
+	if (write == sim->plan.lose_write && (size_t)at + n > f->n)
+		inode_resize(f, (size_t)at + n); /* the length grew, the bytes never came */
+	else if (write != sim->plan.lose_write)
 		put(f, p, n, (size_t)at);
-	else if ((size_t)at + n > f->n) /* the length grew, the bytes never came */
-		inode_resize(f, (size_t)at + n);
+	sim->changes++;
+	if (n && is_to_be_damaged(sim, file) && ++sim->damage_writes == sim->plan.damage_write)
+		damage(sim, f, n, (size_t)at);
 	return (ssize_t)n;
 }
 
@@ -404,6 +415,7 @@ static int flush(struct files_sim *sim, int file)
 	int result = begin(sim);
 	if (result)
 		return result;
+	sim->changes++;
 	if (++sim->flushes != sim->plan.flush_fails) {
 		inode_flush(f);
 		return 0;
@@ -412,7 +424,7 @@ static int flush(struct files_sim *sim, int file)
 	/* Some sectors are written; the kernel calls all of them clean (fsyncgate; G3). */
 	for (size_t i = 0; i < sectors(f->cap); i++) {
 		if (f->dirty[i] && coin(sim))
-			sector_to_disk(f, i);
+			files_sim_sector_to_disk(f, i);
 		f->dirty[i] = 0;
 	}
 	f->disk_n = f->n;
@@ -429,6 +441,7 @@ static int sim_sync_directory(struct files_seam *seam, const char *directory)
 	struct files_sim *sim = sim_of(seam);
 	int result = begin(sim);
 	(void)directory; /* a commit of the journal takes all of it */
+	sim->changes++;
 	if (result == 0)
 		log_replay(sim, sim->state->log.n);
 	return result;
@@ -439,6 +452,7 @@ static int sim_truncate(struct files_seam *seam, int file, off_t length)
 	struct files_sim *sim = sim_of(seam);
 	struct inode *f = opened(sim, file);
 	int result = begin(sim);
+	sim->changes++;
 	if (result == 0)
 		inode_resize(f, (size_t)length);
 	return result;
@@ -468,7 +482,7 @@ static int sim_rename(struct files_seam *seam, const char *from, const char *to)
 	int result = begin(sim);
 	if (result)
 		return result;
-	struct entry *e = find(&sim->state->now, from);
+	struct entry *e = files_sim_find(&sim->state->now, from);
 	if (e == NULL)
 		return -ENOENT;
 	change(sim, CHANGE_RENAME, from, to, e->inode);
@@ -481,7 +495,7 @@ static int sim_unlink(struct files_seam *seam, const char *name)
 	int result = begin(sim);
 	if (result)
 		return result;
-	struct entry *e = find(&sim->state->now, name);
+	struct entry *e = files_sim_find(&sim->state->now, name);
 	if (e == NULL)
 		return -ENOENT;
 	change(sim, CHANGE_UNLINK, name, "", e->inode);
@@ -495,7 +509,7 @@ static int sim_mkdir(struct files_seam *seam, const char *name, mode_t mode)
 	(void)mode;
 	if (result)
 		return result;
-	if (find(&sim->state->now, name))
+	if (files_sim_find(&sim->state->now, name))
 		return -EEXIST;
 	change(sim, CHANGE_LINK, name, "", -1);
 	return 0;
@@ -510,7 +524,7 @@ static int sim_list(struct files_seam *seam, const char *directory,
 		return result;
 	if (strcmp(directory, ".") == 0)
 		directory = "";
-	if (*directory && find(&sim->state->now, directory) == NULL)
+	if (*directory && files_sim_find(&sim->state->now, directory) == NULL)
 		return -ENOENT;
 	size_t n = strlen(directory);
 	for (size_t i = 0; i < sim->state->now.n; i++) {
@@ -591,12 +605,8 @@ void files_sim_free(struct files_sim **sim)
 {
 	if (*sim == NULL)
 		return;
-	for (int i = 0; i < MOST_INODES; i++) {
-		struct inode *f = inode_of(*sim, i);
-		free(f->now);
-		free(f->disk);
-		free(f->dirty);
-	}
+	for (int i = 0; i < MOST_INODES; i++)
+		files_sim_inode_free(files_sim_inode(*sim, i));
 	vec_done(&(*sim)->state->log);
 	free((*sim)->state);
 	free(*sim);
@@ -606,7 +616,7 @@ void files_sim_free(struct files_sim **sim)
 void files_sim_plan(struct files_sim *sim, struct files_sim_plan plan)
 {
 	sim->plan = plan;
-	sim->calls = sim->flushes = sim->writes = 0;
+	sim->calls = sim->flushes = sim->writes = sim->damage_writes = 0;
 }
 
 bool files_sim_crashed(const struct files_sim *sim)
@@ -627,65 +637,80 @@ void files_sim_kill(struct files_sim *sim)
 static void inode_lose(struct files_sim *sim, struct inode *f)
 {
 	size_t step = coin(sim) ? 1 : BLOCK / SECTOR;
-	for (size_t i = 0; i < sectors(f->cap); i += step) {
+	/* What it was cut by goes with its length: nothing is written there. */
+	for (size_t i = 0; i < sectors(f->n); i += step) {
 		bool written = coin(sim);
 		for (size_t k = i; k < i + step && k < sectors(f->cap); k++)
 			if (f->dirty[k] && written)
-				sector_to_disk(f, k);
+				files_sim_sector_to_disk(f, k);
 	}
 	size_t n = f->disk_n;
 	if (f->n > n && coin(sim))
 		n = coin(sim) ? f->n : n + files_sim_below(sim, f->n - n);
 	else if (f->n < n && coin(sim))
 		n = f->n;
+	files_sim_inode_cut(f, n);
+}
+
+void files_sim_inode_cut(struct inode *f, size_t n)
+{
 	if (f->cap > n)
 		memset(f->disk + n, 0, f->cap - n);
 	if (f->cap) {
 		memcpy(f->now, f->disk, f->cap);
 		memset(f->dirty, 0, sectors(f->cap));
 	}
+	if (f->good_now) {
+		memset(f->good_disk + n, 0, f->cap - n);
+		memcpy(f->good_now, f->good_disk, f->cap);
+	}
 	f->n = f->disk_n = n;
 }
 
-void files_sim_reboot(struct files_sim *sim)
+void files_sim_names_cut(struct files_sim *sim, size_t n)
 {
 	struct files_sim_state *s = sim->state;
-	files_sim_kill(sim);
-	log_replay(sim, (size_t)files_sim_below(sim, s->log.n + 1));
+	log_replay(sim, n);
 	while (s->now.n)
 		directory_remove(sim, &s->now, s->now.entries[0].name);
 	for (size_t i = 0; i < s->durable.n; i++)
 		directory_add(
 			sim, &s->now, s->durable.entries[i].name, s->durable.entries[i].inode);
+}
+
+void files_sim_reboot(struct files_sim *sim)
+{
+	files_sim_kill(sim);
+	files_sim_names_cut(sim, (size_t)files_sim_below(sim, sim->state->log.n + 1));
 	for (int i = 0; i < MOST_INODES; i++)
-		if (inode_of(sim, i)->used)
-			inode_lose(sim, inode_of(sim, i));
+		if (files_sim_inode(sim, i)->used)
+			inode_lose(sim, files_sim_inode(sim, i));
 }
 
 void files_sim_settle(struct files_sim *sim)
 {
 	log_replay(sim, sim->state->log.n);
 	for (int i = 0; i < MOST_INODES; i++) {
-		inode_flush(inode_of(sim, i));
-		inode_forget(inode_of(sim, i));
+		inode_flush(files_sim_inode(sim, i));
+		inode_forget(files_sim_inode(sim, i));
 	}
 }
 
 const uint8_t *files_sim_bytes(struct files_sim *sim, const char *name, size_t *ret_n)
 {
-	struct entry *e = find(&sim->state->now, name);
+	struct entry *e = files_sim_find(&sim->state->now, name);
 	if (e == NULL || e->inode < 0)
 		return NULL;
-	*ret_n = inode_of(sim, e->inode)->n;
-	return inode_of(sim, e->inode)->now;
+	*ret_n = files_sim_inode(sim, e->inode)->n;
+	return files_sim_inode(sim, e->inode)->now;
 }
 
 void files_sim_damage(struct files_sim *sim, const char *name, size_t at, uint8_t flip)
 {
-	struct entry *e = find(&sim->state->now, name);
-	assert(e && e->inode >= 0 && at < inode_of(sim, e->inode)->n);
-	inode_of(sim, e->inode)->now[at] ^= flip;
-	inode_of(sim, e->inode)->disk[at] ^= flip;
+	struct entry *e = files_sim_find(&sim->state->now, name);
+	assert(e && e->inode >= 0 && at < files_sim_inode(sim, e->inode)->n);
+	files_sim_inode(sim, e->inode)->now[at] ^= flip;
+	files_sim_inode(sim, e->inode)->disk[at] ^= flip;
 }
 
 int files_sim_open_files(const struct files_sim *sim)

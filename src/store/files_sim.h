@@ -31,14 +31,21 @@ struct files_sim_plan {
 	uint64_t misdirect_write; /* this write lands one block behind its place */
 	bool stutter;      /* reads and writes return short counts and -EINTR half of the time */
 	uint64_t capacity; /* bytes of all files; beyond: -ENOSPC. 0: endless */
+	const char *damage_where; /* of the writes to files whose names begin so, */
+	uint64_t damage_write;    /* this one comes to harm */
+	enum { DAMAGE_FLIP, DAMAGE_LOSE, DAMAGE_MISDIRECT } damage; /* so */
 };
 
 struct files_sim {
 	struct files_seam seam;
 	struct files_sim_plan plan;
-	uint64_t calls, flushes, writes;       /* so far, under this plan */
+	uint64_t calls, flushes, writes, damage_writes; /* so far, under this plan */
 	uint64_t failed, full, flushes_failed; /* how often the plan has struck, of all plans */
-	int64_t free_bytes;                    /* what free_bytes() says */
+	uint64_t damaged, damaged_bytes; /* writes that came to harm, and all of their bytes */
+	uint64_t changes;                /* of anything that a power cut may leave */
+	void (*watch)(void *arg);        /* before each call; NULL: nobody looks */
+	void *watch_arg;
+	int64_t free_bytes; /* what free_bytes() says */
 	struct files_sim_state *state;
 };
 
@@ -58,6 +65,20 @@ void files_sim_settle(struct files_sim *sim);
  * with files_sim_damage. NULL: no such file. */
 const uint8_t *files_sim_bytes(struct files_sim *sim, const char *name, size_t *ret_n);
 void files_sim_damage(struct files_sim *sim, const char *name, size_t at, uint8_t flip);
+/* As if no write had come to harm by plan.damage_write. */
+void files_sim_heal(struct files_sim *sim);
+/* Whether a file is other than it was written, in those bytes. */
+bool files_sim_is_damaged(struct files_sim *sim, const char *name, uint64_t from, uint64_t to);
+
+/* What a power cut may leave, case by case. The things that are not on the disk: blocks of 4 KiB
+ * that were written, lengths that have changed; and changes of names, of which a number survives.
+ */
+size_t files_sim_pending(struct files_sim *sim, size_t *ret_names);
+/* Another with the same files, which nobody has open. */
+struct files_sim *files_sim_copy(struct files_sim *sim);
+/* Power was cut: of the pending things, those are left that keep() says, and so many names. */
+void files_sim_cut(
+	struct files_sim *sim, bool (*keep)(void *arg, size_t thing), void *arg, size_t names);
 /* The bytes of all files, as plan.capacity counts them. */
 uint64_t files_sim_bytes_used(struct files_sim *sim);
 /* How many descriptors are open. */

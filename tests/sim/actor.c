@@ -9,23 +9,72 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <sys/mman.h>
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/common_interface_defs.h>
+#endif
 
 enum { STACK = 512 * 1024, PATIENCE_MS = 120 * 1000, INPUT_MOST = 64 * 1024 * 1024 };
 
 static ucontext_t outside;
 
+/* AddressSanitizer is told which stack is in use. */
+#ifdef __SANITIZE_ADDRESS__
+static struct {
+	const void *bottom;
+	size_t size;
+	void *fake;
+} outside_stack;
+
+static void entered(struct actor *a)
+{
+	__sanitizer_finish_switch_fiber(a->fake_stack, &outside_stack.bottom, &outside_stack.size);
+}
+
+static void leave(struct actor *a)
+{
+	__sanitizer_start_switch_fiber(
+		a->done ? NULL : &a->fake_stack, outside_stack.bottom, outside_stack.size);
+	swapcontext(&a->context, &outside);
+	entered(a);
+}
+
+static void enter(struct actor *a)
+{
+	__sanitizer_start_switch_fiber(
+		&outside_stack.fake, a->context.uc_stack.ss_sp, a->context.uc_stack.ss_size);
+	swapcontext(&outside, &a->context);
+	__sanitizer_finish_switch_fiber(outside_stack.fake, NULL, NULL);
+}
+#else
+static void entered(struct actor *a)
+{
+	(void)a;
+}
+
+static void leave(struct actor *a)
+{
+	swapcontext(&a->context, &outside);
+}
+
+static void enter(struct actor *a)
+{
+	swapcontext(&outside, &a->context);
+}
+#endif
+
 static void actor_main(unsigned low, unsigned high)
 {
 	struct actor *a = (struct actor *)(uintptr_t)((uint64_t)high << 32 | low);
+	entered(a);
 	a->run(a);
 	a->done = true;
-	swapcontext(&a->context, &outside);
+	leave(a);
 }
 
 static void resume(struct actor *a)
 {
 	if (!a->done)
-		swapcontext(&outside, &a->context);
+		enter(a);
 }
 
 static void on_time(void *arg)
@@ -56,7 +105,7 @@ bool actor_wait(struct actor *a, int64_t ms)
 	a->waiting = true;
 	a->timed_out = false;
 	world.loop->class->timer_set(a->timer, now() + (ms > 0 ? ms : 1));
-	swapcontext(&a->context, &outside);
+	leave(a);
 	world.loop->class->timer_set(a->timer, 0);
 	return !a->timed_out;
 }

@@ -30,6 +30,8 @@ static bool on_answer(void *arg, uint32_t request, const struct frame *f, int ha
 	if (f->type == FRAME_CHECK_FINDING) {
 		trace("check", "%" STR_FMT, STR_ARG(f->check_finding.text));
 		snprintf(a->text, sizeof(a->text), "%" STR_FMT, STR_ARG(f->check_finding.text));
+		if (a->on_finding)
+			a->on_finding(f->check_finding.text);
 		return handle < 0;
 	}
 	take_answer(a, f);

@@ -21,6 +21,7 @@ struct admin {
 	bool more;
 	/* What else comes before the answer; true: it was the last. */
 	bool (*on_frame)(struct admin *, const struct frame *);
+	void (*on_finding)(struct str); /* of a check; NULL */
 	void *arg;
 };
 

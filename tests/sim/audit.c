@@ -73,7 +73,7 @@ static void set_quota(unsigned i)
 }
 
 /* What was left half done: all may come in again. */
-static void put_in_order(void)
+void audit_put_in_order(void)
 {
 	admin_begin();
 	for (unsigned i = 0; i < ACCOUNTS; i++) {
@@ -122,7 +122,7 @@ static bool make_boxes(struct user_session *s)
 }
 
 /* By the password that must be right, or one of the two that may be. */
-static bool come_in(struct user_session *s, struct actor *a)
+bool audit_come_in(struct user_session *s, struct actor *a)
 {
 	for (unsigned attempt = 0; attempt < 2; attempt++) {
 		struct authority right = authority_right(a->number, attempt);
@@ -198,7 +198,7 @@ static void read_others(struct user_session *s)
 static void audit_account(struct actor *a)
 {
 	struct user_session s;
-	if (!come_in(&s, a) || !make_boxes(&s))
+	if (!audit_come_in(&s, a) || !make_boxes(&s))
 		sim_fail("the audit of %s could not begin", account_address(a->number));
 	s.conn.quiet = true;
 	s.fetched = on_entry;
@@ -213,16 +213,21 @@ static void audit_account(struct actor *a)
 	user_close(&s);
 }
 
-void audit(void)
+void audit_each(void (*run)(struct actor *))
 {
-	trace("audit", "begins");
-	put_in_order();
 	for (unsigned i = 0; i < ACCOUNTS; i++) {
-		struct actor *a = actor_new("audit", i, audit_account);
+		struct actor *a = actor_new("audit", i, run);
 		world_until(a->done, 600000);
 		if (!a->done)
 			sim_fail("the audit of %s does not end", account_address(i));
 	}
+}
+
+void audit(void)
+{
+	trace("audit", "begins");
+	audit_put_in_order();
+	audit_each(audit_account);
 	check();
 	backup_check();
 	trace("audit", "all is well: %llu acknowledged, %llu seen",

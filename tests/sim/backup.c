@@ -331,6 +331,10 @@ void backup_check(void)
 	taken = NULL;
 	if (b == NULL)
 		return;
+	if (world.disk->damaged) { /* it has the damage, too */
+		backup_free(b);
+		return;
+	}
 	struct files_sim *disk = put_on_disk(b);
 	process.files = role_files_new(&process, disk);
 	struct seams seams = { .clock = world.loop->clock,

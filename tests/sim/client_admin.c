@@ -60,13 +60,14 @@ static void do_quota(struct admin *a)
 		account_quota_acked(account, q);
 }
 
-/* Beside all else. What the disk refuses meanwhile may be found; damage may not. */
+/* Beside all else. What the disk refuses meanwhile may be found; damage may not, where
+ * none was done. */
 static void do_check(struct admin *a)
 {
 	const struct files_sim *d = world.disk;
 	uint64_t refused = d->failed + d->flushes_failed + d->full;
 	int answer = admin_ask(a, a->store, &(struct frame){ .type = FRAME_STORE_CHECK });
-	if (answer == FRAME_CHECK_DONE && a->findings &&
+	if (answer == FRAME_CHECK_DONE && a->findings && !world_is_damaged() &&
 		refused == d->failed + d->flushes_failed + d->full)
 		sim_fail("store check beside work: %s", a->text);
 }

@@ -86,8 +86,7 @@ static void clock_jump(void)
 		trace("fault", "the wall clock jumps by %lld s", (long long)(by / 1000));
 		s->clock.wall_ms += by;
 	} else {
-		by = (int64_t)dice(
-			25000); /* TODO.md: a channel that stalls longer is not replaced */
+		by = (int64_t)dice(600000); /* longer than any channel waits */
 		trace("fault", "all sleep for %lld s", (long long)(by / 1000));
 		s->clock.wall_ms += by;
 		s->clock.monotonic_ms += by;
@@ -103,6 +102,28 @@ static void network(void)
 	loop_sim_set_network(world.loop, &n);
 }
 
+static void damage_to(const char *where)
+{
+	struct files_sim_plan *p = &world.disk->plan;
+	p->damage_where = where;
+	p->damage_write = world.disk->damage_writes + 1 + dice(10);
+	p->damage = chance(34) ? DAMAGE_FLIP : chance(50) ? DAMAGE_LOSE : DAMAGE_MISDIRECT;
+}
+
+/* In every fourth run: the others are held to more (a backup of damage has it, too). */
+static void damage(void)
+{
+	if (world.o.seed % 4 == 0)
+		damage_to("blobs/");
+}
+
+/* Once, so that what comes of it is known. */
+static void ledger(void)
+{
+	if (world.disk->damaged == 0)
+		damage_to("ledger.db");
+}
+
 static void (*const strike[FAULT_KINDS])(void) = { [FAULT_POWER] = power,
 	[FAULT_CRASH] = crash,
 	[FAULT_MEMORY] = memory,
@@ -111,7 +132,9 @@ static void (*const strike[FAULT_KINDS])(void) = { [FAULT_POWER] = power,
 	[FAULT_FLUSH] = flush,
 	[FAULT_SHORT] = shorten,
 	[FAULT_CLOCK] = clock_jump,
-	[FAULT_NETWORK] = network };
+	[FAULT_NETWORK] = network,
+	[FAULT_DAMAGE] = damage,
+	[FAULT_LEDGER] = ledger };
 
 void faults_tick(void)
 {
@@ -123,6 +146,8 @@ void faults_tick(void)
 	if (world.o.faults == 0 || !chance(15))
 		return;
 	enum fault_kind kind = (enum fault_kind)dice(FAULT_KINDS);
+	if (world.o.faults & 1U << FAULT_LEDGER && world.disk->damaged == 0 && chance(30))
+		kind = FAULT_LEDGER;
 	if (!(world.o.faults & 1U << kind))
 		return;
 	trace("fault", "soon: %s", fault_rows[kind].text);

@@ -124,6 +124,8 @@ static bool parse_item(struct scan *s, struct user_fetched *f)
 	}
 	if (scan_literal_nocase(s, STR("MODSEQ (")))
 		return scan_number(s, INT64_MAX, &f->modseq) && scan_char(s, ')');
+	if (scan_literal_nocase(s, STR("BODY[] NIL")))
+		return f->damaged = world_is_damaged();
 	if (scan_literal_nocase(s, STR("BODY[] ")))
 		return f->has_body = parse_body(s, &f->body);
 	return false;

@@ -12,6 +12,7 @@
 struct user_fetched { /* of one FETCH response */
 	uint32_t number, uid;
 	bool has_flags, has_body;
+	bool damaged; /* BODY[] NIL */
 	uint8_t flags;
 	uint64_t modseq;
 	struct str body;
@@ -64,5 +65,12 @@ enum user_result user_list(struct user_session *, bool subscribed);
 bool user_sees(void *arg, uint32_t uid);
 /* Whether the last command kept this UID back. */
 bool user_was_modified(const struct user_session *, uint32_t uid);
+
+/* ---- audit.c ---- */
+
+/* By the password that must be right, or one of the two that may be. */
+bool audit_come_in(struct user_session *, struct actor *);
+void audit_put_in_order(void);
+void audit_each(void (*run)(struct actor *));
 
 #endif

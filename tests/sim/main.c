@@ -12,7 +12,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_JOBS = 16, MOST_CLIENTS = 64, RUN_SECONDS = 10 };
+#ifdef __SANITIZE_ADDRESS__
+enum { RUN_SECONDS = 100 };
+#else
+enum { RUN_SECONDS = 10 };
+#endif
+enum { MOST_JOBS = 16, MOST_CLIENTS = 64 };
 
 struct job {
 	pid_t pid;
@@ -23,7 +28,13 @@ struct job {
 struct totals {
 	uint64_t runs, failed, steps, simulated_ms, acknowledged, seen, operations;
 	uint64_t backups, reclaimed, undeleted, upgrades;
-	uint64_t struck[FAULT_KINDS];
+	uint64_t struck[FAULT_KINDS], outcomes[OUTCOME_KINDS];
+};
+
+static const char *const outcomes[OUTCOME_KINDS] = {
+#define X(name, text) text,
+	OUTCOMES(X)
+#undef X
 };
 
 static double seconds(void)
@@ -151,6 +162,7 @@ static void add(struct totals *t, const struct sim_report *r, bool well)
 	t->upgrades += r->upgrades;
 	for (int i = 0; i < FAULT_KINDS; i++)
 		t->struck[i] += r->struck[i];
+	t->outcomes[r->outcome]++;
 }
 
 static void print_totals(const struct totals *t, double took)
@@ -170,6 +182,11 @@ static void print_totals(const struct totals *t, double took)
 	for (int i = 0; i < FAULT_KINDS; i++)
 		printf(" %s %llu", fault_rows[i].word, (unsigned long long)t->struck[i]);
 	printf("\n");
+	if (t->struck[FAULT_LEDGER] == 0)
+		return;
+	for (int i = OUTCOME_REFUSED; i < OUTCOME_KINDS; i++)
+		printf("%s: %llu; ", outcomes[i], (unsigned long long)t->outcomes[i]);
+	printf("\n");
 }
 
 static struct job *ended(struct job *jobs, pid_t pid)
@@ -186,7 +203,7 @@ static uint32_t faults_named(const char *list)
 {
 	uint32_t faults = 0;
 	if (strcmp(list, "all") == 0)
-		return (1U << FAULT_KINDS) - 1;
+		return FAULTS_ALL;
 	struct str rest = str_from(list);
 	while (rest.n) {
 		struct str word = str_split(&rest, ',');

@@ -5,6 +5,8 @@
  */
 #include "sim.h"
 
+#include "store/files_sim_vfs.h"
+
 #include <errno.h>
 
 enum { MOST_OPEN = 200, NAME_BYTES = 64 };
@@ -184,7 +186,8 @@ static const char *rf_sqlite_vfs(struct files_seam *seam)
 {
 	struct role_files *f = of(seam);
 	if (f->vfs == NULL)
-		f->vfs = disk_vfs_new(seam, f->process->pid);
+		f->vfs = files_sim_vfs_new(
+			seam, f->process->pid, &world.random.seam, world.loop->clock);
 	return f->vfs;
 }
 
@@ -233,5 +236,5 @@ void role_files_close(struct files_seam *seam)
 	while (f->open_n > 0)
 		rf_close(seam, f->open[0].file);
 	if (f->vfs)
-		disk_vfs_close(f->vfs);
+		files_sim_vfs_free(f->vfs);
 }

@@ -5,6 +5,8 @@
 
 #include "base/planted.h"
 
+#include <unistd.h>
+
 bool round_over = true;
 
 enum { TICK_MS = 250, REST_MS = 600 * 1000, UP_MS = 300 * 1000 };
@@ -46,6 +48,41 @@ static void use(unsigned clients)
 	}
 }
 
+static void look(void)
+{
+	if (world.o.faults & 1U << FAULT_LEDGER && world.disk->damaged)
+		audit_ledger();
+	wait_until_up();
+	if (world_is_damaged()) {
+		audit_damaged();
+		wait_until_up();
+	}
+	audit();
+}
+
+static void sum_up(void)
+{
+	struct sim_report *r = world.report;
+	uint64_t hash;
+	r->struck[FAULT_EIO] = (uint32_t)world.disk->failed;
+	r->struck[FAULT_FULL] = (uint32_t)world.disk->full;
+	r->struck[FAULT_FLUSH] = (uint32_t)world.disk->flushes_failed;
+	r->struck[world.o.faults & 1U << FAULT_LEDGER ? FAULT_LEDGER : FAULT_DAMAGE] =
+		(uint32_t)world.disk->damaged;
+	r->steps = loop_sim_steps(world.loop, &hash);
+	r->hash ^= hash;
+	r->simulated_ms = sim_ms();
+	r->finished = true;
+}
+
+void run_end(enum outcome outcome)
+{
+	world.report->outcome = outcome;
+	sum_up();
+	fflush(stdout);
+	_exit(0);
+}
+
 void sim_run(const struct sim_options *o, struct sim_report *report)
 {
 	planted_name = o->planted;
@@ -56,15 +93,7 @@ void sim_run(const struct sim_options *o, struct sim_report *report)
 	audit();
 	for (unsigned i = 0; i < o->rounds; i++) {
 		use(o->clients);
-		wait_until_up();
-		audit();
+		look();
 	}
-	uint64_t hash;
-	report->struck[FAULT_EIO] = (uint32_t)world.disk->failed;
-	report->struck[FAULT_FULL] = (uint32_t)world.disk->full;
-	report->struck[FAULT_FLUSH] = (uint32_t)world.disk->flushes_failed;
-	report->steps = loop_sim_steps(world.loop, &hash);
-	report->hash ^= hash;
-	report->simulated_ms = sim_ms();
-	report->finished = true;
+	sum_up();
 }

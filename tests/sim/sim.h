@@ -9,13 +9,12 @@
  *     image.c        the supervisor becomes another image (an upgrade)
  *     role_loop.c    the loop as one role sees it: knows whose code runs, and stops the dead
  *     role_files.c   the disk as one role sees it: where it may crash
- *     disk_vfs.c     the same disk for SQLite
  *     stubs.c        what stands in for passwords' cost, configuration files and memory
  *     actor.c        who acts in the world: coroutines, and connections for them
  *     client_*.c     simulated users
  *     message.c      messages that can be told from one another and checked to the byte
  *     model.c        what must be true of all mail
- *     audit.c        looks whether it is
+ *     audit.c        looks whether it is; damage.c: when writes have come to harm
  *     faults.c       what goes wrong
  *
  * One run is a process of its own, so the world is a variable, and nothing is freed at its end.
@@ -48,7 +47,9 @@ enum { PROCESSES = 4000, SERVICES = 16, ACCOUNTS = 4 };
 	X(FLUSH, "flush", "a flush fails once, and the next ones lie")                             \
 	X(SHORT, "short", "reads and writes do less than was asked, or are interrupted")           \
 	X(CLOCK, "clock", "the wall clock jumps, or everything sleeps for minutes")                \
-	X(NETWORK, "network", "connections are lost, bytes trickle, sides close by half")
+	X(NETWORK, "network", "connections are lost, bytes trickle, sides close by half")          \
+	X(DAMAGE, "damage", "a write to a segment is lost, misdirected or a bit of it flips")      \
+	X(LEDGER, "ledger", "the same of a write to the ledger: not among all, its runs are others")
 enum fault_kind {
 #define X(name, word, text) FAULT_##name,
 	FAULTS(X)
@@ -59,6 +60,21 @@ struct fault_row {
 	const char *word, *text;
 };
 extern const struct fault_row fault_rows[FAULT_KINDS];
+enum { FAULTS_ALL = (1 << FAULT_LEDGER) - 1 };
+
+/* What came of a damaged ledger (damage.c). */
+#define OUTCOMES(X)                                                                                \
+	X(NONE, "no damage to the ledger")                                                         \
+	X(REFUSED, "not opened, or read-only")                                                     \
+	X(FOUND, "found by the check, or said in the log")                                         \
+	X(HARMLESS, "nothing was lost")                                                            \
+	X(UNSEEN, "something is wrong that nobody has seen")
+enum outcome {
+#define X(name, text) OUTCOME_##name,
+	OUTCOMES(X)
+#undef X
+		OUTCOME_KINDS
+};
 
 struct sim_options {
 	uint64_t seed;
@@ -77,6 +93,7 @@ struct sim_report {
 	uint64_t acknowledged, seen, operations;
 	uint32_t struck[FAULT_KINDS];
 	uint32_t backups, reclaimed, undeleted, upgrades;
+	enum outcome outcome;
 	bool finished;
 	char failure[400];
 };
@@ -118,7 +135,12 @@ struct world {
 	struct supervisor_listener listeners[SERVICES];
 	int doors[SERVICES], control_door;
 	bool powered, ready;
-	bool read_only; /* the store that runs has said so */
+	bool read_only;  /* the store that runs has said so */
+	uint64_t healed; /* of the disk's damaged writes */
+	bool strict;     /* what is found now is a failure, whatever is damaged */
+	bool damage_said;
+	bool damage_copied; /* after a failed flush the store has made new files of what was damaged
+			     */
 	unsigned boots;
 	int64_t slept_ms;
 	struct log_sink sink;
@@ -155,6 +177,8 @@ static inline bool chance(unsigned percent)
 }
 /* A line of the trace. */
 void trace(const char *who, const char *format, ...) PRINTF_LIKE(2, 3);
+/* Damage to segments that was not set right again. */
+bool world_is_damaged(void);
 /* Something is not as it must be: says so and ends the run. */
 _Noreturn void sim_fail(const char *format, ...) PRINTF_LIKE(1, 2);
 
@@ -163,14 +187,11 @@ _Noreturn void sim_fail(const char *format, ...) PRINTF_LIKE(1, 2);
 void image_init(void);
 void image_power_cut(void);
 
-/* ---- role_loop.c, role_files.c, disk_vfs.c ---- */
+/* ---- role_loop.c, role_files.c ---- */
 
 struct loop *role_loop_new(struct process *);
 struct files_seam *role_files_new(struct process *, struct files_sim *);
 void role_files_close(struct files_seam *);
-/* The name of a VFS over the files of a role. */
-const char *disk_vfs_new(struct files_seam *, int number);
-void disk_vfs_close(const char *name);
 
 /* ---- actor.c ---- */
 
@@ -179,6 +200,7 @@ struct actor {
 	void (*run)(struct actor *);
 	unsigned number;
 	ucontext_t context;
+	void *fake_stack; /* AddressSanitizer's */
 	struct timer *timer;
 	bool done, waiting, timed_out;
 };
@@ -344,6 +366,13 @@ void backup_take(struct admin *);
 void backup_check(void);
 /* All that the model says, and what the store's own check says. */
 void audit(void);
+/* With segments damaged: what can be read is right, what can't be is reported; then sets them
+ * right.
+ */
+void audit_damaged(void);
+/* With the ledger damaged: ends the run, with an outcome. */
+_Noreturn void audit_ledger(void);
+_Noreturn void run_end(enum outcome);
 void sim_run(const struct sim_options *, struct sim_report *);
 
 #endif

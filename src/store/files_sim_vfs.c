@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/*
- * A VFS for SQLite over a role's files, as its own unix VFS is over a system's: it goes on after
- * EINTR and short counts, flushes the directory after the first flush of a new log, and lets the
- * locks and the shared memory of the write-ahead log go with the process. One process has a
- * database at a time, so that memory is ours, and locks only keep connections of one role apart.
- */
-#include "sim.h"
+/* See files_sim_vfs.h. */
+#include "store/files_sim_vfs.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 enum { SHM_LOCKS = 8, REGIONS = 64, NAME_BYTES = 64 };
 
@@ -28,6 +25,8 @@ struct node {
 struct disk_vfs {
 	sqlite3_vfs vfs;
 	struct files_seam *files;
+	struct random_seam *random;
+	struct clock_seam *clock;
 	struct node *nodes;
 	char name[32];
 };
@@ -391,8 +390,8 @@ static int vfs_full_path(sqlite3_vfs *vfs, const char *path, int n, char *out)
 
 static int vfs_random(sqlite3_vfs *vfs, int n, char *out)
 {
-	(void)vfs;
-	world.random.seam.fill(&world.random.seam, out, (size_t)n);
+	struct random_seam *random = vfs_of(vfs)->random;
+	random->fill(random, out, (size_t)n);
 	return n;
 }
 
@@ -404,8 +403,8 @@ static int vfs_sleep(sqlite3_vfs *vfs, int us)
 
 static int vfs_now(sqlite3_vfs *vfs, sqlite3_int64 *ret)
 {
-	(void)vfs; /* Julian day 2440587.5 is 1970 */
-	*ret = INT64_C(210866760000000) + world.loop->clock->wall_ms(world.loop->clock);
+	struct clock_seam *clock = vfs_of(vfs)->clock;
+	*ret = INT64_C(210866760000000) + clock->wall_ms(clock); /* Julian day 2440587.5 is 1970 */
 	return SQLITE_OK;
 }
 
@@ -417,10 +416,13 @@ static int vfs_last_error(sqlite3_vfs *vfs, int n, char *out)
 	return 0;
 }
 
-const char *disk_vfs_new(struct files_seam *files, int number)
+const char *files_sim_vfs_new(
+	struct files_seam *files, int number, struct random_seam *random, struct clock_seam *clock)
 {
 	struct disk_vfs *v = xmalloc(sizeof(*v));
 	v->files = files;
+	v->random = random;
+	v->clock = clock;
 	snprintf(v->name, sizeof(v->name), "sim-%d", number);
 	v->vfs = (sqlite3_vfs){ .iVersion = 2,
 		.szOsFile = sizeof(struct db_file),
@@ -439,9 +441,18 @@ const char *disk_vfs_new(struct files_seam *files, int number)
 	return v->name;
 }
 
-void disk_vfs_close(const char *name)
+void files_sim_vfs_free(const char *name)
 {
 	sqlite3_vfs *vfs = sqlite3_vfs_find(name);
-	if (vfs)
-		sqlite3_vfs_unregister(vfs);
+	if (vfs == NULL)
+		return;
+	struct disk_vfs *v = vfs_of(vfs);
+	sqlite3_vfs_unregister(vfs);
+	for (struct node *next; v->nodes; v->nodes = next) {
+		next = v->nodes->next;
+		for (int i = 0; i < REGIONS; i++)
+			free(v->nodes->regions[i]);
+		free(v->nodes);
+	}
+	free(v);
 }

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inside of files_sim: files_sim.c (the file system), files_sim_cut.c (what a power cut may
+ * leave, case by case; damage). */
+#ifndef CULVER_STORE_FILES_SIM_PRIVATE_H
+#define CULVER_STORE_FILES_SIM_PRIVATE_H
+
+#include "store/files_sim.h"
+
+#include "base/vec.h"
+
+enum {
+	SECTOR = 512,
+	BLOCK = 4096,
+	MOST_INODES = 512,
+	MOST_NAMES = 256,
+	MOST_FILES = 256,
+	NAME = 64
+};
+
+/* A file. dirty[i]: sector i of `now` has not reached `disk`. Once it was damaged, `good` is what
+ * both would be without. */
+struct inode {
+	bool used;
+	unsigned names, opens,
+		log; /* what keeps it: names now or durable, descriptors, log entries */
+	uint8_t *now, *disk, *dirty;
+	uint8_t *good_now, *good_disk; /* NULL: it was not damaged */
+	size_t n, disk_n, cap;
+};
+
+struct entry {
+	char name[NAME];
+	int inode; /* -1: a directory */
+};
+
+struct directory {
+	struct entry entries[MOST_NAMES];
+	size_t n;
+};
+
+enum change_kind { CHANGE_LINK, CHANGE_UNLINK, CHANGE_RENAME };
+struct change {
+	enum change_kind kind;
+	char name[NAME], to[NAME];
+	int inode;
+};
+
+struct descriptor {
+	bool used, direct, writable;
+	bool locks; /* its file */
+	int inode;
+};
+
+struct files_sim_state {
+	uint64_t random;
+	bool crashed;
+	struct inode inodes[MOST_INODES];
+	struct directory now, durable;
+	struct vec log; /* struct change: from durable to now */
+	struct descriptor files[MOST_FILES];
+};
+
+struct inode *files_sim_inode(struct files_sim *, int i);
+struct entry *files_sim_find(struct directory *, const char *name);
+void files_sim_inode_free(struct inode *);
+void files_sim_sector_to_disk(struct inode *, size_t sector);
+/* Names and descriptors as after a power cut that left the first n changes of names. */
+void files_sim_names_cut(struct files_sim *, size_t n);
+/* What is in memory alone is gone, and the length is this. */
+void files_sim_inode_cut(struct inode *, size_t n);
+
+static inline size_t sectors(size_t n)
+{
+	return (n + SECTOR - 1) / SECTOR;
+}
+
+#endif
