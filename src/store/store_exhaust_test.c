@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Small workloads, exhausted: every sequence of up to three things done to a store, cut off at each
+ * call of its last one, with every subset of what was not flushed by then (blocks of 4 KiB,
+ * lengths; of changes of names each prefix): 2^10 subsets at most, beyond that 1,000 that are
+ * drawn. The store that opens there has all that was acknowledged, the last thing wholly or not at
+ * all, finds nothing amiss, and goes on.
+ *
+ * All of it takes hours of CPU: CULVER_EXHAUST=1. CULVER_EXHAUST=N runs a case in N. Without that a
+ * small share is run, the same each time. With CULVER_PLANTED=NAME a fault is planted, to be found.
+ */
+#include "store/store_scene.h"
+
+#include "base/planted.h"
+#include "store/files_sim.h"
+#include "store/files_sim_vfs.h"
+
+#include <time.h>
+
+enum { MOST_THINGS = 10, DRAWN = 1000, LONGEST = 3 };
+
+/* ---- a store on such files ---- */
+
+static struct {
+	const char *vfs;
+	int vfs_number;
+	struct files_seam *real;
+} now;
+
+static const char *vfs_name(struct files_seam *seam)
+{
+	(void)seam;
+	return now.vfs;
+}
+
+static void begin_on(struct scene *s, struct files_sim *sim)
+{
+	settings(s);
+	now.real = s->w.f.seams.files;
+	s->w.f.seams.files = &sim->seam;
+	sim->seam.sqlite_vfs = vfs_name;
+	now.vfs = files_sim_vfs_new(
+		&sim->seam, ++now.vfs_number, &s->w.f.random.seam, &s->w.f.clock.seam);
+	enter(s);
+}
+
+static void end_on(struct scene *s)
+{
+	leave(s);
+	files_sim_vfs_free(now.vfs);
+	s->w.f.seams.files = now.real;
+	fixture_done(&s->w.f);
+}
+
+/* ---- what is done ---- */
+
+static const struct frame *do_deliver_one(struct scene *s)
+{
+	return send(&s->w.mx, (struct frame){ .type = FRAME_UPLOAD_TO }, 52, 1, &s->alice);
+}
+
+static const struct action steps[] = { { "deliver", do_deliver_one },
+	{ "deliver to two", do_deliver }, { "append", do_append }, { "copy", do_copy },
+	{ "move", do_move }, { "flag", do_flags }, { "expunge", do_expunge },
+	{ "reclaim", do_reclaim } };
+
+struct sequence {
+	size_t n, step[LONGEST];
+};
+
+static const char *sequence_name(const struct sequence *q, char room[100])
+{
+	int n = 0;
+	for (size_t i = 0; i < q->n; i++)
+		n += snprintf(
+			room + n, (size_t)(100 - n), "%s%s", i ? ", " : "", steps[q->step[i]].name);
+	return room;
+}
+
+/* ---- what may be left at each call ---- */
+
+struct image {
+	struct files_sim *files;
+	bool acknowledged;
+};
+
+struct watching {
+	struct scene *s;
+	struct files_sim *sim;
+	struct vec images; /* struct image */
+	size_t replies;
+	uint64_t last;
+};
+
+static bool is_acknowledged(const struct watching *w)
+{
+	const struct test_peer *peers[] = { &w->s->w.mx, &w->s->w.user, &w->s->w.admin };
+	size_t n = 0;
+	for (size_t i = 0; i < ARRAY_LEN(peers); i++)
+		n += peers[i]->replies.n;
+	return n > w->replies;
+}
+
+/* Before each call: as it would be if the power went now. */
+static void watch(void *arg)
+{
+	struct watching *w = arg;
+	struct image image = { .acknowledged = is_acknowledged(w) };
+	uint64_t is = 2 * w->sim->changes + image.acknowledged;
+	if (is == w->last)
+		return;
+	w->last = is;
+	image.files = files_sim_copy(w->sim);
+	assert_non_null(vec_push(&w->images, &image));
+}
+
+/* ---- cases ---- */
+
+static struct {
+	uint64_t stride; /* of cases */
+	bool all;        /* sequences */
+	uint64_t drawn, cases, sequences, images, most_things;
+} run;
+
+struct subset {
+	uint64_t mask, random;
+	bool all;
+};
+
+static uint64_t mixed(uint64_t z)
+{
+	z += 0x9e3779b97f4a7c15U;
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9U;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebU;
+	return z ^ z >> 31;
+}
+
+static bool keep(void *arg, size_t thing)
+{
+	struct subset *u = arg;
+	return u->all ? u->mask >> thing & 1 : mixed(u->random + thing) & 1;
+}
+
+struct expected {
+	const struct sequence *sequence;
+	char *before, *after;
+};
+
+static void check_case(
+	const struct expected *x, const struct image *image, struct subset *u, size_t names)
+{
+	struct scene s;
+	char room[100];
+	struct files_sim *files = files_sim_copy(image->files);
+	files_sim_cut(files, keep, u, names);
+	begin_on(&s, files);
+	if (store_read_only(s.w.f.store, NULL))
+		fail_msg("%s: read-only", sequence_name(x->sequence, room));
+	s.alice = account_of(&s.w.mx, "alice@example.test");
+	s.bob = account_of(&s.w.mx, "bob@example.test");
+	char *is = snapshot(&s);
+	bool done = strcmp(is, x->after) == 0;
+	if (!done && (image->acknowledged || strcmp(is, x->before) != 0))
+		fail_msg("%s%s, subset %llx, names %zu:\n%swas\n%swas to be\n%s",
+			sequence_name(x->sequence, room),
+			image->acknowledged ? ", acknowledged" : "",
+			(unsigned long long)(u->all ? u->mask : u->random), names, is, x->before,
+			x->after);
+	free(is);
+	const struct frame *r = ask(&s.w.admin, (struct frame){ .type = FRAME_STORE_CHECK });
+	if (r->type == FRAME_CHECK_FINDING)
+		fail_msg("%s, subset %llx, names %zu, %s: %.*s", sequence_name(x->sequence, room),
+			(unsigned long long)(u->all ? u->mask : u->random), names,
+			done ? "done" : "not done", (int)r->check_finding.text.n,
+			r->check_finding.text.p);
+	assert_frame(r, FRAME_CHECK_DONE);
+	if (++run.cases % 4 == 0)
+		goes_on(&s);
+	end_on(&s);
+	files_sim_free(&files);
+}
+
+static void check_image(const struct expected *x, const struct image *image)
+{
+	size_t names, things = files_sim_pending(image->files, &names);
+	bool all = things <= MOST_THINGS;
+	uint64_t subsets = all ? (uint64_t)1 << things : DRAWN;
+	run.images++;
+	run.most_things = things > run.most_things ? things : run.most_things;
+	for (size_t n = 0; n <= names; n++)
+		for (uint64_t i = 0; i < subsets; i++) {
+			struct subset u = { .mask = i, .random = mixed(i) + n, .all = all };
+			if (mixed(run.drawn++) % run.stride == 0)
+				check_case(x, image, &u, n);
+		}
+}
+
+static void explore(const struct sequence *q)
+{
+	static struct files_sim *base;
+	struct scene s;
+	struct expected x = { .sequence = q };
+	make_template();
+	if (base == NULL) {
+		base = files_sim_new(1);
+		copy_out(&base->seam);
+		files_sim_settle(base);
+	}
+	struct files_sim *sim = files_sim_copy(base);
+	begin_on(&s, sim);
+	know(&s);
+	for (size_t i = 0; i + 1 < q->n; i++)
+		assert_non_null(steps[q->step[i]].act(&s));
+	x.before = snapshot(&s);
+	forget_replies(&s.w.mx);
+	forget_replies(&s.w.user);
+	forget_replies(&s.w.admin);
+	struct watching w = { .s = &s, .sim = sim };
+	vec_init(&w.images, sizeof(struct image), 100000);
+	sim->watch = watch;
+	sim->watch_arg = &w;
+	assert_non_null(steps[q->step[q->n - 1]].act(&s));
+	watch(&w); /* and when it is over */
+	sim->watch = NULL;
+	x.after = snapshot(&s);
+	end_on(&s);
+	files_sim_free(&sim);
+	run.sequences++;
+	VEC_EACH (struct image, image, &w.images) {
+		check_image(&x, image);
+		files_sim_free(&image->files);
+	}
+	vec_done(&w.images);
+	free(x.before);
+	free(x.after);
+}
+
+static void explore_from(struct sequence *q, size_t most)
+{
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		q->step[q->n++] = i;
+		/* Of the longest, a share. */
+		if (run.all || q->n < LONGEST ||
+			mixed(q->step[0] * 64 + q->step[1] * 8 + i) % 16 == 0)
+			explore(q);
+		if (q->n < most)
+			explore_from(q, most);
+		q->n--;
+	}
+}
+
+static void every_sequence(void **state)
+{
+	const char *share = getenv("CULVER_EXHAUST");
+	struct sequence q = { .n = 0 };
+	(void)state;
+	run.all = share != NULL;
+	run.stride = 150;
+	if (share) {
+		struct scan number = scan_from(str_from(share));
+		assert_true(scan_number(&number, 1000000, &run.stride) && run.stride > 0);
+	}
+	planted_name = getenv("CULVER_PLANTED");
+	explore_from(&q, LONGEST);
+	printf("# %llu sequences, %llu states at a call, %llu cases (at most %llu things not "
+	       "flushed), %.0f s of CPU\n",
+		(unsigned long long)run.sequences, (unsigned long long)run.images,
+		(unsigned long long)run.cases, (unsigned long long)run.most_things,
+		(double)clock() / CLOCKS_PER_SEC);
+}
+
+TEST_MAIN(test_case(every_sequence))
