@@ -30,7 +30,7 @@ MATRIX = {
     "LIST": ['"" *', '"" {box}', '"" "*" RETURN (STATUS (MESSAGES SIZE) CHILDREN SUBSCRIBED)', '(SUBSCRIBED) "" *', '{box}/ *'],
     "LSUB": ['"" *', '"" {box}'], "NAMESPACE": [""],
     "STATUS": ["{box} (MESSAGES UIDNEXT UNSEEN SIZE DELETED)", "{inbox} (MESSAGES UNSEEN SIZE)"],
-    "APPEND": ["{box} {{1+}}\r\nx", "{box} (\\Seen) {{1+}}\r\nx"],
+    "APPEND": ["{box} {{1+}}\r\nx", "{box} (\\Seen) {{1+}}\r\nx", '{inbox} CATENATE (URL "/{box}/;UID=1")'],
     "GETMETADATA": ["{box} (/private/comment)", '"" (/shared/comment)'],
     "SETMETADATA": ["{box} (/private/comment \"mine\")"],
     "GETQUOTA": ['"{owner}"', '""'], "GETQUOTAROOT": ["{box}", "{inbox}"], "SETQUOTA": ['"{owner}" (STORAGE 1)', '"" (STORAGE 1)'],

@@ -7,6 +7,7 @@
  *     selected.c  the selected mailbox and its news         reply.c    every status response
  *     batch.c, reads.c  digests and bytes on their way      cmd_*.c    one group of verbs each
  *     search_run.c      a search at work                    gather.c   digests of many messages
+ *     append.h          APPEND and CATENATE at work         notify.h   news without a command
  *
  * One command runs at a time; what comes later waits in the stream, which settles every ambiguity
  * of RFC 9051 5.5. A command is a chain of steps: a step writes something and names the next, or
