@@ -73,6 +73,7 @@ static void expect_own(struct imap *s, const struct store_work *w, uint64_t mods
 	struct view_own *own = &s->sel.own;
 
 	*own = (struct view_own){ .uids = seqset_of(&w->uids),
+		.failed = seqset_of(&w->failed),
 		.modseq = modseq,
 		.mode = (uint8_t)w->mode,
 		.flags = w->flags.flags };

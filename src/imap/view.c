@@ -118,6 +118,12 @@ static struct api_entry expected(const struct api_entry *old, const struct view_
 	return e;
 }
 
+static bool is_own(const struct api_entry *now, const struct view_own *own)
+{
+	return own != NULL && now->modseq >= own->modseq && seqset_contains(&own->uids, now->uid) &&
+	       !seqset_contains(&own->failed, now->uid);
+}
+
 /* The client of a STORE.SILENT knows the outcome, unless somebody else's change is in it. One that
  * came after it may have set the flags back to what the view has, which the client believes no
  * more. */
@@ -125,7 +131,7 @@ static bool is_news(
 	const struct view *v, size_t i, const struct api_entry *now, const struct view_own *own)
 {
 	const struct api_entry *old = &v->entries[i];
-	if (own == NULL || now->modseq < own->modseq || !seqset_contains(&own->uids, now->uid))
+	if (!is_own(now, own))
 		return !same_flags(old, now);
 	struct api_entry e = expected(old, own);
 	bool silent = now->modseq == own->modseq && (v->marks[i] & VIEW_FLAGS) == 0;

@@ -47,7 +47,7 @@ void view_load_end(struct view *v);
  * the client expects are not told (but for MODSEQ, RFC 7162 3.1.3). Others' changes of the same
  * commit have the same modseq. */
 struct view_own {
-	struct seqset uids;
+	struct seqset uids, failed; /* but for those that UNCHANGEDSINCE kept back */
 	uint64_t modseq;
 	uint8_t mode; /* enum flags_mode */
 	uint8_t flags;

@@ -94,6 +94,7 @@ static void own_changes_are_silent(void **state)
 		uint64_t modseq;
 		const char *with, *without;
 		bool others; /* STORE named another message */
+		bool failed; /* UNCHANGEDSINCE kept it back */
 	} cases[] = {
 		{ 0, FLAGS_ADD, FLAG_SEEN, FLAG_SEEN, 7, "* 1 FETCH (MODSEQ (7))\r\n", "" },
 		{ FLAG_DRAFT, FLAGS_REPLACE, FLAG_SEEN, FLAG_SEEN, 7, "* 1 FETCH (MODSEQ (7))\r\n",
@@ -113,6 +114,10 @@ static void own_changes_are_silent(void **state)
 		{ 0, FLAGS_ADD, FLAG_SEEN, FLAG_SEEN, 7,
 			"* 1 FETCH (FLAGS (\\Seen) MODSEQ (7))\r\n",
 			"* 1 FETCH (FLAGS (\\Seen))\r\n", true },
+		/* likewise, before us: ours was not done */
+		{ 0, FLAGS_ADD, FLAG_SEEN, FLAG_SEEN, 7,
+			"* 1 FETCH (FLAGS (\\Seen) MODSEQ (7))\r\n",
+			"* 1 FETCH (FLAGS (\\Seen))\r\n", false, true },
 		/* not ours */
 		{ 0, FLAGS_ADD, FLAG_SEEN, FLAG_SEEN, 8,
 			"* 1 FETCH (FLAGS (\\Seen) MODSEQ (8))\r\n",
@@ -126,6 +131,7 @@ static void own_changes_are_silent(void **state)
 		view_tell_all(v);
 		struct api_range uids = { cases[c].others ? 6 : 5, 6 };
 		struct view_own own = { .uids = { .ranges = &uids, .n = 1 },
+			.failed = { .ranges = &uids, .n = cases[c].failed },
 			.modseq = 7,
 			.mode = cases[c].mode,
 			.flags = cases[c].flags };

@@ -295,6 +295,10 @@ class World:
         self.check_token(mailbox, uid, token)
         insist(self.tokens[token][1] in (None, hashlib.sha256(body).digest()), "UID %d's bytes are not those of %s", uid, token)
 
+    def troubled(self):
+        """A role was killed just before: what was done may be told later."""
+        return time.monotonic() < self.trouble_until
+
     def low_water(self):
         """Nobody will ask what was before."""
         return min((s.oldest() for s in self.sessions), default=INF)
