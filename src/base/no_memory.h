@@ -12,7 +12,7 @@
  * own checks held. A signal, a failed check or another exit status fails the test.
  *
  * With CULVER_ALLOCATIONS=all each allocation is refused once, and then again with all that follow
- * (of more than NO_MEMORY_MOST, which a loop makes, that many);
+ * (of more than NO_MEMORY_MOST, which a loop makes, NO_MEMORY_SPREAD of them);
  * otherwise every NO_MEMORY_STRIDE-th is, in turn this way and that. Under a sanitizer, whose
  * malloc it is, nothing is refused: the work is done once.
  *
@@ -37,6 +37,7 @@
 enum {
 	NO_MEMORY_RUNS = 16,
 	NO_MEMORY_MOST = 3000,
+	NO_MEMORY_SPREAD = 300,
 	NO_MEMORY_SAID = 1 << 20,
 	NO_MEMORY_STATUS_DONE = 99
 };
@@ -222,7 +223,7 @@ static inline bool no_memory_next(
 	} else if (r->n && !r->for_ever) {
 		r->for_ever = true;
 	} else {
-		r->n += r->calls / NO_MEMORY_MOST + 1;
+		r->n += r->calls > NO_MEMORY_MOST ? r->calls / NO_MEMORY_SPREAD | 1 : 1;
 		r->for_ever = false;
 	}
 	if (r->n > r->calls) {
