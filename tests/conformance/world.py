@@ -84,6 +84,7 @@ class Message:
         self.facts = {}           # item → value, of what never changes
         self.flags = {}           # flag → Register
         self.known = False        # its flags at birth are
+        self.birth = 0            # when what made it was sent
         self.told = False         # APPENDUID or COPYUID named it
         self.first_seen = INF
         self.gone = None          # since when it is known to have been expunged
@@ -97,7 +98,7 @@ class Message:
 
     def born(self, flags, start, end):
         """flags: flag → the values it may have had."""
-        self.known = True
+        self.known, self.birth = True, start
         end = min(end, self.first_seen)
         for flag in FLAGS:
             for value in flags.get(flag, {False}):
@@ -113,10 +114,12 @@ class Expunging:
     def __init__(self, uids, moves):
         self.start, self.end = tick(), INF
         self.uids, self.moves = uids, moves
-        self.may_have = None  # once it is over: what it may have taken
+        self.may_have = None  # once it is over: what it may have taken of those that were known
+        self.knew = set()
 
     def over(self, mailbox):
         self.end = tick()
+        self.knew = set(mailbox.messages)
         self.may_have = {uid for uid, m in mailbox.messages.items() if self.may_take(uid, m, self.end)}
 
     def may_take(self, uid, message, now):
@@ -124,8 +127,10 @@ class Expunging:
             return False
         if self.moves or not message.known:
             return True
-        if self.may_have is not None:
+        if uid in self.knew:
             return uid in self.may_have
+        if message.birth > self.end:
+            return False
         return True in message.allowed("\\Deleted", self.start, now)
 
 
