@@ -541,14 +541,13 @@ class Expunge(Command):
     def ok(self, code):
         if self.s.view.read_only:
             insist("expunge-examined" in self.s.profile, "EXPUNGE after EXAMINE")
-            self.expunging.end, self.expunging.may_have = 0, set()
+            self.expunging.refused()
             return
         self.surely(self, self.s.view, self.expunging)
         self.expunging.over(self.s.view.mailbox)
 
     def no(self, code):
         insist(self.s.view.read_only, "EXPUNGE: NO [%s]", code)
-        self.expunging.end = 0
-        self.expunging.may_have = set()
+        self.expunging.refused()
 
 

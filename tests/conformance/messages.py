@@ -450,7 +450,7 @@ class Copy(OfMessages):
         elif not (code == "NONEXISTENT" and self.may(self.to, False)):
             super().no(code)
         if self.expunging:
-            self.expunging.end, self.expunging.may_have = 0, set()
+            self.expunging.refused()
 
     def lost(self):
         for mailbox in self.world.named(self.s.account, self.to):

@@ -119,8 +119,11 @@ class Expunging:
 
     def over(self, mailbox):
         self.end = tick()
-        self.knew = set(mailbox.messages)
         self.may_have = {uid for uid, m in mailbox.messages.items() if self.may_take(uid, m, self.end)}
+        self.knew = set(mailbox.messages)
+
+    def refused(self):
+        self.end, self.uids = 0, set()
 
     def may_take(self, uid, message, now):
         if self.uids is not None and uid not in self.uids:
