@@ -32,7 +32,7 @@ static enum user_result do_read(struct user_session *s)
 	if (s->view.n == 0)
 		return user_command(s, "NOOP");
 	size_t first = 1 + (size_t)dice(s->view.n), last = first + (size_t)dice(5);
-	return user_command(s, "FETCH %zu:%zu (UID FLAGS BODY.PEEK[])", first,
+	return user_command(s, "FETCH %zu:%zu (UID FLAGS RFC822.SIZE BODY.PEEK[])", first,
 		last < s->view.n ? last : s->view.n);
 }
 

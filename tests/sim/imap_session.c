@@ -126,6 +126,8 @@ static bool parse_item(struct scan *s, struct user_fetched *f)
 		return scan_number(s, INT64_MAX, &f->modseq) && scan_char(s, ')');
 	if (scan_literal_nocase(s, STR("BODY[] NIL")))
 		return f->damaged = world_is_damaged();
+	if (scan_literal_nocase(s, STR("RFC822.SIZE ")))
+		return scan_number(s, INT64_MAX, &f->size);
 	if (scan_literal_nocase(s, STR("BODY[] ")))
 		return f->has_body = parse_body(s, &f->body);
 	return false;
@@ -140,6 +142,9 @@ static void on_fetch(struct user_session *s, uint64_t number, struct scan *in)
 			sim_fail("%s: a FETCH response: %.100s", s->actor->name, s->response.p);
 	} while (scan_sp(in));
 	view_at(s, number);
+	if (f.size && f.has_body && f.size != f.body.n)
+		sim_fail("%s: RFC822.SIZE %llu of %zu bytes", s->actor->name,
+			(unsigned long long)f.size, f.body.n);
 	if (f.uid)
 		on_uid(s, number, f.uid);
 	else

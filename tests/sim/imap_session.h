@@ -14,7 +14,7 @@ struct user_fetched { /* of one FETCH response */
 	bool has_flags, has_body;
 	bool damaged; /* BODY[] NIL */
 	uint8_t flags;
-	uint64_t modseq;
+	uint64_t modseq, size; /* 0: not told */
 	struct str body;
 };
 

@@ -530,6 +530,18 @@ static void audit_absent(const struct copy *c)
 			boxes_name(to->account, to->box));
 }
 
+/* And what is there did not stay here; as long as no other copy may have been taken for it. */
+static void audit_moved(const struct copy *c)
+{
+	const struct copy *to = c->moved_to;
+	unsigned others = 0;
+	COPIES(at)
+	others += *at != to && (*at)->n == to->n && is_in(*at, to->account, to->box);
+	if (to->present && others == 0)
+		sim_fail("%s was moved to %s: it is in both", NAME(c),
+			boxes_name(to->account, to->box));
+}
+
 static void audit_together(const struct copy *c)
 {
 	COPIES(at)
@@ -551,6 +563,8 @@ void model_audit_end(unsigned account)
 			audit_absent(c);
 		if (c->account == account && c->together && !c->removed_otherwise)
 			audit_together(c);
+		if (c->account == account && c->present && c->moved_to && !c->never)
+			audit_moved(c);
 	}
 	renaming[account] = 0;
 	COPIES(at)
