@@ -160,7 +160,8 @@ static void read_box(struct user_session *s, unsigned box, const char *name)
 	enum user_result r = box == BOX_NONE ? user_select_named(s, name) : user_select(s, box);
 	if (r != USER_OK)
 		sim_fail("%s of %s can't be selected", name, account_address(s->account));
-	if (s->view.n && user_command(s, "FETCH 1:* (UID FLAGS RFC822.SIZE BODY.PEEK[])") != USER_OK)
+	if (s->view.n &&
+		user_command(s, "FETCH 1:* (UID FLAGS RFC822.SIZE BODY.PEEK[])") != USER_OK)
 		sim_fail("%s of %s can't be read", name, account_address(s->account));
 }
 

@@ -74,6 +74,65 @@ static enum user_result do_append(struct user_session *s)
 	return r;
 }
 
+enum { APPEND_MOST = 3 };
+
+/* What was asked for came to be, or what was refused did not. */
+static void appended(struct user_session *s, enum user_result r, const struct room *room,
+	struct copy *const *copies, size_t n)
+{
+	uint64_t bytes = 0;
+	for (size_t i = 0; i < n; i++)
+		bytes += message_bytes(copies[i]->n);
+	if (r == USER_OK && s->appended.n != n)
+		sim_fail("%s: APPENDUID of %zu messages for %zu", s->actor->name, s->appended.n, n);
+	if (r == USER_OK)
+		room_granted(room, n, bytes, s->actor->name);
+	for (size_t i = 0; i < n && r == USER_OK; i++)
+		model_put_acked(copies[i], *(uint32_t *)vec_at(&s->appended, i));
+	if (r != USER_NO || !user_said(s, "[OVERQUOTA]"))
+		return;
+	room_refused(room, n, bytes, s->actor->name);
+	for (size_t i = 0; i < n; i++)
+		model_put_never(copies[i]);
+}
+
+/* All of them or none: RFC 3502. */
+static enum user_result do_append_some(struct user_session *s)
+{
+	uint32_t numbers[APPEND_MOST];
+	struct copy *copies[APPEND_MOST];
+	size_t n = 2 + (size_t)dice(APPEND_MOST - 1);
+	unsigned box = (unsigned)dice(BOXES), step = model_step();
+	struct room room = room_before(s->account);
+	for (size_t i = 0; i < n; i++) {
+		numbers[i] = model_next_message();
+		copies[i] = model_put(s->account, box, numbers[i]);
+		copies[i]->put_step = step;
+	}
+	enum user_result r = user_append_all(s, box_names[box], 0, numbers, n);
+	appended(s, r, &room, copies, n);
+	return r;
+}
+
+/* One goes as the other comes: RFC 8508. */
+static enum user_result do_replace(struct user_session *s)
+{
+	struct copy *old = any_known(s);
+	if (old == NULL)
+		return user_command(s, "NOOP");
+	unsigned box = (unsigned)dice(BOXES), step = model_step();
+	uint32_t number = model_next_message(), uid = old->uid;
+	struct room room = room_before(s->account);
+	struct copy *new = model_put(s->account, box, number);
+	new->put_step = step;
+	model_remove_in_step(old, step);
+	enum user_result r = user_append_all(s, box_names[box], uid, &number, 1);
+	appended(s, r, &room, &new, 1);
+	if (r == USER_OK)
+		model_remove_acked(s->account, s->box, uid);
+	return r;
+}
+
 /* By COPYUID; 0: it did not go over. */
 static uint32_t target_of(struct user_session *s, uint32_t source)
 {
@@ -196,8 +255,9 @@ static enum user_result do_reselect(struct user_session *s)
 static const struct {
 	enum user_result (*run)(struct user_session *);
 	unsigned weight;
-} things[] = { { do_read, 25 }, { do_list, 5 }, { do_flag, 15 }, { do_append, 12 }, { do_copy, 15 },
-	{ do_delete, 8 }, { do_wait, 12 }, { do_reselect, 8 } };
+} things[] = { { do_read, 25 }, { do_list, 5 }, { do_flag, 15 }, { do_append, 7 },
+	{ do_append_some, 4 }, { do_replace, 3 }, { do_copy, 13 }, { do_delete, 8 },
+	{ do_wait, 12 }, { do_reselect, 8 } };
 
 enum user_result client_imap_something(struct user_session *s)
 {

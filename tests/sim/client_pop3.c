@@ -257,26 +257,25 @@ static enum answer do_something(struct drop *d)
 /* All of them, or none: RFC 1939 6. */
 static void quit(struct drop *d)
 {
-	struct vec going;
+	unsigned going = 0, step = model_step();
 	if (!conn_sendf(&d->conn, "QUIT\r\n"))
 		return;
-	vec_init(&going, sizeof(struct copy *), MESSAGES_MOST);
 	VEC_EACH (struct item, item, &d->items) {
 		struct copy *c = item->deleted ? model_at(d->account, 0, item->uid) : NULL;
-		if (c)
-			vec_push(&going, &c);
+		if (c == NULL)
+			continue;
+		model_remove_in_step(c, step);
+		going++;
 	}
-	model_remove_together(&going);
 	int64_t asked_ms = awake_ms();
 	enum answer a = status(d);
-	if (a == POP3_OK && going.n)
+	if (a == POP3_OK && going)
 		authority_used(&d->authority, asked_ms, d->actor->name);
 	if (a == POP3_ERR && !for_now(d))
 		sim_fail("%s: QUIT: %" STR_FMT, d->actor->name, STR_ARG(d->said));
 	VEC_EACH (struct item, item, &d->items)
 		if (item->deleted && a == POP3_OK)
 			model_remove_acked(d->account, 0, item->uid);
-	vec_done(&going);
 }
 
 /* ---- a session ---- */

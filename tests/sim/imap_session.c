@@ -187,10 +187,10 @@ static void on_code(struct user_session *s, struct scan *in)
 	else if (scan_literal_nocase(in, STR("MODIFIED ")))
 		parse_set(in, &s->modified);
 	else if (scan_literal_nocase(in, STR("APPENDUID ")) &&
-		 scan_number(in, UINT32_MAX, &validity) && scan_sp(in) &&
-		 scan_number(in, UINT32_MAX, &n)) {
+		 scan_number(in, UINT32_MAX, &validity) && scan_sp(in)) {
 		s->append_validity = (uint32_t)validity;
-		s->append_uid = (uint32_t)n;
+		parse_set(in, &s->appended);
+		s->append_uid = s->appended.n ? *(uint32_t *)vec_at(&s->appended, 0) : 0;
 	} else if (scan_literal_nocase(in, STR("COPYUID ")) && scan_number(in, UINT32_MAX, &n) &&
 		   scan_sp(in)) {
 		s->copy_validity = (uint32_t)n;
@@ -357,6 +357,7 @@ static void begin(struct user_session *s)
 	vec_clear(&s->sources);
 	vec_clear(&s->targets);
 	vec_clear(&s->modified);
+	vec_clear(&s->appended);
 	world.report->operations++;
 }
 
@@ -395,6 +396,33 @@ enum user_result user_append(struct user_session *s, const char *box, struct str
 	struct buf out;
 	buf_init(&out, text.n + 2);
 	buf_adds(&out, text);
+	buf_addz(&out, "\r\n");
+	bool sent = conn_send(&s->conn, buf_str(&out));
+	buf_done(&out);
+	enum user_result r = sent ? read_result(s, false) : USER_CUT;
+	if (r == USER_OK)
+		authority_used(&s->authority, asked_ms, s->actor->name);
+	return r;
+}
+
+enum user_result user_append_all(struct user_session *s, const char *box, uint32_t replaces,
+	const uint32_t *numbers, size_t n)
+{
+	struct buf out, text;
+	int64_t asked_ms = awake_ms();
+	begin(s);
+	buf_init(&out, 4 * 1024 * 1024);
+	buf_addf(&out, "a%u ", s->tag);
+	if (replaces)
+		buf_addf(&out, "UID REPLACE %u %s", replaces, box);
+	else
+		buf_addf(&out, "APPEND %s", box);
+	for (size_t i = 0; i < n; i++) {
+		message_make(numbers[i], &text);
+		buf_addf(&out, " {%zu+}\r\n", text.n);
+		buf_adds(&out, buf_str(&text));
+		buf_done(&text);
+	}
 	buf_addz(&out, "\r\n");
 	bool sent = conn_send(&s->conn, buf_str(&out));
 	buf_done(&out);
@@ -509,6 +537,7 @@ bool user_open(struct user_session *s, struct actor *a, const struct authority *
 	vec_init(&s->sources, sizeof(uint32_t), 1000000);
 	vec_init(&s->targets, sizeof(uint32_t), 1000000);
 	vec_init(&s->modified, sizeof(uint32_t), 1000000);
+	vec_init(&s->appended, sizeof(uint32_t), 1000000);
 	vec_init(&s->names, 64, 10000);
 	buf_init(&s->response, 64 * 1024 * 1024);
 	return conn_open(&s->conn, a, "imap", "127.0.0.1") && read_response(s) &&
@@ -522,6 +551,7 @@ void user_close(struct user_session *s)
 	vec_done(&s->sources);
 	vec_done(&s->targets);
 	vec_done(&s->modified);
+	vec_done(&s->appended);
 	vec_done(&s->names);
 	buf_done(&s->response);
 }

@@ -29,6 +29,7 @@ struct user_session {
 	struct buf response;         /* with its literals */
 	bool no_expunge;             /* RFC 9051 7.5.1: not while this command runs */
 	struct vec sources, targets; /* uint32_t: of the last COPYUID */
+	struct vec appended;         /* uint32_t: of the last APPENDUID */
 	uint32_t append_uid, append_validity, copy_validity;
 	struct vec names;      /* char[64]: of LIST */
 	bool has_quota;        /* the last QUOTA response; what was not told is 0 */
@@ -53,6 +54,10 @@ void user_close(struct user_session *);
 bool user_said(const struct user_session *, const char *code);
 /* A command without its tag; continuation: what is sent when the server asks for it. */
 enum user_result user_command(struct user_session *, const char *format, ...) PRINTF_LIKE(2, 3);
+/* Several messages in one APPEND (RFC 3502), or one in place of another (replaces: its UID, RFC
+ * 8508). The texts are made from their numbers. */
+enum user_result user_append_all(struct user_session *, const char *box, uint32_t replaces,
+	const uint32_t *numbers, size_t n);
 enum user_result user_append(struct user_session *, const char *box, struct str text);
 enum user_result user_idle(struct user_session *, int64_t ms);
 enum user_result user_select(struct user_session *, unsigned box);

@@ -21,7 +21,7 @@ static struct box_told told[ACCOUNTS][BOX_MOST];
 static unsigned last_rename, renaming[ACCOUNTS]; /* of INBOX: those that may be under way */
 static uint32_t last_message;
 static uint64_t clock_now;
-static unsigned last_group;
+static unsigned last_step;
 
 #define COPIES(c) VEC_EACH (struct copy *, c, &copies)
 
@@ -244,11 +244,14 @@ void model_remove_begin(struct copy *c, struct copy *moved_to)
 	remove_begin(c, moved_to, 0);
 }
 
-void model_remove_together(const struct vec *going)
+unsigned model_step(void)
 {
-	last_group++;
-	VEC_EACH (struct copy *, c, going)
-		remove_begin(*c, NULL, last_group);
+	return ++last_step;
+}
+
+void model_remove_in_step(struct copy *c, unsigned step)
+{
+	remove_begin(c, NULL, step);
 }
 
 void model_remove_acked(unsigned account, unsigned box, uint32_t uid)
@@ -542,15 +545,27 @@ static void audit_moved(const struct copy *c)
 			boxes_name(to->account, to->box));
 }
 
-static void audit_together(const struct copy *c)
+/* Whether its part of a step was done; -1: nobody can tell. */
+static int step_done(const struct copy *c, unsigned step)
 {
+	if (c->together == step)
+		return c->removed_otherwise ? -1 : !c->present;
+	if (c->put_step == step)
+		return c->may_go ? -1 : c->present;
+	return -1;
+}
+
+static void audit_step(const struct copy *c, unsigned step)
+{
+	int done = step ? step_done(c, step) : -1;
 	COPIES(at)
 	{
 		const struct copy *other = *at;
-		if (other->together == c->together && !other->removed_otherwise &&
-			other->present != c->present)
-			sim_fail("%s was to go with UID %u of it, and one of them is there",
-				NAME(c), other->uid);
+		int others = done < 0 || other->never ? -1 : step_done(other, step);
+		if (others >= 0 && others != done)
+			sim_fail("%s was to come or go in one step with message %u, UID %u, and "
+				 "one of the two did",
+				NAME(c), other->n, other->uid);
 	}
 }
 
@@ -561,8 +576,10 @@ void model_audit_end(unsigned account)
 		const struct copy *c = *at;
 		if (c->account == account && !c->never && !c->present)
 			audit_absent(c);
-		if (c->account == account && c->together && !c->removed_otherwise)
-			audit_together(c);
+		if (c->account == account && !c->never) {
+			audit_step(c, c->together);
+			audit_step(c, c->put_step);
+		}
 		if (c->account == account && c->present && c->moved_to && !c->never)
 			audit_moved(c);
 	}
@@ -581,6 +598,6 @@ void model_audit_end(unsigned account)
 			c->never = true; /* and will never be */
 		c->may_go = c->removed_otherwise = false;
 		c->moved_to = NULL;
-		c->together = 0;
+		c->together = c->put_step = 0;
 	}
 }

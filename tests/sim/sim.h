@@ -262,16 +262,17 @@ struct copy {
 	bool may_go;            /* its removal was asked for */
 	bool gone;              /* and acknowledged */
 	uint64_t gone_since;
-	bool kept_unsure;            /* it may have gone otherwise than by being deleted */
-	uint8_t kept;                /* KEPT_*: as a deleted message */
-	bool kept_long;              /* since before the forgetting that goes on */
-	struct copy *back;           /* where it is being put back */
-	bool never;                  /* it is known not to be */
-	unsigned renamed;            /* it was put there by that renaming of INBOX */
-	struct copy *moved_to;       /* the removal is a move to there, and nothing else */
-	unsigned together;           /* or that of a group of which all go or none: its number */
-	bool removed_otherwise;      /* or something else besides */
-	uint32_t uid_floor;          /* its UID is at least this */
+	bool kept_unsure;       /* it may have gone otherwise than by being deleted */
+	uint8_t kept;           /* KEPT_*: as a deleted message */
+	bool kept_long;         /* since before the forgetting that goes on */
+	struct copy *back;      /* where it is being put back */
+	bool never;             /* it is known not to be */
+	unsigned renamed;       /* it was put there by that renaming of INBOX */
+	struct copy *moved_to;  /* the removal is a move to there, and nothing else */
+	unsigned together;      /* or in one step with others, all of it or nothing: its number */
+	unsigned put_step;      /* and that in which it is put there */
+	bool removed_otherwise; /* or something else besides */
+	uint32_t uid_floor;     /* its UID is at least this */
 	uint8_t flags_on, flags_off; /* known to be set, known not to be */
 	unsigned flag_changes, flag_busy;
 	uint64_t modseq; /* somebody was told it has this */
@@ -309,7 +310,10 @@ struct inbox_rename {
 struct inbox_rename model_inbox_rename_begin(unsigned account);
 void model_inbox_rename_end(const struct inbox_rename *, bool answered, bool done, bool refused);
 void model_remove_begin(struct copy *, struct copy *moved_to);
-void model_remove_together(const struct vec *); /* struct copy *: all of them or none */
+/* Number of a step of which all happens or nothing: copies with it as put_step, and those that are
+ * removed in it. */
+unsigned model_step(void);
+void model_remove_in_step(struct copy *, unsigned step);
 void model_remove_acked(unsigned account, unsigned box, uint32_t uid);
 /* A flag of it is to be set or cleared. The end says whether there was an answer, and whether it
  * was that the change is made. */
