@@ -378,6 +378,7 @@ void model_forget_end(bool done)
 		struct copy *c = *at;
 		if (done && c->kept_long)
 			c->kept = KEPT_NOT;
+		c->kept_unsure |= !done && c->kept_long;
 		c->kept_long = false;
 	}
 }

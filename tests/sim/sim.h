@@ -262,7 +262,7 @@ struct copy {
 	bool may_go;            /* its removal was asked for */
 	bool gone;              /* and acknowledged */
 	uint64_t gone_since;
-	bool kept_unsure;       /* it may have gone otherwise than by being deleted */
+	bool kept_unsure;       /* it may have gone otherwise, or be forgotten */
 	uint8_t kept;           /* KEPT_*: as a deleted message */
 	bool kept_long;         /* since before the forgetting that goes on */
 	struct copy *back;      /* where it is being put back */
