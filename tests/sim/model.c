@@ -235,7 +235,7 @@ static void remove_begin(struct copy *c, struct copy *moved_to, unsigned togethe
 	c->moved_to = moved_to;
 	c->together = together;
 	c->kept_unsure |= moved_to != NULL;
-	if (moved_to == NULL && c->kept == KEPT_NOT)
+	if (moved_to == NULL && c->kept == KEPT_NOT && !c->gone)
 		c->kept = KEPT_PERHAPS;
 }
 
