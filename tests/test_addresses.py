@@ -131,9 +131,10 @@ def test_a_domain_of_an_earlier_version_can_be_removed_and_others_get_their_spel
             db.execute("UPDATE accounts SET address='c d@x_y.test',domain=? WHERE address LIKE 'carol@%'", (number["x_y.test"],))
             db.execute("INSERT INTO aliases VALUES(?,?),(?,?)", (f"sales@{U}", f"alice@{A}", f"sales@{A}", f"alice@{U}"))
             db.execute("UPDATE domains SET catch_all=? WHERE name=?", (f"alice@{U}", A))
-            for later in ("entries DROP COLUMN saved", "mailboxes DROP COLUMN deleted_size"):
+            for later in ("entries DROP COLUMN saved", "entries DROP COLUMN uidl", "mailboxes DROP COLUMN uidfloor",
+                          "mailboxes DROP COLUMN deleted_size"):
                 db.execute(f"ALTER TABLE {later}")
-            for later in ("annotations", "carried"):
+            for later in ("annotations", "carried", "imported"):
                 db.execute(f"DROP TABLE {later}")
             db.execute("PRAGMA user_version=3")
         db.close()

@@ -311,6 +311,39 @@ def test_g7_whole_restore_to_an_older_state(target):
         assert bodies(contents(c)) == bodies(before)
 
 
+def test_p4_uidl_after_a_restore(target):
+    """No UIDL that a client knows changes, and what comes then has none that the lost past gave."""
+    from test_repair import uidls
+    with Culver() as c:
+        deliver(c, [f"old {i}" for i in range(3)])
+        client = imap(c)
+        client.select("INBOX")
+        client.copy("2", "INBOX")
+        client.logout()
+        before = uidls(c)
+        point = backup(c, target)["point"]
+        deliver(c, ["lost 1", "lost 2"])
+        client = imap(c)
+        client.select("INBOX")
+        client.copy("1", "INBOX")
+        client.logout()
+        lost = set(uidls(c)) - set(before)
+        assert len(lost) == 3
+        for _ in range(2):
+            c.stop()
+            restore(c, target, "--replace", "--point", point)
+            c.start()
+            assert uidls(c) == before
+            deliver(c, ["then 1", "then 2"])
+            client = imap(c)
+            client.select("INBOX")
+            client.copy("1", "INBOX")
+            client.logout()
+            new = set(uidls(c)) - set(before)
+            assert len(new) == 3 and not new & lost
+            lost |= new
+
+
 def test_restore_on_a_new_machine(target):
     """docs/store.md, "Restoring", step by step."""
     with Culver() as c:
@@ -387,6 +420,50 @@ def test_restore_of_an_account_into_a_running_server(target):
         assert again["restored"] == 0 and bodies(contents(c)) == bodies(after)
         r = restore(c, target, "--account", f"nobody@{DOMAIN}", check=False)
         assert r.returncode == 3
+
+
+def test_restore_of_an_account_brings_what_is_beside_the_messages(target):
+    """Mailboxes without messages, their use and subscription, annotations: where there is none now."""
+    def annotation(client, mailbox, name):
+        client.untagged_responses.clear()
+        client.xatom("GETMETADATA", mailbox, name)
+        answer = client.untagged_responses.get("METADATA", [])
+        return b"".join(part if isinstance(part, bytes) else b"".join(part) for part in answer)
+
+    with Culver() as c:
+        imaplib.Commands.update({"GETMETADATA": ("AUTH",), "SETMETADATA": ("AUTH",)})
+        c.command("account", "set", "--quota", "77M", f"alice@{DOMAIN}")
+        client = imap(c)
+        for name in ("Empty", "Silent", "Here"):
+            client.create(name)
+            client.subscribe(name)
+        client.xatom("CREATE", "Old-Sent", "(USE (\\Archive))")
+        client.unsubscribe("Silent")
+        client.xatom("SETMETADATA", "Empty", '(/private/comment "of empty" /shared/comment "all")')
+        client.xatom("SETMETADATA", "Here", '(/private/comment "then" /shared/comment "too")')
+        client.xatom("SETMETADATA", '""', '(/private/comment "of the account")')
+        backup(c, target)
+        for name in ("Empty", "Silent", "Old-Sent"):
+            client.delete(name)
+            client.unsubscribe(name)
+        client.xatom("SETMETADATA", "Here", '(/private/comment "now" /shared/comment NIL)')
+        client.xatom("SETMETADATA", '""', "(/private/comment NIL)")
+        restore(c, target, "--account", f"alice@{DOMAIN}", "--mailbox", "Here")
+        assert b"now" in annotation(client, "Here", "/private/comment")
+        assert b"too" in annotation(client, "Here", "/shared/comment")
+        assert b"of the account" not in annotation(client, '""', "/private/comment")
+        restore(c, target, "--account", f"alice@{DOMAIN}")
+        assert b"of empty" in annotation(client, "Empty", "/private/comment")
+        assert b"all" in annotation(client, "Empty", "/shared/comment")
+        assert b"of the account" in annotation(client, '""', "/private/comment")
+        assert b"now" in annotation(client, "Here", "/private/comment")
+        names = {line.decode().rpartition(' "/" ')[2]: line.decode() for line in client.list()[1]}
+        assert "Empty" in names and "Silent" in names and r"\Archive" in names["Old-Sent"]
+        subscribed = {line.decode().rpartition(' "/" ')[2] for line in client.lsub()[1]}
+        assert "Empty" in subscribed and "Silent" not in subscribed
+        client.logout()
+        listed = json.loads(c.command("account", "list", "--json").stdout)
+        assert [a["quota_bytes"] for a in listed if a["address"] == f"alice@{DOMAIN}"] == [77 << 20]
 
 
 def test_restore_of_one_message(target):

@@ -2,6 +2,7 @@
 """culver store check --repair and --rebuild: damage of every kind is found, told, and set right."""
 import json
 import os
+import poplib
 import shutil
 import smtplib
 import sqlite3
@@ -215,6 +216,64 @@ def test_lost_ledger_is_rebuilt():
             assert found[subject][1] == message
         assert all(found[f"old {i}"][0] == "INBOX" for i in range(8))
         assert found["appended"][0].startswith("Mailbox-")
+
+
+def pop3(culver, name="alice"):
+    client = poplib.POP3("127.0.0.1", culver.port("pop3"), timeout=30)
+    client.stls(culver.tls_context())
+    client.user(f"{name}@{DOMAIN}")
+    client.pass_(culver.password(name))
+    return client
+
+
+def uidls(culver):
+    """UIDL -> message, of alice's maildrop."""
+    client = pop3(culver)
+    listed = [line.decode().split() for line in client.uidl()[1]]
+    assert all(client.uidl(int(number)).decode().split()[1:] == [number, uidl] for number, uidl in listed)
+    found = {uidl: b"\r\n".join(client.retr(int(number))[1]) for number, uidl in listed}
+    client.quit()
+    assert len(found) == len(listed) and all(1 <= len(u) <= 70 and u.isascii() and u.isprintable() for u in found)
+    return found
+
+
+def test_p4_uidl_after_a_rebuild():
+    """What was delivered or appended has its UIDL in every ledger; a copy beside it has another."""
+    with Culver() as c:
+        deliver(c, [f"old {i}" for i in range(5)])
+        client = imap(c)
+        client.append("INBOX", None, None, example("appended"))
+        client.select("INBOX")
+        client.copy("2", "INBOX")
+        client.uid("MOVE", "3", "Archive")
+        client.select("Archive")
+        client.uid("MOVE", "1", "INBOX")  # there and back
+        client.logout()
+        before = uidls(c)
+        assert len(before) == 7
+        c.restart()
+        assert uidls(c) == before
+        c.stop()
+        for name in ("ledger.db", "ledger.db-wal", "ledger.db-shm"):
+            (c.dir / "data" / name).unlink(missing_ok=True)
+        code, told = repair(c, "--rebuild")
+        assert code == 0, told
+        c.command("account", "password", "--password-stdin", f"alice@{DOMAIN}",
+                  stdin=c.password("alice") + "\n")
+        c.start()
+        client = imap(c)
+        [number] = [n for n in (line.decode().rpartition(' "/" ')[2] for line in client.list()[1])
+                    if n.startswith("Mailbox-")]  # an APPEND's mailbox is one by number after a rebuild
+        client.select(number)
+        client.uid("MOVE", "1", "INBOX")
+        client.logout()
+        after = uidls(c)
+        copies = [u for u in before if u not in after]
+        assert len(copies) == 1 and b"old 1" in before[copies[0]]
+        assert after == {u: m for u, m in before.items() if u not in copies}
+        deliver(c, ["since"])
+        later = uidls(c)
+        assert len(later) == 7 and all(later[u] == m for u, m in after.items())
 
 
 def imap_error():

@@ -46,7 +46,7 @@ struct options {
 		repair, rebuild, deleted, all;
 	const char *dir, *hostname, *domain, *quota, *messages, *services, *kind, *retention,
 		*active, *legacy_auth, *label, *catch_all, *since, *mailbox, *keep, *point,
-		*account, *uid, *message_id, *into;
+		*account, *uid, *message_id, *into, *format;
 	int64_t offset;
 	char **args;
 	int args_n;
@@ -99,6 +99,8 @@ int cmd_account_app_password(const struct options *);
 int cmd_account_certificate(const struct options *);
 int cmd_account_undelete(const struct options *);
 int cmd_account_recount(const struct options *);
+int cmd_import(const struct options *);
+int cmd_export(const struct options *);
 int cmd_domain_add(const struct options *);
 int cmd_domain_list(const struct options *);
 int cmd_domain_remove(const struct options *);

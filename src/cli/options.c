@@ -38,6 +38,7 @@ static const struct {
 	{ "uid", required_argument, offsetof(struct options, uid) },
 	{ "message-id", required_argument, offsetof(struct options, message_id) },
 	{ "into", required_argument, offsetof(struct options, into) },
+	{ "format", required_argument, offsetof(struct options, format) },
 	{ "repair", no_argument, offsetof(struct options, repair) },
 	{ "rebuild", no_argument, offsetof(struct options, rebuild) },
 	{ "replace", no_argument, offsetof(struct options, replace) },

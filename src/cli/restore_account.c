@@ -54,6 +54,7 @@ struct giving_back {
 	uint64_t target;    /* where the messages of the mailbox at hand go; 0: not asked for yet */
 	struct buf message; /* the head of one */
 	uint64_t restored, there, damaged, chosen;
+	uint64_t whole; /* mailboxes that were given back as they were */
 };
 
 /* ---- the past ---- */
@@ -272,12 +273,13 @@ static void on_mailbox(void *arg, const struct frame *frame)
 static int need_target(struct giving_back *g, const struct api_mailbox *mailbox, struct err *err)
 {
 	struct frame f = { .type = FRAME_RESTORE_MAILBOX,
-		.restore_mailbox = { g->account, mailbox->name, mailbox->special_use } };
+		.restore_mailbox = {
+			g->account, mailbox->name, mailbox->special_use, !mailbox->subscribed } };
 	if (g->target)
 		return 0;
 	if (g->into.n)
 		f.restore_mailbox = (struct frame_restore_mailbox){ g->account,
-			mailbox_name_str(&g->into), 0 };
+			mailbox_name_str(&g->into), 0, false };
 	return remote_ask(g->remote, REMOTE_STORE, &f, on_mailbox, g, err);
 }
 
@@ -325,6 +327,42 @@ static int give_back(struct giving_back *g, const struct api_mailbox *mailbox,
 	return rc;
 }
 
+/* ---- annotations ---- */
+
+struct annotations {
+	struct vec list; /* struct api_annotation */
+	struct arena arena;
+};
+
+static int add_annotation(void *arg, const struct api_annotation *annotation)
+{
+	struct annotations *all = arg;
+	struct api_annotation copy = { .name = arena_str(&all->arena, annotation->name),
+		.value = arena_str(&all->arena, annotation->value) };
+	return vec_push(&all->list, &copy) ? 0 : 1;
+}
+
+/* What clients keep beside a mailbox, or (0) beside the account: what has a value now keeps it. */
+static int annotate(struct giving_back *g, uint64_t past_mailbox, uint64_t mailbox, struct err *err)
+{
+	struct annotations all;
+	vec_init(&all.list, sizeof(struct api_annotation), LIMIT_ANNOTATIONS);
+	arena_init(&all.arena, LIMIT_ANNOTATIONS * (LIMIT_ANNOTATION_BYTES + 1024));
+	int rc = g->past.reader->class->annotation_each(
+		g->past.reader, g->past_account, past_mailbox, add_annotation, &all, err);
+	for (size_t at = 0, n; rc == 0 && at < all.list.n; at += n) {
+		n = all.list.n - at < LIMIT_ANNOTATIONS_AT_ONCE ? all.list.n - at
+								: LIMIT_ANNOTATIONS_AT_ONCE;
+		struct frame f = { .type = FRAME_RESTORE_ANNOTATIONS,
+			.restore_annotations = {
+				g->account, mailbox, { vec_at(&all.list, at), n } } };
+		rc = remote_ask(g->remote, REMOTE_STORE, &f, NULL, NULL, err);
+	}
+	vec_done(&all.list);
+	arena_done(&all.arena);
+	return rc;
+}
+
 /* ---- one mailbox, all of them ---- */
 
 /* A slice of a mailbox's entries above *after. 1: there are more. */
@@ -362,7 +400,13 @@ static int give_back_mailbox(
 		g->target = 0;
 	while (more > 0)
 		more = slice(g, mailbox, &after, err);
-	return more;
+	if (more < 0 || g->uid || g->o->message_id || g->into.n)
+		return more;
+	/* All of it: the mailbox comes back even without messages. */
+	g->whole++;
+	if (need_target(g, mailbox, err) < 0)
+		return -1;
+	return annotate(g, mailbox->id, g->target, err);
 }
 
 static int add_mailbox(void *arg, const struct api_mailbox *row)
@@ -416,7 +460,9 @@ static int give_all_back(struct giving_back *g, struct err *err)
 	VEC_EACH (struct api_mailbox, mailbox, &g->mailboxes)
 		if (give_back_mailbox(g, mailbox, err) < 0)
 			return -1;
-	if (g->chosen + g->damaged == 0)
+	if (g->whole > 0 && !g->mailbox.n && annotate(g, 0, 0, err) < 0)
+		return -1;
+	if (g->chosen + g->damaged + g->whole == 0)
 		return fail(
 			err, ERR_NOT_FOUND, "the point %s has no such message", g->past.point.name);
 	return remote_ask(g->remote, REMOTE_STORE, &end, NULL, NULL, err);

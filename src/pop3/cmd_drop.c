@@ -4,7 +4,7 @@
  * The maildrop is an array; a message's number is its rank in it, for the whole session. */
 #include "pop3/pop3_private.h"
 
-#define ITEM_BYTES 64 /* the longest line of LIST or UIDL, and the end */
+#define ITEM_BYTES 80 /* the longest line of LIST or UIDL, and the end */
 
 struct pop3_message *pop3_message_arg(struct pop3 *s, struct str arg)
 {
@@ -40,16 +40,45 @@ void pop3_stat(struct pop3 *s, struct str arg)
 
 /* ---- LIST, UIDL ---- */
 
-/* unique-id: 1 to 70 characters 0x21-0x7e. A UID never comes again under one UIDVALIDITY, so the
- * two together are the same over restarts and rebuilds (hostile-input P4). */
+/* NULL: the message was not there any more when the unique-ids were asked for. */
+static const struct api_uidl *uidl_of(const struct pop3 *s, uint32_t uid)
+{
+	size_t low = 0, high = s->uidls.n;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		const struct api_uidl *u = vec_at(&s->uidls, mid);
+		if (u->uid == uid)
+			return u;
+		if (u->uid < uid)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return NULL;
+}
+
+/* unique-id: 1 to 70 characters 0x21-0x7e. That of a record is the same in every ledger that names
+ * it (hostile-input P4); otherwise it is a UIDVALIDITY and a UID, which never come again. The one
+ * has two dots, the other has one. */
+static void add_uidl(struct pop3 *s, const struct pop3_message *m)
+{
+	const struct api_uidl *u = uidl_of(s, m->uid);
+	struct buf *out = &s->session.out;
+	if (u && u->body)
+		buf_addf(out, "%" PRIx64 ".%" PRIx32 ".%" PRIx64, u->body, u->recipient, u->mark);
+	else
+		buf_addf(out, "%u.%u", u && u->validity ? u->validity : s->uidvalidity, m->uid);
+}
+
 static void add_item(struct pop3 *s, const char *before, const struct pop3_message *m)
 {
+	struct buf *out = &s->session.out;
+	buf_addf(out, "%s%zu ", before, number_of(s, m));
 	if (s->uidl)
-		buf_addf(&s->session.out, "%s%zu %u.%u\r\n", before, number_of(s, m),
-			s->uidvalidity, m->uid);
+		add_uidl(s, m);
 	else
-		buf_addf(
-			&s->session.out, "%s%zu %" PRIu64 "\r\n", before, number_of(s, m), m->size);
+		buf_addf(out, "%" PRIu64, m->size);
+	buf_addz(out, "\r\n");
 }
 
 static bool write_items(struct pop3 *s)
@@ -64,32 +93,78 @@ static bool write_items(struct pop3 *s)
 	return buf_addz(&s->session.out, ".\r\n");
 }
 
-static void list(struct pop3 *s, struct str arg, bool uidl)
+static void write_list(struct pop3 *s)
 {
-	s->uidl = uidl;
-	if (arg.n > 0) {
-		struct pop3_message *m = pop3_message_arg(s, arg);
-		if (m != NULL)
-			add_item(s, "+OK ", m);
-		return;
-	}
-	if (uidl)
-		pop3_say(s, "+OK unique-id listing follows");
-	else
-		pop3_say(s, "+OK %zu message%s (%" PRIu64 " octets)", s->drop_count,
-			s->drop_count == 1 ? "" : "s", s->drop_octets);
 	s->at = 0;
 	pop3_write(s, write_items);
 }
 
 void pop3_list(struct pop3 *s, struct str arg)
 {
-	list(s, arg, false);
+	s->uidl = false;
+	if (arg.n > 0) {
+		struct pop3_message *m = pop3_message_arg(s, arg);
+		if (m != NULL)
+			add_item(s, "+OK ", m);
+		return;
+	}
+	pop3_say(s, "+OK %zu message%s (%" PRIu64 " octets)", s->drop_count,
+		s->drop_count == 1 ? "" : "s", s->drop_octets);
+	write_list(s);
 }
 
+/* at: the message's place, or beyond all of them. */
+static void write_uidl(struct pop3 *s)
+{
+	s->uidl = true;
+	if (s->at < s->drop.n) {
+		add_item(s, "+OK ", vec_at(&s->drop, s->at));
+		return;
+	}
+	pop3_say(s, "+OK unique-id listing follows");
+	write_list(s);
+}
+
+/* What came since the maildrop was opened is not in it. */
+static void keep_uidls(struct pop3 *s, const struct api_uidl_list *uidls)
+{
+	const struct pop3_message *last = s->drop.n ? vec_at(&s->drop, s->drop.n - 1) : NULL;
+	for (size_t i = 0; last && i < uidls->n && uidls->items[i].uid <= last->uid; i++)
+		if (!vec_push(&s->uidls, &uidls->items[i]))
+			return;
+}
+
+static void uidls_came(struct pop3 *s, const struct frame *f)
+{
+	if (f->type != FRAME_UIDLS_ARE) {
+		vec_clear(&s->uidls);
+		pop3_reply_failed(&s->session.out,
+			f->type == FRAME_FAILED ? (enum err_kind)f->failed.kind : ERR_TEMP,
+			STR_NONE);
+		return;
+	}
+	keep_uidls(s, &f->uidls_are.uidls);
+	s->uidls_known = f->uidls_are.last;
+	if (s->uidls_known)
+		write_uidl(s);
+	else
+		pop3_await(s, uidls_came);
+}
+
+/* The store is asked once a session: many a client never says UIDL. */
 void pop3_uidl(struct pop3 *s, struct str arg)
 {
-	list(s, arg, true);
+	struct pop3_message *m = NULL;
+	if (arg.n > 0 && (m = pop3_message_arg(s, arg)) == NULL)
+		return;
+	s->at = m ? number_of(s, m) - 1 : s->drop.n;
+	if (s->uidls_known) {
+		write_uidl(s);
+		return;
+	}
+	struct frame q = { .type = FRAME_UIDL_LIST,
+		.uidl_list = { s->session.store_session, s->mailbox } };
+	pop3_ask(s, ASK_STORE, &q, uidls_came);
 }
 
 /* ---- DELE, RSET, NOOP ---- */

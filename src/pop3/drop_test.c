@@ -14,6 +14,54 @@ static size_t most_output(struct session *s)
 	return n;
 }
 
+/* P4: of the record, of an earlier UIDVALIDITY, of its own; the longest there can be. */
+static void p4_unique_ids(void **state)
+{
+	static const struct api_uidl uidls[] = {
+		{ .uid = 3, .body = 0x100000042, .recipient = 144, .mark = 0xabcdef },
+		{ .uid = 8, .validity = 12 },
+	};
+	static const struct api_uidl longest[] = {
+		{ .uid = 3, .body = UINT64_MAX, .recipient = UINT32_MAX, .mark = UINT64_MAX },
+		{ .uid = 8, .validity = UINT32_MAX },
+	};
+	(void)state;
+	struct fake_host *f = host(two, 2);
+	f->uidls = uidls;
+	log_in(f);
+	expect(f, "UIDL 1\r\n", "+OK 1 100000042.90.abcdef\r\n");
+	expect(f, "UIDL\r\n",
+		"+OK unique-id listing follows\r\n1 100000042.90.abcdef\r\n2 12.8\r\n.\r\n");
+	expect(f, "DELE 1\r\nUIDL\r\nUIDL 1\r\nUIDL 3\r\n",
+		"+OK message 1 deleted\r\n+OK unique-id listing follows\r\n2 12.8\r\n.\r\n"
+		"-ERR message 1 already deleted\r\n"
+		"-ERR no such message, only 2 messages in maildrop\r\n");
+	assert_int_equal(f->uidls_asked, 1);
+	close_host(f);
+	f = host(two, 2);
+	f->uidls = longest;
+	log_in(f);
+	expect(f, "UIDL\r\n",
+		"+OK unique-id listing follows\r\n1 ffffffffffffffff.ffffffff.ffffffffffffffff\r\n"
+		"2 4294967295.8\r\n.\r\n");
+	close_host(f);
+	/* none, gone, refused, and then not */
+	f = host(two, 0);
+	log_in(f);
+	expect(f, "UIDL\r\n", "+OK unique-id listing follows\r\n.\r\n");
+	close_host(f);
+	f = host(two, 2);
+	log_in(f);
+	f->no_uidls = ERR_TEMP;
+	buf_clear(&f->out);
+	fake_say(f, STR("UIDL\r\nUIDL 1\r\n"));
+	assert_true(str_search(buf_str(&f->out), STR("-ERR [SYS/TEMP]")) == 0);
+	f->no_uidls = ERR_NONE;
+	expect(f, "UIDL 1\r\nUIDL 2\r\nNOOP\r\n", "+OK 1 77.3\r\n+OK 2 77.8\r\n+OK\r\n");
+	assert_int_equal(f->uidls_asked, 3);
+	close_host(f);
+}
+
 /* P2: DELE and RSET 100,000 times; P4: 100,000 messages, listed through little room. */
 static void large_maildrops(void **state)
 {
@@ -316,7 +364,7 @@ static void ahead_follows_the_client(void **state)
 	close_host(f);
 }
 
-TEST_MAIN(test_case(large_maildrops), test_case(large_messages),
+TEST_MAIN(test_case(p4_unique_ids), test_case(large_maildrops), test_case(large_messages),
 	test_case(nothing_goes_without_quit), test_case(store_is_replaced),
 	test_case(a_login_begins_again_once), test_case(a_maildrop_has_a_limit),
 	test_case(ahead_has_limits), test_case(ahead_follows_the_client))

@@ -55,6 +55,9 @@ struct fake_host {
 	size_t changes, sessions_closed, logins;
 	enum err_kind locked; /* what locking is refused for */
 	unsigned locks_fail;  /* so many times the store goes when it is asked for the lock */
+	const struct api_uidl *uidls; /* of the messages, or NULL: each its own UID's */
+	enum err_kind no_uidls;       /* what listing them is refused for */
+	size_t uidls_asked;
 	bool gate_away, store_away, change_fails, hold, rebuilt;
 	uint8_t retention;
 	uint32_t expire_days;
@@ -168,6 +171,30 @@ static inline void fake_read_many(
 	f->asked_total += q->uids.n;
 }
 
+/* One frame for each of the first messages, then the rest. */
+static inline void fake_uidls(struct fake_host *f, uint32_t request)
+{
+	static struct api_uidl own[4096];
+	size_t n = f->messages + f->many, at = 0;
+	f->uidls_asked++;
+	if (f->no_uidls != ERR_NONE) {
+		fake_fail(f, request, f->no_uidls);
+		return;
+	}
+	n = n < ARRAY_LEN(own) ? n : ARRAY_LEN(own);
+	for (size_t i = 0; i < n; i++)
+		own[i] = f->uidls && i < f->messages
+				 ? f->uidls[i]
+				 : (struct api_uidl){ .uid = fake_message_at(f, i).uid };
+	do {
+		size_t k = at < f->messages ? 1 : n - at;
+		struct frame are = { .type = FRAME_UIDLS_ARE,
+			.uidls_are = { { own + at, k }, at + k == n } };
+		fake_push(f, request, &are);
+		at += k;
+	} while (at < n);
+}
+
 static inline void fake_add_uids(struct fake_host *f, const struct frame_uids *q)
 {
 	for (size_t i = 0; i < q->ranges.n; i++)
@@ -206,6 +233,8 @@ static inline uint32_t fake_ask(struct session_host *h, struct session *session,
 		fake_push(f, request, &boxes);
 	else if (q->type == FRAME_VIEW_OPEN && !q->view_open.watch)
 		fake_view(f, request);
+	else if (q->type == FRAME_UIDL_LIST)
+		fake_uidls(f, request);
 	else if (q->type == FRAME_MESSAGE_READ)
 		fake_read(f, request, &q->message_read);
 	else if (q->type == FRAME_MESSAGES_READ)

@@ -74,8 +74,10 @@ struct pop3 {
 	uint32_t uidvalidity;
 	uint8_t retention; /* enum pop3_retention */
 	uint32_t expire_days;
-	struct vec drop;      /* struct pop3_message */
-	struct vec deleted;   /* uint32_t: places of those with DELE */
+	struct vec drop;    /* struct pop3_message */
+	struct vec deleted; /* uint32_t: places of those with DELE */
+	struct vec uidls;   /* struct api_uidl, by UID, once UIDL was said */
+	bool uidls_known;
 	uint64_t drop_octets; /* of those not deleted */
 	size_t drop_count;
 	uint64_t octets_sent; /* for the log */

@@ -364,6 +364,7 @@ static struct session *new (
 	pop3_lines_init(&s->lines);
 	vec_init(&s->drop, sizeof(struct pop3_message), LIMIT_POP3_MESSAGES);
 	vec_init(&s->deleted, sizeof(uint32_t), LIMIT_POP3_MESSAGES);
+	vec_init(&s->uidls, sizeof(struct api_uidl), LIMIT_POP3_MESSAGES);
 	pop3_greet(s);
 	settle(s);
 	return &s->session;
@@ -387,6 +388,7 @@ static void free_session(struct session **session)
 	pop3_lines_done(&s->lines);
 	vec_done(&s->drop);
 	vec_done(&s->deleted);
+	vec_done(&s->uidls);
 	buf_done(&s->session.out);
 	free(s);
 	*session = NULL;

@@ -70,7 +70,7 @@ static bool set_done(struct job *job)
 	return false;
 }
 
-static int keep(struct txn *txn, struct api_annotation_list *list, struct err *err)
+int annotations_keep(struct txn *txn, struct api_annotation_list *list, struct err *err)
 {
 	struct api_annotation *items = arena_array(&txn->arena, list->n + 1, sizeof(*items));
 	for (size_t i = 0; items && i < list->n; i++) {
@@ -94,7 +94,7 @@ ASK(ask_metadata_set)
 	struct op *op = txn_add(job->txn, OP_ANNOTATE);
 	op->by = session->by;
 	op->annotate = (struct op_annotate){ .mailbox = ask->mailbox, .list = ask->annotations };
-	if (keep(job->txn, &op->annotate.list, &err) < 0)
+	if (annotations_keep(job->txn, &op->annotate.list, &err) < 0)
 		job_answer_failed(job, &err);
 	else
 		job_write(job);

@@ -28,11 +28,11 @@ static int add_mailbox(void *arg, const struct api_mailbox *mailbox)
 		       : 0;
 }
 
-static int add_entry(void *arg, uint32_t uid, uint64_t entry_id, uint64_t body)
+static int add_entry(void *arg, const struct entry_ids *ids)
 {
 	struct collecting *c = arg;
-	struct api_known known = { .entry_id = entry_id, .body = body };
-	c->last = uid;
+	struct api_known known = { .entry_id = ids->entry_id, .body = ids->body };
+	c->last = ids->uid;
 	c->n++;
 	return vec_push(&c->job->items, &known)
 		       ? 0
@@ -103,6 +103,17 @@ static void known_sent(struct job *job)
 	job->finished = job->at == job->items.n;
 }
 
+/* What whoever was at work before has under way is in the ledger first: a command that was killed,
+ * and is run again at once, would not know of it. */
+static bool begin_done(struct job *job)
+{
+	if (job->txn == NULL)
+		return true;
+	txn_free(&job->txn);
+	job_read(job);
+	return false;
+}
+
 static void begin_always(struct job *job)
 {
 	if (job->err.kind != ERR_NONE && job->peer && job->store->restorer == job->peer)
@@ -114,6 +125,7 @@ ASK(ask_restore_begin)
 	static const struct job_class class = { .name = "restore",
 		.work = known_work,
 		.always = begin_always,
+		.done = begin_done,
 		.produce = known_produce,
 		.sent = known_sent };
 	struct store *store = peer->store;
@@ -136,8 +148,9 @@ ASK(ask_restore_begin)
 		return;
 	store->restorer = peer;
 	job->ask.restore_begin.address = address_str(&address);
+	job->txn = txn_new();
 	if (job_keep(job, &job->ask.restore_begin.address))
-		job_read(job);
+		job_write(job);
 }
 
 void restore_leave(struct store_peer *peer)
@@ -160,12 +173,12 @@ static bool mailbox_made(struct job *job)
 {
 	struct op *op = txn_op(job->txn, 0);
 	struct frame answer = { .type = FRAME_RESTORE_MAILBOX_IS,
-		.restore_mailbox_is.mailbox = op->result.mailbox };
+		.restore_mailbox_is = { op->result.mailbox, op->result.uidvalidity } };
 	job_answer(job, &answer);
 	return false;
 }
 
-/* The mailbox of that name; made, with its parents and a subscription, where it is missing. */
+/* The mailbox of that name; made, with its parents, where it is missing. */
 ASK(ask_restore_mailbox)
 {
 	static const struct job_class class = { .name = "restore-mailbox", .done = mailbox_made };
@@ -187,6 +200,43 @@ ASK(ask_restore_mailbox)
 	op->by.account = ask->account;
 	op->mailbox.name = mailbox_name_str(&name);
 	op->mailbox.special_use = ask->special_use;
+	op->mailbox.on = !ask->unsubscribed;
+	op->mailbox.uidvalidity = ask->uidvalidity;
+	op->mailbox.uidnext = ask->uidnext;
 	if (txn_keep(job->txn, &op->mailbox.name))
+		job_write(job);
+}
+
+/* ---- annotations ---- */
+
+static bool annotated(struct job *job)
+{
+	job_answer_done(job);
+	return false;
+}
+
+ASK(ask_restore_annotations)
+{
+	static const struct job_class class = { .name = "restore-annotations", .done = annotated };
+	const struct frame_restore_annotations *ask = &frame->restore_annotations;
+	struct err err = ERR_INIT;
+	(void)session;
+	if (peer->store->restorer != peer) {
+		fail(&err, ERR_NOT_NOW, "no restore is at work");
+		peer_fail(peer, request, &err);
+		return;
+	}
+	struct job *job = job_new(peer, &class, request, frame);
+	if (job == NULL)
+		return;
+	job->txn = txn_new();
+	struct op *op = txn_add(job->txn, OP_ANNOTATE);
+	op->by.account = ask->account;
+	op->annotate = (struct op_annotate){
+		.mailbox = ask->mailbox, .list = ask->annotations, .missing = true
+	};
+	if (annotations_keep(job->txn, &op->annotate.list, &err) < 0)
+		job_answer_failed(job, &err);
+	else
 		job_write(job);
 }

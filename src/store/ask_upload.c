@@ -226,7 +226,8 @@ ASK(ask_upload_restore)
 		.time = as->time,
 		.flags = as->flags & FLAGS_ALL,
 		.keywords = as->keywords,
-		.entry_id = as->entry_id };
+		.entry_id = as->entry_id,
+		.uid = as->uid };
 	struct record_recipient given = { .account = as->account,
 		.mailbox = as->mailbox,
 		.time_ms = as->time,

@@ -33,12 +33,8 @@ static bool vanished_done(struct job *job)
 		job_read(job);
 		return false;
 	}
-	/* What it really holds, in the place of what it was thought to hold. */
-	size_t bytes = job->items.cap * job->items.size;
-	job->peer->held_bytes += bytes - job->held;
-	job->held = bytes;
+	job_holds(job);
 	job->finished = false;
-	peer_start_waiting(job->peer);
 	return true;
 }
 

@@ -142,11 +142,7 @@ static int answer_view(struct job *job, struct err *err)
 		return fail(err, ERR_EXPIRED, "the session has ended");
 	if (job->ask.view_open.watch && (w = watch_add(s, job->log->mailbox, err)) == NULL)
 		return -1;
-	/* What it really holds, in the place of what it was thought to hold. */
-	size_t bytes = job->items.cap * job->items.size;
-	job->peer->held_bytes += bytes - job->held;
-	job->held = bytes;
-	peer_start_waiting(job->peer);
+	job_holds(job);
 	send_view_is(job);
 	if (w) {
 		w->told = false;

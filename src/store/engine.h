@@ -70,6 +70,13 @@ struct entry_place {
 	uint64_t size;
 };
 
+/* What an entry is known by. uidl: of which its body is 0 when it is not made of the record. */
+struct entry_ids {
+	uint32_t uid;
+	uint64_t entry_id, body;
+	struct api_uidl uidl;
+};
+
 /* A message that was deleted and is kept; what it points at is borrowed for the call. */
 struct deleted_row {
 	int64_t time; /* of its deletion, ms since 1970 */
@@ -219,10 +226,9 @@ struct engine_class {
 	/* Every body, in order of id, above `after`; at most n. */
 	int (*body_each)(struct reader *, uint64_t after, size_t n,
 		int (*)(void *, const struct body_place *), void *, struct err *);
-	/* At most n entries of a mailbox with UIDs above `after`: their ids and bodies. */
+	/* At most n entries of a mailbox with UIDs above `after`: what identifies them. */
 	int (*entry_ids)(struct reader *, uint64_t mailbox, uint32_t after, size_t n,
-		int (*)(void *, uint32_t uid, uint64_t entry_id, uint64_t body), void *,
-		struct err *);
+		int (*)(void *, const struct entry_ids *), void *, struct err *);
 	/* At most n of them, appended to ret (struct broken_entry). */
 	int (*broken)(struct reader *, enum broken which, uint64_t key, size_t n, struct vec *ret,
 		struct err *);

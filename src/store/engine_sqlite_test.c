@@ -76,8 +76,11 @@ static void schema_2_becomes_3(void **state)
 	uint64_t bob = make_account(&l, "bob@example.test");
 	alter(&l, "DROP TABLE carried; DROP TABLE secrets; ALTER TABLE accounts DROP COLUMN "
 		  "legacy_auth;"
-		  "ALTER TABLE entries DROP COLUMN saved;"
-		  "ALTER TABLE mailboxes DROP COLUMN deleted_size; DROP TABLE annotations;"
+		  "ALTER TABLE entries DROP COLUMN saved; ALTER TABLE entries DROP COLUMN uidl;"
+		  "ALTER TABLE mailboxes DROP COLUMN uidfloor;"
+		  "ALTER TABLE mailboxes DROP COLUMN deleted_size; DROP TABLE annotations; DROP "
+		  "TABLE "
+		  "imported;"
 		  "ALTER TABLE accounts ADD COLUMN verifier TEXT NOT NULL DEFAULT '';"
 		  "UPDATE accounts SET verifier='$y$'||address; PRAGMA user_version=2");
 	ledger_open(&l);

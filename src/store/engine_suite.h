@@ -174,11 +174,17 @@ static enum err_kind land(struct ledger *l, uint64_t account, uint64_t box, uint
 	body->body.place = (struct body_place){
 		.ref = { .id = id, .segment = 1, .offset = id * 4096, .length = 4096 }, .size = size
 	};
+	memcpy(body->body.place.sha256, &id, sizeof(id));
+	int64_t mark = body_mark(&body->body.place, 1700000000000);
 	struct op *op = txn_add(txn, OP_LAND);
 	op->by.account = account;
-	op->land = (struct op_land){
-		.mailbox = box, .body = id, .size = size, .time = 1700000000000, .strict = strict
-	};
+	op->land = (struct op_land){ .mailbox = box,
+		.body = id,
+		.prefix_at = 128,
+		.mark = mark,
+		.size = size,
+		.time = 1700000000000,
+		.strict = strict };
 	enum err_kind kind = run(l, txn);
 	if (ret) {
 		*ret = txn_op(txn, 1)->result;
@@ -342,12 +348,13 @@ static void transactions_are_limited(void **state)
 #include "store/engine_suite_accounts.h"
 #include "store/engine_suite_entries.h"
 #include "store/engine_suite_mailboxes.h"
+#include "store/engine_suite_uidl.h"
 #include "store/engine_suite_model.h"
 #include "store/engine_suite_deleted.h"
 
 #define ENGINE_SUITE                                                                               \
 	test_case(changed_entries_are_limited), test_case(transactions_are_limited),               \
 		ENGINE_SUITE_ACCOUNTS, ENGINE_SUITE_ENTRIES, ENGINE_SUITE_MAILBOXES,               \
-		ENGINE_SUITE_MODEL, ENGINE_SUITE_DELETED
+		ENGINE_SUITE_MODEL, ENGINE_SUITE_DELETED, ENGINE_SUITE_UIDL
 
 #endif

@@ -227,6 +227,14 @@ void job_write(struct job *job)
 
 /* ---- answers ---- */
 
+void job_holds(struct job *job)
+{
+	size_t bytes = job->items.cap * job->items.size;
+	job->peer->held_bytes += bytes - job->held;
+	job->held = bytes;
+	peer_start_waiting(job->peer);
+}
+
 void job_answer(struct job *job, const struct frame *frame)
 {
 	if (job->peer)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Maildrops: one POP3 session has an account's at a time (RFC 1939 3, hostile-input P6), and an
- * account's may be opened again only after a while, when that is configured (RFC 2449 6.5).
+ * account's may be opened again only after a while, when that is configured (RFC 2449 6.5). And
+ * what the unique-ids of its messages are made of (RFC 1939 7, P4).
  *
  * The while is one and the same for all, so what is remembered ends in the order it began. It is
  * kept in memory alone: who restarts the store is let in at once.
@@ -89,4 +90,82 @@ ASK(ask_lock_maildrop)
 	map_put_u64(&store->maildrops, session->by.account, session);
 	remember(store, session->by.account);
 	peer_send(peer, request, &(struct frame){ .type = FRAME_DONE });
+}
+
+/* ---- unique-ids ---- */
+
+enum { UIDLS_A_FRAME = 2300 };
+
+static int add_uidl(void *arg, const struct entry_ids *ids)
+{
+	struct job *job = arg;
+	job->worked = ids->uid;
+	return vec_push(&job->items, &ids->uidl)
+		       ? 0
+		       : fail(&job->err, ERR_LIMIT, "the mailbox has too many messages");
+}
+
+/* A slice. What comes or goes between two may be in the answer or not. */
+static void uidls_work(struct reading *r, struct job *job)
+{
+	const struct engine_class *engine = r->reader->class;
+	struct mailbox_row row;
+	size_t before = job->items.n, rows = job->store->settings.bounds->slice_rows;
+	uint64_t mailbox = job->ask.uidl_list.mailbox;
+	if (engine->mailbox_by_id(r->reader, mailbox, &row, &job->err) < 0)
+		return;
+	if (row.account != job->by.account) {
+		fail(&job->err, ERR_NOT_FOUND, "no such mailbox");
+		return;
+	}
+	if (engine->entry_ids(
+		    r->reader, mailbox, (uint32_t)job->worked, rows, add_uidl, job, &job->err) == 0)
+		job->finished = job->items.n - before < rows;
+}
+
+static bool uidls_done(struct job *job)
+{
+	if (!job->finished) {
+		job_read(job);
+		return false;
+	}
+	job_holds(job);
+	job->finished = false;
+	return true;
+}
+
+static enum produced uidls_produce(struct job *job, struct frame *frame)
+{
+	if (job->finished)
+		return PRODUCED_END;
+	size_t n = job->items.n - job->at;
+	job->step = n > UIDLS_A_FRAME ? UIDLS_A_FRAME : n;
+	*frame = (struct frame){ .type = FRAME_UIDLS_ARE,
+		.uidls_are = {
+			.uidls = { job->step ? vec_at(&job->items, job->at) : NULL, job->step },
+			.last = job->step == n } };
+	return PRODUCED_FRAME;
+}
+
+static void uidls_sent(struct job *job)
+{
+	job->at += job->step;
+	job->finished = job->at == job->items.n;
+}
+
+ASK(ask_uidl_list)
+{
+	static const struct job_class class = { .name = "uidls",
+		.work = uidls_work,
+		.done = uidls_done,
+		.produce = uidls_produce,
+		.sent = uidls_sent,
+		.cost = LIMIT_PEER_ANSWER_BYTES / 8 };
+	struct job *job = job_new(peer, &class, request, frame);
+	if (job == NULL)
+		return;
+	job->by = session->by;
+	vec_done(&job->items);
+	vec_init(&job->items, sizeof(struct api_uidl), job->store->settings.bounds->view_entries);
+	job_read(job);
 }

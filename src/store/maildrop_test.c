@@ -94,5 +94,54 @@ static void what_is_remembered_is_bounded(void **state)
 	world_done(&w);
 }
 
-TEST_MAIN(test_case(an_account_waits), test_case(no_delay_is_the_default),
-	test_case(what_is_remembered_is_bounded))
+/* ---- unique-ids ---- */
+
+/* All of a list in slices and frames, and only one's own: landed ones, then copies. */
+static void p4_unique_ids_are_listed(void **state)
+{
+	enum { LANDED = 25, TIMES = 7 };
+	static struct store_bounds bounds;
+	struct world w;
+	(void)state;
+	bounds = store_bounds_normal;
+	bounds.slice_rows = 10;
+	world_init(&w);
+	w.f.settings.bounds = &bounds;
+	world_restart(&w);
+	uint64_t alice = account_of(&w.mx, "alice@example.test");
+	uint64_t bob = account_of(&w.mx, "bob@example.test");
+	for (int i = 0; i < LANDED; i++)
+		deliver_one(&w.mx, alice, STR("Subject: x\r\n\r\n"));
+	uint32_t session = open_session(&w.user, alice);
+	uint64_t inbox = mailbox_of(&w.user, session, "INBOX");
+	struct frame list = { .type = FRAME_UIDL_LIST, .uidl_list = { session, inbox } };
+	double_mailbox(&w, session, inbox, TIMES);
+	forget_replies(&w.user);
+	const struct frame *are = ask(&w.user, list);
+	uint32_t request = w.user.last_request;
+	uint64_t n = 0, last = 0;
+	for (size_t k = 0;; k++) {
+		are = reply_at(&w.user, request, k);
+		assert_frame(are, FRAME_UIDLS_ARE);
+		for (size_t i = 0; i < are->uidls_are.uidls.n; i++) {
+			const struct api_uidl *u = &are->uidls_are.uidls.items[i];
+			assert_int_equal(u->uid, ++n);
+			if (n <= LANDED)
+				assert_true(u->body > last && u->mark != 0 && u->validity == 0);
+			else
+				assert_true(u->body == 0 && u->mark == 0);
+			last = u->body;
+		}
+		if (are->uidls_are.last)
+			break;
+	}
+	assert_int_equal(n, LANDED << TIMES);
+	list.uidl_list.session = open_session(&w.user, bob);
+	assert_failed(ask(&w.user, list), ERR_NOT_FOUND);
+	list.uidl_list.mailbox = 7777;
+	assert_failed(ask(&w.user, list), ERR_NOT_FOUND);
+	world_done(&w);
+}
+
+TEST_MAIN(test_case(p4_unique_ids_are_listed), test_case(an_account_waits),
+	test_case(no_delay_is_the_default), test_case(what_is_remembered_is_bounded))

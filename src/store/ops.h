@@ -26,6 +26,7 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/vec.h"
+#include "store/little.h"
 #include "store/segment.h"
 
 /* Bounds that would take hundreds of MB to reach: a test hands lower ones in, everybody else the
@@ -47,7 +48,7 @@ enum op_kind {
 	OP_COPY, /* or move */
 	OP_EXPUNGE,
 	OP_MAILBOX_CREATE,
-	OP_MAILBOX_ENSURE, /* as create, and subscribed; or the one that is there */
+	OP_MAILBOX_ENSURE, /* as create, and subscribed if wanted; or the one that is there */
 	OP_MAILBOX_DELETE,
 	OP_MAILBOX_RENAME,
 	OP_SUBSCRIBE,
@@ -93,17 +94,29 @@ struct op_body {
 	struct body_place place;
 };
 
+/* Of a body and an internal date, never 0. The blob id, the recipient of the record and this make
+ * the UIDL of an entry that landed: a rebuild finds all of them again, and where a restored store
+ * gives a blob id that the lost past had given, this tells the two messages apart. */
+static inline int64_t body_mark(const struct body_place *b, int64_t time_ms)
+{
+	uint64_t date = (uint64_t)time_ms * UINT64_C(0x9e3779b97f4a7c15);
+	int64_t mark = (int64_t)((get_u64(b->sha256) ^ date) & INT64_MAX);
+	return mark ? mark : 1;
+}
+
 /* The modseq, UID and entry id are the engine's to give. */
 struct op_land {
 	uint64_t mailbox;     /* 0: the account's INBOX */
 	uint64_t body;        /* blob id */
 	uint32_t prefix_at;   /* where the prefix is: for segment_read_prefix */
 	uint32_t prefix_size; /* its bytes; 0: there is none */
+	int64_t mark;         /* body_mark() */
 	uint64_t size;        /* prefix and body */
 	int64_t time;         /* internal date, ms since 1970 */
 	uint8_t flags;
 	struct api_str_list keywords;
 	uint64_t entry_id; /* 0: its own; else of a message that comes back */
+	uint32_t uid;      /* that it is to have, where it is beyond all that were given; or 0 */
 	bool strict;       /* ERR_QUOTA when there is no room; otherwise it lands even so */
 };
 
@@ -135,7 +148,10 @@ struct op_mailbox {
 	struct str name;
 	struct str to;        /* rename */
 	uint16_t special_use; /* create */
-	bool on;              /* subscribe */
+	/* ensure: to have where it is new and empty (0: its own), and the UID below which all were
+	 * given elsewhere */
+	uint32_t uidvalidity, uidnext;
+	bool on; /* subscribe; ensure: subscribe it where it is made */
 };
 
 /* Addresses are canonical (address.h). Which fields count depends on the kind. */
@@ -217,6 +233,7 @@ struct op_named {
 struct op_annotate {
 	uint64_t mailbox; /* 0: of the account itself */
 	struct api_annotation_list list;
+	bool missing; /* those that are there stay as they are */
 };
 
 struct op_result {

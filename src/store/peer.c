@@ -14,11 +14,12 @@
 
 /* ---- who may ask what ---- */
 
-#define MX    (1U << CLASS_MX)
-#define USER  (1U << CLASS_USER | 1U << CLASS_WEB)
-#define GATE  (1U << CLASS_GATE)
-#define ADMIN (1U << CLASS_ADMIN)
-#define ANY   (MX | USER | GATE | ADMIN)
+#define MX     (1U << CLASS_MX)
+#define USER   (1U << CLASS_USER | 1U << CLASS_WEB)
+#define GATE   (1U << CLASS_GATE)
+#define ADMIN  (1U << CLASS_ADMIN)
+#define ANY    (MX | USER | GATE | ADMIN)
+#define READER (USER | ADMIN)
 
 static const struct question {
 	enum frame_type type;
@@ -34,15 +35,16 @@ static const struct question {
 	{ FRAME_UPLOAD_DIGEST, MX | USER, false, ask_upload_digest },
 	{ FRAME_UPLOAD_TO, MX | USER, false, ask_upload_to },
 	{ FRAME_UPLOAD_INTO, USER, false, ask_upload_into },
-	{ FRAME_UPLOAD_NEXT, USER, false, ask_upload_next },
+	{ FRAME_UPLOAD_NEXT, USER | ADMIN, false, ask_upload_next },
 	{ FRAME_UPLOAD_REPLACE, USER, false, ask_upload_replace },
 	{ FRAME_UPLOAD_COMMIT, MX | USER | ADMIN, false, ask_upload_commit },
 	{ FRAME_UPLOAD_ABORT, MX | USER | ADMIN, false, ask_upload_abort },
 	{ FRAME_SESSION_OPEN, USER, false, ask_session_open },
-	{ FRAME_SESSION_CLOSE, USER, true, ask_session_close },
+	{ FRAME_SESSION_CLOSE, READER, true, ask_session_close },
 	{ FRAME_OWNS_ADDRESS, USER, true, ask_owns_address },
 	{ FRAME_LOCK_MAILDROP, USER, true, ask_lock_maildrop },
-	{ FRAME_MAILBOX_LIST, USER, true, ask_mailbox_list },
+	{ FRAME_UIDL_LIST, READER, true, ask_uidl_list },
+	{ FRAME_MAILBOX_LIST, READER, true, ask_mailbox_list },
 	{ FRAME_MAILBOX_STATUS, USER, true, ask_mailbox_status },
 	{ FRAME_MAILBOX_CREATE, USER, true, ask_mailbox_create },
 	{ FRAME_MAILBOX_DELETE, USER, true, ask_mailbox_delete },
@@ -51,12 +53,12 @@ static const struct question {
 	{ FRAME_METADATA_GET, USER, true, ask_metadata_get },
 	{ FRAME_METADATA_SET, USER, true, ask_metadata_set },
 	{ FRAME_QUOTA_GET, USER, true, ask_quota },
-	{ FRAME_VIEW_OPEN, USER, true, ask_view_open },
+	{ FRAME_VIEW_OPEN, READER, true, ask_view_open },
 	{ FRAME_VIEW_CHANGES, USER, true, ask_view_changes },
 	{ FRAME_VIEW_CLOSE, USER, true, ask_view_close },
 	{ FRAME_ACCOUNT_WATCH, USER, true, ask_account_watch },
 	{ FRAME_VIEW_VANISHED, USER, true, ask_view_vanished },
-	{ FRAME_MESSAGE_READ, USER, true, ask_message_read },
+	{ FRAME_MESSAGE_READ, READER, true, ask_message_read },
 	{ FRAME_MESSAGES_READ, USER, true, ask_messages_read },
 	{ FRAME_DIGEST_READ, USER, true, ask_digest_read },
 	{ FRAME_DIGEST_PUT, USER, true, ask_digest_put },
@@ -90,7 +92,10 @@ static const struct question {
 	{ FRAME_STORE_STATUS, ADMIN, false, ask_store_status },
 	{ FRAME_RESTORE_BEGIN, ADMIN, false, ask_restore_begin },
 	{ FRAME_RESTORE_MAILBOX, ADMIN, false, ask_restore_mailbox },
+	{ FRAME_RESTORE_ANNOTATIONS, ADMIN, false, ask_restore_annotations },
 	{ FRAME_RESTORE_END, ADMIN, false, ask_restore_end },
+	{ FRAME_BODIES_LIST, ADMIN, false, ask_bodies_list },
+	{ FRAME_ACCOUNT_OPEN, ADMIN, false, ask_account_open },
 	{ FRAME_UPLOAD_RESTORE, ADMIN, false, ask_upload_restore },
 	{ FRAME_STORE_REPAIR, ADMIN, false, ask_store_repair },
 	{ FRAME_BACKUP_BEGIN, ADMIN, false, ask_backup_begin },

@@ -144,6 +144,7 @@ static int ensure_damaged(struct mending *m, uint64_t account, uint64_t *ret, st
 	struct op *op = txn_add(txn, OP_MAILBOX_ENSURE);
 	op->by.account = account;
 	op->mailbox.name = STR("Damaged");
+	op->mailbox.on = true;
 	if (run(m, txn, err) < 0)
 		return -1;
 	*ret = txn_op(txn, 0)->result.mailbox;
@@ -257,6 +258,7 @@ static int replace(struct mending *m, const struct body_place *place, struct vec
 		struct op *op = txn_op(txn, i + 1);
 		op->land.body = ref.id;
 		op->land.prefix_at = prefix_at[i];
+		op->land.mark = body_mark(&body->body.place, op->land.time);
 	}
 	txn_add(txn, OP_BODY_LOST)->mend.body = place->ref.id;
 	txn_add(txn, OP_MEND);

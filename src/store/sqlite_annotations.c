@@ -4,7 +4,7 @@
 #include "store/sqlite_private.h"
 
 static int put(struct sqlite_engine *e, uint64_t account, uint64_t mailbox,
-	const struct api_annotation *a, struct err *err)
+	const struct api_annotation *a, bool missing, struct err *err)
 {
 	if (a->name.n == 0 || a->name.n > LIMIT_ANNOTATION_NAME_BYTES ||
 		a->value.n > LIMIT_ANNOTATION_BYTES)
@@ -15,8 +15,9 @@ static int put(struct sqlite_engine *e, uint64_t account, uint64_t mailbox,
 				(int64_t)mailbox, a->name),
 			err);
 	return sql_run(&e->conn,
-		sql_bound(&e->conn, SQL_ANNOTATION_PUT, "iitb", (int64_t)account, (int64_t)mailbox,
-			a->name, a->value.n ? a->value : STR("")),
+		sql_bound(&e->conn, missing ? SQL_ANNOTATION_KEEP : SQL_ANNOTATION_PUT, "iitb",
+			(int64_t)account, (int64_t)mailbox, a->name,
+			a->value.n ? a->value : STR("")),
 		err);
 }
 
@@ -66,7 +67,7 @@ int sqlite_op_annotate(struct sqlite_engine *e, struct op *op, struct err *err)
 	if (a == NULL || (x->mailbox && (m = state_owned(e, x->mailbox, a->id, err)) == NULL))
 		return -1;
 	for (size_t i = 0; i < x->list.n; i++) {
-		if (put(e, a->id, x->mailbox, &x->list.items[i], err) < 0)
+		if (put(e, a->id, x->mailbox, &x->list.items[i], x->missing, err) < 0)
 			return -1;
 		any |= !x->list.items[i].remove;
 	}

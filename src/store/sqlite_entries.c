@@ -16,6 +16,10 @@ struct row {
 	struct api_entry entry;
 	uint64_t body;
 	uint32_t prefix_at, prefix_size;
+	/* What the UIDL is made of. Above 0: the record and this, body_mark(); at most one entry of
+	 * all has the same. 0: UIDVALIDITY and UID. Below: the negative of an earlier UIDVALIDITY,
+	 * and UID. */
+	int64_t uidl;
 };
 
 /* ---- counters ---- */
@@ -47,6 +51,22 @@ static void charge(struct sqlite_engine *e, struct account_state *a, uint64_t si
 		return;
 	a->used_messages += in ? 1 : (uint64_t)-1;
 	a->used_bytes += in ? size : -size;
+}
+
+static bool has_uids(const struct mailbox_state *m)
+{
+	return m->uidnext < UINT32_MAX && m->uidfloor < UINT32_MAX;
+}
+
+/* wanted: what an imported message had elsewhere, which it keeps while UIDs rise; or 0. One that is
+ * given here is beyond all that were given there. */
+static uint32_t take_uid(struct mailbox_state *m, uint32_t wanted)
+{
+	uint32_t uid = m->uidnext > m->uidfloor ? m->uidnext : m->uidfloor;
+	if (wanted >= m->uidnext && wanted < UINT32_MAX)
+		uid = wanted;
+	m->uidnext = uid + 1;
+	return uid;
 }
 
 static void tell(struct sqlite_engine *e, enum change_kind kind, const struct mailbox_state *m,
@@ -127,11 +147,11 @@ static int insert_entry(
 	struct api_entry *x = &row->entry;
 	x->saved_s = (uint32_t)(e->seams->clock->wall_ms(e->seams->clock) / 1000);
 	return sql_run(&e->conn,
-		sql_bound(&e->conn, SQL_ENTRY_INSERT, "iiiiiiiiiiiii", (int64_t)m->id,
+		sql_bound(&e->conn, SQL_ENTRY_INSERT, "iiiiiiiiiiiiii", (int64_t)m->id,
 			(int64_t)x->uid, (int64_t)row->body, (int64_t)row->prefix_at,
 			(int64_t)row->prefix_size, (int64_t)x->flags, (int64_t)x->keywords_low,
 			(int64_t)x->keywords_high, (int64_t)x->modseq, (int64_t)x->size, x->time,
-			(int64_t)x->entry_id, (int64_t)x->saved_s),
+			(int64_t)x->entry_id, (int64_t)x->saved_s, row->uidl),
 		err);
 }
 
@@ -168,7 +188,8 @@ static int fetch(struct sqlite_engine *e, uint64_t mailbox, uint32_t low, uint32
 						  .saved_s = sql_u32(st, 11) },
 			.body = sql_u64(st, 8),
 			.prefix_at = sql_u32(st, 9),
-			.prefix_size = sql_u32(st, 10) };
+			.prefix_size = sql_u32(st, 10),
+			.uidl = sqlite3_column_int64(st, 12) };
 	return more < 0 ? -1 : n;
 }
 
@@ -265,12 +286,12 @@ int sqlite_op_land(struct sqlite_engine *e, struct op *op, struct err *err)
 		return -1;
 	if (land->strict && !sqlite_has_room(a, land->size))
 		return fail(err, ERR_QUOTA, "the account is over its quota");
-	if (m->uidnext == UINT32_MAX)
+	if (!has_uids(m))
 		return fail(err, ERR_LIMIT, "the mailbox has given all its UIDs");
 	if (land->keywords.n && keyword_bits(e, m, land->keywords, true, bits, err) < 0)
 		return -1;
 	state_touch_mailbox(e, m);
-	uint32_t uid = m->uidnext++;
+	uint32_t uid = take_uid(m, land->uid);
 	m->modseq = state_next_modseq(e, a);
 	/* The id is the first place's: no mailbox id and no UID in it is ever given again. */
 	struct row row = { .entry = { .uid = uid,
@@ -284,7 +305,8 @@ int sqlite_op_land(struct sqlite_engine *e, struct op *op, struct err *err)
 							      : m->id << 32 | uid },
 		.body = land->body,
 		.prefix_at = land->prefix_at,
-		.prefix_size = land->prefix_size };
+		.prefix_size = land->prefix_size,
+		.uidl = land->mark };
 	if (insert_entry(e, m, &row, err) < 0)
 		return -1;
 	count_entry(m, &row.entry, true);
@@ -322,14 +344,15 @@ int sqlite_entry_back(struct sqlite_engine *e, struct account_state *a, struct m
 	const struct deleted_row *back, struct err *err)
 {
 	uint64_t bits[2] = { 0, 0 };
-	if (m->uidnext == UINT32_MAX)
+	if (!has_uids(m))
 		return fail(err, ERR_LIMIT, "the mailbox has given all its UIDs");
 	if (bits_of(e, m, back->keywords, bits, err) < 0)
 		return -1;
 	state_touch_mailbox(e, m);
 	m->modseq = state_next_modseq(e, a);
-	/* Without \Deleted, or the next EXPUNGE would take it again. */
-	struct row row = { .entry = { .uid = m->uidnext++,
+	/* Without \Deleted, or the next EXPUNGE would take it again. With a new UIDL, so that a
+	 * client that had it, and lost it, gets it. */
+	struct row row = { .entry = { .uid = take_uid(m, 0),
 				   .flags = back->flags & FLAGS_ALL & ~FLAG_DELETED,
 				   .keywords_low = bits[0],
 				   .keywords_high = bits[1],
@@ -481,7 +504,7 @@ static int copy_each(struct walk *w, struct row *row, struct err *err)
 	uint32_t from = row->entry.uid;
 	if (!c->move && !sqlite_has_room(w->a, row->entry.size))
 		return fail(err, ERR_QUOTA, "the account is over its quota");
-	if (to->uidnext == UINT32_MAX)
+	if (!has_uids(to))
 		return fail(err, ERR_LIMIT, "the mailbox has given all its UIDs");
 	if (c->move && !planted("source_of_move_stays") && leave_source(w, row, err) < 0)
 		return -1;
@@ -490,7 +513,10 @@ static int copy_each(struct walk *w, struct row *row, struct err *err)
 	if (copy_keywords(w, c, &row->entry, err) < 0)
 		return -1;
 	state_touch_mailbox(w->e, to);
-	row->entry.uid = to->uidnext++;
+	/* A record's UIDL goes along with its one entry; a copy is a message of its own. */
+	if (!c->move || row->uidl < 0)
+		row->uidl = 0;
+	row->entry.uid = take_uid(to, 0);
 	row->entry.modseq = to->modseq = w->modseq;
 	if (insert_entry(w->e, to, row, err) < 0)
 		return -1;

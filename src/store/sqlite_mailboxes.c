@@ -122,16 +122,92 @@ int sqlite_op_mailbox_create(struct sqlite_engine *e, struct op *op, struct err 
 	return 0;
 }
 
+/* Of an address, a mailbox and another server's UIDVALIDITY, for the table of those that were taken
+ * once (FNV-1a). Two that are alike cost no more than a UIDVALIDITY of ours. */
+static int64_t mark_of(struct str address, struct str name, uint32_t uidvalidity)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+	char number[16];
+	snprintf(number, sizeof(number), "%u", uidvalidity);
+	struct str parts[] = { address, name, str_from(number) };
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		for (size_t k = 0; k <= parts[i].n; k++) {
+			hash ^= k < parts[i].n ? (unsigned char)parts[i].p[k] : 0;
+			hash *= UINT64_C(0x100000001b3);
+		}
+	return (int64_t)hash;
+}
+
+/* 1: the address's mailbox of that name had the UIDVALIDITY at no time; now it has. */
+static int take_uidvalidity(struct sqlite_engine *e, const struct op *op, struct err *err)
+{
+	struct account_row account;
+	if (sqlite_account_by_id(&e->conn.reader, op->by.account, &account, err) < 0)
+		return -1;
+	int64_t mark = mark_of(
+		str_from(account.address), op->mailbox.name, op->mailbox.uidvalidity);
+	if (sql_run(&e->conn, sql_bound(&e->conn, SQL_IMPORTED, "i", mark), err) < 0)
+		return -1;
+	return sqlite3_changes(e->conn.db) > 0;
+}
+
+/* Whether the ledger can't have given a UIDVALIDITY, and won't: it is from before its time, or
+ * between the last that was given and now, and then it counts as given. */
+static int is_free(struct sqlite_engine *e, uint32_t uidvalidity, struct err *err)
+{
+	uint64_t created_ms;
+	int64_t now_s = e->seams->clock->wall_ms(e->seams->clock) / 1000;
+	if (sqlite_meta_get(&e->conn, "created_ms", &created_ms, err) < 0)
+		return -1;
+	if (uidvalidity < created_ms / 1000)
+		return 1;
+	if (uidvalidity <= e->uidvalidity || uidvalidity > now_s)
+		return 0;
+	e->uidvalidity = uidvalidity;
+	return sqlite_meta_put(&e->conn, "uidvalidity", e->uidvalidity, err) < 0 ? -1 : 1;
+}
+
+/* An imported mailbox keeps UIDs by keeping its UIDVALIDITY, if name, UIDVALIDITY and UID stay one
+ * message for ever (RFC 9051 2.3.1.1). */
+static int keep_uidvalidity(struct sqlite_engine *e, struct op *op, struct err *err)
+{
+	struct mailbox_state *m = state_mailbox(e, op->result.mailbox, err);
+	uint32_t wanted = op->mailbox.uidvalidity;
+	if (m == NULL)
+		return -1;
+	if (wanted && m->uidnext == 1 && m->messages == 0) {
+		int taken = is_free(e, wanted, err);
+		if (taken > 0)
+			taken = take_uidvalidity(e, op, err);
+		if (taken < 0)
+			return -1;
+		if (taken &&
+			sql_run(&e->conn,
+				sql_bound(&e->conn, SQL_MAILBOX_UIDVALIDITY, "iii", (int64_t)wanted,
+					(int64_t)op->mailbox.uidnext, (int64_t)m->id),
+				err) < 0)
+			return -1;
+		if (taken) {
+			state_touch_mailbox(e, m);
+			m->uidvalidity = wanted;
+			m->uidfloor = op->mailbox.uidnext;
+		}
+	}
+	op->result.uidvalidity = m->uidvalidity;
+	return 0;
+}
+
 int sqlite_op_mailbox_ensure(struct sqlite_engine *e, struct op *op, struct err *err)
 {
 	struct account_state *a = state_by(e, &op->by, err);
 	if (a == NULL || find(e, a->id, op->mailbox.name, &op->result.mailbox, err) < 0)
 		return -1;
-	if (op->result.mailbox)
-		return 0;
-	if (sqlite_op_mailbox_create(e, op, err) < 0)
+	if (op->result.mailbox == 0 &&
+		(sqlite_op_mailbox_create(e, op, err) < 0 ||
+			(op->mailbox.on &&
+				sqlite_subscribe(e, a->id, op->mailbox.name, true, err) < 0)))
 		return -1;
-	return sqlite_subscribe(e, a->id, op->mailbox.name, true, err);
+	return keep_uidvalidity(e, op, err);
 }
 
 static int delete_rows(struct sqlite_engine *e, uint64_t mailbox, struct err *err)

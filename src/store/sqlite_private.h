@@ -97,7 +97,10 @@ enum sql {
 	SQL_TOMBSTONE,
 	SQL_TOMBSTONES,
 	SQL_ANNOTATIONS,
+	SQL_IMPORTED,
+	SQL_MAILBOX_UIDVALIDITY,
 	SQL_ANNOTATION_PUT,
+	SQL_ANNOTATION_KEEP,
 	SQL_ANNOTATION_DELETE,
 	SQL_ANNOTATION_COUNT,
 	SQL_ANNOTATIONS_COUNT,
@@ -166,6 +169,7 @@ struct account_state {
 struct mailbox_state {
 	uint64_t id, account, modseq;
 	uint32_t uidvalidity, uidnext;
+	uint32_t uidfloor; /* of an imported mailbox: all below were given elsewhere */
 	uint64_t messages, unseen, deleted, size, deleted_size;
 	bool dirty;
 	bool keywords_known;
@@ -443,7 +447,7 @@ int sqlite_annotation_each(struct reader *, uint64_t account, uint64_t mailbox,
 int sqlite_expunged(struct reader *, uint64_t mailbox, uint32_t *after, size_t rows, uint64_t since,
 	struct vec *, struct err *);
 int sqlite_entry_ids(struct reader *, uint64_t mailbox, uint32_t after, size_t n,
-	int (*)(void *, uint32_t uid, uint64_t entry_id, uint64_t body), void *, struct err *err);
+	int (*each)(void *, const struct entry_ids *), void *, struct err *);
 int sqlite_counts(struct reader *, struct ledger_counts *, struct err *err);
 int sqlite_check_account(
 	struct reader *, uint64_t, int (*)(void *, struct str), void *, struct err *err);

@@ -223,7 +223,7 @@ static struct api_mailbox mailbox_from_row(sqlite3_stmt *st)
 		.size = sql_u64(st, 9),
 		.exists = sql_u64(st, 0) != 0,
 		.deleted_size = sql_u64(st, 11),
-		.subscribed = sql_u32(st, 12) != 0 };
+		.subscribed = sql_u32(st, 13) != 0 };
 }
 
 int sqlite_mailbox_each(struct reader *r, uint64_t account,
@@ -427,18 +427,35 @@ int sqlite_body_each(struct reader *r, uint64_t after, size_t n,
 	return rc;
 }
 
-int sqlite_entry_ids(struct reader *r, uint64_t mailbox, uint32_t after, size_t n,
-	int (*each)(void *, uint32_t uid, uint64_t entry_id, uint64_t body), void *arg,
-	struct err *err)
+static struct api_uidl uidl_from_row(sqlite3_stmt *st)
 {
-	enum { AT_UID = 0, AT_ENTRY_ID = 7, AT_BODY = 8 };
+	int64_t uidl = sqlite3_column_int64(st, 12);
+	struct api_uidl ret = { .uid = sql_u32(st, 0) };
+	if (uidl > 0) {
+		ret.body = sql_u64(st, 8);
+		ret.recipient = sql_u32(st, 9);
+		ret.mark = (uint64_t)uidl;
+	} else {
+		ret.validity = (uint32_t)-uidl;
+	}
+	return ret;
+}
+
+int sqlite_entry_ids(struct reader *r, uint64_t mailbox, uint32_t after, size_t n,
+	int (*each)(void *, const struct entry_ids *), void *arg, struct err *err)
+{
 	struct sqlite_reader *c = sqlite_reader_of(r);
+	if (after == UINT32_MAX)
+		return 0;
 	sqlite3_stmt *st = sql_bound(c, SQL_ENTRIES, "iiii", (int64_t)mailbox, (int64_t)after + 1,
 		(int64_t)UINT32_MAX, (int64_t)n);
 	int row;
 	while ((row = sql_row(c, st, err)) > 0) {
-		int rc = each(
-			arg, sql_u32(st, AT_UID), sql_u64(st, AT_ENTRY_ID), sql_u64(st, AT_BODY));
+		struct entry_ids ids = { .uid = sql_u32(st, 0),
+			.entry_id = sql_u64(st, 7),
+			.body = sql_u64(st, 8),
+			.uidl = uidl_from_row(st) };
+		int rc = each(arg, &ids);
 		if (rc) {
 			sql_end(st);
 			return rc;

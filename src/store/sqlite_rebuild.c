@@ -16,6 +16,8 @@
 static const char sql_begin[] = "INSERT OR REPLACE INTO sqlite_sequence(name,seq) VALUES"
 				"('accounts',1048576),('mailboxes',1073741824);"
 				"UPDATE meta SET value=value+1048576 WHERE key='uidvalidity';"
+				/* What the lost one gave is not known: see is_free(). */
+				"UPDATE meta SET value=0 WHERE key='created_ms';"
 				"INSERT INTO domains(name) VALUES('recovered.invalid');";
 
 int sqlite_begin_rebuild(struct sqlite_engine *e, const struct engine_rebuild *r, struct err *err)
@@ -129,6 +131,7 @@ static int land(
 		.body = rebuild->place.ref.id,
 		.prefix_at = rebuild->prefix_at[i],
 		.prefix_size = (uint32_t)r->prefix.n,
+		.mark = body_mark(&rebuild->place, r->time_ms),
 		.size = r->prefix.n + rebuild->place.size,
 		.time = r->time_ms };
 	return sqlite_op_land(e, &landing, err);

@@ -16,6 +16,9 @@
 
 static const char sql_begin[] =
 	"BEGIN IMMEDIATE;"
+	/* UIDLs of what is there stay. */
+	"UPDATE entries SET uidl=-(SELECT uidvalidity FROM mailboxes WHERE id=mailbox)"
+	" WHERE uidl=0 AND mailbox IN (SELECT id FROM mailboxes);"
 	"UPDATE meta SET value=value+1 WHERE key='epoch';"
 	"UPDATE accounts SET modseq=modseq+" LOST_MODSEQS ",epoch=epoch+1;"
 	"UPDATE mailboxes SET modseq=(SELECT modseq FROM accounts a WHERE a.id=account),"

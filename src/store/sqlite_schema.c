@@ -117,6 +117,12 @@ static const char *const steps[] = {
 	"CREATE TABLE carried(slot INTEGER PRIMARY KEY, segment INTEGER NOT NULL,"
 	" offset INTEGER NOT NULL, length INTEGER NOT NULL, checksum INTEGER NOT NULL,"
 	" bytes BLOB NOT NULL) STRICT;",
+	/* 9: what POP3's UIDL of an entry is made of (store/ops.h, body_mark); of those there were,
+	 * UIDVALIDITY and UID, as before. And what mailboxes were imported with:
+	 * UIDVALIDITYs that were taken once, and the UIDs below which all were given elsewhere. */
+	"ALTER TABLE entries ADD COLUMN uidl INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE mailboxes ADD COLUMN uidfloor INTEGER NOT NULL DEFAULT 0;"
+	"CREATE TABLE imported(mark INTEGER PRIMARY KEY) STRICT;",
 };
 enum { VERSION = ARRAY_LEN(steps) };
 

@@ -54,7 +54,8 @@ static struct mailbox_state *mailbox_from_row(struct sqlite_engine *e, sqlite3_s
 			.deleted = sql_u64(st, 8),
 			.size = sql_u64(st, 9),
 			.account = sql_u64(st, 10),
-			.deleted_size = sql_u64(st, 11) };
+			.deleted_size = sql_u64(st, 11),
+			.uidfloor = sql_u32(st, 12) };
 		map_put_u64(&e->mailboxes, id, m);
 	}
 	sql_end(st);

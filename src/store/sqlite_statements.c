@@ -7,7 +7,7 @@
 	"quota_messages, used_bytes, used_messages, pop3_retention, pop3_expire_days"
 #define MAILBOX_COLUMNS                                                                            \
 	"m.id, m.name, m.special_use, m.uidvalidity, m.uidnext, m.modseq, m.messages, m.unseen, "  \
-	"m.deleted, m.size, m.account, m.deleted_size"
+	"m.deleted, m.size, m.account, m.deleted_size, m.uidfloor"
 
 /* Counters, and what they should be. */
 #define MAILBOX_COUNTERS "messages,size,unseen,deleted,deleted_size,uidnext,modseq"
@@ -108,7 +108,7 @@ const char *const sql_text[SQL_STATEMENTS] = {
 		"SELECT " MAILBOX_COLUMNS ", s.name IS NOT NULL FROM mailboxes m "
 		"LEFT JOIN subscriptions s ON s.account=m.account AND s.name=m.name "
 		"WHERE m.account=?1 "
-		"UNION ALL SELECT 0,s.name,0,0,0,0,0,0,0,0,s.account,0,1 FROM subscriptions s "
+		"UNION ALL SELECT 0,s.name,0,0,0,0,0,0,0,0,s.account,0,0,1 FROM subscriptions s "
 		"WHERE s.account=?1 AND NOT EXISTS(SELECT 1 FROM mailboxes m "
 		"WHERE m.account=?1 AND m.name=s.name) ORDER BY 2",
 	/* Counted in the account's row, so that a limit costs no walk. */
@@ -145,10 +145,10 @@ const char *const sql_text[SQL_STATEMENTS] = {
 
 	[SQL_ENTRY_INSERT] =
 		"INSERT INTO entries(mailbox,uid,body,prefix_at,prefix_size,flags,keywords_low,"
-		"keywords_high,modseq,size,time,entry_id,saved) "
-		"VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)",
+		"keywords_high,modseq,size,time,entry_id,saved,uidl) "
+		"VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[SQL_ENTRIES] = "SELECT uid,flags,keywords_low,keywords_high,modseq,size,time,entry_id,"
-			"body,prefix_at,prefix_size,saved FROM entries "
+			"body,prefix_at,prefix_size,saved,uidl FROM entries "
 			"WHERE mailbox=? AND uid>=? AND uid<=? ORDER BY uid LIMIT ?",
 	[SQL_ENTRY_FLAGS] = "UPDATE entries SET flags=?,keywords_low=?,keywords_high=?,modseq=? "
 			    "WHERE mailbox=? AND uid=?",
@@ -159,9 +159,13 @@ const char *const sql_text[SQL_STATEMENTS] = {
 			    "(SELECT account FROM mailboxes m WHERE m.id=e.mailbox)=?",
 	[SQL_ANNOTATIONS] = "SELECT name,value FROM annotations WHERE account=? AND mailbox=? "
 			    "ORDER BY name",
+	[SQL_IMPORTED] = "INSERT OR IGNORE INTO imported(mark) VALUES(?)",
+	[SQL_MAILBOX_UIDVALIDITY] = "UPDATE mailboxes SET uidvalidity=?,uidfloor=? WHERE id=?",
 	[SQL_ANNOTATION_PUT] =
 		"INSERT INTO annotations(account,mailbox,name,value) VALUES(?,?,?,?) "
 		"ON CONFLICT(account,mailbox,name) DO UPDATE SET value=excluded.value",
+	[SQL_ANNOTATION_KEEP] =
+		"INSERT OR IGNORE INTO annotations(account,mailbox,name,value) VALUES(?,?,?,?)",
 	[SQL_ANNOTATION_DELETE] =
 		"DELETE FROM annotations WHERE account=? AND mailbox=? AND name=?",
 	[SQL_ANNOTATION_COUNT] = "SELECT count(*) FROM annotations WHERE account=? AND mailbox=?",

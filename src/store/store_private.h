@@ -276,6 +276,9 @@ void job_read(struct job *job);
 void job_read_with(struct job *job, struct str *s);
 /* To the writer. ERR_READ_ONLY is answered at once. */
 void job_write(struct job *job);
+/* The answer's items were read: what they really hold takes the place of what they were thought to.
+ */
+void job_holds(struct job *job);
 void job_answer(struct job *job, const struct frame *frame);
 void job_answer_done(struct job *job);
 void job_answer_failed(struct job *job, const struct err *err);
@@ -418,6 +421,9 @@ void known_add(
 void known_after(struct store *store, const struct txn *txn);
 void known_done(struct store *store);
 
+/* ask_metadata.c: copies a list into the transaction. */
+int annotations_keep(struct txn *txn, struct api_annotation_list *list, struct err *err);
+
 /* ask_restore.c */
 void restore_leave(struct store_peer *peer);
 
@@ -468,6 +474,7 @@ ASK(ask_session_open);
 ASK(ask_session_close);
 ASK(ask_owns_address);
 ASK(ask_lock_maildrop);
+ASK(ask_uidl_list);
 ASK(ask_mailbox_list);
 ASK(ask_mailbox_status);
 ASK(ask_mailbox_create);
@@ -525,6 +532,9 @@ ASK(ask_store_status);
 ASK(ask_restore_begin);
 ASK(ask_restore_mailbox);
 ASK(ask_restore_end);
+ASK(ask_restore_annotations);
+ASK(ask_bodies_list);
+ASK(ask_account_open);
 ASK(ask_upload_restore);
 ASK(ask_store_repair);
 ASK(ask_backup_begin);

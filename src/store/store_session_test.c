@@ -299,19 +299,19 @@ static void classes_have_their_rights(void **state)
 		FRAME_DOMAIN_ADD, FRAME_ALIAS_ADD, FRAME_STORE_CHECK, FRAME_STORE_STATUS,
 		FRAME_DELIVERED, FRAME_SESSION_IS, FRAME_NONE, FRAME_SIGN, FRAME_UPLOAD_TO,
 		FRAME_BACKUP_BEGIN, FRAME_BACKUP_READ, FRAME_BACKUP_END, FRAME_RESTORE_BEGIN,
-		FRAME_RESTORE_MAILBOX, FRAME_UPLOAD_RESTORE, FRAME_RESTORE_END,
-		FRAME_STORE_REPAIR };
+		FRAME_RESTORE_MAILBOX, FRAME_UPLOAD_RESTORE, FRAME_RESTORE_END, FRAME_STORE_REPAIR,
+		FRAME_RESTORE_ANNOTATIONS, FRAME_BODIES_LIST, FRAME_ACCOUNT_OPEN, FRAME_UIDL_LIST };
 	/* One letter for each of the above: y may ask. */
 	static const struct {
 		int class;
 		const char *may;
-	} cases[] = { { CLASS_MX, "y-y--------------------y--------" },
-		{ CLASS_USER, "y-yyyyyyyyyy-----------y--------" },
-		{ CLASS_WEB, "y-yyyyyyyyyy-----------y--------" },
-		{ CLASS_GATE, "-y------------------------------" },
-		{ CLASS_ADMIN, "y-y---------yyyyyyy-----yyyyyyyy" },
-		{ CLASS_COURIER, "--------------------------------" },
-		{ CLASS_KEYS, "--------------------------------" } };
+	} cases[] = { { CLASS_MX, "y-y--------------------y------------" },
+		{ CLASS_USER, "y-yyyyyyyyyy-----------y-----------y" },
+		{ CLASS_WEB, "y-yyyyyyyyyy-----------y-----------y" },
+		{ CLASS_GATE, "-y----------------------------------" },
+		{ CLASS_ADMIN, "y-y--yyy----yyyyyyy-----yyyyyyyyyyyy" },
+		{ CLASS_COURIER, "------------------------------------" },
+		{ CLASS_KEYS, "------------------------------------" } };
 	struct world w;
 	(void)state;
 	world_init(&w);

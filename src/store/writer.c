@@ -37,6 +37,7 @@ static void fill_in(struct job *job, const struct job_body *b, const struct blob
 		struct op *op = txn_op(job->txn, b->op + 1 + i);
 		op->land.body = ref->id;
 		op->land.prefix_at = prefix_at[i];
+		op->land.mark = body_mark(&body->body.place, op->land.time);
 	}
 }
 

@@ -2,11 +2,12 @@
 /* Users with POP3 programs: they look at what there is, fetch, delete, think better of it, and
  * leave by QUIT or without it. RFC 1939 */
 #include "accounts.h"
+#include "admin.h"
 
 enum { MESSAGES_MOST = 100000 };
 
 struct item {
-	uint32_t uid;
+	uint32_t uid; /* 0: it went before anybody could be asked */
 	uint64_t size;
 	bool deleted;
 };
@@ -17,8 +18,11 @@ struct drop {
 	struct authority authority;
 	unsigned account;
 	struct vec items; /* struct item, by number */
-	struct buf text;  /* of the last answer of several lines, as it was before it was stuffed */
-	struct str said;  /* the last status line, until the next */
+	struct vec uidls; /* struct api_uidl: what the store says that they are made of */
+	uint32_t session; /* of asking it */
+	uint64_t inbox;
+	struct buf text; /* of the last answer of several lines, as it was before it was stuffed */
+	struct str said; /* the last status line, until the next */
 };
 
 enum answer { POP3_OK, POP3_ERR, POP3_CUT };
@@ -130,28 +134,100 @@ static enum answer list(struct drop *d)
 	return POP3_OK;
 }
 
-/* unique-id = UIDVALIDITY "." UID; src/pop3/cmd_drop.c */
+/* What the unique-ids are made of, with the UIDs, as an administrator may ask. */
+static bool on_frame(struct admin *a, const struct frame *f)
+{
+	struct drop *d = a->arg;
+	if (f->type == FRAME_SESSION_IS)
+		d->session = f->session_is.session;
+	for (size_t i = 0; f->type == FRAME_MAILBOXES && i < f->mailboxes.mailboxes.n; i++)
+		if (str_equal(f->mailboxes.mailboxes.items[i].name, STR("INBOX")))
+			d->inbox = f->mailboxes.mailboxes.items[i].id;
+	for (size_t i = 0; f->type == FRAME_UIDLS_ARE && i < f->uidls_are.uidls.n; i++)
+		vec_push(&d->uidls, &f->uidls_are.uidls.items[i]);
+	if (f->type == FRAME_MAILBOXES)
+		return f->mailboxes.last;
+	return f->type != FRAME_UIDLS_ARE || f->uidls_are.last;
+}
+
+static bool ask_uidls(struct drop *d)
+{
+	struct admin a;
+	struct frame open = { .type = FRAME_ACCOUNT_OPEN,
+		.account_open.address = str_from(account_address(d->account)) };
+	struct frame list = { .type = FRAME_MAILBOX_LIST };
+	struct frame uidls = { .type = FRAME_UIDL_LIST };
+	bool good = admin_open(&a, d->actor);
+	a.on_frame = on_frame;
+	a.arg = d;
+	good = good && admin_ask(&a, a.store, &open) == FRAME_SESSION_IS;
+	list.mailbox_list.session = uidls.uidl_list.session = d->session;
+	good = good && admin_ask(&a, a.store, &list) == FRAME_MAILBOXES;
+	uidls.uidl_list.mailbox = d->inbox;
+	good = good && admin_ask(&a, a.store, &uidls) == FRAME_UIDLS_ARE;
+	admin_close(&a);
+	return good;
+}
+
+/* unique-id = record "." recipient "." mark / UIDVALIDITY "." UID; src/pop3/cmd_drop.c */
+static uint32_t uid_of(struct drop *d, struct str id)
+{
+	uint32_t validity = model_box(d->account, 0).uidvalidity;
+	uint64_t uid;
+	size_t dots = 0;
+	for (size_t i = 0; i < id.n; i++)
+		dots += id.p[i] == '.';
+	if (dots == 1) {
+		struct scan s = scan_from(id);
+		uint64_t prefix = two_numbers(d, &s, '.', &uid);
+		if (validity && prefix != validity)
+			sim_fail("%s: a UIDL has %llu, UIDVALIDITY is %u", d->actor->name,
+				(unsigned long long)prefix, validity);
+		return (uint32_t)uid;
+	}
+	VEC_EACH (struct api_uidl, u, &d->uidls) {
+		char text[80];
+		snprintf(text, sizeof(text), "%llx.%x.%llx", (unsigned long long)u->body,
+			u->recipient, (unsigned long long)u->mark);
+		if (u->body && str_equal(id, str_from(text)))
+			return u->uid;
+	}
+	return 0;
+}
+
+/* A unique-id is one message's. */
+static void check_uidls(struct drop *d)
+{
+	for (size_t i = 0; i < d->uidls.n; i++)
+		for (size_t k = 0; k < i; k++) {
+			const struct api_uidl *u = vec_at(&d->uidls, i), *v = vec_at(&d->uidls, k);
+			if (u->body && u->body == v->body && u->recipient == v->recipient)
+				sim_fail("%s: UIDs %u and %u have one UIDL", d->actor->name, v->uid,
+					u->uid);
+		}
+}
+
 static enum answer uidl(struct drop *d)
 {
-	uint32_t validity = model_box(d->account, 0).uidvalidity, before = 0;
+	uint32_t before = 0;
 	enum answer a = say_rightly(d, "UIDL");
-	if (a != POP3_OK || lines(d) != POP3_OK)
+	if (a != POP3_OK || lines(d) != POP3_OK || !ask_uidls(d))
 		return POP3_CUT;
+	check_uidls(d);
 	size_t i = 0;
-	for (struct scan s = scan_from(buf_str(&d->text)); !scan_end(&s); i++) {
-		uint64_t uid, number, prefix;
+	for (struct str rest = buf_str(&d->text); rest.n; i++) {
+		struct str line = str_chomp(str_split(&rest, '\n'));
+		struct scan s = scan_from(line);
+		uint64_t number;
 		if (!scan_number(&s, UINT32_MAX, &number) || !scan_sp(&s) || number != i + 1 ||
 			i == d->items.n)
 			sim_fail("%s: UIDL is of other messages than LIST", d->actor->name);
-		prefix = two_numbers(d, &s, '.', &uid);
-		if ((validity && prefix != validity) || uid <= before)
-			sim_fail("%s: message %llu has UIDL %llu.%llu after UID %u, and "
-				 "UIDVALIDITY is %u",
-				d->actor->name, (unsigned long long)number,
-				(unsigned long long)prefix, (unsigned long long)uid, before,
-				validity);
-		item_at(d, i)->uid = before = (uint32_t)uid;
-		scan_literal_nocase(&s, STR("\r\n"));
+		uint32_t uid = uid_of(d, scan_rest(&s));
+		if (uid && uid <= before)
+			sim_fail("%s: UIDL %" STR_FMT " is UID %u after UID %u", d->actor->name,
+				STR_ARG(line), uid, before);
+		item_at(d, i)->uid = uid;
+		before = uid ? uid : before;
 	}
 	if (i != d->items.n)
 		sim_fail("%s: UIDL has %zu lines, LIST %zu", d->actor->name, i, d->items.n);
@@ -169,10 +245,16 @@ static bool has_uid(void *arg, uint32_t uid)
 
 /* ---- what is done ---- */
 
+/* The model's, or NULL: nobody has seen it yet, or it went before its UID was asked for. */
+static struct copy *copy_of(const struct drop *d, const struct item *item)
+{
+	return item->uid ? model_at(d->account, 0, item->uid) : NULL;
+}
+
 /* Refused: only when somebody has taken the message away, or for the moment; or it is damaged. */
 static void must_be_gone(struct drop *d, const struct item *item)
 {
-	const struct copy *c = model_at(d->account, 0, item->uid);
+	const struct copy *c = copy_of(d, item);
 	if (!for_now(d) && c && !c->may_go && !world_is_damaged())
 		sim_fail("%s: UID %u: %" STR_FMT, d->actor->name, item->uid, STR_ARG(d->said));
 }
@@ -193,7 +275,8 @@ static enum answer do_retr(struct drop *d, size_t i)
 		sim_fail("%s: LIST said %llu octets, RETR gave %zu", d->actor->name,
 			(unsigned long long)item->size, d->text.n);
 	uint32_t n = message_check(buf_str(&d->text), d->actor->name);
-	model_seen(d->account, 0, item->uid, n);
+	if (item->uid)
+		model_seen(d->account, 0, item->uid, n);
 	return POP3_OK;
 }
 
@@ -209,14 +292,15 @@ static enum answer do_top(struct drop *d, size_t i)
 	if (lines(d) != POP3_OK)
 		return POP3_CUT;
 	uint32_t n = message_check_top(buf_str(&d->text), count, d->actor->name);
-	model_seen(d->account, 0, item->uid, n);
+	if (item->uid)
+		model_seen(d->account, 0, item->uid, n);
 	return POP3_OK;
 }
 
 /* Only what is known: else nobody could say what is gone afterwards. */
 static enum answer do_dele(struct drop *d, size_t i)
 {
-	if (model_at(d->account, 0, item_at(d, i)->uid) == NULL)
+	if (copy_of(d, item_at(d, i)) == NULL)
 		return do_retr(d, i);
 	enum answer a = say(d, "DELE %zu", i + 1);
 	if (a == POP3_ERR && !for_now(d))
@@ -261,7 +345,7 @@ static void quit(struct drop *d)
 	if (!conn_sendf(&d->conn, "QUIT\r\n"))
 		return;
 	VEC_EACH (struct item, item, &d->items) {
-		struct copy *c = item->deleted ? model_at(d->account, 0, item->uid) : NULL;
+		struct copy *c = item->deleted ? copy_of(d, item) : NULL;
 		if (c == NULL)
 			continue;
 		model_remove_in_step(c, step);
@@ -274,7 +358,7 @@ static void quit(struct drop *d)
 	if (a == POP3_ERR && !for_now(d))
 		sim_fail("%s: QUIT: %" STR_FMT, d->actor->name, STR_ARG(d->said));
 	VEC_EACH (struct item, item, &d->items)
-		if (item->deleted && a == POP3_OK)
+		if (item->deleted && item->uid && a == POP3_OK)
 			model_remove_acked(d->account, 0, item->uid);
 }
 
@@ -310,6 +394,7 @@ static void session(struct actor *a)
 	struct drop d = { .actor = a, .account = (unsigned)dice(ACCOUNTS) };
 	d.authority = authority_new(d.account);
 	vec_init(&d.items, sizeof(struct item), MESSAGES_MOST);
+	vec_init(&d.uidls, sizeof(struct api_uidl), MESSAGES_MOST);
 	buf_init(&d.text, 64 * 1024 * 1024);
 	enum answer last = enter(&d) ? POP3_OK : POP3_CUT;
 	for (uint64_t i = dice(15); i > 0 && last != POP3_CUT && !round_over; i--) {
@@ -320,6 +405,7 @@ static void session(struct actor *a)
 		quit(&d);
 	conn_close(&d.conn);
 	vec_done(&d.items);
+	vec_done(&d.uidls);
 	buf_done(&d.text);
 }
 

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+/* culver export: an account's mail as other programs keep it. */
+#include "cli/export.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const struct export_class *const formats[] = { &export_maildir, &export_mbox, &export_eml };
+
+static const struct export_class *format_of(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(formats); i++)
+		if (name == NULL || strcmp(formats[i]->format, name) == 0)
+			return formats[i];
+	return NULL;
+}
+
+static bool is_empty(int directory)
+{
+	int copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), n = 0;
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	if (d == NULL)
+		return false;
+	while (n < 3 && readdir(d))
+		n++;
+	closedir(d);
+	return n < 3;
+}
+
+/* Nothing that is there is written over. */
+static int open_target(const struct export_class *class, const char *path, struct err *err)
+{
+	if (class->is_file && strcmp(path, "-") == 0)
+		return dup(STDOUT_FILENO);
+	if (class->is_file)
+		return export_new_file(AT_FDCWD, path, err);
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return fail_errno(err, "can't make %s", path);
+	int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (directory < 0)
+		return fail_errno(err, "can't open %s", path);
+	if (is_empty(directory))
+		return directory;
+	close(directory);
+	return fail(err, ERR_EXISTS, "%s is not empty", path);
+}
+
+static int export_one(const struct options *o, struct remote *remote,
+	const struct export_class *class, char *const *pair, struct export_totals *totals,
+	struct err *err)
+{
+	int target = open_target(class, pair[1], err);
+	if (target < 0)
+		return -1;
+	struct export_writer *writer = class->open(target, err);
+	int rc = writer ? export_account(o, remote, str_from(pair[0]), class, writer, totals, err)
+			: -1;
+	class->free(&writer);
+	if (close(target) < 0 && rc == 0)
+		rc = fail_errno(err, "writing failed");
+	return rc;
+}
+
+static void print_totals(const struct options *o, const struct export_totals *t, bool to_stdout)
+{
+	FILE *out = to_stdout ? stderr : stdout;
+	if (o->json)
+		fprintf(out,
+			"{\"messages\":%" PRIu64 ",\"mailboxes\":%" PRIu64 ",\"damaged\":%" PRIu64
+			"}\n",
+			t->messages, t->mailboxes, t->damaged);
+	else
+		fprintf(out,
+			"%" PRIu64 " messages exported from %" PRIu64 " mailboxes, %" PRIu64
+			" are damaged\n",
+			t->messages, t->mailboxes, t->damaged);
+}
+
+int cmd_export(const struct options *o)
+{
+	struct err err = ERR_INIT;
+	struct export_totals totals = { 0 };
+	const struct export_class *class = format_of(o->format);
+	if (o->args_n < 2 || o->args_n % 2 || class == NULL)
+		return cli_usage(o,
+			"[-c FILE] [--format maildir|mbox|eml] [--mailbox NAME] [--json] "
+			"ADDRESS PATH [ADDRESS PATH ...]");
+	bool to_stdout = false;
+	AUTO(remote_close)
+	struct remote *remote = remote_open(options_config(o), false, &err);
+	int rc = remote ? 0 : -1;
+	for (int i = 0; rc == 0 && i < o->args_n; i += 2) {
+		to_stdout |= class->is_file && strcmp(o->args[i + 1], "-") == 0;
+		rc = export_one(o, remote, class, &o->args[i], &totals, &err);
+	}
+	if (rc < 0)
+		return cli_fail(o, &err);
+	print_totals(o, &totals, to_stdout);
+	return totals.damaged ? EXIT_DAMAGE : EXIT_GOOD;
+}

@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Messages on their way into the store: passed over where they are there, and landing together. */
+#include "cli/import.h"
+
+#include "api/schemes.h"
+#include "base/abnf.h"
+#include "base/limits.h"
+#include "base/seams.h"
+#include "store/little.h"
+
+#include <errno.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { BATCH_MESSAGES = 64, BATCH_BYTES = 4 << 20, DATA_BYTES = 65000, SHOWN_EVERY_MS = 250 };
+_Static_assert(BATCH_MESSAGES <= LIMIT_UPLOAD_MESSAGES, "a batch is one upload");
+
+/* ---- saying ---- */
+
+/* A stranger chose the name: nothing of it is the terminal's business. */
+static void print_name(const char *name)
+{
+	struct str s = str_from(name);
+	bool utf8 = str_is_utf8(s);
+	for (size_t i = 0; i < s.n; i++)
+		fputc(abnf_is_ctl(s.p[i]) || (!utf8 && abnf_is_8bit(s.p[i])) ? '?' : s.p[i],
+			stderr);
+}
+
+void importer_tell(struct importer *im, const char *what, const char *why)
+{
+	im->left_out++;
+	fputs(im->shown_ms ? "\r\033[K" : "", stderr);
+	print_name(im->mailbox.text);
+	fputs(": ", stderr);
+	print_name(what);
+	fprintf(stderr, ": %s\n", why);
+}
+
+static void show_progress(struct importer *im)
+{
+	struct timespec now;
+	if (!isatty(STDERR_FILENO) || im->o->json)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	int64_t ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	if (ms - im->shown_ms < SHOWN_EVERY_MS)
+		return;
+	im->shown_ms = ms;
+	fprintf(stderr,
+		"\r\033[K%" STR_FMT ": %" PRIu64 " imported, %" PRIu64 " there already: %" STR_FMT,
+		STR_ARG(address_str(&im->address)), im->imported, im->there,
+		STR_ARG(mailbox_name_str(&im->mailbox)));
+}
+
+/* ---- what the account has ---- */
+
+struct body_key {
+	struct api_body_hash hash;
+};
+
+static struct str key_of(const struct body_key *key)
+{
+	return str_make(key, sizeof(*key));
+}
+
+static uintptr_t times_known(const struct importer *im, const struct body_key *key)
+{
+	return (uintptr_t)map_get(&im->known, key_of(key));
+}
+
+static void on_bodies(void *arg, const struct frame *frame)
+{
+	struct importer *im = arg;
+	if (frame->type != FRAME_BODIES_ARE)
+		return;
+	for (size_t i = 0; i < frame->bodies_are.bodies.n; i++) {
+		struct body_key key = { frame->bodies_are.bodies.items[i] };
+		uintptr_t times = times_known(im, &key) + 1;
+		(void)map_put(&im->known, key_of(&key), (void *)times);
+	}
+}
+
+/* Whether the account has it; once for each time that it has it. */
+static bool is_known(struct importer *im, struct str bytes)
+{
+	struct body_key key;
+	uint8_t sum[SHA256_BYTES];
+	struct sha256 *h = sha256_begin(im->hashes);
+	sha256_add(h, bytes);
+	sha256_end(im->hashes, &h, sum);
+	key.hash = (struct api_body_hash){ get_u64(sum), get_u64(sum + 8) };
+	uintptr_t times = times_known(im, &key);
+	if (times == 0)
+		return false;
+	if (times == 1)
+		(void)map_remove(&im->known, key_of(&key));
+	else
+		(void)map_put(&im->known, key_of(&key), (void *)(times - 1));
+	return true;
+}
+
+static void on_restore(void *arg, const struct frame *frame)
+{
+	struct importer *im = arg;
+	if (frame->type == FRAME_RESTORE_IS)
+		im->account = frame->restore_is.account;
+}
+
+int importer_begin(struct importer *im, struct str address, struct err *err)
+{
+	uint8_t key[16];
+	random_os()->fill(random_os(), key, sizeof(key));
+	map_init(&im->known, key, 1 << 25);
+	vec_init(&im->batch, sizeof(struct import_message), BATCH_MESSAGES);
+	im->hashes = sha256_pool_new();
+	if (address_canonical(address, &im->address, err) < 0)
+		return -1;
+	struct frame begin = { .type = FRAME_RESTORE_BEGIN,
+		.restore_begin.address = address_str(&im->address) };
+	struct frame bodies = { .type = FRAME_BODIES_LIST,
+		.bodies_list.address = address_str(&im->address) };
+	if (remote_ask(im->remote, REMOTE_STORE, &begin, on_restore, im, err) < 0)
+		return -1;
+	return remote_ask(im->remote, REMOTE_STORE, &bodies, on_bodies, im, err);
+}
+
+/* ---- mailboxes ---- */
+
+static void on_mailbox(void *arg, const struct frame *frame)
+{
+	struct frame_restore_mailbox_is *is = arg;
+	if (frame->type == FRAME_RESTORE_MAILBOX_IS)
+		*is = frame->restore_mailbox_is;
+}
+
+/* What IMAP would not let anybody name gets other letters. */
+static void make_name(const struct importer *im, struct str name, struct buf *out)
+{
+	bool inbox = str_equal_nocase(name, STR("INBOX"));
+	buf_clear(out);
+	if (im->o->into)
+		buf_addz(out, im->o->into);
+	if (im->o->into && inbox)
+		return;
+	while (name.n) {
+		struct str level = str_split(&name, '/');
+		if (out->n)
+			buf_addc(out, '/');
+		if (str_equal(level, STR(".")) || str_equal(level, STR("..")))
+			level = STR("_");
+		for (size_t i = 0; i < level.n; i++) {
+			char c = level.p[i];
+			bool bad = c == '%' || c == '*' || (c == '#' && out->n == 0);
+			buf_addc(out, bad ? '_' : c);
+		}
+	}
+}
+
+int importer_mailbox(struct importer *im, const struct import_mailbox *m, struct err *err)
+{
+	AUTO(buf_done)
+	struct buf name;
+	struct err why = ERR_INIT;
+	struct frame_restore_mailbox_is is = { 0 };
+	if (importer_flush(im, err) < 0)
+		return -1;
+	buf_init(&name, 3 * LIMIT_MAILBOX_NAME_BYTES);
+	make_name(im, m->name, &name);
+	if (mailbox_name_canonical(buf_str(&name), &im->mailbox, &why) < 0) {
+		im->mailbox = (struct mailbox_name){ .n = 0 };
+		importer_tell(im, name.p ? name.p : "", err_log_text(&why));
+		return 1;
+	}
+	struct frame f = { .type = FRAME_RESTORE_MAILBOX,
+		.restore_mailbox = { .account = im->account,
+			.name = mailbox_name_str(&im->mailbox),
+			.unsubscribed = m->unsubscribed,
+			.uidvalidity = m->uidvalidity,
+			.uidnext = m->uidnext } };
+	if (remote_ask(im->remote, REMOTE_STORE, &f, on_mailbox, &is, err) < 0)
+		return -1;
+	/* A record that says INBOX and no number is found there by a rebuild, too. */
+	im->id = str_equal(mailbox_name_str(&im->mailbox), STR("INBOX")) ? 0 : is.mailbox;
+	im->keeps_uids = m->uidvalidity && is.uidvalidity == m->uidvalidity;
+	im->mailboxes++;
+	show_progress(im);
+	return 0;
+}
+
+/* ---- messages ---- */
+
+static void free_message(struct import_message *m)
+{
+	free((void *)(uintptr_t)m->bytes.p);
+	free((void *)(uintptr_t)m->keywords.p);
+	free((void *)(uintptr_t)m->from);
+}
+
+static void clear_batch(struct importer *im)
+{
+	VEC_EACH (struct import_message, m, &im->batch)
+		free_message(m);
+	vec_clear(&im->batch);
+	im->batch_bytes = 0;
+}
+
+/* flag-keyword = atom   RFC 9051 9 */
+static bool is_keyword(struct str word)
+{
+	static const char specials[] = "(){%*\"\\]";
+	bool good = word.n > 0 && word.n <= LIMIT_KEYWORD_BYTES;
+	for (size_t i = 0; i < word.n; i++)
+		good = good && word.p[i] > ' ' && word.p[i] < 0x7f &&
+		       strchr(specials, word.p[i]) == NULL;
+	return good;
+}
+
+static struct api_str_list keywords_of(struct str words, struct str names[LIMIT_KEYWORDS])
+{
+	size_t n = 0;
+	while (words.n && n < LIMIT_KEYWORDS) {
+		struct str word = str_split(&words, ' ');
+		if (is_keyword(word))
+			names[n++] = word;
+	}
+	return (struct api_str_list){ names, n };
+}
+
+static int send_message(
+	struct importer *im, const struct import_message *m, bool keywords, struct err *err)
+{
+	struct str names[LIMIT_KEYWORDS];
+	for (size_t at = 0; at < m->bytes.n; at += DATA_BYTES) {
+		struct frame bytes = { .type = FRAME_UPLOAD_BYTES,
+			.upload_bytes.data = str_sub(m->bytes, at, DATA_BYTES) };
+		if (remote_tell(im->remote, &bytes, err) < 0)
+			return -1;
+	}
+	struct frame to = { .type = FRAME_UPLOAD_RESTORE,
+		.upload_restore = { .account = im->account,
+			.mailbox = im->id,
+			.time = m->time_ms,
+			.flags = m->flags,
+			.keywords = keywords_of(keywords ? m->keywords : STR_NONE, names),
+			.uid = im->keeps_uids ? m->uid : 0 } };
+	return remote_tell(im->remote, &to, err);
+}
+
+/* All of them in one commit, or none. */
+static int upload(struct importer *im, const struct import_message *m, size_t n, bool keywords,
+	struct err *err)
+{
+	struct frame open = { .type = FRAME_UPLOAD_OPEN, .upload_open.size = m->bytes.n };
+	struct frame commit = { .type = FRAME_UPLOAD_COMMIT,
+		.upload_commit.message_id = STR("import") };
+	struct frame abort = { .type = FRAME_UPLOAD_ABORT };
+	if (remote_begin(im->remote, REMOTE_STORE, NULL, NULL, err) < 0 ||
+		remote_tell(im->remote, &open, err) < 0)
+		return -1;
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		struct frame next = { .type = FRAME_UPLOAD_NEXT, .upload_next.size = m[i].bytes.n };
+		if (i > 0)
+			rc = remote_tell(im->remote, &next, err);
+		if (rc == 0)
+			rc = send_message(im, &m[i], keywords, err);
+	}
+	if (rc == 0 && remote_tell(im->remote, &commit, err) == 0)
+		return remote_wait(im->remote, err);
+	struct err ignored = ERR_INIT;
+	(void)remote_tell(im->remote, &abort, &ignored);
+	return -1;
+}
+
+/* What a message can be refused for; anything else ends the import. */
+static bool is_its_own(enum err_kind kind)
+{
+	return kind == ERR_LIMIT || kind == ERR_TOO_BIG || kind == ERR_SYNTAX;
+}
+
+/* Alone, then without its keywords, of which the mailbox may have too many. */
+static int upload_alone(struct importer *im, const struct import_message *m, struct err *err)
+{
+	int rc = upload(im, m, 1, true, err);
+	if (rc < 0 && err->kind == ERR_LIMIT && m->keywords.n) {
+		*err = (struct err)ERR_INIT;
+		rc = upload(im, m, 1, false, err);
+		if (rc == 0)
+			fprintf(stderr, "UID %u comes without keywords: the mailbox has too many\n",
+				m->uid);
+	}
+	if (rc == 0) {
+		im->imported++;
+		return 0;
+	}
+	if (!is_its_own(err->kind))
+		return -1;
+	importer_tell(im, m->from, err_log_text(err));
+	*err = (struct err)ERR_INIT;
+	return 0;
+}
+
+int importer_flush(struct importer *im, struct err *err)
+{
+	size_t n = im->batch.n;
+	int rc = 0;
+	if (n > 1 && upload(im, vec_at(&im->batch, 0), n, true, err) == 0) {
+		im->imported += n;
+	} else if (n > 0 && err->kind != ERR_NONE && !is_its_own(err->kind)) {
+		rc = -1;
+	} else {
+		*err = (struct err)ERR_INIT;
+		for (size_t i = 0; rc == 0 && i < n; i++)
+			rc = upload_alone(im, vec_at(&im->batch, i), err);
+	}
+	clear_batch(im);
+	show_progress(im);
+	return rc;
+}
+
+static struct str owned(struct str s)
+{
+	return str_make(xmemdup0(s.n ? s.p : "", s.n), s.n);
+}
+
+int importer_message(struct importer *im, const struct import_message *m, struct err *err)
+{
+	if (m->bytes.n > im->most_bytes) {
+		importer_tell(im, m->from, "larger than a message may be (message_bytes)");
+		return 0;
+	}
+	if (is_known(im, m->bytes)) {
+		im->there++;
+		show_progress(im);
+		return 0;
+	}
+	if (im->batch.n && im->batch_bytes + m->bytes.n > BATCH_BYTES &&
+		importer_flush(im, err) < 0)
+		return -1;
+	struct import_message copy = *m;
+	copy.bytes = owned(m->bytes);
+	copy.keywords = owned(m->keywords);
+	copy.from = xstrdup(m->from);
+	if (vec_push(&im->batch, &copy) == NULL)
+		free_message(&copy); /* it is flushed when it is full */
+	im->batch_bytes += m->bytes.n;
+	return im->batch.n == BATCH_MESSAGES ? importer_flush(im, err) : 0;
+}
+
+int importer_end(struct importer *im, struct err *err)
+{
+	struct frame end = { .type = FRAME_RESTORE_END };
+	if (importer_flush(im, err) < 0)
+		return -1;
+	if (im->shown_ms)
+		fprintf(stderr, "\r\033[K");
+	return remote_ask(im->remote, REMOTE_STORE, &end, NULL, NULL, err);
+}
+
+void importer_done(struct importer *im)
+{
+	clear_batch(im);
+	vec_done(&im->batch);
+	map_done(&im->known);
+	if (im->hashes)
+		sha256_pool_free(&im->hashes);
+}
+
+/* ---- files ---- */
+
+/* No link is followed, and nothing but a plain file is opened for reading: a pipe would wait. */
+static int open_plain(int directory, const char *name, struct stat *st)
+{
+	int file = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (file >= 0 && (fstat(file, st) < 0 || !S_ISREG(st->st_mode))) {
+		close(file);
+		errno = EINVAL;
+		return -1;
+	}
+	return file;
+}
+
+int import_read_file(int directory, const char *name, struct buf *out, int64_t *ret_time_ms)
+{
+	struct stat st;
+	buf_clear(out);
+	int file = open_plain(directory, name, &st);
+	if (file < 0)
+		return 1;
+	ssize_t n = 0;
+	char *p;
+	while ((p = buf_reserve(out, DATA_BYTES)) != NULL && (n = read(file, p, DATA_BYTES)) > 0)
+		buf_used(out, (size_t)n);
+	close(file);
+	if (ret_time_ms)
+		*ret_time_ms = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
+	if (p == NULL)
+		errno = EFBIG;
+	return p == NULL || n < 0 ? 1 : 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+int import_list(int directory, struct arena *arena, struct vec *names, struct err *err)
+{
+	int copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	if (d == NULL) {
+		if (copy >= 0)
+			close(copy);
+		return fail_errno(err, "a directory can't be read");
+	}
+	for (struct dirent *e; (e = readdir(d)) != NULL;) {
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		struct str name = arena_str(arena, str_from(e->d_name));
+		if (name.p == NULL || vec_push(names, &name.p) == NULL) {
+			closedir(d);
+			return fail(err, ERR_LIMIT, "a directory holds too much");
+		}
+	}
+	closedir(d);
+	if (names->n)
+		qsort(names->p, names->n, names->size, by_name);
+	return 0;
+}
+
+int import_open_directory(int directory, const char *name)
+{
+	return openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * culver import: where messages come from (import_maildir.c, import_mbox.c) and how they get into
+ * the store (import.c). The store is told of each mailbox and then of its messages; what an account
+ * has already, by its bytes and as often as it has it, is passed over. So an import can be run
+ * again, and goes on where it was stopped.
+ *
+ * uses: cli, folders, store's names and hashes; used by: cmd_import.c
+ */
+#ifndef CULVER_CLI_IMPORT_H
+#define CULVER_CLI_IMPORT_H
+
+#include "base/map.h"
+#include "base/vec.h"
+#include "cli/cli.h"
+#include "cli/remote.h"
+#include "folders/folders.h"
+#include "store/names.h"
+#include "store/sha256.h"
+
+/* Of one message; all of it borrowed. */
+struct import_message {
+	struct str bytes; /* with CR LF */
+	int64_t time_ms;
+	uint8_t flags;
+	struct str keywords; /* with blanks between */
+	uint32_t uid;        /* that it had; 0: unknown */
+	const char *from;    /* for people: a file's name */
+};
+
+/* What a mailbox is to be. */
+struct import_mailbox {
+	struct str name;               /* "Work/2026" */
+	uint32_t uidvalidity, uidnext; /* that it had; 0: unknown */
+	bool unsubscribed;
+};
+
+struct importer {
+	const struct options *o;
+	struct remote *remote;
+	struct address_name address;
+	uint64_t account;
+	uint64_t most_bytes; /* of a message */
+	struct map known;    /* hash of a body -> how often the account has it still */
+	struct sha256_pool *hashes;
+	/* the mailbox at hand */
+	struct mailbox_name mailbox;
+	uint64_t id; /* 0: the INBOX */
+	bool keeps_uids;
+	/* messages that land together */
+	struct vec batch; /* struct import_message, owned */
+	size_t batch_bytes;
+	/* totals */
+	uint64_t imported, there, left_out, mailboxes;
+	int64_t shown_ms;
+};
+
+int importer_begin(struct importer *, struct str address, struct err *err);
+/* What follows is for this mailbox. 1: it can't be had, which was said; nothing is to follow. */
+int importer_mailbox(struct importer *, const struct import_mailbox *, struct err *err);
+int importer_message(struct importer *, const struct import_message *, struct err *err);
+/* Writes what waits. */
+int importer_flush(struct importer *, struct err *err);
+int importer_end(struct importer *, struct err *err);
+void importer_done(struct importer *);
+/* Something was left out, and why. */
+void importer_tell(struct importer *, const char *what, const char *why);
+
+/* The directory or file, already open. */
+int import_maildir(struct importer *, int directory, struct err *err);
+int import_mboxes(struct importer *, int directory, struct err *err);
+int import_mbox(struct importer *, int file, struct str mailbox, struct err *err);
+
+/* Reads a regular file of a directory, no link, into out, emptied first. 0; 1: there is none, or it
+ * is no such file, or too large. */
+int import_read_file(int directory, const char *name, struct buf *out, int64_t *ret_time_ms);
+/* Names in a directory, sorted, but "." and ".."; in the arena. -1: it can't be read. */
+int import_list(int directory, struct arena *arena, struct vec *names, struct err *err);
+/* A directory in a directory, no link; -1: it is none. */
+int import_open_directory(int directory, const char *name);
+
+#endif

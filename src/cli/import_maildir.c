@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * culver import from a Maildir: its messages, the folders beside them (".Work.2026", Maildir++) or
+ * below them (Work/2026, Dovecot's layout "fs"), and what Dovecot and Courier know of them. Others
+ * may be at work in it: a message that is renamed meanwhile is found again, one that goes is gone.
+ */
+#include "cli/import.h"
+
+#include "base/limits.h"
+#include "base/seams.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+	LIST_BYTES = 256 << 20, /* dovecot-uidlist of some millions */
+	WORDS_BYTES = 64 << 10,
+	MOST_FILES = 1 << 24,
+	PASSES = 3
+};
+
+struct maildir {
+	struct importer *im;
+	struct arena arena;
+	struct buf bytes, message, words;
+	struct map subscribed; /* names; empty: it has no list */
+	bool has_list;
+};
+
+/* A folder at hand. */
+struct folder {
+	struct maildir *md;
+	int directory;
+	struct buf uids, courier, dovecot;
+	struct uidlist list;
+	struct str letters[DOVECOT_KEYWORDS];
+	struct map done; /* unique names that were seen */
+	bool gone;       /* something was renamed while it was read */
+};
+
+struct maildir_file {
+	const char *name;
+	const char *sub; /* "cur", "new" */
+	struct str base;
+	uint32_t uid;
+};
+
+/* ---- keywords ---- */
+
+static int add_word(void *arg, struct str word)
+{
+	struct buf *words = arg;
+	if (words->n)
+		buf_addc(words, ' ');
+	buf_adds(words, word);
+	return 0;
+}
+
+static void find_words(struct folder *f, const struct maildir_name *name)
+{
+	struct buf *words = &f->md->words;
+	buf_clear(words);
+	for (unsigned i = 0; i < DOVECOT_KEYWORDS; i++)
+		if (name->keywords >> i & 1 && f->letters[i].n)
+			add_word(words, f->letters[i]);
+	if (name->passed)
+		add_word(words, STR("$Forwarded"));
+	(void)courier_keywords_each(buf_str(&f->courier), name->base, add_word, words);
+}
+
+/* ---- messages ---- */
+
+static int by_uid(const void *a, const void *b)
+{
+	const struct maildir_file *x = a, *y = b;
+	uint32_t last = UINT32_MAX, u = x->uid ? x->uid : last, v = y->uid ? y->uid : last;
+	if (u != v)
+		return u < v ? -1 : 1;
+	return strcmp(x->name, y->name);
+}
+
+static int list_sub(
+	struct folder *f, const char *sub, struct arena *arena, struct vec *files, struct err *err)
+{
+	struct vec names;
+	int directory = import_open_directory(f->directory, sub);
+	if (directory < 0)
+		return 0; /* a Maildir may lack one of the two */
+	vec_init(&names, sizeof(char *), MOST_FILES);
+	int rc = import_list(directory, arena, &names, err);
+	close(directory);
+	VEC_EACH (const char *, name, &names) {
+		struct maildir_file file = { .name = *name, .sub = sub };
+		if (rc < 0 || (*name)[0] == '.')
+			continue;
+		file.base = maildir_name_read(str_from(*name)).base;
+		if (file.base.n == 0 || map_get(&f->done, file.base))
+			continue;
+		file.uid = uidlist_find(&f->list, file.base);
+		if (vec_push(files, &file) == NULL)
+			rc = fail(err, ERR_LIMIT, "a folder holds too many messages");
+	}
+	vec_done(&names);
+	return rc;
+}
+
+static int import_file(struct folder *f, const struct maildir_file *file, struct err *err)
+{
+	struct maildir *md = f->md;
+	int directory = import_open_directory(f->directory, file->sub);
+	struct import_message m = { .uid = file->uid, .from = file->name };
+	errno = 0;
+	int rc = directory < 0 ? 1
+			       : import_read_file(directory, file->name, &md->bytes, &m.time_ms);
+	int why = errno;
+	if (directory >= 0)
+		close(directory);
+	if (rc && why == ENOENT) {
+		f->gone = true;
+		return 0;
+	}
+	(void)map_put(&f->done, file->base, f);
+	if (rc) {
+		importer_tell(md->im, file->name,
+			why == EFBIG ? "larger than a message may be"
+				     : "can't be read, or is no plain file");
+		return 0;
+	}
+	struct maildir_name name = maildir_name_read(str_from(file->name));
+	buf_clear(&md->message);
+	if (!folders_to_crlf(buf_str(&md->bytes), &md->message)) {
+		importer_tell(md->im, file->name, "larger than a message may be");
+		return 0;
+	}
+	find_words(f, &name);
+	m.bytes = buf_str(&md->message);
+	m.flags = name.flags;
+	m.keywords = buf_str(&md->words);
+	return importer_message(md->im, &m, err);
+}
+
+/* Once more where files were renamed under way. */
+static int import_files(struct folder *f, struct err *err)
+{
+	int rc = 0;
+	f->gone = true;
+	for (int pass = 0; rc == 0 && f->gone && pass < PASSES; pass++) {
+		struct arena arena;
+		struct vec files;
+		f->gone = false;
+		arena_init(&arena, (size_t)1 << 32);
+		vec_init(&files, sizeof(struct maildir_file), 2 * MOST_FILES);
+		rc = list_sub(f, "cur", &arena, &files, err);
+		if (rc == 0)
+			rc = list_sub(f, "new", &arena, &files, err);
+		if (files.n)
+			qsort(files.p, files.n, files.size, by_uid);
+		VEC_EACH (struct maildir_file, file, &files)
+			if (rc == 0)
+				rc = import_file(f, file, err);
+		vec_done(&files);
+		arena_done(&arena);
+	}
+	return rc;
+}
+
+/* ---- a folder ---- */
+
+static void read_lists(struct folder *f)
+{
+	int courier = import_open_directory(f->directory, "courierimapkeywords");
+	if (import_read_file(f->directory, "dovecot-uidlist", &f->uids, NULL) != 0 &&
+		import_read_file(f->directory, "courierimapuiddb", &f->uids, NULL) != 0)
+		buf_clear(&f->uids);
+	uidlist_read(&f->list, buf_str(&f->uids));
+	if (import_read_file(f->directory, "dovecot-keywords", &f->dovecot, NULL) != 0)
+		buf_clear(&f->dovecot);
+	dovecot_keywords_read(buf_str(&f->dovecot), f->letters);
+	if (courier < 0)
+		return;
+	if (import_read_file(courier, ":list", &f->courier, NULL) != 0)
+		buf_clear(&f->courier);
+	close(courier);
+}
+
+static int import_folder(struct maildir *md, int directory, struct str name, struct err *err)
+{
+	struct folder f = { .md = md, .directory = directory };
+	uint8_t key[16] = { 0 };
+	buf_init(&f.uids, LIST_BYTES);
+	buf_init(&f.courier, LIST_BYTES);
+	buf_init(&f.dovecot, WORDS_BYTES);
+	random_os()->fill(random_os(), key, sizeof(key));
+	map_init(&f.done, key, MOST_FILES);
+	read_lists(&f);
+	struct import_mailbox m = { .name = name,
+		.uidvalidity = f.list.uidvalidity,
+		.uidnext = f.list.uidnext,
+		.unsubscribed = md->has_list && !map_get(&md->subscribed, name) };
+	int rc = importer_mailbox(md->im, &m, err);
+	if (rc == 0)
+		rc = import_files(&f, err);
+	uidlist_done(&f.list);
+	map_done(&f.done);
+	buf_done(&f.uids);
+	buf_done(&f.courier);
+	buf_done(&f.dovecot);
+	return rc < 0 ? -1 : 0;
+}
+
+/* ---- folders ---- */
+
+static bool is_maildir(int directory)
+{
+	int cur = import_open_directory(directory, "cur");
+	if (cur >= 0)
+		close(cur);
+	return cur >= 0;
+}
+
+static bool is_own(const char *name)
+{
+	return strcmp(name, "cur") == 0 || strcmp(name, "new") == 0 || strcmp(name, "tmp") == 0;
+}
+
+static int import_below(
+	struct maildir *md, int directory, struct str above, int depth, struct err *err);
+
+/* Maildir++ lies beside the INBOX; any other name is a level of a path. */
+static int import_entry(struct maildir *md, int directory, struct str above, const char *entry,
+	int depth, struct err *err)
+{
+	struct buf name;
+	int rc = 0, below = is_own(entry) ? -1 : import_open_directory(directory, entry);
+	if (below < 0)
+		return 0;
+	buf_init(&name, 8 * LIMIT_MAILBOX_NAME_BYTES);
+	bool beside = entry[0] == '.' && above.n == 0, good;
+	if (beside)
+		good = maildir_folder_read(str_from(entry), &name);
+	else
+		good = entry[0] != '.' &&
+		       (above.n == 0 || (buf_adds(&name, above) && buf_addc(&name, '/'))) &&
+		       folder_level_read(str_from(entry), &name);
+	if (good && is_maildir(below))
+		rc = import_folder(md, below, buf_str(&name), err);
+	else if (!good && is_maildir(below))
+		importer_tell(md->im, entry, "is no name of a folder");
+	if (rc == 0 && good && !beside)
+		rc = import_below(md, below, buf_str(&name), depth + 1, err);
+	close(below);
+	buf_done(&name);
+	return rc;
+}
+
+static int import_below(
+	struct maildir *md, int directory, struct str above, int depth, struct err *err)
+{
+	struct vec names;
+	struct arena arena;
+	if (depth > LIMIT_MAILBOX_LEVELS)
+		return 0;
+	arena_init(&arena, 256 << 20);
+	vec_init(&names, sizeof(char *), LIMIT_MAILBOXES * 10);
+	int rc = import_list(directory, &arena, &names, err);
+	VEC_EACH (const char *, name, &names)
+		if (rc == 0)
+			rc = import_entry(md, directory, above, *name, depth, err);
+	vec_done(&names);
+	arena_done(&arena);
+	return rc;
+}
+
+static void read_subscriptions(struct maildir *md, int directory)
+{
+	struct buf name;
+	if (import_read_file(directory, "subscriptions", &md->bytes, NULL) != 0 &&
+		import_read_file(directory, "courierimapsubscribed", &md->bytes, NULL) != 0)
+		return;
+	md->has_list = true;
+	buf_init(&name, 8 * LIMIT_MAILBOX_NAME_BYTES);
+	struct subscriptions s = subscriptions_begin(buf_str(&md->bytes), '.');
+	while (subscriptions_next(&s, &name))
+		(void)map_put(&md->subscribed, buf_str(&name), md);
+	buf_done(&name);
+}
+
+int import_maildir(struct importer *im, int directory, struct err *err)
+{
+	struct maildir md = { .im = im };
+	uint8_t key[16] = { 0 };
+	random_os()->fill(random_os(), key, sizeof(key));
+	map_init(&md.subscribed, key, LIMIT_MAILBOXES);
+	buf_init(&md.bytes, LIMIT_BODY_BYTES + WORDS_BYTES);
+	buf_init(&md.message, LIMIT_BODY_BYTES);
+	buf_init(&md.words, WORDS_BYTES);
+	read_subscriptions(&md, directory);
+	int rc = import_folder(&md, directory, STR("INBOX"), err);
+	if (rc == 0)
+		rc = import_below(&md, directory, STR_NONE, 0, err);
+	map_done(&md.subscribed);
+	buf_done(&md.bytes);
+	buf_done(&md.message);
+	buf_done(&md.words);
+	return rc;
+}

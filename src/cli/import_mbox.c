@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+/* culver import from mbox files: one, or a directory of them, in which a file is a mailbox and a
+ * directory a level (or, as Thunderbird has it, "Work.sbd" what is below "Work"). */
+#include "cli/import.h"
+
+#include "base/limits.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PIECE_BYTES = 256 << 10, WORDS_BYTES = 64 << 10 };
+
+struct mbox_import {
+	struct importer *im;
+	struct str name;
+	bool begun, refused;
+	uint64_t number;
+	struct buf message, keywords;
+	struct err *err;
+};
+
+static int on_message(void *arg, struct str text, bool too_big)
+{
+	struct mbox_import *mi = arg;
+	struct mbox_meta meta;
+	char from[40];
+	bool internal = false;
+	snprintf(from, sizeof(from), "message %llu", (unsigned long long)++mi->number);
+	bool good = !too_big &&
+		    mbox_message_read(text, &meta, &mi->keywords, &mi->message, &internal);
+	if (!mi->begun) {
+		struct import_mailbox m = { .name = mi->name,
+			.uidvalidity = good ? meta.uidvalidity : 0,
+			.uidnext = good ? meta.uidlast + 1 : 0 };
+		mi->begun = true;
+		mi->refused = importer_mailbox(mi->im, &m, mi->err) != 0;
+	}
+	if (mi->refused)
+		return -1;
+	if (!good) {
+		importer_tell(mi->im, from, "larger than a message may be");
+		return 0;
+	}
+	struct import_message m = { .bytes = buf_str(&mi->message),
+		.time_ms = meta.time_ms,
+		.flags = meta.flags,
+		.keywords = meta.keywords,
+		.uid = meta.uid,
+		.from = from };
+	return internal ? 0 : importer_message(mi->im, &m, mi->err);
+}
+
+static int read_all(struct mbox *mbox, int file, struct err *err)
+{
+	AUTO(mem_free_p)
+	char *piece = xmalloc(PIECE_BYTES);
+	ssize_t n;
+	while ((n = read(file, piece, PIECE_BYTES)) > 0)
+		if (mbox_input(mbox, str_make(piece, (size_t)n)) != 0)
+			return -1;
+	return n < 0 ? fail_errno(err, "an mbox can't be read") : mbox_end(mbox);
+}
+
+int import_mbox(struct importer *im, int file, struct str mailbox, struct err *err)
+{
+	struct mbox_import mi = { .im = im, .name = mailbox, .err = err };
+	struct mbox mbox;
+	buf_init(&mi.message, LIMIT_BODY_BYTES);
+	buf_init(&mi.keywords, WORDS_BYTES);
+	mbox_init(&mbox, LIMIT_BODY_BYTES, on_message, &mi);
+	int rc = read_all(&mbox, file, err);
+	/* An empty one is a mailbox, too. */
+	if (rc == 0 && !mi.begun)
+		rc = importer_mailbox(im, &(struct import_mailbox){ .name = mailbox }, err);
+	if (mbox.skipped)
+		importer_tell(im, "before the first message", "bytes that belong to none");
+	mbox_done(&mbox);
+	buf_done(&mi.message);
+	buf_done(&mi.keywords);
+	return err->kind == ERR_NONE ? 0 : rc;
+}
+
+/* ---- a directory of them ---- */
+
+static bool ends_in(struct str name, struct str suffix)
+{
+	return name.n > suffix.n && str_ends_nocase(name, suffix);
+}
+
+/* An mbox begins as one; what else lies about (indexes, lists) does not. */
+static bool is_mbox(int file)
+{
+	char begin[5];
+	struct stat st;
+	return fstat(file, &st) == 0 && S_ISREG(st.st_mode) &&
+	       (st.st_size == 0 || (pread(file, begin, sizeof(begin), 0) == sizeof(begin) &&
+					   memcmp(begin, "From ", sizeof(begin)) == 0));
+}
+
+static int import_level(
+	struct importer *im, int directory, struct str above, int depth, struct err *err);
+
+static int import_one(struct importer *im, int directory, struct str above, const char *entry,
+	int depth, struct err *err)
+{
+	struct buf name;
+	struct str level = str_from(entry);
+	int rc = 0, below = import_open_directory(directory, entry), file = -1;
+	if (below >= 0 && ends_in(level, STR(".sbd")))
+		level.n -= 4;
+	buf_init(&name, 8 * LIMIT_MAILBOX_NAME_BYTES);
+	bool good = (above.n == 0 || (buf_adds(&name, above) && buf_addc(&name, '/'))) &&
+		    folder_level_read(level, &name);
+	if (below < 0)
+		file = openat(directory, entry, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (!good)
+		importer_tell(im, entry, "is no name of a mailbox");
+	else if (below >= 0)
+		rc = import_level(im, below, buf_str(&name), depth + 1, err);
+	else if (file >= 0 && is_mbox(file))
+		rc = import_mbox(im, file, buf_str(&name), err);
+	if (below >= 0)
+		close(below);
+	if (file >= 0)
+		close(file);
+	buf_done(&name);
+	return rc;
+}
+
+static int import_level(
+	struct importer *im, int directory, struct str above, int depth, struct err *err)
+{
+	struct vec names;
+	struct arena arena;
+	if (depth > LIMIT_MAILBOX_LEVELS)
+		return 0;
+	arena_init(&arena, 256 << 20);
+	vec_init(&names, sizeof(char *), LIMIT_MAILBOXES * 10);
+	int rc = import_list(directory, &arena, &names, err);
+	VEC_EACH (const char *, name, &names)
+		if (rc == 0 && (*name)[0] != '.')
+			rc = import_one(im, directory, above, *name, depth, err);
+	vec_done(&names);
+	arena_done(&arena);
+	return rc;
+}
+
+int import_mboxes(struct importer *im, int directory, struct err *err)
+{
+	return import_level(im, directory, STR_NONE, 0, err);
+}

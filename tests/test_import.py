@@ -1,0 +1,375 @@
+# SPDX-License-Identifier: Apache-2.0
+"""culver import and export: from Dovecot's Maildir and mbox into Culver, out again, and read by Dovecot;
+run again, killed, and with files that mean harm."""
+import imaplib
+import io
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import tarfile
+import tempfile
+import time
+
+import pytest
+
+from harness import DOMAIN, Culver, wait_for
+
+ALICE = f"alice@{DOMAIN}"
+needs_dovecot = pytest.mark.skipif(not shutil.which("doveadm"), reason="no Dovecot here")
+
+MESSAGES = [
+    b"From: a@b\r\nSubject: plain\r\n\r\nHello.\r\n",
+    b"Return-Path: <ann@example.org>\r\nFrom: a@b\r\nSubject: lines\r\n\r\n.\r\n..\r\n\r\nFrom here on\r\n>From there\r\n\r\n",
+    b"From: a@b\r\nSubject: bytes\r\nContent-Transfer-Encoding: 8bit\r\n\r\ngr\xfc\xdf \xe2\x82\xac\r\n" + b"x" * 5000 + b"\r\n",
+    b"Subject: folded\r\n and more\r\nX-Empty:\r\n\r\n\r\n\r\ntext\r\n",
+]
+
+
+class Dovecot:
+    """Dovecot's own code on a directory, as a user of no rights, spoken to by IMAP on a pipe."""
+
+    def __init__(self, location):
+        self.home = pathlib.Path(tempfile.mkdtemp(prefix="culver-dovecot-"))
+        conf = self.home / "dovecot.conf"
+        conf.write_text(f"protocols =\nbase_dir = {self.home}/run\nlog_path = {self.home}/log\nssl = no\n"
+                        f"mail_location = {location}\nmbox_lazy_writes = no\nmbox_write_locks = fcntl\n"
+                        "lock_method = fcntl\n")
+        drop = "setpriv --reuid=65534 --regid=65534 --clear-groups " if os.geteuid() == 0 else ""
+        self.command = f"{drop}env HOME={self.home} USER=nobody doveadm -c {conf} exec imap"
+        self.own()
+
+    def own(self):
+        if os.geteuid() == 0:
+            subprocess.run(["chown", "-R", "65534:65534", self.home], check=True)
+
+    def age(self):
+        """Its mailboxes are of long ago."""
+        client = self.imap()
+        names = [line.decode().rpartition(" ")[2].strip('"') for line in client.list()[1] if b"Noselect" not in line]
+        client.logout()
+        for i, name in enumerate(names):
+            name = name.replace("&APw-", "\u00fc").replace("&-", "&")
+            subprocess.run([*self.command.split()[:-2], "mailbox", "update", "--uid-validity", str(1170000000 + i), name], check=True)
+
+    def imap(self):
+        return imaplib.IMAP4_stream(self.command)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
+def culver_imap(c, name="alice"):
+    client = imaplib.IMAP4("127.0.0.1", c.port("imap"), timeout=30)
+    client.starttls(c.tls_context())
+    client.login(f"{name}@{DOMAIN}", c.password(name))
+    return client
+
+
+def contents(client):
+    """mailbox -> (UIDVALIDITY, UIDNEXT, {uid: (flags, date, bytes)}), levels by "/"."""
+    found = {}
+    for line in client.list()[1]:
+        attributes, separator, name = re.fullmatch(r'\((.*)\) "(.)" (.*)', line.decode()).groups()
+        if "Noselect" in attributes:
+            continue
+        assert client.select(name, readonly=True)[0] == "OK", name
+        validity, uidnext = (int(client.response(word)[1][0]) for word in ("UIDVALIDITY", "UIDNEXT"))
+        messages = {}
+        for uid in client.uid("SEARCH", "ALL")[1][0].decode().split():
+            words, message = client.uid("FETCH", uid, "(FLAGS INTERNALDATE BODY.PEEK[])")[1][0]
+            flags = re.search(r"FLAGS \(([^)]*)\)", words.decode())[1].split()
+            date = time.mktime(imaplib.Internaldate2tuple(words))
+            messages[int(uid)] = (tuple(sorted(set(flags) - {r"\Recent"})), date, message)
+        found[name.strip('"').replace(separator, "/")] = (validity, uidnext, messages)
+    return found
+
+
+def fill(client, separator, messages=tuple(MESSAGES)):
+    dates = ('"01-Feb-2003 04:05:06 +0000"', '"29-Feb-2024 23:59:59 +0000"', '"15-Mar-2025 12:00:00 +0000"')
+    flags = (r"(\Seen)", r"(\Answered \Flagged $Label1)", r"(\Draft work $Forwarded)", None)
+    for i, message in enumerate(messages):
+        assert client.append("INBOX", flags[i % 4], dates[i % 3], message)[0] == "OK"
+    for name in (f"Work{separator}2026", "Entw&APw-rfe", "Sent", f"Work{separator}A&-B"):
+        assert client.create(name)[0] == "OK" or name == "Sent"  # which Culver's accounts have
+        client.subscribe(name)
+        for i, message in enumerate(messages[:2]):
+            assert client.append(name, flags[i + 1], dates[i + 1], message.replace(b"Subject: ", b"Subject: " + name.encode() + b" "))[0] == "OK"
+    client.unsubscribe("Entw&APw-rfe")
+    client.select("INBOX")  # UIDs with a gap, and one behind the last
+    client.append("INBOX", r"(\Deleted)", dates[0], messages[0].replace(b"plain", b"last"))
+    client.append("INBOX", None, dates[0], messages[0].replace(b"plain", b"gone"))
+    client.noop()
+    client.uid("STORE", "1", "+FLAGS.SILENT", r"(\Deleted)")
+    client.uid("EXPUNGE", f"1,{len(messages) + 2}")
+    client.logout()
+
+
+def run_import(c, *args, check=True):
+    r = c.command("import", "--json", *args, check=check)
+    return json.loads(r.stdout) if check else r
+
+
+def without_numbers(found):
+    return {name: sorted(messages.values()) for name, (*_, messages) in found.items() if messages}
+
+
+def numbered(found, names):
+    return {name: (validity, messages) for name, (validity, _, messages) in found.items() if name in names}
+
+
+@needs_dovecot
+@pytest.mark.parametrize("layout", ["maildir:~/Maildir", "maildir:~/Maildir:LAYOUT=fs"])
+def test_round_trip_with_dovecots_maildir(layout):
+    with Dovecot(layout) as old, Culver() as c:
+        client = old.imap()
+        fill(client, "/" if "fs" in layout else ".")
+        old.age()
+        expected = contents(old.imap())
+        told = run_import(c, ALICE, old.home / "Maildir")
+        count = sum(len(messages) for *_, messages in expected.values())
+        assert told == {"imported": count, "there": 0, "left_out": 0, "mailboxes": len(expected)}
+        client = culver_imap(c)
+        there = contents(client)
+        # UIDs and UIDVALIDITYs are Dovecot's; no UID that it gave is given again.
+        assert numbered(there, expected) == numbered(expected, expected)
+        subscribed = {line.decode().rpartition(' "/" ')[2].strip('"') for line in client.lsub()[1]}
+        assert "Work/2026" in subscribed and "Entw&APw-rfe" not in subscribed
+        client.append("INBOX", None, None, b"Subject: new\r\n\r\nnew\r\n")
+        now = contents(client)
+        assert max(now["INBOX"][2]) >= expected["INBOX"][1]
+        # Nothing comes twice, moved or deleted meanwhile as it may be.
+        client.select("INBOX")
+        client.uid("MOVE", str(max(expected["INBOX"][2])), "Archive")
+        client.uid("STORE", str(min(expected["INBOX"][2])), "+FLAGS", r"(\Deleted)")
+        client.expunge()
+        again = run_import(c, ALICE, old.home / "Maildir")
+        assert again["imported"] == 0 and again["there"] == count
+        there = contents(client)
+        client.logout()
+        with Dovecot("maildir:~/out") as new:
+            told = json.loads(c.command("export", "--json", ALICE, new.home / "out").stdout)
+            assert told["messages"] == sum(len(messages) for *_, messages in there.values())
+            new.own()
+            read = contents(new.imap())
+            full = {name for name, (*_, messages) in there.items() if messages}
+            assert numbered(read, full) == numbered(there, full)
+            assert set(there) == set(read)
+            subscribed = {line.decode().rpartition(' "." ')[2].strip('"') for line in new.imap().lsub()[1]}
+            assert "Work.2026" in subscribed and "Entw&APw-rfe" not in subscribed
+            log = new.home / "log"
+            assert not log.exists() or not re.search("Error|Warning|Panic", log.read_text())
+            r = c.command("export", ALICE, new.home / "out", check=False)
+            assert r.returncode == 4 and "not empty" in r.stderr
+
+
+@needs_dovecot
+def test_round_trip_with_dovecots_mbox():
+    messages = [m for m in MESSAGES]
+    with Dovecot("mbox:~/mail:INBOX=~/mail/INBOX") as old, Culver() as c:
+        (old.home / "mail").mkdir()
+        old.own()
+        fill(old.imap(), "/", messages)
+        old.age()
+        expected = contents(old.imap())
+        told = run_import(c, ALICE, old.home / "mail")
+        count = sum(len(m) for *_, m in expected.values())
+        assert told["imported"] == count and told["left_out"] == 0
+        client = culver_imap(c)
+        there = contents(client)
+        assert without_numbers(there) == without_numbers(expected)
+        full = {name for name, (*_, m) in expected.items() if m}
+        assert numbered(there, full) == numbered(expected, full)
+        assert run_import(c, ALICE, old.home / "mail")["imported"] == 0
+        client.logout()
+        with Dovecot("mbox:~/out:INBOX=~/out/INBOX") as new:
+            c.command("export", "--format", "mbox", ALICE, new.home / "out")
+            new.own()
+            read = contents(new.imap())
+            quoted = {name: [(f, d, m.replace(b"\n>From there", b"\n>>From there").replace(b"\nFrom here", b"\n>From here"))
+                             for f, d, m in rows] for name, rows in without_numbers(there).items()}
+            # Dovecot does not take the quoting of "From " lines back (mboxrd); we do.
+            assert without_numbers(read) in (without_numbers(there), quoted)
+        with Culver() as other:
+            target = other.dir / "out"
+            c.command("export", "--format", "mbox", ALICE, target)
+            run_import(other, ALICE, target)
+            assert without_numbers(contents(culver_imap(other))) == without_numbers(there)
+
+
+def make_maildir(root, names):
+    for sub in ("cur", "new", "tmp"):
+        (root / sub).mkdir(parents=True)
+    for i, name in enumerate(names):
+        path = root / ("new" if ":" not in name else "cur") / name
+        path.write_bytes(b"Subject: %d\n\nbody of %d\n" % (i, i))
+        os.utime(path, (1000000000 + i, 1000000000 + i))
+
+
+def test_couriers_maildir(tmp_path):
+    with Culver() as c:
+        root = tmp_path / "Maildir"
+        make_maildir(root, ["100.a:2,S", "200.b:2,RF", "300.c"])
+        make_maildir(root / ".Work", ["400.d:2,P"])
+        (root / "courierimapuiddb").write_text("1 1170000000 12\n3 100.a\n7 200.b\n")
+        (root / "courierimapkeywords").mkdir()
+        (root / "courierimapkeywords" / ":list").write_text("$label1\nwork\n\n100.a:0 1\n200.b:1\n")
+        (root / "courierimapsubscribed").write_text("INBOX\nINBOX.Sent\n")
+        (root / ".Plain.txt").write_text("no folder")
+        assert run_import(c, ALICE, root)["imported"] == 4
+        client = culver_imap(c)
+        found = contents(client)
+        validity, _, messages = found["INBOX"]
+        assert validity == 1170000000
+        assert {uid: (flags, date) for uid, (flags, date, _) in messages.items()} == {
+            3: (("$label1", r"\Seen", "work"), 1000000000), 7: ((r"\Answered", r"\Flagged", "work"), 1000000001),
+            12: ((), 1000000002)}
+        assert messages[3][2] == b"Subject: 0\r\n\r\nbody of 0\r\n"
+        [work] = found["Work"][2].values()
+        assert work[0] == ("$Forwarded",)
+        assert b"Work" not in b"".join(client.lsub()[1])
+        client.logout()
+
+
+def test_a_second_run_takes_what_is_new(tmp_path):
+    with Culver() as c:
+        root = tmp_path / "Maildir"
+        make_maildir(root, ["1.a:2,", "2.b:2,"])
+        (root / "cur" / "3.same:2,").write_bytes((root / "cur" / "1.a:2,").read_bytes())  # it is there twice
+        assert run_import(c, ALICE, root)["imported"] == 3
+        (root / "cur" / "1.a:2,").rename(root / "cur" / "1.a:2,S")
+        (root / "new" / "4.d").write_bytes(b"Subject: new\n\n")
+        told = run_import(c, "--into", "Other", ALICE, root)
+        assert told["imported"] == 1 and told["there"] == 3
+        found = contents(culver_imap(c))
+        assert len(found["INBOX"][2]) == 3 and len(found["Other"][2]) == 1
+        r = c.command("import", f"nobody@{DOMAIN}", root, check=False)
+        assert r.returncode == 3
+        assert c.command("import", ALICE, check=False).returncode == 2
+        assert c.command("import", ALICE, tmp_path / "nowhere", check=False).returncode == 1
+        told = run_import(c, f"bob@{DOMAIN}", root, ALICE, root)  # several accounts
+        assert told["imported"] == 4 and told["there"] == 4
+        c.stop()
+        told = run_import(c, f"bob@{DOMAIN}", root)  # on a stopped server
+        assert told["imported"] == 0 and told["there"] == 4
+
+
+def test_killed_and_run_again(tmp_path):
+    with Culver() as c:
+        root = tmp_path / "Maildir"
+        make_maildir(root, [f"{i}.x:2,S" for i in range(3000)])
+        for _ in range(3):
+            process = subprocess.Popen([c.binary, "import", "-c", str(c.conf), ALICE, str(root)],
+                                       stdout=subprocess.DEVNULL)
+            client = culver_imap(c)
+            before = int(client.select("INBOX", readonly=True)[1][0])
+            wait_for(lambda: int(client.select("INBOX", readonly=True)[1][0]) > before + 100 or process.poll() is not None, 60)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            client.logout()
+        wait_for(lambda: run_import(c, ALICE, root, check=False).returncode == 0, 60)
+        client = culver_imap(c)
+        count = int(client.select("INBOX", readonly=True)[1][0])
+        assert count == 3000
+        uids = client.uid("SEARCH", "ALL")[1][0].split()
+        assert len(set(uids)) == 3000
+        _, parts = client.fetch("1:*", "(BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
+        assert len({p[1] for p in parts if isinstance(p, tuple)}) == 3000
+        client.logout()
+
+
+def test_hostile_maildir(tmp_path):
+    """Links are not followed, pipes not opened, names stay names; the rest is imported."""
+    with Culver(config="message_bytes = 65536") as c:
+        root = tmp_path / "Maildir"
+        make_maildir(root, ["1.a:2,S"])
+        secret = tmp_path / "secret"
+        secret.write_text("Subject: secret\n\n")
+        (root / "cur" / "2.link:2,").symlink_to(secret)
+        os.mkfifo(root / "cur" / "3.pipe:2,")
+        (root / "cur" / "4.dir:2,").mkdir()
+        (root / "cur" / "5.large:2,").write_bytes(b"Subject: large\n\n" + b"x" * 70000)
+        (root / "cur" / "6.line:2,").write_bytes(b"Subject: line\n\n" + b"y" * 60000)
+        (root / "cur" / (":2," + "S" * 200)).write_bytes(b"x")
+        (root / ".loop").symlink_to(root)
+        (root / "loop").symlink_to(root)
+        os.symlink(tmp_path, root / "..up") if False else None
+        for name in (b".\xff\xfe", b".a..b", b"...", b".x\ny", b".Ok.%*", b".INBOX", b"." + b"L." * 100 + b"x"):
+            folder = os.path.join(os.fsencode(root), name)
+            os.makedirs(os.path.join(folder, b"cur"), exist_ok=True)
+            with open(os.path.join(folder, b"cur", b"1.f:2,"), "wb") as f:
+                f.write(b"Subject: in " + name.hex().encode() + b"\n\n")
+        deep = root
+        for _ in range(40):
+            deep = deep / "deep"
+        (deep / "cur").mkdir(parents=True)
+        (root / "dovecot-uidlist").write_bytes(b"3 V1 N2\n4294967295 :1.a\n" + b"9" * 100000 + b"\n\0\xff\n")
+        (root / "dovecot-keywords").write_bytes(b"0 " + b"k" * 100000)
+        r = run_import(c, ALICE, root, check=False)
+        told = json.loads(r.stdout)
+        assert r.returncode == 1 and told["left_out"] >= 7, r.stderr
+        found = contents(culver_imap(c))
+        everything = b"".join(m for *_, messages in found.values() for *_, m in messages.values())
+        assert b"secret" not in everything and b"Subject: large" not in everything
+        assert b"Subject: line" in everything and b"Subject: 0" in everything
+        assert "Ok/__" in found and len(found["INBOX"][2]) == 3
+        assert b"in " + b".INBOX".hex().encode() in everything
+        assert c.command("store", "check").returncode == 0
+
+
+def test_hostile_mboxes(tmp_path):
+    """Endless lines, separators everywhere, no message at all; a directory with other files in it."""
+    start = b"From x Tue Nov 14 22:13:20 2023\n"
+    with Culver(config="message_bytes = 65536") as c:
+        box = tmp_path / "mail"
+        (box / "Work.sbd").mkdir(parents=True)
+        (box / "inbox").write_bytes(start + b"Subject: one\nStatus: RO\n\nFrom here\n\n" + start +
+                                    b"Subject: huge\n\n" + b"z" * (3 << 20) + b"\n\n" + start + b"Subject: three\n\n>From x\n")
+        (box / "Work").write_bytes(start * 1000)
+        (box / "Work.sbd" / "below").write_bytes(b"From " + b"x" * (2 << 20) + b"\n\n" + start + b"\n\n")
+        (box / "index.msf").write_bytes(b"// <!-- <mdb:mork:z v=\"1.4\"/> -->")
+        (box / "zero").write_bytes(b"")
+        (box / "loop").symlink_to(box)
+        os.mkfifo(box / "pipe")
+        r = run_import(c, ALICE, box, check=False)
+        told = json.loads(r.stdout)
+        assert told["left_out"] == 2 and told["imported"] == 4, (told, r.stderr)
+        found = contents(culver_imap(c))
+        assert [m[2] for m in found["INBOX"][2].values()] == [b"Subject: one\r\n\r\nFrom here\r\n", b"Subject: three\r\n\r\nFrom x\r\n"]
+        assert len(found["Work"][2]) == 1 and "zero" in found and len(found["Work/below"][2]) == 1
+        r = run_import(c, "--into", "Single", ALICE, box / "inbox", check=False)
+        assert json.loads(r.stdout)["there"] == 2
+
+
+def test_export_as_a_tar(tmp_path):
+    with Culver() as c:
+        client = culver_imap(c)
+        fill(client, "/")
+        client = culver_imap(c)
+        long = "/".join(["level-" + "x" * 30] * 4)
+        client.create(long)
+        client.append(long, None, None, MESSAGES[0])
+        found = contents(client)
+        c.command("export", "--format", "eml", ALICE, tmp_path / "mail.tar")
+        with tarfile.open(tmp_path / "mail.tar") as tar:
+            files = {m.name: (m.mtime, tar.extractfile(m).read()) for m in tar.getmembers()}
+        index = files.pop("index.tsv")[1].decode().splitlines()
+        assert len(index) == len(files) + 1 and any(r"\Answered \Flagged" + "\t$Label1" in line for line in index)
+        expected = {}
+        for name, (*_, messages) in found.items():
+            path = name.replace("&APw-", "\u00fc").replace("&-", "&")
+            expected.update({f"{path}/{uid:010}.eml": (date, m) for uid, (_, date, m) in messages.items()})
+        assert files == expected
+        assert c.command("export", "--format", "eml", ALICE, tmp_path / "mail.tar", check=False).returncode != 0
+        r = subprocess.run([c.binary, "export", "-c", str(c.conf), "--format", "eml", "--mailbox", "Sent", ALICE, "-"],
+                           capture_output=True, check=True)
+        with tarfile.open(fileobj=io.BytesIO(r.stdout)) as tar:
+            assert [m.name.partition("/")[0] for m in tar.getmembers()] == ["Sent", "Sent", "index.tsv"]
+        assert c.command("export", "--mailbox", "None", ALICE, tmp_path / "n", check=False).returncode == 3
+        assert c.command("export", "--format", "zip", ALICE, tmp_path / "n", check=False).returncode == 2
