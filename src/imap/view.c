@@ -120,7 +120,7 @@ static struct api_entry expected(const struct api_entry *old, const struct view_
 
 static bool is_own(const struct api_entry *now, const struct view_own *own)
 {
-	return own != NULL && now->modseq >= own->modseq && seqset_contains(&own->uids, now->uid) &&
+	return now->modseq >= own->modseq && seqset_contains(&own->uids, now->uid) &&
 	       !seqset_contains(&own->failed, now->uid);
 }
 
@@ -131,7 +131,7 @@ static bool is_news(
 	const struct view *v, size_t i, const struct api_entry *now, const struct view_own *own)
 {
 	const struct api_entry *old = &v->entries[i];
-	if (!is_own(now, own))
+	if (own == NULL || !is_own(now, own))
 		return !same_flags(old, now);
 	struct api_entry e = expected(old, own);
 	bool silent = now->modseq == own->modseq && (v->marks[i] & VIEW_FLAGS) == 0;
