@@ -248,10 +248,9 @@ static void drop_shared(struct vec *entries)
 		return;
 	qsort(entries->p, entries->n, entries->size, by_uid);
 	for (size_t i = 0; i < entries->n;) {
-		struct uidlist_entry *first = vec_at(entries, i), *last = first;
-		uint32_t uid = first->uid;
-		size_t k = i;
-		while (k < entries->n && (last = vec_at(entries, k))->uid == uid)
+		uint32_t uid = ((struct uidlist_entry *)vec_at(entries, i))->uid;
+		size_t k = i + 1;
+		while (k < entries->n && ((struct uidlist_entry *)vec_at(entries, k))->uid == uid)
 			k++;
 		for (size_t j = i; k - i > 1 && j < k; j++)
 			((struct uidlist_entry *)vec_at(entries, j))->uid = 0;

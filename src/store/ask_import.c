@@ -143,10 +143,14 @@ static struct job *job_about(struct store_peer *peer, const struct job_class *cl
 		peer_fail(peer, request, &err);
 		return NULL;
 	}
-	*address = address_str(&name);
+	struct str canonical = address_str(&name);
 	struct job *job = job_new(peer, class, request, frame);
-	if (job == NULL || job_keep(job, address))
+	if (job == NULL)
+		return NULL;
+	if (job_keep(job, &canonical)) {
+		*address = canonical;
 		return job;
+	}
 	fail(&err, ERR_LIMIT, "the address is too long");
 	job_answer_failed(job, &err);
 	return NULL;
