@@ -222,12 +222,6 @@ static size_t next_items(struct job *job, size_t most, const void **ret_items, b
 	return job->step;
 }
 
-static void items_sent(struct job *job)
-{
-	job->at += job->step;
-	job->finished = job->at == job->items.n;
-}
-
 static void list(struct store_peer *peer, const struct job_class *class, uint32_t request,
 	const struct frame *frame)
 {
@@ -292,7 +286,7 @@ ASK(ask_account_list)
 	static const struct job_class class = { .name = "accounts",
 		.work = accounts_work,
 		.produce = accounts_produce,
-		.sent = items_sent };
+		.sent = job_items_sent };
 	(void)session;
 	list(peer, &class, request, frame);
 }
@@ -330,7 +324,7 @@ ASK(ask_domain_list)
 	static const struct job_class class = { .name = "domains",
 		.work = domains_work,
 		.produce = domains_produce,
-		.sent = items_sent };
+		.sent = job_items_sent };
 	(void)session;
 	list(peer, &class, request, frame);
 }
@@ -368,7 +362,7 @@ ASK(ask_alias_list)
 	static const struct job_class class = { .name = "aliases",
 		.work = aliases_work,
 		.produce = aliases_produce,
-		.sent = items_sent };
+		.sent = job_items_sent };
 	(void)session;
 	list(peer, &class, request, frame);
 }

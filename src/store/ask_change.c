@@ -134,14 +134,8 @@ static enum produced changed_produce(struct job *job, struct frame *frame)
 	return PRODUCED_FRAME;
 }
 
-static void items_sent(struct job *job)
-{
-	job->at += job->step;
-	job->finished = job->at == job->items.n;
-}
-
 static const struct job_class change_class = {
-	.name = "change", .done = changed, .produce = changed_produce, .sent = items_sent
+	.name = "change", .done = changed, .produce = changed_produce, .sent = job_items_sent
 };
 
 ASK(ask_set_flags)

@@ -127,12 +127,6 @@ static enum produced bodies_produce(struct job *job, struct frame *frame)
 	return PRODUCED_FRAME;
 }
 
-static void bodies_sent(struct job *job)
-{
-	job->at += job->step;
-	job->finished = job->at == job->items.n;
-}
-
 /* A job about the account of an address, which is kept in it in its one spelling; NULL: refused. */
 static struct job *job_about(struct store_peer *peer, const struct job_class *class,
 	uint32_t request, const struct frame *frame, struct str *address)
@@ -161,7 +155,7 @@ ASK(ask_bodies_list)
 	static const struct job_class class = { .name = "bodies",
 		.work = bodies_work,
 		.produce = bodies_produce,
-		.sent = bodies_sent };
+		.sent = job_items_sent };
 	struct str address = frame->bodies_list.address;
 	(void)session;
 	struct job *job = job_about(peer, &class, request, frame, &address);

@@ -33,12 +33,6 @@ static enum produced mailboxes_produce(struct job *job, struct frame *frame)
 	return PRODUCED_FRAME;
 }
 
-static void mailboxes_sent(struct job *job)
-{
-	job->at += job->step;
-	job->finished = job->at == job->items.n;
-}
-
 static int add_mailbox(void *arg, const struct api_mailbox *mailbox)
 {
 	struct job *job = arg;
@@ -66,7 +60,7 @@ ASK(ask_mailbox_list)
 	static const struct job_class class = { .name = "mailboxes",
 		.work = list_work,
 		.produce = mailboxes_produce,
-		.sent = mailboxes_sent,
+		.sent = job_items_sent,
 		.cost = 64 * 1024 };
 	struct job *job = job_new(peer, &class, request, frame);
 	if (job == NULL)
@@ -99,7 +93,7 @@ ASK(ask_mailbox_status)
 	static const struct job_class class = { .name = "status",
 		.work = status_work,
 		.produce = mailboxes_produce,
-		.sent = mailboxes_sent };
+		.sent = job_items_sent };
 	struct err err = ERR_INIT;
 	struct job *job = job_new(peer, &class, request, frame);
 	if (job == NULL)
@@ -130,7 +124,7 @@ static bool answer_done(struct job *job)
 }
 
 static const struct job_class create_class = {
-	.name = "create", .done = created, .produce = mailboxes_produce, .sent = mailboxes_sent
+	.name = "create", .done = created, .produce = mailboxes_produce, .sent = job_items_sent
 };
 static const struct job_class change_class = { .name = "mailbox", .done = answer_done };
 

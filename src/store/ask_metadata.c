@@ -42,18 +42,12 @@ static enum produced get_produce(struct job *job, struct frame *frame)
 	return PRODUCED_FRAME;
 }
 
-static void get_sent(struct job *job)
-{
-	job->at += job->step;
-	job->finished = job->at == job->items.n;
-}
-
 ASK(ask_metadata_get)
 {
 	static const struct job_class class = { .name = "metadata",
 		.work = get_work,
 		.produce = get_produce,
-		.sent = get_sent,
+		.sent = job_items_sent,
 		.cost = LIMIT_ANNOTATIONS * (LIMIT_ANNOTATION_BYTES + 300) };
 	struct job *job = job_new(peer, &class, request, frame);
 	if (job == NULL)

@@ -27,17 +27,6 @@ static void vanished_work(struct reading *r, struct job *job)
 	job->finished = more <= 0;
 }
 
-static bool vanished_done(struct job *job)
-{
-	if (!job->finished) {
-		job_read(job);
-		return false;
-	}
-	job_holds(job);
-	job->finished = false;
-	return true;
-}
-
 static enum produced vanished_produce(struct job *job, struct frame *frame)
 {
 	if (job->finished)
@@ -51,19 +40,13 @@ static enum produced vanished_produce(struct job *job, struct frame *frame)
 	return PRODUCED_FRAME;
 }
 
-static void vanished_sent(struct job *job)
-{
-	job->at += job->step;
-	job->finished = job->at == job->items.n;
-}
-
 ASK(ask_view_vanished)
 {
 	static const struct job_class class = { .name = "vanished",
 		.work = vanished_work,
-		.done = vanished_done,
+		.done = job_items_read,
 		.produce = vanished_produce,
-		.sent = vanished_sent,
+		.sent = job_items_sent,
 		.cost = LIMIT_PEER_ANSWER_BYTES / 8 };
 	struct job *job = job_new(peer, &class, request, frame);
 	if (job == NULL)

@@ -248,12 +248,6 @@ static enum produced view_produce(struct job *job, struct frame *frame)
 	return PRODUCED_FRAME;
 }
 
-static void items_sent(struct job *job)
-{
-	job->at += job->step;
-	job->finished = job->at == job->items.n;
-}
-
 ASK(ask_view_open)
 {
 	static const struct job_class class = { .name = "view",
@@ -261,7 +255,7 @@ ASK(ask_view_open)
 		.always = view_always,
 		.done = view_done,
 		.produce = view_produce,
-		.sent = items_sent,
+		.sent = job_items_sent,
 		.cost = LIMIT_PEER_ANSWER_BYTES / 8 };
 	struct err err = ERR_INIT;
 	struct mailbox_log *log = log_get(

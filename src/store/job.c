@@ -253,3 +253,20 @@ void job_answer_failed(struct job *job, const struct err *err)
 		peer_fail(job->peer, job->request, err);
 	job_free(job);
 }
+
+bool job_items_read(struct job *job)
+{
+	if (!job->finished) {
+		job_read(job);
+		return false;
+	}
+	job_holds(job);
+	job->finished = false;
+	return true;
+}
+
+void job_items_sent(struct job *job)
+{
+	job->at += job->step;
+	job->finished = job->at == job->items.n;
+}

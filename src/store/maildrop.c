@@ -123,17 +123,6 @@ static void uidls_work(struct reading *r, struct job *job)
 		job->finished = job->items.n - before < rows;
 }
 
-static bool uidls_done(struct job *job)
-{
-	if (!job->finished) {
-		job_read(job);
-		return false;
-	}
-	job_holds(job);
-	job->finished = false;
-	return true;
-}
-
 static enum produced uidls_produce(struct job *job, struct frame *frame)
 {
 	if (job->finished)
@@ -147,19 +136,13 @@ static enum produced uidls_produce(struct job *job, struct frame *frame)
 	return PRODUCED_FRAME;
 }
 
-static void uidls_sent(struct job *job)
-{
-	job->at += job->step;
-	job->finished = job->at == job->items.n;
-}
-
 ASK(ask_uidl_list)
 {
 	static const struct job_class class = { .name = "uidls",
 		.work = uidls_work,
-		.done = uidls_done,
+		.done = job_items_read,
 		.produce = uidls_produce,
-		.sent = uidls_sent,
+		.sent = job_items_sent,
 		.cost = LIMIT_PEER_ANSWER_BYTES / 8 };
 	struct job *job = job_new(peer, &class, request, frame);
 	if (job == NULL)

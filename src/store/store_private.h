@@ -279,6 +279,10 @@ void job_write(struct job *job);
 /* The answer's items were read: what they really hold takes the place of what they were thought to.
  */
 void job_holds(struct job *job);
+/* For `done`: reads on until the work says `finished`; then the items are a series to be sent. */
+bool job_items_read(struct job *job);
+/* For `sent`: the `step` items from `at` on have gone. */
+void job_items_sent(struct job *job);
 void job_answer(struct job *job, const struct frame *frame);
 void job_answer_done(struct job *job);
 void job_answer_failed(struct job *job, const struct err *err);
