@@ -19,6 +19,8 @@
 
 #define READ_BYTES  65000 /* what one message_bytes frame holds */
 #define SLICE_BYTES 8192  /* decoded at a time */
+#define AHEAD_BYTES                                                                                \
+	16384 /* asked for at least: small parts that follow each other are one question */
 /* A decoded slice with what the decoder held, its UTF-8 (3 bytes a byte), and that as it is
  * compared: the bounds that the headers of mail/ give. */
 #define DECODED_BYTES (SLICE_BYTES + 2048)
@@ -39,6 +41,8 @@ struct search_bytes {
 	uint64_t offset, end;
 	struct digest_part part;
 	bool header_done; /* the part's own header is a message's, or has been read */
+	struct buf ahead; /* what came from behind that range, and so lies at ahead_at */
+	uint64_t ahead_at;
 	/* a header */
 	struct mail_splitter splitter;
 	struct buf field; /* as it stands, up to LIMIT_HEADER_LINE_BYTES */
@@ -83,6 +87,7 @@ struct search_bytes *search_bytes_new(const struct search *search, const struct 
 	buf_init(&b->field, LIMIT_HEADER_LINE_BYTES);
 	buf_init(&b->decoded, DECODED_BYTES);
 	buf_init(&b->utf8, UTF8_BYTES);
+	buf_init(&b->ahead, AHEAD_BYTES);
 	search_ask_entry(search, v, sequence, b->leaves);
 	const struct api_entry *e = view_entry(v, sequence);
 	if (e != NULL)
@@ -101,6 +106,7 @@ void search_bytes_free(struct search_bytes **b)
 	buf_done(&(*b)->decoded);
 	buf_done(&(*b)->utf8);
 	buf_done(&(*b)->window);
+	buf_done(&(*b)->ahead);
 	free((*b)->leaves);
 	free(*b);
 	*b = NULL;
@@ -319,18 +325,48 @@ static bool next_range(struct search_bytes *b)
 	return begin_part(b, was <= READ_MIME_HEADER || next_part(b));
 }
 
+/* Bytes of the range, from its offset on. */
+static void take(struct search_bytes *b, struct str bytes)
+{
+	b->offset += bytes.n;
+	if (b->reading == READ_TEXT)
+		feed_text(b, bytes);
+	else
+		feed_header(b, bytes);
+}
+
+/* From what came with the range before. */
+static bool take_ahead(struct search_bytes *b)
+{
+	if (b->offset < b->ahead_at || b->offset - b->ahead_at >= b->ahead.n)
+		return false;
+	take(b, str_sub(buf_str(&b->ahead), (size_t)(b->offset - b->ahead_at),
+			(size_t)(b->end - b->offset)));
+	return true;
+}
+
+/* How much to ask for: the rest of the range, and when that is little some of what follows. */
+static uint32_t length_wanted(const struct search_bytes *b)
+{
+	uint64_t left = b->end - b->offset;
+	uint64_t all = b->prefix + b->digest->size - b->offset; /* ranges lie within it */
+	uint64_t n = left < AHEAD_BYTES ? AHEAD_BYTES : left;
+	n = n < all ? n : all;
+	return (uint32_t)(n < READ_BYTES ? n : READ_BYTES);
+}
+
 bool search_bytes_want(struct search_bytes *b, uint64_t *ret_offset, uint32_t *ret_length)
 {
 	while (!b->finished) {
 		if (search_truth(b->search, b->leaves) != TRUTH_OPEN)
 			break;
-		if (b->offset < b->end) {
-			uint64_t left = b->end - b->offset;
+		if (b->offset >= b->end) {
+			b->finished = !next_range(b);
+		} else if (!take_ahead(b)) {
 			*ret_offset = b->offset;
-			*ret_length = (uint32_t)(left < READ_BYTES ? left : READ_BYTES);
+			*ret_length = length_wanted(b);
 			return true;
 		}
-		b->finished = !next_range(b);
 	}
 	/* Everything was looked at: what was not found is not there. */
 	for (size_t i = 0; b->finished && i < b->search->n; i++) {
@@ -347,12 +383,9 @@ void search_bytes_feed(struct search_bytes *b, struct str bytes)
 		b->offset = b->end;
 		return;
 	}
-	uint64_t left = b->end - b->offset;
-	if (bytes.n > left)
-		bytes.n = (size_t)left;
-	b->offset += bytes.n;
-	if (b->reading == READ_TEXT)
-		feed_text(b, bytes);
-	else
-		feed_header(b, bytes);
+	struct str mine = str_sub(bytes, 0, (size_t)(b->end - b->offset));
+	take(b, mine);
+	buf_clear(&b->ahead);
+	b->ahead_at = b->offset;
+	buf_adds(&b->ahead, str_sub(str_from_offset(bytes, mine.n), 0, AHEAD_BYTES));
 }

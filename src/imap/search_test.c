@@ -295,6 +295,44 @@ static void finds_across_slices(void **state)
 	buf_done(&bytes);
 }
 
+/* M4: small parts that follow each other are not a question each. */
+static void small_parts_come_together(void **state)
+{
+	(void)state;
+	struct buf body, bytes;
+	buf_init(&body, 1 << 20);
+	buf_init(&bytes, LIMIT_DIGEST_BYTES);
+	buf_addz(&body, "Content-Type: multipart/mixed; boundary=b\r\n\r\n");
+	for (int i = 0; i < 1000; i++)
+		buf_addf(&body, "--b\r\nX-N: %d\r\n\r\npart %d\r\n", i, i);
+	buf_addz(&body, "--b--\r\n");
+	mail_parse(buf_str(&body), &bytes);
+	struct digest d;
+	assert_true(digest_open(&d, buf_str(&bytes), body.n));
+	static const char *const searches[] = { " BODY \"part 999\"", " TEXT \"x-n: 998\"",
+		" BODY nowhere" };
+	for (size_t i = 0; i < ARRAY_LEN(searches); i++) {
+		struct search search;
+		parse(&search, searches[i]);
+		struct search_bytes *b = search_bytes_new(&search, view, 1, &d, 0);
+		uint64_t offset, end = 0;
+		uint32_t length;
+		unsigned wanted = 0;
+		while (search_bytes_want(b, &offset, &length)) {
+			assert_true(offset >= end && offset + length <= body.n);
+			end = offset + length;
+			wanted++;
+			search_bytes_feed(b, str_sub(buf_str(&body), (size_t)offset, length));
+		}
+		assert_in_range(wanted, 1, body.n / 16384 + 2);
+		assert_int_equal(search_bytes_answer(b), i < 2);
+		search_bytes_free(&b);
+		search_end(&search);
+	}
+	buf_done(&body);
+	buf_done(&bytes);
+}
+
 /* M2: of a header field so much is looked at: a needle that ends there is found, one a byte later
  * is not. */
 static void looks_at_so_much_of_a_field(void **state)
@@ -334,6 +372,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { test_case(answers_from_entries),
 		test_case(answers_from_digest_and_bytes), test_case(a_short_message_ends),
-		test_case(finds_across_slices), test_case(looks_at_so_much_of_a_field) };
+		test_case(finds_across_slices), test_case(small_parts_come_together),
+		test_case(looks_at_so_much_of_a_field) };
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
