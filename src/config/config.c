@@ -437,6 +437,7 @@ static int load(struct config *c, cfg_t *cfg, const char *path, char **error_tex
 		return fail(err, ERR_CONFIG, "%s: too long for a configuration", path);
 	if (str_find(buf_str(&text), '\0') < text.n || !buf_addc(&text, 0))
 		return fail(err, ERR_CONFIG, "%s: there is a NUL in it", path);
+	config_blank_comments(text.p, text.n - 1);
 	int result = cfg_parse_buf(cfg, text.p);
 	if (result != CFG_SUCCESS)
 		return fail(err, ERR_CONFIG, "%s:%d: %s", path, cfg->line,

@@ -96,6 +96,46 @@ static void mistakes_are_named_with_their_line(void **state)
 	assert_non_null(strstr(err.public_text, "quickstart"));
 }
 
+/* libconfuse counts a comment as up to three lines. */
+static void comments_do_not_shift_lines(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *expected;
+	} cases[] = {
+		{ "# one\n## two\n# three\nnonsense = 1\n", ":4: no such option 'nonsense'" },
+		{ "// one\n# two\nrecipients = 99\n", ":3: recipients must be" },
+		{ "/* one\n * two */\n/**/ nonsense = 1\n", ":3: no such option" },
+		{ "hostname = a.test # here\nnonsense = 1\n", ":2: no such option" },
+		{ "log_file = \"a # b\"\nnonsense = 1\n", ":2: no such option" },
+		{ "log_file = 'a // \\' /* b'\nnonsense = 1\n", ":2: no such option" },
+		{ "log_file = \"a\n# b\"\nnonsense = 1\n", "log_file must be" },
+		{ "# one\nhostname = \"a", "premature end of file" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct err err = ERR_INIT;
+		assert_null(load_text(cases[i].text, &err));
+		if (!strstr(err.public_text, cases[i].expected))
+			fail_msg("'%s' for '%s'", err.public_text, cases[i].text);
+	}
+}
+
+static void what_quotes_hold_is_no_comment(void **state)
+{
+	(void)state;
+	struct err err = ERR_INIT;
+	struct config *c = load_text("log_file = \"/tmp/a # b\" # not this\nuser = 'c//d'\n"
+				     "hostname = /* in between */ a.test\nimap_hide = e//f\n",
+		&err);
+	if (c == NULL)
+		fail_msg("%s", err.public_text);
+	assert_string_equal(c->log_file, "/tmp/a # b");
+	assert_string_equal(c->user, "c//d");
+	assert_string_equal(c->hostname, "a.test");
+	assert_string_equal(c->imap_hide, "e//f");
+	config_free(&c);
+}
+
 /* What only looks as if it were given twice. */
 static void once_is_once(void **state)
 {
@@ -176,5 +216,6 @@ static void the_manual_page_is_the_tables(void **state)
 
 TEST_MAIN(test_case(the_manual_page_is_the_tables), test_case(values_are_read),
 	test_case(the_host_name_is_kept_as_a_labels), test_case(mistakes_are_named_with_their_line),
+	test_case(comments_do_not_shift_lines), test_case(what_quotes_hold_is_no_comment),
 	test_case(once_is_once), test_case(what_cannot_be_read_is_named),
 	test_case(a_role_gets_its_own_keys))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A walk over the words of a configuration: a word with "=" behind it is a key. "+=" adds to a list
- * and may come as often as one likes. */
+/* Two walks over a configuration: one for comments, and one for words, where a word with "=" behind
+ * it is a key. "+=" adds to a list and may come as often as one likes. */
 #include "config/twice.h"
 
 #include "base/scan.h"
@@ -68,8 +68,6 @@ static bool skip_string(struct scan *s)
 static bool next_key(struct walk *w, struct str *ret)
 {
 	while (!scan_end(&w->s)) {
-		if (skip_comment(&w->s))
-			continue;
 		struct str word = scan_while(&w->s, is_word);
 		if (word.n) {
 			w->word = word;
@@ -85,6 +83,21 @@ static bool next_key(struct walk *w, struct str *ret)
 		}
 	}
 	return false;
+}
+
+void config_blank_comments(char *text, size_t n)
+{
+	struct scan s = scan_from(str_make(text, n));
+	while (!scan_end(&s)) {
+		char *from = text + (s.p - text);
+		if (skip_comment(&s)) {
+			for (; from < s.p; from++)
+				if (*from != '\n')
+					*from = ' ';
+		} else if (scan_while(&s, is_word).n == 0 && !skip_string(&s)) {
+			s.p++;
+		}
+	}
 }
 
 bool config_find_twice(struct str text, struct config_twice *ret)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A key that is given twice. libconfuse takes the last one without a word; for whoever edits the
- * first that is a riddle.
+ * What libconfuse does not do well. A key that is given twice: it takes the last one without a
+ * word; for whoever edits the first that is a riddle. Comments: each counts as up to three lines,
+ * so that mistakes below it are reported for a wrong one.
  *
  * uses: base; used by: config
  */
@@ -15,7 +16,11 @@ struct config_twice {
 	int first, second; /* lines, from 1 */
 };
 
-/* The first key that gets a value by "=" a second time, in a text whose syntax is right. */
+/* Makes blanks of all comments, but keeps their newlines. A "#" within quotes begins none. */
+void config_blank_comments(char *text, size_t n);
+
+/* The first key that gets a value by "=" a second time, in a text whose syntax is right and that
+ * has no comments. */
 bool config_find_twice(struct str text, struct config_twice *ret);
 
 #endif
