@@ -139,6 +139,29 @@ def test_refusals(target):
         assert c.run("store", "points", target / "nowhere", check=False).returncode != 0
 
 
+def test_what_is_no_backup_is_refused_by_name(target):
+    """Neither the server's own directories nor any other that holds something is made a backup."""
+    with Culver() as c:
+        other = target.parent / "other"
+        other.mkdir()
+        (other / "letter.txt").write_text("mine\n")
+        for directory, words in [(c.dir, "of a server"), (c.dir / "data", "of a server"),
+                                 (other, "neither empty nor a backup")]:
+            before = sorted(p.name for p in directory.iterdir())
+            r = c.command("store", "backup", directory, check=False)
+            assert r.returncode == 5 and words in r.stderr and str(directory) in r.stderr, r.stderr
+            assert sorted(p.name for p in directory.iterdir()) == before
+            r = c.run("store", "points", directory, check=False)
+            assert r.returncode == 3 and f"{directory} is no backup" in r.stderr, r.stderr
+            assert r.stdout == ""
+        disk = target.parent / "disk"
+        (disk / "lost+found").mkdir(parents=True)
+        assert backup(c, disk)["points"] == 1
+        (disk / "note.txt").write_text("the office's\n")  # of a backup that is there, nothing is demanded
+        assert len(points(c, disk)[1]) == 1
+        assert c.command("store", "backup", disk, check=False).returncode == 0
+
+
 class Load(threading.Thread):
     """Delivers until it is told to end; remembers what was acknowledged, and how long each took."""
 

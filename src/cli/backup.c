@@ -82,6 +82,42 @@ static int list_points(struct backup *b, struct err *err)
 	return 0;
 }
 
+/* What stands in the directory itself. */
+struct contents {
+	bool points, server, other;
+};
+
+static int note_name(void *arg, const char *name)
+{
+	struct contents *c = arg;
+	if (strcmp(name, "points") == 0)
+		c->points = true;
+	else if (strcmp(name, "master.key") == 0 || strcmp(name, "ledger.db") == 0)
+		c->server = true;
+	else if (strcmp(name, "lost+found") != 0) /* a disk of its own is empty all the same */
+		c->other = true;
+	return 0;
+}
+
+/* To be read it must be a backup; to be written it may be empty, too. */
+static int check_contents(struct backup *b, const char *path, bool write, struct err *err)
+{
+	struct contents c = { .points = false };
+	int rc = b->files->list(b->files, "", note_name, &c);
+	if (rc < 0)
+		return FAIL_SEAM(err, rc, "can't list %s", path);
+	if (!write)
+		return c.points ? 0 : fail(err, ERR_NOT_FOUND, "%s is no backup", path);
+	if (c.server)
+		return fail(err, ERR_CONFIG,
+			"%s is the directory of a server, with its keys or its mail: name another "
+			"one",
+			path);
+	if (c.other && !c.points)
+		return fail(err, ERR_CONFIG, "%s is neither empty nor a backup", path);
+	return 0;
+}
+
 static int take_lock(struct backup *b, struct err *err)
 {
 	b->lock = b->files->open(b->files, "lock", O_RDWR | O_CREAT, 0600);
@@ -99,7 +135,7 @@ static int open_files(struct backup *b, const char *path, bool write, struct err
 	if (write && os_make_directory(path, 0700, nobody, err) < 0)
 		return -1;
 	b->files = files_os_new(path, err);
-	if (b->files == NULL)
+	if (b->files == NULL || check_contents(b, path, write, err) < 0)
 		return -1;
 	if (write) {
 		int rc = b->files->mkdir(b->files, "points", 0700);

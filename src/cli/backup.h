@@ -30,7 +30,9 @@ struct backup {
 	struct vec points; /* struct point, oldest first */
 };
 
-/* Opens the directory; write: makes it where it is missing, and takes its lock (ERR_IN_USE).
+/* Opens the directory; write: makes it where it is missing, and takes its lock (ERR_IN_USE). One
+ * that holds anything else is refused before anything is made in it (ERR_CONFIG; when it is to be
+ * read, ERR_NOT_FOUND).
  * Without a point that is whole there are no points. Accepts NULL to close. */
 struct backup *backup_open(const char *path, bool write, struct err *err);
 void backup_close(struct backup **);
