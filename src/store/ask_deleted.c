@@ -98,13 +98,19 @@ static void list_sent(struct job *job)
 	job->finished = job->at == job->items.n;
 }
 
-/* Whom and what it is about, in canonical form, kept by the job. */
+/* Whom and what it is about, in canonical form ("inbox" is INBOX), kept by the job. */
 static bool keep_question(
 	struct job *job, struct str *address, struct str *mailbox, int64_t *since, struct err *err)
 {
 	struct address_name name;
+	struct mailbox_name m;
 	if (address_canonical(*address, &name, err) < 0)
 		return false;
+	if (mailbox->n > 0) {
+		if (mailbox_name_canonical(*mailbox, &m, err) < 0)
+			return false;
+		*mailbox = mailbox_name_str(&m);
+	}
 	*address = address_str(&name);
 	*since = kept_since(job->store, *since);
 	if (job_keep(job, address) && job_keep(job, mailbox))
