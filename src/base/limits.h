@@ -262,7 +262,7 @@
 #define LIMIT_POP3_LOGIN_FAILURES  5           /* a connection; P1 */
 #define LIMIT_POP3_TIMESTAMP_BYTES 250         /* of APOP's greeting; as in frame exchange_begin */
 #define LIMIT_POP3_LOGIN_DELAY_MS  1000        /* before -ERR, times the failures so far; P1 */
-#define LIMIT_POP3_ERRORS          50 /* refused lines in a row, then the connection is closed */
+#define LIMIT_POP3_ERRORS          50 /* refused lines: before the login, or in a row after it */
 #define LIMIT_POP3_MESSAGES        2000000      /* of a maildrop: 48 MB */
 #define LIMIT_POP3_AHEAD_MESSAGES  16           /* asked of the store before they are retrieved */
 #define LIMIT_POP3_AHEAD_BYTES     (128 * 1024) /* and how much they may be */

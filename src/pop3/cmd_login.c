@@ -182,6 +182,7 @@ static void opened(struct pop3 *s)
 {
 	s->state = POP3_TRANSACTION;
 	s->session.authenticated = true;
+	s->errors = 0;
 	log_login(s, ERR_NONE);
 	forget_login(s);
 	pop3_say(s, "+OK maildrop has %zu message%s (%" PRIu64 " octets)", s->drop_count,

@@ -227,6 +227,32 @@ static void refused_lines_have_an_end(void **state)
 	}
 	assert_int_equal(f->session->next, NEXT_CLOSE);
 	close_host(f);
+	/* An exchange that begins well does not make good for those that ended badly. */
+	static const char *const exchanges[] = { "AUTH PLAIN\r\n!\r\n", "AUTH LOGIN\r\n*\r\n",
+		"USER alice\r\nFOO\r\n" };
+	for (size_t n = 0; n < ARRAY_LEN(exchanges); n++) {
+		f = host(two, 2);
+		fake_open(f);
+		for (int i = 1; i <= LIMIT_POP3_ERRORS; i++) {
+			assert_int_equal(f->session->next, NEXT_GO_ON);
+			fake_say(f, str_from(exchanges[n]));
+		}
+		assert_int_equal(f->session->next, NEXT_CLOSE);
+		close_host(f);
+	}
+	/* Once somebody is in, they are counted in a row, and from 0. */
+	f = host(two, 2);
+	fake_open(f);
+	for (int i = 1; i < LIMIT_POP3_ERRORS; i++)
+		fake_say(f, STR("FOO\r\n"));
+	fake_say(f, STR("USER alice\r\nPASS secret\r\n"));
+	for (int i = 1; i <= LIMIT_POP3_ERRORS; i++)
+		fake_say(f, STR("NOOP\r\nFOO\r\n"));
+	assert_int_equal(f->session->next, NEXT_GO_ON);
+	for (int i = 1; i < LIMIT_POP3_ERRORS; i++)
+		fake_say(f, STR("FOO\r\n"));
+	assert_int_equal(f->session->next, NEXT_CLOSE);
+	close_host(f);
 }
 
 static void failures_are_told(void **state)

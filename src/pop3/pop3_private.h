@@ -43,7 +43,7 @@ struct pop3 {
 	struct session session;
 	enum pop3_state state;
 	struct pop3_lines lines;
-	unsigned errors;   /* refused lines since the last good one */
+	unsigned errors;   /* refused lines: before the login all, then since the last good one */
 	unsigned failures; /* of logins */
 	bool draining, closed_by_client;
 	bool utf8; /* RFC 6856 2.1 */

@@ -216,7 +216,9 @@ static void run_line(struct pop3 *s, struct str line)
 	}
 	unsigned errors = s->errors;
 	v->run(s, arg);
-	if (s->errors == errors)
+	/* Before the login nothing makes good for an error: who says AUTH and then a line that is
+	 * no response, again and again, would be counted from 0 each time. */
+	if (s->errors == errors && s->state == POP3_TRANSACTION)
 		s->errors = 0;
 }
 
