@@ -154,9 +154,32 @@ static void the_check_of_a_new_binary_has_its_time(void **state)
 	loop_sim_run_for(x.w.loop, 1); /* N+1: when it is gone, it is refused */
 	assert_false(world_said(&x.w, "event=upgrade-refused"));
 	x.w.spawn.ended(x.w.spawn.arg, CHECKING, SIGKILL);
-	assert_true(refused(&x, "the new binary does not pass its own check"));
+	assert_true(refused(&x, "check of itself was not done within"));
 	assert_true(world_all_up(&x.w));
 	world_done(&x.w);
+}
+
+/* Each has its own reason, in the log and for who asked. */
+static void a_check_that_fails_without_a_word(void **state)
+{
+	static const struct {
+		int status; /* as wait(2) has it */
+		const char *why;
+	} cases[] = {
+		{ 127 << 8, "check of itself ended with status 127, without a word" },
+		{ SIGSEGV, "signal 11 ended the new binary's check of itself" },
+		{ SIGKILL, "signal 9 ended the new binary's check of itself" },
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct checked x;
+		checked_up(&x, 3);
+		supervisor_upgrade(x.w.supervisor);
+		loop_sim_run_until_idle(x.w.loop);
+		x.w.spawn.ended(x.w.spawn.arg, CHECKING, cases[i].status);
+		assert_true(refused(&x, cases[i].why));
+		world_done(&x.w);
+	}
 }
 
 /* Before the check, and after it, for as long: everybody must be at rest. after: it has passed. */
@@ -267,5 +290,5 @@ static void goodbyes_are_spread(void **state)
 
 TEST_MAIN(test_case(x8_a_reload_has_its_time), test_case(certificates_that_end_soon),
 	test_case(no_certificate_is_said), test_case(the_check_of_a_new_binary_has_its_time),
-	test_case(a_role_that_does_not_come_to_rest), test_case(an_old_store_has_its_time),
-	test_case(goodbyes_are_spread))
+	test_case(a_check_that_fails_without_a_word), test_case(a_role_that_does_not_come_to_rest),
+	test_case(an_old_store_has_its_time), test_case(goodbyes_are_spread))

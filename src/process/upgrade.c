@@ -161,22 +161,40 @@ static void on_timer(void *arg)
 	takeover_done(&t);
 }
 
+/* What the check has against it; one that ends without a word is described from outside. */
+static struct str why_not(const struct supervisor *s, struct str said, int status, char room[120])
+{
+	if (said.n > 0)
+		return said;
+	if (!WIFSIGNALED(status))
+		snprintf(room, 120,
+			"the new binary's check of itself ended with status %d, without a word",
+			WEXITSTATUS(status));
+	else if (supervisor_now(s) >= s->upgrade.until_ms)
+		snprintf(room, 120, "the new binary's check of itself was not done within %d s",
+			LIMIT_TAKEOVER_MS / 1000);
+	else
+		snprintf(room, 120, "signal %d ended the new binary's check of itself",
+			WTERMSIG(status));
+	return str_from(room);
+}
+
 bool upgrade_check_ended(struct supervisor *s, int process, int status)
 {
 	struct upgrade *u = &s->upgrade;
-	char said[400];
+	char said[400], room[120];
 	if (process == 0 || process != u->checking)
 		return false;
 	u->checking = 0;
 	ssize_t n = s->loop->class->link_read(u->said, said, sizeof(said), NULL);
 	s->loop->class->link_free(&u->said);
 	u->may_go = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	if (!u->may_go) {
+		refuse(s, why_not(s, str_make(said, n > 0 ? (size_t)n : 0), status, room));
+		return true;
+	}
 	u->until_ms = supervisor_now(s) + LIMIT_TAKEOVER_MS;
-	if (u->may_go)
-		s->loop->class->timer_set(u->timer, supervisor_now(s));
-	else
-		refuse(s, n > 0 ? str_make(said, (size_t)n)
-				: STR("the new binary does not pass its own check"));
+	s->loop->class->timer_set(u->timer, supervisor_now(s));
 	return true;
 }
 
