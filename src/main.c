@@ -52,12 +52,16 @@ static const struct command commands[] = {
 		"free the space of what was deleted long enough ago; --deleted: of all that was" },
 };
 
+static void print_command(FILE *out, const struct command *c)
+{
+	fprintf(out, "  %-10s %-12s %s\n", c->group, c->name ? c->name : "", c->help);
+}
+
 static void print_help(FILE *out)
 {
 	fprintf(out, "usage: culver COMMAND [OPTION...] [ARGUMENT...]\n\n");
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		fprintf(out, "  %-10s %-12s %s\n", commands[i].group,
-			commands[i].name ? commands[i].name : "", commands[i].help);
+		print_command(out, &commands[i]);
 	fprintf(out,
 		"\nEvery command takes -c FILE (or $CULVER_CONF; else /etc/culver/culver.conf) and "
 		"--json, and --help\nshows what else.\nExit codes: 0 done, 1 failed, 2 usage, 3 "
@@ -107,6 +111,26 @@ static int help_on(int argc, char **argv)
 	return EXIT_GOOD;
 }
 
+/* "culver store", "culver store nonsense": those that there are. */
+static int no_such_command(int argc, char **argv)
+{
+	bool any = false;
+	if (argc > 2)
+		fprintf(stderr, "culver: there is no command %s %s\n", argv[1], argv[2]);
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		if (strcmp(argv[1], commands[i].group) != 0)
+			continue;
+		if (!any)
+			fprintf(stderr, "usage: culver %s COMMAND [OPTION...] [ARGUMENT...]\n\n",
+				argv[1]);
+		print_command(stderr, &commands[i]);
+		any = true;
+	}
+	if (!any)
+		fprintf(stderr, "culver: there is no command %s; see culver --help\n", argv[1]);
+	return EXIT_USAGE;
+}
+
 static int run_command(const struct command *c, int argc, char **argv)
 {
 	char title[64];
@@ -149,9 +173,5 @@ int main(int argc, char **argv)
 		return EXIT_GOOD;
 	}
 	const struct command *c = find_command(argc, argv);
-	if (c == NULL) {
-		fprintf(stderr, "culver: there is no such command; see culver --help\n");
-		return EXIT_USAGE;
-	}
-	return run_command(c, argc, argv);
+	return c ? run_command(c, argc, argv) : no_such_command(argc, argv);
 }

@@ -3,6 +3,7 @@
 command that meets it, and nothing bounces for it."""
 import json
 import os
+import shlex
 import shutil
 import smtplib
 
@@ -71,6 +72,27 @@ def test_check_finds_what_serve_would(culver, line, said):
     for command in ("check", "serve"):
         r = culver.command(command, check=False)
         assert r.returncode == 5 and said in r.stderr and str(culver.conf) in r.stderr, r.stderr
+
+
+def test_lines_for_a_shell_are_quoted(tmp_path):
+    c = Culver(directory=tmp_path / "my mail's", quickstart=False)
+    r = c.run("quickstart", "--dir", c.dir, "--hostname", "h.test", "--domain", DOMAIN, "--offset", c.offset, "--loopback")
+    lines = {label: words for label, words in (line.split("  ", 1) for line in r.stdout.splitlines() if "  " in line)}
+    assert shlex.split(lines["start it"]) == ["culver", "serve", "-c", str(c.conf)]
+    assert shlex.split(lines["add somebody"]) == ["culver", "account", "add", "-c", str(c.conf), f"NAME@{DOMAIN}"]
+
+
+def test_commands_that_are_not_there_name_those_that_are(culver):
+    for words in (["store"], ["store", "nonsense"]):
+        r = culver.run(*words, check=False)
+        assert r.returncode == 2 and r.stdout == ""
+        assert "culver store COMMAND" in r.stderr and "points" in r.stderr and "quickstart" not in r.stderr
+        assert ("there is no command store nonsense" in r.stderr) == (len(words) > 1)
+    r = culver.run("nonsense", check=False)
+    assert r.returncode == 2 and r.stderr == "culver: there is no command nonsense; see culver --help\n"
+    r = culver.command(
+        "account", "add", "--password-stdin", "ann@elsewhere.test", stdin="secret\n", check=False)
+    assert r.returncode == 3 and "no such domain: elsewhere.test" in r.stderr
 
 
 def test_check_warns_of_what_serve_goes_on_with(culver):

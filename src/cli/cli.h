@@ -82,6 +82,9 @@ void cli_service_names(uint32_t services, struct buf *out);
  * U+FFFD. */
 void json_string(struct buf *out, struct str s);
 
+/* A word as a shell reads it, quoted where that is needed: for lines that are to be pasted. */
+void cli_shell_word(struct buf *out, struct str word);
+
 int cmd_quickstart(const struct options *);
 int cmd_serve(const struct options *);
 int cmd_check(const struct options *);

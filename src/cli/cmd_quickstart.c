@@ -283,7 +283,11 @@ static int choose_place(struct quickstart *q, struct err *err)
 
 static void say_what_is_there(const struct quickstart *q)
 {
+	AUTO(buf_done)
+	struct buf path;
 	static const char was_there[] = " (was there, and was left as it is)";
+	buf_init(&path, 4 * sizeof(q->config_path) + 2);
+	cli_shell_word(&path, str_from(q->config_path));
 	printf("configuration  %s%s\n", q->config_path, q->config_was_there ? was_there : "");
 	if (q->certificate_was_there)
 		printf("certificate    %s/tls/default.crt%s\n", q->dir, was_there);
@@ -294,10 +298,9 @@ static void say_what_is_there(const struct quickstart *q)
 	       "--retention)\n"
 	       "start it       %s%s\n",
 		q->whole_machine ? "systemctl enable --now culver" : "culver serve -c ",
-		q->whole_machine ? "" : q->config_path);
+		q->whole_machine ? "" : path.p);
 	if (!q->o->demo)
-		printf("add somebody   culver account add -c %s NAME@%s\n", q->config_path,
-			q->domain);
+		printf("add somebody   culver account add -c %s NAME@%s\n", path.p, q->domain);
 }
 
 int cmd_quickstart(const struct options *o)

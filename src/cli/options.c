@@ -175,6 +175,27 @@ void json_string(struct buf *out, struct str s)
 	buf_addc(out, '"');
 }
 
+static bool is_plain_in_shells(char c)
+{
+	return abnf_is_alnum(c) || strchr("/._-+,:@%", c) != NULL;
+}
+
+void cli_shell_word(struct buf *out, struct str word)
+{
+	struct scan s = scan_from(word);
+	if (word.n > 0 && scan_while(&s, is_plain_in_shells).n == word.n) {
+		buf_adds(out, word);
+		return;
+	}
+	buf_addc(out, '\'');
+	for (size_t i = 0; i < word.n; i++)
+		if (word.p[i] == '\'')
+			buf_addz(out, "'\\''");
+		else
+			buf_addc(out, word.p[i]);
+	buf_addc(out, '\'');
+}
+
 int cli_size(const char *text, uint64_t *ret, struct err *err)
 {
 	static const char units[] = "KMGT";

@@ -27,6 +27,27 @@ static void test_json_string(void **state)
 	}
 }
 
+static void test_shell_word(void **state)
+{
+	static const char *const cases[][2] = {
+		{ "/srv/mail/culver.conf", "/srv/mail/culver.conf" },
+		{ "a-b_c+1.2,3:4@5%", "a-b_c+1.2,3:4@5%" },
+		{ "", "''" },
+		{ "/my mail/c", "'/my mail/c'" },
+		{ "it's", "'it'\\''s'" },
+		{ "$HOME", "'$HOME'" },
+		{ "gr\xc3\xbc\xc3\x9f", "'gr\xc3\xbc\xc3\x9f'" },
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct buf out;
+		buf_init(&out, 100);
+		cli_shell_word(&out, str_from(cases[i][0]));
+		assert_str(buf_str(&out), str_from(cases[i][1]));
+		buf_done(&out);
+	}
+}
+
 static void test_size(void **state)
 {
 	static const struct {
@@ -121,5 +142,5 @@ static void test_since(void **state)
 	}
 }
 
-TEST_MAIN(test_case(test_json_string), test_case(test_size), test_case(test_since),
-	test_case(test_options))
+TEST_MAIN(test_case(test_json_string), test_case(test_shell_word), test_case(test_size),
+	test_case(test_since), test_case(test_options))

@@ -111,8 +111,11 @@ static int must_be_new(struct sqlite_engine *e, struct str address, struct err *
 
 static int must_be_ours(struct sqlite_engine *e, struct str address, struct err *err)
 {
-	int ours = has_domain(e, domain_of(address), err);
-	return ours == 0 ? fail(err, ERR_NOT_FOUND, "no such domain") : ours < 0 ? -1 : 0;
+	struct str domain = domain_of(address);
+	int ours = has_domain(e, domain, err);
+	return ours == 0  ? fail(err, ERR_NOT_FOUND, "no such domain: %" STR_FMT, STR_ARG(domain))
+	       : ours < 0 ? -1
+			  : 0;
 }
 
 int sqlite_op_account_add(struct sqlite_engine *e, struct op *op, struct err *err)
@@ -245,7 +248,9 @@ int sqlite_op_domain_remove(struct sqlite_engine *e, struct op *op, struct err *
 {
 	int found = has_domain(e, op->domain.name, err);
 	if (found <= 0)
-		return found < 0 ? -1 : fail(err, ERR_NOT_FOUND, "no such domain");
+		return found < 0 ? -1
+				 : fail(err, ERR_NOT_FOUND, "no such domain: %" STR_FMT,
+					   STR_ARG(op->domain.name));
 	int64_t used = number(e, sql_bound(&e->conn, SQL_DOMAIN_IN_USE, "t", op->domain.name), err);
 	if (used)
 		return used < 0 ? -1 : fail(err, ERR_IN_USE, "the domain has accounts");
@@ -280,7 +285,9 @@ int sqlite_op_domain_set(struct sqlite_engine *e, struct op *op, struct err *err
 {
 	int found = has_domain(e, op->domain.name, err);
 	if (found <= 0)
-		return found < 0 ? -1 : fail(err, ERR_NOT_FOUND, "no such domain");
+		return found < 0 ? -1
+				 : fail(err, ERR_NOT_FOUND, "no such domain: %" STR_FMT,
+					   STR_ARG(op->domain.name));
 	if (op->domain.catch_all.n && must_lead_somewhere(e, op->domain.catch_all, err) < 0)
 		return -1;
 	return sql_run(&e->conn,
