@@ -408,6 +408,61 @@ def test_external(server, certificates):
         assert s.docmd("AUTH", "EXTERNAL =")[0] == 535
 
 
+# ---- what is logged ----
+
+def fail(server, service, mechanism, name):
+    """A login by that name that fails; b"" is what the service says to the first line of it."""
+    connection = Smtp(server) if service == "submissions" else Lines(server, service)
+    begin = "a AUTHENTICATE" if service == "imaps" else "AUTH"
+    client = Scram(name, "wrong")
+    first = {"PLAIN": f"\0{name}\0wrong", "SCRAM-SHA-256": client.first(), "EXTERNAL": name}.get(mechanism)
+    line = connection.say(f"{begin} {mechanism}" + (f" {b64(first)}" if first else ""))
+    if mechanism == "LOGIN":
+        connection.say(b64(name))
+        line = connection.say(b64("wrong"))
+    elif mechanism == "CRAM-MD5":
+        line = connection.say(b64(f"{name} {'0' * 32}"))
+    elif mechanism == "SCRAM-SHA-256":
+        line = connection.say(b64(client.final(base64.b64decode(line.split()[1]))))
+    connection.close()
+    assert line.split()[0] == "535" or "[AUTH" in line, (service, mechanism, line)
+
+
+@pytest.mark.parametrize("service", ["submissions", "imaps", "pop3s"])
+def test_failed_logins_are_logged_with_name_and_address(server, service):
+    """One form for all, for programs that ban addresses; what the stranger calls himself stays one value."""
+    for mechanism in ("PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256"):
+        plain = f"{mechanism.lower()}@{service}.test"
+        for name, user in ((plain, plain), (f'a=2C,"{mechanism} peer=192.0.2.1', f'a=2C,\\x22{mechanism} peer=192.0.2.1'),
+                           (BOB, BOB)):
+            before = len(server.events("login-failed"))
+            fail(server, service, mechanism, name)
+            wait_for(lambda: len(server.events("login-failed")) > before)  # pylint: disable=cell-var-from-loop
+            [e] = server.events("login-failed")[before:]
+            assert (e["service"], e["peer"], e["user"], e["level"]) == (service, "127.0.0.1", user, "warn"), e
+    p = poplib.POP3_SSL("127.0.0.1", server.port("pop3s"), context=server.tls_context())
+    with pytest.raises(poplib.error_proto):
+        p.apop("apop@x.test", "wrong")
+    p.close()
+    wait_for(lambda: server.events("login-failed")[-1]["user"] == "apop@x.test")
+    # Who gets in is told by the account's name, in the same form.
+    def by_front():
+        return [e for e in server.events("login") if e["role"] == "front-user"]
+    before = len(by_front())
+    with imaplib.IMAP4_SSL("127.0.0.1", server.port("imaps"), ssl_context=server.tls_context()) as m:
+        m.login_cram_md5(ALICE.upper(), SECRET)
+    wait_for(lambda: len(by_front()) > before)
+    e = by_front()[-1]
+    assert (e["service"], e["peer"], e["user"], e["answer"]) == ("imaps", "127.0.0.1", ALICE, "ok")
+
+
+def test_external_is_logged_with_the_name_asked_for(server, certificates):
+    with external(server, certificates, "other") as s:
+        s.ehlo()
+        assert s.docmd("AUTH", f"EXTERNAL {b64(ALICE)}")[0] == 535
+    wait_for(lambda: server.events("login-failed")[-1]["user"] == ALICE)
+
+
 # ---- hostile ----
 
 def test_a7_every_step_is_aborted(server):

@@ -44,13 +44,15 @@ bool sasl_offers_legacy(const struct sasl_context *c)
 /* The stronger come first: some clients take the first that they know. */
 static const struct sasl_mechanism mechanisms[] = {
 	{ STR_INIT("SCRAM-SHA-256-PLUS"), sasl_announces_plus, false, sasl_client_first_begin,
-		sasl_relay_step },
-	{ STR_INIT("SCRAM-SHA-256"), scram_here, true, sasl_client_first_begin, sasl_relay_step },
-	{ STR_INIT("EXTERNAL"), external_here, false, sasl_client_first_begin, sasl_relay_step },
-	{ STR_INIT("PLAIN"), NULL, true, sasl_plain_begin, sasl_plain_step },
-	{ STR_INIT("LOGIN"), NULL, true, sasl_login_begin, sasl_login_step },
+		sasl_relay_step, sasl_scram_claimed },
+	{ STR_INIT("SCRAM-SHA-256"), scram_here, true, sasl_client_first_begin, sasl_relay_step,
+		sasl_scram_claimed },
+	{ STR_INIT("EXTERNAL"), external_here, false, sasl_client_first_begin, sasl_relay_step,
+		sasl_external_claimed },
+	{ STR_INIT("PLAIN"), NULL, true, sasl_plain_begin, sasl_plain_step, NULL },
+	{ STR_INIT("LOGIN"), NULL, true, sasl_login_begin, sasl_login_step, NULL },
 	{ STR_INIT("CRAM-MD5"), sasl_offers_legacy, false, sasl_server_first_begin,
-		sasl_server_first_step },
+		sasl_server_first_step, sasl_cram_claimed },
 };
 
 static bool is_offered(const struct sasl_mechanism *m, const struct sasl_context *c)

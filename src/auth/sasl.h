@@ -72,8 +72,14 @@ void sasl_question(const struct sasl *, struct frame *ret_question);
  * or SASL_BAD when it says that the client's message makes no sense; secrets are wiped. */
 enum sasl_status sasl_answer(struct sasl *, const struct frame *answer) MUST_CHECK;
 
-/* The user name that was given, for logs (through log_value); may be empty. */
+/* The user name that was given, for logs (through log_value), cut where it is longer than an
+ * address may be; after SASL_DONE of a relayed mechanism the account's. Empty: none was given so
+ * far. */
 struct str sasl_user(const struct sasl *);
+/* The line in the log of a login that has ended, alike for every protocol and mechanism, so that
+ * programs that ban addresses need one pattern: event=login or login-failed, service, peer, user
+ * (as it was given: a stranger's words), the protocol's answer. */
+void sasl_log(const struct session *, struct str user, bool good, const char *answer);
 
 /* Ends the exchange, wherever it is: a gate that waits for the client is told. Accepts NULL. */
 void sasl_end(struct sasl **, struct session *);

@@ -82,7 +82,7 @@ enum sasl_status sasl_answer(struct sasl *x, const struct frame *answer)
 	x->password_n = 0;
 	if (answer->type == FRAME_LOGIN_OK) {
 		x->exchange = 0;
-		if (x->user.n == 0)
+		if (is_relayed(x) || x->user.n == 0)
 			sasl_text_set(&x->user, answer->login_ok.address);
 		return SASL_DONE;
 	}
@@ -92,6 +92,14 @@ enum sasl_status sasl_answer(struct sasl *x, const struct frame *answer)
 	if (answer->type == FRAME_FAILED && answer->failed.kind == ERR_SYNTAX && is_relayed(x))
 		return SASL_BAD;
 	return SASL_FAILED;
+}
+
+void sasl_log(const struct session *s, struct str user, bool good, const char *answer)
+{
+	struct log_text text;
+	log_event(&s->log, good ? LOG_INFO : LOG_WARN, good ? "login" : "login-failed",
+		"service=%s peer=%s user=%s answer=%s tls=%d", s->peer->service, s->peer->address,
+		log_value(&text, user), answer, s->peer->tls);
 }
 
 void sasl_end(struct sasl **sasl, struct session *session)

@@ -12,6 +12,12 @@
 #include "auth/sasl.h"
 #include "base/mem.h"
 
+/* A short text with room of its own; the longest is an address. */
+struct sasl_text {
+	char p[LIMIT_ADDRESS_BYTES];
+	size_t n;
+};
+
 struct sasl_mechanism {
 	struct str name;
 	/* Whether it is announced in a context; NULL: always. */
@@ -21,12 +27,8 @@ struct sasl_mechanism {
 	enum sasl_status (*begin)(struct sasl *);
 	/* One decoded response; its bytes are wiped after the call. */
 	enum sasl_status (*step)(struct sasl *, struct str message);
-};
-
-/* A short text with room of its own; the longest is an address. */
-struct sasl_text {
-	char p[LIMIT_ADDRESS_BYTES];
-	size_t n;
+	/* Of a relayed one: who a message says that it is, for the log. NULL: it says so itself. */
+	void (*claimed)(struct sasl_text *user, struct str message);
 };
 
 struct sasl {
@@ -61,5 +63,9 @@ enum sasl_status sasl_client_first_begin(struct sasl *);
 enum sasl_status sasl_server_first_begin(struct sasl *);
 enum sasl_status sasl_relay_step(struct sasl *, struct str message);
 enum sasl_status sasl_server_first_step(struct sasl *, struct str message);
+/* sasl_relay.c: whose name is in a client's message, whatever else is wrong with it. */
+void sasl_scram_claimed(struct sasl_text *user, struct str message);
+void sasl_external_claimed(struct sasl_text *user, struct str message);
+void sasl_cram_claimed(struct sasl_text *user, struct str message);
 
 #endif

@@ -357,7 +357,54 @@ static void server_first(void **state)
 	sasl_free(&x);
 }
 
-TEST_MAIN(test_case(asks_the_gate), test_case(finds_mechanisms), test_case(s48_plain_messages),
-	test_case(plain_lengths), test_case(login_exchange), test_case(s48_bad_responses),
-	test_case(line_limit), test_case(mechanisms_are_offered_where_they_work),
-	test_case(a7_messages_are_relayed), test_case(server_first))
+/* For the log: whoever it is, whatever else is wrong with the message. */
+static void relayed_names(void **state)
+{
+	static char longest[LIMIT_ADDRESS_BYTES + 2];
+	static const struct session_peer_info p = { .tls = true, .bindings.certificate_n = 32 };
+	static const struct front_settings all = { .scram_services = SERVICES_ALL,
+		.legacy_services = SERVICES_ALL };
+	static const struct sasl_context here = { STR_INIT("smtp"), &p, &all };
+	static const struct {
+		const char *mechanism, *message, *user;
+	} cases[] = {
+		{ "SCRAM-SHA-256", "n,,n=tim,r=b", "tim" },
+		{ "SCRAM-SHA-256", "y,a=n=else,n=t=2Ci=3Dm,r=n=b", "t,i=m" },
+		{ "SCRAM-SHA-256", "n,,m=x,n=tim,r=b", "tim" },
+		{ "SCRAM-SHA-256", "n,,n=a=2X=2,r=b", "a=2X=2" },
+		{ "SCRAM-SHA-256", "n,,r=b", "" },
+		{ "SCRAM-SHA-256", "n,,n=", "" },
+		{ "SCRAM-SHA-256", "n=tim", "" },
+		{ "EXTERNAL", "tim@x.test", "tim@x.test" },
+		{ "EXTERNAL", "", "" },
+		{ "CRAM-MD5", "tim smith b913", "tim smith" },
+		{ "CRAM-MD5", "tim", "tim" },
+	};
+	struct frame ok = { .type = FRAME_LOGIN_OK, .login_ok.address = STR("tim@x.test") };
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct sasl *x = sasl_new(str_from(cases[i].mechanism), &here);
+		enum sasl_status status = sasl_start(x, NULL);
+		if (status == SASL_ASK)
+			take(x, STR("<1.2@x>"), SASL_CHALLENGE);
+		assert_int_equal(sasl_response(x, base64(str_from(cases[i].message))), SASL_ASK);
+		assert_str(sasl_user(x), str_from(cases[i].user));
+		assert_int_equal(sasl_answer(x, &ok), SASL_DONE);
+		assert_str(sasl_user(x), STR("tim@x.test"));
+		sasl_free(&x);
+	}
+	memset(longest, 'x', sizeof(longest));
+	for (size_t n = LIMIT_ADDRESS_BYTES - 1; n <= LIMIT_ADDRESS_BYTES + 1; n++) {
+		struct sasl *x = sasl_new(STR("EXTERNAL"), &here);
+		struct str message = base64(str_make(longest, n));
+		assert_int_equal(sasl_start(x, &message), SASL_ASK);
+		assert_int_equal(sasl_user(x).n, n < LIMIT_ADDRESS_BYTES ? n : LIMIT_ADDRESS_BYTES);
+		sasl_free(&x);
+	}
+}
+
+TEST_MAIN(test_case(relayed_names), test_case(asks_the_gate), test_case(finds_mechanisms),
+	test_case(s48_plain_messages), test_case(plain_lengths), test_case(login_exchange),
+	test_case(s48_bad_responses), test_case(line_limit),
+	test_case(mechanisms_are_offered_where_they_work), test_case(a7_messages_are_relayed),
+	test_case(server_first))

@@ -42,10 +42,8 @@ static void refuse_later(struct imap *s)
 static void login_fails(struct imap *s, struct str user, const struct frame *answer)
 {
 	enum err_kind kind = answer->type == FRAME_FAILED ? answer->failed.kind : ERR_TEMP;
-	struct log_text v;
 
-	log_event(&s->session.log, LOG_INFO, "imap-login", "user=%s answer=%s tls=%d",
-		log_value(&v, user), err_name(kind), s->session.peer->tls);
+	sasl_log(&s->session, user, false, err_name(kind));
 	sasl_end(&s->sasl, &s->session);
 	s->lost = false;
 	if (kind == ERR_AUTH)
@@ -76,7 +74,6 @@ void imap_open_session(struct imap *s, imap_answer *answer)
 /* The second half of a login: the store knows the ticket. */
 static void session_opened(struct imap *s, const struct frame *answer)
 {
-	struct log_text v;
 	struct buf *out;
 
 	s->request = 0;
@@ -87,9 +84,7 @@ static void session_opened(struct imap *s, const struct frame *answer)
 	s->session.store_session = answer->session_is.session;
 	s->account = answer->session_is.account;
 	imap_authenticated(s);
-	log_event(&s->session.log, LOG_INFO, "imap-login",
-		"user=%s account=%" PRIu64 " answer=ok tls=%d", log_value(&v, str_from(s->address)),
-		s->account, s->session.peer->tls);
+	sasl_log(&s->session, str_from(s->address), true, "ok");
 	out = reply_open_ok(s);
 	buf_addz(out, "CAPABILITY ");
 	capability_add(s, out);
@@ -196,11 +191,9 @@ static void sasl_line(struct imap *s, struct str line)
 
 static void sasl_gate_answer(struct imap *s, const struct frame *answer)
 {
-	struct log_text v;
 	char user[LIMIT_ADDRESS_BYTES + 1];
 
 	s->request = 0;
-	log_value(&v, sasl_user(s->sasl));
 	snprintf(user, sizeof user, "%" STR_FMT, STR_ARG(sasl_user(s->sasl)));
 	enum sasl_status status = sasl_answer(s->sasl, answer);
 	if (status == SASL_DONE)

@@ -98,11 +98,8 @@ void pop3_stls(struct pop3 *s, struct str arg)
 
 static void log_login(struct pop3 *s, enum err_kind kind)
 {
-	struct log_text text;
-	struct str user = s->sasl != NULL ? sasl_user(s->sasl) : str_from(s->user);
-	log_event(&s->session.log, kind == ERR_NONE ? LOG_INFO : LOG_WARN,
-		kind == ERR_NONE ? "login" : "login-failed", "service=pop3 user=%s result=%s",
-		log_value(&text, user), kind == ERR_NONE ? "ok" : err_name(kind));
+	sasl_log(&s->session, s->sasl != NULL ? sasl_user(s->sasl) : str_from(s->user),
+		kind == ERR_NONE, kind == ERR_NONE ? "ok" : err_name(kind));
 }
 
 static void forget_login(struct pop3 *s)

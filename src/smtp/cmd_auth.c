@@ -22,13 +22,10 @@ struct sasl_context smtp_sasl_context(const struct smtp *s)
 
 static void log_login(struct smtp *s, enum smtp_reply r)
 {
-	struct log_text user;
-	bool good = r == SAY_LOGGED_IN;
-	log_event(&s->session.log, good ? LOG_INFO : LOG_WARN, good ? "login" : "login-failed",
-		"peer=%s service=%s user=%s answer=%d", s->session.peer->address,
-		s->session.peer->service,
-		log_value(&user, s->sasl != NULL ? sasl_user(s->sasl) : str_from(s->login)),
-		smtp_reply_code(r));
+	char code[12];
+	snprintf(code, sizeof(code), "%d", smtp_reply_code(r));
+	sasl_log(&s->session, s->sasl != NULL ? sasl_user(s->sasl) : str_from(s->login),
+		r == SAY_LOGGED_IN, code);
 }
 
 /* The end of an exchange. */
