@@ -5,13 +5,20 @@
  *     load smtp PORT CONNECTIONS MESSAGES BYTES RECIPIENT...    (or lmtp)
  *     load pop3 PORT USER PASSWORD MESSAGES
  *     load imap PORT USER PASSWORD MESSAGES
+ *     load fill PORT USER PASSWORD MESSAGES BYTES
+ *     load append|store|expunge PORT CONNECTIONS COUNT BYTES USER...
  *
  * smtp sends MESSAGES in all over CONNECTIONS threads, each on one connection that is kept, with
  * MAIL, RCPT and DATA in one write (RFC 2920). The recipients take turns. Each message is different
  * from every other: random letters in lines of 76, which lose a quarter at best to any compression,
  * as every attachment in base64 does.
  *
- * pop3 and imap do their steps one after the other. Before and after each one a line is printed
+ * fill appends to INBOX, 50 messages a command (RFC 3502). append appends one at a time, store sets
+ * or takes a flag of one message a command, expunge marks and expunges one (two commands): COUNT in
+ * all over the connections, of users (whose password is their local part and "-secret") in turns.
+ *
+ * These three, pop3 and imap do their steps one after the other. Before and after each one a line
+ * is printed
  * ("begin NAME REPEATS", "end NAME seconds=S bytes=B own_cpu=S") and a line of standard input is
  * awaited, in which time the caller reads the server's CPU. Any answer that is not the expected one
  * ends the program with status 1: a server that refuses is not measured.
@@ -500,6 +507,27 @@ static void imap_step(struct conn *c, const struct step *s, unsigned long messag
 		die("%s gave %lu responses of %lu", s->name, responses, messages);
 }
 
+/* +FLAGS and -FLAGS in turns, so that each time all are changed. */
+static void imap_store_all(struct conn *c, const struct step *s, unsigned long messages)
+{
+	static bool on;
+	unsigned long responses;
+
+	on = !on;
+	conn_say(c, "a STORE 1:* %cFLAGS (\\Flagged)\r\n", on ? '+' : '-');
+	responses = imap_answer(c);
+	if (responses < messages)
+		die("%s gave %lu responses of %lu", s->name, responses, messages);
+}
+
+static void imap_login(struct conn *c, unsigned long port, const char *user, const char *password)
+{
+	conn_open(c, port);
+	conn_expect(c, "* OK");
+	conn_say(c, "a LOGIN \"%s\" \"%s\"\r\n", user, password);
+	imap_answer(c);
+}
+
 static int imap_load(char **argv)
 {
 	static const struct step steps[] = {
@@ -509,17 +537,170 @@ static int imap_load(char **argv)
 		{ "ENVELOPE", 5, "FETCH 1:* (UID FLAGS ENVELOPE)", imap_step },
 		{ "BODYSTRUCTURE", 5, "FETCH 1:* (BODYSTRUCTURE)", imap_step },
 		{ "BODY.PEEK[]", 2, "FETCH 1:* (BODY.PEEK[])", imap_step },
+		{ "STORE-of-all", 4, NULL, imap_store_all },
 	};
 	struct conn c;
 
-	conn_open(&c, number(argv[2]));
-	conn_expect(&c, "* OK");
-	conn_say(&c, "a LOGIN \"%s\" \"%s\"\r\n", argv[3], argv[4]);
-	imap_answer(&c);
+	imap_login(&c, number(argv[2]), argv[3], argv[4]);
 	run_steps(&c, steps, sizeof steps / sizeof steps[0], number(argv[5]));
 	conn_say(&c, "a LOGOUT\r\n");
 	imap_answer(&c);
 	conn_close(&c);
+	return 0;
+}
+
+/* Many messages in one APPEND; the answer is awaited. */
+static void append(struct conn *c, char *text, unsigned long bytes, unsigned long first,
+	unsigned long n, const char *recipient, uint64_t *state)
+{
+	conn_say(c, "a APPEND INBOX");
+	for (unsigned long i = 0; i < n; i++) {
+		size_t size = make_message(text, bytes, first + i, recipient, state);
+
+		conn_say(c, " {%zu+}\r\n", size);
+		conn_send(c, text, size);
+	}
+	conn_say(c, "\r\n");
+	imap_answer(c);
+}
+
+static int imap_fill(char **argv)
+{
+	enum { AT_ONCE = 50 };
+	unsigned long messages = number(argv[5]), bytes = number(argv[6]);
+	char *text = malloc(bytes + 16);
+	struct conn c;
+	uint64_t state = 88172645463325252ULL;
+
+	if (!text)
+		die("out of memory");
+	imap_login(&c, number(argv[2]), argv[3], argv[4]);
+	for (unsigned long i = 0; i < messages; i += AT_ONCE)
+		append(&c, text, bytes, i, messages - i < AT_ONCE ? messages - i : AT_ONCE, argv[3],
+			&state);
+	conn_say(&c, "a LOGOUT\r\n");
+	imap_answer(&c);
+	conn_close(&c);
+	free(text);
+	return 0;
+}
+
+/* -- many IMAP connections, one change a command -- */
+
+struct imap_run {
+	const char *what;
+	unsigned long port, connections, count, bytes, n_users;
+	char **users;
+	atomic_ulong next_thread;
+	pthread_barrier_t turn; /* of all threads and the main one */
+};
+
+/* The UIDs of a mailbox that are this thread's: it shares it with every n-th of them. */
+static unsigned long own_uids(struct conn *c, unsigned long own, unsigned long every,
+	unsigned long *uids, unsigned long most)
+{
+	unsigned long n = 0, at = 0;
+	size_t len;
+	char *line;
+
+	conn_say(c, "a SELECT INBOX\r\n");
+	imap_answer(c);
+	conn_say(c, "a UID SEARCH ALL\r\n");
+	line = conn_line(c, &len);
+	for (char *p = line + strlen("* SEARCH"); n < most && *p == ' ';) {
+		unsigned long uid = 0;
+
+		for (p++; *p >= '0' && *p <= '9'; p++)
+			uid = uid * 10 + (unsigned long)(*p - '0');
+		if (at++ % every == own)
+			uids[n++] = uid;
+	}
+	imap_answer(c);
+	if (n == 0)
+		die("the mailbox has no message for this connection");
+	return n;
+}
+
+static void change(struct conn *c, bool expunge, unsigned long uid, bool on)
+{
+	if (!expunge) {
+		conn_say(c, "a UID STORE %lu %cFLAGS.SILENT (\\Flagged)\r\n", uid, on ? '+' : '-');
+		imap_answer(c);
+		return;
+	}
+	conn_say(c, "a UID STORE %lu +FLAGS.SILENT (\\Deleted)\r\n", uid);
+	imap_answer(c);
+	conn_say(c, "a UID EXPUNGE %lu\r\n", uid);
+	imap_answer(c);
+}
+
+static void *imap_thread(void *arg)
+{
+	enum { MOST_UIDS = 20000 };
+	struct imap_run *r = arg;
+	unsigned long own = atomic_fetch_add(&r->next_thread, 1), n_uids = 0, at = 0;
+	unsigned long share = r->count / r->connections, every = r->connections / r->n_users;
+	const char *user = r->users[own % r->n_users];
+	unsigned long *uids = calloc(MOST_UIDS, sizeof *uids);
+	char password[100], *text = malloc(r->bytes + 16);
+	struct conn c;
+	uint64_t state = 88172645463325252ULL + own;
+
+	if (!text || !uids)
+		die("out of memory");
+	snprintf(password, sizeof password, "%.*s-secret", (int)strcspn(user, "@"), user);
+	imap_login(&c, r->port, user, password);
+	if (*r->what != 'a')
+		n_uids = own_uids(&c, own / r->n_users, every ? every : 1, uids, MOST_UIDS);
+	pthread_barrier_wait(&r->turn); /* all are logged in */
+	pthread_barrier_wait(&r->turn); /* the caller has looked */
+	for (; at < share; at++) {
+		if (*r->what == 'a')
+			append(&c, text, r->bytes, at, 1, user, &state);
+		else if (*r->what == 's' || at < n_uids)
+			change(&c, *r->what == 'e', uids[at % n_uids], at / n_uids % 2 == 0);
+		else
+			die("%lu messages are too few to expunge", n_uids);
+	}
+	pthread_barrier_wait(&r->turn);
+	pthread_barrier_wait(&r->turn);
+	conn_say(&c, "a LOGOUT\r\n");
+	imap_answer(&c);
+	conn_close(&c);
+	free(text);
+	free(uids);
+	return NULL;
+}
+
+static int imap_many(int argc, char **argv)
+{
+	struct imap_run r = { .what = argv[1],
+		.port = number(argv[2]),
+		.connections = number(argv[3]),
+		.count = number(argv[4]),
+		.bytes = number(argv[5]),
+		.users = argv + 6,
+		.n_users = (unsigned long)(argc - 6) };
+	pthread_t threads[MOST_CONNECTIONS];
+	double begun, took, cpu;
+
+	if (r.connections == 0 || r.connections > MOST_CONNECTIONS || r.bytes < 1024)
+		die("1 to %d connections, at least 1024 bytes", MOST_CONNECTIONS);
+	pthread_barrier_init(&r.turn, NULL, (unsigned)r.connections + 1);
+	for (unsigned long i = 0; i < r.connections; i++)
+		if (pthread_create(&threads[i], NULL, imap_thread, &r) != 0)
+			die("cannot start a thread");
+	pthread_barrier_wait(&r.turn);
+	tell("begin %s %lu\n", r.what, r.count);
+	cpu = own_cpu();
+	begun = now();
+	pthread_barrier_wait(&r.turn);
+	pthread_barrier_wait(&r.turn);
+	took = now() - begun;
+	tell("end %s seconds=%.6f bytes=0 own_cpu=%.6f\n", r.what, took, own_cpu() - cpu);
+	pthread_barrier_wait(&r.turn);
+	for (unsigned long i = 0; i < r.connections; i++)
+		pthread_join(threads[i], NULL);
 	return 0;
 }
 
@@ -531,7 +712,14 @@ int main(int argc, char **argv)
 		return pop3_load(argv);
 	if (argc == 6 && strcmp(argv[1], "imap") == 0)
 		return imap_load(argv);
+	if (argc == 7 && strcmp(argv[1], "fill") == 0)
+		return imap_fill(argv);
+	if (argc >= 7 && (strcmp(argv[1], "append") == 0 || strcmp(argv[1], "store") == 0 ||
+				 strcmp(argv[1], "expunge") == 0))
+		return imap_many(argc, argv);
 	fprintf(stderr, "load smtp|lmtp PORT CONNECTIONS MESSAGES BYTES RECIPIENT...\n"
-			"load pop3|imap PORT USER PASSWORD MESSAGES\n");
+			"load pop3|imap PORT USER PASSWORD MESSAGES\n"
+			"load fill PORT USER PASSWORD MESSAGES BYTES\n"
+			"load append|store|expunge PORT CONNECTIONS COUNT BYTES USER...\n");
 	return 2;
 }

@@ -28,7 +28,8 @@ import harness  # noqa: E402
 DOMAIN = harness.DOMAIN
 TICK = os.sysconf("SC_CLK_TCK")
 SENDERS = [f"u{i}" for i in range(10)]  # who the SMTP runs deliver to, in turns
-READER = "reader"                       # whose mailbox the POP3 and IMAP runs read
+READER = "reader"                       # whose mailbox the POP3 runs read
+ARCHIVE = "archive"                     # whose mailbox the IMAP runs read
 
 
 def password(name):
@@ -114,7 +115,7 @@ class CulverServer(Server):
 
     def __init__(self, folder, binary):
         self.quick = harness.Culver(folder / "culver", accounts=(), binary=str(binary))
-        for name in [*SENDERS, READER]:
+        for name in [*SENDERS, READER, ARCHIVE]:
             self.quick.add_account(f"{name}@{DOMAIN}", password(name))
         self.ports = {s: self.quick.port(s) for s in ("smtp", "imap", "pop3")}
         self.binary, self.log_file = str(binary), folder / "culver.log"
