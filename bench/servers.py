@@ -30,6 +30,7 @@ TICK = os.sysconf("SC_CLK_TCK")
 SENDERS = [f"u{i}" for i in range(10)]  # who the SMTP runs deliver to, in turns
 READER = "reader"                       # whose mailbox the POP3 runs read
 ARCHIVE = "archive"                     # whose mailbox the IMAP runs read
+WORKERS = [f"w{i}" for i in range(10)]   # who do many things at once
 
 
 def password(name):
@@ -97,8 +98,11 @@ class Server:
         table = processes()
         for pid in table:
             if below(table, pid, self.roots):
-                with open(f"/proc/{pid}/smaps_rollup", encoding="utf-8") as f:
-                    total += sum(int(line.split()[1]) for line in f if line.startswith("Pss:"))
+                try:
+                    with open(f"/proc/{pid}/smaps_rollup", encoding="utf-8") as f:
+                        total += sum(int(line.split()[1]) for line in f if line.startswith("Pss:"))
+                except OSError:
+                    continue  # it has just ended
         return total * 1024
 
     def pop3(self):
@@ -115,9 +119,9 @@ class CulverServer(Server):
 
     def __init__(self, folder, binary):
         self.quick = harness.Culver(folder / "culver", accounts=(), binary=str(binary))
-        for name in [*SENDERS, READER, ARCHIVE]:
+        for name in [*SENDERS, *WORKERS, READER, ARCHIVE]:
             self.quick.add_account(f"{name}@{DOMAIN}", password(name))
-        self.ports = {s: self.quick.port(s) for s in ("smtp", "imap", "pop3")}
+        self.ports = {s: self.quick.port(s) for s in ("smtp", "imap", "imaps", "pop3")}
         self.binary, self.log_file = str(binary), folder / "culver.log"
         self.start()
         self.version = self.quick.run("version").stdout.split("\n")[0]
@@ -200,8 +204,12 @@ listen = 127.0.0.1
 base_dir = {d}/dovecot/run
 state_dir = {d}/dovecot/state
 log_path = {d}/dovecot/log
-ssl = no
+ssl = yes
+ssl_cert = <{d}/dovecot/tls.crt
+ssl_key = <{d}/dovecot/tls.key
 disable_plaintext_auth = no
+mail_max_userip_connections = 1000
+default_process_limit = 1000
 mail_location = sdbox:{d}/dovecot/mail/%n
 mail_uid = {uid}
 mail_gid = {gid}
@@ -220,7 +228,7 @@ service imap-login {{
     port = {imap}
   }}
   inet_listener imaps {{
-    port = 0
+    port = {imaps}
   }}
 }}
 service pop3-login {{
@@ -249,7 +257,7 @@ class PairServer(Server):
 
     def __init__(self, folder):
         self.folder = folder
-        self.ports = {s: free_port() for s in ("smtp", "imap", "pop3", "lmtp")}
+        self.ports = {s: free_port() for s in ("smtp", "imap", "imaps", "pop3", "lmtp")}
         self.fill_by = "lmtp", self.ports["lmtp"]
         self.dovecot_conf = folder / "dovecot.conf"
         self.postfix_etc = folder / "postfix" / "etc"
@@ -277,6 +285,9 @@ class PairServer(Server):
                      "postfix/data"):
             (d / part).mkdir(parents=True)
         os.chown(d / "dovecot/mail", mail.pw_uid, mail.pw_gid)
+        self.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                 "-subj", "/CN=mail." + DOMAIN, "-days", "30", "-keyout", d / "dovecot/tls.key",
+                 "-out", d / "dovecot/tls.crt")
         postfix = pwd.getpwnam("postfix")
         os.chown(d / "postfix/data", postfix.pw_uid, grp.getgrnam("postfix").gr_gid)
         self.dovecot_conf.write_text(DOVECOT_CONF.format(**values))

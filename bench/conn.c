@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/ssl.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "conn.h"
+
+#define IN_BYTES   (256 * 1024)
+#define LINE_BYTES 78 /* of a body, with its CRLF */
+
+noreturn void die(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	_exit(1);
+}
+
+double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+double own_cpu(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+	       1e-6 * (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+}
+
+unsigned long number(const char *text)
+{
+	unsigned long n = 0;
+
+	for (const char *p = text; *p; p++) {
+		if (*p < '0' || *p > '9' || n > 100000000)
+			die("not a number: %s", text);
+		n = n * 10 + (unsigned long)(*p - '0');
+	}
+	return n;
+}
+
+/* -- a connection -- */
+
+void conn_open(struct conn *c, unsigned long port)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET,
+		.sin_port = htons((uint16_t)port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct timeval patience = { .tv_sec = 60 };
+	int yes = 1;
+
+	*c = (struct conn){ .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
+		.in = malloc(IN_BYTES) };
+	if (c->fd < 0 || !c->in || connect(c->fd, (struct sockaddr *)&to, sizeof to) != 0)
+		die("connecting to %lu: %s", port, strerror(errno));
+	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+	setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+}
+
+void conn_open_tls(struct conn *c, unsigned long port)
+{
+	static SSL_CTX *context;
+	static pthread_mutex_t once = PTHREAD_MUTEX_INITIALIZER;
+
+	pthread_mutex_lock(&once);
+	if (!context)
+		context = SSL_CTX_new(TLS_client_method());
+	pthread_mutex_unlock(&once);
+	conn_open(c, port);
+	c->tls = SSL_new(context);
+	if (!c->tls || SSL_set_fd(c->tls, c->fd) != 1 || SSL_connect(c->tls) != 1)
+		die("no TLS with %lu", port);
+}
+
+void conn_close(struct conn *c)
+{
+	SSL_free(c->tls);
+	close(c->fd);
+	free(c->in);
+}
+
+void conn_send(struct conn *c, const char *bytes, size_t n)
+{
+	while (n > 0) {
+		ssize_t sent = c->tls ? SSL_write(c->tls, bytes, (int)n)
+				      : send(c->fd, bytes, n, MSG_NOSIGNAL);
+
+		if (sent <= 0)
+			die("sending: %s", strerror(errno));
+		bytes += sent;
+		n -= (size_t)sent;
+	}
+}
+
+void conn_say(struct conn *c, const char *format, ...)
+{
+	char line[2048];
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(line, sizeof line, format, args);
+	va_end(args);
+	if (n < 0 || (size_t)n >= sizeof line)
+		die("a command is too long");
+	conn_send(c, line, (size_t)n);
+}
+
+/* Reads more behind what is kept. */
+static void conn_fill(struct conn *c)
+{
+	ssize_t n;
+
+	if (c->from == c->to) {
+		c->from = c->to = 0;
+	} else if (c->to == IN_BYTES) {
+		memmove(c->in, c->in + c->from, c->to - c->from);
+		c->to -= c->from;
+		c->from = 0;
+	}
+	if (c->to == IN_BYTES)
+		die("a line of more than %d bytes", IN_BYTES);
+	n = c->tls ? SSL_read(c->tls, c->in + c->to, (int)(IN_BYTES - c->to))
+		   : recv(c->fd, c->in + c->to, IN_BYTES - c->to, 0);
+	if (n <= 0)
+		die("the server %s", n == 0 ? "hung up" : strerror(errno));
+	c->to += (size_t)n;
+	c->received += (uint64_t)n;
+}
+
+char *conn_line(struct conn *c, size_t *len)
+{
+	size_t looked = 0;
+
+	for (;;) {
+		char *lf = memchr(c->in + c->from + looked, '\n', c->to - c->from - looked);
+		char *line = c->in + c->from;
+
+		if (lf) {
+			*len = (size_t)(lf + 1 - line);
+			c->from += *len;
+			return line;
+		}
+		looked = c->to - c->from;
+		conn_fill(c);
+	}
+}
+
+void conn_skip(struct conn *c, size_t n)
+{
+	while (n > 0) {
+		size_t here = c->to - c->from;
+
+		if (here == 0) {
+			conn_fill(c);
+			continue;
+		}
+		here = here < n ? here : n;
+		c->from += here;
+		n -= here;
+	}
+}
+
+void conn_expect(struct conn *c, const char *start)
+{
+	size_t len;
+	char *line = conn_line(c, &len);
+
+	if (len < strlen(start) || memcmp(line, start, strlen(start)) != 0)
+		die("expected %s, the server said %.*s", start, (int)len, line);
+}
+
+/* -- messages -- */
+
+uint64_t random_bits(uint64_t *state)
+{
+	*state ^= *state >> 12;
+	*state ^= *state << 25;
+	*state ^= *state >> 27;
+	return *state * 0x2545f4914f6cdd1dULL;
+}
+
+/* Lines of random letters, bytes in all but for the last line's rest. */
+static size_t random_lines(char *to, size_t bytes, uint64_t *state)
+{
+	static const char letters[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	size_t at = 0;
+
+	while (at + LINE_BYTES <= bytes) {
+		for (size_t i = 0; i < LINE_BYTES - 2; i += 4) {
+			uint64_t bits = random_bits(state) >> 32;
+
+			for (size_t k = 0; k < 4; k++, bits >>= 6)
+				to[at + i + k] = letters[bits & 63];
+		}
+		to[at + LINE_BYTES - 2] = '\r';
+		to[at + LINE_BYTES - 1] = '\n';
+		at += LINE_BYTES;
+	}
+	return at;
+}
+
+size_t make_message(char *to, size_t size, unsigned long i, const char *recipient, uint64_t *state)
+{
+	int head = snprintf(to, size,
+		"From: Load Generator <load@load.example>\r\nTo: <%s>\r\n"
+		"Subject: message %lu of this run\r\nDate: Sat, 21 Nov 2026 22:23:33 +0000\r\n"
+		"Message-ID: <%lu.%016" PRIx64 "@load.example>\r\nMIME-Version: 1.0\r\n"
+		"Content-Type: text/plain; charset=us-ascii\r\n\r\n",
+		recipient, i, i, random_bits(state));
+	size_t n = (size_t)head;
+
+	n += random_lines(to + n, size - n, state);
+	return n;
+}
+
+/* -- steps -- */
+
+void tell(const char *format, ...)
+{
+	char line[16];
+	va_list args;
+
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	fflush(stdout);
+	if (!fgets(line, sizeof line, stdin))
+		exit(0);
+}
+
+void run_steps(struct conn *c, const struct step *steps, size_t n, unsigned long messages)
+{
+	for (const struct step *s = steps; s < steps + n; s++) {
+		uint64_t received = c->received;
+		double begun, took, cpu;
+
+		tell("begin %s %lu\n", s->name, s->repeats);
+		cpu = own_cpu();
+		begun = now();
+		for (unsigned long i = 0; i < s->repeats; i++)
+			s->run(c, s, messages);
+		took = now() - begun;
+		tell("end %s seconds=%.6f bytes=%" PRIu64 " own_cpu=%.6f\n", s->name, took,
+			c->received - received, own_cpu() - cpu);
+	}
+}
