@@ -29,6 +29,7 @@ struct loop_sim {
 	struct vec events; /* struct sim_event: what can happen now */
 	bool stopped;
 	uint64_t steps, hash;
+	uint64_t splits, delays; /* reads and writes cut short; writes that take time */
 };
 
 static inline struct loop_sim *loop_sim_of(struct loop *loop)

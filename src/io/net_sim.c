@@ -173,6 +173,7 @@ static size_t cut(struct loop_sim *s, size_t n)
 {
 	if (!s->network.split || n < 2 || sim_draw(s, 4) != 0)
 		return n;
+	s->splits++;
 	return 1 + (size_t)sim_draw(s, n - 1);
 }
 
@@ -232,6 +233,7 @@ static int64_t arrival(struct loop_sim *s, const struct end *e)
 		if (last->arrives_ms > at)
 			at = last->arrives_ms;
 	}
+	s->delays += at > sim_now(s);
 	return at;
 }
 

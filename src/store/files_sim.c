@@ -26,6 +26,13 @@ static bool coin(struct files_sim *sim)
 	return files_sim_below(sim, 2);
 }
 
+static int failed(struct files_sim *sim, int with)
+{
+	sim->failed++;
+	sim->hits[with == -ENOSPC ? HIT_ENOSPC : HIT_EIO]++;
+	return with;
+}
+
 /* Counts a call: 0, or what it has to return instead of being done. */
 static int begin(struct files_sim *sim)
 {
@@ -40,7 +47,7 @@ static int begin(struct files_sim *sim)
 		return -EIO;
 	}
 	if (p->fail_at && (call == p->fail_at || (p->fail_for_ever && call > p->fail_at)))
-		return sim->failed++, p->fail_with;
+		return failed(sim, p->fail_with);
 	return 0;
 }
 
@@ -92,7 +99,8 @@ static void inode_reserve(struct inode *f, size_t n)
 		cap *= 2;
 	grow(&f->now, f->cap, cap);
 	grow(&f->disk, f->cap, cap);
-	grow(&f->dirty, sectors(f->cap), sectors(cap));
+	f->dirty = xrealloc(f->dirty, sectors(cap) * sizeof(*f->dirty));
+	memset(f->dirty + sectors(f->cap), 0, (sectors(cap) - sectors(f->cap)) * sizeof(*f->dirty));
 	if (f->good_now) {
 		grow(&f->good_now, f->cap, cap);
 		grow(&f->good_disk, f->cap, cap);
@@ -114,7 +122,7 @@ static void inode_flush(struct inode *f)
 		if (f->dirty[i])
 			files_sim_sector_to_disk(f, i);
 	if (f->cap)
-		memset(f->dirty, 0, sectors(f->cap));
+		memset(f->dirty, 0, sectors(f->cap) * sizeof(*f->dirty));
 	f->disk_n = f->n;
 }
 
@@ -292,7 +300,10 @@ static ssize_t stutter(struct files_sim *sim, size_t n)
 {
 	if (!sim->plan.stutter || n == 0 || coin(sim))
 		return (ssize_t)n;
-	return coin(sim) ? -EINTR : (ssize_t)(1 + files_sim_below(sim, n));
+	if (coin(sim))
+		return sim->hits[HIT_EINTR]++, -EINTR;
+	sim->hits[HIT_SHORT]++;
+	return (ssize_t)(1 + files_sim_below(sim, n));
 }
 
 static ssize_t sim_pread(struct files_seam *seam, int file, void *p, size_t n, off_t at)
@@ -320,14 +331,20 @@ uint64_t files_sim_bytes_used(struct files_sim *sim)
 	return n;
 }
 
-static void put(struct inode *f, const void *p, size_t n, size_t at)
+static void soil(struct files_sim *sim, struct inode *f, size_t at, size_t n)
+{
+	for (size_t i = at / SECTOR; n && i < sectors(at + n); i++)
+		f->dirty[i] = sim->state->wrote;
+}
+
+static void put(struct files_sim *sim, struct inode *f, const void *p, size_t n, size_t at)
 {
 	inode_reserve(f, at + n);
 	memcpy(f->now + at, p, n);
 	if (f->good_now)
 		memcpy(f->good_now + at, p, n);
-	if (n)
-		memset(f->dirty + at / SECTOR, 1, sectors(at + n) - at / SECTOR);
+	sim->state->wrote++;
+	soil(sim, f, at, n);
 	if (at + n > f->n)
 		f->n = at + n;
 }
@@ -349,6 +366,7 @@ static bool is_to_be_damaged(struct files_sim *sim, int file)
 static void damage(struct files_sim *sim, struct inode *f, size_t n, size_t at)
 {
 	sim->damaged++;
+	sim->hits[HIT_FLIPPED + (int)sim->plan.damage]++;
 	sim->damaged_bytes += n;
 	if (f->good_now == NULL) {
 		f->good_now = xmalloc(f->cap);
@@ -365,8 +383,7 @@ static void damage(struct files_sim *sim, struct inode *f, size_t n, size_t at)
 	if (sim->plan.damage == DAMAGE_MISDIRECT && at + BLOCK < f->n) {
 		size_t fits = n < f->n - at - BLOCK ? n : f->n - at - BLOCK;
 		memmove(now + BLOCK, now, fits);
-		memset(f->dirty + (at + BLOCK) / SECTOR, 1,
-			sectors(at + BLOCK + fits) - (at + BLOCK) / SECTOR);
+		soil(sim, f, at + BLOCK, fits);
 		n = n < BLOCK ? n : BLOCK;
 	}
 	memcpy(now, f->disk + at, n); /* what stood there before, when it was flushed */
@@ -381,7 +398,7 @@ static ssize_t sim_pwrite(struct files_seam *seam, int file, const void *p, size
 	int result = begin(sim);
 	if (result) { /* half done */
 		if (sim->state->crashed && was_alive && n)
-			put(f, p, files_sim_below(sim, n), (size_t)at);
+			put(sim, f, p, files_sim_below(sim, n), (size_t)at);
 		return result;
 	}
 	uint64_t write = ++sim->writes;
@@ -393,7 +410,7 @@ static ssize_t sim_pwrite(struct files_seam *seam, int file, const void *p, size
 		uint64_t used = files_sim_bytes_used(sim), grow = (size_t)at + n - f->n;
 		uint64_t room = used < sim->plan.capacity ? sim->plan.capacity - used : 0;
 		if (grow > room && n + room <= grow)
-			return sim->full++, -ENOSPC;
+			return sim->full++, sim->hits[HIT_ENOSPC]++, -ENOSPC;
 		if (grow > room)
 			n -= (size_t)(grow - room);
 	}
@@ -402,7 +419,7 @@ static ssize_t sim_pwrite(struct files_seam *seam, int file, const void *p, size
 	if (write == sim->plan.lose_write && (size_t)at + n > f->n)
 		inode_resize(f, (size_t)at + n); /* the length grew, the bytes never came */
 	else if (write != sim->plan.lose_write)
-		put(f, p, n, (size_t)at);
+		put(sim, f, p, n, (size_t)at);
 	sim->changes++;
 	if (n && is_to_be_damaged(sim, file) && ++sim->damage_writes == sim->plan.damage_write)
 		damage(sim, f, n, (size_t)at);
@@ -421,6 +438,7 @@ static int flush(struct files_sim *sim, int file)
 		return 0;
 	}
 	sim->flushes_failed++;
+	sim->hits[HIT_EIO]++;
 	/* Some sectors are written; the kernel calls all of them clean (fsyncgate; G3). */
 	for (size_t i = 0; i < sectors(f->cap); i++) {
 		if (f->dirty[i] && coin(sim))
@@ -633,32 +651,13 @@ void files_sim_kill(struct files_sim *sim)
 			(void)sim_close(&sim->seam, i);
 }
 
-/* Each dirty sector, or block of them, reached the disk or did not; so did the length. */
-static void inode_lose(struct files_sim *sim, struct inode *f)
-{
-	size_t step = coin(sim) ? 1 : BLOCK / SECTOR;
-	/* What it was cut by goes with its length: nothing is written there. */
-	for (size_t i = 0; i < sectors(f->n); i += step) {
-		bool written = coin(sim);
-		for (size_t k = i; k < i + step && k < sectors(f->cap); k++)
-			if (f->dirty[k] && written)
-				files_sim_sector_to_disk(f, k);
-	}
-	size_t n = f->disk_n;
-	if (f->n > n && coin(sim))
-		n = coin(sim) ? f->n : n + files_sim_below(sim, f->n - n);
-	else if (f->n < n && coin(sim))
-		n = f->n;
-	files_sim_inode_cut(f, n);
-}
-
 void files_sim_inode_cut(struct inode *f, size_t n)
 {
 	if (f->cap > n)
 		memset(f->disk + n, 0, f->cap - n);
 	if (f->cap) {
 		memcpy(f->now, f->disk, f->cap);
-		memset(f->dirty, 0, sectors(f->cap));
+		memset(f->dirty, 0, sectors(f->cap) * sizeof(*f->dirty));
 	}
 	if (f->good_now) {
 		memset(f->good_disk + n, 0, f->cap - n);
@@ -684,7 +683,7 @@ void files_sim_reboot(struct files_sim *sim)
 	files_sim_names_cut(sim, (size_t)files_sim_below(sim, sim->state->log.n + 1));
 	for (int i = 0; i < MOST_INODES; i++)
 		if (files_sim_inode(sim, i)->used)
-			inode_lose(sim, files_sim_inode(sim, i));
+			files_sim_inode_lose(sim, files_sim_inode(sim, i));
 }
 
 void files_sim_settle(struct files_sim *sim)

@@ -36,11 +36,28 @@ struct files_sim_plan {
 	enum { DAMAGE_FLIP, DAMAGE_LOSE, DAMAGE_MISDIRECT } damage; /* so */
 };
 
+/* What has gone wrong, to be counted. Of a power cut: each file that was left so. */
+enum files_sim_hit {
+	HIT_EIO,
+	HIT_ENOSPC,
+	HIT_SHORT,
+	HIT_EINTR,
+	HIT_TORN,        /* a write of which some sectors reached the disk */
+	HIT_TORN_BLOCKS, /* or some blocks of 4 KiB */
+	HIT_REORDERED,   /* one reached it and an earlier one did not */
+	HIT_DELAYED,     /* one had not reached it yet */
+	HIT_FLIPPED,     /* in the order of plan.damage */
+	HIT_LOST,
+	HIT_MISDIRECTED,
+	FILES_SIM_HITS
+};
+
 struct files_sim {
 	struct files_seam seam;
 	struct files_sim_plan plan;
 	uint64_t calls, flushes, writes, damage_writes; /* so far, under this plan */
 	uint64_t failed, full, flushes_failed; /* how often the plan has struck, of all plans */
+	uint64_t hits[FILES_SIM_HITS];         /* and in which way */
 	uint64_t damaged, damaged_bytes; /* writes that came to harm, and all of their bytes */
 	uint64_t changes;                /* of anything that a power cut may leave */
 	void (*watch)(void *arg);        /* before each call; NULL: nobody looks */

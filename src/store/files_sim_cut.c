@@ -33,7 +33,63 @@ bool files_sim_is_damaged(struct files_sim *sim, const char *name, uint64_t from
 	       memcmp(f->now + from, f->good_now + from, to - from) != 0;
 }
 
-/* ---- cuts ---- */
+/* ---- cuts by chance ---- */
+
+static bool coin(struct files_sim *sim)
+{
+	return files_sim_below(sim, 2);
+}
+
+/* Of the dirty sectors of a file: which write was the first of them that was lost, and the last
+ * that reached the disk; and whether some of one did, and some did not. */
+struct fate {
+	uint32_t lost, kept;
+	bool torn;
+};
+
+static void note_fate(struct fate *fate, const struct inode *f, size_t i, bool written, bool before)
+{
+	uint32_t write = f->dirty[i];
+	if (written)
+		fate->kept = write > fate->kept ? write : fate->kept;
+	else if (fate->lost == 0 || write < fate->lost)
+		fate->lost = write;
+	fate->torn |= i > 0 && written != before && f->dirty[i - 1] == write;
+}
+
+static void count_fate(struct files_sim *sim, const struct fate *fate, bool by_sectors)
+{
+	sim->hits[HIT_DELAYED] += fate->lost != 0;
+	sim->hits[HIT_REORDERED] += fate->lost != 0 && fate->kept > fate->lost;
+	sim->hits[by_sectors ? HIT_TORN : HIT_TORN_BLOCKS] += fate->torn;
+}
+
+void files_sim_inode_lose(struct files_sim *sim, struct inode *f)
+{
+	size_t step = coin(sim) ? 1 : STEP;
+	struct fate fate = { .torn = false };
+	bool written = false;
+	/* What it was cut by goes with its length: nothing is written there. */
+	for (size_t i = 0; i < sectors(f->n); i += step) {
+		bool before = written;
+		written = coin(sim);
+		for (size_t k = i; k < i + step && k < sectors(f->cap); k++) {
+			if (f->dirty[k])
+				note_fate(&fate, f, k, written, k == i ? before : written);
+			if (f->dirty[k] && written)
+				files_sim_sector_to_disk(f, k);
+		}
+	}
+	count_fate(sim, &fate, step == 1);
+	size_t n = f->disk_n;
+	if (f->n > n && coin(sim))
+		n = coin(sim) ? f->n : n + files_sim_below(sim, f->n - n);
+	else if (f->n < n && coin(sim))
+		n = f->n;
+	files_sim_inode_cut(f, n);
+}
+
+/* ---- cuts as they are asked for ---- */
 
 /* What a file was cut by goes with its length: nothing is written there. */
 static bool block_is_dirty(const struct inode *f, size_t block)
@@ -96,9 +152,9 @@ void files_sim_cut(
 
 /* ---- copies ---- */
 
-static uint8_t *copied(const uint8_t *p, size_t n)
+static void *copied(const void *p, size_t n)
 {
-	uint8_t *copy = p && n ? xmalloc(n) : NULL;
+	void *copy = p && n ? xmalloc(n) : NULL;
 	if (copy)
 		memcpy(copy, p, n);
 	return copy;
@@ -110,7 +166,7 @@ static void copy_inode(const struct inode *from, struct inode *to)
 	to->opens = 0;
 	to->now = copied(from->now, from->cap);
 	to->disk = copied(from->disk, from->cap);
-	to->dirty = copied(from->dirty, sectors(from->cap));
+	to->dirty = copied(from->dirty, sectors(from->cap) * sizeof(*from->dirty));
 	to->good_now = copied(from->good_now, from->cap);
 	to->good_disk = copied(from->good_disk, from->cap);
 }

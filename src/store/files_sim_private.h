@@ -17,13 +17,14 @@ enum {
 	NAME = 64
 };
 
-/* A file. dirty[i]: sector i of `now` has not reached `disk`. Once it was damaged, `good` is what
- * both would be without. */
+/* A file. dirty[i]: sector i of `now` has not reached `disk`; by number, which write made it so.
+ * Once it was damaged, `good` is what both would be without. */
 struct inode {
 	bool used;
 	unsigned names, opens,
 		log; /* what keeps it: names now or durable, descriptors, log entries */
-	uint8_t *now, *disk, *dirty;
+	uint8_t *now, *disk;
+	uint32_t *dirty;
 	uint8_t *good_now, *good_disk; /* NULL: it was not damaged */
 	size_t n, disk_n, cap;
 };
@@ -54,6 +55,7 @@ struct descriptor {
 struct files_sim_state {
 	uint64_t random;
 	bool crashed;
+	uint32_t wrote; /* writes, for ever */
 	struct inode inodes[MOST_INODES];
 	struct directory now, durable;
 	struct vec log; /* struct change: from durable to now */
@@ -64,6 +66,8 @@ struct inode *files_sim_inode(struct files_sim *, int i);
 struct entry *files_sim_find(struct directory *, const char *name);
 void files_sim_inode_free(struct inode *);
 void files_sim_sector_to_disk(struct inode *, size_t sector);
+/* Each dirty sector, or block of them, reached the disk or did not; so did the length. */
+void files_sim_inode_lose(struct files_sim *, struct inode *);
 /* Names and descriptors as after a power cut that left the first n changes of names. */
 void files_sim_names_cut(struct files_sim *, size_t n);
 /* What is in memory alone is gone, and the length is this. */

@@ -160,6 +160,7 @@ static size_t piece(const struct conn *c)
 	if (!(world.o.faults & 1 << FAULT_NETWORK) || !chance(5) || c->out.n < 2)
 		return c->out.n;
 	fault_struck(FAULT_NETWORK);
+	world.trickled++;
 	return 1 + (size_t)dice(c->out.n < 40 ? c->out.n : 40);
 }
 
@@ -223,10 +224,12 @@ static void perhaps_lose(struct conn *c)
 	fault_struck(FAULT_NETWORK);
 	if (chance(50)) {
 		trace(c->actor->name, "the connection is lost");
+		world.broken++;
 		loop_sim_break(world.loop, c->handle);
 		c->lost = true;
 	} else {
 		trace(c->actor->name, "says no more");
+		world.half_closed++;
 		world.loop->class->link_shutdown(c->link);
 	}
 }

@@ -83,9 +83,11 @@ static void clock_jump(void)
 	int64_t by = (int64_t)dice(7200000) - 3600000;
 	fault_struck(FAULT_CLOCK);
 	if (chance(70)) {
+		world.jumps++;
 		trace("fault", "the wall clock jumps by %lld s", (long long)(by / 1000));
 		s->clock.wall_ms += by;
 	} else {
+		world.sleeps++;
 		by = (int64_t)dice(600000); /* longer than any channel waits */
 		trace("fault", "all sleep for %lld s", (long long)(by / 1000));
 		s->clock.wall_ms += by;
@@ -111,9 +113,14 @@ static void damage_to(const char *where)
 }
 
 /* In every fourth run: the others are held to more (a backup of damage has it, too). */
+static bool damages(void)
+{
+	return world.o.seed % 4 == 0;
+}
+
 static void damage(void)
 {
-	if (world.o.seed % 4 == 0)
+	if (damages())
 		damage_to("blobs/");
 }
 
@@ -148,6 +155,8 @@ void faults_tick(void)
 	enum fault_kind kind = (enum fault_kind)dice(FAULT_KINDS);
 	if (world.o.faults & 1U << FAULT_LEDGER && world.disk->damaged == 0 && chance(30))
 		kind = FAULT_LEDGER;
+	if (damages() && chance(20))
+		kind = FAULT_DAMAGE;
 	if (!(world.o.faults & 1U << kind))
 		return;
 	trace("fault", "soon: %s", fault_rows[kind].text);

@@ -28,12 +28,18 @@ struct job {
 struct totals {
 	uint64_t runs, failed, steps, simulated_ms, acknowledged, seen, operations;
 	uint64_t backups, reclaimed, undeleted, upgrades;
-	uint64_t struck[FAULT_KINDS], outcomes[OUTCOME_KINDS];
+	uint64_t struck[FAULT_KINDS], hits[HIT_KINDS], outcomes[OUTCOME_KINDS];
 };
 
 static const char *const outcomes[OUTCOME_KINDS] = {
 #define X(name, text) text,
 	OUTCOMES(X)
+#undef X
+};
+
+static const char *const hits[HIT_KINDS] = {
+#define X(name, count) name,
+	HITS(X)
 #undef X
 };
 
@@ -162,6 +168,8 @@ static void add(struct totals *t, const struct sim_report *r, bool well)
 	t->upgrades += r->upgrades;
 	for (int i = 0; i < FAULT_KINDS; i++)
 		t->struck[i] += r->struck[i];
+	for (int i = 0; i < HIT_KINDS; i++)
+		t->hits[i] += r->hits[i];
 	t->outcomes[r->outcome]++;
 }
 
@@ -181,6 +189,9 @@ static void print_totals(const struct totals *t, double took)
 		(unsigned long long)t->seen);
 	for (int i = 0; i < FAULT_KINDS; i++)
 		printf(" %s %llu", fault_rows[i].word, (unsigned long long)t->struck[i]);
+	printf("\nin detail:");
+	for (int i = 0; i < HIT_KINDS; i++)
+		printf("%s %s %llu", i ? "," : "", hits[i], (unsigned long long)t->hits[i]);
 	printf("\n");
 	if (t->struck[FAULT_LEDGER] == 0)
 		return;

@@ -4,6 +4,7 @@
 #include "sim.h"
 
 #include "base/planted.h"
+#include "io/loop_sim_private.h"
 
 #include <unistd.h>
 
@@ -69,6 +70,12 @@ static void sum_up(void)
 	r->struck[FAULT_FLUSH] = (uint32_t)world.disk->flushes_failed;
 	r->struck[world.o.faults & 1U << FAULT_LEDGER ? FAULT_LEDGER : FAULT_DAMAGE] =
 		(uint32_t)world.disk->damaged;
+	uint64_t hits[HIT_KINDS] = {
+#define X(name, count) count,
+		HITS(X)
+#undef X
+	};
+	memcpy(r->hits, hits, sizeof(hits));
 	r->steps = loop_sim_steps(world.loop, &hash);
 	r->hash ^= hash;
 	r->simulated_ms = sim_ms();

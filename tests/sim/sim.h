@@ -76,6 +76,31 @@ enum outcome {
 		OUTCOME_KINDS
 };
 
+/* What has gone wrong in detail, and where it is counted. */
+#define HITS(X)                                                                                    \
+	X("torn by 512 bytes", world.disk->hits[HIT_TORN])                                         \
+	X("torn by 4 KiB", world.disk->hits[HIT_TORN_BLOCKS])                                      \
+	X("reordered", world.disk->hits[HIT_REORDERED])                                            \
+	X("delayed", world.disk->hits[HIT_DELAYED])                                                \
+	X("lost", world.disk->hits[HIT_LOST])                                                      \
+	X("misdirected", world.disk->hits[HIT_MISDIRECTED])                                        \
+	X("corrupted", world.disk->hits[HIT_FLIPPED])                                              \
+	X("EIO", world.disk->hits[HIT_EIO])                                                        \
+	X("ENOSPC", world.disk->hits[HIT_ENOSPC])                                                  \
+	X("EINTR", world.disk->hits[HIT_EINTR])                                                    \
+	X("short counts", world.disk->hits[HIT_SHORT])                                             \
+	X("failed flushes", world.disk->flushes_failed)                                            \
+	X("clock jumps", world.jumps)                                                              \
+	X("sleeps", world.sleeps)                                                                  \
+	X("connections lost", world.broken)                                                        \
+	X("half-closed", world.half_closed)                                                        \
+	X("trickled", world.trickled)                                                              \
+	X("split", loop_sim_of(world.loop)->splits)                                                \
+	X("bytes delayed", loop_sim_of(world.loop)->delays)
+#define X(...) +1
+enum { HIT_KINDS = 0 HITS(X) };
+#undef X
+
 struct sim_options {
 	uint64_t seed;
 	unsigned clients, rounds;
@@ -93,6 +118,7 @@ struct sim_report {
 	uint64_t acknowledged, seen, operations;
 	uint32_t struck[FAULT_KINDS];
 	uint32_t backups, reclaimed, undeleted, upgrades;
+	uint64_t hits[HIT_KINDS];
 	enum outcome outcome;
 	bool finished;
 	char failure[400];
@@ -143,6 +169,7 @@ struct world {
 			     */
 	unsigned boots;
 	int64_t slept_ms;
+	uint64_t trickled, broken, half_closed, jumps, sleeps; /* how often */
 	struct log_sink sink;
 };
 extern struct world world;
