@@ -207,6 +207,15 @@
 #define LIMIT_IMAP_HOLD_BYTES     (1024 * 1024) /* decoded or filtered part kept between two passes */
 #define LIMIT_IMAP_MAILBOXES      200000        /* names that one LIST looks at */
 
+/* ---- imap_client: what another server may send ---- */
+#define LIMIT_IMAP_CLIENT_RESPONSE_BYTES (128 * 1024) /* of one response, but for a message */
+#define LIMIT_IMAP_CLIENT_BODY_BYTES                                                               \
+	(1024ULL * 1024 * 1024)                           /* of one message, thrown away or not */
+#define LIMIT_IMAP_CLIENT_NAMES_BYTES  (32 * 1024 * 1024) /* names of all mailboxes */
+#define LIMIT_IMAP_CLIENT_USELESS      100000             /* responses in a row that tell nothing */
+#define LIMIT_IMAP_CLIENT_FETCH        64   /* messages of one FETCH; as many as a commit takes */
+#define LIMIT_IMAP_CLIENT_SECRET_BYTES 1024 /* of a user's name, or a password */
+
 /* ---- store: ledger ---- */
 #define LIMIT_MAILBOXES             100000 /* an account; hostile-input I25, G11 */
 #define LIMIT_SUBSCRIPTIONS         100000 /* an account; hostile-input I25 */
