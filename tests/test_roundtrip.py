@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What was sent arrives byte for byte after the lines that Culver adds, by IMAP and by POP3."""
+import email
+import email.policy
 import imaplib
 import pathlib
 import poplib
@@ -77,13 +79,14 @@ def imap_all(c):
     return found
 
 
-def pop_all(c, count):
+def pop_all(c, count, utf8=True):
     s = socket.create_connection(("127.0.0.1", c.port("pop3")), 60)
     f = s.makefile("rb")
-    for line in (b"", f"USER {BOB}".encode(), f"PASS {c.password('bob')}".encode()):
-        if line:
+    assert f.readline().startswith(b"+OK")
+    for line in (b"UTF8", f"USER {BOB}".encode(), f"PASS {c.password('bob')}".encode()):
+        if utf8 or line != b"UTF8":  # RFC 6856 2.1
             s.sendall(line + b"\r\n")
-        assert f.readline().startswith(b"+OK")
+            assert f.readline().startswith(b"+OK")
     for n in range(1, count + 1):
         s.sendall(b"LIST %d\r\n" % n)
         size = int(f.readline().split()[2])
@@ -102,6 +105,15 @@ def pop_all(c, count):
             at_line_start = line.endswith(b"\r\n")
         yield size, bytes(got)
     s.close()
+
+
+def pop_count(c):
+    p = poplib.POP3("127.0.0.1", c.port("pop3"))
+    p.user(BOB)
+    p.pass_(c.password("bob"))
+    count = p.stat()[0]
+    p.quit()
+    return count
 
 
 def check(c, messages):
@@ -133,6 +145,36 @@ def test_the_tree_holds_what_the_generator_makes():
 
 def test_messages_of_the_tree_arrive_byte_for_byte(culver):
     check(culver, [p.read_bytes() for p in sorted((HERE / "messages").glob("*.eml"))])
+
+
+def test_clients_that_do_not_say_utf8_read_headers_in_ascii(culver):
+    """RFC 6856 2.1, by surrogates (RFC 6857, RFC 6858); what is ASCII, and every body, is as it was sent."""
+    messages = [p.read_bytes() for p in sorted((HERE / "messages").glob("utf8-*.eml"))]
+    messages += [p.read_bytes() for p in sorted((HERE / "messages").glob("mime-*.eml"))]
+    smtp = Smtp(culver)
+    before = pop_count(culver)
+    for message in messages:
+        smtp.send(message, is_binary(message))
+    seen = 0
+    for message, (_, got) in zip(messages, list(pop_all(culver, before + len(messages), utf8=False))[before:]):
+        header, _, body = without_ours(got).partition(b"\r\n\r\n")
+        sent, _, sent_body = message.partition(b"\r\n\r\n")
+        assert header.isascii()
+        if sent.isascii() and message.isascii():
+            assert without_ours(got) == message
+        if not sent.isascii():
+            seen += 1
+            assert body.removesuffix(b"\r\n") == sent_body.removesuffix(b"\r\n")
+            parsed = email.message_from_bytes(got, policy=email.policy.default)
+            original = email.message_from_bytes(message, policy=email.policy.SMTPUTF8)
+            assert parsed["Subject"] == original["Subject"]
+            assert "jürgen@example.org" in str(parsed["From"]) or parsed["From"] == original["From"]
+    assert seen
+    c = poplib.POP3("127.0.0.1", culver.port("pop3"))
+    c.user(BOB)
+    c.pass_(culver.password("bob"))
+    assert all(line.isascii() for line in c.top(before + 1, 0)[1])
+    c.quit()
 
 
 def test_thirty_mib_arrive_byte_for_byte(culver):

@@ -91,6 +91,7 @@ struct front_settings {
 	bool tls_available;          /* there is a certificate */
 	uint32_t pop3_login_delay_s; /* between two logins of an account; 0: none */
 	bool submission_plus;        /* SCRAM-SHA-256-PLUS is announced to submission too */
+	bool pop3_surrogates;        /* header fields in ASCII for who has not said UTF8 */
 	const char
 		*imap_hide; /* capabilities that are not announced (man/culver.conf.5); or NULL */
 	/* bits of enum service; what the gate says (frame mechanisms) */

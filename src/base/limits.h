@@ -158,7 +158,11 @@
 #define LIMIT_MIME_PARTS         10000  /* hostile-input M4 */
 #define LIMIT_BOUNDARY_BYTES     994    /* with "--" on both sides 998; RFC 2046 5.1.1 says 70 */
 #define LIMIT_DIGEST_BYTES       262144 /* a quarter of a transaction's parse state */
-#define LIMIT_PREVIEW_CHARS      200    /* RFC 8970 3.2 */
+/* A header in ASCII for clients without UTF-8 (mail/surrogate.h): a piece of a message, stuffed,
+ * and both of these fit into LIMIT_SESSION_OUT_BYTES. */
+#define LIMIT_SURROGATE_FIELD_BYTES 8192 /* of a field that can be rewritten */
+#define LIMIT_SURROGATE_EXTRA_BYTES 8192 /* that a message may become longer by it */
+#define LIMIT_PREVIEW_CHARS         200  /* RFC 8970 3.2 */
 
 /* ---- SMTP ---- */
 #define LIMIT_SMTP_COMMAND_BYTES  2048        /* 512 and what extensions add; RFC 5321 4.5.3.1.4 */

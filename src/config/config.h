@@ -42,6 +42,7 @@ struct config {
 	int64_t pop3_login_delay_s; /* the store's too */
 	bool client_certificates;
 	bool submission_plus;
+	bool pop3_surrogates;
 	char *imap_hide;
 	/* gate */
 	int64_t hash_workers;

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* UTF8, LANG   RFC 6856
  *
- * A maildrop holds messages as they came, and RETR gives every byte of them in both modes: who asks
- * for a message gets that message, with the octets that LIST said, and may delete ours on the
- * strength of it. A surrogate with less in it than the original would be kept in its place.
- * rfc/6856:246 not followed: a message with UTF-8 in its header is given as it is, with UTF8 or
- * without, neither refused nor replaced. */
+ * A maildrop holds messages as they came. In UTF8 mode RETR and TOP give every byte of them;
+ * without it header fields come in ASCII (cmd_read.c). */
 #include "pop3/pop3_private.h"
 
 /* What we can say, in the order of preference; the first is ours, and what "*" stands for. The

@@ -4,13 +4,20 @@
  * A message is pulled from the store a piece at a time, as the client makes room; no more than one
  * piece is in memory, but for what RETR asks for ahead (ahead.c). +OK is said with the first piece,
  * so that a message that can't be read is refused; one that breaks off later can only be told by
- * ending the connection. */
+ * ending the connection.
+ *
+ * Who has not said UTF8 gets a surrogate (unless configured otherwise) where header fields hold
+ * UTF-8 (mail/surrogate.h). RFC 6856 2.1 leaves that or a refusal; one message that is refused
+ * keeps many clients from all that come behind it, and whoever sends it chooses that. LIST, STAT
+ * and the lines with +OK say the size of what is stored, as RFC 6858 4 allows. */
 #include "pop3/pop3_private.h"
 
 #define PIECE_BYTES 65000 /* what one message_bytes frame holds */
 /* Bytes, stuffed (half as much again at worst), and the lines around them. */
 #define STUFFED_BYTES(n) ((n) + (n) / 2 + 1024)
-#define PIECE_ROOM       STUFFED_BYTES(PIECE_BYTES)
+/* A surrogate may be longer, and have held a field back from the piece before. */
+#define FIRST_ROOM(n) STUFFED_BYTES((n) + LIMIT_SURROGATE_EXTRA_BYTES)
+#define PIECE_ROOM    FIRST_ROOM(PIECE_BYTES + LIMIT_SURROGATE_FIELD_BYTES)
 _Static_assert(PIECE_ROOM < LIMIT_SESSION_OUT_BYTES, "a stuffed piece fits");
 
 static void piece_came(struct pop3 *s, const struct frame *f);
@@ -42,6 +49,19 @@ static void begin(struct pop3 *s, uint64_t size)
 		pop3_say(s, "+OK %" PRIu64 " octets", size);
 }
 
+/* Bytes as they are to be read by the client. */
+static void send(void *arg, struct str data)
+{
+	struct pop3 *s = arg;
+	if (s->read.enough)
+		return;
+	if (s->read.top)
+		data.n = pop3_top_take(&s->read.limit, data, &s->read.enough);
+	s->octets_sent += data.n;
+	if (!pop3_stuff(&s->read.stuffer, data, &s->session.out))
+		pop3_close(s); /* more than was asked for */
+}
+
 /* The next bytes of a message of that size. */
 static void give(struct pop3 *s, uint64_t size, struct str data)
 {
@@ -49,14 +69,16 @@ static void give(struct pop3 *s, uint64_t size, struct str data)
 		begin(s, size);
 	s->read.offset += data.n;
 	s->read.last = s->read.offset >= size;
-	if (s->read.top) {
-		bool done;
-		data.n = pop3_top_take(&s->read.limit, data, &done);
-		s->read.last |= done;
+	if (s->utf8 || !s->session.host->settings->pop3_surrogates) {
+		send(s, data);
+	} else {
+		mail_surrogate_input(&s->read.surrogate, data);
+		if (s->read.last)
+			mail_surrogate_end(&s->read.surrogate);
 	}
-	s->octets_sent += data.n;
-	if (!pop3_stuff(&s->read.stuffer, data, &s->session.out))
-		pop3_close(s); /* more than was asked for */
+	s->read.last |= s->read.enough;
+	if (s->read.last)
+		mail_surrogate_done(&s->read.surrogate);
 }
 
 static bool end(struct pop3 *s)
@@ -101,7 +123,7 @@ static bool write_first(struct pop3 *s)
 			pop3_ahead_taken(s);
 		return true;
 	}
-	if (!a->came || buf_room(&s->session.out) < STUFFED_BYTES(a->bytes.n))
+	if (!a->came || buf_room(&s->session.out) < FIRST_ROOM(a->bytes.n))
 		return false;
 	give(s, a->size, buf_str(&a->bytes));
 	pop3_ahead_taken(s);
@@ -117,10 +139,12 @@ static void read_message(struct pop3 *s, struct pop3_message *m, bool top, uint6
 {
 	s->at = (size_t)(m - (struct pop3_message *)vec_at(&s->drop, 0));
 	s->read.offset = 0;
-	s->read.begun = s->read.last = false;
+	s->read.begun = s->read.last = s->read.enough = false;
 	s->read.top = top;
 	s->read.limit = (struct pop3_top){ .lines = lines };
 	pop3_stuffer_init(&s->read.stuffer);
+	mail_surrogate_done(&s->read.surrogate);
+	mail_surrogate_init(&s->read.surrogate, send, s);
 	if (!top)
 		pop3_ahead_begin(s, s->at);
 	pop3_write(s, top ? write_message : write_retr);

@@ -80,7 +80,8 @@ static void refusals_have_codes(void **state)
 	}
 }
 
-/* RFC 6856 2: before the login; no STLS after it. What is stored is what is given, either way. */
+/* RFC 6856 2: before the login; no STLS after it. What is stored is what is given; without it, a
+ * surrogate: "character strings outside the ASCII repertoire MUST NOT be sent to the client". */
 static void utf8_mode(void **state)
 {
 	static const char retr[] = "+OK 23 octets\r\nSubject: Gr\xc3\xbc\xc3\x9f"
@@ -89,7 +90,7 @@ static void utf8_mode(void **state)
 	struct fake_host *f = host(greeting, 1);
 	f->peer.tls = false;
 	f->peer.loopback = true;
-	f->settings.plaintext_auth_loopback = true;
+	f->settings.plaintext_auth_loopback = f->settings.pop3_surrogates = true;
 	fake_open(f);
 	expect(f, "UTF8 x\r\n", "-ERR UTF8 has other arguments\r\n");
 	expect(f, "UTF8\r\n", "+OK UTF8 mode is on\r\n");
@@ -101,10 +102,60 @@ static void utf8_mode(void **state)
 	expect(f, "RETR 1\r\n", retr);
 	close_host(f);
 	f = host(greeting, 1);
-	fake_open(f);
-	fake_say(f, STR("USER alice\r\nPASS secret\r\n"));
-	expect(f, "RETR 1\r\n", retr);
+	log_in(f);
+	expect(f, "RETR 1\r\n", retr); /* so it is configured */
 	close_host(f);
+	f = host(greeting, 1);
+	f->settings.pop3_surrogates = true;
+	log_in(f);
+	expect(f, "LIST 1\r\n", "+OK 1 23\r\n");
+	expect(f, "RETR 1\r\n",
+		"+OK 23 octets\r\nSubject: =?utf-8?B?R3LDvMOfZQ==?=\r\n\r\nx\r\n.\r\n");
+	expect(f, "TOP 1 0\r\n",
+		"+OK top of message follows\r\nSubject: =?utf-8?B?R3LDvMOfZQ==?=\r\n\r\n.\r\n");
+	close_host(f);
+}
+
+/* TOP counts the lines of the surrogate (RFC 6858 4); a message of many pieces is one; what is held
+ * at its end is given; a body stays as it is. */
+static void surrogates(void **state)
+{
+	static char body[200001];
+	struct buf m, retr;
+	(void)state;
+	buf_init(&m, 300000);
+	buf_init(&retr, 300000);
+	memset(body, 'x', sizeof(body) - 1);
+	for (size_t i = 0; i + 2 < sizeof(body); i += 80)
+		memcpy(body + i, "\xc3\xbc\r\n", 4);
+	buf_addf(&m, "Content-Type: multipart/mixed; boundary=b\r\n\r\n%s\r\n", body);
+	buf_addz(&retr, "+OK 200100 octets\r\n");
+	buf_adds(&retr, buf_str(&m));
+	buf_addz(&m, "--b\r\nContent-Description: \xc3\xbc\r\n\r\n.\xc3\xbc\r\n--b\r\nSubject: "
+		     "\xc3\xbc");
+	buf_addz(&retr, "--b\r\nContent-Description: =?utf-8?B?w7w=?=\r\n\r\n..\xc3\xbc\r\n--b\r\n"
+			"Subject: =?utf-8?B?w7w=?=\r\n.\r\n");
+	const struct fake_message all[] = { { buf_str(&m), 1, 0, false },
+		{ STR("Subject: \xc3\xbc\r\nTo: \xc3\xbc <a@b>,\r\n c@d\r\n\r\n1\r\n2\r\n3\r\n"), 2,
+			0, false } };
+	struct fake_host *f = host(all, 2);
+	f->settings.pop3_surrogates = true;
+	log_in(f);
+	expect(f, "RETR 1\r\n", retr.p);
+	static const char *const tops[] = { "", "1\r\n", "1\r\n2\r\n", "1\r\n2\r\n3\r\n" };
+	for (size_t i = 0; i < ARRAY_LEN(tops); i++) {
+		buf_clear(&retr);
+		buf_addf(&retr,
+			"+OK top of message follows\r\nSubject: =?utf-8?B?w7w=?=\r\nTo: "
+			"=?utf-8?B?w7w=?= <a@b>,\r\n c@d\r\n\r\n%s.\r\n",
+			tops[i]);
+		char say[20];
+		snprintf(say, sizeof(say), "TOP 2 %zu\r\n", i);
+		expect(f, say, retr.p);
+	}
+	close_host(f);
+	buf_done(&m);
+	buf_done(&retr);
 }
 
 /* RFC 6856 2.2: names and passwords in UTF-8, and in nothing that looks like it. */
@@ -182,5 +233,5 @@ static void timestamps_fit_their_frame(void **state)
 }
 
 TEST_MAIN(test_case(timestamps_fit_their_frame), test_case(capa_is_exact),
-	test_case(refusals_have_codes), test_case(utf8_mode), test_case(utf8_names),
-	test_case(languages))
+	test_case(refusals_have_codes), test_case(utf8_mode), test_case(surrogates),
+	test_case(utf8_names), test_case(languages))

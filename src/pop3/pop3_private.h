@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/scan.h"
 #include "base/vec.h"
+#include "mail/surrogate.h"
 #include "pop3/pop3.h"
 #include "pop3/reply.h"
 #include "pop3/wire.h"
@@ -97,6 +98,8 @@ struct pop3 {
 	struct {
 		uint64_t offset;
 		bool begun, last, top;
+		bool enough;                     /* all lines that TOP asks for are out */
+		struct mail_surrogate surrogate; /* unless UTF8 was said */
 		struct pop3_stuffer stuffer;
 		struct pop3_top limit;
 	} read;

@@ -388,6 +388,7 @@ static void free_session(struct session **session)
 	sasl_end(&s->sasl, &s->session);
 	mem_wipe(s->ticket, sizeof(s->ticket));
 	pop3_lines_done(&s->lines);
+	mail_surrogate_done(&s->read.surrogate);
 	vec_done(&s->drop);
 	vec_done(&s->deleted);
 	vec_done(&s->uidls);

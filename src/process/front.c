@@ -46,6 +46,7 @@ static void apply_settings(struct front *f)
 	s->sessions_per_address = (uint32_t)f->config->sessions_per_address;
 	s->pop3_login_delay_s = (uint32_t)f->config->pop3_login_delay_s;
 	s->submission_plus = f->config->submission_plus;
+	s->pop3_surrogates = f->config->pop3_surrogates;
 	s->imap_hide = f->config->imap_hide;
 	role_apply_log(f->base.context, f->config);
 	front_tls_configured(f);
