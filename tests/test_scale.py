@@ -16,7 +16,7 @@ import time
 
 import pytest
 
-from harness import Culver
+from harness import DOMAIN, Culver
 from hostile import Imap, Smtp, memory
 
 MESSAGES = 1_000_000
@@ -155,8 +155,10 @@ def test_a_hundred_thousand_mailboxes():
 
 def pss(culver):
     """Bytes that all of the server's processes have in memory."""
-    total = 0
-    for pid in (culver.process.pid, *culver.roles().values()):
+    total, own = 0, culver.process.pid
+    with open(f"/proc/{own}/task/{own}/children", encoding="ascii") as f:
+        children = f.read().split()
+    for pid in (own, *children):
         with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
             total += next(int(line.split()[1]) * 1024 for line in f if line.startswith("Pss:"))
     return total
@@ -292,3 +294,79 @@ def test_x4_connections_over_tls():
               f"{each['front-user']:.1f} KB each in the fronts; another's TLS and greeting {1000 * max(beside):.0f} ms "
               f"at worst while they came, {1000 * after[25]:.1f} (worst {1000 * after[-1]:.1f}) beside them")
         assert max(beside) < 5 and after[-1] < 1
+
+
+# ---- many connections in IDLE ----
+
+IDLE = int(os.environ.get("CULVER_IDLE", "1000"))  # 20,000 by hand
+PEOPLE = [f"idler{i}" for i in range(10)]
+
+
+def idle_crowd(culver, numbers, ready, go_home):
+    """Sessions in IDLE from 200 addresses; at the end some are asked whether they are still there."""
+    sessions = []
+    for n in numbers:
+        s = socket.create_connection(("127.0.0.1", culver.port("imap")), 60,
+                                     source_address=(f"127.0.{1 + n % 200}.1", 0))
+        user = PEOPLE[n % len(PEOPLE)]
+        s.sendall(f'a LOGIN {user}@{DOMAIN} "{culver.password(user)}"\r\nb SELECT INBOX\r\nc IDLE\r\n'.encode())
+        heard = b""
+        while b"\r\n+ " not in heard:
+            more = s.recv(4096)
+            assert more, heard
+            heard += more
+        sessions.append(s)
+    ready.put(len(sessions))
+    go_home.wait()
+    for s in sessions[-20:]:
+        s.sendall(b"DONE\r\n")
+        heard = b""
+        while b"c OK" not in heard:
+            more = s.recv(4096)
+            assert more, heard
+            heard += more
+    ready.put(0)
+
+
+def work_of_one(culver, seconds):
+    """Rounds a second of a client that reads, marks and asks."""
+    with Imap(culver, "alice") as c:
+        assert c.say(b"SELECT INBOX") == b"OK"
+        rounds, end = 0, time.monotonic() + seconds
+        while time.monotonic() < end:
+            for command in (b"STATUS INBOX (UNSEEN)", b"FETCH 1:* (UID FLAGS ENVELOPE)", b"FETCH 1 (BODY.PEEK[])",
+                            b"STORE 1 +FLAGS (\\Seen)", b"STORE 1 -FLAGS (\\Seen)", b"SELECT INBOX"):
+                assert c.say(command) == b"OK"
+            rounds += 1
+    return rounds / seconds
+
+
+def test_idle_connections():
+    """They cost another client nothing that it would notice, and the store no descriptor each."""
+    together = multiprocessing.get_context("fork")
+    ready, go_home = together.Queue(), together.Event()
+    with Culver(config=f"sessions = {IDLE + 100}\nfronts_user = 2", accounts=("alice", "bob", *PEOPLE)) as culver:
+        for user in ("alice", *PEOPLE):
+            with Imap(culver, user) as c:
+                for _ in range(20):
+                    append(c)
+        alone = work_of_one(culver, 3)
+        before = pss(culver)
+        crowds = [together.Process(target=idle_crowd, daemon=True, args=(
+            culver, range(i, IDLE, CROWDS), ready, go_home)) for i in range(CROWDS)]
+        begun = time.monotonic()
+        for p in crowds:
+            p.start()
+        for _ in crowds:
+            ready.get(timeout=600)
+        took, each = time.monotonic() - begun, (pss(culver) - before) / IDLE / 1024
+        beside = work_of_one(culver, 3)
+        descriptors = len(os.listdir(f"/proc/{culver.roles()['store']}/fd"))
+        go_home.set()
+        for p in crowds:
+            p.join(60)
+            assert p.exitcode == 0
+        print(f"\n{IDLE} connections in IDLE after {took:.1f} s, {each:.1f} KiB each; another's rounds a second {alone:.0f} "
+              f"alone, {beside:.0f} beside them; the store has {descriptors} descriptors")
+        assert descriptors <= 2000
+        assert beside * 10 > alone * 0.8 and each < 80
