@@ -218,6 +218,51 @@ def test_lost_ledger_is_rebuilt():
         assert found["appended"][0].startswith("Mailbox-")
 
 
+def damage_log(culver, part):
+    """A bit of the page in the frame at that part of the ledger's log."""
+    log = culver.dir / "data" / "ledger.db-wal"
+    frames = (log.stat().st_size - 32) // 4120
+    with open(log, "r+b") as f:
+        at = 32 + int(frames * part) * 4120 + 2000
+        f.seek(at)
+        old = f.read(1)[0]
+        f.seek(at)
+        f.write(bytes([old ^ 1]))
+
+
+def test_damaged_log_is_not_taken_for_its_end():
+    with Culver() as c:
+        furnish(c)
+        before = contents(c)
+        for i in range(10):
+            deliver(c, [f"later {i}"])
+        c.kill_all()
+        damage_log(c, 0.9)
+        c.start(wait=False)
+        assert c.process.wait(60) != 0
+        c.forget_process()
+        assert "event=store-damage file=ledger.db-wal" in c.log_text()
+        r = check(c)
+        assert r.returncode != 0 and "--accept-loss" in r.stderr
+        for option in "--repair", "--json":
+            assert c.command("store", "check", option, check=False).returncode != 0
+        code, told = repair(c, "--accept-loss")
+        assert code == 0 and "was damaged" in said(told, "found")[0] and not said(told, "damage"), told
+        assert not (c.dir / "data" / "accept-loss").exists() and not (c.dir / "data" / "restored").exists()
+        assert check(c).returncode == 0
+        c.start()
+        deliver(c, ["since"])
+        after = contents(c)
+        assert {name: box[0] for name, box in before.items()}.keys() == after.keys()
+        for name, (validity, *_, messages) in before.items():
+            assert after[name][0] > validity
+            found = {m for _, m in after[name][-1].values()}
+            assert {m for _, m in messages.values()} <= found
+        assert 8 < len(after["INBOX"][-1]) < 8 + 11 + 1
+        c.stop()
+        assert check(c).returncode == 0
+
+
 def pop3(culver, name="alice"):
     client = poplib.POP3("127.0.0.1", culver.port("pop3"), timeout=30)
     client.stls(culver.tls_context())

@@ -43,7 +43,7 @@ struct options {
 	const char *config_path;
 	bool json;
 	bool password_stdin, demo, loopback, print_defaults, list, removed, erase, verify, replace,
-		repair, rebuild, deleted, all;
+		repair, rebuild, accept_loss, deleted, all;
 	const char *dir, *hostname, *domain, *quota, *messages, *services, *kind, *retention,
 		*active, *legacy_auth, *label, *catch_all, *since, *mailbox, *keep, *point,
 		*account, *uid, *message_id, *into, *format;
@@ -112,7 +112,7 @@ int cmd_alias_add(const struct options *);
 int cmd_alias_list(const struct options *);
 int cmd_alias_remove(const struct options *);
 int cmd_store_check(const struct options *);
-/* store check --repair, --rebuild */
+/* store check --repair, --rebuild, --accept-loss */
 int repair_store(const struct options *);
 int cmd_store_backup(const struct options *);
 int cmd_store_restore(const struct options *);

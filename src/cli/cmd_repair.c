@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * culver store check --repair and --rebuild, on a stopped server. Nothing is done in silence: what
- * is found comes first, then each thing that was done, then what a second look still finds.
+ * culver store check --repair, --rebuild and --accept-loss, on a stopped server. Nothing is done in
+ * silence: what is found comes first, then each thing that was done, then what a second look still
+ * finds.
  */
 #include "cli/cli.h"
 #include "cli/remote.h"
@@ -50,14 +51,15 @@ static int ask(struct repairing *r, const char *word, const struct frame *questi
 	return remote ? remote_ask(remote, REMOTE_STORE, question, on_line, r, err) : -1;
 }
 
-/* D/data/rebuild tells the store to begin with an empty ledger. */
-static int write_mark(const struct config *config, struct err *err)
+/* D/data/rebuild tells the store to begin with an empty ledger, D/data/accept-loss to cut off what
+ * is damaged of the ledger's log. */
+static int write_mark(const struct config *config, const char *name, struct err *err)
 {
 	char path[4300];
 	int lock = os_lock(config, err);
 	if (lock < 0)
 		return -1;
-	snprintf(path, sizeof(path), "%s/data/rebuild", config->directory);
+	snprintf(path, sizeof(path), "%s/data/%s", config->directory, name);
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 	int rc = fd < 0 || fsync(fd) < 0 ? fail_errno(err, "can't make %s", path) : 0;
 	if (fd >= 0)
@@ -74,8 +76,10 @@ static int repair(struct repairing *r, struct err *err)
 	struct config *config = config_load(options_config(r->o), err);
 	if (config == NULL || remote_must_be_stopped(config, err) < 0)
 		return -1;
+	if (r->o->accept_loss && write_mark(config, "accept-loss", err) < 0)
+		return -1;
 	if (r->o->rebuild) {
-		if (write_mark(config, err) < 0)
+		if (write_mark(config, "rebuild", err) < 0)
 			return -1;
 		fprintf(stderr, "the ledger is made anew from the segments; the old one, if any, "
 				"is kept as data/ledger.lost\n");

@@ -45,8 +45,8 @@ int cmd_store_check(const struct options *o)
 	struct frame f = { .type = FRAME_STORE_CHECK };
 	struct checking c = { .o = o, .first = true };
 	if (o->args_n)
-		return cli_usage(o, "[-c FILE] [--repair | --rebuild] [--json]");
-	if (o->repair || o->rebuild)
+		return cli_usage(o, "[-c FILE] [--repair | --rebuild | --accept-loss] [--json]");
+	if (o->repair || o->rebuild || o->accept_loss)
 		return repair_store(o);
 	AUTO(remote_close)
 	struct remote *r = remote_open(options_config(o), false, &err);

@@ -438,6 +438,15 @@ static void check_all(struct reading *r, struct job *job, struct checking *c)
 {
 	struct ledger_counts counts;
 	const struct engine_class *engine = r->reader->class;
+	int64_t at;
+	char text[100];
+	if (r->store->log_was_cut)
+		note(c, STR("ledger.db-wal was damaged: what was acknowledged behind that is lost; "
+			    "UIDVALIDITYs are new"));
+	if (lost_log_found(r->store->seams->files, &at)) {
+		snprintf(text, sizeof(text), "ledger.db-wal, offset %" PRId64 ": damaged", at);
+		note(c, str_from(text));
+	}
 	if (engine->check(r->reader, note_line, c, &job->err) < 0)
 		return;
 	do {

@@ -56,6 +56,26 @@ int restored_find(struct files_seam *files, struct restored *ret, struct err *er
 	return restored_parse(str_make(text, (size_t)size), ret, err) < 0 ? -1 : 1;
 }
 
+int restored_put(struct files_seam *files, const struct restored *r, struct err *err)
+{
+	static const char new_name[] = RESTORED_MARK ".new";
+	AUTO(buf_done)
+	struct buf text;
+	buf_init(&text, MARK_BYTES);
+	restored_write(r, &text);
+	int file = files->open(files, new_name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	int rc = file < 0 ? file : files_pwrite_all(files, file, text.p, text.n, 0);
+	if (rc == 0)
+		rc = files->fsync(files, file);
+	if (file >= 0)
+		(void)files->close(files, file);
+	if (rc == 0)
+		rc = files->rename(files, new_name, RESTORED_MARK);
+	if (rc == 0)
+		rc = files->sync_directory(files, ".");
+	return rc < 0 ? FAIL_SEAM(err, rc, "the mark of a restore can't be made") : 0;
+}
+
 int restored_clear(struct files_seam *files, struct err *err)
 {
 	int rc = files->unlink(files, RESTORED_MARK);

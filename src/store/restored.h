@@ -25,6 +25,8 @@ void restored_write(const struct restored *r, struct buf *out);
 int restored_parse(struct str text, struct restored *ret, struct err *err);
 /* 1: there is a mark, 0: there is none, -1: it can't be read. */
 int restored_find(struct files_seam *files, struct restored *ret, struct err *err);
+/* Makes the mark: there as a whole or not at all, and flushed. */
+int restored_put(struct files_seam *files, const struct restored *r, struct err *err);
 int restored_clear(struct files_seam *files, struct err *err);
 
 #endif

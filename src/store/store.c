@@ -173,13 +173,16 @@ static int open_files(struct store *store, struct err *err)
 	if (marked < 0)
 		return -1;
 	store->rebuilding = marked;
+	if (!store->rebuilding && lost_log_look(store, &store->log_was_cut, err) < 0)
+		return -1;
 	if (distrust && !store->read_only && distrust_ledger(store, err) < 0)
 		return -1;
 	if (open_engine(store, err) < 0 || open_segments(store, distrust, err) < 0)
 		return -1;
 	struct err ignored = ERR_INIT;
 	if (!store->settings.read_only)
-		store->digests = digests_open(store->seams, distrust, &ignored);
+		store->digests = digests_open(
+			store->seams, distrust || store->log_was_cut, &ignored);
 	if (distrust && !store->read_only && distrust_clear(files, &ignored) < 0)
 		copy_failed(store, &ignored);
 	if (store->rebuilding) {

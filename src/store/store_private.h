@@ -320,7 +320,8 @@ struct store {
 	struct spooler *spooler;
 	struct digests *digests;
 	bool read_only;
-	bool rebuilding; /* the ledger is empty, and read-only for all but a repair */
+	bool log_was_cut; /* the ledger's log was damaged (lost_log.c) */
+	bool rebuilding;  /* the ledger is empty, and read-only for all but a repair */
 	struct err read_only_why;
 	int64_t distrust_again_ms; /* monotonic: to end and let a successor copy; 0: never */
 	uint8_t map_key[16];
@@ -438,6 +439,13 @@ int rebuild_is_marked(struct files_seam *files, struct err *err);
 /* Before the ledger is opened: sets the old one aside. */
 int rebuild_begin(struct store *store, struct engine_rebuild *ret, struct err *err);
 int rebuild_fill(struct store *store, uint64_t *ret_messages, struct err *err);
+
+/* lost_log.c */
+/* Before the ledger is opened. -1 and ERR_CORRUPT: its log is damaged, and nobody has accepted what
+ * that has cost; else *ret_lost says that somebody had, and it was cut. */
+int lost_log_look(struct store *store, bool *ret_lost, struct err *err);
+/* The same while the store runs: it is read twice, since it may be written to meanwhile. */
+bool lost_log_found(struct files_seam *files, int64_t *ret_at);
 
 /* peer.c */
 void peer_send(struct store_peer *peer, uint32_t request, const struct frame *frame);

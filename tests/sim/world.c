@@ -134,6 +134,11 @@ static void process_end(void *arg)
 {
 	struct process *p = arg;
 	int pid = p->pid;
+	if (world.supervisor_process->ending) { /* of whom wait(2) tells the next image */
+		int64_t now = world.loop->clock->monotonic_ms(world.loop->clock);
+		world.loop->class->timer_set(p->end, now + 1);
+		return;
+	}
 	trace("world", "%s %d has ended (%s %d)", p->row->name, pid,
 		p->status & 0x7f ? "signal" : "status",
 		p->status & 0x7f ? p->status : p->status >> 8);
@@ -291,7 +296,7 @@ static bool may_command(void *arg, int handle)
 static void on_news(void *arg, enum supervisor_news news)
 {
 	(void)arg;
-	world.ready |= news == NEWS_READY;
+	world.ready |= news == NEWS_READY || news == NEWS_UPGRADED;
 }
 
 static void child_line(void *arg, struct str line)
