@@ -66,6 +66,12 @@ static bool was_quiet(const struct authority *r)
 	return r->sure && a->news == r->news;
 }
 
+bool authority_holds(const struct authority *r)
+{
+	const struct account *a = &accounts[r->account];
+	return was_quiet(r) && a->active && r->tried == r->current;
+}
+
 void authority_granted(const struct authority *r, const char *who)
 {
 	const struct account *a = &accounts[r->account];

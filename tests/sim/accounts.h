@@ -27,6 +27,8 @@ void accounts_begin(void);
 struct authority authority_new(unsigned account);
 /* The one that must be right, or one of those that may be. */
 struct authority authority_right(unsigned account, unsigned attempt);
+/* Whether nothing has changed since that would end the session. */
+bool authority_holds(const struct authority *);
 /* How the login went. */
 void authority_granted(const struct authority *, const char *who);
 void authority_refused(const struct authority *, const char *who);

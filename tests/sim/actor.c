@@ -4,7 +4,7 @@
  * as the dialogue that it is; it runs until it waits for bytes or for time. A connection that is
  * lost says so to every call after, and the session ends by falling through.
  */
-#include "sim.h"
+#include "accounts.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -184,10 +184,11 @@ static void ready(void *arg, int events)
 	actor_wake(c->actor);
 }
 
-bool conn_open(struct conn *c, struct actor *a, const char *service, const char *address)
+bool conn_open(struct conn *c, struct actor *a, const char *service, const char *address,
+	const struct authority *by)
 {
 	struct link_events events = { .ready = ready, .arg = c };
-	*c = (struct conn){ .actor = a, .lost = true };
+	*c = (struct conn){ .actor = a, .by = by, .lost = true, .upgrades = world.upgrades };
 	buf_init(&c->in, INPUT_MOST);
 	buf_init(&c->out, INPUT_MOST);
 	buf_init(&c->line, INPUT_MOST);
@@ -195,8 +196,11 @@ bool conn_open(struct conn *c, struct actor *a, const char *service, const char 
 		return false;
 	int door = world.doors[service_row_named(str_from(service)) - service_rows];
 	c->handle = loop_sim_connect(world.loop, door, address, (uint16_t)(1024 + dice(60000)));
-	if (c->handle < 0)
+	if (c->handle < 0) {
+		if (world.o.faults == 0)
+			sim_fail("%s is refused by %s", a->name, service);
 		return false;
+	}
 	c->lost = false;
 	c->link = world.loop->class->link_new(world.loop, c->handle, &events);
 	want(c);
@@ -232,6 +236,13 @@ static void perhaps_lose(struct conn *c)
 		world.half_closed++;
 		world.loop->class->link_shutdown(c->link);
 	}
+}
+
+void conn_turned_away(const struct conn *c, const char *how)
+{
+	bool must_stay = !c->may_end || c->upgrades == world.upgrades;
+	if (world.o.faults == 0 && must_stay && (c->by == NULL || authority_holds(c->by)))
+		sim_fail("%s is turned away: %s", c->actor->name, how);
 }
 
 bool conn_wait_input(struct conn *c, int64_t ms)

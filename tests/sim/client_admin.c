@@ -103,6 +103,7 @@ static void do_reclaim(struct admin *a)
 static void do_upgrade(struct admin *a)
 {
 	(void)a;
+	world.upgrades++;
 	if (world.powered && world.supervisor)
 		supervisor_upgrade(world.supervisor);
 }

@@ -40,8 +40,12 @@ static bool for_now(const struct drop *d)
 
 static enum answer status(struct drop *d)
 {
-	if (!conn_line(&d->conn, &d->said))
+	if (!conn_line(&d->conn, &d->said)) {
+		conn_turned_away(&d->conn, "cut off");
 		return POP3_CUT;
+	}
+	if (str_starts(d->said, STR("-ERR [SYS/TEMP] ")))
+		conn_turned_away(&d->conn, "-ERR [SYS/TEMP]");
 	if (str_starts(d->said, STR("+OK")))
 		return POP3_OK;
 	if (!str_starts(d->said, STR("-ERR ")))
@@ -379,9 +383,10 @@ static bool pass(struct drop *d)
 
 static bool enter(struct drop *d)
 {
-	if (!conn_open(&d->conn, d->actor, "pop3", "127.0.0.1") || status(d) != POP3_OK ||
-		say(d, "USER %s", account_address(d->account)) != POP3_OK)
+	if (!conn_open(&d->conn, d->actor, "pop3", "127.0.0.1", &d->authority) ||
+		status(d) != POP3_OK || say(d, "USER %s", account_address(d->account)) != POP3_OK)
 		return false;
+	d->conn.may_end = true; /* what follows is asked of the store in a session */
 	uint64_t began = model_time();
 	if (!pass(d) || list(d) != POP3_OK || uidl(d) != POP3_OK)
 		return false;

@@ -4,7 +4,7 @@
 #include "accounts.h"
 
 /* The code of a reply, with all its lines read; 0: cut off. */
-static int reply(struct conn *c)
+static int reply_code(struct conn *c)
 {
 	struct str line;
 	do {
@@ -12,6 +12,20 @@ static int reply(struct conn *c)
 			return 0;
 	} while (line.n > 3 && line.p[3] == '-');
 	return (line.p[0] - '0') * 100 + (line.p[1] - '0') * 10 + line.p[2] - '0';
+}
+
+/* "Mailbox is full", of the last reply. */
+static bool is_full(const struct conn *c)
+{
+	return str_starts(buf_str(&c->line), STR("452 4.2.2 "));
+}
+
+static int reply(struct conn *c)
+{
+	int code = reply_code(c);
+	if (code == 0 || (code >= 400 && code < 500 && !is_full(c)))
+		conn_turned_away(c, code ? c->line.p : "cut off");
+	return code;
 }
 
 static int say(struct conn *c, const char *text)
@@ -37,12 +51,6 @@ struct mail {
 	struct copy *copies[ACCOUNTS];
 	size_t copies_n;
 };
-
-/* "Mailbox is full", of the last reply. */
-static bool is_full(const struct conn *c)
-{
-	return str_starts(buf_str(&c->line), STR("452 4.2.2 "));
-}
 
 static bool recipients(struct conn *c, struct mail *m)
 {
@@ -106,7 +114,9 @@ static bool transaction(struct conn *c, const struct authority *by)
 	int code = say(c, line);
 	if (code != 250)
 		return code != 0 && code != 421 && say(c, "RSET\r\n") == 250;
+	c->may_end = false;
 	bool good = recipients(c, &m);
+	c->may_end = true;
 	int64_t asked_ms = awake_ms();
 	code = good ? content(c, &m) : 0;
 	world.report->operations++;
@@ -141,10 +151,10 @@ static void session(struct actor *a, const struct authority *by)
 	struct conn c;
 	char address[40];
 	snprintf(address, sizeof(address), "192.0.2.%u", 1 + a->number);
-	if (conn_open(&c, a, by ? "submission" : "smtp", by ? "127.0.0.1" : address) &&
+	if (conn_open(&c, a, by ? "submission" : "smtp", by ? "127.0.0.1" : address, by) &&
 		reply(&c) == 220 && say(&c, "EHLO client.example\r\n") == 250 &&
 		(by == NULL || authenticate(&c, by))) {
-		bool good = true;
+		bool good = c.may_end = true;
 		for (uint64_t i = 1 + dice(4); i > 0 && good && !round_over; i--) {
 			good = transaction(&c, by);
 			actor_sleep(a, (int64_t)dice(2000));

@@ -81,6 +81,7 @@ static void on_exec(void *arg)
 		return;
 	image.pending = false;
 	trace("world", "the supervisor becomes another image");
+	world.upgrades++;
 	world.becoming = true; /* its children live on */
 	supervisor_free(&world.supervisor);
 	world.becoming = false;

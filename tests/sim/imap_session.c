@@ -19,7 +19,7 @@ static int64_t literal_size(struct str line)
 	return scan_number(&s, 1 << 26, &n) && scan_char(&s, '}') ? (int64_t)n : -1;
 }
 
-static bool read_response(struct user_session *s)
+static bool read_some(struct user_session *s)
 {
 	struct str line;
 	buf_clear(&s->response);
@@ -34,6 +34,14 @@ static bool read_response(struct user_session *s)
 		if (!conn_bytes(&s->conn, (size_t)n, &s->response))
 			return false;
 	}
+}
+
+static bool read_response(struct user_session *s)
+{
+	bool good = read_some(s);
+	if (!good)
+		conn_turned_away(&s->conn, "cut off");
+	return good;
 }
 
 /* ---- the view ---- */
@@ -296,6 +304,16 @@ static void untagged(struct user_session *s, struct scan *in)
 	}
 }
 
+/* RFC 5530 3, RFC 9051 7.1 */
+static bool is_for_now(const struct user_session *s)
+{
+	static const char *const codes[] = { "[UNAVAILABLE]", "[SERVERBUG]", "[INUSE]", "[LIMIT]" };
+	for (size_t i = 0; i < ARRAY_LEN(codes); i++)
+		if (user_said(s, codes[i]))
+			return true;
+	return false;
+}
+
 /* Up to the tagged response, or a "+" when that is waited for. */
 static enum user_result read_result(struct user_session *s, bool plus)
 {
@@ -317,8 +335,11 @@ static enum user_result read_result(struct user_session *s, bool plus)
 			on_code(s, &in);
 			return USER_OK;
 		}
-		if (scan_word_nocase(&in, STR("NO")))
+		if (scan_word_nocase(&in, STR("NO"))) {
+			if (is_for_now(s))
+				conn_turned_away(&s->conn, s->response.p);
 			return USER_NO;
+		}
 		if (boxes_may_go(s->account, s->box)) { /* "Please select a mailbox first" */
 			s->box = BOX_NONE;
 			return USER_NO;
@@ -525,6 +546,7 @@ static bool log_in(struct user_session *s)
 		authority_granted(by, s->actor->name);
 	else if (r == USER_NO && user_said(s, "[AUTHENTICATIONFAILED]"))
 		authority_refused(by, s->actor->name);
+	s->conn.may_end = true;
 	return r == USER_OK;
 }
 
@@ -540,7 +562,7 @@ bool user_open(struct user_session *s, struct actor *a, const struct authority *
 	vec_init(&s->appended, sizeof(uint32_t), 1000000);
 	vec_init(&s->names, 64, 10000);
 	buf_init(&s->response, 64 * 1024 * 1024);
-	return conn_open(&s->conn, a, "imap", "127.0.0.1") && read_response(s) &&
+	return conn_open(&s->conn, a, "imap", "127.0.0.1", &s->authority) && read_response(s) &&
 	       str_starts(buf_str(&s->response), STR("* OK")) && log_in(s);
 }
 

@@ -169,6 +169,7 @@ struct world {
 			     */
 	unsigned boots;
 	int64_t slept_ms;
+	unsigned upgrades; /* steps of any: asked for, made, ended */
 	uint64_t trickled, broken, half_closed, jumps, sleeps; /* how often */
 	struct log_sink sink;
 };
@@ -237,16 +238,21 @@ bool actor_wait(struct actor *, int64_t ms);
 void actor_sleep(struct actor *, int64_t ms);
 void actor_wake(struct actor *);
 
+struct authority;
 struct conn {
 	struct actor *actor;
+	const struct authority *by; /* whose session it is to be; NULL: a stranger's */
 	struct link *link;
 	int handle;
 	struct buf in, out, line;
+	unsigned upgrades; /* world.upgrades, when it was opened */
+	bool may_end;      /* by an upgrade: past greeting and login, not between MAIL and DATA */
 	bool lost;
 	bool quiet; /* lines are not traced */
 };
 /* False: refused. */
-bool conn_open(struct conn *, struct actor *, const char *service, const char *address);
+bool conn_open(struct conn *, struct actor *, const char *service, const char *address,
+	const struct authority *by);
 void conn_close(struct conn *);
 /* The next line without its CRLF, until the next call. False: lost, or nothing for a minute. */
 bool conn_line(struct conn *, struct str *ret);
@@ -254,6 +260,10 @@ bool conn_bytes(struct conn *, size_t n, struct buf *ret);
 /* Sends; what is sent is traced when it is short. */
 bool conn_send(struct conn *, struct str);
 bool conn_sendf(struct conn *, const char *format, ...) PRINTF_LIKE(2, 3);
+/* Told to come back, or cut off. In a run without faults that happens to nobody who has the right
+ * to be there, but to those who had come in before the server was upgraded: what they ask of the
+ * store that goes may fail, and their front ends. */
+void conn_turned_away(const struct conn *, const char *how);
 /* Something within so long? */
 bool conn_wait_input(struct conn *, int64_t ms);
 

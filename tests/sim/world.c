@@ -296,6 +296,7 @@ static bool may_command(void *arg, int handle)
 static void on_news(void *arg, enum supervisor_news news)
 {
 	(void)arg;
+	world.upgrades += news == NEWS_UPGRADED;
 	world.ready |= news == NEWS_READY || news == NEWS_UPGRADED;
 }
 
