@@ -7,6 +7,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from harness import Culver  # noqa: E402
+from hostile import conditions, read_clean  # noqa: E402
 
 
 def pytest_configure(config):
@@ -28,3 +29,10 @@ def shared():
     """One server for the tests of a file; they must not depend on each other's mail."""
     with Culver() as c:
         yield c
+
+
+@pytest.fixture
+def standing(shared):
+    """That server, which must be as it was when the test is over. Files about another front have their own."""
+    with conditions(shared, "front-user", clean=read_clean) as found:
+        yield found[0]

@@ -9,6 +9,7 @@ from harness import DOMAIN, wait_for
 
 MAIL = b"MAIL FROM:<a@other.test>\r\n"
 RCPT = b"RCPT TO:<bob@example.test>\r\n"
+MESSAGE = b"Subject: x\r\n\r\ntext\r\n"
 MIB = 1 << 20
 
 
@@ -148,6 +149,10 @@ class Imap(Connection):
                 return self.closed()
             assert pieces[0].split(b" ")[1] in (b"BAD", b"NO", b"OK"), pieces
         return True
+
+
+def append(c, mailbox=b"INBOX", message=MESSAGE, how=b""):
+    return c.say(b"APPEND %s %s{%d+}\r\n" % (mailbox, how, len(message)) + message)
 
 
 def tree(pieces):

@@ -2,15 +2,7 @@
 """IMAP's bad input over real connections: what src/imap/hostile_test.c shows of a session, shown of
 a server. Names carry the numbers of the catalogue, and the standing conditions hold for every test
 (hostile.py)."""
-import pytest
-
-from hostile import MIB, Imap, conditions, read_clean
-
-
-@pytest.fixture
-def standing(shared):
-    with conditions(shared, "front-user", clean=read_clean) as found:
-        yield found[0]
+from hostile import MIB, Imap
 
 
 def selected(culver):

@@ -7,22 +7,8 @@ import statistics
 import time
 import zlib
 
-import pytest
-
 from harness import Culver
-from hostile import MIB, Imap, conditions, read_clean
-
-MESSAGE = b"Subject: x\r\n\r\ntext\r\n"
-
-
-@pytest.fixture
-def standing(shared):
-    with conditions(shared, "front-user", clean=read_clean) as found:
-        yield found[0]
-
-
-def append(c, mailbox=b"INBOX", message=MESSAGE, how=b""):
-    return c.say(b"APPEND %s %s{%d+}\r\n" % (mailbox, how, len(message)) + message)
+from hostile import MIB, Imap, append
 
 
 def test_i14_no_compression_before_login_nor_twice(standing):

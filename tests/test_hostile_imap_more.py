@@ -6,23 +6,8 @@ import contextlib
 import sqlite3
 import ssl
 
-import pytest
-
 from harness import DOMAIN, Culver, wait_for
-from hostile import MAIL, RCPT, Imap, Smtp, conditions, memory, read_clean
-
-MESSAGE = b"Subject: x\r\n\r\ntext\r\n"
-
-
-@pytest.fixture
-def standing(shared):
-    with conditions(shared, "front-user", clean=read_clean) as found:
-        yield found[0]
-
-
-def append(c, mailbox=b"INBOX", message=MESSAGE, how=b""):
-    return c.say(b"APPEND %s %s{%d+}\r\n" % (mailbox, how, len(message)) + message)
-
+from hostile import MAIL, RCPT, Imap, Smtp, append, memory
 
 # Every command that names a mailbox; %s is the name.
 NAMING = [b"SELECT %s", b"EXAMINE %s", b"DELETE %s", b"RENAME %s Mine", b"STATUS %s (MESSAGES)",

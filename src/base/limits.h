@@ -147,6 +147,8 @@
 #define LIMIT_MAILBOX_PATTERN_BYTES 1024 /* a LIST pattern after wildcards are made one; I10 */
 #define LIMIT_VIEW_ENTRIES          4000000 /* entries of one mailbox in a view: 260 MB */
 
+#define LIMIT_IMPORT_NAMES_BYTES (256 << 20) /* names of one directory that is imported */
+
 /* ---- mail formats ---- */
 #define LIMIT_FIELD_NAME_BYTES   998    /* a name is part of a line: RFC 5322 2.1.1 */
 #define LIMIT_HEADER_LINE_BYTES  65536  /* looked at of one header line; the rest is skipped; M2 */

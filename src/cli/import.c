@@ -435,6 +435,30 @@ int import_list(int directory, struct arena *arena, struct vec *names, struct er
 	return 0;
 }
 
+int import_walk(const struct import_level *level,
+	int (*each)(const struct import_level *, const char *entry, struct err *), struct err *err)
+{
+	struct vec names;
+	struct arena arena;
+	if (level->depth > LIMIT_MAILBOX_LEVELS)
+		return 0;
+	arena_init(&arena, LIMIT_IMPORT_NAMES_BYTES);
+	vec_init(&names, sizeof(char *), LIMIT_MAILBOXES * 10);
+	int rc = import_list(level->directory, &arena, &names, err);
+	VEC_EACH (const char *, name, &names)
+		if (rc == 0)
+			rc = each(level, *name, err);
+	vec_done(&names);
+	arena_done(&arena);
+	return rc;
+}
+
+bool import_level_name(const struct import_level *level, struct str entry, struct buf *name)
+{
+	return (level->above.n == 0 || (buf_adds(name, level->above) && buf_addc(name, '/'))) &&
+	       folder_level_read(entry, name);
+}
+
 int import_open_directory(int directory, const char *name)
 {
 	return openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

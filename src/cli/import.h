@@ -79,4 +79,18 @@ int import_list(int directory, struct arena *arena, struct vec *names, struct er
 /* A directory in a directory, no link; -1: it is none. */
 int import_open_directory(int directory, const char *name);
 
+/* Where a walk over directories is: what lies in it are mailboxes, and levels above others. */
+struct import_level {
+	void *arg; /* the walker's own */
+	int directory;
+	struct str above; /* its name as a mailbox; empty: it is the one that is imported */
+	int depth;
+};
+/* Calls each for every name in it, sorted; stops on what is not 0. Below LIMIT_MAILBOX_LEVELS
+ * nothing is looked at. ERR_LIMIT: the names are above LIMIT_IMPORT_NAMES_BYTES. */
+int import_walk(const struct import_level *,
+	int (*each)(const struct import_level *, const char *entry, struct err *), struct err *err);
+/* Adds the name that an entry has as a mailbox below the level's. False: it is none. */
+bool import_level_name(const struct import_level *, struct str entry, struct buf *name);
+
 #endif

@@ -224,51 +224,27 @@ static bool is_own(const char *name)
 	return strcmp(name, "cur") == 0 || strcmp(name, "new") == 0 || strcmp(name, "tmp") == 0;
 }
 
-static int import_below(
-	struct maildir *md, int directory, struct str above, int depth, struct err *err);
-
 /* Maildir++ lies beside the INBOX; any other name is a level of a path. */
-static int import_entry(struct maildir *md, int directory, struct str above, const char *entry,
-	int depth, struct err *err)
+static int import_entry(const struct import_level *level, const char *entry, struct err *err)
 {
+	struct maildir *md = level->arg;
 	struct buf name;
-	int rc = 0, below = is_own(entry) ? -1 : import_open_directory(directory, entry);
+	int rc = 0, below = is_own(entry) ? -1 : import_open_directory(level->directory, entry);
 	if (below < 0)
 		return 0;
 	buf_init(&name, 8 * LIMIT_MAILBOX_NAME_BYTES);
-	bool beside = entry[0] == '.' && above.n == 0, good;
-	if (beside)
-		good = maildir_folder_read(str_from(entry), &name);
-	else
-		good = entry[0] != '.' &&
-		       (above.n == 0 || (buf_adds(&name, above) && buf_addc(&name, '/'))) &&
-		       folder_level_read(str_from(entry), &name);
+	bool beside = entry[0] == '.' && level->above.n == 0;
+	bool good = beside ? maildir_folder_read(str_from(entry), &name)
+			   : entry[0] != '.' && import_level_name(level, str_from(entry), &name);
 	if (good && is_maildir(below))
 		rc = import_folder(md, below, buf_str(&name), err);
 	else if (!good && is_maildir(below))
 		importer_tell(md->im, entry, "is no name of a folder");
+	struct import_level next = { md, below, buf_str(&name), level->depth + 1 };
 	if (rc == 0 && good && !beside)
-		rc = import_below(md, below, buf_str(&name), depth + 1, err);
+		rc = import_walk(&next, import_entry, err);
 	close(below);
 	buf_done(&name);
-	return rc;
-}
-
-static int import_below(
-	struct maildir *md, int directory, struct str above, int depth, struct err *err)
-{
-	struct vec names;
-	struct arena arena;
-	if (depth > LIMIT_MAILBOX_LEVELS)
-		return 0;
-	arena_init(&arena, 256 << 20);
-	vec_init(&names, sizeof(char *), LIMIT_MAILBOXES * 10);
-	int rc = import_list(directory, &arena, &names, err);
-	VEC_EACH (const char *, name, &names)
-		if (rc == 0)
-			rc = import_entry(md, directory, above, *name, depth, err);
-	vec_done(&names);
-	arena_done(&arena);
 	return rc;
 }
 
@@ -298,7 +274,8 @@ int import_maildir(struct importer *im, int directory, struct err *err)
 	read_subscriptions(&md, directory);
 	int rc = import_folder(&md, directory, STR("INBOX"), err);
 	if (rc == 0)
-		rc = import_below(&md, directory, STR_NONE, 0, err);
+		rc = import_walk(
+			&(struct import_level){ &md, directory, STR_NONE, 0 }, import_entry, err);
 	map_done(&md.subscribed);
 	buf_done(&md.bytes);
 	buf_done(&md.message);

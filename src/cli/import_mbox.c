@@ -99,26 +99,26 @@ static bool is_mbox(int file)
 					   memcmp(begin, "From ", sizeof(begin)) == 0));
 }
 
-static int import_level(
-	struct importer *im, int directory, struct str above, int depth, struct err *err);
-
-static int import_one(struct importer *im, int directory, struct str above, const char *entry,
-	int depth, struct err *err)
+static int import_entry(const struct import_level *level, const char *entry, struct err *err)
 {
+	struct importer *im = level->arg;
 	struct buf name;
-	struct str level = str_from(entry);
-	int rc = 0, below = import_open_directory(directory, entry), file = -1;
-	if (below >= 0 && ends_in(level, STR(".sbd")))
-		level.n -= 4;
+	struct str as = str_from(entry);
+	if (entry[0] == '.')
+		return 0;
+	int rc = 0, below = import_open_directory(level->directory, entry), file = -1;
+	if (below >= 0 && ends_in(as, STR(".sbd")))
+		as.n -= 4;
 	buf_init(&name, 8 * LIMIT_MAILBOX_NAME_BYTES);
-	bool good = (above.n == 0 || (buf_adds(&name, above) && buf_addc(&name, '/'))) &&
-		    folder_level_read(level, &name);
+	bool good = import_level_name(level, as, &name);
+	struct import_level next = { im, below, buf_str(&name), level->depth + 1 };
 	if (below < 0)
-		file = openat(directory, entry, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		file = openat(
+			level->directory, entry, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (!good)
 		importer_tell(im, entry, "is no name of a mailbox");
 	else if (below >= 0)
-		rc = import_level(im, below, buf_str(&name), depth + 1, err);
+		rc = import_walk(&next, import_entry, err);
 	else if (file >= 0 && is_mbox(file))
 		rc = import_mbox(im, file, buf_str(&name), err);
 	if (below >= 0)
@@ -129,25 +129,7 @@ static int import_one(struct importer *im, int directory, struct str above, cons
 	return rc;
 }
 
-static int import_level(
-	struct importer *im, int directory, struct str above, int depth, struct err *err)
-{
-	struct vec names;
-	struct arena arena;
-	if (depth > LIMIT_MAILBOX_LEVELS)
-		return 0;
-	arena_init(&arena, 256 << 20);
-	vec_init(&names, sizeof(char *), LIMIT_MAILBOXES * 10);
-	int rc = import_list(directory, &arena, &names, err);
-	VEC_EACH (const char *, name, &names)
-		if (rc == 0 && (*name)[0] != '.')
-			rc = import_one(im, directory, above, *name, depth, err);
-	vec_done(&names);
-	arena_done(&arena);
-	return rc;
-}
-
 int import_mboxes(struct importer *im, int directory, struct err *err)
 {
-	return import_level(im, directory, STR_NONE, 0, err);
+	return import_walk(&(struct import_level){ im, directory, STR_NONE, 0 }, import_entry, err);
 }
