@@ -6,6 +6,7 @@
 #include "mail/charset.h"
 #include "mail/digest.h"
 #include "mail/mime.h"
+#include "mail/surrogate.h"
 
 static const char message[] =
 	"From: =?iso-2022-jp?b?GyRCRnxLXBsoQg==?= <a@b.example>, Group: x@y.example;\r\n"
@@ -51,6 +52,40 @@ static void normalize(void *arg)
 	buf_done(&all);
 }
 
+static void say(void *arg, struct str bytes)
+{
+	buf_adds(arg, bytes);
+}
+
+static void make_surrogate(void *arg)
+{
+	static const char text[] =
+		"From: J\xc3\xbcrgen <j@stra\303\237e.example>, =?utf-8?q?=C3=A4?= <\xc3\xbc@b>\r\n"
+		"Subject: =?koi8-r?q?=F0=D2=C9?= \xc3\xbc\r\nMessage-ID: <\xc3\xbc>\r\n"
+		"Content-Type: multipart/mixed; boundary=b; name=\xc3\xbc\r\n\r\n"
+		"--b\r\nDate: x (\xc3\xbc)\r\n\r\n\xc3\xbc\r\n--b--\r\n";
+	struct mail_surrogate s;
+	struct buf out;
+	(void)arg;
+	buf_init(&out, 10000);
+	assert_int_equal(mail_charsets_preload(), 0);
+	no_memory_from_here();
+	mail_surrogate_init(&s, say, &out);
+	mail_surrogate_input(&s, str_from(text));
+	mail_surrogate_end(&s);
+	mail_surrogate_done(&s);
+	no_memory_until_here();
+	no_memory_note(buf_str(&out));
+	buf_done(&out);
+}
+
+static void x2_each_allocation_of_a_surrogate(void **state)
+{
+	(void)state;
+	NO_MEMORY_EACH(run, "surrogate", make_surrogate, NULL)
+	no_memory_said_the_same(&run);
+}
+
 static void x2_each_allocation_of_a_parser(void **state)
 {
 	(void)state;
@@ -65,4 +100,5 @@ static void x2_each_allocation_of_an_address(void **state)
 	no_memory_said_the_same(&run);
 }
 
-TEST_MAIN(test_case(x2_each_allocation_of_a_parser), test_case(x2_each_allocation_of_an_address))
+TEST_MAIN(test_case(x2_each_allocation_of_a_surrogate), test_case(x2_each_allocation_of_a_parser),
+	test_case(x2_each_allocation_of_an_address))
