@@ -15,7 +15,7 @@ static struct fake_host *run(struct str in, size_t step, bool tls)
 	struct fake_host *f = xmalloc(sizeof(*f));
 	f->message = messages;
 	f->messages = ARRAY_LEN(messages);
-	f->peer.tls = tls;
+	f->peer.tls = f->settings.pop3_surrogates = tls;
 	fake_open(f);
 	if (tls)
 		fake_say(f, STR("USER alice\r\nPASS secret\r\n"));
