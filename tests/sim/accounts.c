@@ -11,6 +11,8 @@ struct account {
 	int64_t changed_ms, off_ms; /* when these were acknowledged */
 	struct quota quota;
 	bool quota_sure;
+	int retention; /* -1: who knows */
+	unsigned retention_news;
 	unsigned quota_news;
 };
 static struct account accounts[ACCOUNTS];
@@ -231,4 +233,36 @@ void account_quota_acked(unsigned account, struct quota q)
 	accounts[account].quota_sure = true;
 	accounts[account].quota_news++;
 	accounts[account].quota = q;
+}
+
+/* ---- retention ---- */
+
+struct retention retention_of(unsigned account)
+{
+	const struct account *a = &accounts[account];
+	return (struct retention){
+		.account = account, .news = a->retention_news, .which = a->retention
+	};
+}
+
+bool retention_holds(const struct retention *r)
+{
+	return r->which >= 0 && r->news == accounts[r->account].retention_news;
+}
+
+int account_retention(unsigned account)
+{
+	return accounts[account].retention;
+}
+
+void account_retention_ask(unsigned account)
+{
+	accounts[account].retention = -1;
+	accounts[account].retention_news++;
+}
+
+void account_retention_acked(unsigned account, int which)
+{
+	accounts[account].retention = which;
+	accounts[account].retention_news++;
 }

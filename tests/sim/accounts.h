@@ -63,6 +63,20 @@ bool account_quota_is_sure(unsigned account);
 void account_quota_ask(unsigned account);
 void account_quota_acked(unsigned account, struct quota);
 
+/* ---- POP3 retention (enum pop3_retention) ---- */
+
+/* When a session begins: which of them it has. -1: who knows. */
+struct retention {
+	unsigned account, news;
+	int which;
+};
+struct retention retention_of(unsigned account);
+/* Nothing was changed since. */
+bool retention_holds(const struct retention *);
+int account_retention(unsigned account); /* in force, or -1 */
+void account_retention_ask(unsigned account);
+void account_retention_acked(unsigned account, int which);
+
 /* The administrator's. A new password's number is drawn; the same again as long as it is not known
  * whether it is in force. */
 unsigned account_password_ask(unsigned account, char ret[24]);

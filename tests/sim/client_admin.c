@@ -60,6 +60,21 @@ static void do_quota(struct admin *a)
 		account_quota_acked(account, q);
 }
 
+/* What POP3 leaves behind. Nothing is ever as old as what expires. */
+static void do_retention(struct admin *a)
+{
+	unsigned account = (unsigned)dice(ACCOUNTS);
+	int which = chance(40) ? RETAIN_CLIENT : (int)dice(RETAIN_EXPIRE + 1);
+	struct frame set = { .type = FRAME_ACCOUNT_SET,
+		.account_set = { .set = ACCOUNT_POP3_RETENTION,
+			.account = { .address = str_from(account_address(account)),
+				.pop3_retention = (uint8_t)which,
+				.pop3_expire_days = which == RETAIN_EXPIRE ? 365 : 0 } } };
+	account_retention_ask(account);
+	if (admin_ask(a, a->store, &set) == FRAME_DONE)
+		account_retention_acked(account, which);
+}
+
 /* Beside all else. What the disk refuses meanwhile may be found; damage may not, where
  * none was done. */
 static void do_check(struct admin *a)
@@ -111,8 +126,9 @@ static void do_upgrade(struct admin *a)
 static const struct {
 	void (*run)(struct admin *);
 	unsigned weight;
-} things[] = { { do_password, 24 }, { do_active, 10 }, { do_quota, 20 }, { do_check, 10 },
-	{ do_undelete, 8 }, { do_reclaim, 14 }, { backup_take, 8 }, { do_upgrade, 6 } };
+} things[] = { { do_password, 20 }, { do_active, 10 }, { do_quota, 16 }, { do_retention, 8 },
+	{ do_check, 10 }, { do_undelete, 8 }, { do_reclaim, 14 }, { backup_take, 8 },
+	{ do_upgrade, 6 } };
 
 static void do_something(struct admin *a)
 {

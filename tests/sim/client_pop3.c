@@ -3,13 +3,14 @@
  * leave by QUIT or without it. RFC 1939 */
 #include "accounts.h"
 #include "admin.h"
+#include "api/schemes.h"
 
 enum { MESSAGES_MOST = 100000 };
 
 struct item {
 	uint32_t uid; /* 0: it went before anybody could be asked */
 	uint64_t size;
-	bool deleted;
+	bool deleted, retrieved;
 };
 
 struct drop {
@@ -17,6 +18,7 @@ struct drop {
 	struct actor *actor;
 	struct authority authority;
 	unsigned account;
+	struct retention retention;
 	struct vec items; /* struct item, by number */
 	struct vec uidls; /* struct api_uidl: what the store says that they are made of */
 	uint32_t session; /* of asking it */
@@ -281,6 +283,7 @@ static enum answer do_retr(struct drop *d, size_t i)
 	uint32_t n = message_check(buf_str(&d->text), d->actor->name);
 	if (item->uid)
 		model_seen(d->account, 0, item->uid, n);
+	item->retrieved = true;
 	return POP3_OK;
 }
 
@@ -342,19 +345,38 @@ static enum answer do_something(struct drop *d)
 	return at < 75 ? do_top(d, i) : do_dele(d, i);
 }
 
-/* All of them, or none: RFC 1939 6. */
-static void quit(struct drop *d)
+/* By the client's wish or the account's policy; perhaps: who knows which is in force. */
+static bool goes(const struct drop *d, const struct item *item, bool *ret_perhaps)
+{
+	int which = d->retention.which;
+	*ret_perhaps = !retention_holds(&d->retention);
+	if (*ret_perhaps || which == RETAIN_DELETE)
+		return item->deleted || item->retrieved;
+	return item->deleted && which != RETAIN_KEEP;
+}
+
+/* All of them, or none: RFC 1939 6. The number of those. */
+static unsigned ask_for_removal(struct drop *d)
 {
 	unsigned going = 0, step = model_step();
+	VEC_EACH (struct item, item, &d->items) {
+		bool perhaps, go = goes(d, item, &perhaps);
+		struct copy *c = go ? copy_of(d, item) : NULL;
+		if (c && perhaps)
+			model_remove_begin(c, NULL);
+		else if (c)
+			model_remove_in_step(c, step);
+		going += c && !perhaps;
+	}
+	return going;
+}
+
+static void quit(struct drop *d)
+{
+	bool perhaps;
 	if (!conn_sendf(&d->conn, "QUIT\r\n"))
 		return;
-	VEC_EACH (struct item, item, &d->items) {
-		struct copy *c = item->deleted ? copy_of(d, item) : NULL;
-		if (c == NULL)
-			continue;
-		model_remove_in_step(c, step);
-		going++;
-	}
+	unsigned going = ask_for_removal(d);
 	int64_t asked_ms = awake_ms();
 	enum answer a = status(d);
 	if (a == POP3_OK && going)
@@ -362,7 +384,7 @@ static void quit(struct drop *d)
 	if (a == POP3_ERR && !for_now(d))
 		sim_fail("%s: QUIT: %" STR_FMT, d->actor->name, STR_ARG(d->said));
 	VEC_EACH (struct item, item, &d->items)
-		if (item->deleted && item->uid && a == POP3_OK)
+		if (goes(d, item, &perhaps) && !perhaps && item->uid && a == POP3_OK)
 			model_remove_acked(d->account, 0, item->uid);
 }
 
@@ -386,6 +408,7 @@ static bool enter(struct drop *d)
 	if (!conn_open(&d->conn, d->actor, "pop3", "127.0.0.1", &d->authority) ||
 		status(d) != POP3_OK || say(d, "USER %s", account_address(d->account)) != POP3_OK)
 		return false;
+	d->retention = retention_of(d->account);
 	d->conn.may_end = true; /* what follows is asked of the store in a session */
 	uint64_t began = model_time();
 	if (!pass(d) || list(d) != POP3_OK || uidl(d) != POP3_OK)
