@@ -2,7 +2,7 @@
 /* Mailboxes that come and go (see boxes.h). */
 #include "boxes.h"
 
-const char *const slot_names[SLOTS] = { "T0", "T1", "T2", "T3" };
+const char *const slot_names[SLOTS] = { "T0", "T1", "T2", "T3", "T0/S", "T1/S", "T2/S", "T3/S" };
 
 struct box {
 	uint8_t names; /* slots that may have been its name, bits; 0: any */
@@ -153,7 +153,7 @@ void boxes_delete_end(unsigned account, bool answered)
 	deletions[account] -= answered;
 }
 
-void boxes_rename_begin(unsigned account, unsigned from, unsigned to)
+static void rename_begin(unsigned account, unsigned from, unsigned to)
 {
 	for (unsigned box = BOXES; box < boxes_n[account]; box++) {
 		struct box *b = &boxes[account][box];
@@ -163,6 +163,13 @@ void boxes_rename_begin(unsigned account, unsigned from, unsigned to)
 		if (boxes_deleting(account))
 			delete_perhaps(account, box);
 	}
+}
+
+void boxes_rename_begin(unsigned account, unsigned from, unsigned to)
+{
+	rename_begin(account, from, to);
+	if (!slot_is_below(from))
+		rename_begin(account, from + ABOVE, to + ABOVE);
 }
 
 /* ---- audits ---- */

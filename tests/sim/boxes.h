@@ -11,8 +11,13 @@
 
 #include "sim.h"
 
-enum { SLOTS = 4 };
+/* The second half are below the first: slot + ABOVE. */
+enum { ABOVE = 4, SLOTS = 2 * ABOVE };
 extern const char *const slot_names[SLOTS];
+static inline bool slot_is_below(unsigned slot)
+{
+	return slot >= ABOVE;
+}
 
 /* The mailbox that has this UIDVALIDITY. */
 unsigned boxes_find(unsigned account, uint32_t uidvalidity);

@@ -15,11 +15,34 @@ static bool is_not_there(const struct user_session *s, enum user_result r)
 	return r == USER_NO && user_said(s, "[NONEXISTENT]");
 }
 
+/* What is above a name that comes to be is made with it: RFC 9051 6.3.4. */
+struct making {
+	struct slot_change name, above;
+	bool has_above;
+};
+
+static struct making make_begin(unsigned account, unsigned slot)
+{
+	struct making m = { .has_above = slot_is_below(slot) };
+	m.name = slot_begin(account, slot);
+	if (m.has_above)
+		m.above = slot_begin(account, slot - ABOVE);
+	return m;
+}
+
+/* exists: that it is there is why it is refused. */
+static void make_end(const struct making *m, enum user_result r, bool exists)
+{
+	slot_end(&m->name, r != USER_CUT, r == USER_OK || exists, true);
+	if (m->has_above)
+		slot_end(&m->above, r != USER_CUT, r == USER_OK, true);
+}
+
 static enum user_result do_create(struct user_session *s, unsigned slot)
 {
-	struct slot_change c = slot_begin(s->account, slot);
+	struct making m = make_begin(s->account, slot);
 	enum user_result r = user_command(s, "CREATE %s", slot_names[slot]);
-	slot_end(&c, r != USER_CUT, r == USER_OK || is_there_already(s, r), true);
+	make_end(&m, r, is_there_already(s, r));
 	return r;
 }
 
@@ -33,25 +56,45 @@ static enum user_result do_delete(struct user_session *s, unsigned slot)
 	return r;
 }
 
+/* What is below goes along, and then none of it may be there already. RFC 9051 6.3.6 */
+static enum user_result rename_above(struct user_session *s, unsigned slot, unsigned to)
+{
+	struct slot_change a = slot_begin(s->account, slot), b = slot_begin(s->account, to);
+	struct slot_change below_a = slot_begin(s->account, slot + ABOVE),
+			   below_b = slot_begin(s->account, to + ABOVE);
+	boxes_rename_begin(s->account, slot, to);
+	enum user_result r = user_command(s, "RENAME %s %s", slot_names[slot], slot_names[to]);
+	bool answered = r != USER_CUT;
+	slot_end(&a, answered, r == USER_OK || is_not_there(s, r), false);
+	slot_end(&b, answered, r == USER_OK, true);
+	slot_end(&below_a, answered, r == USER_OK, false);
+	slot_end(&below_b, answered, false, true);
+	return r;
+}
+
 static enum user_result do_rename(struct user_session *s, unsigned slot)
 {
-	unsigned to = (slot + 1 + (unsigned)dice(SLOTS - 1)) % SLOTS;
-	struct slot_change a = slot_begin(s->account, slot), b = slot_begin(s->account, to);
+	unsigned others = slot_is_below(slot) ? SLOTS : ABOVE;
+	unsigned to = (slot + 1 + (unsigned)dice(others - 1)) % others;
+	if (!slot_is_below(slot))
+		return rename_above(s, slot, to);
+	struct slot_change a = slot_begin(s->account, slot);
+	struct making m = make_begin(s->account, to);
 	boxes_rename_begin(s->account, slot, to);
 	enum user_result r = user_command(s, "RENAME %s %s", slot_names[slot], slot_names[to]);
 	slot_end(&a, r != USER_CUT, r == USER_OK || is_not_there(s, r), false);
-	slot_end(&b, r != USER_CUT, r == USER_OK || is_there_already(s, r), true);
+	make_end(&m, r, is_there_already(s, r));
 	return r;
 }
 
 static enum user_result do_rename_inbox(struct user_session *s, unsigned slot)
 {
-	struct slot_change c = slot_begin(s->account, slot);
+	struct making m = make_begin(s->account, slot);
 	struct inbox_rename rename = model_inbox_rename_begin(s->account);
 	enum user_result r = user_command(s, "RENAME INBOX %s", slot_names[slot]);
 	bool refused = r == USER_NO && !user_said(s, "[UNAVAILABLE]"); /* or else who knows */
 	model_inbox_rename_end(&rename, r != USER_CUT, r == USER_OK, refused);
-	slot_end(&c, r != USER_CUT, r == USER_OK || is_there_already(s, r), true);
+	make_end(&m, r, is_there_already(s, r));
 	return r;
 }
 
@@ -142,7 +185,7 @@ static enum user_result do_something(struct user_session *s)
 	uint64_t at = dice(100);
 	for (size_t i = 0; i < ARRAY_LEN(things); i++) {
 		if (at < things[i].weight)
-			return things[i].run(s, (unsigned)dice(SLOTS));
+			return things[i].run(s, (unsigned)dice(chance(70) ? ABOVE : SLOTS));
 		at -= things[i].weight;
 	}
 	return USER_OK;

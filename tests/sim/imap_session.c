@@ -216,7 +216,11 @@ static void on_list(struct user_session *s, struct scan *in)
 {
 	char name[64];
 	struct str rest = { in->p, (size_t)(in->end - in->p) };
-	rest = str_from_offset(rest, str_search(rest, STR(") \"/\" ")) + 6);
+	size_t flags = str_search(rest, STR(") \"/\" "));
+	/* It has gone, and what is below it has not. */
+	if (str_search(str_sub(rest, 0, flags), STR("\\Noselect")) < flags)
+		return;
+	rest = str_from_offset(rest, flags + 6);
 	if (rest.n == 0 || rest.n >= sizeof(name))
 		sim_fail("%s: %.100s", s->actor->name, s->response.p);
 	memset(name, 0, sizeof(name));
