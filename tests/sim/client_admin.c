@@ -6,6 +6,16 @@
 #include "accounts.h"
 #include "api/schemes.h"
 
+/* Right behind a change, before everybody was told of it. */
+static void crash_perhaps(void)
+{
+	struct process *store = world_role("store");
+	if (!(world.o.faults & 1U << FAULT_CRASH) || !chance(20) || round_over || store == NULL)
+		return;
+	fault_struck(FAULT_CRASH);
+	world_kill_process(store, SIGKILL);
+}
+
 static void do_password(struct admin *a)
 {
 	char password[24];
@@ -18,8 +28,10 @@ static void do_password(struct admin *a)
 	struct frame set = { .type = FRAME_ACCOUNT_PASSWORD,
 		.account_password = { .address = str_from(account_address(account)),
 			.verifier = str_from(a->verifier) } };
-	if (admin_ask(a, a->store, &set) == FRAME_DONE)
+	if (admin_ask(a, a->store, &set) == FRAME_DONE) {
 		account_password_acked(account);
+		crash_perhaps();
+	}
 }
 
 static void set_active(struct admin *a, unsigned account, bool active)
@@ -126,8 +138,8 @@ static void do_upgrade(struct admin *a)
 static const struct {
 	void (*run)(struct admin *);
 	unsigned weight;
-} things[] = { { do_password, 20 }, { do_active, 10 }, { do_quota, 16 }, { do_retention, 8 },
-	{ do_check, 10 }, { do_undelete, 8 }, { do_reclaim, 14 }, { backup_take, 8 },
+} things[] = { { do_password, 24 }, { do_active, 10 }, { do_quota, 14 }, { do_retention, 8 },
+	{ do_check, 8 }, { do_undelete, 8 }, { do_reclaim, 14 }, { backup_take, 8 },
 	{ do_upgrade, 6 } };
 
 static void do_something(struct admin *a)
