@@ -7,7 +7,7 @@
  *     D: text              somebody delivers a message of that text to INBOX; \n is CRLF
  *     X: what              something happens: "connect2", "replace", "away", "back", "wait 1000",
  *                          "stingy", "closed", "closed2", "nodigests", "horizon", "races",
- *                          "nonews", "news"
+ *                          "nonews", "news", "noreads", "reads"
  *
  * A client's lines must all be expected: before its next C and at the end nothing may be left.
  */
@@ -78,6 +78,8 @@ static void dialogue_happens(struct fake *f, struct str what)
 		f->stingy = true;
 	else if (str_equal(what, STR("nodigests")))
 		f->no_digests = true;
+	else if (str_equal(what, STR("noreads")) || str_equal(what, STR("reads")))
+		f->no_reads = str_equal(what, STR("noreads"));
 	else if (str_equal(what, STR("nonews")) || str_equal(what, STR("news")))
 		f->no_news = str_equal(what, STR("nonews"));
 	else if (str_equal(what, STR("races")))

@@ -89,6 +89,7 @@ struct fake {
 	uint32_t horizon; /* view_changes reaches back to this modseq */
 	bool stingy, away;
 	bool no_digests; /* digest_read finds none */
+	bool no_reads;   /* message_read fails for the moment */
 	bool no_news;    /* view_changes fails: the store went behind a change */
 	bool races;      /* a copy's target, or its first message, goes just before it */
 	unsigned refused;

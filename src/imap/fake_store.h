@@ -468,7 +468,10 @@ static void fake_ask_store(struct fake *f, struct session *s, uint32_t r, const 
 		fake_vanished(f, s, r, &q->view_vanished);
 		break;
 	case FRAME_MESSAGE_READ:
-		fake_read(f, s, r, &q->message_read);
+		if (f->no_reads)
+			fake_fail(f, s, r, ERR_TEMP);
+		else
+			fake_read(f, s, r, &q->message_read);
 		break;
 	case FRAME_DIGEST_READ:
 		fake_digests(f, s, r, &q->digest_read);

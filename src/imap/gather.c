@@ -75,6 +75,12 @@ static void parsed(struct imap *s, struct gather *g, uint64_t size)
 	take(s, g, u->sequence, opens ? &d : NULL);
 }
 
+/* What the message itself is no reason for. */
+static bool is_for_now(enum err_kind error)
+{
+	return error != ERR_NONE && error != ERR_NOT_FOUND && error != ERR_CORRUPT;
+}
+
 /* Asks ahead, and parses what is there. False: more has to come. */
 static bool parse(struct imap *s, struct gather *g, const struct api_entry *e)
 {
@@ -87,6 +93,8 @@ static bool parse(struct imap *s, struct gather *g, const struct api_entry *e)
 	while (g->fed < e->size && (p = reads_first(&s->reads)) != NULL) {
 		if (p->error != ERR_NONE || p->data.n == 0) {
 			mail_parser_free(&g->parser); /* expunged, or damaged */
+			if (is_for_now(p->error))
+				g->error = p->error;
 			return true;
 		}
 		mail_parser_input(g->parser, buf_str(&p->data));
@@ -113,7 +121,7 @@ static void parse_step(struct imap *s)
 		reads_clear(&s->reads);
 		if (g->parser != NULL && u->prefix_size <= e->size)
 			parsed(s, g, e->size);
-		else
+		else if (g->error == ERR_NONE)
 			take(s, g, u->sequence, NULL);
 		mail_parser_free(&g->parser);
 	}

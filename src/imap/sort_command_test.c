@@ -190,6 +190,22 @@ static void test_expunge_waits(void **state)
 			   "S: c OK ~\n");
 }
 
+/* A store that is away while messages are parsed, since they have no digest yet: the command fails,
+ * and is not answered as if they had no subject. */
+static void test_store_away(void **state)
+{
+	(void)state;
+	dialogue(LOGIN FIVE "X: nodigests\n" INBOX("5") "X: noreads\n"
+							"C: a SORT (SUBJECT) UTF-8 ALL\n"
+							"S: a NO [UNAVAILABLE] ~\n"
+							"C: b THREAD REFERENCES UTF-8 ALL\n"
+							"S: b NO [UNAVAILABLE] ~\n"
+							"X: reads\n"
+							"C: c SORT (SUBJECT) UTF-8 ALL\n"
+							"S: * SORT 5 2 3 4 1\n"
+							"S: c OK ~\n");
+}
+
 /* RFC 9394 3.1, 3.2 */
 static void test_partial_search(void **state)
 {
@@ -291,4 +307,4 @@ static void test_partial_fetch(void **state)
 
 TEST_MAIN(test_case(test_partial_fetch), test_case(test_sort), test_case(test_refusals),
 	test_case(test_esort), test_case(test_thread), test_case(test_expunge_waits),
-	test_case(test_partial_search))
+	test_case(test_store_away), test_case(test_partial_search))
