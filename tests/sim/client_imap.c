@@ -255,9 +255,9 @@ static enum user_result do_reselect(struct user_session *s)
 static const struct {
 	enum user_result (*run)(struct user_session *);
 	unsigned weight;
-} things[] = { { do_read, 25 }, { do_list, 5 }, { do_flag, 15 }, { do_append, 7 },
-	{ do_append_some, 4 }, { do_replace, 3 }, { do_copy, 13 }, { do_delete, 8 },
-	{ do_wait, 12 }, { do_reselect, 8 } };
+} things[] = { { do_read, 21 }, { client_search_something, 7 }, { do_list, 5 }, { do_flag, 15 },
+	{ do_append, 7 }, { do_append_some, 4 }, { do_replace, 3 }, { do_copy, 13 },
+	{ do_delete, 8 }, { do_wait, 9 }, { do_reselect, 8 } };
 
 enum user_result client_imap_something(struct user_session *s)
 {

@@ -285,6 +285,18 @@ static void on_vanished(struct user_session *s, struct scan *in)
 	vec_done(&gone);
 }
 
+/* "SEARCH" *(SP nz-number), "SORT" *(SP nz-number) */
+static void on_found(struct user_session *s, struct scan *in)
+{
+	uint64_t n;
+	while (scan_sp(in) && scan_number(in, UINT32_MAX, &n)) {
+		uint32_t uid = (uint32_t)n;
+		vec_push(&s->found, &uid);
+	}
+	if (!scan_end(in))
+		sim_fail("%s: %.100s", s->actor->name, s->response.p);
+}
+
 /* ---- responses ---- */
 
 static void untagged(struct user_session *s, struct scan *in)
@@ -294,6 +306,8 @@ static void untagged(struct user_session *s, struct scan *in)
 		on_code(s, in);
 	} else if (scan_literal_nocase(in, STR("LIST "))) {
 		on_list(s, in);
+	} else if (scan_word_nocase(in, STR("SEARCH")) || scan_word_nocase(in, STR("SORT"))) {
+		on_found(s, in);
 	} else if (scan_literal_nocase(in, STR("VANISHED "))) {
 		on_vanished(s, in);
 	} else if (scan_literal_nocase(in, STR("QUOTA \"\" "))) {
@@ -383,6 +397,7 @@ static void begin(struct user_session *s)
 	vec_clear(&s->targets);
 	vec_clear(&s->modified);
 	vec_clear(&s->appended);
+	vec_clear(&s->found);
 	world.report->operations++;
 }
 
@@ -564,6 +579,7 @@ bool user_open(struct user_session *s, struct actor *a, const struct authority *
 	vec_init(&s->targets, sizeof(uint32_t), 1000000);
 	vec_init(&s->modified, sizeof(uint32_t), 1000000);
 	vec_init(&s->appended, sizeof(uint32_t), 1000000);
+	vec_init(&s->found, sizeof(uint32_t), 1000000);
 	vec_init(&s->names, 64, 10000);
 	buf_init(&s->response, 64 * 1024 * 1024);
 	return conn_open(&s->conn, a, "imap", "127.0.0.1", &s->authority) && read_response(s) &&
@@ -578,6 +594,7 @@ void user_close(struct user_session *s)
 	vec_done(&s->targets);
 	vec_done(&s->modified);
 	vec_done(&s->appended);
+	vec_done(&s->found);
 	vec_done(&s->names);
 	buf_done(&s->response);
 }

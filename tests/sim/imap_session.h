@@ -31,6 +31,7 @@ struct user_session {
 	struct vec sources, targets; /* uint32_t: of the last COPYUID */
 	struct vec appended;         /* uint32_t: of the last APPENDUID */
 	uint32_t append_uid, append_validity, copy_validity;
+	struct vec found;      /* uint32_t: of the last SEARCH or SORT, in their order */
 	struct vec names;      /* char[64]: of LIST */
 	bool has_quota;        /* the last QUOTA response; what was not told is 0 */
 	uint64_t quota_kib[2]; /* used, limit */
@@ -46,6 +47,8 @@ enum user_result { USER_OK, USER_NO, USER_CUT };
 
 /* client_imap.c: one of the things that its users do; what they do with what they read. */
 enum user_result client_imap_something(struct user_session *);
+/* client_search.c: looks for something in what is selected. */
+enum user_result client_search_something(struct user_session *);
 void client_imap_fetched(struct user_session *, const struct user_fetched *);
 
 bool user_open(struct user_session *, struct actor *, const struct authority *);
