@@ -210,6 +210,7 @@ static void audit_account(struct actor *a)
 	read_others(&s);
 	model_audit_end(a->number);
 	check_sums(&s);
+	client_notes_audit(&s);
 	user_command(&s, "LOGOUT");
 	user_close(&s);
 }

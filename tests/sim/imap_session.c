@@ -297,6 +297,21 @@ static void on_found(struct user_session *s, struct scan *in)
 		sim_fail("%s: %.100s", s->actor->name, s->response.p);
 }
 
+/* Of a value "v" number, or NIL.  RFC 5464 4.4.1 */
+static void on_metadata(struct user_session *s, struct scan *in)
+{
+	struct str rest = scan_rest(in);
+	size_t at = str_search(rest, STR("/private/comment "));
+	struct scan value = scan_from(str_from_offset(rest, at + strlen("/private/comment ")));
+	uint64_t n = 0;
+	bool good = at < rest.n && (scan_literal_nocase(&value, STR("NIL")) ||
+					   (scan_literal_nocase(&value, STR("\"v")) &&
+						   scan_number(&value, INT32_MAX, &n)));
+	if (!good)
+		sim_fail("%s: %.100s", s->actor->name, s->response.p);
+	s->note = (int)n;
+}
+
 /* ---- responses ---- */
 
 static void untagged(struct user_session *s, struct scan *in)
@@ -308,6 +323,8 @@ static void untagged(struct user_session *s, struct scan *in)
 		on_list(s, in);
 	} else if (scan_word_nocase(in, STR("SEARCH")) || scan_word_nocase(in, STR("SORT"))) {
 		on_found(s, in);
+	} else if (scan_literal_nocase(in, STR("METADATA "))) {
+		on_metadata(s, in);
 	} else if (scan_literal_nocase(in, STR("VANISHED "))) {
 		on_vanished(s, in);
 	} else if (scan_literal_nocase(in, STR("QUOTA \"\" "))) {
@@ -398,6 +415,7 @@ static void begin(struct user_session *s)
 	vec_clear(&s->modified);
 	vec_clear(&s->appended);
 	vec_clear(&s->found);
+	s->note = 0;
 	world.report->operations++;
 }
 

@@ -32,6 +32,7 @@ struct user_session {
 	struct vec appended;         /* uint32_t: of the last APPENDUID */
 	uint32_t append_uid, append_validity, copy_validity;
 	struct vec found;      /* uint32_t: of the last SEARCH or SORT, in their order */
+	int note;              /* of the last METADATA: its number, 0: none */
 	struct vec names;      /* char[64]: of LIST */
 	bool has_quota;        /* the last QUOTA response; what was not told is 0 */
 	uint64_t quota_kib[2]; /* used, limit */
@@ -47,6 +48,9 @@ enum user_result { USER_OK, USER_NO, USER_CUT };
 
 /* client_imap.c: one of the things that its users do; what they do with what they read. */
 enum user_result client_imap_something(struct user_session *);
+/* client_notes.c: puts or reads an annotation; reads all of an account. */
+enum user_result client_notes_something(struct user_session *);
+void client_notes_audit(struct user_session *);
 /* client_search.c: looks for something in what is selected. */
 enum user_result client_search_something(struct user_session *);
 void client_imap_fetched(struct user_session *, const struct user_fetched *);
