@@ -5,6 +5,7 @@
  */
 #include "admin.h"
 #include "boxes.h"
+#include "guest.h"
 #include "imap_session.h"
 
 #include "api/schemes.h"
@@ -85,9 +86,19 @@ void audit_put_in_order(void)
 	admin_close(&admin);
 }
 
+static void look_for_guest(void)
+{
+	struct frame open = { .type = FRAME_ACCOUNT_OPEN, .account_open.address = STR(GUEST) };
+	int answer = admin_ask(&admin, admin.store, &open);
+	if (answer != FRAME_SESSION_IS && (answer != FRAME_FAILED || admin.kind != ERR_NOT_FOUND))
+		sim_fail(GUEST " can't be looked for: %s", admin.text);
+	guest_settled(answer == FRAME_SESSION_IS);
+}
+
 static void check(void)
 {
 	admin_begin();
+	look_for_guest();
 	admin_must(&admin, admin.store, &(struct frame){ .type = FRAME_STORE_CHECK },
 		FRAME_CHECK_DONE);
 	if (admin.findings)

@@ -2,6 +2,7 @@
 /* Who runs the server: changes passwords, switches accounts off and on, while mail comes and goes.
  */
 #include "admin.h"
+#include "guest.h"
 
 #include "accounts.h"
 #include "api/schemes.h"
@@ -138,9 +139,9 @@ static void do_upgrade(struct admin *a)
 static const struct {
 	void (*run)(struct admin *);
 	unsigned weight;
-} things[] = { { do_password, 24 }, { do_active, 10 }, { do_quota, 14 }, { do_retention, 8 },
-	{ do_check, 8 }, { do_undelete, 8 }, { do_reclaim, 14 }, { backup_take, 8 },
-	{ do_upgrade, 6 } };
+} things[] = { { do_password, 22 }, { do_active, 8 }, { do_quota, 12 }, { guest_change, 8 },
+	{ do_retention, 8 }, { do_check, 6 }, { do_undelete, 8 }, { do_reclaim, 14 },
+	{ backup_take, 8 }, { do_upgrade, 6 } };
 
 static void do_something(struct admin *a)
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Users with IMAP programs: read, flag, append, copy, move, delete and wait, several to a mailbox.
  */
+#include "guest.h"
 #include "imap_session.h"
 
 enum { BATCH = 40 };
@@ -294,7 +295,11 @@ void client_imap_run(struct actor *a)
 {
 	while (!round_over) {
 		actor_sleep(a, (int64_t)dice(4000));
-		if (!round_over)
+		if (round_over)
+			return;
+		if (chance(20))
+			guest_visit(a);
+		else
 			session(a);
 	}
 }

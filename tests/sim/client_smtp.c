@@ -2,6 +2,7 @@
 /* Strangers' servers, and users who submit: they bring messages to one or more accounts, by DATA or
  * BDAT, and sometimes go before they have heard the answer. */
 #include "accounts.h"
+#include "guest.h"
 
 /* The code of a reply, with all its lines read; 0: cut off. */
 static int reply_code(struct conn *c)
@@ -50,7 +51,18 @@ struct mail {
 	uint32_t n;
 	struct copy *copies[ACCOUNTS];
 	size_t copies_n;
+	bool to_guest;
+	struct guest_view guest;
 };
+
+static bool recipient_guest(struct conn *c, struct mail *m)
+{
+	m->guest = guest_view();
+	int code = say(c, "RCPT TO:<" GUEST ">\r\n");
+	guest_recipient(&m->guest, code, c->actor->name);
+	m->to_guest = code == 250;
+	return code != 0;
+}
 
 static bool recipients(struct conn *c, struct mail *m)
 {
@@ -68,6 +80,8 @@ static bool recipients(struct conn *c, struct mail *m)
 		if (code == 250)
 			m->copies[m->copies_n++] = model_put(i, 0, m->n);
 	}
+	if (chance(15) && !recipient_guest(c, m))
+		return false;
 	return m->copies_n > 0;
 }
 
@@ -122,6 +136,8 @@ static bool transaction(struct conn *c, const struct authority *by)
 	world.report->operations++;
 	if (by && code == 250)
 		authority_used(by, asked_ms, c->actor->name);
+	if (m.to_guest && code == 250)
+		guest_delivered(&m.guest);
 	for (size_t i = 0; i < m.copies_n && code == 250; i++)
 		model_put_acked(m.copies[i], 0);
 	return code == 250 || (code >= 400 && code != 421 && say(c, "RSET\r\n") == 250);

@@ -354,7 +354,7 @@ void model_undelete_end(unsigned account, bool done)
 			world.report->undeleted++;
 		}
 		c->kept = done && !being_deleted(c) ? KEPT_NOT : KEPT_PERHAPS;
-		c->kept_unsure |= being_deleted(c); /* and was put back, perhaps */
+		c->kept_unsure |= !done || being_deleted(c); /* and was put back, perhaps */
 		c->back = NULL;
 	}
 }
