@@ -182,8 +182,8 @@
 #define LIMIT_SMTP_DATA_FIRST_MS  120000        /* after 354; RFC 5321 4.5.3.2.4 */
 #define LIMIT_SMTP_DATA_BLOCK_MS  180000        /* RFC 5321 4.5.3.2.5 */
 #define LIMIT_SMTP_ANSWER_MS      600000        /* our own processes; RFC 5321 4.5.3.2.6 */
-#define LIMIT_RECEIVED_FIELDS     50 /* hops, then it is a loop; RFC 5321 6.3 says >= 100 is safe */
-#define LIMIT_FROM_BYTES          (16 * 1024) /* the From field of a submitted message */
+#define LIMIT_RECEIVED_FIELDS     100 /* hops, then it is a loop; RFC 5321 6.3: not below 100 */
+#define LIMIT_FROM_BYTES          (16 * 1024) /* From, Sender and Resent-* of a submitted message */
 #define LIMIT_FROM_ADDRESSES      20
 /* ---- imap: one command ---- */
 #define LIMIT_IMAP_STRANGER_TEXT_BYTES                                                             \

@@ -4,7 +4,7 @@
  * the checks at its end, the commit, and the one reply.
  *
  *     bytes -> dots off -> submit.c -> mail parser and the upload's next frame -> store
- *     end   -> From's owners (submission) -> rest, digest, copies, commit -> delivered -> 250
+ *     end   -> the authors' owners (submission) -> rest, digest, copies, commit -> delivered -> 250
  *
  * Back-pressure: while the store's channel has no room, no input is taken from the client. A
  * refusal is remembered and said at the end, since SMTP has no other place for it; what still comes
@@ -53,8 +53,9 @@ struct smtp_receiving {
 	uint64_t dropped; /* bytes after a refusal */
 	enum smtp_reply refused;
 	enum stage stage;
-	uint32_t upload; /* the store's number for it; 0: not begun */
-	struct mail_addresses from;
+	uint32_t upload;            /* the store's number for it; 0: not begun */
+	struct str authors;         /* fields of the header that are still to be looked at */
+	struct mail_addresses from; /* addresses of the present one */
 	size_t from_at;
 	struct smtp_recipient *copy; /* the next one to tell of */
 };
@@ -163,7 +164,7 @@ static void receive(struct smtp *s, struct str bytes)
 	}
 	r->size += bytes.n;
 	smtp_header_input(&r->header, bytes);
-	if (r->header.received >= LIMIT_RECEIVED_FIELDS)
+	if (r->header.received > LIMIT_RECEIVED_FIELDS)
 		refuse(s, SAY_LOOP);
 	else
 		(void)send_bytes(s, FRAME_BYTES);
@@ -219,27 +220,33 @@ static void finish(struct smtp *s, enum smtp_reply reply)
 
 static void go_on(struct smtp *s);
 
-/* From: one field at most, and every address in it the account's own. A message without the field
- * claims nobody.   RFC 6409 6.1, 8.1 */
-static enum smtp_reply read_from(struct smtp *s)
+/* From, Sender, Resent-From, Resent-Sender: every address in them must be the account's own. A
+ * message without these fields claims nobody.   RFC 6409 6.1, 8.1 */
+static enum smtp_reply read_header(struct smtp *s)
 {
 	struct smtp_receiving *r = s->receiving;
-	struct mail_field field;
-	struct str rest = buf_str(&r->header.from);
 	if (r->header.broken)
 		return SAY_HEADER_MALFORMED;
-	if (r->header.from_fields == 0)
-		return SAY_NOTHING;
-	if (r->header.from_fields > 1 || r->header.from.full || !mail_field_next(&rest, &field))
+	if (r->header.from_fields > 1 || r->header.sender_fields > 1 || r->header.authors.full)
 		return SAY_FROM_MALFORMED;
-	mail_addresses_parse(&s->arena, field.value, &r->from);
-	if (r->from.malformed || r->from.truncated || r->from.mailboxes == 0 ||
-		r->from.mailboxes > LIMIT_FROM_ADDRESSES)
-		return SAY_FROM_MALFORMED;
+	r->authors = buf_str(&r->header.authors);
 	return SAY_NOTHING;
 }
 
-/* An address of From in normal form, in the arena. */
+/* The next of these fields. False: it can't be read. */
+static bool read_author(struct smtp *s)
+{
+	struct smtp_receiving *r = s->receiving;
+	struct mail_field field;
+	if (!mail_field_next(&r->authors, &field))
+		return false;
+	mail_addresses_parse(&s->arena, field.value, &r->from);
+	r->from_at = 0;
+	return !r->from.malformed && !r->from.truncated && r->from.mailboxes > 0 &&
+	       r->from.mailboxes <= LIMIT_FROM_ADDRESSES;
+}
+
+/* An address of them in normal form, in the arena. */
 static bool normal_address(struct smtp *s, const struct mail_address *a, struct str *ret)
 {
 	struct buf text, normal;
@@ -259,10 +266,17 @@ static void ask_next_owner(struct smtp *s)
 {
 	struct smtp_receiving *r = s->receiving;
 	struct str address;
-	while (r->from_at < r->from.n && r->from.v[r->from_at].kind != MAIL_ADDRESS_MAILBOX)
-		r->from_at++;
+	bool good = true;
+	do {
+		if (r->from_at == r->from.n && r->authors.n > 0)
+			good = read_author(s);
+		while (r->from_at < r->from.n && r->from.v[r->from_at].kind != MAIL_ADDRESS_MAILBOX)
+			r->from_at++;
+	} while (good && r->from_at == r->from.n && r->authors.n > 0);
 	if (r->refused != SAY_NOTHING) {
 		finish(s, r->refused);
+	} else if (!good) {
+		finish(s, SAY_FROM_MALFORMED);
 	} else if (r->from_at == r->from.n) {
 		r->stage = STAGE_BYTES;
 		go_on(s);
@@ -291,10 +305,10 @@ static void receive_end(struct smtp *s)
 		smtp_header_end(&r->header);
 	if (r->refused == SAY_NOTHING && s->login_ended)
 		r->refused = SAY_TRY_LATER;
-	if (r->refused == SAY_NOTHING && r->header.received >= LIMIT_RECEIVED_FIELDS)
+	if (r->refused == SAY_NOTHING && r->header.received > LIMIT_RECEIVED_FIELDS)
 		refuse(s, SAY_LOOP);
 	if (r->refused == SAY_NOTHING && s->submission)
-		r->refused = read_from(s);
+		r->refused = read_header(s);
 	if (r->refused != SAY_NOTHING) {
 		finish(s, r->refused);
 		return;

@@ -4,7 +4,9 @@
  *
  * A submitted message whose first line is no field has no header: one is put in front, with the
  * empty line that ends it, so that every reader takes the rest for the body. A line that is no
- * field after one that is, is refused: readers disagree about it (hostile-input S14).
+ * field after one that is, is refused: readers disagree about it (hostile-input S14). On port 25 a
+ * first line that begins with a blank has the empty line in front alone, or it would be read as a
+ * line of our Received field.
  */
 #include "smtp/submit.h"
 
@@ -20,12 +22,12 @@ void smtp_header_init(struct smtp_header *h, bool submission, struct str added, 
 		.emit = emit,
 		.arg = arg };
 	mail_splitter_init(&h->splitter);
-	buf_init(&h->from, LIMIT_FROM_BYTES);
+	buf_init(&h->authors, LIMIT_FROM_BYTES);
 }
 
 void smtp_header_done(struct smtp_header *h)
 {
-	buf_done(&h->from);
+	buf_done(&h->authors);
 }
 
 static void emit(struct smtp_header *h, struct str bytes)
@@ -45,25 +47,37 @@ static void add_missing(struct smtp_header *h)
 		emit(h, str_from_offset(h->added, h->added_date_n));
 }
 
+/* RFC 5322 3.6.2, 3.6.6: clients show each of them as who sent the message. */
+static bool names_an_author(struct str name)
+{
+	static const struct str fields[] = { STR_INIT("From"), STR_INIT("Sender"),
+		STR_INIT("Resent-From"), STR_INIT("Resent-Sender") };
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+		if (str_equal_nocase(name, fields[i]))
+			return true;
+	return false;
+}
+
 /* What each field does here. Others only go by. */
 static void field_begins(struct smtp_header *h, struct str name)
 {
 	h->any_field = true;
 	h->dropping = h->submission && (str_equal_nocase(name, STR("Bcc")) ||
 					       str_equal_nocase(name, STR("Resent-Bcc")));
-	h->in_from = str_equal_nocase(name, STR("From"));
-	h->from_fields += h->in_from;
+	h->in_author = h->submission && names_an_author(name);
+	h->from_fields += str_equal_nocase(name, STR("From"));
+	h->sender_fields += str_equal_nocase(name, STR("Sender"));
 	h->dates += str_equal_nocase(name, STR("Date"));
 	h->message_ids += str_equal_nocase(name, STR("Message-ID"));
 	h->received += str_equal_nocase(name, STR("Received"));
 	h->broken = h->broken || name.n == 0;
 }
 
-/* The first line is no field, or would continue one. */
+/* The first line would continue a field, or on submission is none. */
 static bool has_no_header(const struct smtp_header *h)
 {
-	return h->submission && !h->any_field &&
-	       (!h->splitter.field_start || h->splitter.name.n == 0);
+	return !h->any_field &&
+	       (!h->splitter.field_start || (h->submission && h->splitter.name.n == 0));
 }
 
 static void field(struct smtp_header *h, struct str piece)
@@ -77,8 +91,8 @@ static void field(struct smtp_header *h, struct str piece)
 	}
 	if (h->splitter.field_start)
 		field_begins(h, h->splitter.name);
-	if (h->in_from && h->submission && h->from_fields == 1)
-		buf_adds(&h->from, piece); /* too long: from.full */
+	if (h->in_author)
+		buf_adds(&h->authors, piece); /* too long: authors.full */
 	if (!h->dropping)
 		emit(h, piece);
 }

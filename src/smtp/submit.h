@@ -2,10 +2,12 @@
 /*
  * The header of a message while it streams by: on every service its Received fields are counted;
  * on submission (RFC 6409) Bcc and Resent-Bcc are dropped, a missing Date and Message-ID are added
- * at the header's end, and From is kept for the check of who may write it.
+ * at the header's end, and the fields that say who writes (From, Sender, Resent-From,
+ * Resent-Sender) are kept for the check of who may.
  *
  * No other byte is changed. On port 25 nothing is: what is malformed there is delivered as it came
- * (mail/mime.h reads everything).
+ * (mail/mime.h reads everything), but for a message whose first line would continue a field: our
+ * own Received field stands in front of it, so an empty line does, too.
  *
  * uses: base, mail/header; used by: smtp/receive.c
  */
@@ -19,12 +21,12 @@ struct smtp_header {
 	bool submission;
 	struct mail_splitter splitter;
 	bool in_body; /* the header has ended */
-	bool any_field, dropping, in_from;
+	bool any_field, dropping, in_author;
 	bool ends_with_lf;
 	bool broken;     /* submission: a line in the header that is no field */
 	size_t received; /* Received fields */
-	size_t from_fields, dates, message_ids;
-	struct buf from; /* the From field as it came */
+	size_t from_fields, sender_fields, dates, message_ids;
+	struct buf authors; /* submission: the fields that say who writes, as they came */
 	struct str added; /* "Date: …" CRLF and "Message-ID: …" CRLF, for when they are missing */
 	size_t added_date_n; /* bytes of the first of them */
 	/* Takes bytes of the message as it is to be kept. */
