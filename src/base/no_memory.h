@@ -13,8 +13,9 @@
  *
  * With CULVER_ALLOCATIONS=all each allocation is refused once, and then again with all that follow
  * (of more than NO_MEMORY_MOST, which a loop makes, NO_MEMORY_SPREAD of them);
- * otherwise every NO_MEMORY_STRIDE-th is, in turn this way and that. Under a sanitizer, whose
- * malloc it is, nothing is refused: the work is done once.
+ * otherwise NO_MEMORY_RUNS of them are, in turn this way and that. NO_MEMORY_EVERY is the same with
+ * each of them in any case, for work that has few. Under a sanitizer, whose malloc it is, nothing
+ * is refused: the work is done once.
  *
  * uses: mem; used by: *_memory_test.c
  */
@@ -251,6 +252,17 @@ static inline void no_memory_said_the_same(const struct no_memory_run *r)
 
 #define NO_MEMORY_EACH(run, name, work, arg)                                                       \
 	for (struct no_memory_run run = no_memory_begin((work), (arg));                            \
+		no_memory_next(&(run), (name), (work), (arg));)
+
+static inline struct no_memory_run no_memory_begin_every(void (*work)(void *), void *arg)
+{
+	struct no_memory_run r = no_memory_begin(work, arg);
+	r.all = true;
+	return r;
+}
+
+#define NO_MEMORY_EVERY(run, name, work, arg)                                                      \
+	for (struct no_memory_run run = no_memory_begin_every((work), (arg));                      \
 		no_memory_next(&(run), (name), (work), (arg));)
 
 #endif

@@ -101,7 +101,8 @@ struct tls_conn *tls_conn_new(
 	snprintf(c->alpn, sizeof(c->alpn), "%s", alpn != NULL ? alpn : "");
 	c->ssl = SSL_new(server->hosts[0].ctx);
 	BIO *bio = BIO_new(server->bio);
-	if (c->ssl == NULL || bio == NULL) {
+	/* Callbacks find the connection by it: without memory for that there is none. */
+	if (c->ssl == NULL || bio == NULL || SSL_set_app_data(c->ssl, c) != 1) {
 		SSL_free(c->ssl);
 		BIO_free(bio);
 		free(c);
@@ -109,7 +110,6 @@ struct tls_conn *tls_conn_new(
 	}
 	c->server = tls_server_ref(server);
 	BIO_set_data(bio, c);
-	SSL_set_app_data(c->ssl, c);
 	SSL_set_bio(c->ssl, bio, bio);
 	SSL_set_accept_state(c->ssl);
 	if (server->asks_certificates)

@@ -127,6 +127,9 @@ static void note(SSL *ssl, struct outcome *o)
 	X509_free(x);
 }
 
+/* Memory is short while a connection is made, and not any more when it meets its client. */
+static bool short_at_first_alone;
+
 static struct outcome meet(struct tls_server *server, const char *sigalgs, const char *host,
 	SSL_SESSION **session, bool is_short)
 {
@@ -136,6 +139,7 @@ static struct outcome meet(struct tls_server *server, const char *sigalgs, const
 	bool done = false, said = false, alive;
 	SSL_CTX *ctx = client_context(sigalgs);
 	meeting_init(&m, server, ctx, host, is_short);
+	is_short = is_short && !short_at_first_alone;
 	if (session && *session)
 		SSL_set_session(m.ssl, *session);
 	alive = m.conn != NULL;
@@ -220,6 +224,9 @@ static void x2_each_allocation_of_a_handshake(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(courses); i++)
 		NO_MEMORY_EACH(run, courses[i].name, handshake, &courses[i]);
+	short_at_first_alone = true;
+	NO_MEMORY_EVERY(run, "connection", handshake, &courses[0]);
+	short_at_first_alone = false;
 }
 
 /* ---- certificates and keys as they are read ---- */
