@@ -260,7 +260,7 @@ static int run_group(
 {
 	uint64_t bodies = e->bodies;
 	size_t rows = rows_written(e), i = 0;
-	if (sql_run(&e->conn, sql_bound(&e->conn, SQL_BEGIN, ""), err) < 0)
+	if (sql_transaction_begin(&e->conn, SQL_BEGIN, err) < 0)
 		return -1;
 	if (e->engine.carry && sqlite_carry(e, e->engine.carry, err) < 0)
 		return -1;

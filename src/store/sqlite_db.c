@@ -146,6 +146,13 @@ int sql_run(struct sqlite_reader *c, sqlite3_stmt *st, struct err *err)
 	return row < 0 ? -1 : 0;
 }
 
+int sql_transaction_begin(struct sqlite_reader *c, enum sql which, struct err *err)
+{
+	if (kept(c, SQL_COMMIT) == NULL || kept(c, SQL_ROLLBACK) == NULL)
+		return sqlite_fail(c->db, err);
+	return sql_run(c, sql_bound(c, which, ""), err);
+}
+
 void sql_copy_text(sqlite3_stmt *st, int column, char *room, size_t size)
 {
 	struct str s = str_sub(sql_str(st, column), 0, size - 1);

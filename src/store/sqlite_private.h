@@ -236,6 +236,9 @@ static inline void sql_end(sqlite3_stmt *st)
 }
 /* Runs a statement that gives no rows. */
 int sql_run(struct sqlite_reader *c, sqlite3_stmt *st, struct err *err);
+/* Begins a transaction (SQL_BEGIN, SQL_BEGIN_READ). What ends it is there then, so that it can be
+ * ended without memory: the next one could not begin in it. */
+int sql_transaction_begin(struct sqlite_reader *c, enum sql which, struct err *err);
 /* fail() from the connection's last error. */
 int sqlite_fail(sqlite3 *db, struct err *err);
 static inline uint64_t sql_u64(sqlite3_stmt *st, int column)

@@ -110,7 +110,7 @@ int sqlite_credentials(struct reader *r, struct str address, struct str certific
 	struct err *err)
 {
 	struct sqlite_reader *c = sqlite_reader_of(r);
-	if (sql_run(c, sql_bound(c, SQL_BEGIN_READ, ""), err) < 0)
+	if (sql_transaction_begin(c, SQL_BEGIN_READ, err) < 0)
 		return -1;
 	int rc = address.n ? sqlite_account_by_address(r, address, ret, err)
 			   : account_of_certificate(r, certificate, ret, err);
@@ -316,7 +316,7 @@ static int read_entries(struct sqlite_reader *c, uint64_t mailbox, uint32_t afte
 int sqlite_snapshot_begin(struct reader *r, struct err *err)
 {
 	struct sqlite_reader *c = sqlite_reader_of(r);
-	return sql_run(c, sql_bound(c, SQL_BEGIN_READ, ""), err);
+	return sql_transaction_begin(c, SQL_BEGIN_READ, err);
 }
 
 void sqlite_snapshot_end(struct reader *r)

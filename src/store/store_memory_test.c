@@ -71,6 +71,31 @@ static void start(void *arg)
 	fixture_done(&s.w.f);
 }
 
+/* In a child: a question that reads several rows at one point in time, and once more with memory.
+ * Who can't end such a reading would answer nobody again. */
+static void question(void *arg)
+{
+	const struct frame *asked = arg;
+	struct frame q = *asked;
+	struct test_peer gate;
+	struct scene s;
+	scene_init(&s);
+	no_memory_note(str_from(s.w.f.path));
+	peer_init(&gate, &s.w.f, CLASS_GATE, 9);
+	struct test_peer *p = q.type == FRAME_VIEW_OPEN ? &s.w.user : &gate;
+	if (q.type == FRAME_VIEW_OPEN)
+		q.view_open = (struct frame_view_open){ s.session, s.inbox, false };
+	no_memory_from_here();
+	const struct frame *r = ask(p, q);
+	no_memory_until_here();
+	if (r->type == FRAME_FAILED)
+		assert_int_equal(r->failed.kind, ERR_TEMP);
+	assert_frame(ask(p, q), q.type == FRAME_VIEW_OPEN ? FRAME_VIEW_IS : FRAME_CREDENTIALS);
+	peer_done(&gate);
+	leave(&s);
+	fixture_done(&s.w.f);
+}
+
 /* Another process, where one that ended has left off. */
 static void succeed(struct scene *s)
 {
@@ -105,6 +130,30 @@ static void x2_each_allocation_of_what_is_done(void **state)
 	}
 }
 
+static void x2_each_allocation_of_a_question(void **state)
+{
+	struct frame questions[] = {
+		{ .type = FRAME_GET_CREDENTIALS,
+			.get_credentials.address = STR_INIT("alice@example.test") },
+		{ .type = FRAME_VIEW_OPEN },
+	};
+	struct course c;
+	(void)state;
+	course_init(&c, &actions[0]);
+	for (size_t i = 0; i < ARRAY_LEN(questions); i++)
+		NO_MEMORY_EVERY(
+			run, frame_name((uint16_t)questions[i].type), question, &questions[i])
+		{
+			struct scene s;
+			if (run.end != NO_MEMORY_ENDED)
+				continue;
+			succeed(&s);
+			leave(&s);
+			fixture_done(&s.w.f);
+		}
+	course_done(&c);
+}
+
 static void x2_each_allocation_of_a_start(void **state)
 {
 	struct course c;
@@ -121,4 +170,5 @@ static void x2_each_allocation_of_a_start(void **state)
 	course_done(&c);
 }
 
-TEST_MAIN(test_case(x2_each_allocation_of_what_is_done), test_case(x2_each_allocation_of_a_start))
+TEST_MAIN(test_case(x2_each_allocation_of_what_is_done), test_case(x2_each_allocation_of_a_start),
+	test_case(x2_each_allocation_of_a_question))
