@@ -179,6 +179,13 @@ static struct executor_seam *executor(struct loop *loop)
 	return &role_loop_of(loop)->executor;
 }
 
+/* Of a supervisor that has stopped: its process ends, and nothing more happens in it. The loop below
+ * is everybody's. */
+static void stop(struct loop *loop)
+{
+	(void)loop;
+}
+
 struct loop *role_loop_new(struct process *p)
 {
 	struct role_loop *l = xmalloc(sizeof(*l));
@@ -193,6 +200,7 @@ struct loop *role_loop_new(struct process *p)
 	l->class.pair = pair;
 	l->class.handle_close = handle_close;
 	l->class.executor = executor;
+	l->class.stop = stop;
 	l->executor = *real()->executor(world.loop);
 	l->executor.start = start;
 	l->base.class = &l->class;
