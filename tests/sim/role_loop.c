@@ -179,8 +179,8 @@ static struct executor_seam *executor(struct loop *loop)
 	return &role_loop_of(loop)->executor;
 }
 
-/* Of a supervisor that has stopped: its process ends, and nothing more happens in it. The loop below
- * is everybody's. */
+/* Of a supervisor that has stopped: its process ends, and nothing more happens in it. The loop
+ * below is everybody's. */
 static void stop(struct loop *loop)
 {
 	(void)loop;
