@@ -15,6 +15,8 @@ from harness import DOMAIN, Culver, example, wait_for
 
 ALICE, BOB = f"alice@{DOMAIN}", f"bob@{DOMAIN}"
 
+GRUESSE = "=?utf-8?B?R3LDvMOfZQ==?="  # what POP3 clients get that do not say UTF8 (RFC 6856 2.1)
+
 
 def need(program):
     if shutil.which(program) is None:
@@ -290,6 +292,7 @@ def test_fetchmail(culver, tmp_path, protocol):
     c = culver
     for n in range(3):
         submit(c, example(f"fetch {n}"))
+    submit(c, example("Grüße"))
     port = c.port("pop3s" if protocol == "POP3" else "imaps")
     password = c.password("bob").replace("\\", "\\\\").replace('"', '\\"')
     rc = tmp_path / "fetchmailrc"
@@ -305,6 +308,7 @@ poll localhost protocol {protocol} port {port} username "{BOB}" password "{passw
     assert r.returncode == 0, r.stdout + r.stderr
     text = (tmp_path / "got").read_text()
     assert all(f"Subject: fetch {n}" in text for n in range(3))
+    assert f"Subject: {GRUESSE if protocol == 'POP3' else 'Grüße'}\n" in text
     wait_for(lambda: subjects(c) == [], 5)
 
 

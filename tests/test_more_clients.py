@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from harness import ROOT, example, wait_for
-from test_clients import ALICE, BOB, call, imap, need, subjects, submit
+from test_clients import ALICE, BOB, GRUESSE, call, imap, need, subjects, submit
 
 NODE = ROOT / "build" / "clients"
 
@@ -60,7 +60,7 @@ def test_mpop_takes_new_mail_once(culver, tmp_path, implicit):
     need("mpop")
     c = culver
     for n in range(3):
-        submit(c, example(f"mpop {n}", body="Zeile.\r\n.\r\n..\r\n"))
+        submit(c, example(f"mpop {n}" if n else "Grüße", body="Zeile.\r\n.\r\n..\r\n"))
     (tmp_path / "mail").mkdir()
     for d in ("cur", "new", "tmp"):
         (tmp_path / "mail" / d).mkdir()
@@ -83,6 +83,7 @@ delivery maildir {tmp_path}/mail
         got = list((tmp_path / "mail" / "new").iterdir())
         assert len(got) == 3
     assert all(b"\n.\n..\n" in p.read_bytes() for p in got)
+    assert sum(f"Subject: {GRUESSE}\n".encode() in p.read_bytes() for p in got) == 1
     call("mpop", "-C", rc, "--keep=off", env=home_of(tmp_path))
     assert subjects(c) == []
 
@@ -94,7 +95,7 @@ def test_getmail(culver, tmp_path, retriever):
     need("getmail")
     c = culver
     for n in range(3):
-        submit(c, example(f"getmail {n}"))
+        submit(c, example(f"getmail {n}" if n else "Grüße"))
     port = c.port("pop3s" if "POP3" in retriever else "imaps")
     take = tmp_path / "take"
     take.write_text(f"#!/bin/sh\ncat >>{tmp_path}/got\n")
@@ -117,7 +118,8 @@ read_all = false
 verbose = 0
 """)
     call("getmail", "--getmaildir", tmp_path, "--rcfile", "rc", env=home_of(tmp_path))
-    assert (tmp_path / "got").read_text().count("Subject: getmail ") == 3
+    assert (tmp_path / "got").read_text().count("Subject: getmail ") == 2
+    assert f"Subject: {GRUESSE if 'POP3' in retriever else 'Grüße'}\n" in (tmp_path / "got").read_text()
     assert subjects(c) == []
 
 
