@@ -86,6 +86,16 @@ bool buf_addc(struct buf *b, char c)
 	return buf_add(b, &c, 1);
 }
 
+bool buf_add_number(struct buf *b, uint64_t n)
+{
+	char text[20];
+	size_t at = sizeof(text);
+	do
+		text[--at] = (char)('0' + n % 10);
+	while ((n /= 10) > 0);
+	return buf_add(b, text + at, sizeof(text) - at);
+}
+
 bool buf_addf(struct buf *b, const char *format, ...)
 {
 	char small[256];

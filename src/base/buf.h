@@ -46,6 +46,8 @@ bool buf_add(struct buf *b, const void *p, size_t n);
 bool buf_adds(struct buf *b, struct str s);
 bool buf_addz(struct buf *b, const char *s);
 bool buf_addc(struct buf *b, char c);
+/* In decimal. */
+bool buf_add_number(struct buf *b, uint64_t n);
 bool buf_addf(struct buf *b, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Base64 of the bytes (RFC 4648 4), padded, one line. */
 bool buf_add_base64(struct buf *b, struct str s);

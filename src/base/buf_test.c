@@ -148,6 +148,24 @@ static void hex(void **state)
 	buf_done(&b);
 }
 
-TEST_MAIN(test_case(keeps_its_maximum), test_case(adds_all_or_nothing),
+static void numbers(void **state)
+{
+	static const uint64_t all[] = { 0, 9, 10, 99, 100, 4294967295, UINT64_MAX };
+	struct buf b;
+	(void)state;
+	buf_init(&b, 20);
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		char text[30];
+		snprintf(text, sizeof(text), "%llu", (unsigned long long)all[i]);
+		buf_clear(&b);
+		assert_true(buf_add_number(&b, all[i]));
+		assert_true(str_equal(buf_str(&b), str_from(text)));
+	}
+	assert_false(buf_add_number(&b, 1));
+	assert_int_equal(b.n, 20);
+	buf_done(&b);
+}
+
+TEST_MAIN(cmocka_unit_test(numbers), test_case(keeps_its_maximum), test_case(adds_all_or_nothing),
 	test_case(formats_long_and_short), test_case(consumes_and_truncates),
 	test_case(base64_vectors), test_case(base64_is_strict), test_case(hex))

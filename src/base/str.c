@@ -137,8 +137,25 @@ size_t str_utf8_sequence(struct str s)
 	return n;
 }
 
+/* Without a byte above 0x7f, a byte below 0x20 (or one that is 0x7f) makes the subtraction borrow;
+ * the borrow may reach the byte above it, which is looked at anew. */
+size_t str_printable(struct str s)
+{
+	const uint64_t ones = 0x0101010101010101;
+	size_t i = 0;
+	for (uint64_t w; i + sizeof(w) <= s.n; i += sizeof(w)) {
+		memcpy(&w, s.p + i, sizeof(w));
+		if ((w | (w - ones * 0x20) | ((w ^ ones * 0x7f) - ones)) & ones * 0x80)
+			break;
+	}
+	while (i < s.n && s.p[i] >= 0x20 && s.p[i] < 0x7f)
+		i++;
+	return i;
+}
+
 bool str_is_utf8(struct str s)
 {
+	s = str_from_offset(s, str_printable(s));
 	while (s.n) {
 		size_t n = str_utf8_sequence(s);
 		if (n == 0)

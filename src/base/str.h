@@ -75,6 +75,8 @@ bool str_is_utf8(struct str s);
 /* The length of the valid UTF-8 sequence that s begins with, 1 to 4; 0 when there is none. */
 size_t str_utf8_sequence(struct str s);
 bool str_is_ascii(struct str s);
+/* How many bytes it begins with that are printable ASCII (0x20-0x7e); looks at eight at a time. */
+size_t str_printable(struct str s);
 /* Whether any byte is a control character (0x00-0x1f, 0x7f). */
 bool str_has_control(struct str s);
 

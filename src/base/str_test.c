@@ -159,5 +159,20 @@ static void classes(void **state)
 	}
 }
 
-TEST_MAIN(test_case(compares), test_case(finds), test_case(cuts), test_case(splits),
-	test_case(copies), test_case(s54_utf8), test_case(classes))
+static void printable(void **state)
+{
+	char text[40];
+	(void)state;
+	assert_int_equal(str_printable(STR("")), 0);
+	/* Each byte in each place of what is looked at together, and behind it. */
+	for (size_t at = 0; at < 20; at++)
+		for (int byte = 0; byte < 256; byte++) {
+			memset(text, byte % 2 ? '~' : ' ', sizeof(text));
+			text[at] = (char)byte;
+			bool good = byte >= 0x20 && byte < 0x7f;
+			assert_int_equal(str_printable(str_make(text, 20)), good ? 20 : at);
+		}
+}
+
+TEST_MAIN(cmocka_unit_test(printable), test_case(compares), test_case(finds), test_case(cuts),
+	test_case(splits), test_case(copies), test_case(s54_utf8), test_case(classes))

@@ -353,3 +353,53 @@ void mail_addresses_parse(struct arena *arena, struct str value, struct mail_add
 	buf_done(&p.local);
 	vec_done(&p.entries);
 }
+
+/* ---- the simple ones ---- */
+
+/* dot-atom-text = 1*atext *("." 1*atext)                     RFC 5322 3.2.3 */
+static bool is_dot_atom(struct str s)
+{
+	bool atom = false;
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '.' ? !atom : !abnf_is_atext(s.p[i]) || abnf_is_8bit(s.p[i]))
+			return false;
+		atom = s.p[i] != '.';
+	}
+	return atom;
+}
+
+/* Atoms with single blanks between them. */
+static bool is_plain_phrase(struct str s)
+{
+	bool atom = false;
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == ' ' ? !atom : !abnf_is_atext(s.p[i]) || abnf_is_8bit(s.p[i]))
+			return false;
+		atom = s.p[i] != ' ';
+	}
+	return atom;
+}
+
+bool mail_address_simple(struct str value, struct mail_address *ret)
+{
+	struct mail_address a = { .kind = MAIL_ADDRESS_MAILBOX };
+	struct str spec = value;
+	size_t open = str_find(value, '<');
+	if (open < value.n) {
+		if (value.p[value.n - 1] != '>' || (open > 0 && value.p[open - 1] != ' '))
+			return false;
+		spec = str_sub(value, open + 1, value.n - open - 2);
+		a.name = open > 0 ? str_sub(value, 0, open - 1) : STR_NONE;
+		if (open > 0 && !is_plain_phrase(a.name))
+			return false;
+	}
+	size_t at = str_find(spec, '@');
+	if (at == spec.n)
+		return false;
+	a.local = str_sub(spec, 0, at);
+	a.domain = str_from_offset(spec, at + 1);
+	if (!is_dot_atom(a.local) || !is_dot_atom(a.domain))
+		return false;
+	*ret = a;
+	return true;
+}

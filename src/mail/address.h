@@ -50,6 +50,11 @@ struct mail_addresses {
  * value, folded or not. The result lives in the arena. */
 void mail_addresses_parse(struct arena *a, struct str value, struct mail_addresses *ret);
 
+/* Most fields are one address without anything to take apart: "local@domain", "<local@domain>" or
+ * "Words and more <local@domain>", of atoms with single blanks between. False: it may be anything
+ * else. What is found is what mail_addresses_parse finds, borrowed from the value. */
+bool mail_address_simple(struct str value, struct mail_address *ret);
+
 /* Removes comments and folding from a value that is a list of words (Message-ID, References,
  * Content-Transfer-Encoding): each outermost comment becomes one blank. False: out is full. */
 bool mail_strip_comments(struct str value, struct buf *out);

@@ -313,6 +313,49 @@ static void strips_comments(void **state)
 	assert_false(mail_message_id_next(&rest, &id));
 }
 
-TEST_MAIN(test_case(m10_parses_lists), test_case(m1_bounds_entries), test_case(m10_bounds_comments),
+static bool same(struct str a, struct str b)
+{
+	return (a.p == NULL) == (b.p == NULL) && str_equal(a, b);
+}
+
+/* Whatever is called simple is what the parser says it is: all values of up to seven of these
+ * pieces. */
+static void simple_is_what_the_parser_says(void **state)
+{
+	static const char *const pieces[] = { "a", "@", "<", ">", " ", ".", ",", "(b)", "\"",
+		"\xc3\xa9", ":", "\t" };
+	enum { MOST = 6, N = 12 };
+	unsigned simple = 0, count = 1;
+	(void)state;
+	for (int length = 0; length <= MOST; length++, count *= N)
+		for (unsigned which = 0; which < count; which++) {
+			char text[40] = "";
+			unsigned rest = which;
+			for (int i = 0; i < length; i++, rest /= N)
+				memcpy(text + strlen(text), pieces[rest % N],
+					strlen(pieces[rest % N]) + 1);
+			struct mail_address a;
+			if (!mail_address_simple(str_from(text), &a))
+				continue;
+			struct mail_addresses list = { 0 };
+			struct arena arena;
+			arena_init(&arena, 100000);
+			mail_addresses_parse(&arena, str_from(text), &list);
+			assert_int_equal(list.n, 1);
+			assert_true(list.v[0].kind == a.kind && same(list.v[0].name, a.name) &&
+				    same(list.v[0].route, a.route) &&
+				    same(list.v[0].local, a.local) &&
+				    same(list.v[0].domain, a.domain));
+			arena_done(&arena);
+			simple++;
+		}
+	assert_true(simple > 20);
+	struct mail_address a;
+	assert_true(mail_address_simple(STR("Load Generator <load@load.example>"), &a));
+	assert_true(str_equal(a.name, STR("Load Generator")));
+}
+
+TEST_MAIN(cmocka_unit_test(simple_is_what_the_parser_says), test_case(m10_parses_lists),
+	test_case(m1_bounds_entries), test_case(m10_bounds_comments),
 	test_case(m1_m10_stays_linear), test_case(normalizes), test_case(s34_bounds_mailboxes),
 	test_case(strips_comments))

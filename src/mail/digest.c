@@ -239,6 +239,8 @@ static bool tree_is_good(const struct digest *d)
 static bool preview_is_good(struct str preview)
 {
 	size_t characters = 0;
+	if (str_printable(preview) == preview.n)
+		return preview.n <= LIMIT_PREVIEW_CHARS;
 	if (mail_has_unsafe(preview))
 		return false;
 	for (size_t i = 0; i < preview.n; i++)

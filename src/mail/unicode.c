@@ -201,6 +201,8 @@ bool mail_to_nfc(struct str utf8, struct buf *out)
 
 bool mail_has_unsafe(struct str utf8)
 {
+	if (str_printable(utf8) == utf8.n)
+		return false;
 	if (!str_is_utf8(utf8) || str_has_control(utf8))
 		return true;
 	for (size_t i = 0; i + 1 < utf8.n; i++) {
