@@ -51,6 +51,39 @@ static size_t element_bytes(const struct field *f)
 	return n ? n : f->kind == FIELD_RECORD ? f->record->size : sizeof(struct str);
 }
 
+/* Bytes on the wire of an element that is a number, or a record of nothing but numbers: long lists
+ * of these (a view's entries) are copied field by field, without a walk for each. 0: it is not. */
+static size_t flat_bytes(const struct field *f)
+{
+	size_t sum = 0;
+	if (f->kind != FIELD_RECORD)
+		return f->kind == FIELD_BOOL ? 0 : scalar_bytes(f->kind);
+	for (size_t i = 0; i < f->record->n; i++) {
+		size_t bytes = scalar_bytes(f->record->fields[i].kind);
+		if (bytes == 0 || f->record->fields[i].list_max)
+			return 0;
+		sum += bytes;
+	}
+	return sum;
+}
+
+static void copy_scalar(char *to, const char *from, size_t bytes)
+{
+	switch (bytes) { /* of a known size each: a move, not a call */
+	case 1:
+		*to = *from;
+		break;
+	case 2:
+		memcpy(to, from, 2);
+		break;
+	case 4:
+		memcpy(to, from, 4);
+		break;
+	default:
+		memcpy(to, from, 8);
+	}
+}
+
 /* ---- encoding ---- */
 
 static void put_number(struct buf *out, uint64_t value, size_t bytes)
@@ -88,6 +121,21 @@ static bool encode_element(const struct field *f, const char *at, struct buf *ou
 	return true;
 }
 
+static void flat_to_wire(const struct field *f, const char *at, size_t n, char *to)
+{
+	if (f->kind != FIELD_RECORD) {
+		memcpy(to, at, n * scalar_bytes(f->kind));
+		return;
+	}
+	const struct record *r = f->record;
+	for (; n > 0; n--, at += r->size)
+		for (size_t i = 0; i < r->n; i++) {
+			size_t bytes = scalar_bytes(r->fields[i].kind);
+			copy_scalar(to, at + r->fields[i].offset, bytes);
+			to += bytes;
+		}
+}
+
 static bool encode_field(const struct field *f, const char *at, struct buf *out)
 {
 	if (!f->list_max)
@@ -97,6 +145,15 @@ static bool encode_field(const struct field *f, const char *at, struct buf *out)
 	if (list.n > f->list_max)
 		return false;
 	put_number(out, list.n, 4);
+	size_t flat = flat_bytes(f);
+	if (flat && list.n) {
+		char *to = buf_reserve(out, list.n * flat);
+		if (to) {
+			flat_to_wire(f, list.items, list.n, to);
+			buf_used(out, list.n * flat);
+		}
+		return to != NULL;
+	}
 	for (size_t i = 0; i < list.n; i++)
 		if (!encode_element(f, (const char *)list.items + i * element_bytes(f), out))
 			return false;
@@ -192,6 +249,25 @@ static size_t least_bytes(const struct field *f)
 	return sum;
 }
 
+/* All of it is there. False: a bool that is none. */
+static bool flat_from_wire(const struct field *f, const char *from, size_t n, char *to)
+{
+	if (f->kind != FIELD_RECORD) {
+		memcpy(to, from, n * scalar_bytes(f->kind));
+		return true;
+	}
+	const struct record *r = f->record;
+	for (; n > 0; n--, to += r->size)
+		for (size_t i = 0; i < r->n; i++) {
+			size_t bytes = scalar_bytes(r->fields[i].kind);
+			if (r->fields[i].kind == FIELD_BOOL && (unsigned char)*from > 1)
+				return false;
+			copy_scalar(to + r->fields[i].offset, from, bytes);
+			from += bytes;
+		}
+	return true;
+}
+
 static bool decode_field(const struct field *f, struct input *in, char *to)
 {
 	if (!f->list_max)
@@ -205,6 +281,14 @@ static bool decode_field(const struct field *f, struct input *in, char *to)
 		return false;
 	struct any_list list = { items, n };
 	memcpy(to, &list, sizeof(list));
+	size_t flat = flat_bytes(f);
+	if (flat && n) {
+		if (!flat_from_wire(f, in->p, n, items))
+			return false;
+		in->p += n * flat;
+		in->n -= n * flat;
+		return true;
+	}
 	for (size_t i = 0; i < n; i++)
 		if (!decode_element(f, in, items + i * size))
 			return false;

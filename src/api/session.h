@@ -60,6 +60,8 @@ struct session_peer_info {
 	char service[16]; /* "smtp", "submission", "submissions", "submission-alt", "imap", ... */
 };
 
+struct answers;
+
 struct session_host {
 	/* Sends a question; the answer comes by class->answer with the same number. Returns the
 	 * request's number (never 0). When the peer is away the answer is a `failed` with ERR_TEMP,
@@ -78,6 +80,8 @@ struct session_host {
 	const struct front_settings *settings;
 	const char *hostname; /* our name, for greetings and Received */
 	uint32_t instance;    /* this front's number */
+	struct answers
+		*answers; /* what all its IMAP sessions keep (imap/answers.h); NULL: nothing */
 };
 
 /* What an administrator set for fronts (config/config.h fills it; tests fill it by hand). */

@@ -136,6 +136,8 @@
 #define LIMIT_NOTIFY_MAILBOXES                                                                     \
 	1000 /* of the account, when some that is not selected is watched                          \
 	      */
+#define LIMIT_IMAP_ANSWERS_BYTES                                                                   \
+	(64 * 1024 * 1024) /* of a front: ENVELOPEs and the like said before */
 #define LIMIT_IMAP_SORT_BYTES (64 * 1024 * 1024) /* keys of one SORT or THREAD; I22 */
 #define LIMIT_IMAP_URL_BYTES  8192 /* of CATENATE: a name of 1,024 bytes, all encoded, and more */
 #define LIMIT_IMAP_CATENATE_PARTS                                                                  \
@@ -244,6 +246,8 @@
 #define LIMIT_VIEW_SLICE_ROWS       50000              /* about 10 ms of one snapshot */
 #define LIMIT_MODSEQ                (INT64_MAX - 1000) /* RFC 7162 7: 63 bits; an operation takes few; I21 */
 #define LIMIT_CHANGE_LOG            16384              /* changes remembered of a watched mailbox */
+#define LIMIT_BASES_BYTES           (32 * 1024 * 1024) /* views kept in memory for who opens them next */
+#define LIMIT_BASE_CHANGES          1024 /* of a mailbox that nobody watches; then its view is not kept */
 #define LIMIT_RECLAIM_RATE_BYTES                                                                   \
 	(10 * 1000 * 1000) /* a second, read and copied, while others want something */
 #define LIMIT_DISTRUST_AGAIN_MS                                                                    \

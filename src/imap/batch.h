@@ -12,7 +12,7 @@
 #include "imap/imap_private.h"
 #include "mail/digest.h"
 
-#define BATCH_MAX 32
+#define BATCH_MAX 64
 
 struct message {
 	uint32_t sequence, uid;

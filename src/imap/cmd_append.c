@@ -233,6 +233,23 @@ static void begin(struct imap *s)
 	buf_done(&known);
 }
 
+static void begin_with_view(struct imap *s)
+{
+	selected_load(s, begin);
+}
+
+/* REPLACE names a message of the view. */
+static void begin_first(struct imap *s)
+{
+	s->cmd.unavailable = append_stop;
+	if (!is_replace(s))
+		begin(s);
+	else if (s->lost)
+		selected_reopen(s, begin_with_view);
+	else
+		begin_with_view(s);
+}
+
 /* ---- item by item ---- */
 
 /* The keywords are in the command's text, which moves as it grows behind the literal. */
@@ -412,7 +429,7 @@ static bool arrived(struct imap *s, struct append_work *w)
 	else if (w->begun)
 		s->step = append_proceed;
 	else
-		begin(s);
+		begin_first(s);
 	return true;
 }
 

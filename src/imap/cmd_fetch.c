@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* FETCH (RFC 9051 6.4.5) and UID FETCH, with CHANGEDSINCE (RFC 7162 3.1.4). What the view knows is
- * written at once; the rest comes in batches of messages, whose digests and bytes are read ahead.
- * \Seen is set at the end, for all messages together, and told like any other news. */
+ * written at once; what digests know is written as they stream by (fetch_stream.c); the rest comes
+ * in batches of messages, whose digests and bytes are read ahead. \Seen is set at the end, for all
+ * messages together, and told like any other news. */
 #include "imap/fetch.h"
 
 #include "base/time.h"
@@ -15,6 +16,8 @@ static void drop(struct imap *s)
 	struct fetch_work *f = s->cmd.work;
 
 	batch_done(&f->batch);
+	buf_done(&f->stream.piece);
+	vec_done(&f->stream.missing);
 	vec_done(&f->sequence);
 	vec_done(&f->seen);
 	buf_done(&f->sending.hold);
@@ -35,8 +38,7 @@ static bool is_wanted(const struct imap *s, struct fetch_work *f, uint32_t seque
 	       f->modifiers.changed_since == 0;
 }
 
-/* The next message that was asked for, or 0. */
-static uint32_t next_sequence(const struct imap *s, struct fetch_work *f)
+uint32_t fetch_next(const struct imap *s, struct fetch_work *f)
 {
 	const struct api_range *ranges = (const void *)f->sequence.p;
 
@@ -85,7 +87,7 @@ static void seen_set(struct imap *s, const struct frame *answer)
 	reply(s);
 }
 
-static void end(struct imap *s)
+void fetch_end(struct imap *s)
 {
 	struct fetch_work *f = s->cmd.work;
 	struct frame set = { .type = FRAME_SET_FLAGS,
@@ -121,18 +123,23 @@ static void write_preview(struct imap *s, const struct message *m)
 	token_add_nstring(imap_out(s), preview, imap_utf8(s));
 }
 
-void fetch_write_simple(
+void fetch_open(struct imap *s, uint32_t sequence)
+{
+	buf_addz(imap_out(s), "* ");
+	buf_add_number(imap_out(s), sequence);
+	buf_addz(imap_out(s), " FETCH (");
+}
+
+void fetch_write_value(
 	struct imap *s, const struct fetch_work *f, const struct message *m, size_t item)
 {
 	const struct fetch_item *i = &f->attrs.items[item];
 	const struct api_entry *e = view_entry(s->sel.view, m->sequence);
 	struct buf *out = imap_out(s);
 
-	fetch_item_print(i, out);
-	buf_addc(out, ' ');
 	switch (i->kind) {
 	case FETCH_UID:
-		buf_addf(out, "%" PRIu32, m->uid);
+		buf_add_number(out, m->uid);
 		break;
 	case FETCH_FLAGS:
 		view_add_flags(s->sel.view, out, e);
@@ -141,7 +148,7 @@ void fetch_write_simple(
 		write_date(out, e->time);
 		break;
 	case FETCH_SIZE:
-		buf_addf(out, "%" PRIu64, e->size);
+		buf_add_number(out, e->size);
 		break;
 	case FETCH_MODSEQ:
 		buf_addf(out, "(%" PRIu64 ")", e->modseq);
@@ -175,6 +182,14 @@ void fetch_write_simple(
 	}
 }
 
+void fetch_write_simple(
+	struct imap *s, const struct fetch_work *f, const struct message *m, size_t item)
+{
+	fetch_item_print(&f->attrs.items[item], imap_out(s));
+	buf_addc(imap_out(s), ' ');
+	fetch_write_value(s, f, m, item);
+}
+
 void fetch_message_done(struct imap *s, struct fetch_work *f, const struct message *m)
 {
 	const struct api_entry *e = view_entry(s->sel.view, m->sequence);
@@ -193,7 +208,7 @@ static void write_plain(struct imap *s, struct fetch_work *f, uint32_t sequence)
 {
 	struct message m = { .sequence = sequence, .uid = view_entry(s->sel.view, sequence)->uid };
 
-	buf_addf(imap_out(s), "* %" PRIu32 " FETCH (", sequence);
+	fetch_open(s, sequence);
 	for (size_t i = 0; i < f->attrs.n; i++) {
 		if (i > 0)
 			buf_addc(imap_out(s), ' ');
@@ -208,10 +223,10 @@ static void plain_step(struct imap *s)
 	struct fetch_work *f = s->cmd.work;
 
 	while (imap_out(s)->n < IMAP_ROOM_BYTES) {
-		uint32_t n = next_sequence(s, f);
+		uint32_t n = fetch_next(s, f);
 
 		if (n == 0) {
-			end(s);
+			fetch_end(s);
 			return;
 		}
 		write_plain(s, f, n);
@@ -219,15 +234,13 @@ static void plain_step(struct imap *s)
 	s->step = plain_step;
 }
 
-static void batch_step(struct imap *s);
-
 static void messages_step(struct imap *s)
 {
 	struct fetch_work *f = s->cmd.work;
 
 	while (s->line.n < IMAP_ROOM_BYTES) {
 		if (f->here.message == f->batch.n) {
-			s->step = batch_step;
+			s->step = fetch_batch_step;
 			return;
 		}
 		if (fetch_message_step(s, f, messages_step) != GO_ON)
@@ -236,7 +249,7 @@ static void messages_step(struct imap *s)
 	s->step = messages_step;
 }
 
-static void batch_step(struct imap *s)
+void fetch_batch_step(struct imap *s)
 {
 	struct fetch_work *f = s->cmd.work;
 	uint32_t n;
@@ -244,13 +257,13 @@ static void batch_step(struct imap *s)
 	batch_clear(&f->batch);
 	f->here = f->ahead = (struct cursor){ .message = 0 };
 	if (f->worst != ERR_NONE && f->worst != ERR_NOT_FOUND) {
-		end(s);
+		fetch_end(s);
 		return;
 	}
-	while (f->batch.n < BATCH_MAX && (n = next_sequence(s, f)) != 0)
+	while (f->batch.n < BATCH_MAX && (n = fetch_next(s, f)) != 0)
 		batch_add(&f->batch, s->sel.view, n);
 	if (f->batch.n == 0)
-		end(s);
+		fetch_end(s);
 	else if (f->attrs.needs_digest || f->attrs.looks_at_digest)
 		batch_load(s, &f->batch, messages_step);
 	else
@@ -337,9 +350,12 @@ static void begin(struct imap *s)
 {
 	const struct fetch_work *f = s->cmd.work;
 
-	s->step = f->attrs.needs_digest || f->attrs.looks_at_digest || f->attrs.needs_bytes
-			  ? batch_step
-			  : plain_step;
+	if (f->attrs.needs_bytes)
+		s->step = fetch_batch_step;
+	else if (f->attrs.needs_digest || f->attrs.looks_at_digest)
+		s->step = fetch_stream_step;
+	else
+		s->step = plain_step;
 }
 
 static struct fetch_work *work_new(struct imap *s)
@@ -349,6 +365,8 @@ static struct fetch_work *work_new(struct imap *s)
 	vec_init(&f->sequence, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
 	vec_init(&f->seen, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
 	batch_init(&f->batch);
+	buf_init(&f->stream.piece, LIMIT_DIGEST_BYTES);
+	vec_init(&f->stream.missing, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
 	vanished_init(&f->vanished);
 	buf_init(&f->sending.hold, LIMIT_IMAP_HOLD_BYTES);
 	buf_init(&f->sending.scratch, READS_BYTES + 2048);

@@ -87,22 +87,13 @@ static bool select_params(struct imap *s, struct select_work *w)
 	return scan_end(a) && (!w->qresync || s->qresync); /* RFC 7162 3.2.5 */
 }
 
-/* The first unseen message's number: OK [UNSEEN n] is for rev1 alone (RFC 9051 appendix E). */
-static uint32_t first_unseen(const struct view *v)
-{
-	for (uint32_t n = 1; n <= view_exists(v); n++)
-		if ((view_entry(v, n)->flags & FLAG_SEEN) == 0)
-			return n;
-	return 0;
-}
-
 static void say_selected(struct imap *s, const struct select_work *w)
 {
-	uint32_t unseen = s->rev2 ? 0 : first_unseen(s->sel.view);
+	uint32_t unseen = s->rev2 ? 0 : s->sel.unseen;
 
 	selected_write_flags(s, true);
-	imap_writef(s, "* %" PRIu32 " EXISTS\r\n", view_exists(s->sel.view));
-	if (!s->rev2)
+	imap_writef(s, "* %" PRIu32 " EXISTS\r\n", s->sel.exists);
+	if (!s->rev2) /* RFC 9051 appendix E */
 		imap_writef(s, "* 0 RECENT\r\n");
 	if (unseen != 0)
 		imap_writef(s, "* OK [UNSEEN %" PRIu32 "] First unseen\r\n", unseen);
@@ -169,33 +160,18 @@ static void select_opened(struct imap *s, const struct frame *answer)
 	struct select_work *w = s->cmd.work;
 
 	if (answer->type != FRAME_VIEW_ENTRIES) {
-		reply_failed(s, answer);
+		if (answer->type == FRAME_FAILED && answer->failed.kind == ERR_NOT_FOUND)
+			reply_no(s, "NONEXISTENT", "No such mailbox");
+		else
+			reply_failed(s, answer);
 		selected_leave(s);
 		imap_finish(s);
 		return;
 	}
-	view_tell_all(s->sel.view);
-	s->sel.told = s->sel.modseq;
 	s->state = SELECTED;
 	notify_selected(s);
 	say_selected(s, w);
 	resync(s, w);
-}
-
-static void select_found(struct imap *s, const struct frame *answer)
-{
-	const struct select_work *w = s->cmd.work;
-	const struct api_mailbox *m;
-
-	if (!imap_expect(s, answer, FRAME_MAILBOXES))
-		return;
-	m = answer->mailboxes.mailboxes.items;
-	if (answer->mailboxes.mailboxes.n != 1 || !m->exists) {
-		reply_no(s, "NONEXISTENT", "No such mailbox");
-		imap_finish(s);
-		return;
-	}
-	selected_open(s, m->id, w->examine, select_opened);
 }
 
 /* A mailbox that was selected is closed first, whatever becomes of the new one (6.3.2). */
@@ -215,10 +191,8 @@ static void open_mailbox(struct imap *s, bool examine)
 		selected_leave(s);
 		untagged_ok(s, "CLOSED", "Previous mailbox is closed");
 	}
-	imap_ask(s, ASK_STORE,
-		&(struct frame){ .type = FRAME_MAILBOX_STATUS,
-			.mailbox_status = { s->session.store_session, w->name } },
-		select_found);
+	/* QRESYNC and NOTIFY speak of messages at once. */
+	selected_open(s, w->name, w->examine, !w->qresync && s->notify == NULL, select_opened);
 }
 
 void imap_select(struct imap *s)

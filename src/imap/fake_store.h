@@ -16,7 +16,22 @@ static size_t fake_keywords(const struct fake_box *b, struct str out[128])
 	return b->n_keywords;
 }
 
-static void fake_view(struct fake *f, struct session *s, uint32_t request, struct fake_box *b)
+static uint32_t fake_first_unseen(struct fake_box *b)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < b->entries.n; i++) {
+		if (fake_entry(b, i)->gone)
+			continue;
+		n++;
+		if ((fake_entry(b, i)->e.flags & FLAG_SEEN) == 0)
+			return n;
+	}
+	return 0;
+}
+
+static void fake_view(struct fake *f, struct session *s, uint32_t request, struct fake_box *b,
+	const struct frame_view_open *open)
 {
 	struct str names[128];
 	struct api_entry some[3]; /* small frames, so that series are tested */
@@ -27,12 +42,13 @@ static void fake_view(struct fake *f, struct session *s, uint32_t request, struc
 			.uidvalidity = b->m.uidvalidity,
 			.uidnext = b->m.uidnext,
 			.modseq = f->modseq,
-			.messages = m.messages } };
+			.messages = m.messages,
+			.unseen = open->unseen ? fake_first_unseen(b) : 0 } };
 
 	is.view_is.keywords.n = fake_keywords(b, names);
 	is.view_is.keywords.items = names;
 	fake_say(f, s, request, &is);
-	for (size_t i = 0; i < b->entries.n; i++) {
+	for (size_t i = 0; !open->bare && i < b->entries.n; i++) {
 		if (fake_entry(b, i)->gone)
 			continue;
 		some[n++] = fake_entry(b, i)->e;
@@ -297,6 +313,30 @@ static void fake_read(
 	fake_fail(f, s, request, ERR_NOT_FOUND);
 }
 
+static void fake_read_many(
+	struct fake *f, struct session *s, uint32_t request, const struct frame_messages_read *r)
+{
+	struct fake_box *b = fake_box_by_id(f, r->mailbox);
+
+	for (size_t i = 0; i < r->uids.n; i++) {
+		struct frame is = { .type = FRAME_MESSAGE_IS,
+			.message_is = { .uid = r->uids.items[i],
+				.gone = true,
+				.last = i + 1 == r->uids.n } };
+
+		for (size_t k = 0; b != NULL && k < b->entries.n; k++) {
+			struct fake_entry *e = fake_entry(b, k);
+
+			if (e->e.uid != r->uids.items[i] || e->gone)
+				continue;
+			is.message_is.gone = false;
+			is.message_is.size = e->e.size;
+			is.message_is.data = str_sub(buf_str(&e->bytes), 0, 65000);
+		}
+		fake_say(f, s, request, &is);
+	}
+}
+
 static void fake_digests(
 	struct fake *f, struct session *s, uint32_t request, const struct frame_digest_read *r)
 {
@@ -310,6 +350,14 @@ static void fake_digests(
 			if (fake_entry(b, k)->e.uid == r->uids.items[i])
 				d.digest_is.digest = str_sub(
 					buf_str(&fake_entry(b, k)->digest), 0, 64000);
+		if (r->many && i % 3 != 2) { /* both kinds of answer are tested */
+			struct api_one_digest one = { d.digest_is.uid, 0, d.digest_is.digest };
+
+			fake_say(f, s, request,
+				&(struct frame){ .type = FRAME_DIGESTS_ARE,
+					.digests_are = { { &one, 1 }, d.digest_is.last } });
+			continue;
+		}
 		fake_say(f, s, request, &d);
 	}
 }
@@ -348,14 +396,16 @@ static struct fake_client *fake_client_of(struct fake *f, const struct session *
 static void fake_view_question(struct fake *f, struct session *s, uint32_t r, const struct frame *q)
 {
 	bool open = q->type == FRAME_VIEW_OPEN;
-	struct fake_box *b = fake_box_by_id(
-		f, open ? q->view_open.mailbox : q->view_changes.mailbox);
+	struct fake_box *b = open && q->view_open.mailbox == 0
+				     ? fake_box_by_name(f, q->view_open.name)
+				     : fake_box_by_id(f, open ? q->view_open.mailbox
+							      : q->view_changes.mailbox);
 
-	if (b == NULL) {
+	if (b == NULL || !b->m.exists) {
 		fake_fail(f, s, r, ERR_NOT_FOUND);
 	} else if (open) {
 		fake_client_of(f, s)->watched = b->m.id;
-		fake_view(f, s, r, b);
+		fake_view(f, s, r, b, &q->view_open);
 	} else if (f->no_news) {
 		fake_fail(f, s, r, ERR_TEMP);
 	} else if (q->view_changes.since < f->horizon) {
@@ -472,6 +522,9 @@ static void fake_ask_store(struct fake *f, struct session *s, uint32_t r, const 
 			fake_fail(f, s, r, ERR_TEMP);
 		else
 			fake_read(f, s, r, &q->message_read);
+		break;
+	case FRAME_MESSAGES_READ:
+		fake_read_many(f, s, r, &q->messages_read);
 		break;
 	case FRAME_DIGEST_READ:
 		fake_digests(f, s, r, &q->digest_read);

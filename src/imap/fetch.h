@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * FETCH at work: cmd_fetch.c has the command and what needs no bytes, fetch_bytes.c what does.
+ * FETCH at work: cmd_fetch.c has the command and what the view knows, fetch_stream.c what digests
+ * know, fetch_bytes.c what needs bytes.
  *
  * Messages go by in batches. Two cursors walk the same road over the batch's messages and items:
  * `ahead` asks for bytes, `here` writes them; so what arrives is always what is written next.
@@ -46,6 +47,19 @@ struct sending {
 	struct mail_decoder decoder;
 };
 
+#define STREAM_MAX 1000 /* digests of one question */
+
+/* Digests that stream by: which were asked for, and what of them came. */
+struct stream {
+	struct {
+		uint32_t sequence, range;
+	} asked[STREAM_MAX];
+	size_t n, came;
+	struct buf piece;        /* of one that comes in pieces */
+	struct vec missing;      /* struct api_range: numbers of those that have none */
+	struct sheet *sheets[3]; /* of ENVELOPE, BODY, BODYSTRUCTURE; good for one step */
+};
+
 struct fetch_work {
 	struct fetch_attrs attrs;
 	struct vec sequence; /* struct api_range */
@@ -53,6 +67,7 @@ struct fetch_work {
 	uint32_t next; /* sequence number, in sequence[range] */
 	struct fetch_modifiers modifiers;
 	struct vanished vanished;
+	struct stream stream;
 	struct batch batch;
 	struct cursor here, ahead;
 	bool spaced; /* the space before the present item is written */
@@ -63,12 +78,24 @@ struct fetch_work {
 	bool unknown_cte;
 };
 
+/* What messages were asked for is walked through once: the next one, or 0. */
+uint32_t fetch_next(const struct imap *s, struct fetch_work *f);
+/* The beginning of a message's response. */
+void fetch_open(struct imap *s, uint32_t sequence);
+/* All was said. */
+void fetch_end(struct imap *s);
+/* The steps that messages without bytes, and others, go by in. */
+void fetch_stream_step(struct imap *s);
+void fetch_batch_step(struct imap *s);
+
 enum progress { GO_ON, MUST_WAIT, GIVE_UP };
 
 /* The next piece of work at f->here. MUST_WAIT: a piece will wake `step`. GIVE_UP: the command or
  * the connection has ended. */
 enum progress fetch_message_step(struct imap *s, struct fetch_work *f, imap_step *step);
-/* Writes an item that needs no bytes. */
+/* Writes an item that needs no bytes; the value alone, behind its name. */
+void fetch_write_value(
+	struct imap *s, const struct fetch_work *f, const struct message *m, size_t item);
 void fetch_write_simple(
 	struct imap *s, const struct fetch_work *f, const struct message *m, size_t item);
 /* The message's response is complete. */

@@ -394,8 +394,10 @@ bool fetch_item_print(const struct fetch_item *item, struct buf *out)
 	else if (item->kind >= FETCH_SECTION)
 		print_bracketed(item, out);
 	for (size_t i = 0; i < ARRAY_LEN(plain) && item->kind < FETCH_SECTION; i++) {
-		if (plain[i].kind == item->kind)
-			buf_adds(out, plain[i].name);
+		if (plain[i].kind != item->kind)
+			continue;
+		buf_adds(out, plain[i].name);
+		break;
 	}
 	bool ok = !out->full;
 	if (!ok)

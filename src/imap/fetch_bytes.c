@@ -87,25 +87,43 @@ static bool cursor_next(const struct fetch_work *f, struct cursor *c)
 	return true;
 }
 
+static bool is_whole(const struct extent *e, const struct message *m)
+{
+	return e->how == HOW_SLICE && e->offset == 0 && e->length == m->size &&
+	       e->length <= READS_BYTES;
+}
+
+/* Whole messages that follow each other are one question. */
 static void ask_ahead(struct imap *s, struct fetch_work *f)
 {
 	struct cursor *c = &f->ahead;
+	struct reads_many many = { .n = 0 };
 
-	while (reads_room(&s->reads) && c->message < f->batch.n) {
+	if (!reads_wants(&s->reads))
+		return;
+	while (c->message < f->batch.n) {
+		const struct message *m = &f->batch.messages[c->message];
 		struct extent e = extent_at(f, c);
 		uint64_t left = e.length - c->at;
 
 		if (left == 0) {
 			if (!cursor_next(f, c))
-				return;
+				break;
 			continue;
 		}
+		if (!reads_room(&s->reads, &many))
+			break;
 		if (left > READS_BYTES)
 			left = READS_BYTES;
-		reads_ask(&s->reads, f->batch.messages[c->message].uid, e.offset + c->at,
-			(uint32_t)left);
+		if (is_whole(&e, m)) {
+			reads_add(&s->reads, &many, m->uid, (uint32_t)left);
+		} else {
+			reads_ask_many(&s->reads, &many);
+			reads_ask(&s->reads, m->uid, e.offset + c->at, (uint32_t)left);
+		}
 		c->at += left;
 	}
+	reads_ask_many(&s->reads, &many);
 }
 
 /* From here on everything is asked for again. */
@@ -396,7 +414,7 @@ static enum progress open_message(struct imap *s, struct fetch_work *f, imap_ste
 		if (p->error != ERR_NONE)
 			return skip_message(s, f, p->error);
 	}
-	buf_addf(imap_out(s), "* %" PRIu32 " FETCH (", m->sequence);
+	fetch_open(s, m->sequence);
 	f->here.item = 1;
 	return GO_ON;
 }

@@ -21,14 +21,14 @@ struct writer {
 	bool ok;
 };
 
-static void put(struct writer *w, const char *text)
+static inline void put(struct writer *w, const char *text)
 {
-	w->ok = buf_addz(w->out, text) && w->ok;
+	w->ok = buf_add(w->out, text, strlen(text)) && w->ok;
 }
 
 static void put_number(struct writer *w, uint64_t n)
 {
-	w->ok = buf_addf(w->out, "%llu", (unsigned long long)n) && w->ok;
+	w->ok = buf_add_number(w->out, n) && w->ok;
 }
 
 static void put_nstring(struct writer *w, struct str s)
@@ -70,7 +70,14 @@ static void put_address(struct writer *w, const struct mail_address *a)
 /* env-from = "(" 1*address ")" / nil */
 static void put_addresses(struct writer *w, struct str value)
 {
+	struct mail_address simple;
 	struct arena arena;
+	if (mail_address_simple(value, &simple)) {
+		put(w, "(");
+		put_address(w, &simple);
+		put(w, ")");
+		return;
+	}
 	arena_init(&arena, ADDRESS_ARENA_BYTES);
 	struct mail_addresses list = { 0 };
 	if (value.p != NULL)
@@ -87,16 +94,23 @@ static void put_addresses(struct writer *w, struct str value)
 	arena_done(&arena);
 }
 
-/* Sender and Reply-To that are absent or empty are From (RFC 9051 7.5.2). */
-static struct str or_from(const struct digest_envelope *e, enum digest_field field)
+/* What was written from `at` on to the present end, once more. */
+static void put_again(struct writer *w, size_t at, size_t n)
 {
-	return e->value[field].n > 0 ? e->value[field] : e->value[DIGEST_FROM];
+	char *to = buf_reserve(w->out, n);
+	w->ok = to != NULL && w->ok;
+	if (to == NULL)
+		return;
+	memcpy(to, w->out->p + at, n);
+	buf_used(w->out, n);
 }
 
 /* envelope = "(" env-date SP env-subject SP env-from SP env-sender SP env-reply-to SP env-to SP
- *            env-cc SP env-bcc SP env-in-reply-to SP env-message-id ")" */
+ *            env-cc SP env-bcc SP env-in-reply-to SP env-message-id ")"
+ * Sender and Reply-To that are absent or empty are From (RFC 9051 7.5.2). */
 static void put_envelope(struct writer *w, const struct digest_envelope *e)
 {
+	size_t from = 0, from_n = 0;
 	put(w, "(");
 	put_nstring(w, e->value[DIGEST_DATE]);
 	put(w, " ");
@@ -104,7 +118,15 @@ static void put_envelope(struct writer *w, const struct digest_envelope *e)
 	for (enum digest_field f = DIGEST_FROM; f <= DIGEST_BCC; f++) {
 		bool other = f == DIGEST_SENDER || f == DIGEST_REPLY_TO;
 		put(w, " ");
-		put_addresses(w, other ? or_from(e, f) : e->value[f]);
+		size_t at = w->out->n;
+		if (other && e->value[f].n == 0)
+			put_again(w, from, from_n);
+		else
+			put_addresses(w, e->value[f]);
+		if (f == DIGEST_FROM) {
+			from = at;
+			from_n = w->out->n - at;
+		}
 	}
 	put(w, " ");
 	put_nstring(w, e->value[DIGEST_IN_REPLY_TO]);

@@ -85,7 +85,7 @@ static bool is_for_now(enum err_kind error)
 static bool parse(struct imap *s, struct gather *g, const struct api_entry *e)
 {
 	struct piece *p;
-	for (; g->wanted < e->size && reads_room(&s->reads); g->wanted += READS_BYTES) {
+	for (; g->wanted < e->size && reads_room(&s->reads, NULL); g->wanted += READS_BYTES) {
 		uint64_t left = e->size - g->wanted;
 		reads_ask(&s->reads, e->uid, g->wanted,
 			(uint32_t)(left < READS_BYTES ? left : READS_BYTES));

@@ -77,22 +77,37 @@ struct command {
 	const char *highest; /* the tagged reply is OK [HIGHESTMODSEQ …] and this text */
 };
 
+/* What the client was told of a mailbox whose entries have not been loaded. */
+struct promise {
+	uint32_t exists, uidnext;
+	uint64_t modseq;
+	struct vec vanished; /* struct api_range: UIDs that went since, while it is being loaded */
+	bool differs;        /* changes came that need the entries to be told */
+	uint32_t arrived;    /* new ones among these changes */
+};
+
 /* The selected mailbox. */
 struct selected {
 	uint64_t mailbox;
 	uint32_t uidvalidity, uidnext;
-	uint64_t modseq;     /* the view is as the mailbox was then */
-	uint64_t told;       /* the client has been told all up to then, expunges too */
-	struct view *view;   /* NULL: nothing is selected */
-	bool read_only;      /* EXAMINE */
-	bool stale;          /* there may be news */
-	bool behind;         /* the store could not be asked for them */
-	bool noticed;        /* the store said so since we asked */
-	bool gone;           /* deleted by somebody */
-	struct vec saved;    /* "$": struct api_range of UIDs */
-	struct facts *facts; /* what SORT and THREAD have seen; NULL: nothing */
+	uint64_t modseq;   /* the view is as the mailbox was then */
+	uint64_t told;     /* the client has been told all up to then, expunges too */
+	struct view *view; /* NULL: nothing is selected */
+	bool loaded;       /* the view has its entries; else there is a promise */
+	bool loading;      /* they are on their way */
+	struct promise promise;
+	uint32_t exists, unseen; /* of the view as it was opened */
+	bool read_only;          /* EXAMINE */
+	bool stale;              /* there may be news */
+	bool behind;             /* the store could not be asked for them */
+	bool noticed;            /* the store said so since we asked */
+	bool gone;               /* deleted by somebody */
+	struct vec saved;        /* "$": struct api_range of UIDs */
+	struct facts *facts;     /* what SORT and THREAD have seen; NULL: nothing */
 	imap_answer *opened; /* takes the end of a view that is loaded: its last frame, or failed */
-	imap_step *after;    /* after a refresh or a reopening */
+	imap_answer *select; /* the same for SELECT */
+	imap_step *after;    /* after a refresh, a loading or a reopening */
+	bool needed;         /* a command can't go on without what is being loaded */
 	struct view_own own;
 	const struct str *own_keywords; /* of `own`, by name: some may be new */
 	size_t n_own_keywords;

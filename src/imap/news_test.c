@@ -122,8 +122,15 @@ static void test_store_lost(void **state)
 					"C: DONE\n"
 					"S: b OK ~\n"
 					"X: away\n"
-					"C: c FETCH 1 BODY[]\n"
+					"C: c FETCH 1 UID\n"
 					"S: c NO [UNAVAILABLE] ~\n"
+					"X: back\n"
+					"C: c2 FETCH 1 UID\n"
+					"S: * 1 FETCH (UID 1)\n"
+					"S: c2 OK ~\n"
+					"X: away\n"
+					"C: c3 FETCH 1 BODY[]\n"
+					"S: c3 NO [UNAVAILABLE] ~\n"
 					"C: d CREATE x\n"
 					"S: d NO [UNAVAILABLE] ~\n"
 					"C: e FETCH 1 UID\n"
@@ -209,6 +216,44 @@ static void test_idle_after_a_store(void **state)
 	fake_done(&f);
 }
 
-TEST_MAIN(test_case(test_store_goes_behind_a_change), test_case(test_idle_after_a_store),
-	test_case(test_idle_retries), test_case(test_fetch_gone), test_case(test_idle),
-	test_case(test_two_sessions), test_case(test_store_lost))
+/* Who has selected a mailbox and asked for nothing has its numbers all the same: what came between
+ * SELECT and the first command that needs a message is told as it would have been. */
+static void test_a_promise(void **state)
+{
+	(void)state;
+	dialogue(LOGIN MAIL1 MAIL2 MAIL1 INBOX("3") LOGIN2 "C2: a SELECT INBOX\n" OPENS_UNSEEN(
+		"2:", "3") "S2: a OK ~\n"
+		/* New messages need no entries. */
+		MAIL2 "C: a NOOP\n"
+			   "S: * 4 EXISTS\n"
+			   "S: a OK ~\n"
+			   "C2: b UID STORE 2 +FLAGS.SILENT (\\Deleted)\n"
+			   "S2: * 4 EXISTS\n"
+			   "S2: b OK ~\n"
+			   "C2: c UID STORE 3 +FLAGS.SILENT (\\Flagged)\n"
+			   "S2: c OK ~\n"
+			   "C2: d EXPUNGE\n"
+			   "S2: * 2 EXPUNGE\n"
+			   "S2: d OK ~\n" MAIL1
+			   /* Number 2 stays until an EXPUNGE may be told; 3 is still the third. */
+			   "C: b FETCH 1:4 UID\n"
+			   "S: * 1 FETCH (UID 1)\n"
+			   "S: * 3 FETCH (UID 3)\n"
+			   "S: * 4 FETCH (UID 4)\n"
+			   "S: * 5 EXISTS\n"
+			   "S: * 3 FETCH (FLAGS (\\Flagged))\n"
+			   "S: b NO [EXPUNGEISSUED] ~\n"
+			   "C: c NOOP\n"
+			   "S: * 2 EXPUNGE\n"
+			   "S: c OK ~\n"
+			   "C: d FETCH 2:* UID\n"
+			   "S: * 2 FETCH (UID 3)\n"
+			   "S: * 3 FETCH (UID 4)\n"
+			   "S: * 4 FETCH (UID 5)\n"
+			   "S: d OK ~\n");
+}
+
+TEST_MAIN(test_case(test_a_promise), test_case(test_store_goes_behind_a_change),
+	test_case(test_idle_after_a_store), test_case(test_idle_retries),
+	test_case(test_fetch_gone), test_case(test_idle), test_case(test_two_sessions),
+	test_case(test_store_lost))

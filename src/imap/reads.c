@@ -2,11 +2,11 @@
 /* The queue of message_read questions; see reads.h. */
 #include "imap/imap_private.h"
 
+#include <stdlib.h>
+
 void reads_init(struct reads *r, struct imap *s)
 {
 	*r = (struct reads){ .s = s };
-	for (unsigned i = 0; i < READS_MAX; i++)
-		buf_init(&r->pieces[i].data, READS_BYTES);
 }
 
 static struct piece *at(struct reads *r, unsigned i)
@@ -21,26 +21,71 @@ void reads_clear(struct reads *r)
 	for (unsigned i = 0; i < r->n; i++)
 		if (at(r, i)->request != 0)
 			session->host->cancel(session->host, session, at(r, i)->request);
-	for (unsigned i = 0; i < READS_MAX; i++)
-		buf_release(&r->pieces[i].data);
+	for (unsigned i = 0; r->pieces != NULL && i < READS_MAX; i++)
+		buf_done(&r->pieces[i].data);
+	free(r->pieces);
+	r->pieces = NULL;
 	r->n = 0;
+	r->bytes = 0;
 	r->wake = NULL;
 }
 
-void reads_ask(struct reads *r, uint32_t uid, uint64_t offset, uint32_t length)
+static void add(struct reads *r, uint32_t request, uint32_t uid, uint64_t offset, uint32_t length)
 {
-	struct session *session = &r->s->session;
-	struct piece *p = at(r, r->n++);
-	struct frame read = { .type = FRAME_MESSAGE_READ,
-		.message_read = {
-			session->store_session, r->s->sel.mailbox, uid, offset, length } };
+	struct piece *p;
 
+	if (r->pieces == NULL) {
+		r->pieces = xcalloc(READS_MAX, sizeof(*r->pieces));
+		for (unsigned i = 0; i < READS_MAX; i++)
+			buf_init(&r->pieces[i].data, READS_BYTES);
+	}
+	p = at(r, r->n++);
 	buf_clear(&p->data);
 	p->uid = uid;
 	p->offset = offset;
 	p->length = length;
 	p->error = ERR_NONE;
-	p->request = session->host->ask(session->host, session, ASK_STORE, &read);
+	p->request = request;
+	r->bytes += length;
+}
+
+static uint32_t ask(struct reads *r, const struct frame *question)
+{
+	struct session *session = &r->s->session;
+
+	return session->host->ask(session->host, session, ASK_STORE, question);
+}
+
+void reads_ask(struct reads *r, uint32_t uid, uint64_t offset, uint32_t length)
+{
+	const struct frame read = { .type = FRAME_MESSAGE_READ,
+		.message_read = {
+			r->s->session.store_session, r->s->sel.mailbox, uid, offset, length } };
+
+	add(r, ask(r, &read), uid, offset, length);
+}
+
+void reads_ask_many(struct reads *r, struct reads_many *many)
+{
+	const struct frame read = { .type = FRAME_MESSAGES_READ,
+		.messages_read = {
+			r->s->session.store_session, r->s->sel.mailbox, { many->uids, many->n } } };
+
+	if (many->n == 0)
+		return;
+	uint32_t request = ask(r, &read);
+	for (unsigned i = 0; i < many->n; i++)
+		add(r, request, many->uids[i], 0, many->lengths[i]);
+	*many = (struct reads_many){ .n = 0 };
+}
+
+void reads_add(struct reads *r, struct reads_many *many, uint32_t uid, uint32_t length)
+{
+	many->uids[many->n] = uid;
+	many->lengths[many->n++] = length;
+	many->bytes += length;
+	if (many->n == READS_AT_ONCE)
+		reads_ask_many(r, many);
 }
 
 struct piece *reads_first(struct reads *r)
@@ -50,6 +95,7 @@ struct piece *reads_first(struct reads *r)
 
 void reads_pop(struct reads *r)
 {
+	r->bytes -= at(r, 0)->length;
 	r->first = (r->first + 1) % READS_MAX;
 	r->n--;
 }
@@ -68,28 +114,39 @@ void reads_wait(struct reads *r, void (*step)(struct imap *))
 	wake(r);
 }
 
-static void take(struct piece *p, const struct frame *frame)
+static void take(struct piece *p, uint64_t size, struct str data)
 {
-	const struct frame_message_bytes *m = &frame->message_bytes;
-
 	p->request = 0;
-	if (frame->type != FRAME_MESSAGE_BYTES) {
-		p->error = frame->type == FRAME_FAILED && frame->failed.kind != ERR_NONE
-				   ? (enum err_kind)frame->failed.kind
-				   : ERR_TEMP;
-		return;
-	}
-	p->size = m->size;
-	if (m->data.n > p->length || !buf_adds(&p->data, m->data))
+	p->size = size;
+	if (data.n > p->length || !buf_adds(&p->data, data))
 		p->error = ERR_CORRUPT;
+}
+
+static void fails(struct piece *p, enum err_kind why)
+{
+	p->request = 0;
+	p->error = why == ERR_NONE ? ERR_TEMP : why;
 }
 
 void reads_answer(struct reads *r, uint32_t request, const struct frame *frame)
 {
-	for (unsigned i = 0; i < r->n; i++)
-		if (request != 0 && at(r, i)->request == request) {
-			take(at(r, i), frame);
-			wake(r);
-			return;
-		}
+	for (unsigned i = 0; i < r->n && request != 0; i++) {
+		struct piece *p = at(r, i);
+
+		if (p->request != request)
+			continue;
+		if (frame->type == FRAME_MESSAGE_BYTES)
+			take(p, frame->message_bytes.size, frame->message_bytes.data);
+		else if (frame->type == FRAME_MESSAGE_IS && frame->message_is.gone)
+			fails(p, ERR_NOT_FOUND);
+		else if (frame->type == FRAME_MESSAGE_IS)
+			take(p, frame->message_is.size, frame->message_is.data);
+		else
+			fails(p, frame->type == FRAME_FAILED ? (enum err_kind)frame->failed.kind
+							     : ERR_TEMP);
+		/* Each frame is about one; a failure is about all that are left. */
+		if (p->error == ERR_NONE || frame->type == FRAME_MESSAGE_IS)
+			break;
+	}
+	wake(r);
 }

@@ -165,7 +165,7 @@ static void read_step(struct imap *s)
 		feed(w, index_of(&w->batch, p->uid), p);
 		reads_pop(&s->reads);
 	}
-	for (size_t i = 0; i < w->batch.n && reads_room(&s->reads); i++) {
+	for (size_t i = 0; i < w->batch.n && reads_room(&s->reads, NULL); i++) {
 		uint64_t at;
 		uint32_t n;
 

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The selected mailbox of a session, kept in step with the store: view_open and view_changes, and
  * session_open again when the store was replaced. What the client is told stands in view.c; when,
- * in session.c. RFC 9051 5.2, 7.4, 7.5. */
+ * in session.c. RFC 9051 5.2, 7.4, 7.5.
+ *
+ * SELECT asks for no entries: they are loaded when a command or a piece of news needs them. By then
+ * the mailbox may be another; what the client was told is the promise, from which and from what was
+ * expunged since its modseq the view becomes as the client knows it (view_promise). */
 #include "imap/selected.h"
 
 #include "base/planted.h"
@@ -14,6 +18,7 @@
 void selected_init(struct imap *s)
 {
 	vec_init(&s->sel.saved, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
+	vec_init(&s->sel.promise.vanished, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
 }
 
 void selected_leave(struct imap *s)
@@ -24,6 +29,7 @@ void selected_leave(struct imap *s)
 				.view_close = { s->session.store_session, s->sel.mailbox } });
 	view_free(&s->sel.view);
 	vec_done(&s->sel.saved);
+	vec_done(&s->sel.promise.vanished);
 	facts_free(&s->sel.facts);
 	s->sel = (struct selected){ .mailbox = 0 };
 	selected_init(s);
@@ -41,10 +47,15 @@ static void view_fails(struct imap *s, const struct frame *frame)
 
 static void take_view_is(struct imap *s, const struct frame_view_is *is)
 {
+	s->sel.mailbox = is->mailbox;
 	s->sel.uidvalidity = is->uidvalidity;
 	s->sel.uidnext = is->uidnext;
 	s->sel.modseq = is->modseq;
-	view_set_keywords(s->sel.view, is->keywords.items, is->keywords.n);
+	s->sel.exists = is->messages;
+	s->sel.unseen = is->unseen;
+	/* Who was promised the entries was told the keywords of then. */
+	if (view_set_keywords(s->sel.view, is->keywords.items, is->keywords.n) && s->sel.loading)
+		selected_write_flags(s, false);
 	view_load_begin(s->sel.view);
 }
 
@@ -72,7 +83,8 @@ static void take_view(struct imap *s, const struct frame *frame)
 	s->sel.opened(s, frame);
 }
 
-static void ask_view(struct imap *s, imap_answer *opened)
+/* name: in the place of sel.mailbox, when that is 0. */
+static void ask_named(struct imap *s, struct str name, bool bare, imap_answer *opened)
 {
 	s->sel.opened = opened;
 	if (!planted("news_asked_for_ever"))
@@ -80,16 +92,46 @@ static void ask_view(struct imap *s, imap_answer *opened)
 	s->sel.stale = false; /* what is read now has all that was said before */
 	imap_ask(s, ASK_STORE,
 		&(struct frame){ .type = FRAME_VIEW_OPEN,
-			.view_open = { s->session.store_session, s->sel.mailbox, true } },
+			.view_open = { .session = s->session.store_session,
+				.mailbox = s->sel.mailbox,
+				.watch = true,
+				.bare = bare,
+				.unseen = !s->rev2,
+				.name = name } },
 		take_view);
 }
 
-void selected_open(struct imap *s, uint64_t mailbox, bool read_only, imap_answer *opened)
+static void ask_view(struct imap *s, bool bare, imap_answer *opened)
 {
-	s->sel.mailbox = mailbox;
+	ask_named(s, STR(""), bare, opened);
+}
+
+static void promise(struct imap *s)
+{
+	s->sel.promise.exists = s->sel.exists;
+	s->sel.promise.uidnext = s->sel.uidnext;
+	s->sel.promise.modseq = s->sel.modseq;
+}
+
+static void opened(struct imap *s, const struct frame *frame)
+{
+	if (frame->type == FRAME_VIEW_ENTRIES) {
+		s->sel.told = s->sel.modseq;
+		if (s->sel.loaded)
+			view_tell_all(s->sel.view);
+		else
+			promise(s);
+	}
+	s->sel.select(s, frame);
+}
+
+void selected_open(struct imap *s, struct str name, bool read_only, bool bare, imap_answer *select)
+{
 	s->sel.read_only = read_only;
 	s->sel.view = view_new();
-	ask_view(s, opened);
+	s->sel.loaded = !bare;
+	s->sel.select = select;
+	ask_named(s, name, bare, opened);
 }
 
 /* ---- news ---- */
@@ -102,6 +144,112 @@ static void go_on(struct imap *s)
 	s->step = after;
 }
 
+/* What a store that does not say what is new makes of the session; gives the kind of the failure.
+ */
+static enum err_kind news_fail(struct imap *s, const struct frame *frame)
+{
+	enum err_kind kind = frame->type == FRAME_FAILED ? frame->failed.kind : ERR_TEMP;
+
+	s->request = 0;
+	s->sel.stale = true;
+	s->sel.behind = s->sel.behind || kind != ERR_LIMIT;
+	s->sel.gone = s->sel.gone || kind == ERR_NOT_FOUND;
+	s->lost = s->lost || kind == ERR_EXPIRED;
+	return kind;
+}
+
+/* ---- the entries, when they are needed ---- */
+
+/* The promise stands, for the next try. */
+static void load_fails(struct imap *s, const struct frame *frame)
+{
+	const struct promise *p = &s->sel.promise;
+
+	s->sel.loading = false;
+	view_clear(s->sel.view);
+	s->sel.modseq = p->modseq;
+	s->sel.uidnext = p->uidnext;
+	news_fail(s, frame);
+	if (!s->sel.needed) {
+		go_on(s);
+		return;
+	}
+	s->sel.after = NULL;
+	reply_failed(s, frame);
+	if (s->cmd.unavailable != NULL)
+		s->cmd.unavailable(s);
+	else
+		imap_finish_now(s);
+}
+
+static void load_end(struct imap *s)
+{
+	const struct promise *p = &s->sel.promise;
+
+	s->request = 0;
+	s->sel.loading = s->sel.behind = false;
+	s->sel.loaded = view_promise(s->sel.view, p->exists, p->uidnext, p->modseq, &p->vanished);
+	vec_done(&s->sel.promise.vanished);
+	if (s->sel.loaded)
+		go_on(s);
+	else
+		imap_bye(s, "[SERVERBUG] The mailbox's view is broken");
+}
+
+static void take_vanished(struct imap *s, const struct frame *frame)
+{
+	const struct api_range_list *uids = &frame->vanished.uids;
+
+	if (frame->type != FRAME_VANISHED) {
+		load_fails(s, frame);
+		return;
+	}
+	for (size_t i = 0; i < uids->n; i++)
+		seq_ranges_add(&s->sel.promise.vanished, uids->items[i].low, uids->items[i].high);
+	if (frame->vanished.last)
+		load_end(s);
+}
+
+/* What went since is asked for if some went: it takes a walk over all that ever did. */
+static void entries_loaded(struct imap *s, const struct frame *frame)
+{
+	const struct promise *p = &s->sel.promise;
+
+	if (frame->type != FRAME_VIEW_ENTRIES) {
+		load_fails(s, frame);
+		return;
+	}
+	vec_clear(&s->sel.promise.vanished);
+	if (view_count_below(s->sel.view, p->uidnext) == p->exists) {
+		load_end(s);
+		return;
+	}
+	imap_ask(s, ASK_STORE,
+		&(struct frame){ .type = FRAME_VIEW_VANISHED,
+			.view_vanished = { s->session.store_session, s->sel.mailbox, p->modseq } },
+		take_vanished);
+}
+
+static void load(struct imap *s)
+{
+	view_clear(s->sel.view);
+	s->sel.loading = true;
+	ask_view(s, false, entries_loaded);
+}
+
+void selected_load(struct imap *s, imap_step *then)
+{
+	if (s->sel.view == NULL || s->sel.loaded) {
+		then(s);
+		return;
+	}
+	s->sel.after = then;
+	s->sel.needed = true;
+	load(s);
+}
+
+/* ---- what has changed ---- */
+
 /* After view_changes could not reach back so far: a whole view was compared. */
 static void reloaded(struct imap *s, const struct frame *frame)
 {
@@ -112,20 +260,12 @@ static void reloaded(struct imap *s, const struct frame *frame)
 
 static void changes_failed(struct imap *s, const struct frame *frame)
 {
-	enum err_kind kind = frame->type == FRAME_FAILED ? frame->failed.kind : ERR_TEMP;
-
-	s->request = 0;
-	s->sel.stale = true;
-	if (kind == ERR_LIMIT) {
-		ask_view(s, reloaded);
-		return;
-	}
-	s->sel.behind = true;
-	if (kind == ERR_NOT_FOUND)
-		s->sel.gone = true;
-	if (kind == ERR_EXPIRED)
-		s->lost = true;
-	go_on(s);
+	if (news_fail(s, frame) != ERR_LIMIT)
+		go_on(s);
+	else if (s->sel.loaded)
+		ask_view(s, false, reloaded);
+	else
+		load(s);
 }
 
 /* The keywords of this session's own change have their bits now. */
@@ -147,6 +287,39 @@ static const struct view_own *own_change(struct imap *s)
 	return own;
 }
 
+/* New messages, and what came and went, need no entries: the promise grows. */
+static void look_at_changes(struct promise *p, const struct frame_view_changed *c)
+{
+	for (size_t i = 0; i < c->entries.n; i++)
+		if (c->entries.items[i].uid >= p->uidnext)
+			p->arrived++;
+		else
+			p->differs = true;
+	for (size_t i = 0; i < c->expunged.n; i++)
+		p->differs = p->differs || c->expunged.items[i] < p->uidnext;
+}
+
+static void changes_end(struct imap *s, const struct frame_view_changed *c)
+{
+	struct promise *p = &s->sel.promise;
+
+	s->request = 0;
+	if (!s->sel.loaded && p->differs) {
+		load(s);
+		return;
+	}
+	view_apply_end(s->sel.view);
+	s->sel.modseq = c->modseq;
+	s->sel.uidnext = c->uidnext;
+	if (!s->sel.loaded) {
+		s->sel.exists = p->exists + p->arrived;
+		promise(s);
+		if (p->arrived > 0)
+			imap_writef(s, "* %" PRIu32 " EXISTS\r\n", p->exists);
+	}
+	go_on(s);
+}
+
 static void take_changes(struct imap *s, const struct frame *frame)
 {
 	const struct frame_view_changed *c = &frame->view_changed;
@@ -157,18 +330,15 @@ static void take_changes(struct imap *s, const struct frame *frame)
 	}
 	if (view_set_keywords(s->sel.view, c->keywords.items, c->keywords.n))
 		selected_write_flags(s, false);
-	if (!view_apply(s->sel.view, c->entries.items, c->entries.n, c->expunged.items,
-		    c->expunged.n, own_change(s))) {
+	if (!s->sel.loaded)
+		look_at_changes(&s->sel.promise, c);
+	else if (!view_apply(s->sel.view, c->entries.items, c->entries.n, c->expunged.items,
+			 c->expunged.n, own_change(s))) {
 		imap_bye(s, "[SERVERBUG] The mailbox's view is broken");
 		return;
 	}
-	if (!c->last)
-		return;
-	view_apply_end(s->sel.view);
-	s->sel.modseq = c->modseq;
-	s->sel.uidnext = c->uidnext;
-	s->request = 0;
-	go_on(s);
+	if (c->last)
+		changes_end(s, c);
 }
 
 void selected_refresh(struct imap *s, imap_step *after)
@@ -179,6 +349,8 @@ void selected_refresh(struct imap *s, imap_step *after)
 		return;
 	}
 	s->sel.after = after;
+	s->sel.needed = s->sel.promise.differs = false;
+	s->sel.promise.arrived = 0;
 	s->sel.stale = s->sel.noticed = false;
 	imap_ask(s, ASK_STORE,
 		&(struct frame){ .type = FRAME_VIEW_CHANGES,
@@ -260,6 +432,11 @@ static void reopened(struct imap *s, const struct frame *frame)
 		reopen_fails(s, frame);
 		return;
 	}
+	if (!s->sel.loaded) { /* all that is new is news */
+		s->sel.stale = true;
+		s->sel.modseq = s->sel.promise.modseq;
+		s->sel.uidnext = s->sel.promise.uidnext;
+	}
 	s->lost = false;
 	go_on(s);
 }
@@ -274,7 +451,7 @@ static void session_reopened(struct imap *s, const struct frame *frame)
 	s->session.store_session = frame->session_is.session;
 	notify_reopened(s);
 	if (s->sel.view != NULL) {
-		ask_view(s, reopened);
+		ask_view(s, !s->sel.loaded, reopened);
 		return;
 	}
 	s->lost = false;

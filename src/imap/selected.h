@@ -11,9 +11,12 @@
 void selected_init(struct imap *s);
 /* Nothing is selected any more: the store is told, the view is freed. Says nothing. */
 void selected_leave(struct imap *s);
-/* Opens the view of a mailbox and watches it. opened gets the last frame, or the failed one; on
+/* Opens the view of a mailbox and watches it. bare: without its entries, for which a promise is
+ * made: how many there are, and to what modseq. opened gets the last frame, or the failed one; on
  * failure nothing is selected. */
-void selected_open(struct imap *s, uint64_t mailbox, bool read_only, imap_answer *opened);
+void selected_open(struct imap *s, struct str name, bool read_only, bool bare, imap_answer *opened);
+/* Runs `then` with the view's entries there. A command that can't have them is finished with NO. */
+void selected_load(struct imap *s, imap_step *then);
 /* Fetches what is new since sel.modseq if there may be something, then runs `after`. A store that
  * is away leaves the news for later. */
 void selected_refresh(struct imap *s, imap_step *after);

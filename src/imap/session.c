@@ -272,6 +272,18 @@ static void run_verb(struct imap *s)
 	s->cmd.verb->run(s);
 }
 
+/* What takes UIDs, or sequence numbers in their place, works on the view's entries; so
+ * does NOTIFY. */
+static void run_with_view(struct imap *s)
+{
+	const struct verb *v = s->cmd.verb;
+
+	if ((v->flags & (HAS_UID | ONLY_UID)) != 0 || v->run == imap_notify)
+		selected_load(s, run_verb);
+	else
+		run_verb(s);
+}
+
 /* A browser that was tricked into speaking to us gets no echo of its words (T4). */
 static bool looks_like_http(struct str text)
 {
@@ -287,9 +299,9 @@ static void dispatch(struct imap *s)
 	if (!parse_verb(s))
 		return;
 	if (s->lost && s->state != NOT_AUTHENTICATED && needs_store(s->cmd.verb))
-		selected_reopen(s, run_verb);
+		selected_reopen(s, run_with_view);
 	else
-		run_verb(s);
+		run_with_view(s);
 }
 
 /* ---- what the wire says ---- */

@@ -171,23 +171,26 @@ static void test_thread(void **state)
 static void test_expunge_waits(void **state)
 {
 	(void)state;
-	dialogue(LOGIN MAIL1 MAIL2 INBOX("2") LOGIN2 "C2: se SELECT INBOX\n" OPENS_UNSEEN(
-		"2:", "2") "S2: se OK ~\n"
-			   "C2: a STORE 1 +FLAGS.SILENT (\\Deleted)\n"
-			   "S2: a OK ~\n"
-			   "C2: b EXPUNGE\n"
-			   "S2: * 1 EXPUNGE\n"
-			   "S2: b OK ~\n"
-			   "C: a SORT (DATE) UTF-8 ALL\n"
-			   "S: * SORT 1 2\n"
-			   "S: a OK ~\n"
-			   "C: b SORT (DATE) UTF-8 ALL\n"
-			   "S: * SORT 2\n"
-			   "S: b OK ~\n"
-			   "C: c UID THREAD REFERENCES UTF-8 ALL\n"
-			   "S: * THREAD (2)\n"
-			   "S: * 1 EXPUNGE\n"
-			   "S: c OK ~\n");
+	dialogue(LOGIN MAIL1 MAIL2 INBOX(
+		"2") "C: z FETCH 1 UID\n"
+		     "S: * 1 FETCH (UID 1)\n"
+		     "S: z OK ~\n" LOGIN2 "C2: se SELECT INBOX\n" OPENS_UNSEEN(
+			     "2:", "2") "S2: se OK ~\n"
+					"C2: a STORE 1 +FLAGS.SILENT (\\Deleted)\n"
+					"S2: a OK ~\n"
+					"C2: b EXPUNGE\n"
+					"S2: * 1 EXPUNGE\n"
+					"S2: b OK ~\n"
+					"C: a SORT (DATE) UTF-8 ALL\n"
+					"S: * SORT 1 2\n"
+					"S: a OK ~\n"
+					"C: b SORT (DATE) UTF-8 ALL\n"
+					"S: * SORT 2\n"
+					"S: b OK ~\n"
+					"C: c UID THREAD REFERENCES UTF-8 ALL\n"
+					"S: * THREAD (2)\n"
+					"S: * 1 EXPUNGE\n"
+					"S: c OK ~\n");
 }
 
 /* A store that is away while messages are parsed, since they have no digest yet: the command fails,

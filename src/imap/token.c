@@ -154,6 +154,8 @@ static bool can_be_quoted(struct str s, bool utf8)
 {
 	if (s.n > QUOTED_WRITE_BYTES)
 		return false;
+	if (str_printable(s) == s.n)
+		return true;
 	for (size_t i = 0; i < s.n; i++) {
 		if (abnf_is_ctl(s.p[i]) || (!utf8 && abnf_is_8bit(s.p[i])))
 			return false;
@@ -175,6 +177,11 @@ static bool add_quoted(struct buf *out, struct str s)
 	if (to == NULL)
 		return false;
 	*to++ = '"';
+	if (need == s.n + 2 && s.n > 0) {
+		memcpy(to, s.p, s.n);
+		to += s.n;
+		s.n = 0;
+	}
 	for (size_t i = 0; i < s.n; i++) {
 		if (needs_backslash(s.p[i]))
 			*to++ = '\\';

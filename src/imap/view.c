@@ -177,6 +177,8 @@ static bool load_one(struct view *v, const struct api_entry *e)
 	if (e->uid <= v->load_uid)
 		return false;
 	v->load_uid = e->uid;
+	if (e->modseq > v->newest)
+		v->newest = e->modseq;
 	while (v->load_at < v->load_n && v->entries[v->load_at].uid < e->uid)
 		mark_gone(v, v->load_at++);
 	if (v->load_at == v->load_n)
@@ -202,6 +204,87 @@ void view_load_end(struct view *v)
 	while (v->load_at < v->load_n)
 		mark_gone(v, v->load_at++);
 	view_apply_end(v);
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+	const struct api_entry *x = a, *y = b;
+	if (x->uid != y->uid)
+		return x->uid < y->uid ? -1 : 1;
+	return x->modseq < y->modseq ? -1 : x->modseq > y->modseq;
+}
+
+/* ---- a view that comes later than its numbers ---- */
+
+void view_clear(struct view *v)
+{
+	free(v->entries);
+	free(v->marks);
+	v->entries = NULL;
+	v->marks = NULL;
+	v->n = v->cap = v->told = v->sorted = v->gone = v->changed = 0;
+	v->tell_expunge = v->tell_fetch = 0;
+	v->newest = 0;
+	v->unclean = false;
+	vec_done(&v->lost);
+}
+
+size_t view_count_below(const struct view *v, uint32_t uid)
+{
+	return view_lower_bound(v, v->n, uid);
+}
+
+/* Entries for UIDs that the view has none of, expunged already. */
+static bool add_gone(struct view *v, const struct vec *absent)
+{
+	VEC_EACH (const struct api_range, r, absent)
+		for (uint32_t uid = r->low; uid <= r->high && uid != 0; uid++)
+			if (!add(v, &(struct api_entry){ .uid = uid }))
+				return false;
+	if (v->n > 1)
+		qsort(v->entries, v->n, sizeof(*v->entries), compare_entries);
+	for (size_t i = 0, at = 0; i < v->n && at < absent->n; i++) {
+		const struct api_range *r = (const void *)vec_at(absent, at);
+		if (v->entries[i].uid >= r->low && v->entries[i].uid <= r->high)
+			v->marks[i] = VIEW_GONE;
+		at += v->entries[i].uid >= r->high;
+	}
+	v->unclean = false;
+	v->sorted = v->n;
+	return true;
+}
+
+/* The UIDs below uidnext that went and that the view lacks; how many that are. */
+static uint64_t find_absent(
+	const struct view *v, uint32_t uidnext, const struct vec *vanished, struct vec *ret)
+{
+	uint64_t n = 0;
+	VEC_EACH (const struct api_range, r, vanished) {
+		uint32_t high = r->high < uidnext ? r->high : uidnext - 1;
+		if (r->low <= high)
+			view_absent(v, r->low, high, ret);
+	}
+	VEC_EACH (const struct api_range, r, ret)
+		n += r->high - r->low + 1;
+	return n;
+}
+
+bool view_promise(struct view *v, uint32_t exists, uint32_t uidnext, uint64_t modseq,
+	const struct vec *vanished)
+{
+	struct vec absent;
+	vec_init(&absent, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
+	uint64_t n = find_absent(v, uidnext, vanished, &absent);
+	bool good = view_count_below(v, uidnext) + n == exists && (n == 0 || add_gone(v, &absent));
+	vec_done(&absent);
+	if (!good)
+		return false;
+	v->told = exists;
+	v->gone = n;
+	for (size_t i = 0; i < v->told && v->newest > modseq; i++)
+		if (v->entries[i].modseq > modseq)
+			view_mark(v, i, VIEW_FLAGS);
+	return true;
 }
 
 /* ---- changes ---- */
@@ -243,14 +326,6 @@ bool view_apply(struct view *v, const struct api_entry *entries, size_t n, const
 			return false;
 	}
 	return true;
-}
-
-static int compare_entries(const void *a, const void *b)
-{
-	const struct api_entry *x = a, *y = b;
-	if (x->uid != y->uid)
-		return x->uid < y->uid ? -1 : 1;
-	return x->modseq < y->modseq ? -1 : x->modseq > y->modseq;
 }
 
 static int compare_uids(const void *a, const void *b)

@@ -43,6 +43,18 @@ void view_load_begin(struct view *v);
 bool view_load(struct view *v, const struct api_entry *entries, size_t n) MUST_CHECK;
 void view_load_end(struct view *v);
 
+/* A view that was loaded after the client had been told, at a modseq, how many messages there are,
+ * all with UIDs below uidnext: they are what the client knows. vanished: ranges of UIDs (a vec of
+ * struct api_range, rising) that were expunged since; those that the view lacks come back, expunged
+ * and to be told. What changed since then is to be told. False, and nothing is told, when that does
+ * not come to `exists` messages. */
+bool view_promise(struct view *v, uint32_t exists, uint32_t uidnext, uint64_t modseq,
+	const struct vec *vanished) MUST_CHECK;
+/* How many entries there are below a UID, told or not. */
+size_t view_count_below(const struct view *v, uint32_t uid);
+/* Forgets all entries; keywords stay. */
+void view_clear(struct view *v);
+
 /* This session's own STORE ….SILENT of these UIDs: changes with this modseq that are exactly what
  * the client expects are not told (but for MODSEQ, RFC 7162 3.1.3). Others' changes of the same
  * commit have the same modseq. */

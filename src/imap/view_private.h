@@ -25,6 +25,7 @@ struct view {
 	/* loading */
 	size_t load_at, load_n;
 	uint32_t load_uid;
+	uint64_t newest; /* the highest modseq that was loaded */
 	/* telling: where the next call goes on; 0: from the start */
 	size_t tell_expunge, tell_fetch;
 	/* keywords */

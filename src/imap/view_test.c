@@ -493,8 +493,48 @@ static void has_a_limit(void **state)
 }
 #endif
 
-TEST_MAIN(test_case(tells_in_order), test_case(new_entries_come_in_any_order),
-	test_case(own_changes_are_silent),
+/* The client was told of five messages below UID 60, at modseq 5; when the view is loaded two of
+ * them are gone, one has other flags, and two are new, one of which came and went. */
+static void a_promise_is_kept(void **state)
+{
+	(void)state;
+	struct api_entry e[] = { { .uid = 10, .modseq = 2 },
+		{ .uid = 30, .modseq = 7, .flags = FLAG_SEEN }, { .uid = 40, .modseq = 5 },
+		{ .uid = 61, .modseq = 8 } };
+	struct api_range gone[] = { { 20, 20 }, { 40, 40 }, { 50, 50 }, { 60, 60 } };
+	for (size_t n_gone = 0; n_gone <= 4; n_gone++) {
+		struct vec vanished = {
+			.p = (char *)(void *)gone, .n = n_gone, .size = sizeof(*gone)
+		};
+		struct view *v = view_new();
+		view_load_begin(v);
+		assert_true(view_load(v, e, 4));
+		view_load_end(v);
+		assert_int_equal(view_count_below(v, 60), 3);
+		/* 40 went after the view was read: it is news yet to come. */
+		assert_int_equal(view_promise(v, 5, 60, 5, &vanished), n_gone >= 3);
+		if (n_gone < 3) {
+			view_free(&v);
+			continue;
+		}
+		assert_int_equal(view_exists(v), 5);
+		assert_int_equal(view_sequence(v, 50), 5);
+		assert_true(view_is_gone(v, 2) && view_is_gone(v, 5) && !view_is_gone(v, 4));
+		assert_true(view_has_gone(v));
+		expect_tell(v, (struct view_tell){ .uid = true },
+			"* 6 EXISTS\r\n* 3 FETCH (UID 30 FLAGS (\\Seen))\r\n");
+		uint32_t later = 40;
+		apply(v, NULL, 0, &later, 1, NULL);
+		expect_tell(v, (struct view_tell){ .expunge = true },
+			"* 5 EXPUNGE\r\n* 4 EXPUNGE\r\n* 2 EXPUNGE\r\n");
+		assert_int_equal(view_exists(v), 3);
+		assert_int_equal(view_last_uid(v), 61);
+		view_free(&v);
+	}
+}
+
+TEST_MAIN(test_case(a_promise_is_kept), test_case(tells_in_order),
+	test_case(new_entries_come_in_any_order), test_case(own_changes_are_silent),
 	test_case(what_changed_between_two_loads_has_its_flags_told), test_case(marks_and_unmarks),
 	test_case(compares_with_a_new_load), test_case(resolves_sets), test_case(writes_all_flags),
 	test_case(agrees_with_a_model), test_case(is_fast_enough), test_case(has_a_limit))

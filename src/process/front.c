@@ -5,6 +5,7 @@
 #include "process/front_private.h"
 
 #include "base/limits.h"
+#include "imap/answers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,6 +143,7 @@ static struct role *front_new(struct role_context *context)
 	f->host.settings = &f->settings;
 	f->host.hostname = f->settings.hostname;
 	f->host.instance = context->instance;
+	f->host.answers = answers_new(key, LIMIT_IMAP_ANSWERS_BYTES);
 	map_init(&f->sessions, key, LIMIT_PEER_SESSIONS);
 	map_init(&f->per_address, key, LIMIT_FRONT_ADDRESSES);
 	vec_init(&f->listeners, sizeof(struct front_listener *), 256);
@@ -233,6 +235,7 @@ static void front_free(struct role **role)
 	while (f->conns)
 		conn_free(f->conns);
 	asks_done(f);
+	answers_free(&f->host.answers);
 	front_tls_done(f);
 	map_done(&f->sessions);
 	map_done(&f->per_address);

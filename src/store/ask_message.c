@@ -8,7 +8,11 @@ enum {
 	BYTES_A_FRAME = 65000,
 	MESSAGES_A_TURN = 128 * 1024, /* read ahead of what is sent */
 	DIGEST_A_FRAME = 64000,
-	DIGESTS_A_TURN = 256 * 1024, /* read ahead of what is sent */
+	DIGESTS_A_TURN = 64 *
+			 1024, /* read ahead of what is sent: a frame is filled while one goes */
+	DIGESTS_A_FRAME = 1000,
+	DIGESTS_A_WALK = 256,
+	DIGEST_HEAD_BYTES = 12, /* of one among many */
 };
 
 /* ---- bytes ---- */
@@ -242,49 +246,75 @@ struct read_digest {
 	size_t at, size;
 };
 
-static int read_one(struct reading *r, struct job *job, uint32_t uid)
+static void read_one(struct reading *r, struct job *job, uint32_t uid, const struct entry_body *e)
 {
-	struct read_digest d = { .uid = uid, .at = job->bytes.n };
-	struct entry_place place;
-	struct err err = ERR_INIT;
-	uint64_t mailbox = job->ask.digest_read.mailbox;
-	if (r->reader->class->entry(r->reader, job->by.account, mailbox, uid, &place, &err) == 0) {
-		d.prefix_size = place.prefix_size;
-		digest_read(r->digests, place.body.ref.id, &job->bytes);
-	} else if (err.kind != ERR_NOT_FOUND && err.kind != ERR_CORRUPT) {
-		job->err = err;
-		return -1;
-	}
+	struct read_digest d = { .uid = uid, .prefix_size = e->prefix_size, .at = job->bytes.n };
+	if (e->body)
+		digest_read(r->digests, e->body, &job->bytes);
 	d.size = job->bytes.n - d.at;
 	vec_push(&job->items, &d);
-	return 0;
 }
 
 /* A turn's worth, in one snapshot of each; the rest when this was sent. worked: UIDs that were read
  * so far. */
 static void digests_work(struct reading *r, struct job *job)
 {
-	const struct api_u32_list *uids = &job->ask.digest_read.uids;
+	const struct frame_digest_read *ask = &job->ask.digest_read;
+	struct entry_body bodies[DIGESTS_A_WALK];
 	buf_clear(&job->bytes);
 	vec_done(&job->items);
-	vec_init(&job->items, sizeof(struct read_digest), uids->n + 1);
+	vec_init(&job->items, sizeof(struct read_digest), ask->uids.n + 1);
 	job->at = job->step = 0;
 	if (r->reader->class->snapshot_begin(r->reader, &job->err) < 0)
 		return;
 	digest_reader_snapshot(r->digests, true);
-	while (job->worked < uids->n && job->bytes.n < DIGESTS_A_TURN)
-		if (read_one(r, job, uids->items[job->worked++]) < 0)
+	while (job->worked < ask->uids.n && job->bytes.n < DIGESTS_A_TURN) {
+		const uint32_t *uids = ask->uids.items + job->worked;
+		size_t n = ask->uids.n - job->worked;
+		n = n > DIGESTS_A_WALK ? DIGESTS_A_WALK : n;
+		if (r->reader->class->entry_bodies(r->reader, job->by.account, ask->mailbox, uids,
+			    n, bodies, &job->err) < 0)
 			break;
+		for (size_t i = 0; i < n && job->bytes.n < DIGESTS_A_TURN; i++, job->worked++)
+			read_one(r, job, uids[i], &bodies[i]);
+	}
 	digest_reader_snapshot(r->digests, false);
 	r->reader->class->snapshot_end(r->reader);
 }
 
-/* at: which digest; noted: how much of it was sent. */
+/* Small ones from job->at on, as many as one frame takes; job->step: how many. */
+static bool produce_many(struct job *job, bool read_all, struct frame *frame)
+{
+	size_t bytes = 0;
+	vec_clear(&job->more_items);
+	for (size_t i = job->at; i < job->items.n && job->more_items.n < DIGESTS_A_FRAME; i++) {
+		const struct read_digest *d = vec_at(&job->items, i);
+		bytes += d->size + DIGEST_HEAD_BYTES;
+		if (bytes > DIGEST_A_FRAME)
+			break;
+		struct api_one_digest one = { d->uid, d->prefix_size,
+			str_sub(buf_str(&job->bytes), d->at, d->size) };
+		vec_push(&job->more_items, &one);
+	}
+	job->step = job->more_items.n;
+	if (job->step == 0)
+		return false;
+	*frame = (struct frame){ .type = FRAME_DIGESTS_ARE,
+		.digests_are = { { (void *)job->more_items.p, job->step },
+			.last = read_all && job->at + job->step == job->items.n } };
+	return true;
+}
+
+/* at: which digest; noted: how much of it was sent; finished: the frame is of many. */
 static enum produced digests_produce(struct job *job, struct frame *frame)
 {
 	bool read_all = job->worked == job->ask.digest_read.uids.n;
 	if (job->at == job->items.n)
 		return read_all ? PRODUCED_END : PRODUCED_WORK;
+	job->finished = job->ask.digest_read.many && job->noted == 0 &&
+			produce_many(job, read_all, frame);
+	if (job->finished)
+		return PRODUCED_FRAME;
 	const struct read_digest *d = vec_at(&job->items, job->at);
 	size_t left = d->size - (size_t)job->noted;
 	job->step = left > DIGEST_A_FRAME ? DIGEST_A_FRAME : left;
@@ -302,6 +332,10 @@ static enum produced digests_produce(struct job *job, struct frame *frame)
 static void digest_sent(struct job *job)
 {
 	const struct read_digest *d = vec_at(&job->items, job->at);
+	if (job->finished) {
+		job->at += job->step;
+		return;
+	}
 	job->noted += job->step;
 	if (job->noted < d->size)
 		return;
@@ -325,6 +359,7 @@ ASK(ask_digest_read)
 	if (job == NULL)
 		return;
 	keep_uids(job, &job->ask.digest_read.uids);
+	vec_init(&job->more_items, sizeof(struct api_one_digest), DIGESTS_A_FRAME);
 	job->by = session->by;
 	job_read(job);
 }

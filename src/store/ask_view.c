@@ -6,7 +6,7 @@
  * snapshot is held for long. When the mailbox changed between slices, the earlier ones are
  * corrected from the change log, on the loop: then all of it is the mailbox at one modseq again.
  * The correction needs every change up to the last slice; a view that was read ahead of what has
- * been published waits for that.
+ * been published waits for that. What was read is kept (bases.c), and answers who comes next.
  */
 #include "store/store_private.h"
 
@@ -20,24 +20,42 @@ static void begin(struct job *job, bool whole)
 	vec_done(&job->items);
 	const struct store_bounds *bounds = job->store->settings.bounds;
 	vec_init(&job->items, sizeof(struct api_entry), bounds->view_entries);
+	job->unseen = 0;
 	job->step = whole ? bounds->view_entries : bounds->slice_rows;
 	job->worked = 0;
+}
+
+/* A bare view needs no rows, but where the first unseen message is to be found. */
+static bool needs_rows(const struct job *job)
+{
+	const struct frame_view_open *ask = &job->ask.view_open;
+	return !ask->bare || (ask->unseen && job->mailbox->status.unseen > 0);
 }
 
 /* One slice: `step` rows behind the first `worked`. */
 static void view_work(struct reading *r, struct job *job)
 {
+	if (job->log == NULL) { /* which mailbox is it? */
+		(void)r->reader->class->mailbox_by_name(r->reader, job->by.account,
+			job->ask.view_open.name, job->mailbox, &job->err);
+		return;
+	}
 	struct api_entry *last = job->worked ? vec_at(&job->items, job->worked - 1) : NULL;
 	/* The last slice's keywords are the ones that count: the list only grows. */
-	vec_clear(&job->keywords);
-	if (r->reader->class->view(r->reader, job->ask.view_open.mailbox, last ? last->uid : 0,
-		    job->step, job->mailbox, &job->arena, &job->keywords, &job->items,
-		    &job->err) < 0)
-		return;
+	size_t rows = job->ask.view_open.bare && job->worked == 0 ? 0 : job->step;
+	do {
+		vec_clear(&job->keywords);
+		if (r->reader->class->view(r->reader, job->ask.view_open.mailbox,
+			    last ? last->uid : 0, rows, job->mailbox, &job->arena, &job->keywords,
+			    &job->items, &job->err) < 0)
+			return;
+	} while (rows == 0 && needs_rows(job) && (rows = job->step) > 0);
 	if (job->mailbox->account != job->by.account)
 		fail(&job->err, ERR_NOT_FOUND, "no such mailbox");
 	if (job->worked == 0)
 		job->size = job->mailbox->status.highest_modseq; /* of the first slice */
+	if (job->unseen == 0)
+		job->unseen = entries_unseen(&job->items, job->worked);
 }
 
 /* Whether there may be rows behind the slice that was read. */
@@ -46,67 +64,6 @@ static bool more_slices(struct job *job)
 	bool full = job->items.n - job->worked == job->step;
 	job->worked = job->items.n;
 	return full;
-}
-
-/* ---- correcting ---- */
-
-static size_t find_uid(const struct vec *entries, uint32_t uid)
-{
-	size_t low = 0, high = entries->n;
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		if (((struct api_entry *)vec_at(entries, mid))->uid < uid)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
-/* Changed entries take the place of the old; new ones (beyond the last) go to the end. */
-static int put_entries(struct vec *entries, const struct vec *changed, struct err *err)
-{
-	VEC_EACH (struct api_entry, entry, changed) {
-		size_t at = find_uid(entries, entry->uid);
-		struct api_entry *have = at < entries->n ? vec_at(entries, at) : NULL;
-		if (have && have->uid == entry->uid)
-			*have = *entry;
-		else if (at < entries->n || vec_push(entries, entry) == NULL)
-			return fail(err, ERR_LIMIT, "the mailbox is too large for a view");
-	}
-	return 0;
-}
-
-static void drop_entries(struct vec *entries, const struct vec *expunged)
-{
-	size_t kept = 0, gone = 0;
-	for (size_t i = 0; i < entries->n; i++) {
-		const struct api_entry *entry = vec_at(entries, i);
-		while (gone < expunged->n && *(uint32_t *)vec_at(expunged, gone) < entry->uid)
-			gone++;
-		if (gone < expunged->n && *(uint32_t *)vec_at(expunged, gone) == entry->uid)
-			continue;
-		memmove(vec_at(entries, kept++), entry, sizeof(*entry));
-	}
-	entries->n = kept;
-}
-
-/* All changes since the first slice, over everything that was read. */
-static int correct(struct job *job, const struct mailbox_log *log, struct err *err)
-{
-	struct vec changed, expunged;
-	vec_init(&changed, sizeof(struct api_entry), LIMIT_CHANGE_LOG);
-	vec_init(&expunged, sizeof(uint32_t), LIMIT_CHANGE_LOG);
-	int rc = log_changes(log, job->size, &changed, &expunged, err);
-	if (rc == 0)
-		drop_entries(&job->items, &expunged);
-	if (rc == 0)
-		rc = put_entries(&job->items, &changed, err);
-	vec_done(&changed);
-	vec_done(&expunged);
-	job->mailbox->status.highest_modseq = log->latest;
-	job->mailbox->status.uidnext = log->uidnext;
-	return rc;
 }
 
 static void leave_log(struct job *job)
@@ -121,17 +78,36 @@ static void leave_log(struct job *job)
 
 /* ---- answering ---- */
 
+static int keep_keywords(struct job *job, const struct mailbox_log *log, struct err *err)
+{
+	for (uint32_t i = 0; i < log->n_keywords; i++) {
+		struct str name = str_from(log->keywords[i]);
+		if (!job_keep(job, &name) || !vec_push(&job->keywords, &name))
+			return fail(err, ERR_LIMIT, "too many keywords");
+	}
+	return 0;
+}
+
+static uint32_t unseen_of(const struct job *job)
+{
+	if (!job->ask.view_open.unseen)
+		return 0;
+	return job->base ? base_unseen(job->base) : job->unseen;
+}
+
 static void send_view_is(struct job *job)
 {
 	const struct api_mailbox *m = &job->mailbox->status;
+	bool bare = job->ask.view_open.bare && job_series(job)->n == 0;
 	peer_send(job->peer, job->request,
 		&(struct frame){ .type = FRAME_VIEW_IS,
 			.view_is = { .mailbox = m->id,
 				.uidvalidity = m->uidvalidity,
 				.uidnext = m->uidnext,
 				.modseq = m->highest_modseq,
-				.messages = (uint32_t)job->items.n,
-				.keywords = { (void *)job->keywords.p, job->keywords.n } } });
+				.messages = bare ? m->messages : (uint32_t)job_series(job)->n,
+				.keywords = { (void *)job->keywords.p, job->keywords.n },
+				.unseen = unseen_of(job) } });
 }
 
 static int answer_view(struct job *job, struct err *err)
@@ -142,6 +118,12 @@ static int answer_view(struct job *job, struct err *err)
 		return fail(err, ERR_EXPIRED, "the session has ended");
 	if (job->ask.view_open.watch && (w = watch_add(s, job->log->mailbox, err)) == NULL)
 		return -1;
+	if (job->base == NULL && !(job->ask.view_open.bare && job->items.n == 0))
+		job->base = base_new(job->store, job->log, job->mailbox->status.uidvalidity,
+			job->mailbox->status.highest_modseq, &job->items);
+	/* What was read before a renaming may be wrong. */
+	if (job->base && job->mailbox->status.name.n && job->noted == job->store->renames)
+		base_name(job->base, job->mailbox->status.name);
 	job_holds(job);
 	send_view_is(job);
 	if (w) {
@@ -172,7 +154,12 @@ static enum settled make_one(struct job *job, struct err *err)
 	if (log->latest < last)
 		return SETTLED_LATER;
 	struct err short_log = ERR_INIT;
-	return correct(job, log, &short_log) < 0 ? SETTLED_AGAIN : SETTLED;
+	job->mailbox->status.highest_modseq = log->latest;
+	job->mailbox->status.uidnext = log->uidnext;
+	if (log_correct(log, job->size, &job->items, &short_log) < 0)
+		return SETTLED_AGAIN;
+	job->unseen = entries_unseen(&job->items, 0);
+	return SETTLED;
 }
 
 static void settle(struct job *job)
@@ -227,9 +214,13 @@ static void view_always(struct job *job)
 		leave_log(job);
 }
 
+static void view_begin(struct job *job);
+
 static bool view_done(struct job *job)
 {
-	if (more_slices(job))
+	if (job->log == NULL)
+		view_begin(job);
+	else if (more_slices(job))
 		job_read(job);
 	else
 		settle(job);
@@ -240,12 +231,68 @@ static enum produced view_produce(struct job *job, struct frame *frame)
 {
 	if (job->finished)
 		return PRODUCED_END;
-	size_t n = job->items.n - job->at;
+	const struct vec *entries = job_series(job);
+	size_t n = job->ask.view_open.bare ? 0 : entries->n - job->at;
 	job->step = n > ENTRIES_A_FRAME ? ENTRIES_A_FRAME : n;
 	*frame = (struct frame){ .type = FRAME_VIEW_ENTRIES,
-		.view_entries = { .entries = { n ? vec_at(&job->items, job->at) : NULL, job->step },
+		.view_entries = { .entries = { n ? vec_at(entries, job->at) : NULL, job->step },
 			.last = job->step == n } };
 	return PRODUCED_FRAME;
+}
+
+static void view_sent(struct job *job)
+{
+	job_items_sent(job);
+	job->finished |= job->ask.view_open.bare;
+}
+
+/* What is kept of the mailbox answers at once, but that a peer which is sent a lot already waits
+ * like for any other answer. */
+static bool answer_kept(struct job *job, struct err *err)
+{
+	struct store_peer *peer = job->peer;
+	struct base *base = base_get(job->store, job->log);
+	if (base == NULL)
+		return false;
+	size_t bytes = base->entries.cap * base->entries.size;
+	if (peer->waiting ||
+		(peer->held_bytes && peer->held_bytes + bytes > LIMIT_PEER_ANSWER_BYTES)) {
+		base_put(&base);
+		return false;
+	}
+	job->base = base;
+	job->mailbox->status = (struct api_mailbox){ .id = job->log->mailbox,
+		.name = job->mailbox->status.name,
+		.uidvalidity = base->uidvalidity,
+		.uidnext = job->log->uidnext,
+		.highest_modseq = base->modseq };
+	keep_keywords(job, job->log, err);
+	return true;
+}
+
+/* The mailbox is known: from what is kept, or from the readers. */
+static void view_begin(struct job *job)
+{
+	struct err err = ERR_INIT;
+	uint64_t mailbox = job->ask.view_open.mailbox;
+	if (mailbox == 0)
+		mailbox = job->mailbox->status.id;
+	struct mailbox_log *log = log_get(job->store, mailbox, job->by.account);
+	if (log == NULL) {
+		fail(&err, ERR_NOT_FOUND, "no such mailbox");
+		job_answer_failed(job, &err);
+		return;
+	}
+	log->users++;
+	job->log = log;
+	job->ask.view_open.mailbox = mailbox;
+	if (!answer_kept(job, &err)) {
+		begin(job, false);
+		job_read(job);
+	} else if (err.kind != ERR_NONE || answer_view(job, &err) < 0) {
+		leave_log(job);
+		job_answer_failed(job, &err);
+	}
 }
 
 ASK(ask_view_open)
@@ -255,29 +302,24 @@ ASK(ask_view_open)
 		.always = view_always,
 		.done = view_done,
 		.produce = view_produce,
-		.sent = job_items_sent,
+		.sent = view_sent,
 		.cost = LIMIT_PEER_ANSWER_BYTES / 8 };
-	struct err err = ERR_INIT;
-	struct mailbox_log *log = log_get(
-		peer->store, frame->view_open.mailbox, session->by.account);
-	if (log == NULL) {
-		fail(&err, ERR_NOT_FOUND, "no such mailbox");
-		peer_fail(peer, request, &err);
-		return;
-	}
-	log->users++;
+	const struct frame_view_open *ask = &frame->view_open;
+	struct mailbox_log *log = ask->mailbox
+					  ? NULL
+					  : base_log(peer->store, session->by.account, ask->name);
 	struct job *job = job_new(peer, &class, request, frame);
-	if (job == NULL) {
-		log->users--;
-		log_release(peer->store, log);
+	if (job == NULL)
 		return;
-	}
 	job->by = session->by;
 	job->session = session->number;
-	job->log = log;
+	job->noted = peer->store->renames;
 	job->mailbox = arena_alloc(&job->arena, sizeof(*job->mailbox));
-	begin(job, false);
-	job_read(job);
+	job->ask.view_open.mailbox = log ? log->mailbox : ask->mailbox;
+	if (job->ask.view_open.mailbox)
+		view_begin(job);
+	else
+		job_read_with(job, &job->ask.view_open.name);
 }
 
 /* ---- changes ---- */
@@ -315,11 +357,8 @@ static int collect_changes(
 	vec_init(&job->more_items, sizeof(uint32_t), LIMIT_CHANGE_LOG);
 	if (log_changes(log, since, &job->items, &job->more_items, err) < 0)
 		return -1;
-	for (uint32_t i = 0; i < log->n_keywords; i++) {
-		struct str name = str_from(log->keywords[i]);
-		if (!job_keep(job, &name) || !vec_push(&job->keywords, &name))
-			return fail(err, ERR_LIMIT, "too many keywords");
-	}
+	if (keep_keywords(job, log, err) < 0)
+		return -1;
 	job->size = log->latest > since ? log->latest : since;
 	job->noted = log->uidnext;
 	return 0;

@@ -23,9 +23,13 @@ struct digests {
 	sqlite3_stmt *put, *drop;
 	bool begun;
 };
+/* Bodies are mostly asked for in rising order: the statement goes on from row to row. Its row is
+ * that of `at`, and there is none from `from` up to it. */
 struct digest_reader {
 	sqlite3 *db;
 	sqlite3_stmt *get;
+	bool snapshot, row;
+	uint64_t from, at;
 };
 
 static sqlite3 *open_db(const struct seams *seams, int flags)
@@ -151,7 +155,7 @@ struct digest_reader *digest_reader_new(struct digests *d)
 		return NULL;
 	struct digest_reader *r = xmalloc(sizeof(*r));
 	r->db = open_db(d->seams, SQLITE_OPEN_READONLY);
-	static const char sql[] = "SELECT crc,bytes FROM digests WHERE body=?";
+	static const char sql[] = "SELECT crc,bytes,body FROM digests WHERE body>=? ORDER BY body";
 	if (r->db == NULL || sqlite3_prepare_v3(r->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &r->get,
 				     NULL) != SQLITE_OK)
 		digest_reader_free(&r);
@@ -168,10 +172,47 @@ void digest_reader_free(struct digest_reader **r)
 	*r = NULL;
 }
 
+static void rest(struct digest_reader *r)
+{
+	sqlite3_reset(r->get);
+	r->row = false;
+}
+
 void digest_reader_snapshot(struct digest_reader *r, bool on)
 {
-	if (r)
-		sqlite3_exec(r->db, on ? "BEGIN" : "COMMIT", NULL, NULL, NULL);
+	if (r == NULL)
+		return;
+	rest(r);
+	r->snapshot = on;
+	sqlite3_exec(r->db, on ? "BEGIN" : "COMMIT", NULL, NULL, NULL);
+}
+
+static void step(struct digest_reader *r)
+{
+	r->row = sqlite3_step(r->get) == SQLITE_ROW;
+	r->at = r->row ? (uint64_t)sqlite3_column_int64(r->get, 2) : 0;
+}
+
+static void seek(struct digest_reader *r, uint64_t body)
+{
+	rest(r);
+	sqlite3_bind_int64(r->get, 1, (int64_t)body);
+	r->from = body;
+	step(r);
+}
+
+static bool find(struct digest_reader *r, uint64_t body)
+{
+	enum { STEPS = 8 }; /* then another search is cheaper */
+	if (!r->row || body < r->from)
+		seek(r, body);
+	for (unsigned i = 0; i < STEPS && r->row && r->at < body; i++) {
+		r->from = r->at + 1;
+		step(r);
+	}
+	if (r->row && r->at < body)
+		seek(r, body);
+	return r->row && r->at == body;
 }
 
 bool digest_read(struct digest_reader *r, uint64_t body, struct buf *out)
@@ -179,13 +220,13 @@ bool digest_read(struct digest_reader *r, uint64_t body, struct buf *out)
 	if (r == NULL)
 		return false;
 	bool found = false;
-	sqlite3_bind_int64(r->get, 1, (int64_t)body);
-	if (sqlite3_step(r->get) == SQLITE_ROW) {
+	if (find(r, body)) {
 		const void *p = sqlite3_column_blob(r->get, 1);
 		size_t n = (size_t)sqlite3_column_bytes(r->get, 1);
 		if (sqlite3_column_int64(r->get, 0) == checksum(body, p, n))
 			found = buf_add(out, p, n);
 	}
-	sqlite3_reset(r->get);
+	if (!r->snapshot)
+		rest(r);
 	return found;
 }

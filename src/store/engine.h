@@ -63,6 +63,11 @@ struct mailbox_row {
 };
 
 /* What is needed to read an entry's bytes. */
+struct entry_body {
+	uint64_t body; /* 0: there is no such entry */
+	uint32_t prefix_size;
+};
+
 struct entry_place {
 	struct body_place body;
 	uint32_t prefix_at;
@@ -223,6 +228,11 @@ struct engine_class {
 	/* An entry of a mailbox of the account: ERR_NOT_FOUND also when it is another's. I11 */
 	int (*entry)(struct reader *, uint64_t account, uint64_t mailbox, uint32_t uid,
 		struct entry_place *, struct err *);
+	/* The bodies of n entries, by UID, for their digests: cheap when the UIDs rise and are near
+	 * to each other. An entry that is not there has body 0; so have all of a mailbox that is
+	 * not the account's. */
+	int (*entry_bodies)(struct reader *, uint64_t account, uint64_t mailbox,
+		const uint32_t *uids, size_t n, struct entry_body *ret, struct err *);
 	/* Every body, in order of id, above `after`; at most n. */
 	int (*body_each)(struct reader *, uint64_t after, size_t n,
 		int (*)(void *, const struct body_place *), void *, struct err *);

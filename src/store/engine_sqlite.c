@@ -465,6 +465,7 @@ const struct engine_class engine_sqlite = {
 	.snapshot_begin = sqlite_snapshot_begin,
 	.snapshot_end = sqlite_snapshot_end,
 	.entry = sqlite_entry,
+	.entry_bodies = sqlite_entry_bodies,
 	.body_each = sqlite_body_each,
 	.broken = sqlite_broken,
 	.entry_ids = sqlite_entry_ids,

@@ -100,6 +100,7 @@ void job_free(struct job *job)
 	if (job->peer)
 		leave_peer(job);
 	txn_free(&job->txn);
+	base_put(&job->base);
 	for (size_t i = 0; i < job->n_bodies; i++)
 		spool_free(&job->bodies[i].spool);
 	vec_done(&job->items);
@@ -136,10 +137,16 @@ static void to_readers(struct job *job)
 
 /* ---- the end of a series ---- */
 
+const struct vec *job_series(const struct job *job)
+{
+	return job->base ? &job->base->entries : &job->items;
+}
+
 bool job_is_large(const struct job *job)
 {
 	enum { LARGE_BYTES = 2 * 1024 * 1024 };
-	return job->items.cap * job->items.size > LARGE_BYTES;
+	const struct vec *items = job_series(job);
+	return items->cap * items->size > LARGE_BYTES;
 }
 
 static void drop_items(struct reading *r, struct job *job)
@@ -153,7 +160,7 @@ static void drop_items(struct reading *r, struct job *job)
 void job_said(struct job *job)
 {
 	static const struct job_class class = { .name = "drop", .work = drop_items };
-	if (job_is_large(job)) {
+	if (job->base == NULL && job_is_large(job)) {
 		struct job *drop = job_new_own(job->store, &class);
 		drop->items = job->items;
 		job->items = (struct vec){ .p = NULL };
@@ -229,7 +236,7 @@ void job_write(struct job *job)
 
 void job_holds(struct job *job)
 {
-	size_t bytes = job->items.cap * job->items.size;
+	size_t bytes = job_series(job)->cap * job_series(job)->size;
 	job->peer->held_bytes += bytes - job->held;
 	job->held = bytes;
 	peer_start_waiting(job->peer);
@@ -268,5 +275,5 @@ bool job_items_read(struct job *job)
 void job_items_sent(struct job *job)
 {
 	job->at += job->step;
-	job->finished = job->at == job->items.n;
+	job->finished = job->at == job_series(job)->n;
 }

@@ -11,6 +11,7 @@ const struct store_bounds store_bounds_normal = {
 	.slice_rows = LIMIT_VIEW_SLICE_ROWS,
 	.log_bytes = LIMIT_WAL_BYTES,
 	.group_rows = LIMIT_GROUP_ROWS,
+	.bases_bytes = LIMIT_BASES_BYTES,
 };
 
 struct txn *txn_new(void)

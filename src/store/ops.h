@@ -38,6 +38,7 @@ struct store_bounds {
 	uint32_t slice_rows;      /* LIMIT_VIEW_SLICE_ROWS */
 	size_t log_bytes;         /* LIMIT_WAL_BYTES */
 	size_t group_rows;        /* LIMIT_GROUP_ROWS */
+	size_t bases_bytes;       /* LIMIT_BASES_BYTES */
 };
 extern const struct store_bounds store_bounds_normal;
 

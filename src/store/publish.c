@@ -245,6 +245,7 @@ static void publish_gone(struct store *store, struct mailbox_log *log)
 	log->users++; /* the log outlives its watches here */
 	while (log->watches)
 		watch_remove(log->watches);
+	base_drop(store, log);
 	log->users--;
 	log_release(store, log);
 }
@@ -266,10 +267,33 @@ static void tell_gates(struct store *store, const struct txn *txn)
 			peer_send(peer, 0, &changed);
 }
 
+/* All of a transaction's changes to a mailbox are in its log. */
+static void logged_all(struct store *store, struct mailbox_log *log)
+{
+	tell_watchers(log, false);
+	if (log->watches == NULL && log->items.n > LIMIT_BASE_CHANGES)
+		base_drop(store, log);
+}
+
+/* Rows that a repair changed have left no changes. */
+static bool is_repair(const struct txn *txn)
+{
+	VEC_EACH (struct op, op, &txn->ops)
+		if (op->kind == OP_MAILBOX_RECOVER || op->kind == OP_BODY_LOST ||
+			op->kind == OP_MEND || op->kind == OP_REBUILD)
+			return true;
+	return false;
+}
+
 void publish(struct store *store, const struct txn *txn)
 {
 	tell_gates(store, txn);
 	account_watches_publish(store, txn);
+	if (is_repair(txn))
+		bases_drop(store);
+	VEC_EACH (struct op, op, &txn->ops)
+		if (op->kind == OP_MAILBOX_RENAME)
+			bases_forget_names(store);
 	struct mailbox_log *log = NULL;
 	uint64_t mailbox = 0;
 	VEC_EACH (struct change, change, &txn->changes) {
@@ -281,7 +305,7 @@ void publish(struct store *store, const struct txn *txn)
 		}
 		if (change->mailbox != mailbox) {
 			if (log)
-				tell_watchers(log, false);
+				logged_all(store, log);
 			mailbox = change->mailbox;
 			log = map_get_u64(&store->logs, mailbox);
 		}
@@ -295,5 +319,5 @@ void publish(struct store *store, const struct txn *txn)
 		}
 	}
 	if (log)
-		tell_watchers(log, false);
+		logged_all(store, log);
 }

@@ -203,6 +203,7 @@ struct walk {
 	uint32_t seen;
 	struct str name; /* of the mailbox, once it was asked for */
 	int (*each)(struct walk *, struct row *, struct err *);
+	int (*range_end)(struct walk *, struct err *); /* NULL: nothing */
 	const void *op;
 };
 
@@ -247,7 +248,7 @@ static int walk(struct walk *w, struct api_range_list uids, struct err *err)
 			break;
 		if (high > last)
 			high = last;
-		if (walk_range(w, low, high, err) < 0)
+		if (walk_range(w, low, high, err) < 0 || (w->range_end && w->range_end(w, err) < 0))
 			return -1;
 		if (high == UINT32_MAX)
 			break;
@@ -373,10 +374,13 @@ int sqlite_entry_back(struct sqlite_engine *e, struct account_state *a, struct m
 
 /* ---- flags ---- */
 
+/* Rows that follow each other and are all changed, all in the same way, are one statement. */
 struct flags_walk {
 	const struct op_flags *op;
 	bool has_bits;
 	uint64_t bits[2];
+	struct api_entry first; /* of the run, as it is to be */
+	uint32_t last, run;     /* UID of its end; rows in it */
 };
 
 /* New keywords are made for the first entry that may have them: a STORE whose UNCHANGEDSINCE keeps
@@ -397,13 +401,53 @@ static uint64_t mix(enum flags_mode mode, uint64_t old, uint64_t given)
 	return mode == FLAGS_ADD ? old | given : old & ~given;
 }
 
+static int write_one(struct walk *w, const struct api_entry *x, struct err *err)
+{
+	return sql_run(&w->e->conn,
+		sql_bound(&w->e->conn, SQL_ENTRY_FLAGS, "iiiiii", (int64_t)x->flags,
+			(int64_t)x->keywords_low, (int64_t)x->keywords_high, (int64_t)x->modseq,
+			(int64_t)w->m->id, (int64_t)x->uid),
+		err);
+}
+
+/* What of the old stays, as mix() has it. */
+static int64_t kept(enum flags_mode mode, uint64_t given)
+{
+	return mode == FLAGS_REPLACE ? 0 : mode == FLAGS_ADD ? -1 : (int64_t)~given;
+}
+
+static int write_many(struct walk *w, const struct flags_walk *f, struct err *err)
+{
+	enum flags_mode mode = f->op->mode;
+	uint64_t flags = f->op->flags & FLAGS_ALL;
+	bool puts = mode != FLAGS_REMOVE;
+	return sql_run(&w->e->conn,
+		sql_bound(&w->e->conn, SQL_ENTRIES_FLAGS, "iiiiiiiiii", kept(mode, flags),
+			puts ? (int64_t)flags : 0, kept(mode, f->bits[0]),
+			puts ? (int64_t)f->bits[0] : 0, kept(mode, f->bits[1]),
+			puts ? (int64_t)f->bits[1] : 0, (int64_t)f->first.modseq, (int64_t)w->m->id,
+			(int64_t)f->first.uid, (int64_t)f->last),
+		err);
+}
+
+/* Writes the run, if there is one. */
+static int flags_write(struct walk *w, struct err *err)
+{
+	struct flags_walk *f = (struct flags_walk *)(uintptr_t)w->op;
+	uint32_t run = f->run;
+	f->run = 0;
+	if (run == 0 || planted("flags_not_kept"))
+		return 0;
+	return run == 1 ? write_one(w, &f->first, err) : write_many(w, f, err);
+}
+
 static int flags_each(struct walk *w, struct row *row, struct err *err)
 {
 	struct flags_walk *f = (struct flags_walk *)(uintptr_t)w->op;
 	struct api_entry *x = &row->entry, old = *x;
 	if (x->modseq > f->op->unchanged_since) {
 		vec_push(&w->result->failed, &x->uid);
-		return 0;
+		return flags_write(w, err);
 	}
 	if (flags_bits(w, f, err) < 0)
 		return -1;
@@ -413,15 +457,11 @@ static int flags_each(struct walk *w, struct row *row, struct err *err)
 	x->keywords_high = mix(f->op->mode, x->keywords_high, f->bits[1]);
 	if (x->flags == old.flags && x->keywords_low == old.keywords_low &&
 		x->keywords_high == old.keywords_high)
-		return 0; /* a change that changes nothing gives no modseq: RFC 7162 3.1.3 */
+		return flags_write(w, err); /* changes nothing, gives no modseq: RFC 7162 3.1.3 */
 	x->modseq = walk_modseq(w);
-	if (!planted("flags_not_kept") &&
-		sql_run(&w->e->conn,
-			sql_bound(&w->e->conn, SQL_ENTRY_FLAGS, "iiiiii", (int64_t)x->flags,
-				(int64_t)x->keywords_low, (int64_t)x->keywords_high,
-				(int64_t)x->modseq, (int64_t)w->m->id, (int64_t)x->uid),
-			err) < 0)
-		return -1;
+	if (f->run++ == 0)
+		f->first = *x;
+	f->last = x->uid;
 	count_entry(w->m, &old, false);
 	count_entry(w->m, x, true);
 	tell(w->e, CHANGE_ENTRY, w->m, x);
@@ -437,9 +477,13 @@ int sqlite_op_flags(struct sqlite_engine *e, struct op *op, struct err *err)
 		return -1;
 	if (op->flags.mode > FLAGS_REMOVE)
 		return fail(err, ERR_SYNTAX, "no such mode");
-	struct walk w = {
-		.e = e, .a = a, .m = m, .result = &op->result, .each = flags_each, .op = &f
-	};
+	struct walk w = { .e = e,
+		.a = a,
+		.m = m,
+		.result = &op->result,
+		.each = flags_each,
+		.range_end = flags_write,
+		.op = &f };
 	return walk(&w, op->flags.uids, err);
 }
 

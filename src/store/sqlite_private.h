@@ -92,6 +92,7 @@ enum sql {
 	SQL_ENTRY_INSERT,
 	SQL_ENTRIES,
 	SQL_ENTRY_FLAGS,
+	SQL_ENTRIES_FLAGS,
 	SQL_ENTRY_DELETE,
 	SQL_ENTRY_PLACE,
 	SQL_TOMBSTONE,
@@ -440,6 +441,8 @@ int sqlite_view(struct reader *, uint64_t mailbox, uint32_t after, size_t rows,
 	struct err *err);
 int sqlite_snapshot_begin(struct reader *, struct err *);
 void sqlite_snapshot_end(struct reader *);
+int sqlite_entry_bodies(struct reader *, uint64_t account, uint64_t mailbox, const uint32_t *uids,
+	size_t n, struct entry_body *ret, struct err *);
 int sqlite_entry(struct reader *, uint64_t account, uint64_t mailbox, uint32_t uid,
 	struct entry_place *, struct err *err);
 int sqlite_body_each(struct reader *, uint64_t after, size_t n,

@@ -410,6 +410,59 @@ int sqlite_entry(struct reader *r, uint64_t account, uint64_t mailbox, uint32_t 
 	return 0;
 }
 
+enum { PASSED_OVER = 16 }; /* rows between two that are wanted, then another search is cheaper */
+
+/* From uids[0] on as far as one walk over the rows goes; how many that were, or -1. */
+static ssize_t walk_bodies(struct sqlite_reader *c, uint64_t mailbox, const uint32_t *uids,
+	size_t n, struct entry_body *ret, struct err *err)
+{
+	enum { AT_UID = 0, AT_BODY = 8, AT_PREFIX_SIZE = 10 };
+	size_t rising = 1, at = 0, passed = 0;
+	while (rising < n && uids[rising] > uids[rising - 1])
+		rising++;
+	sqlite3_stmt *st = sql_bound(c, SQL_ENTRIES, "iiii", (int64_t)mailbox, (int64_t)uids[0],
+		(int64_t)uids[rising - 1], (int64_t)UINT32_MAX);
+	int row = 1;
+	while (at < rising && passed < PASSED_OVER && (row = sql_row(c, st, err)) > 0) {
+		uint32_t uid = sql_u32(st, AT_UID);
+		while (at < rising && uids[at] < uid)
+			at++; /* it is not there */
+		passed++;
+		if (at == rising || uids[at] != uid)
+			continue;
+		ret[at++] = (struct entry_body){ sql_u64(st, AT_BODY),
+			sql_u32(st, AT_PREFIX_SIZE) };
+		passed = 0;
+	}
+	if (row > 0)
+		sql_end(st);
+	return row < 0 ? -1 : row == 0 ? (ssize_t)rising : (ssize_t)at;
+}
+
+int sqlite_entry_bodies(struct reader *r, uint64_t account, uint64_t mailbox, const uint32_t *uids,
+	size_t n, struct entry_body *ret, struct err *err)
+{
+	struct sqlite_reader *c = sqlite_reader_of(r);
+	struct mailbox_row row;
+	for (size_t i = 0; i < n; i++)
+		ret[i] = (struct entry_body){ .body = 0 };
+	if (sqlite_mailbox_by_id(r, mailbox, &row, err) < 0) {
+		if (err->kind != ERR_NOT_FOUND)
+			return -1;
+		*err = (struct err)ERR_INIT;
+		return 0;
+	}
+	if (row.account != account)
+		return 0;
+	for (size_t at = 0; at < n;) {
+		ssize_t some = walk_bodies(c, mailbox, uids + at, n - at, ret + at, err);
+		if (some < 0)
+			return -1;
+		at += (size_t)some;
+	}
+	return 0;
+}
+
 int sqlite_body_each(struct reader *r, uint64_t after, size_t n,
 	int (*each)(void *, const struct body_place *), void *arg, struct err *err)
 {

@@ -299,6 +299,7 @@ void store_free(struct store **pstore)
 		job_free(store->copying);
 	job_queue_done(&store->finished);
 	views_drop(store);
+	bases_drop(store);
 	map_done(&store->sessions);
 	logs_done(store);
 	map_done(&store->account_watches);

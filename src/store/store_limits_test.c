@@ -149,12 +149,15 @@ static void sessions_of_one_front(void **state)
 static void watches_of_one_front(void **state)
 {
 	enum { BOXES = 16, TURN = 2048 };
+	struct store_bounds bounds = store_bounds_normal;
 	struct world w;
 	struct buf ticket;
 	uint64_t boxes[BOXES];
 	char name[16];
 	(void)state;
 	world_init(&w);
+	bounds.bases_bytes = 0; /* no answer comes before its turn */
+	w.f.store->settings.bounds = &bounds;
 	uint64_t alice = account_of(&w.mx, "alice@example.test");
 	struct frame open = session_open(&w.f, alice, &ticket);
 	uint32_t session = open_session(&w.user, alice), first = session + 1;
@@ -362,6 +365,7 @@ static void rows_of_a_slice(void **state)
 	world_init(&w);
 	bounds = store_bounds_normal;
 	bounds.slice_rows = 5;
+	bounds.bases_bytes = 0; /* each view is read */
 	w.f.store->settings.bounds = &bounds;
 	uint64_t alice = account_of(&w.mx, "alice@example.test");
 	uint32_t session = open_session(&w.user, alice);
@@ -392,9 +396,12 @@ static void count_rest(void *arg)
 static void portions_of_a_large_view(void **state)
 {
 	enum { DOUBLINGS = 15, MESSAGES = (1 << DOUBLINGS) + 1 };
+	struct store_bounds bounds = store_bounds_normal;
 	struct world w;
 	(void)state;
 	world_init(&w);
+	bounds.bases_bytes = 0; /* what was sent is given back at once */
+	w.f.store->settings.bounds = &bounds;
 	uint64_t alice = account_of(&w.mx, "alice@example.test");
 	uint32_t session = open_session(&w.user, alice);
 	uint64_t inbox = mailbox_of(&w.user, session, "INBOX");

@@ -10,6 +10,7 @@
  *     reclaim.c     upkeep: forgetting what was deleted, reclaiming its space
  *     publish.c     change logs of watched mailboxes, and telling watchers
  *     account_watch.c   telling who watches an account
+ *     bases.c       views that were read, kept for who opens them next
  *     peer.c        peers, the table of questions, output in turns
  *     ask_*.c       one family of questions each; ask_backup.c has a part of the writer's too
  *     log_vfs.c     the ledger's log in fewer writes
@@ -77,15 +78,31 @@ struct logged {
 struct mailbox_log {
 	uint64_t mailbox, account;
 	struct watch *watches;
-	uint32_t users;   /* views that are being read for a watcher */
-	struct vec items; /* struct logged, by modseq */
-	uint64_t floor;   /* UINT64_MAX: not known before the first view has been read */
-	uint64_t dropped; /* modseq of the newest that was dropped */
-	uint64_t latest;  /* of what was published since the log was made */
+	uint32_t users;    /* views that are being read for a watcher, and `base` */
+	struct base *base; /* bases.c: the view as it was read; NULL: not kept */
+	struct vec items;  /* struct logged, by modseq */
+	uint64_t floor;    /* UINT64_MAX: not known before the first view has been read */
+	uint64_t dropped;  /* modseq of the newest that was dropped */
+	uint64_t latest;   /* of what was published since the log was made */
 	bool gone;
 	uint32_t uidnext;
 	uint32_t n_keywords;
 	char (*keywords)[LIMIT_KEYWORD_BYTES + 1]; /* LIMIT_KEYWORDS of them, or NULL */
+};
+
+/* A view in memory: what was read of a mailbox, which its log brings up to date when it is opened
+ * again. Answers under way hold it as it is. */
+struct base {
+	struct base *newer, *older; /* of those that are kept, by their last use */
+	struct mailbox_log *log;    /* NULL: not kept any more, or never */
+	uint32_t refs;              /* the log's, and answers' */
+	uint32_t uidvalidity;
+	uint64_t modseq;
+	struct vec entries; /* struct api_entry, by UID */
+	size_t bytes;       /* of store->bases_bytes */
+	uint32_t unseen;    /* the first without \Seen, counted from 1; 0: none */
+	bool unseen_known;
+	char *name; /* the mailbox's; NULL: not known since one was renamed */
 };
 
 /* ---- upkeep: loop, but that a job's part goes with it ---- */
@@ -245,6 +262,8 @@ struct job {
 	uint64_t size;
 	uint64_t noted;          /* store->endings at the begin */
 	struct mailbox_log *log; /* view: is being read for a watcher */
+	struct base *base;       /* view: what is sent, in the place of items */
+	uint32_t unseen;         /* view: the first of items without \Seen, counted from 1 */
 	size_t at, step, worked;
 	bool finished;
 };
@@ -276,6 +295,8 @@ void job_read(struct job *job);
 void job_read_with(struct job *job, struct str *s);
 /* To the writer. ERR_READ_ONLY is answered at once. */
 void job_write(struct job *job);
+/* What an answer sends: its items, or those of its base. */
+const struct vec *job_series(const struct job *job);
 /* The answer's items were read: what they really hold takes the place of what they were thought to.
  */
 void job_holds(struct job *job);
@@ -334,6 +355,9 @@ struct store {
 	struct map maildrops;       /* account -> struct store_session */
 	struct openings openings;
 	struct job *views_waiting;
+	struct base *newest, *oldest; /* bases.c */
+	size_t bases_bytes;
+	uint64_t renames; /* how often the names of bases were forgotten */
 	uint32_t last_session;
 	uint64_t endings;   /* how often sessions were ended by an account's change */
 	struct map known;   /* address as it was asked for -> struct known */
@@ -399,6 +423,33 @@ void watch_tell(struct watch *watch, bool gone);
  * (expunged UIDs). ERR_LIMIT: the log does not reach back. */
 int log_changes(const struct mailbox_log *log, uint64_t since, struct vec *entries,
 	struct vec *expunged, struct err *err);
+
+/* bases.c */
+/* What is kept of a mailbox, as the mailbox is now, for the caller to put back; NULL: nothing. The
+ * caller is a user of the log. */
+struct base *base_get(struct store *store, struct mailbox_log *log);
+/* A view that was read (a vec of struct api_entry, which moves into it) for the caller to put back;
+ * kept for the next time. NULL: it is too large, and stays where it is. */
+struct base *base_new(struct store *store, struct mailbox_log *log, uint32_t uidvalidity,
+	uint64_t modseq, struct vec *entries);
+/* Accepts NULL. */
+void base_put(struct base **base);
+/* The first entry without \Seen, counted from 1; 0: there is none. */
+uint32_t base_unseen(struct base *base);
+/* The same of a vec of entries, from an index on. */
+uint32_t entries_unseen(const struct vec *entries, size_t from);
+/* The mailbox is called so, for base_log. */
+void base_name(struct base *base, struct str name);
+/* The log of a mailbox that is kept, by its name; NULL: none is known. */
+struct mailbox_log *base_log(struct store *store, uint64_t account, struct str name);
+void bases_forget_names(struct store *store);
+/* Is not kept any more; the log may end with it. */
+void base_drop(struct store *store, struct mailbox_log *log);
+void bases_drop(struct store *store);
+/* All changes in a log since a modseq, over a view that was read then. ERR_LIMIT: the log does not
+ * reach back so far. */
+int log_correct(
+	const struct mailbox_log *log, uint64_t since, struct vec *entries, struct err *err);
 
 /* ask_view.c: views that were read ahead of what is published */
 void views_retry(struct store *store);

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Views that were read, kept in memory for who opens them next (ARCHITECTURE.md, Views: base and
+ * log). A base is a mailbox at a modseq; its change log lives as long as it, and when the mailbox
+ * is opened again the base is brought up to date from it, without a look at the ledger. The log has
+ * what was published, which is on disk.
+ *
+ * What is kept is at most LIMIT_BASES_BYTES; the one that was not used for longest goes. A mailbox
+ * that nobody watches and that changes a lot is not kept up to date for nobody.
+ */
+#include "store/store_private.h"
+
+#include <stdlib.h>
+
+/* ---- correcting ---- */
+
+static size_t find_uid(const struct vec *entries, uint32_t uid)
+{
+	size_t low = 0, high = entries->n;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (((struct api_entry *)vec_at(entries, mid))->uid < uid)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/* Changed entries take the place of the old; new ones (beyond the last) go to the end. */
+static int put_entries(struct vec *entries, const struct vec *changed, struct err *err)
+{
+	VEC_EACH (struct api_entry, entry, changed) {
+		size_t at = find_uid(entries, entry->uid);
+		struct api_entry *have = at < entries->n ? vec_at(entries, at) : NULL;
+		if (have && have->uid == entry->uid)
+			*have = *entry;
+		else if (at < entries->n || vec_push(entries, entry) == NULL)
+			return fail(err, ERR_LIMIT, "the mailbox is too large for a view");
+	}
+	return 0;
+}
+
+static void drop_entries(struct vec *entries, const struct vec *expunged)
+{
+	if (expunged->n == 0)
+		return;
+	size_t kept = find_uid(entries, *(uint32_t *)vec_at(expunged, 0)), gone = 0;
+	for (size_t i = kept; i < entries->n; i++) {
+		const struct api_entry *entry = vec_at(entries, i);
+		while (gone < expunged->n && *(uint32_t *)vec_at(expunged, gone) < entry->uid)
+			gone++;
+		if (gone < expunged->n && *(uint32_t *)vec_at(expunged, gone) == entry->uid)
+			continue;
+		memmove(vec_at(entries, kept++), entry, sizeof(*entry));
+	}
+	entries->n = kept;
+}
+
+int log_correct(const struct mailbox_log *log, uint64_t since, struct vec *entries, struct err *err)
+{
+	struct vec changed, expunged;
+	vec_init(&changed, sizeof(struct api_entry), LIMIT_CHANGE_LOG);
+	vec_init(&expunged, sizeof(uint32_t), LIMIT_CHANGE_LOG);
+	int rc = log_changes(log, since, &changed, &expunged, err);
+	if (rc == 0)
+		drop_entries(entries, &expunged);
+	if (rc == 0)
+		rc = put_entries(entries, &changed, err);
+	vec_done(&changed);
+	vec_done(&expunged);
+	return rc;
+}
+
+/* ---- which are kept ---- */
+
+/* With the longest log that it may have while nobody watches: nothing grows beyond the sum. */
+static size_t bytes_of(const struct vec *entries)
+{
+	return entries->cap * entries->size + LIMIT_BASE_CHANGES * 2 * sizeof(struct logged);
+}
+
+static void leave_list(struct store *store, struct base *b)
+{
+	*(b->newer ? &b->newer->older : &store->newest) = b->older;
+	*(b->older ? &b->older->newer : &store->oldest) = b->newer;
+	b->newer = b->older = NULL;
+	store->bases_bytes -= b->bytes;
+}
+
+static void enter_list(struct store *store, struct base *b)
+{
+	b->bytes = bytes_of(&b->entries);
+	store->bases_bytes += b->bytes;
+	b->older = store->newest;
+	*(b->older ? &b->older->newer : &store->oldest) = b;
+	store->newest = b;
+}
+
+void base_put(struct base **base)
+{
+	struct base *b = *base;
+	*base = NULL;
+	if (b == NULL || --b->refs > 0)
+		return;
+	vec_done(&b->entries);
+	free(b->name);
+	free(b);
+}
+
+void base_drop(struct store *store, struct mailbox_log *log)
+{
+	struct base *b = log->base;
+	if (b == NULL)
+		return;
+	log->base = NULL;
+	leave_list(store, b);
+	b->log = NULL;
+	base_put(&b);
+	log->users--;
+	log_release(store, log);
+}
+
+void bases_drop(struct store *store)
+{
+	while (store->oldest)
+		base_drop(store, store->oldest->log);
+}
+
+/* This one stays: it is in use. */
+static void make_room(struct store *store, const struct base *but)
+{
+	while (store->bases_bytes > store->settings.bounds->bases_bytes && store->oldest != but)
+		base_drop(store, store->oldest->log);
+}
+
+static void keep(struct store *store, struct mailbox_log *log, struct base *b)
+{
+	log->base = b;
+	log->users++;
+	b->log = log;
+	b->refs++;
+	enter_list(store, b);
+	make_room(store, b);
+}
+
+struct base *base_new(struct store *store, struct mailbox_log *log, uint32_t uidvalidity,
+	uint64_t modseq, struct vec *entries)
+{
+	/* One that would push out most of the others is not worth it. */
+	if (bytes_of(entries) > store->settings.bounds->bases_bytes / 2)
+		return NULL;
+	struct base *b = xmalloc(sizeof(*b));
+	*b = (struct base){
+		.refs = 1, .uidvalidity = uidvalidity, .modseq = modseq, .entries = *entries
+	};
+	vec_init(entries, entries->size, entries->max);
+	if (log->base == NULL && !log->gone)
+		keep(store, log, b);
+	return b;
+}
+
+/* ---- names ---- */
+
+void base_name(struct base *b, struct str name)
+{
+	if (b->name == NULL)
+		b->name = str_dup(name);
+}
+
+/* There are a few hundred at most. */
+struct mailbox_log *base_log(struct store *store, uint64_t account, struct str name)
+{
+	for (struct base *b = store->newest; b; b = b->older)
+		if (b->name && b->log->account == account && str_equal(str_from(b->name), name))
+			return b->log;
+	return NULL;
+}
+
+void bases_forget_names(struct store *store)
+{
+	store->renames++;
+	for (struct base *b = store->newest; b; b = b->older) {
+		free(b->name);
+		b->name = NULL;
+	}
+}
+
+/* ---- up to date ---- */
+
+/* Answers under way keep theirs as it is: it goes on as a copy. */
+static struct base *alone(struct store *store, struct base *b)
+{
+	if (b->refs == 1)
+		return b;
+	struct mailbox_log *log = b->log;
+	struct base *copy = xmalloc(sizeof(*copy));
+	*copy = *b;
+	copy->refs = 0;
+	b->name = NULL; /* moves along */
+	vec_init(&copy->entries, b->entries.size, b->entries.max);
+	VEC_EACH (struct api_entry, entry, &b->entries)
+		vec_push(&copy->entries, entry);
+	log->users++; /* it outlives the exchange */
+	base_drop(store, log);
+	log->users--;
+	keep(store, log, copy);
+	return copy;
+}
+
+/* What nobody will ask for is forgotten: there are the base and who asks for it. */
+static void shorten(struct mailbox_log *log, const struct base *b)
+{
+	if (log->watches || log->users > 2)
+		return;
+	vec_done(&log->items);
+	log->floor = b->modseq;
+	log->dropped = 0;
+}
+
+struct base *base_get(struct store *store, struct mailbox_log *log)
+{
+	struct base *b = log->base;
+	struct err err = ERR_INIT;
+	if (b == NULL)
+		return NULL;
+	if (log->latest > b->modseq) {
+		b = alone(store, b);
+		if (log_correct(log, b->modseq, &b->entries, &err) < 0) {
+			base_drop(store, log);
+			return NULL;
+		}
+		b->modseq = log->latest;
+		b->unseen_known = false;
+		shorten(log, b);
+	}
+	b->refs++;
+	leave_list(store, b);
+	enter_list(store, b);
+	if (b->bytes > store->settings.bounds->bases_bytes)
+		base_drop(store, log); /* it has grown */
+	else
+		make_room(store, b);
+	return b;
+}
+
+uint32_t entries_unseen(const struct vec *entries, size_t from)
+{
+	for (size_t i = from; i < entries->n; i++)
+		if (!(((const struct api_entry *)vec_at(entries, i))->flags & FLAG_SEEN))
+			return (uint32_t)i + 1;
+	return 0;
+}
+
+uint32_t base_unseen(struct base *b)
+{
+	if (!b->unseen_known)
+		b->unseen = entries_unseen(&b->entries, 0);
+	b->unseen_known = true;
+	return b->unseen;
+}

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Views that are kept: what they answer is what the ledger says, after whatever was done; what is
+ * kept ends at its limits; answers under way keep their view. */
+#include "store/store_private.h"
+#include "store/store_test.h"
+
+#include <stdlib.h>
+
+struct scene {
+	struct world w;
+	struct store_bounds bounds;
+	uint64_t alice, inbox, sent;
+	uint32_t session;
+};
+
+static bool (*reader_steps)(void *arg);
+static unsigned steps;
+
+static bool count_step(void *arg)
+{
+	bool something = reader_steps(arg);
+	steps += something;
+	return something;
+}
+
+static void init(struct scene *s)
+{
+	world_init(&s->w);
+	s->bounds = store_bounds_normal;
+	s->w.f.store->settings.bounds = &s->bounds;
+	s->alice = account_of(&s->w.mx, "alice@example.test");
+	s->session = open_session(&s->w.user, s->alice);
+	s->inbox = mailbox_of(&s->w.user, s->session, "INBOX");
+	s->sent = mailbox_of(&s->w.user, s->session, "Sent");
+	struct worker *reader = s->w.f.executor.workers->next; /* the writer comes first */
+	reader_steps = reader->spec.step;
+	reader->spec.step = count_step;
+}
+
+static struct frame view_open(const struct scene *s, uint64_t mailbox)
+{
+	return (struct frame){ .type = FRAME_VIEW_OPEN,
+		.view_open = { .session = s->session, .mailbox = mailbox, .unseen = true } };
+}
+
+/* All that a view says, as text. */
+static char *view_text(struct scene *s, uint64_t mailbox)
+{
+	struct buf b;
+	const struct frame *f;
+	buf_init(&b, 1 << 20);
+	forget_replies(&s->w.user);
+	ask(&s->w.user, view_open(s, mailbox));
+	for (size_t i = 0; (f = reply_at(&s->w.user, s->w.user.last_request, i)) != NULL; i++)
+		frame_print(f, &b);
+	char *text = str_dup(buf_str(&b));
+	buf_done(&b);
+	return text;
+}
+
+/* What is kept of both mailboxes, and not read, is what is in the ledger. */
+static void assert_current(struct scene *s, const char *what)
+{
+	const uint64_t boxes[] = { s->inbox, s->sent };
+	for (size_t i = 0; i < ARRAY_LEN(boxes); i++) {
+		steps = 0;
+		char *kept = view_text(s, boxes[i]);
+		if (steps > 0)
+			fail_msg("after %s: was read", what);
+		bases_drop(s->w.f.store);
+		char *read = view_text(s, boxes[i]);
+		assert_true(steps > 0);
+		if (strcmp(kept, read) != 0)
+			fail_msg("after %s: kept\n%s\nread\n%s", what, kept, read);
+		free(kept);
+		free(read);
+		free(view_text(s, s->inbox)); /* both are kept again */
+		free(view_text(s, s->sent));
+	}
+}
+
+static void flag(struct scene *s, uint32_t low, uint32_t high, uint8_t mode, uint8_t flags,
+	const char *keyword)
+{
+	struct str name = str_from(keyword);
+	ask_about(&s->w.user, low, high,
+		(struct frame){ .type = FRAME_SET_FLAGS,
+			.set_flags = { .session = s->session,
+				.mailbox = s->inbox,
+				.mode = mode,
+				.flags = flags,
+				.keywords = { &name, name.n > 0 },
+				.unchanged_since = UINT64_MAX } });
+}
+
+static void copy(
+	struct scene *s, uint64_t from, uint64_t to, uint32_t low, uint32_t high, bool move)
+{
+	ask_about(&s->w.user, low, high,
+		(struct frame){ .type = FRAME_COPY, .copy = { s->session, from, to, move } });
+}
+
+static void kept_is_what_the_ledger_says(void **state)
+{
+	struct scene s;
+	struct str name = STR("/private/comment");
+	(void)state;
+	init(&s);
+	for (int i = 0; i < 8; i++)
+		deliver_one(&s.w.mx, s.alice, STR("x"));
+	free(view_text(&s, s.inbox));
+	free(view_text(&s, s.sent));
+	assert_current(&s, "nothing");
+	deliver_one(&s.w.mx, s.alice, STR("y"));
+	assert_current(&s, "a delivery");
+	flag(&s, 2, 3, FLAGS_ADD, FLAG_SEEN, "$Work");
+	assert_current(&s, "flags");
+	flag(&s, 1, 6, FLAGS_ADD, FLAG_SEEN, "");
+	assert_current(&s, "flags of others");
+	flag(&s, 1, 2, FLAGS_REMOVE, FLAG_SEEN, "$Work");
+	assert_current(&s, "fewer flags");
+	flag(&s, 1, 9, FLAGS_REPLACE, FLAG_DELETED, "$Other");
+	assert_current(&s, "other flags");
+	copy(&s, s.inbox, s.sent, 2, 5, false);
+	assert_current(&s, "a copy");
+	copy(&s, s.inbox, s.sent, 4, 4, true);
+	assert_current(&s, "a move");
+	copy(&s, s.sent, s.inbox, 1, 2, true);
+	assert_current(&s, "a move back");
+	ask_about(&s.w.user, 1, 3,
+		(struct frame){ .type = FRAME_EXPUNGE, .expunge = { s.session, s.inbox, true } });
+	assert_current(&s, "an expunge");
+	struct api_annotation a = { .name = name, .value = STR("v") };
+	ask(&s.w.user, (struct frame){ .type = FRAME_METADATA_SET,
+			       .metadata_set = { s.session, s.inbox, { &a, 1 } } });
+	assert_current(&s, "an annotation");
+	for (int i = 0; i < 30; i++)
+		deliver_one(&s.w.mx, s.alice, STR("z"));
+	ask_about(&s.w.user, 9, 20,
+		(struct frame){ .type = FRAME_EXPUNGE, .expunge = { s.session, s.inbox, false } });
+	deliver_one(&s.w.mx, s.alice, STR("z"));
+	assert_current(&s, "many things");
+	world_done(&s.w);
+}
+
+/* A bare view: the numbers, and no entries, from what is kept or from the ledger. */
+static void bare_views(void **state)
+{
+	struct scene s;
+	(void)state;
+	init(&s);
+	for (int i = 0; i < 5; i++)
+		deliver_one(&s.w.mx, s.alice, STR("x"));
+	struct frame bare = view_open(&s, s.inbox);
+	bare.view_open.bare = true;
+	for (uint32_t seen = 0; seen <= 5; seen++) {
+		if (seen > 0)
+			flag(&s, seen, seen, FLAGS_ADD, FLAG_SEEN, "");
+		for (int kept = 0; kept < 2; kept++) {
+			if (!kept)
+				bases_drop(s.w.f.store);
+			const struct frame *is = ask(&s.w.user, bare);
+			assert_int_equal(is->view_is.messages, 5);
+			assert_int_equal(is->view_is.uidnext, 6);
+			assert_int_equal(is->view_is.unseen, seen < 5 ? seen + 1 : 0);
+			const struct frame *end = reply_at(&s.w.user, s.w.user.last_request, 1);
+			assert_frame(end, FRAME_VIEW_ENTRIES);
+			assert_true(end->view_entries.last && end->view_entries.entries.n == 0);
+			assert_null(reply_at(&s.w.user, s.w.user.last_request, 2));
+		}
+	}
+	world_done(&s.w);
+}
+
+static struct frame by_name(const struct scene *s, const char *name)
+{
+	return (struct frame){ .type = FRAME_VIEW_OPEN,
+		.view_open = { .session = s->session, .name = str_from(name) } };
+}
+
+static void names(void **state)
+{
+	struct scene s;
+	(void)state;
+	init(&s);
+	deliver_one(&s.w.mx, s.alice, STR("x"));
+	assert_int_equal(ask(&s.w.user, by_name(&s, "Sent"))->view_is.mailbox, s.sent);
+	steps = 0;
+	assert_int_equal(ask(&s.w.user, by_name(&s, "Sent"))->view_is.mailbox, s.sent);
+	assert_int_equal(steps, 0);
+	assert_failed(ask(&s.w.user, by_name(&s, "Nowhere")), ERR_NOT_FOUND);
+	assert_failed(ask(&s.w.user, by_name(&s, "")), ERR_NOT_FOUND);
+	ask(&s.w.user, (struct frame){ .type = FRAME_MAILBOX_RENAME,
+			       .mailbox_rename = { s.session, STR("Sent"), STR("Old") } });
+	assert_failed(ask(&s.w.user, by_name(&s, "Sent")), ERR_NOT_FOUND);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(ask(&s.w.user, by_name(&s, "Old"))->view_is.mailbox, s.sent);
+	/* Another account's are not found by it. */
+	uint32_t his = open_session(&s.w.user, account_of(&s.w.mx, "bob@example.test"));
+	struct frame other = by_name(&s, "Old");
+	other.view_open.session = his;
+	assert_failed(ask(&s.w.user, other), ERR_NOT_FOUND);
+	ask(&s.w.user, (struct frame){ .type = FRAME_MAILBOX_DELETE,
+			       .mailbox_delete = { s.session, STR("Old") } });
+	assert_failed(ask(&s.w.user, by_name(&s, "Old")), ERR_NOT_FOUND);
+	assert_failed(ask(&s.w.user, view_open(&s, s.sent)), ERR_NOT_FOUND);
+	world_done(&s.w);
+}
+
+static bool is_kept(const struct scene *s, uint64_t mailbox)
+{
+	const struct mailbox_log *log = map_get_u64(&s->w.f.store->logs, mailbox);
+	return log && log->base;
+}
+
+/* LIMIT_BASES_BYTES: the one that was not used for longest goes, and one that is more than half of
+ * it is not kept. */
+static void bytes_that_are_kept(void **state)
+{
+	struct scene s;
+	(void)state;
+	init(&s);
+	assert_int_equal(store_bounds_normal.bases_bytes, LIMIT_BASES_BYTES);
+	free(view_text(&s, s.inbox));
+	size_t one = s.w.f.store->bases_bytes;
+	assert_true(one > 0);
+	for (int less = 1; less >= -1; less--) {
+		bases_drop(s.w.f.store);
+		assert_int_equal(s.w.f.store->bases_bytes, 0);
+		s.bounds.bases_bytes = 2 * one - (size_t)(less > 0) + (size_t)(less < 0);
+		free(view_text(&s, s.inbox));
+		assert_int_equal(is_kept(&s, s.inbox), less <= 0);
+		free(view_text(&s, s.sent));
+		assert_int_equal(is_kept(&s, s.inbox), less <= 0);
+		free(view_text(&s, s.inbox)); /* used again */
+		uint64_t drafts = mailbox_of(&s.w.user, s.session, "Drafts");
+		free(view_text(&s, drafts));
+		assert_int_equal(is_kept(&s, s.inbox), less <= 0);
+		assert_false(is_kept(&s, s.sent));
+	}
+	world_done(&s.w);
+}
+
+/* LIMIT_BASE_CHANGES of a mailbox that nobody watches. */
+static void changes_for_nobody(void **state)
+{
+	struct scene s;
+	(void)state;
+	init(&s);
+	deliver_one(&s.w.mx, s.alice, STR("x"));
+	double_mailbox(&s.w, s.session, s.inbox, 11);
+	for (uint32_t n = LIMIT_BASE_CHANGES - 1; n <= LIMIT_BASE_CHANGES + 1; n++) {
+		free(view_text(&s, s.inbox));
+		assert_true(is_kept(&s, s.inbox));
+		flag(&s, 1, n, n % 2 ? FLAGS_ADD : FLAGS_REMOVE, FLAG_SEEN, "");
+		assert_int_equal(is_kept(&s, s.inbox), n <= LIMIT_BASE_CHANGES);
+	}
+	world_done(&s.w);
+}
+
+/* Changes that the log has forgotten. */
+static void a_log_that_is_too_short(void **state)
+{
+	struct scene s;
+	(void)state;
+	init(&s);
+	deliver_one(&s.w.mx, s.alice, STR("x"));
+	double_mailbox(&s.w, s.session, s.inbox, 15);
+	struct frame open = view_open(&s, s.inbox);
+	open.view_open.watch = true;
+	ask(&s.w.user, open);
+	flag(&s, 1, LIMIT_CHANGE_LOG + 1, FLAGS_ADD, FLAG_FLAGGED, "");
+	assert_true(is_kept(&s, s.inbox));
+	steps = 0;
+	const struct frame *is = ask(&s.w.user, open);
+	assert_true(steps > 0);
+	assert_int_equal(is->view_is.messages, 1 << 15);
+	world_done(&s.w);
+}
+
+/* Who is being sent a view gets it as it was, whatever becomes of the mailbox and of what is kept.
+ */
+static void answers_under_way(void **state)
+{
+	struct scene s;
+	(void)state;
+	init(&s);
+	for (int i = 0; i < 3; i++)
+		deliver_one(&s.w.mx, s.alice, STR("x"));
+	for (int drop = 0; drop < 2; drop++) {
+		free(view_text(&s, s.inbox));
+		uint32_t messages = drop ? 2 : 3, request = ++s.w.user.last_request;
+		s.w.user.bulk_room = 0;
+		tell(&s.w.user, request, view_open(&s, s.inbox));
+		executor_fake_run(&s.w.f.executor);
+		assert_int_equal(reply_at(&s.w.user, request, 0)->view_is.messages, messages);
+		assert_null(reply_at(&s.w.user, request, 1));
+		uint32_t uid = drop ? 2 : 1;
+		tell_uids(&s.w.user, 9000, uid, uid);
+		tell(&s.w.user, 9000,
+			(struct frame){
+				.type = FRAME_EXPUNGE, .expunge = { s.session, s.inbox, false } });
+		executor_fake_run(&s.w.f.executor);
+		if (drop)
+			bases_drop(s.w.f.store);
+		uint32_t second = ++s.w.user.last_request;
+		tell(&s.w.user, second, view_open(&s, s.inbox));
+		executor_fake_run(&s.w.f.executor);
+		assert_int_equal(reply_at(&s.w.user, second, 0)->view_is.messages, messages - 1);
+		s.w.user.bulk_room = SIZE_MAX;
+		store_peer_room(s.w.user.peer);
+		const struct frame *entries = reply_at(&s.w.user, request, 1);
+		assert_int_equal(entries->view_entries.entries.n, messages);
+		assert_int_equal(entries->view_entries.entries.items[0].uid, uid);
+		entries = reply_at(&s.w.user, second, 1);
+		assert_int_equal(entries->view_entries.entries.n, messages - 1);
+		assert_int_equal(entries->view_entries.entries.items[0].uid, uid + 1);
+		assert_true(store_is_idle(s.w.f.store));
+	}
+	world_done(&s.w);
+}
+
+TEST_MAIN(test_case(kept_is_what_the_ledger_says), test_case(bare_views), test_case(names),
+	test_case(bytes_that_are_kept), test_case(changes_for_nobody),
+	test_case(a_log_that_is_too_short), test_case(answers_under_way))
