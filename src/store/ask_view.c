@@ -118,11 +118,12 @@ static int answer_view(struct job *job, struct err *err)
 		return fail(err, ERR_EXPIRED, "the session has ended");
 	if (job->ask.view_open.watch && (w = watch_add(s, job->log->mailbox, err)) == NULL)
 		return -1;
-	if (job->base == NULL && !(job->ask.view_open.bare && job->items.n == 0))
+	/* What was read before a rewriting may be wrong. */
+	bool keep = job->noted == job->store->rewrites;
+	if (keep && job->base == NULL && !(job->ask.view_open.bare && job->items.n == 0))
 		job->base = base_new(job->store, job->log, job->mailbox->status.uidvalidity,
 			job->mailbox->status.highest_modseq, &job->items);
-	/* What was read before a renaming may be wrong. */
-	if (job->base && job->mailbox->status.name.n && job->noted == job->store->renames)
+	if (keep && job->base && job->mailbox->status.name.n)
 		base_name(job->base, job->mailbox->status.name);
 	job_holds(job);
 	send_view_is(job);
@@ -313,7 +314,7 @@ ASK(ask_view_open)
 		return;
 	job->by = session->by;
 	job->session = session->number;
-	job->noted = peer->store->renames;
+	job->noted = peer->store->rewrites;
 	job->mailbox = arena_alloc(&job->arena, sizeof(*job->mailbox));
 	job->ask.view_open.mailbox = log ? log->mailbox : ask->mailbox;
 	if (job->ask.view_open.mailbox)

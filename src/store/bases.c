@@ -127,6 +127,18 @@ void bases_drop(struct store *store)
 		base_drop(store, store->oldest->log);
 }
 
+void bases_forget(struct store *store)
+{
+	store->rewrites++;
+	bases_drop(store);
+}
+
+void base_unless_long(struct store *store, struct mailbox_log *log)
+{
+	if (log->watches == NULL && log->items.n > LIMIT_BASE_CHANGES)
+		base_drop(store, log);
+}
+
 /* This one stays: it is in use. */
 static void make_room(struct store *store, const struct base *but)
 {
@@ -179,7 +191,7 @@ struct mailbox_log *base_log(struct store *store, uint64_t account, struct str n
 
 void bases_forget_names(struct store *store)
 {
-	store->renames++;
+	store->rewrites++;
 	for (struct base *b = store->newest; b; b = b->older) {
 		free(b->name);
 		b->name = NULL;

@@ -258,6 +258,29 @@ static void changes_for_nobody(void **state)
 	world_done(&s.w);
 }
 
+/* What was changed while somebody watched is not kept for nobody. */
+static void a_log_that_was_watched(void **state)
+{
+	struct scene s;
+	(void)state;
+	init(&s);
+	deliver_one(&s.w.mx, s.alice, STR("x"));
+	double_mailbox(&s.w, s.session, s.inbox, 11);
+	struct frame open = view_open(&s, s.inbox);
+	open.view_open.watch = true;
+	for (uint32_t n = LIMIT_BASE_CHANGES; n <= LIMIT_BASE_CHANGES + 1; n++) {
+		ask(&s.w.user, open);
+		flag(&s, 1, n, n % 2 ? FLAGS_ADD : FLAGS_REMOVE, FLAG_SEEN, "");
+		assert_true(is_kept(&s, s.inbox));
+		tell(&s.w.user, ++s.w.user.last_request,
+			(struct frame){
+				.type = FRAME_VIEW_CLOSE, .view_close = { s.session, s.inbox } });
+		executor_fake_run(&s.w.f.executor);
+		assert_int_equal(is_kept(&s, s.inbox), n <= LIMIT_BASE_CHANGES);
+	}
+	world_done(&s.w);
+}
+
 /* Changes that the log has forgotten. */
 static void a_log_that_is_too_short(void **state)
 {
@@ -320,6 +343,180 @@ static void answers_under_way(void **state)
 	world_done(&s.w);
 }
 
+/* ---- what no log has ---- */
+
+/* The readers' part of all that was asked is done; what it brought waits. */
+static void readers_alone(struct scene *s)
+{
+	for (struct worker *w = s->w.f.executor.workers->next; w; w = w->next)
+		while (w->spec.step != NULL && w->awake)
+			w->awake = w->spec.step(w->spec.arg);
+}
+
+static uint32_t import_into(struct scene *s, const char *name, uint32_t uidvalidity)
+{
+	const struct frame *r = ask(
+		&s->w.admin, (struct frame){ .type = FRAME_RESTORE_MAILBOX,
+				     .restore_mailbox = { s->alice, str_from(name),
+					     .uidvalidity = uidvalidity } });
+	assert_frame(r, FRAME_RESTORE_MAILBOX_IS);
+	return r->restore_mailbox_is.uidvalidity;
+}
+
+/* An import gives an empty mailbox the UIDVALIDITY that it had elsewhere: also one that is kept,
+ * and one that was read and is not answered yet. */
+static void an_import_changes_uidvalidity(void **state)
+{
+	static const char *const names[] = { "Sent", "Drafts" };
+	struct scene s;
+	(void)state;
+	init(&s);
+	assert_frame(ask(&s.w.admin, (struct frame){ .type = FRAME_RESTORE_BEGIN,
+					     .restore_begin.address = STR("alice@example.test") }),
+		FRAME_RESTORE_IS);
+	for (uint32_t under_way = 0; under_way < 2; under_way++) {
+		uint64_t mailbox = mailbox_of(&s.w.user, s.session, names[under_way]);
+		if (under_way) {
+			tell(&s.w.user, ++s.w.user.last_request, view_open(&s, mailbox));
+			readers_alone(&s);
+		} else {
+			free(view_text(&s, mailbox));
+		}
+		uint32_t is = import_into(&s, names[under_way], 1234 + under_way);
+		assert_int_equal(is, 1234 + under_way);
+		for (int i = 0; i < 2; i++)
+			assert_int_equal(
+				ask(&s.w.user, view_open(&s, mailbox))->view_is.uidvalidity, is);
+	}
+	world_done(&s.w);
+}
+
+/* A repair works on the rows, and a recount makes counters anew: nothing is kept over them. */
+static void nothing_is_kept_over_a_repair(void **state)
+{
+	struct scene s;
+	(void)state;
+	init(&s);
+	free(view_text(&s, s.inbox));
+	assert_non_null(s.w.f.store->newest);
+	struct txn *mend = txn_new();
+	txn_add(mend, OP_MEND);
+	publish(s.w.f.store, mend);
+	txn_free(&mend);
+	assert_null(s.w.f.store->newest);
+	free(view_text(&s, s.inbox));
+	peer_done(&s.w.mx);
+	peer_done(&s.w.user);
+	assert_non_null(s.w.f.store->newest);
+	assert_frame(
+		ask(&s.w.admin, (struct frame){ .type = FRAME_STORE_REPAIR }), FRAME_REPAIR_DONE);
+	assert_null(s.w.f.store->newest);
+	peer_done(&s.w.admin);
+	fixture_done(&s.w.f);
+}
+
+/* ---- at random ---- */
+
+static uint32_t chance(struct scene *s, uint32_t n)
+{
+	uint32_t x;
+	s->w.f.seams.random->fill(s->w.f.seams.random, &x, sizeof(x));
+	return x % n;
+}
+
+static void watch(struct scene *s, bool on)
+{
+	struct frame open = view_open(s, s->inbox);
+	open.view_open.watch = true;
+	if (on)
+		ask(&s->w.user, open);
+	else
+		tell(&s->w.user, ++s->w.user.last_request,
+			(struct frame){
+				.type = FRAME_VIEW_CLOSE, .view_close = { s->session, s->inbox } });
+	executor_fake_run(&s->w.f.executor);
+}
+
+static void rename_sent(struct scene *s, const char *from, const char *to)
+{
+	assert_frame(ask(&s->w.user, (struct frame){ .type = FRAME_MAILBOX_RENAME,
+					     .mailbox_rename = { s->session, str_from(from),
+						     str_from(to) } }),
+		FRAME_DONE);
+	assert_int_equal(ask(&s->w.user, (struct frame){ .type = FRAME_VIEW_OPEN,
+						 .view_open = { .session = s->session,
+							 .name = str_from(to) } })
+				 ->view_is.mailbox,
+		s->sent);
+}
+
+static void something(struct scene *s)
+{
+	static const uint8_t modes[] = { FLAGS_ADD, FLAGS_REMOVE, FLAGS_REPLACE };
+	static const char *const keywords[] = { "", "$One", "$Two" };
+	uint32_t low = 1 + chance(s, 60), high = low + chance(s, 20);
+	bool back = chance(s, 2);
+	switch (chance(s, 9)) {
+	case 0:
+	case 1:
+		for (uint32_t n = 1 + chance(s, 5); n > 0; n--)
+			deliver_one(&s->w.mx, s->alice, STR("x"));
+		break;
+	case 2:
+	case 3:
+		flag(s, low, high, modes[chance(s, 3)], (uint8_t)chance(s, FLAGS_ALL + 1),
+			keywords[chance(s, 3)]);
+		break;
+	case 4:
+		copy(s, back ? s->sent : s->inbox, back ? s->inbox : s->sent, low, high,
+			chance(s, 2));
+		break;
+	case 5:
+		ask_about(&s->w.user, low, high,
+			(struct frame){ .type = FRAME_EXPUNGE,
+				.expunge = {
+					s->session, back ? s->sent : s->inbox, chance(s, 2) } });
+		break;
+	case 6:
+		watch(s, back);
+		break;
+	case 7:
+		rename_sent(s, "Sent", "Elsewhere");
+		rename_sent(s, "Elsewhere", "Sent");
+		break;
+	default:
+		assert_frame(ask(&s->w.admin, (struct frame){ .type = FRAME_UNDELETE,
+						      .undelete = { STR("alice@example.test") } }),
+			FRAME_UNDELETED);
+	}
+}
+
+/* Views that were read before a change, and are answered after it, do not bring back what was. */
+static void whatever_is_done(void **state)
+{
+	struct scene s;
+	(void)state;
+	init(&s);
+	s.w.f.store->settings.keep_deleted_ms = 1000000;
+	for (int i = 0; i < 400; i++) {
+		if (chance(&s, 3) == 0) {
+			bases_drop(s.w.f.store);
+			tell(&s.w.user, ++s.w.user.last_request, view_open(&s, s.inbox));
+			tell(&s.w.user, ++s.w.user.last_request, view_open(&s, s.sent));
+			if (chance(&s, 2))
+				readers_alone(&s);
+		}
+		something(&s);
+		executor_fake_run(&s.w.f.executor);
+		free(view_text(&s, s.inbox));
+		free(view_text(&s, s.sent));
+		assert_current(&s, "something");
+	}
+	world_done(&s.w);
+}
+
 TEST_MAIN(test_case(kept_is_what_the_ledger_says), test_case(bare_views), test_case(names),
 	test_case(bytes_that_are_kept), test_case(changes_for_nobody),
-	test_case(a_log_that_is_too_short), test_case(answers_under_way))
+	test_case(a_log_that_is_too_short), test_case(answers_under_way),
+	test_case(an_import_changes_uidvalidity), test_case(nothing_is_kept_over_a_repair),
+	test_case(a_log_that_was_watched), test_case(whatever_is_done))

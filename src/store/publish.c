@@ -203,6 +203,7 @@ void watch_remove(struct watch *w)
 {
 	struct mailbox_log *log = w->log;
 	struct store_peer *peer = w->session->peer;
+	log->users++; /* the log outlives this */
 	*w->link = w->next;
 	if (w->next)
 		w->next->link = w->link;
@@ -211,6 +212,8 @@ void watch_remove(struct watch *w)
 		w->log_next->log_link = w->log_link;
 	peer->n_watches--;
 	free(w);
+	base_unless_long(peer->store, log);
+	log->users--;
 	log_release(peer->store, log);
 }
 
@@ -271,29 +274,25 @@ static void tell_gates(struct store *store, const struct txn *txn)
 static void logged_all(struct store *store, struct mailbox_log *log)
 {
 	tell_watchers(log, false);
-	if (log->watches == NULL && log->items.n > LIMIT_BASE_CHANGES)
-		base_drop(store, log);
+	base_unless_long(store, log);
 }
 
-/* Rows that a repair changed have left no changes. */
-static bool is_repair(const struct txn *txn)
+/* What leaves no changes in a log: names, an import's UIDVALIDITY, counters that are mended. */
+static void rewritten(struct store *store, const struct op *op)
 {
-	VEC_EACH (struct op, op, &txn->ops)
-		if (op->kind == OP_MAILBOX_RECOVER || op->kind == OP_BODY_LOST ||
-			op->kind == OP_MEND || op->kind == OP_REBUILD)
-			return true;
-	return false;
+	bool imports = op->kind == OP_MAILBOX_ENSURE && op->mailbox.uidvalidity;
+	if (op->kind == OP_MAILBOX_RENAME)
+		bases_forget_names(store);
+	else if (op->kind == OP_MEND || imports)
+		bases_forget(store);
 }
 
 void publish(struct store *store, const struct txn *txn)
 {
 	tell_gates(store, txn);
 	account_watches_publish(store, txn);
-	if (is_repair(txn))
-		bases_drop(store);
 	VEC_EACH (struct op, op, &txn->ops)
-		if (op->kind == OP_MAILBOX_RENAME)
-			bases_forget_names(store);
+		rewritten(store, op);
 	struct mailbox_log *log = NULL;
 	uint64_t mailbox = 0;
 	VEC_EACH (struct change, change, &txn->changes) {

@@ -467,6 +467,7 @@ static void repair_work(struct store *store, struct job *job)
 static void repair_ended(struct job *job)
 {
 	job->store->reclaim.held = false;
+	bases_forget(job->store);
 	if (job->peer == NULL || job->items.size != sizeof(struct line))
 		return;
 	VEC_EACH (struct line, line, &job->items)

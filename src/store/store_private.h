@@ -357,7 +357,7 @@ struct store {
 	struct job *views_waiting;
 	struct base *newest, *oldest; /* bases.c */
 	size_t bases_bytes;
-	uint64_t renames; /* how often the names of bases were forgotten */
+	uint64_t rewrites; /* how often something changed that no log has */
 	uint32_t last_session;
 	uint64_t endings;   /* how often sessions were ended by an account's change */
 	struct map known;   /* address as it was asked for -> struct known */
@@ -443,6 +443,10 @@ void base_name(struct base *base, struct str name);
 /* The log of a mailbox that is kept, by its name; NULL: none is known. */
 struct mailbox_log *base_log(struct store *store, uint64_t account, struct str name);
 void bases_forget_names(struct store *store);
+/* Rows were changed that no log has: nothing stays, nor what is being read. */
+void bases_forget(struct store *store);
+/* Is not kept any more if nobody watches and the log is longer than LIMIT_BASE_CHANGES. */
+void base_unless_long(struct store *store, struct mailbox_log *log);
 /* Is not kept any more; the log may end with it. */
 void base_drop(struct store *store, struct mailbox_log *log);
 void bases_drop(struct store *store);
