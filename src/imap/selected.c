@@ -152,8 +152,8 @@ static enum err_kind news_fail(struct imap *s, const struct frame *frame)
 
 	s->request = 0;
 	s->sel.stale = true;
-	s->sel.behind = s->sel.behind || kind != ERR_LIMIT;
 	s->sel.gone = s->sel.gone || kind == ERR_NOT_FOUND;
+	s->sel.behind = !s->sel.gone && (s->sel.behind || kind != ERR_LIMIT);
 	s->lost = s->lost || kind == ERR_EXPIRED;
 	return kind;
 }

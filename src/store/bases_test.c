@@ -207,6 +207,30 @@ static void names(void **state)
 	world_done(&s.w);
 }
 
+/* Who opened it by its name hears that it was deleted. */
+static void watched_by_name(void **state)
+{
+	struct scene s;
+	(void)state;
+	init(&s);
+	uint32_t his = open_session(&s.w.user, s.alice);
+	struct frame open = by_name(&s, "Sent");
+	open.view_open.watch = open.view_open.bare = true;
+	assert_frame(ask(&s.w.user, open), FRAME_VIEW_IS);
+	open.view_open.session = his;
+	assert_frame(ask(&s.w.user, open), FRAME_VIEW_IS);
+	tell(&s.w.user, 0,
+		(struct frame){ .type = FRAME_VIEW_CLOSE, .view_close = { s.session, s.sent } });
+	assert_frame(ask(&s.w.user, (struct frame){ .type = FRAME_MAILBOX_DELETE,
+					    .mailbox_delete = { s.session, STR("Sent") } }),
+		FRAME_DONE);
+	const struct frame *news = reply_at(&s.w.user, 0, 0);
+	assert_non_null(news);
+	assert_frame(news, FRAME_MAILBOX_CHANGED);
+	assert_true(news->mailbox_changed.gone);
+	world_done(&s.w);
+}
+
 static bool is_kept(const struct scene *s, uint64_t mailbox)
 {
 	const struct mailbox_log *log = map_get_u64(&s->w.f.store->logs, mailbox);
@@ -515,7 +539,7 @@ static void whatever_is_done(void **state)
 	world_done(&s.w);
 }
 
-TEST_MAIN(test_case(kept_is_what_the_ledger_says), test_case(bare_views), test_case(names),
+TEST_MAIN(test_case(kept_is_what_the_ledger_says), test_case(bare_views), test_case(names), test_case(watched_by_name),
 	test_case(bytes_that_are_kept), test_case(changes_for_nobody),
 	test_case(a_log_that_is_too_short), test_case(answers_under_way),
 	test_case(an_import_changes_uidvalidity), test_case(nothing_is_kept_over_a_repair),
