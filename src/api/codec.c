@@ -160,12 +160,42 @@ static bool encode_field(const struct field *f, const char *at, struct buf *out)
 	return true;
 }
 
-static bool encode_record(const struct record *r, const char *base, struct buf *out)
+static bool encode_fields(const struct record *r, size_t n, const char *base, struct buf *out)
 {
-	for (size_t i = 0; i < r->n; i++)
+	for (size_t i = 0; i < n; i++)
 		if (!encode_field(&r->fields[i], base + r->fields[i].offset, out))
 			return false;
 	return true;
+}
+
+static bool encode_record(const struct record *r, const char *base, struct buf *out)
+{
+	return encode_fields(r, r->n, base, out);
+}
+
+static bool is_zero(const struct field *f, const char *at)
+{
+	struct any_list list;
+	struct str s;
+	size_t bytes = scalar_bytes(f->kind);
+	if (f->list_max) {
+		memcpy(&list, at, sizeof(list));
+		return list.n == 0;
+	}
+	if (bytes || f->kind == FIELD_RECORD)
+		return bytes && load(at, bytes) == 0;
+	memcpy(&s, at, sizeof(s));
+	return s.n == 0;
+}
+
+/* Fields at the end that are zero are not sent: who does not know the newest yet gets them only
+ * when they say something. */
+static size_t fields_to_send(const struct record *r, const char *base)
+{
+	size_t n = r->n;
+	while (n > 1 && is_zero(&r->fields[n - 1], base + r->fields[n - 1].offset))
+		n--;
+	return n;
 }
 
 bool frame_encode(const struct frame *frame, uint32_t request, struct buf *out)
@@ -180,7 +210,9 @@ bool frame_encode(const struct frame *frame, uint32_t request, struct buf *out)
 	put_number(out, info->type, 2);
 	put_number(out, FRAME_VERSION, 2);
 	put_number(out, request, 4);
-	bool good = encode_record(&info->record, (const char *)frame, out) && !out->full;
+	const struct record *r = &info->record;
+	size_t n = fields_to_send(r, (const char *)frame);
+	bool good = encode_fields(r, n, (const char *)frame, out) && !out->full;
 	size_t length = good ? out->n - start - FRAME_HEADER_BYTES : 0;
 	if (!good || length > LIMIT_FRAME_BYTES) {
 		buf_truncate(out, start);

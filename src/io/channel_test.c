@@ -226,7 +226,7 @@ static void small_queue_is_bounded(void **state)
 	for (int over = -1; over <= 1; over++) {
 		struct pairing *p = pairing_new();
 		struct frame subscribe = { .type = FRAME_MAILBOX_SUBSCRIBE,
-			.mailbox_subscribe = { .name = str_make(zeroes, NAME) } };
+			.mailbox_subscribe = { .name = str_make(zeroes, NAME), .on = true } };
 		for (size_t i = 1; i < LIMIT_CHANNEL_QUEUE_BYTES / COST; i++)
 			assert_true(channel_send(p->front.channel, 1, &subscribe));
 		size_t rest = LIMIT_CHANNEL_QUEUE_BYTES % COST;

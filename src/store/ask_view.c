@@ -66,6 +66,15 @@ static bool more_slices(struct job *job)
 	return full;
 }
 
+/* The first unseen message is found, and what there is of a view, at one modseq, will not be kept.
+ */
+static bool is_enough(const struct job *job)
+{
+	const struct api_mailbox *m = &job->mailbox->status;
+	return job->ask.view_open.bare && job->unseen > 0 && job->size == m->highest_modseq &&
+	       !base_fits(job->store, m->messages);
+}
+
 static void leave_log(struct job *job)
 {
 	struct mailbox_log *log = job->log;
@@ -219,9 +228,14 @@ static void view_begin(struct job *job);
 
 static bool view_done(struct job *job)
 {
+	bool more = job->log != NULL && more_slices(job);
+	if (more && is_enough(job)) {
+		more = false;
+		vec_clear(&job->items);
+	}
 	if (job->log == NULL)
 		view_begin(job);
-	else if (more_slices(job))
+	else if (more)
 		job_read(job);
 	else
 		settle(job);

@@ -156,11 +156,21 @@ static void keep(struct store *store, struct mailbox_log *log, struct base *b)
 	make_room(store, b);
 }
 
+/* One that would push out most of the others is not worth it. */
+static bool fits(const struct store *store, size_t bytes)
+{
+	return bytes <= store->settings.bounds->bases_bytes / 2;
+}
+
+bool base_fits(const struct store *store, size_t entries)
+{
+	return fits(store, entries * sizeof(struct api_entry));
+}
+
 struct base *base_new(struct store *store, struct mailbox_log *log, uint32_t uidvalidity,
 	uint64_t modseq, struct vec *entries)
 {
-	/* One that would push out most of the others is not worth it. */
-	if (bytes_of(entries) > store->settings.bounds->bases_bytes / 2)
+	if (!fits(store, bytes_of(entries)))
 		return NULL;
 	struct base *b = xmalloc(sizeof(*b));
 	*b = (struct base){

@@ -172,6 +172,34 @@ static void bare_views(void **state)
 	world_done(&s.w);
 }
 
+/* Where the first unseen message is ends the reading of what is too large to be kept. */
+static void bare_view_of_a_large_mailbox(void **state)
+{
+	struct scene s;
+	(void)state;
+	init(&s);
+	for (int i = 0; i < 6; i++)
+		deliver_one(&s.w.mx, s.alice, STR("x"));
+	flag(&s, 1, 2, FLAGS_ADD, FLAG_SEEN, "");
+	s.bounds.slice_rows = 2;
+	struct frame bare = view_open(&s, s.inbox);
+	bare.view_open.bare = true;
+	unsigned all = 0;
+	for (int kept = 1; kept >= 0; kept--) {
+		if (!kept)
+			s.bounds.bases_bytes = 0;
+		bases_drop(s.w.f.store);
+		steps = 0;
+		const struct frame *is = ask(&s.w.user, bare);
+		assert_int_equal(is->view_is.messages, 6);
+		assert_int_equal(is->view_is.unseen, 3);
+		assert_int_equal(is->view_is.uidnext, 7);
+		all = kept ? steps : all;
+	}
+	assert_int_equal(steps, all - 2);
+	world_done(&s.w);
+}
+
 static struct frame by_name(const struct scene *s, const char *name)
 {
 	return (struct frame){ .type = FRAME_VIEW_OPEN,
@@ -539,7 +567,8 @@ static void whatever_is_done(void **state)
 	world_done(&s.w);
 }
 
-TEST_MAIN(test_case(kept_is_what_the_ledger_says), test_case(bare_views), test_case(names), test_case(watched_by_name),
+TEST_MAIN(test_case(kept_is_what_the_ledger_says), test_case(bare_views),
+	test_case(bare_view_of_a_large_mailbox), test_case(names), test_case(watched_by_name),
 	test_case(bytes_that_are_kept), test_case(changes_for_nobody),
 	test_case(a_log_that_is_too_short), test_case(answers_under_way),
 	test_case(an_import_changes_uidvalidity), test_case(nothing_is_kept_over_a_repair),

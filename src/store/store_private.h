@@ -432,6 +432,8 @@ struct base *base_get(struct store *store, struct mailbox_log *log);
  * kept for the next time. NULL: it is too large, and stays where it is. */
 struct base *base_new(struct store *store, struct mailbox_log *log, uint32_t uidvalidity,
 	uint64_t modseq, struct vec *entries);
+/* Whether a view of so many entries may be worth keeping. */
+bool base_fits(const struct store *store, size_t entries);
 /* Accepts NULL. */
 void base_put(struct base **base);
 /* The first entry without \Seen, counted from 1; 0: there is none. */
