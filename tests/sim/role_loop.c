@@ -137,6 +137,14 @@ static struct listener *listener_new(struct loop *loop, int handle,
 	return real()->listener_new(world.loop, handle, accepted, h);
 }
 
+/* Of itself only the supervisor ends its loop. */
+static void stop(struct loop *loop)
+{
+	(void)loop;
+	world.gave_up = true;
+	real()->stop(world.loop); /* world_after_turn */
+}
+
 /* ---- handles ---- */
 
 static int pair(struct loop *loop, int handles[2])
@@ -179,18 +187,12 @@ static struct executor_seam *executor(struct loop *loop)
 	return &role_loop_of(loop)->executor;
 }
 
-/* Of a supervisor that has stopped: its process ends, and nothing more happens in it. The loop
- * below is everybody's. */
-static void stop(struct loop *loop)
-{
-	(void)loop;
-}
-
 struct loop *role_loop_new(struct process *p)
 {
 	struct role_loop *l = xmalloc(sizeof(*l));
 	l->process = p;
 	l->class = *real();
+	l->class.stop = stop;
 	l->class.timer_new = timer_new;
 	l->class.link_new = link_new;
 	l->class.link_read = link_read;
@@ -200,7 +202,6 @@ struct loop *role_loop_new(struct process *p)
 	l->class.pair = pair;
 	l->class.handle_close = handle_close;
 	l->class.executor = executor;
-	l->class.stop = stop;
 	l->executor = *real()->executor(world.loop);
 	l->executor.start = start;
 	l->base.class = &l->class;

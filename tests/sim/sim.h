@@ -161,6 +161,7 @@ struct world {
 	struct supervisor_listener listeners[SERVICES];
 	int doors[SERVICES], control_door;
 	bool powered, ready;
+	bool gave_up;    /* the supervisor has, since a role does not start */
 	bool read_only;  /* the store that runs has said so */
 	uint64_t healed; /* of the disk's damaged writes */
 	bool strict;     /* what is found now is a failure, whatever is damaged */

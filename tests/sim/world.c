@@ -355,9 +355,8 @@ bool world_all_up(void)
 	return true;
 }
 
-void world_power_cut(void)
+static void end_all(void)
 {
-	trace("world", "power is cut");
 	image_power_cut();
 	world.powered = false;
 	for (size_t i = 0; i < world.processes_n; i++) {
@@ -369,7 +368,23 @@ void world_power_cut(void)
 		p->pid = 0;
 	}
 	supervisor_free(&world.supervisor);
+	world.gave_up = false;
+}
+
+void world_power_cut(void)
+{
+	trace("world", "power is cut");
+	end_all();
 	files_sim_reboot(world.disk);
+}
+
+/* Whoever watches over the server starts it again, as after a power cut, in time. */
+static void on_gave_up(void)
+{
+	trace("world", "the supervisor has given up");
+	if (world.o.faults & 1U << FAULT_LEDGER && world.disk->damaged)
+		run_end(OUTCOME_REFUSED);
+	end_all();
 }
 
 /* The disk lost its power within a call. */
@@ -379,6 +394,8 @@ void world_after_turn(void)
 		fault_struck(FAULT_POWER);
 		world_power_cut();
 	}
+	if (world.powered && world.gave_up)
+		on_gave_up();
 }
 
 void world_run_for(int64_t ms)
