@@ -6,9 +6,10 @@
 
 #ifdef CULVER_SANITIZED
 /* A block for each piece, of exactly its size, so that AddressSanitizer sees where one ends. */
-enum { BLOCK_BYTES = 0, ALIGN = 16 };
+enum { FIRST_BYTES = 0, BLOCK_BYTES = 0, ALIGN = 16 };
 #else
-enum { BLOCK_BYTES = 2048, ALIGN = 16 };
+/* The first block is small, and the only one that is kept: a session that idles has one. */
+enum { FIRST_BYTES = 208, BLOCK_BYTES = 2048, ALIGN = 16 };
 #endif
 
 struct arena_block {
@@ -39,15 +40,18 @@ void arena_done(struct arena *a)
 
 void arena_reset(struct arena *a)
 {
-	struct arena_block *keep = a->blocks;
-	if (keep) {
-		free_blocks(keep->next);
+	struct arena_block *keep = NULL;
+
+	for (struct arena_block *b = a->blocks, *next; b != NULL; b = next) {
+		next = b->next;
+		if (keep == NULL && b->size == FIRST_BYTES)
+			keep = b;
+		else
+			free(b);
+	}
+	if (keep != NULL) {
 		keep->next = NULL;
 		keep->used = 0;
-		if (keep->size > BLOCK_BYTES) {
-			free(keep);
-			keep = NULL;
-		}
 	}
 	a->blocks = keep;
 	a->used = 0;
@@ -56,7 +60,7 @@ void arena_reset(struct arena *a)
 /* A block with room for n bytes. A large one goes behind the newest, whose room stays in use. */
 static struct arena_block *add_block(struct arena *a, size_t n)
 {
-	size_t room = n > BLOCK_BYTES ? n : BLOCK_BYTES;
+	size_t usual = a->blocks == NULL ? FIRST_BYTES : BLOCK_BYTES, room = n > usual ? n : usual;
 	struct arena_block *b = xrealloc(NULL, sizeof(*b) + room), **at = &a->blocks;
 	if (n > BLOCK_BYTES && a->blocks)
 		at = &a->blocks->next;

@@ -148,7 +148,7 @@ struct imap {
 	int64_t born_ms;
 	int64_t limit_ms;          /* the session's own deadline */
 	int64_t arriving_until_ms; /* what has begun to arrive must be here then; 0: nothing has */
-	int64_t retry_ms;          /* when IDLE tries again to reach the store; 0: not */
+	int64_t look_ms;           /* when a session at rest looks after itself; 0: not */
 	uint64_t commands, bytes_in, appended, fetched;
 };
 
@@ -183,8 +183,9 @@ int64_t imap_now(const struct imap *s);
 /* deadline_ms for what the session is at. */
 void imap_set_deadline(struct imap *s);
 
-/* The store is away and a client in IDLE waits for news: tries to open it anew before long. */
-void imap_retry_later(struct imap *s);
+/* If the session is at rest in so many ms: a store that is away is tried again (a client in IDLE
+ * waits for news), and the entries of the selected mailbox are given back. */
+void imap_look_later(struct imap *s, int64_t ms);
 
 /* ---- session.c: commands ---- */
 

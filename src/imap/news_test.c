@@ -3,6 +3,8 @@
  * store that was replaced. */
 #include "imap/dialogue.h"
 
+#include "imap/imap_private.h"
+
 /* A message that another session expunged: no answer for it, and a word about it. RFC 2180 4.1 */
 static void test_fetch_gone(void **state)
 {
@@ -253,7 +255,91 @@ static void test_a_promise(void **state)
 			   "S: d OK ~\n");
 }
 
-TEST_MAIN(test_case(test_a_promise), test_case(test_store_goes_behind_a_change),
-	test_case(test_idle_after_a_store), test_case(test_idle_retries),
-	test_case(test_fetch_gone), test_case(test_idle), test_case(test_two_sessions),
-	test_case(test_store_lost))
+#define FLAGS_OF_TWO                                                                               \
+	"C: a FETCH 1:2 FLAGS\n"                                                                   \
+	"S: * 1 FETCH (FLAGS ())\n"                                                                \
+	"S: * 2 FETCH (FLAGS ())\n"                                                                \
+	"S: a OK ~\n"
+
+/* A session at rest gives its entries back, in IDLE or not, and is told what comes as if it had
+ * not. */
+static void test_rest(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	for (int over = -1; over <= 1; over++) {
+		fake_init(&f);
+		fake_connect(&f, "imaps", true);
+		dialogue_with(&f, LOGIN MAIL1 MAIL2 INBOX("2") FLAGS_OF_TWO);
+		fake_wait(&f, LIMIT_IMAP_VIEW_MS + over);
+		assert_int_equal(imap_of(f.clients[0].session)->sel.loaded, over < 0);
+		fake_done(&f);
+	}
+	fake_init(&f);
+	fake_connect(&f, "imaps", true);
+	dialogue_with(&f, LOGIN MAIL1 MAIL2 INBOX("2") FLAGS_OF_TWO "C: b IDLE\n"
+								    "S: + idling\n"
+								    "X: wait 60000\n");
+	assert_false(imap_of(f.clients[0].session)->sel.loaded);
+	dialogue_with(&f, LOGIN2 "C2: a SELECT INBOX\n" OPENS_UNSEEN("2:", "2") "S2: a OK ~\n" MAIL1
+										"S: * 3 EXISTS\n");
+	assert_false(imap_of(f.clients[0].session)->sel.loaded);
+	dialogue_with(&f, "C2: b STORE 2 +FLAGS.SILENT (\\Flagged)\n"
+			  "S2: * 3 EXISTS\n"
+			  "S2: b OK ~\n"
+			  "S: * 2 FETCH (FLAGS (\\Flagged))\n"
+			  "X: wait 60000\n"
+			  "C2: c STORE 1 +FLAGS.SILENT (\\Deleted)\n"
+			  "S2: c OK ~\n"
+			  "S: * 1 FETCH (FLAGS (\\Deleted))\n"
+			  "X: wait 60000\n"
+			  "C2: d EXPUNGE\n"
+			  "S2: * 1 EXPUNGE\n"
+			  "S2: d OK ~\n"
+			  "S: * 1 EXPUNGE\n"
+			  "X: wait 60000\n");
+	assert_false(imap_of(f.clients[0].session)->sel.loaded);
+	dialogue_with(&f, "C: DONE\n"
+			  "S: b OK ~\n"
+			  "C: c FETCH 1:2 (UID FLAGS)\n"
+			  "S: * 1 FETCH (UID 2 FLAGS (\\Flagged))\n"
+			  "S: * 2 FETCH (UID 3 FLAGS ())\n"
+			  "S: c OK ~\n");
+	fake_done(&f);
+}
+
+/* What is still to be told keeps the entries: an EXPUNGE waits for its moment. */
+static void test_no_rest(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	fake_init(&f);
+	fake_connect(&f, "imaps", true);
+	dialogue_with(&f, LOGIN MAIL1 MAIL2 INBOX("2") FLAGS_OF_TWO LOGIN2
+		"C2: a SELECT INBOX\n" OPENS_UNSEEN(
+			"2:", "2") "S2: a OK ~\n"
+				   "C2: b UID STORE 1 +FLAGS.SILENT \\Deleted\n"
+				   "S2: b OK ~\n"
+				   "C2: c EXPUNGE\n"
+				   "S2: * 1 EXPUNGE\n"
+				   "S2: c OK ~\n"
+				   "C: b FETCH 2 UID\n"
+				   "S: * 2 FETCH (UID 2)\n"
+				   "S: b OK ~\n"
+				   "X: wait 60000\n");
+	assert_true(imap_of(f.clients[0].session)->sel.loaded);
+	dialogue_with(&f, "C: c FETCH 2 UID\n"
+			  "S: * 2 FETCH (UID 2)\n"
+			  "S: c OK ~\n"
+			  "C: d NOOP\n"
+			  "S: * 1 EXPUNGE\n"
+			  "S: d OK ~\n");
+	fake_done(&f);
+}
+
+TEST_MAIN(test_case(test_a_promise), test_case(test_rest), test_case(test_no_rest),
+	test_case(test_store_goes_behind_a_change), test_case(test_idle_after_a_store),
+	test_case(test_idle_retries), test_case(test_fetch_gone), test_case(test_idle),
+	test_case(test_two_sessions), test_case(test_store_lost))

@@ -3,9 +3,10 @@
  * session_open again when the store was replaced. What the client is told stands in view.c; when,
  * in session.c. RFC 9051 5.2, 7.4, 7.5.
  *
- * SELECT asks for no entries: they are loaded when a command or a piece of news needs them. By then
- * the mailbox may be another; what the client was told is the promise, from which and from what was
- * expunged since its modseq the view becomes as the client knows it (view_promise). */
+ * SELECT asks for no entries: they are loaded when a command or a piece of news needs them, and
+ * given back when the session was at rest for a minute (selected_rest). By then the mailbox may be
+ * another; what the client was told is the promise, from which and from what was expunged since its
+ * modseq the view becomes as the client knows it (view_promise). */
 #include "imap/selected.h"
 
 #include "base/planted.h"
@@ -190,10 +191,12 @@ static void load_end(struct imap *s)
 	s->sel.loading = s->sel.behind = false;
 	s->sel.loaded = view_promise(s->sel.view, p->exists, p->uidnext, p->modseq, &p->vanished);
 	vec_done(&s->sel.promise.vanished);
-	if (s->sel.loaded)
-		go_on(s);
-	else
+	if (!s->sel.loaded) {
 		imap_bye(s, "[SERVERBUG] The mailbox's view is broken");
+		return;
+	}
+	imap_look_later(s, LIMIT_IMAP_VIEW_MS);
+	go_on(s);
 }
 
 static void take_vanished(struct imap *s, const struct frame *frame)
@@ -235,6 +238,21 @@ static void load(struct imap *s)
 	view_clear(s->sel.view);
 	s->sel.loading = true;
 	ask_view(s, false, entries_loaded);
+}
+
+/* What the client knows is then a promise again, as after SELECT. What it is still to be told, or
+ * does not know, only the entries say. */
+void selected_rest(struct imap *s)
+{
+	struct selected *sel = &s->sel;
+
+	if (!sel->loaded || sel->stale || sel->behind || sel->gone ||
+		view_has_news(sel->view, true, true))
+		return;
+	sel->exists = view_exists(sel->view);
+	promise(s);
+	view_clear(sel->view);
+	sel->loaded = false;
 }
 
 void selected_load(struct imap *s, imap_step *then)
@@ -416,7 +434,7 @@ static void reopen_fails(struct imap *s, const struct frame *frame)
 	} else if (kind == ERR_NOT_FOUND) {
 		imap_bye(s, "[UNAVAILABLE] The selected mailbox was deleted");
 	} else if (s->cmd.news != NULL || (after != NULL && !s->cmd.running)) {
-		imap_retry_later(s);
+		imap_look_later(s, LIMIT_IMAP_RETRY_MS);
 	} else if (after != NULL) {
 		reply_no(s, "UNAVAILABLE", "The mail store is away, please try again");
 		if (s->cmd.unavailable != NULL)

@@ -108,8 +108,11 @@ void imap_set_deadline(struct imap *s)
 		s->limit_ms = s->arriving_until_ms;
 	else
 		s->limit_ms = imap_now(s) + LIMIT_IMAP_IDLE_MS;
-	s->session.deadline_ms = s->retry_ms != 0 && s->retry_ms < s->limit_ms ? s->retry_ms
-									       : s->limit_ms;
+	s->session.deadline_ms = s->limit_ms;
+	if (s->sel.loaded && !s->lost)
+		imap_look_later(s, LIMIT_IMAP_VIEW_MS);
+	else if (s->look_ms != 0)
+		imap_look_later(s, s->look_ms - imap_now(s));
 }
 
 /* A command, or a line of one, has its time from its first byte on, however it trickles. Only a
@@ -138,11 +141,11 @@ static void time_anew(struct imap *s)
 	imap_set_deadline(s);
 }
 
-void imap_retry_later(struct imap *s)
+void imap_look_later(struct imap *s, int64_t ms)
 {
-	s->retry_ms = imap_now(s) + LIMIT_IMAP_RETRY_MS;
-	if (s->retry_ms < s->limit_ms)
-		s->session.deadline_ms = s->retry_ms;
+	s->look_ms = imap_now(s) + ms;
+	if (s->look_ms < s->limit_ms)
+		s->session.deadline_ms = s->look_ms;
 }
 
 /* ---- turns ---- */
@@ -242,15 +245,18 @@ static void resume(struct session *session)
 		time_anew(s);
 }
 
-/* Unless a command is at work, which will do it at its end. */
-static void reopen(struct imap *s)
+/* Opens the store's session anew, or gives back the view's entries. Unless a command is at work:
+ * at its end it reopens by itself, and is followed by another look. */
+static void look(struct imap *s)
 {
-	bool at_rest = s->request == 0 && s->step == NULL;
-
-	if (s->lost && at_rest && (!s->cmd.running || s->cmd.news != NULL))
+	if (s->request != 0 || s->step != NULL || (s->cmd.running && s->cmd.news == NULL))
+		return;
+	if (s->lost)
 		selected_reopen(s, s->cmd.news != NULL ? s->cmd.news
 				   : s->notify != NULL ? notify_turn
 						       : NULL);
+	else
+		selected_rest(s);
 }
 
 static void timeout(struct session *session)
@@ -262,10 +268,10 @@ static void timeout(struct session *session)
 		s->cmd.timer = NULL;
 		imap_set_deadline(s);
 		timer(s);
-	} else if (s->retry_ms != 0 && imap_now(s) < s->limit_ms) {
-		s->retry_ms = 0;
+	} else if (s->look_ms != 0 && imap_now(s) < s->limit_ms) {
+		s->look_ms = 0;
 		session->deadline_ms = s->limit_ms;
-		reopen(s);
+		look(s);
 	} else if (s->state == NOT_AUTHENTICATED) {
 		imap_bye(s, "Login takes too long");
 	} else if (s->request != 0 || s->step != NULL || s->cmd.busy) {
@@ -315,7 +321,7 @@ static void store_lost(struct session *session)
 	if (s->state == NOT_AUTHENTICATED)
 		return;
 	s->lost = true;
-	reopen(s);
+	look(s);
 	imap_run(s);
 }
 

@@ -28,9 +28,28 @@ uint8_t flag_bit(struct str name)
 
 void view_forget_keywords(struct view *v)
 {
-	for (size_t i = 0; i < v->n_keywords; i++)
-		free((void *)(uintptr_t)v->keywords[i].p);
+	free(v->keywords);
+	v->keywords = NULL;
 	v->n_keywords = 0;
+}
+
+/* The names, and behind them their bytes, in one piece of memory: most sessions keep them for hours
+ * and never need them. */
+static struct str *copy_names(const struct str *names, size_t n)
+{
+	size_t bytes = n * sizeof(*names);
+
+	for (size_t i = 0; i < n; i++)
+		bytes += names[i].n;
+	struct str *copy = xmalloc(bytes);
+	char *text = (char *)(copy + n);
+	for (size_t i = 0; i < n; i++) {
+		copy[i] = str_make(text, names[i].n);
+		if (names[i].n > 0)
+			memcpy(text, names[i].p, names[i].n);
+		text += names[i].n;
+	}
+	return copy;
 }
 
 bool view_set_keywords(struct view *v, const struct str *names, size_t n)
@@ -43,8 +62,8 @@ bool view_set_keywords(struct view *v, const struct str *names, size_t n)
 	if (same)
 		return false;
 	view_forget_keywords(v);
-	for (size_t i = 0; i < n; i++)
-		v->keywords[i] = str_make(str_dup(names[i]), names[i].n);
+	if (n > 0)
+		v->keywords = copy_names(names, n);
 	v->n_keywords = n;
 	return true;
 }

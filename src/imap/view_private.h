@@ -29,7 +29,7 @@ struct view {
 	/* telling: where the next call goes on; 0: from the start */
 	size_t tell_expunge, tell_fetch;
 	/* keywords */
-	struct str keywords[VIEW_KEYWORDS];
+	struct str *keywords; /* one piece of memory; NULL: none */
 	size_t n_keywords;
 };
 
