@@ -256,7 +256,7 @@ void fetch_batch_step(struct imap *s)
 
 	batch_clear(&f->batch);
 	f->here = f->ahead = (struct cursor){ .message = 0 };
-	if (f->worst != ERR_NONE && f->worst != ERR_NOT_FOUND) {
+	if (f->worst != ERR_NONE && f->worst != ERR_NOT_FOUND && f->worst != ERR_CORRUPT) {
 		fetch_end(s);
 		return;
 	}

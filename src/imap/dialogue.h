@@ -90,6 +90,8 @@ static void dialogue_happens(struct fake *f, struct str what)
 		assert_true(f->clients[0].closed);
 	else if (str_equal(what, STR("closed2")))
 		assert_true(f->clients[1].closed);
+	else if (scan_literal_nocase(&s, STR("damage ")) && scan_number(&s, UINT32_MAX, &ms))
+		f->damaged = (uint32_t)ms;
 	else if (scan_literal_nocase(&s, STR("wait ")) && scan_number(&s, INT32_MAX, &ms))
 		fake_wait(f, (int64_t)ms);
 	else

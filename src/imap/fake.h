@@ -88,10 +88,11 @@ struct fake {
 	int more_boxes;   /* mailbox_list has so many others */
 	uint32_t horizon; /* view_changes reaches back to this modseq */
 	bool stingy, away;
-	bool no_digests; /* digest_read finds none */
-	bool no_reads;   /* message_read fails for the moment */
-	bool no_news;    /* view_changes fails: the store went behind a change */
-	bool races;      /* a copy's target, or its first message, goes just before it */
+	uint32_t damaged; /* a UID whose bytes can't be read */
+	bool no_digests;  /* digest_read finds none */
+	bool no_reads;    /* message_read fails for the moment */
+	bool no_news;     /* view_changes fails: the store went behind a change */
+	bool races;       /* a copy's target, or its first message, goes just before it */
 	unsigned refused;
 	unsigned puts; /* digest_put frames */
 	/* Last, and only the first n_boxes are anything: zeroing all is slow where that is done for

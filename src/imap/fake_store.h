@@ -304,6 +304,10 @@ static void fake_read(
 
 		if (e->e.uid != r->uid || e->gone)
 			continue;
+		if (e->e.uid == f->damaged) {
+			fake_fail(f, s, request, ERR_CORRUPT);
+			return;
+		}
 		fake_say(f, s, request,
 			&(struct frame){ .type = FRAME_MESSAGE_BYTES,
 				.message_bytes = { e->e.size,
@@ -319,6 +323,10 @@ static void fake_read_many(
 	struct fake_box *b = fake_box_by_id(f, r->mailbox);
 
 	for (size_t i = 0; i < r->uids.n; i++) {
+		if (r->uids.items[i] == f->damaged) {
+			fake_fail(f, s, request, ERR_CORRUPT);
+			return;
+		}
 		struct frame is = { .type = FRAME_MESSAGE_IS,
 			.message_is = { .uid = r->uids.items[i],
 				.gone = true,

@@ -148,11 +148,19 @@ static struct piece *next_piece(struct imap *s, struct fetch_work *f, imap_step 
 
 /* ---- a message that cannot be had ---- */
 
+/* What the answer is to say. Damage is this message's alone; anything else is every message's. */
+static void note(struct fetch_work *f, enum err_kind why)
+{
+	bool mild = f->worst == ERR_NONE || f->worst == ERR_NOT_FOUND;
+
+	if (mild || (f->worst == ERR_CORRUPT && why != ERR_NOT_FOUND))
+		f->worst = why;
+}
+
 /* Its response has not begun: it has none. RFC 2180 4.1.2 */
 static enum progress skip_message(struct imap *s, struct fetch_work *f, enum err_kind why)
 {
-	if (f->worst == ERR_NONE || f->worst == ERR_NOT_FOUND)
-		f->worst = why;
+	note(f, why);
 	mail_parser_free(&f->parser);
 	f->here = (struct cursor){ .message = f->here.message + 1 };
 	restart(s, f, f->here);
@@ -171,8 +179,7 @@ static enum progress piece_fails(struct imap *s, struct fetch_work *f, enum err_
 		imap_bye(s, "[UNAVAILABLE] A message went away while it was sent");
 		return GIVE_UP;
 	}
-	if (f->worst == ERR_NONE || f->worst == ERR_NOT_FOUND)
-		f->worst = why;
+	note(f, why);
 	fetch_item_print(&f->attrs.items[f->here.item - 1], imap_out(s));
 	buf_addz(imap_out(s), " NIL");
 	x->open = false;

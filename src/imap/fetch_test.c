@@ -270,6 +270,50 @@ static void test_many(void **state)
 	}
 }
 
+/* Damage costs the message that it hits: all others come, whatever was asked for, and a search
+ * finds them. */
+static void test_damage(void **state)
+{
+	static const char *const items[] = { "BODY.PEEK[]", "ENVELOPE", "BODYSTRUCTURE",
+		"BODY.PEEK[HEADER]", "PREVIEW" };
+	struct fake f;
+	char line[200];
+
+	(void)state;
+	fake_init(&f);
+	fake_connect(&f, "imaps", true);
+	dialogue_with(&f, LOGIN);
+	for (int i = 1; i <= 200; i++) {
+		snprintf(line, sizeof line, "Subject: %d\r\n\r\n%03d\r\n", i, i);
+		fake_deliver(&f, "INBOX", str_from(line));
+	}
+	f.damaged = 20;
+	f.no_digests = true;
+	fake_send(&f, 0, STR("a EXAMINE INBOX\r\n"));
+	for (size_t k = 0; k < ARRAY_LEN(items); k++) {
+		buf_clear(&f.clients[0].received);
+		snprintf(line, sizeof line, "b FETCH 1:* (UID %s)\r\n", items[k]);
+		fake_send(&f, 0, str_from(line));
+		for (int i = 1; i <= 200; i++) {
+			struct str got = buf_str(&f.clients[0].received);
+
+			snprintf(line, sizeof line, "* %d FETCH (UID %d ", i, i);
+			if ((str_search(got, str_from(line)) < got.n) != (i != 20))
+				fail_msg("%s: %s", items[k], line);
+		}
+		struct str got = buf_str(&f.clients[0].received);
+		assert_true(str_search(got, STR("\r\nb NO [CORRUPTION] ")) < got.n);
+	}
+	buf_clear(&f.clients[0].received);
+	fake_send(&f, 0, STR("c SEARCH BODY 19\r\n"));
+	assert_str(buf_str(&f.clients[0].received),
+		STR("* NO [CORRUPTION] A message is damaged and was not searched\r\n"
+		    "* SEARCH 19 119 190 191 192 193 194 195 196 197 198 199\r\n"
+		    "c OK SEARCH completed\r\n"));
+	buf_clear(&f.clients[0].received);
+	fake_done(&f);
+}
+
 /* NUL cannot stand in BODY[]: it is sent as 0x80; BINARY has it. */
 static void test_nul(void **state)
 {
@@ -293,4 +337,4 @@ static void test_nul(void **state)
 
 TEST_MAIN(test_case(test_sections), test_case(test_binary), test_case(test_binary_large),
 	test_case(test_hold), test_case(test_most_response), test_case(test_slow_reader),
-	test_case(test_many), test_case(test_nul))
+	test_case(test_many), test_case(test_damage), test_case(test_nul))

@@ -56,13 +56,18 @@ static uint32_t ask(struct reads *r, const struct frame *question)
 	return session->host->ask(session->host, session, ASK_STORE, question);
 }
 
-void reads_ask(struct reads *r, uint32_t uid, uint64_t offset, uint32_t length)
+static uint32_t ask_one(struct reads *r, uint32_t uid, uint64_t offset, uint32_t length)
 {
 	const struct frame read = { .type = FRAME_MESSAGE_READ,
 		.message_read = {
 			r->s->session.store_session, r->s->sel.mailbox, uid, offset, length } };
 
-	add(r, ask(r, &read), uid, offset, length);
+	return ask(r, &read);
+}
+
+void reads_ask(struct reads *r, uint32_t uid, uint64_t offset, uint32_t length)
+{
+	add(r, ask_one(r, uid, offset, length), uid, offset, length);
 }
 
 void reads_ask_many(struct reads *r, struct reads_many *many)
@@ -128,25 +133,37 @@ static void fails(struct piece *p, enum err_kind why)
 	p->error = why == ERR_NONE ? ERR_TEMP : why;
 }
 
-void reads_answer(struct reads *r, uint32_t request, const struct frame *frame)
+/* A series ends at the first that fails. Damage is one message's: the others are asked for again,
+ * each by itself. */
+static void rest_fails(struct reads *r, unsigned i, uint32_t request, enum err_kind why)
 {
-	for (unsigned i = 0; i < r->n && request != 0; i++) {
+	fails(at(r, i++), why);
+	for (; i < r->n; i++) {
 		struct piece *p = at(r, i);
 
-		if (p->request != request)
-			continue;
-		if (frame->type == FRAME_MESSAGE_BYTES)
-			take(p, frame->message_bytes.size, frame->message_bytes.data);
-		else if (frame->type == FRAME_MESSAGE_IS && frame->message_is.gone)
-			fails(p, ERR_NOT_FOUND);
-		else if (frame->type == FRAME_MESSAGE_IS)
-			take(p, frame->message_is.size, frame->message_is.data);
-		else
-			fails(p, frame->type == FRAME_FAILED ? (enum err_kind)frame->failed.kind
-							     : ERR_TEMP);
-		/* Each frame is about one; a failure is about all that are left. */
-		if (p->error == ERR_NONE || frame->type == FRAME_MESSAGE_IS)
-			break;
+		if (p->request == request && why == ERR_CORRUPT)
+			p->request = ask_one(r, p->uid, p->offset, p->length);
+		else if (p->request == request)
+			fails(p, why);
 	}
+}
+
+void reads_answer(struct reads *r, uint32_t request, const struct frame *frame)
+{
+	unsigned i = 0;
+
+	while (i < r->n && at(r, i)->request != request)
+		i++;
+	if (request == 0 || i == r->n)
+		return;
+	if (frame->type == FRAME_MESSAGE_BYTES)
+		take(at(r, i), frame->message_bytes.size, frame->message_bytes.data);
+	else if (frame->type == FRAME_MESSAGE_IS && frame->message_is.gone)
+		fails(at(r, i), ERR_NOT_FOUND);
+	else if (frame->type == FRAME_MESSAGE_IS)
+		take(at(r, i), frame->message_is.size, frame->message_is.data);
+	else
+		rest_fails(r, i, request,
+			frame->type == FRAME_FAILED ? (enum err_kind)frame->failed.kind : ERR_TEMP);
 	wake(r);
 }

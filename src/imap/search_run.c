@@ -42,6 +42,9 @@ static void end(struct imap *s)
 
 	if (w->worst == ERR_NOT_FOUND)
 		w->worst = ERR_NONE;
+	if (w->damaged && w->worst == ERR_NONE) /* RFC 5530 3; untagged, it is a warning */
+		imap_write(
+			s, STR("* NO [CORRUPTION] A message is damaged and was not searched\r\n"));
 	s->step = w->end;
 }
 
@@ -116,7 +119,9 @@ static void feed(struct search_run *w, size_t i, const struct piece *p)
 
 	o->asked = false;
 	if (p->error != ERR_NONE) { /* expunged, or damaged: it does not match */
-		if (p->error != ERR_NOT_FOUND)
+		if (p->error == ERR_CORRUPT)
+			w->damaged = true;
+		else if (p->error != ERR_NOT_FOUND)
 			w->worst = p->error;
 		o->stage = STAGE_NO;
 	} else if (o->stage == STAGE_PARSE) {

@@ -31,6 +31,7 @@ struct open_message {
 struct search_run {
 	struct search search;
 	enum err_kind worst; /* at the end: why not all was looked at */
+	bool damaged; /* a message can't be read: it does not match, and the client is told */
 	bool (*found)(struct imap *, uint32_t sequence);
 	imap_step *end;
 	uint32_t next; /* sequence number */
