@@ -411,9 +411,13 @@ def test_external(server, certificates):
 # ---- what is logged ----
 
 def fail(server, service, mechanism, name):
-    """A login by that name that fails; b"" is what the service says to the first line of it."""
-    connection = Smtp(server) if service == "submissions" else Lines(server, service)
-    begin = "a AUTHENTICATE" if service == "imaps" else "AUTH"
+    """A login by that name that fails; without TLS, whose handshakes have little time beside other tests."""
+    connection = Lines(server, service)
+    begin = "a AUTHENTICATE" if service == "imap" else "AUTH"
+    if service == "submission":
+        connection.say("EHLO x")
+        while connection.line()[3] == "-":
+            pass
     client = Scram(name, "wrong")
     first = {"PLAIN": f"\0{name}\0wrong", "SCRAM-SHA-256": client.first(), "EXTERNAL": name}.get(mechanism)
     line = connection.say(f"{begin} {mechanism}" + (f" {b64(first)}" if first else ""))
@@ -428,7 +432,7 @@ def fail(server, service, mechanism, name):
     assert line.split()[0] == "535" or "[AUTH" in line, (service, mechanism, line)
 
 
-@pytest.mark.parametrize("service", ["submissions", "imaps", "pop3s"])
+@pytest.mark.parametrize("service", ["submission", "imap", "pop3"])
 def test_failed_logins_are_logged_with_name_and_address(server, service):
     """One form for all, for programs that ban addresses; what the stranger calls himself stays one value."""
     for mechanism in ("PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256"):
@@ -440,7 +444,7 @@ def test_failed_logins_are_logged_with_name_and_address(server, service):
             wait_for(lambda: len(server.events("login-failed")) > before)  # pylint: disable=cell-var-from-loop
             [e] = server.events("login-failed")[before:]
             assert (e["service"], e["peer"], e["user"], e["level"]) == (service, "127.0.0.1", user, "warn"), e
-    p = poplib.POP3_SSL("127.0.0.1", server.port("pop3s"), context=server.tls_context())
+    p = poplib.POP3("127.0.0.1", server.port("pop3"))
     with pytest.raises(poplib.error_proto):
         p.apop("apop@x.test", "wrong")
     p.close()
@@ -449,11 +453,11 @@ def test_failed_logins_are_logged_with_name_and_address(server, service):
     def by_front():
         return [e for e in server.events("login") if e["role"] == "front-user"]
     before = len(by_front())
-    with imaplib.IMAP4_SSL("127.0.0.1", server.port("imaps"), ssl_context=server.tls_context()) as m:
+    with imaplib.IMAP4("127.0.0.1", server.port("imap")) as m:
         m.login_cram_md5(ALICE.upper(), SECRET)
     wait_for(lambda: len(by_front()) > before)
     e = by_front()[-1]
-    assert (e["service"], e["peer"], e["user"], e["answer"]) == ("imaps", "127.0.0.1", ALICE, "ok")
+    assert (e["service"], e["peer"], e["user"], e["answer"]) == ("imap", "127.0.0.1", ALICE, "ok")
 
 
 def test_external_is_logged_with_the_name_asked_for(server, certificates):
