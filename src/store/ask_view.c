@@ -169,6 +169,9 @@ static enum settled make_one(struct job *job, struct err *err)
 	if (log_correct(log, job->size, &job->items, &short_log) < 0)
 		return SETTLED_AGAIN;
 	job->unseen = entries_unseen(&job->items, 0);
+	/* What came may have keywords that came with it. */
+	vec_clear(&job->keywords);
+	keep_keywords(job, log, err);
 	return SETTLED;
 }
 

@@ -395,6 +395,38 @@ static void answers_under_way(void **state)
 	world_done(&s.w);
 }
 
+/* A keyword that is published while a view is read does not hide those that were there before it.
+ * (Found by the model client.) */
+static void keywords_beside_a_view(void **state)
+{
+	struct scene s;
+	struct str name = STR("$b");
+	(void)state;
+	init(&s);
+	deliver_one(&s.w.mx, s.alice, STR("x"));
+	flag(&s, 1, 1, FLAGS_ADD, 0, "$a");
+	bases_drop(s.w.f.store);
+	forget_replies(&s.w.user);
+	tell(&s.w.user, 9000, view_open(&s, s.inbox));
+	tell_uids(&s.w.user, 9001, 1, 1);
+	tell(&s.w.user, 9001,
+		(struct frame){ .type = FRAME_SET_FLAGS,
+			.set_flags = { .session = s.session,
+				.mailbox = s.inbox,
+				.mode = FLAGS_ADD,
+				.keywords = { &name, 1 },
+				.unchanged_since = UINT64_MAX } });
+	executor_fake_run(&s.w.f.executor);
+	const struct frame *is = reply_at(&s.w.user, 9000, 0);
+	assert_frame(is, FRAME_VIEW_IS);
+	uint64_t bits = reply_at(&s.w.user, 9000, 1)->view_entries.entries.items[0].keywords_low;
+	assert_true(bits < 1ULL << is->view_is.keywords.n);
+	for (size_t i = 0; i < is->view_is.keywords.n; i++)
+		assert_str(is->view_is.keywords.items[i], i == 0 ? STR("$a") : STR("$b"));
+	assert_current(&s, "a keyword beside a view");
+	world_done(&s.w);
+}
+
 /* ---- what no log has ---- */
 
 /* The readers' part of all that was asked is done; what it brought waits. */
@@ -567,9 +599,9 @@ static void whatever_is_done(void **state)
 	world_done(&s.w);
 }
 
-TEST_MAIN(test_case(kept_is_what_the_ledger_says), test_case(bare_views),
-	test_case(bare_view_of_a_large_mailbox), test_case(names), test_case(watched_by_name),
-	test_case(bytes_that_are_kept), test_case(changes_for_nobody),
+TEST_MAIN(test_case(keywords_beside_a_view), test_case(kept_is_what_the_ledger_says),
+	test_case(bare_views), test_case(bare_view_of_a_large_mailbox), test_case(names),
+	test_case(watched_by_name), test_case(bytes_that_are_kept), test_case(changes_for_nobody),
 	test_case(a_log_that_is_too_short), test_case(answers_under_way),
 	test_case(an_import_changes_uidvalidity), test_case(nothing_is_kept_over_a_repair),
 	test_case(a_log_that_was_watched), test_case(whatever_is_done))

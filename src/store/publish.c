@@ -67,8 +67,11 @@ void log_view_was_read(
 		log->floor = modseq;
 	if (uidnext > log->uidnext)
 		log->uidnext = uidnext;
-	for (size_t i = log->n_keywords; i < keywords->n; i++)
-		set_keyword(log, (uint32_t)i, *(struct str *)vec_at(keywords, i));
+	/* One that was published while the view was read may be there already, without those before
+	 * it. */
+	for (size_t i = 0; i < keywords->n; i++)
+		if (i >= log->n_keywords || log->keywords[i][0] == '\0')
+			set_keyword(log, (uint32_t)i, *(struct str *)vec_at(keywords, i));
 }
 
 /* The older half goes when the log is full. */
