@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/vec.h"
 #include "imap/imap.h"
+#include "mail/signature.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,7 @@
 
 struct fake_entry {
 	struct api_entry e;
-	struct buf bytes, digest;
+	struct buf bytes, digest, signature;
 	bool gone;
 };
 
@@ -94,7 +95,8 @@ struct fake {
 	bool no_news;     /* view_changes fails: the store went behind a change */
 	bool races;       /* a copy's target, or its first message, goes just before it */
 	unsigned refused;
-	unsigned puts; /* digest_put frames */
+	unsigned puts;         /* digest_put frames */
+	unsigned signs, reads; /* signature_put frames, questions for bytes */
 	/* Last, and only the first n_boxes are anything: zeroing all is slow where that is done for
 	 * each input of a fuzz target. */
 	struct fake_box boxes[FAKE_MAILBOXES];
@@ -246,6 +248,7 @@ static struct fake_entry *fake_add(struct fake *f, struct fake_box *b, struct st
 	e->e.entry_id = b->m.id << 32 | e->e.uid;
 	buf_init(&e->bytes, 256 * 1024 * 1024);
 	buf_init(&e->digest, LIMIT_DIGEST_BYTES);
+	buf_init(&e->signature, SIGNATURE_BYTES_MOST);
 	buf_adds(&e->bytes, bytes);
 	return e;
 }

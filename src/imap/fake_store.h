@@ -244,6 +244,7 @@ static void fake_forget_entries(struct fake_box *b)
 	for (size_t i = 0; i < b->entries.n; i++) {
 		buf_done(&fake_entry(b, i)->bytes);
 		buf_done(&fake_entry(b, i)->digest);
+		buf_done(&fake_entry(b, i)->signature);
 	}
 	vec_clear(&b->entries);
 }
@@ -368,6 +369,48 @@ static void fake_digests(
 		}
 		fake_say(f, s, request, &d);
 	}
+}
+
+static struct fake_entry *fake_by_uid(struct fake *f, uint64_t mailbox, uint32_t uid)
+{
+	struct fake_box *b = fake_box_by_id(f, mailbox);
+
+	for (size_t k = 0; b != NULL && k < b->entries.n; k++)
+		if (fake_entry(b, k)->e.uid == uid)
+			return fake_entry(b, k);
+	return NULL;
+}
+
+static uint8_t fake_held(const struct fake_entry *e, const struct api_needle_list *needles)
+{
+	uint8_t held = 1 << 7;
+
+	if (e == NULL || e->signature.n == 0)
+		return 0;
+	for (size_t i = 0; i < needles->n; i++) {
+		uint16_t trigrams[SIGNATURE_TRIGRAMS]; /* hashes, two bytes each */
+		struct str s = needles->items[i].trigrams;
+
+		for (size_t k = 0; k < s.n / 2; k++)
+			trigrams[k] = (uint16_t)((uint8_t)s.p[2 * k] | (uint8_t)s.p[2 * k + 1]
+									       << 8);
+		if (signature_may_hold(buf_str(&e->signature), trigrams, s.n / 2))
+			held |= (uint8_t)(1u << i);
+	}
+	return held;
+}
+
+static void fake_signatures(
+	struct fake *f, struct session *s, uint32_t request, const struct frame_signature_ask *r)
+{
+	char held[4000];
+
+	for (size_t i = 0; i < r->uids.n; i++)
+		held[i] = (char)fake_held(
+			fake_by_uid(f, r->mailbox, r->uids.items[i]), &r->needles);
+	fake_say(f, s, request,
+		&(struct frame){ .type = FRAME_SIGNATURES_HOLD,
+			.signatures_hold = { str_make(held, r->uids.n), .last = true } });
 }
 
 static void fake_login(
@@ -526,6 +569,7 @@ static void fake_ask_store(struct fake *f, struct session *s, uint32_t r, const 
 		fake_vanished(f, s, r, &q->view_vanished);
 		break;
 	case FRAME_MESSAGE_READ:
+		f->reads++;
 		if (f->no_reads)
 			fake_fail(f, s, r, ERR_TEMP);
 		else
@@ -536,6 +580,9 @@ static void fake_ask_store(struct fake *f, struct session *s, uint32_t r, const 
 		break;
 	case FRAME_DIGEST_READ:
 		fake_digests(f, s, r, &q->digest_read);
+		break;
+	case FRAME_SIGNATURE_ASK:
+		fake_signatures(f, s, r, &q->signature_ask);
 		break;
 	case FRAME_UPLOAD_OPEN:
 		fake_question_begin(f, s, r);
@@ -722,6 +769,14 @@ static bool fake_tell(struct session_host *h, struct session *s, enum session_pe
 	if (frame->type == FRAME_ACCOUNT_WATCH)
 		fake_client_of(f, s)->account = frame->account_watch.on;
 	f->puts += frame->type == FRAME_DIGEST_PUT;
+	if (frame->type == FRAME_SIGNATURE_PUT) {
+		struct fake_entry *e = fake_by_uid(
+			f, frame->signature_put.mailbox, frame->signature_put.uid);
+
+		f->signs++;
+		if (e != NULL && e->signature.n == 0)
+			buf_adds(&e->signature, frame->signature_put.signature);
+	}
 	if (q == NULL)
 		return true;
 	switch ((int)frame->type) {

@@ -368,8 +368,39 @@ static void test_sent(void **state)
 					      "S: d OK ~\n");
 }
 
-TEST_MAIN(test_case(test_long_keyword), test_case(test_sent), test_case(test_append),
-	test_case(test_append_keywords), test_case(test_append_bytes), test_case(test_append_cut),
-	test_case(test_fetch), test_case(test_store), test_case(test_condstore),
-	test_case(test_expunge), test_case(test_copy_move), test_case(test_copy_races),
-	test_case(test_search))
+/* What was read gets a signature; then only what may match is read. */
+static void test_signatures(void **state)
+{
+	(void)state;
+	struct fake f;
+	fake_init(&f);
+	fake_connect(&f, "imaps", true);
+	dialogue_part(&f, LOGIN MAIL1 MAIL2 MAIL1 INBOX("3"));
+	unsigned reads[2];
+	for (int round = 0; round < 2; round++) {
+		reads[round] = f.reads;
+		dialogue_part(&f, "C: a SEARCH TEXT nowhere\n"
+				  "S: * SEARCH\n"
+				  "S: a OK ~\n"
+				  "C: b SEARCH TEXT \"ubject: t\" ALL\n"
+				  "S: * SEARCH 2\n"
+				  "S: b OK ~\n"
+				  "C: c SEARCH OR SUBJECT two NOT BODY hello\n"
+				  "S: * SEARCH 2\n"
+				  "S: c OK ~\n"
+				  "C: d SEARCH BODY lo\n"
+				  "S: * SEARCH 1 3\n"
+				  "S: d OK ~\n");
+		assert_int_equal(f.signs, 3);
+		reads[round] = f.reads - reads[round];
+	}
+	assert_true(reads[1] <= reads[0] - 6);
+	dialogue_with(&f, "");
+	fake_done(&f);
+}
+
+TEST_MAIN(test_case(test_signatures), test_case(test_long_keyword), test_case(test_sent),
+	test_case(test_append), test_case(test_append_keywords), test_case(test_append_bytes),
+	test_case(test_append_cut), test_case(test_fetch), test_case(test_store),
+	test_case(test_condstore), test_case(test_expunge), test_case(test_copy_move),
+	test_case(test_copy_races), test_case(test_search))

@@ -27,13 +27,54 @@ static bool resolve_sequence(struct search_key *key, uint32_t exists)
 	return true;
 }
 
+/* The fields that a digest has, in its order. */
+static const struct str digest_names[DIGEST_FIELDS] = {
+	[DIGEST_DATE] = STR_INIT("Date"),
+	[DIGEST_SUBJECT] = STR_INIT("Subject"),
+	[DIGEST_FROM] = STR_INIT("From"),
+	[DIGEST_SENDER] = STR_INIT("Sender"),
+	[DIGEST_REPLY_TO] = STR_INIT("Reply-To"),
+	[DIGEST_TO] = STR_INIT("To"),
+	[DIGEST_CC] = STR_INIT("Cc"),
+	[DIGEST_BCC] = STR_INIT("Bcc"),
+	[DIGEST_IN_REPLY_TO] = STR_INIT("In-Reply-To"),
+	[DIGEST_MESSAGE_ID] = STR_INIT("Message-ID"),
+	[DIGEST_REFERENCES] = STR_INIT("References"),
+};
+
+/* DIGEST_FIELDS: no digest has it. */
+static size_t digest_field(struct str name)
+{
+	size_t f = 0;
+	while (f < DIGEST_FIELDS && !str_equal_nocase(name, digest_names[f]))
+		f++;
+	return f;
+}
+
+/* A key that the bytes answer alone becomes a needle. What the digest may answer does not: the text
+ * that it is compared with there need not be that of the header's line. */
+static void add_needle(struct search *search, struct search_key *key)
+{
+	bool bytes = key->op == SEARCH_BODY || key->op == SEARCH_TEXT ||
+		     (key->op == SEARCH_HEADER && digest_field(key->field) == DIGEST_FIELDS);
+	key->needle = -1;
+	if (!bytes || search->n_needles == SEARCH_NEEDLES)
+		return;
+	struct search_needle *needle = &search->needles[search->n_needles];
+	needle->n = signature_trigrams(key->text, needle->trigrams);
+	if (needle->n > 0)
+		key->needle = (int)search->n_needles++;
+}
+
 int search_begin(
 	struct search *search, const struct view *v, const struct seqset *saved, struct err *err)
 {
 	search->scratch = xcalloc(search->n, 2);
+	search->n_needles = 0;
 	for (size_t i = 0; i < search->n; i++) {
 		struct search_key *key = &search->keys[i];
 		bool ok = true;
+		add_needle(search, key);
 		if (key->op == SEARCH_KEYWORD)
 			key->bit = view_keyword_bit(v, key->text);
 		if (key->op == SEARCH_OLDER || key->op == SEARCH_YOUNGER)
@@ -196,22 +237,30 @@ enum search_answer search_entry(
 	return t == TRUTH_OPEN ? SEARCH_NEEDS_DIGEST : t == TRUTH_YES ? SEARCH_YES : SEARCH_NO;
 }
 
-/* ---- from the digest ---- */
+/* ---- from the signature ---- */
 
-/* The fields that a digest has, in its order. */
-static const struct str digest_names[DIGEST_FIELDS] = {
-	[DIGEST_DATE] = STR_INIT("Date"),
-	[DIGEST_SUBJECT] = STR_INIT("Subject"),
-	[DIGEST_FROM] = STR_INIT("From"),
-	[DIGEST_SENDER] = STR_INIT("Sender"),
-	[DIGEST_REPLY_TO] = STR_INIT("Reply-To"),
-	[DIGEST_TO] = STR_INIT("To"),
-	[DIGEST_CC] = STR_INIT("Cc"),
-	[DIGEST_BCC] = STR_INIT("Bcc"),
-	[DIGEST_IN_REPLY_TO] = STR_INIT("In-Reply-To"),
-	[DIGEST_MESSAGE_ID] = STR_INIT("Message-ID"),
-	[DIGEST_REFERENCES] = STR_INIT("References"),
-};
+void search_ask_signature(const struct search *search, uint8_t held, uint8_t *leaves)
+{
+	if (!(held & SEARCH_SIGNED))
+		return;
+	for (size_t i = 0; i < search->n; i++) {
+		int needle = search->keys[i].needle;
+		if (leaves[i] == TRUTH_OPEN && needle >= 0 && !(held >> needle & 1))
+			leaves[i] = TRUTH_NO;
+	}
+}
+
+enum search_answer search_signature(
+	const struct search *search, const struct view *v, uint32_t sequence, uint8_t held)
+{
+	uint8_t *leaves = search->scratch;
+	search_ask_entry(search, v, sequence, leaves);
+	search_ask_signature(search, held, leaves);
+	enum truth t = search_truth(search, leaves);
+	return t == TRUTH_OPEN ? SEARCH_NEEDS_DIGEST : t == TRUTH_YES ? SEARCH_YES : SEARCH_NO;
+}
+
+/* ---- from the digest ---- */
 
 bool search_value_has(struct str value, struct str folded_needle)
 {
@@ -230,9 +279,7 @@ bool search_value_has(struct str value, struct str folded_needle)
 
 static enum truth field_truth(const struct search_key *key, const struct digest_envelope *e)
 {
-	size_t f = 0;
-	while (f < DIGEST_FIELDS && !str_equal_nocase(key->field, digest_names[f]))
-		f++;
+	size_t f = digest_field(key->field);
 	if (f == DIGEST_FIELDS)
 		return TRUTH_OPEN;
 	if (e->value[f].p == NULL)
@@ -279,13 +326,14 @@ void search_ask_digest(const struct search *search, const struct digest *d, uint
 }
 
 enum search_answer search_digest(const struct search *search, const struct view *v,
-	uint32_t sequence, const struct digest *d)
+	uint32_t sequence, uint8_t held, const struct digest *d)
 {
 	uint8_t *leaves = search->scratch;
 	const struct api_entry *e = view_entry(v, sequence);
 	if (e == NULL)
 		return SEARCH_NO;
 	search_ask_entry(search, v, sequence, leaves);
+	search_ask_signature(search, held, leaves);
 	search_ask_digest(search, d, leaves);
 	enum truth t = search_truth(search, leaves);
 	return t == TRUTH_OPEN ? SEARCH_NEEDS_BYTES : t == TRUTH_YES ? SEARCH_YES : SEARCH_NO;

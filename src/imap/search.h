@@ -4,14 +4,16 @@
  * (RFC 9051 6.4.4, RFC 3501 6.4.4, RFC 7162 3.1.5; hostile-input I5, I23).
  *
  * The program is in postfix order, so that nothing recurses. It is evaluated in three-valued logic,
- * in stages that cost more and more: from the view's entry alone, from the digest, from the bytes;
+ * in stages that cost more and more: from the view's entry alone, from what the message's signature
+ * lacks, from the digest, from the bytes;
  * a stage is asked only when the ones before left the answer open.
  *
  *     if (search_parse(&scan, arena, &search, &err) < 0) return BAD or NO;
  *     search_begin(&search, view, saved);
  *     for each sequence number:
  *         a = search_entry(&search, view, n);
- *         if (a == SEARCH_NEEDS_DIGEST) a = search_digest(&search, view, n, digest);
+ *         if (a == SEARCH_NEEDS_DIGEST) a = search_signature(&search, view, n, held);
+ *         if (a == SEARCH_NEEDS_DIGEST) a = search_digest(&search, view, n, held, digest);
  *         if (a == SEARCH_NEEDS_BYTES)  search_bytes_new, and feed it
  *         if (a == SEARCH_YES) search_result_add(&result, …)
  *
@@ -24,6 +26,7 @@
 #include "base/err.h"
 #include "imap/seqset.h"
 #include "imap/view.h"
+#include "mail/signature.h"
 
 struct digest; /* mail/digest.h */
 
@@ -71,6 +74,7 @@ struct search_key {
 	uint64_t number;   /* octets or mod-sequence */
 	int64_t day;       /* days since 1970-01-01; OLDER, YOUNGER: the target, in seconds */
 	int bit;           /* SEARCH_KEYWORD: the keyword's, or -1; by search_begin */
+	int needle;        /* of the search's needles, or -1; by search_begin */
 	struct seqset set; /* as given; search_begin resolves it into ranges */
 	struct vec ranges; /* struct api_range: sequence numbers */
 };
@@ -85,6 +89,14 @@ enum search_return {
 	SEARCH_RETURN_PARTIAL = 32 /* RFC 9394; never with ALL */
 };
 
+/* What is asked of signatures (mail/signature.h): the trigrams of a key whose answer lies in the
+ * bytes. Keys beyond so many are answered without. */
+enum { SEARCH_NEEDLES = 7, SEARCH_SIGNED = 1 << SEARCH_NEEDLES };
+struct search_needle {
+	uint16_t trigrams[SIGNATURE_TRIGRAMS];
+	size_t n;
+};
+
 struct search {
 	struct search_key *keys; /* postfix; the last one is the root */
 	size_t n;
@@ -94,6 +106,8 @@ struct search {
 	bool uses_modseq; /* MODSEQ occurs: results carry the highest (RFC 7162 3.1.5) */
 	bool uses_saved;  /* "$" occurs */
 	bool has_charset; /* CHARSET was given */
+	struct search_needle needles[SEARCH_NEEDLES];
+	size_t n_needles; /* by search_begin */
 	int64_t now_ms;   /* since 1970, for OLDER and YOUNGER; the caller's to set */
 	uint8_t *scratch; /* room for the answers of one message; by search_begin */
 };
@@ -120,9 +134,13 @@ enum search_answer { SEARCH_NO, SEARCH_YES, SEARCH_NEEDS_DIGEST, SEARCH_NEEDS_BY
 /* From the entry with this sequence number alone. */
 enum search_answer search_entry(
 	const struct search *search, const struct view *v, uint32_t sequence);
-/* From the entry and its digest. */
+/* From the entry and what its signature holds: a bit for each needle, and SEARCH_SIGNED; 0: it has
+ * none. Never SEARCH_NEEDS_BYTES. */
+enum search_answer search_signature(
+	const struct search *search, const struct view *v, uint32_t sequence, uint8_t held);
+/* From those and the digest. */
 enum search_answer search_digest(const struct search *search, const struct view *v,
-	uint32_t sequence, const struct digest *d);
+	uint32_t sequence, uint8_t held, const struct digest *d);
 
 /*
  * From the bytes as well: decoded text (mail_search_text) of the header and of the text parts, in
@@ -138,13 +156,17 @@ enum search_answer search_digest(const struct search *search, const struct view 
  */
 struct search_bytes;
 struct search_bytes *search_bytes_new(const struct search *search, const struct view *v,
-	uint32_t sequence, const struct digest *d, uint32_t prefix_size);
+	uint32_t sequence, uint8_t held, const struct digest *d, uint32_t prefix_size);
 /* What to read next of the message (prefix and body as one). False: the answer is known. */
 bool search_bytes_want(struct search_bytes *b, uint64_t *ret_offset, uint32_t *ret_length);
 /* Bytes from the offset that was wanted, at least one and at most as many as wanted; none at all
  * when the message ends there. */
 void search_bytes_feed(struct search_bytes *b, struct str bytes);
 bool search_bytes_answer(const struct search_bytes *b);
+/* Has all of the text read, whatever the answer, and makes the message's signature of it: to be
+ * said before the first search_bytes_want; to be taken, once, after the last one. */
+void search_bytes_sign(struct search_bytes *b);
+struct str search_bytes_signature(struct search_bytes *b);
 void search_bytes_free(struct search_bytes **b);
 
 /* ---- results ---- */

@@ -35,7 +35,9 @@ struct search_bytes {
 	uint64_t prefix;
 	uint8_t *leaves; /* enum truth */
 	bool finished;
-	size_t longest; /* needle of BODY and TEXT */
+	size_t longest;                /* needle of BODY and TEXT */
+	struct signature_maker *maker; /* NULL: nobody wants a signature */
+	struct buf signature;
 	/* the range being read */
 	enum reading reading;
 	uint64_t offset, end;
@@ -52,8 +54,11 @@ struct search_bytes {
 	struct buf decoded, utf8, window;
 };
 
+/* Whether the text that keys of these kinds look at is still wanted. */
 static bool is_open(const struct search_bytes *b, enum search_op from, enum search_op to)
 {
+	if (b->maker && to == SEARCH_TEXT)
+		return true;
 	for (size_t i = 0; i < b->search->n; i++) {
 		enum search_op op = b->search->keys[i].op;
 		if (b->leaves[i] == TRUTH_OPEN && op >= from && op <= to)
@@ -77,7 +82,7 @@ static void answer_empty(struct search_bytes *b)
 }
 
 struct search_bytes *search_bytes_new(const struct search *search, const struct view *v,
-	uint32_t sequence, const struct digest *d, uint32_t prefix_size)
+	uint32_t sequence, uint8_t held, const struct digest *d, uint32_t prefix_size)
 {
 	struct search_bytes *b = xmalloc(sizeof(*b));
 	b->search = search;
@@ -87,8 +92,10 @@ struct search_bytes *search_bytes_new(const struct search *search, const struct 
 	buf_init(&b->field, LIMIT_HEADER_LINE_BYTES);
 	buf_init(&b->decoded, DECODED_BYTES);
 	buf_init(&b->utf8, UTF8_BYTES);
+	buf_init(&b->signature, SIGNATURE_BYTES_MOST);
 	buf_init(&b->ahead, AHEAD_BYTES);
 	search_ask_entry(search, v, sequence, b->leaves);
+	search_ask_signature(search, held, b->leaves);
 	const struct api_entry *e = view_entry(v, sequence);
 	if (e != NULL)
 		search_ask_digest(search, d, b->leaves);
@@ -107,6 +114,8 @@ void search_bytes_free(struct search_bytes **b)
 	buf_done(&(*b)->utf8);
 	buf_done(&(*b)->window);
 	buf_done(&(*b)->ahead);
+	buf_done(&(*b)->signature);
+	free((*b)->maker);
 	free((*b)->leaves);
 	free(*b);
 	*b = NULL;
@@ -115,6 +124,30 @@ void search_bytes_free(struct search_bytes **b)
 bool search_bytes_answer(const struct search_bytes *b)
 {
 	return search_truth(b->search, b->leaves) == TRUTH_YES;
+}
+
+void search_bytes_sign(struct search_bytes *b)
+{
+	b->maker = xmalloc(sizeof(*b->maker));
+	signature_begin(b->maker);
+}
+
+struct str search_bytes_signature(struct search_bytes *b)
+{
+	signature_end(b->maker, &b->signature);
+	return buf_str(&b->signature);
+}
+
+static void sign(struct search_bytes *b, struct str folded)
+{
+	if (b->maker)
+		signature_add(b->maker, folded);
+}
+
+static void end_of_text(struct search_bytes *b)
+{
+	if (b->maker)
+		signature_break(b->maker);
 }
 
 /* ---- headers ---- */
@@ -158,6 +191,8 @@ static void end_field(struct search_bytes *b)
 	buf_clear(&line);
 	mail_encoded_decode(buf_str(&value), &line);
 	mail_search_text(buf_str(&line), &folded);
+	sign(b, buf_str(&folded));
+	end_of_text(b);
 	for (size_t i = 0; i < b->search->n; i++) {
 		if (b->leaves[i] == TRUTH_OPEN &&
 			find_field(b, &b->search->keys[i], f.name,
@@ -203,8 +238,10 @@ static void end_header(struct search_bytes *b)
 /* Looks through the window, and keeps its end. */
 static void look(struct search_bytes *b)
 {
+	size_t before = b->window.n;
 	mail_search_text(buf_str(&b->utf8), &b->window);
 	buf_clear(&b->utf8);
+	sign(b, str_from_offset(buf_str(&b->window), before));
 	for (size_t i = 0; i < b->search->n; i++) {
 		const struct search_key *key = &b->search->keys[i];
 		if (b->leaves[i] != TRUTH_OPEN || key->op < SEARCH_BODY)
@@ -212,7 +249,7 @@ static void look(struct search_bytes *b)
 		if (str_search(buf_str(&b->window), key->text) < b->window.n)
 			b->leaves[i] = TRUTH_YES;
 	}
-	size_t keep = b->longest - 1;
+	size_t keep = b->longest ? b->longest - 1 : 0;
 	if (b->window.n > keep)
 		buf_consume(&b->window, b->window.n - keep);
 }
@@ -235,6 +272,7 @@ static void end_text(struct search_bytes *b)
 	buf_clear(&b->decoded);
 	look(b);
 	buf_clear(&b->window);
+	end_of_text(b);
 	mail_converter_free(&b->converter);
 }
 
@@ -358,7 +396,7 @@ static uint32_t length_wanted(const struct search_bytes *b)
 bool search_bytes_want(struct search_bytes *b, uint64_t *ret_offset, uint32_t *ret_length)
 {
 	while (!b->finished) {
-		if (search_truth(b->search, b->leaves) != TRUTH_OPEN)
+		if (b->maker == NULL && search_truth(b->search, b->leaves) != TRUTH_OPEN)
 			break;
 		if (b->offset >= b->end) {
 			b->finished = !next_range(b);

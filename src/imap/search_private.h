@@ -13,6 +13,8 @@ enum truth search_truth(const struct search *search, const uint8_t *leaves);
 /* Fills the leaves: what the entry answers, and TRUTH_OPEN. */
 void search_ask_entry(
 	const struct search *search, const struct view *v, uint32_t sequence, uint8_t *leaves);
+/* Answers open leaves from what the signature lacks. */
+void search_ask_signature(const struct search *search, uint8_t held, uint8_t *leaves);
 /* Answers open leaves from the digest. */
 void search_ask_digest(const struct search *search, const struct digest *d, uint8_t *leaves);
 /* Whether a field's value, unfolded, decoded and folded, holds the needle. */

@@ -6,6 +6,13 @@
 #include "mail/charset.h"
 #include "mail/mime.h"
 
+enum { WINDOW = 4000 }; /* signature_ask: uids */
+
+struct windowed {
+	uint32_t sequence, uid;
+	uint8_t held;
+};
+
 /* A message between those of the batch: known to match, or the next of the batch. */
 struct candidate {
 	uint32_t sequence;
@@ -25,6 +32,7 @@ void search_run_init(struct search_run *w)
 {
 	batch_init(&w->batch);
 	vec_init(&w->candidates, sizeof(struct candidate), LIMIT_VIEW_ENTRIES);
+	vec_init(&w->window, sizeof(struct windowed), WINDOW);
 	w->next = 1;
 }
 
@@ -34,6 +42,7 @@ void search_run_done(struct search_run *w)
 	search_end(&w->search);
 	batch_done(&w->batch);
 	vec_done(&w->candidates);
+	vec_done(&w->window);
 }
 
 static void end(struct imap *s)
@@ -67,10 +76,29 @@ static void with_digest(struct imap *s, struct search_run *w, size_t i)
 	struct message *m = &w->batch.messages[i];
 	struct open_message *o = &w->open[i];
 
-	o->stage = stage_of(search_digest(&w->search, s->sel.view, m->sequence, &m->digest));
-	if (o->stage == STAGE_BYTES)
-		o->bytes = search_bytes_new(
-			&w->search, s->sel.view, m->sequence, &m->digest, m->prefix_size);
+	o->stage = stage_of(
+		search_digest(&w->search, s->sel.view, m->sequence, o->held, &m->digest));
+	if (o->stage != STAGE_BYTES)
+		return;
+	o->bytes = search_bytes_new(
+		&w->search, s->sel.view, m->sequence, o->held, &m->digest, m->prefix_size);
+	if (w->search.n_needles && !(o->held & SEARCH_SIGNED))
+		search_bytes_sign(o->bytes);
+}
+
+/* The bytes have been looked at. */
+static void looked_at(struct imap *s, struct search_run *w, size_t i)
+{
+	struct open_message *o = &w->open[i];
+
+	o->stage = search_bytes_answer(o->bytes) ? STAGE_YES : STAGE_NO;
+	if (w->search.n_needles && !(o->held & SEARCH_SIGNED))
+		s->session.host->tell(s->session.host, &s->session, ASK_STORE, 0,
+			&(struct frame){ .type = FRAME_SIGNATURE_PUT,
+				.signature_put = { s->session.store_session, s->sel.mailbox,
+					w->batch.messages[i].uid,
+					search_bytes_signature(o->bytes) } });
+	search_bytes_free(&o->bytes);
 }
 
 static void parsed(struct imap *s, struct search_run *w, size_t i)
@@ -108,8 +136,7 @@ static bool wants(struct imap *s, struct search_run *w, size_t i, uint64_t *at, 
 		*n = *n > READS_BYTES ? READS_BYTES : *n;
 		return true;
 	}
-	o->stage = search_bytes_answer(o->bytes) ? STAGE_YES : STAGE_NO;
-	search_bytes_free(&o->bytes);
+	looked_at(s, w, i);
 	return false;
 }
 
@@ -202,11 +229,14 @@ static void digests_step(struct imap *s)
 
 /* ---- all messages ---- */
 
-static void look_at(struct imap *s, struct search_run *w, uint32_t sequence)
+static void look_at(struct imap *s, struct search_run *w, uint32_t sequence, uint8_t held)
 {
 	enum search_answer a = search_entry(&w->search, s->sel.view, sequence);
 	struct candidate c = { sequence, a != SEARCH_YES };
 
+	if (a == SEARCH_NEEDS_DIGEST)
+		a = search_signature(&w->search, s->sel.view, sequence, held);
+	c.open = a != SEARCH_YES;
 	if (a == SEARCH_NO || view_is_gone(s->sel.view, sequence))
 		return;
 	if (a == SEARCH_YES && w->batch.n == 0) {
@@ -214,17 +244,100 @@ static void look_at(struct imap *s, struct search_run *w, uint32_t sequence)
 		return;
 	}
 	vec_push(&w->candidates, &c);
-	if (a != SEARCH_YES)
-		batch_add(&w->batch, s->sel.view, sequence);
+	if (a == SEARCH_YES)
+		return;
+	w->open[w->batch.n].held = held;
+	batch_add(&w->batch, s->sel.view, sequence);
+}
+
+/* What the signatures of the window hold; whose answer does not come has none. */
+static void signatures_come(struct imap *s, const struct frame *frame)
+{
+	struct search_run *w = s->cmd.search;
+
+	if (frame->type != FRAME_SIGNATURES_HOLD) {
+		imap_expect(s, frame, FRAME_SIGNATURES_HOLD);
+		return;
+	}
+	struct str held = frame->signatures_hold.held;
+	for (size_t i = 0; i < held.n && w->told < w->window.n; i++)
+		((struct windowed *)vec_at(&w->window, w->told++))->held = (uint8_t)held.p[i];
+	if (!frame->signatures_hold.last)
+		return;
+	s->request = 0;
+	s->step = scan_step;
+}
+
+/* The trigrams as the frame has them. */
+static size_t needles_of(const struct search *search, struct arena *a, struct api_needle *ret)
+{
+	for (size_t i = 0; i < search->n_needles; i++) {
+		const struct search_needle *needle = &search->needles[i];
+		char *p = arena_alloc(a, 2 * needle->n);
+		for (size_t k = 0; k < needle->n; k++) {
+			p[2 * k] = (char)(needle->trigrams[k] & 0xff);
+			p[2 * k + 1] = (char)(needle->trigrams[k] >> 8);
+		}
+		ret[i].trigrams = str_make(p, 2 * needle->n);
+	}
+	return search->n_needles;
+}
+
+/* The next messages that the entries don't answer; false: there are none. */
+static bool fill_window(struct imap *s, struct search_run *w)
+{
+	vec_clear(&w->window);
+	w->looked = w->told = 0;
+	for (; w->next <= view_exists(s->sel.view) && w->window.n < WINDOW; w->next++) {
+		struct windowed m = { .sequence = w->next };
+		if (search_entry(&w->search, s->sel.view, w->next) == SEARCH_NO)
+			continue;
+		m.uid = view_entry(s->sel.view, w->next)->uid;
+		vec_push(&w->window, &m);
+	}
+	return w->window.n > 0;
+}
+
+static void ask_signatures(struct imap *s, struct search_run *w)
+{
+	uint32_t uids[WINDOW];
+	struct api_needle needles[SEARCH_NEEDLES];
+	size_t n = 0;
+
+	VEC_EACH (struct windowed, m, &w->window)
+		uids[n++] = m->uid;
+	imap_ask(s, ASK_STORE,
+		&(struct frame){ .type = FRAME_SIGNATURE_ASK,
+			.signature_ask = { s->session.store_session, s->sel.mailbox, { uids, n },
+				{ needles, needles_of(&w->search, &s->arena, needles) } } },
+		signatures_come);
+}
+
+/* Takes messages from the window, as many as the batch has room for; false: it is empty. */
+static bool look_at_window(struct imap *s, struct search_run *w)
+{
+	while (w->looked < w->window.n && w->batch.n < BATCH_MAX && w->worst == ERR_NONE) {
+		const struct windowed *m = vec_at(&w->window, w->looked++);
+		look_at(s, w, m->sequence, m->held);
+	}
+	return w->looked < w->window.n;
 }
 
 static void scan_step(struct imap *s)
 {
 	struct search_run *w = s->cmd.search;
 
-	while (w->next <= view_exists(s->sel.view) && w->batch.n < BATCH_MAX &&
-		w->worst == ERR_NONE)
-		look_at(s, w, w->next++);
+	if (w->search.n_needles > 0) {
+		if (!look_at_window(s, w) && w->batch.n == 0 && w->worst == ERR_NONE &&
+			fill_window(s, w)) {
+			ask_signatures(s, w);
+			return;
+		}
+	} else {
+		while (w->next <= view_exists(s->sel.view) && w->batch.n < BATCH_MAX &&
+			w->worst == ERR_NONE)
+			look_at(s, w, w->next++, 0);
+	}
 	if (w->batch.n > 0 && w->worst == ERR_NONE)
 		batch_load(s, &w->batch, digests_step);
 	else

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A search over the selected mailbox, for SEARCH, SORT and THREAD. The program stands in search.h;
- * here its stages are fed: entries at once, then a batch of messages that are still open gets its
- * digests, then what is open even so is read, several messages in flight.
+ * here its stages are fed: entries at once; then, if bytes are searched for, the store says what
+ * the signatures of the next thousands hold; then a batch of messages that are still open gets its
+ * digests, then what is open even so is read, several messages in flight. Who is read and had no
+ * signature gets one.
  *
  *     search_run_init(&w);
  *     if (search_parse(…, &w.search, &err) < 0) { search_refuse(s, &w.search, &err); return; }
@@ -22,7 +24,8 @@ enum search_stage { STAGE_DIGEST, STAGE_PARSE, STAGE_BYTES, STAGE_NO, STAGE_YES 
 
 struct open_message {
 	enum search_stage stage;
-	bool asked; /* a read is on its way */
+	uint8_t held; /* by its signature: search.h */
+	bool asked;   /* a read is on its way */
 	uint64_t at;
 	struct mail_parser *parser;
 	struct search_bytes *bytes;
@@ -34,7 +37,10 @@ struct search_run {
 	bool damaged; /* a message can't be read: it does not match, and the client is told */
 	bool (*found)(struct imap *, uint32_t sequence);
 	imap_step *end;
-	uint32_t next; /* sequence number */
+	uint32_t next;     /* sequence number */
+	struct vec window; /* struct windowed: those whose signatures were asked for */
+	size_t looked;     /* of the window */
+	size_t told;       /* of it: the store has said */
 	struct batch batch;
 	struct open_message open[BATCH_MAX];
 	struct vec candidates; /* struct candidate, in order */

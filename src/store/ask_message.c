@@ -200,14 +200,6 @@ static void message_sent(struct job *job)
 	job->at++;
 }
 
-/* A list of UIDs moves into the job. */
-static void keep_uids(struct job *job, struct api_u32_list *uids)
-{
-	uint32_t *copy = arena_array(&job->arena, uids->n, sizeof(*copy));
-	memcpy(copy, uids->items, uids->n * sizeof(*copy));
-	uids->items = copy;
-}
-
 /* A question that answers itself: for no UIDs the answer is empty, and the last. */
 static void answer_nothing(struct store_peer *peer, uint32_t request, const struct frame *none)
 {
@@ -233,7 +225,7 @@ ASK(ask_messages_read)
 	struct job *job = job_new(peer, &class, request, frame);
 	if (job == NULL)
 		return;
-	keep_uids(job, &job->ask.messages_read.uids);
+	job_keep_uids(job, &job->ask.messages_read.uids);
 	job->by = session->by;
 	job_read(job);
 }
@@ -358,7 +350,7 @@ ASK(ask_digest_read)
 	struct job *job = job_new(peer, &class, request, frame);
 	if (job == NULL)
 		return;
-	keep_uids(job, &job->ask.digest_read.uids);
+	job_keep_uids(job, &job->ask.digest_read.uids);
 	vec_init(&job->more_items, sizeof(struct api_one_digest), DIGESTS_A_FRAME);
 	job->by = session->by;
 	job_read(job);

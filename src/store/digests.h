@@ -4,6 +4,9 @@
  * not flushed with a commit, absent from backups, and made anew by any front when one is missing.
  * They are claims that readers decode like a socket; here they are bytes with a checksum.
  *
+ * And search signatures (mail/signature.h), of the text of a body with one recipient's prefix: the
+ * same holds for them.
+ *
  * uses: base, SQLite; used by: the writer and the readers of the store
  */
 #ifndef CULVER_STORE_DIGESTS_H
@@ -23,7 +26,8 @@ void digests_close(struct digests **d);
 /* The writer's: begin, put or drop …, end. What fails is left out. */
 void digests_begin(struct digests *d);
 void digests_put(struct digests *d, uint64_t body, struct str digest);
-void digests_drop(struct digests *d, uint64_t body);
+void signatures_put(struct digests *d, uint64_t body, uint32_t prefix_at, struct str signature);
+void digests_drop(struct digests *d, uint64_t body); /* signatures, too */
 void digests_end(struct digests *d);
 /* The maintainer's. */
 void digests_checkpoint(struct digests *d);
@@ -34,5 +38,6 @@ void digest_reader_free(struct digest_reader **r);
 void digest_reader_snapshot(struct digest_reader *r, bool on);
 /* Appends the digest; false: there is none, it is damaged, or it does not fit. */
 bool digest_read(struct digest_reader *r, uint64_t body, struct buf *out);
+bool signature_read(struct digest_reader *r, uint64_t body, uint32_t prefix_at, struct buf *out);
 
 #endif

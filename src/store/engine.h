@@ -65,7 +65,7 @@ struct mailbox_row {
 /* What is needed to read an entry's bytes. */
 struct entry_body {
 	uint64_t body; /* 0: there is no such entry */
-	uint32_t prefix_size;
+	uint32_t prefix_at, prefix_size;
 };
 
 struct entry_place {

@@ -277,3 +277,10 @@ void job_items_sent(struct job *job)
 	job->at += job->step;
 	job->finished = job->at == job_series(job)->n;
 }
+
+void job_keep_uids(struct job *job, struct api_u32_list *uids)
+{
+	uint32_t *copy = arena_array(&job->arena, uids->n, sizeof(*copy));
+	memcpy(copy, uids->items, uids->n * sizeof(*copy));
+	uids->items = copy;
+}

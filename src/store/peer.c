@@ -62,6 +62,8 @@ static const struct question {
 	{ FRAME_MESSAGES_READ, USER, true, ask_messages_read },
 	{ FRAME_DIGEST_READ, USER, true, ask_digest_read },
 	{ FRAME_DIGEST_PUT, USER, true, ask_digest_put },
+	{ FRAME_SIGNATURE_ASK, USER, true, ask_signature_ask },
+	{ FRAME_SIGNATURE_PUT, USER, true, ask_signature_put },
 	{ FRAME_UIDS, USER, false, ask_uids },
 	{ FRAME_SET_FLAGS, USER, true, ask_set_flags },
 	{ FRAME_COPY, USER, true, ask_copy },

@@ -416,7 +416,7 @@ enum { PASSED_OVER = 16 }; /* rows between two that are wanted, then another sea
 static ssize_t walk_bodies(struct sqlite_reader *c, uint64_t mailbox, const uint32_t *uids,
 	size_t n, struct entry_body *ret, struct err *err)
 {
-	enum { AT_UID = 0, AT_BODY = 8, AT_PREFIX_SIZE = 10 };
+	enum { AT_UID = 0, AT_BODY = 8, AT_PREFIX_AT = 9, AT_PREFIX_SIZE = 10 };
 	size_t rising = 1, at = 0, passed = 0;
 	while (rising < n && uids[rising] > uids[rising - 1])
 		rising++;
@@ -430,7 +430,7 @@ static ssize_t walk_bodies(struct sqlite_reader *c, uint64_t mailbox, const uint
 		passed++;
 		if (at == rising || uids[at] != uid)
 			continue;
-		ret[at++] = (struct entry_body){ sql_u64(st, AT_BODY),
+		ret[at++] = (struct entry_body){ sql_u64(st, AT_BODY), sql_u32(st, AT_PREFIX_AT),
 			sql_u32(st, AT_PREFIX_SIZE) };
 		passed = 0;
 	}

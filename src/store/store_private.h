@@ -250,8 +250,10 @@ struct job {
 	struct txn *txn;
 	struct job_body *bodies; /* in the arena */
 	size_t n_bodies;
-	struct str digest;     /* of a body that is there already */
-	uint64_t digest_body;  /* which */
+	struct str digest;    /* of a body that is there already */
+	uint64_t digest_body; /* which */
+	struct str signature; /* of that body with the prefix that lies there */
+	uint32_t signature_prefix;
 	struct upkeep *upkeep; /* NULL: not one of reclaim.c's */
 
 	/* results of reads, and how far the series is */
@@ -289,6 +291,7 @@ void job_said(struct job *job);           /* frees one whose series has been sen
 bool job_is_large(const struct job *job); /* its answer is many MB */
 /* Copies a string of the question into the job; false: it does not fit. */
 bool job_keep(struct job *job, struct str *s) MUST_CHECK;
+void job_keep_uids(struct job *job, struct api_u32_list *uids);
 /* To the readers, or (heavy ones) as soon as the peer's answers leave room. */
 void job_read(struct job *job);
 /* For a read whose question is one string: keeps it and hands the job over. job may be NULL. */
@@ -563,6 +566,8 @@ ASK(ask_message_read);
 ASK(ask_messages_read);
 ASK(ask_digest_read);
 ASK(ask_digest_put);
+ASK(ask_signature_ask);
+ASK(ask_signature_put);
 ASK(ask_uids);
 ASK(ask_set_flags);
 ASK(ask_copy);

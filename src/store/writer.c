@@ -133,6 +133,9 @@ static void put_digests(struct store *store, const struct job *job)
 {
 	if (job->digest.n)
 		digests_put(store->digests, job->digest_body, job->digest);
+	if (job->signature.n)
+		signatures_put(
+			store->digests, job->digest_body, job->signature_prefix, job->signature);
 	for (size_t i = 0; i < job->n_bodies; i++) {
 		const struct job_body *b = &job->bodies[i];
 		if (b->digest.n)
@@ -145,7 +148,8 @@ static void write_digests(struct store *store, struct job *jobs)
 {
 	bool any = false;
 	for (struct job *job = jobs; job; job = job->next) {
-		if (job->err.kind != ERR_NONE || (job->digest.n == 0 && job->n_bodies == 0))
+		if (job->err.kind != ERR_NONE ||
+			(job->digest.n == 0 && job->signature.n == 0 && job->n_bodies == 0))
 			continue;
 		if (!any)
 			digests_begin(store->digests);

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Search signatures: kept for a body and one recipient's prefix, asked by UID, nobody else's. */
+#include "store/store_private.h"
+#include "store/store_test.h"
+
+#include "mail/signature.h"
+
+enum { SIGNED = 1 << 7 };
+
+/* Of a text, as a front makes it. */
+static struct str signature_of(struct buf *out, struct str text)
+{
+	static struct signature_maker m;
+	buf_init(out, SIGNATURE_BYTES_MOST);
+	signature_begin(&m);
+	signature_add(&m, text);
+	signature_end(&m, out);
+	return buf_str(out);
+}
+
+/* What is held of two needles by the messages with these UIDs. */
+static struct str held(struct test_peer *p, uint32_t session, uint64_t mailbox, uint32_t *uids,
+	size_t n, struct str one, struct str two)
+{
+	struct str words[] = { one, two };
+	char bytes[2][2 * SIGNATURE_TRIGRAMS];
+	struct api_needle needles[2];
+	for (size_t i = 0; i < 2; i++) {
+		uint16_t trigrams[SIGNATURE_TRIGRAMS];
+		size_t k, all = signature_trigrams(words[i], trigrams);
+		for (k = 0; k < all; k++) {
+			bytes[i][2 * k] = (char)(trigrams[k] & 0xff);
+			bytes[i][2 * k + 1] = (char)(trigrams[k] >> 8);
+		}
+		needles[i].trigrams = str_make(bytes[i], 2 * all);
+	}
+	const struct frame *r = ask(
+		p, (struct frame){ .type = FRAME_SIGNATURE_ASK,
+			   .signature_ask = { session, mailbox, { uids, n }, { needles, 2 } } });
+	assert_frame(r, FRAME_SIGNATURES_HOLD);
+	assert_true(r->signatures_hold.last);
+	assert_int_equal(r->signatures_hold.held.n, n);
+	return r->signatures_hold.held;
+}
+
+static void put(struct world *w, uint32_t session, uint64_t mailbox, uint32_t uid, struct str text)
+{
+	struct buf out;
+	struct str signature = signature_of(&out, text);
+	assert_frame(ask(&w->user, (struct frame){ .type = FRAME_SIGNATURE_PUT,
+					   .signature_put = { session, mailbox, uid, signature } }),
+		FRAME_DONE);
+	buf_done(&out);
+}
+
+static void deliver_to_both(struct world *w, uint64_t alice, uint64_t bob)
+{
+	struct test_peer *p = &w->mx;
+	uint32_t request = ++p->last_request;
+	tell(p, request, (struct frame){ .type = FRAME_UPLOAD_OPEN });
+	tell(p, request,
+		(struct frame){ .type = FRAME_UPLOAD_BYTES, .upload_bytes.data = STR("b") });
+	tell(p, request,
+		(struct frame){ .type = FRAME_UPLOAD_TO,
+			.upload_to = { .account = alice, .prefix = STR("A: a\r\n") } });
+	tell(p, request,
+		(struct frame){ .type = FRAME_UPLOAD_TO,
+			.upload_to = { .account = bob, .prefix = STR("B: b\r\n") } });
+	tell(p, request, (struct frame){ .type = FRAME_UPLOAD_COMMIT });
+	executor_fake_run(&p->f->executor);
+	assert_non_null(reply_at(p, request, 0));
+}
+
+static void are_kept(void **state)
+{
+	struct world w;
+	uint32_t uids[] = { 1, 2, 3 };
+	(void)state;
+	world_init(&w);
+	uint64_t alice = account_of(&w.mx, "alice@example.test");
+	deliver_one(&w.mx, alice, STR("one"));
+	deliver_one(&w.mx, alice, STR("two"));
+	for (int round = 0; round < 2; round++) { /* the second after a restart */
+		uint32_t session = open_session(&w.user, alice);
+		uint64_t inbox = mailbox_of(&w.user, session, "INBOX");
+		if (round == 0) {
+			struct str none = held(
+				&w.user, session, inbox, uids, 3, STR("first"), STR("secret"));
+			assert_str(none, str_make("\0\0\0", 3));
+			put(&w, session, inbox, 1, STR("the first message"));
+			put(&w, session, inbox, 2, STR("nothing"));
+			put(&w, session, inbox, 2,
+				STR("of the second, secret")); /* the last counts */
+		}
+		struct str got = held(
+			&w.user, session, inbox, uids, 3, STR("first"), STR("secret"));
+		assert_int_equal((uint8_t)got.p[0], SIGNED | 1);
+		assert_int_equal((uint8_t)got.p[1], SIGNED | 2);
+		assert_int_equal((uint8_t)got.p[2], 0); /* there is no such message */
+		got = held(&w.user, session, inbox, uids, 1, STR("fi"), STR(""));
+		assert_int_equal((uint8_t)got.p[0], SIGNED | 3); /* too short to tell */
+		world_peers_done(&w);
+		store_free(&w.f.store);
+		assert_true(fixture_open(&w.f));
+		world_peers(&w);
+	}
+	world_done(&w);
+}
+
+/* Each recipient's text begins with a prefix of its own; a copy has that of what was copied. */
+static void are_each_recipients(void **state)
+{
+	struct world w;
+	uint32_t uid = 1;
+	(void)state;
+	world_init(&w);
+	uint64_t alice = account_of(&w.mx, "alice@example.test");
+	uint64_t bob = account_of(&w.mx, "bob@example.test");
+	deliver_to_both(&w, alice, bob);
+	uint32_t hers = open_session(&w.user, alice), his = open_session(&w.user, bob);
+	uint64_t inbox = mailbox_of(&w.user, hers, "INBOX"),
+		 own = mailbox_of(&w.user, his, "INBOX");
+	put(&w, hers, inbox, 1, STR("a: a"));
+	assert_int_equal(
+		(uint8_t)held(&w.user, hers, inbox, &uid, 1, STR("a: a"), STR("b: b")).p[0],
+		SIGNED | 1);
+	assert_int_equal(held(&w.user, his, own, &uid, 1, STR("a: a"), STR("b: b")).p[0], 0);
+	put(&w, his, own, 1, STR("b: b"));
+	assert_int_equal((uint8_t)held(&w.user, his, own, &uid, 1, STR("a: a"), STR("b: b")).p[0],
+		SIGNED | 2);
+	/* Another's mailbox is none. */
+	assert_int_equal(held(&w.user, his, inbox, &uid, 1, STR("a: a"), STR("b: b")).p[0], 0);
+	assert_failed(ask(&w.user, (struct frame){ .type = FRAME_SIGNATURE_PUT,
+					   .signature_put = { his, inbox, 1, STR("x") } }),
+		ERR_NOT_FOUND);
+	uint64_t sent = mailbox_of(&w.user, hers, "Sent");
+	ask_about(&w.user, 1, 1,
+		(struct frame){ .type = FRAME_COPY, .copy = { hers, inbox, sent, false } });
+	assert_int_equal((uint8_t)held(&w.user, hers, sent, &uid, 1, STR("a: a"), STR("b: b")).p[0],
+		SIGNED | 1);
+	world_done(&w);
+}
+
+/* As many as one question takes. */
+static void many_at_once(void **state)
+{
+	enum { MOST = 4000 };
+	static uint32_t uids[MOST];
+	struct world w;
+	(void)state;
+	world_init(&w);
+	uint64_t alice = account_of(&w.mx, "alice@example.test");
+	for (int i = 0; i < 300; i++)
+		deliver_one(&w.mx, alice, STR("x"));
+	uint32_t session = open_session(&w.user, alice);
+	uint64_t inbox = mailbox_of(&w.user, session, "INBOX");
+	put(&w, session, inbox, 300, STR("needle"));
+	for (uint32_t i = 0; i < MOST; i++)
+		uids[i] = i + 1;
+	struct str got = held(&w.user, session, inbox, uids, MOST, STR("needle"), STR("other"));
+	for (size_t i = 0; i < MOST; i++)
+		assert_int_equal((uint8_t)got.p[i], i == 299 ? SIGNED | 1 : 0);
+	world_done(&w);
+}
+
+TEST_MAIN(test_case(are_kept), test_case(are_each_recipients), test_case(many_at_once))
