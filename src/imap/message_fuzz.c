@@ -123,13 +123,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	FUZZ_CHECK(found == find(&d, in, 3, &signature));
 	buf_clear(&signature);
 	FUZZ_CHECK(found == find(&d, in, 3, &signature));
-	buf_done(&signature);
 	buf_done(&bytes);
 	/* The first byte as a size of the body, the rest as a digest. */
 	if (size > 0 && digest_open(&d, str_from_offset(in, 1), data[0])) {
 		write_all(&d);
 		find_all(&d);
-		(void)find(&d, STR(""), 1);
+		buf_clear(&signature);
+		(void)find(&d, STR(""), 1, &signature);
 	}
+	buf_done(&signature);
 	return 0;
 }

@@ -42,26 +42,20 @@ static void ask_work(struct reading *r, struct job *job)
 	const struct frame_signature_ask *ask = &job->ask.signature_ask;
 	struct needles needles = needles_of(&ask->needles);
 	struct entry_body bodies[ENTRIES_A_WALK];
-	struct buf signature;
 	if (r->reader->class->snapshot_begin(r->reader, &job->err) < 0)
 		return;
 	digest_reader_snapshot(r->digests, true);
-	buf_init(&signature, SIGNATURE_BYTES_MOST);
 	for (size_t at = 0, n; at < ask->uids.n; at += n) {
 		n = ask->uids.n - at < ENTRIES_A_WALK ? ask->uids.n - at : ENTRIES_A_WALK;
 		if (r->reader->class->entry_bodies(r->reader, job->by.account, ask->mailbox,
 			    ask->uids.items + at, n, bodies, &job->err) < 0)
 			break;
 		for (size_t i = 0; i < n; i++) {
-			buf_clear(&signature);
-			bool is_signed = bodies[i].body &&
-					 signature_read(r->digests, bodies[i].body,
-						 bodies[i].prefix_at, &signature);
-			buf_addc(&job->bytes,
-				is_signed ? (char)held_by(buf_str(&signature), &needles) : 0);
+			struct str signature = signature_read(
+				r->digests, bodies[i].body, bodies[i].prefix_at);
+			buf_addc(&job->bytes, signature.n ? (char)held_by(signature, &needles) : 0);
 		}
 	}
-	buf_done(&signature);
 	digest_reader_snapshot(r->digests, false);
 	r->reader->class->snapshot_end(r->reader);
 }

@@ -17,9 +17,8 @@ static const char setup[] = "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;"
 			    "PRAGMA trusted_schema=OFF;PRAGMA secure_delete=ON;"
 			    "CREATE TABLE IF NOT EXISTS digests(body INTEGER PRIMARY KEY,"
 			    " crc INTEGER NOT NULL, bytes BLOB NOT NULL);"
-			    "CREATE TABLE IF NOT EXISTS signatures(body INTEGER NOT NULL,"
-			    " prefix_at INTEGER NOT NULL, crc INTEGER NOT NULL,"
-			    " bytes BLOB NOT NULL, PRIMARY KEY(body,prefix_at)) WITHOUT ROWID;";
+			    "CREATE TABLE IF NOT EXISTS signatures(key INTEGER PRIMARY KEY,"
+			    " crc INTEGER NOT NULL, bytes BLOB NOT NULL);";
 
 struct digests {
 	const struct seams *seams;
@@ -27,13 +26,17 @@ struct digests {
 	sqlite3_stmt *put, *drop, *put_signature, *drop_signatures;
 	bool begun;
 };
-/* Bodies are mostly asked for in rising order: the statement goes on from row to row. Its row is
+/* Keys are mostly asked for in rising order: the statement goes on from row to row. Its row is
  * that of `at`, and there is none from `from` up to it. */
+struct walk {
+	sqlite3_stmt *get;
+	bool row;
+	uint64_t from, at;
+};
 struct digest_reader {
 	sqlite3 *db;
-	sqlite3_stmt *get, *get_signature;
-	bool snapshot, row;
-	uint64_t from, at;
+	bool snapshot;
+	struct walk digests, signatures;
 };
 
 static sqlite3 *open_db(const struct seams *seams, int flags)
@@ -72,9 +75,10 @@ static bool open_all(struct digests *d)
 			"DO UPDATE SET crc=excluded.crc,bytes=excluded.bytes",
 			&d->put) &&
 		prepare(d->db, "DELETE FROM digests WHERE body=?", &d->drop) &&
-		prepare(d->db, "INSERT OR REPLACE INTO signatures VALUES(?,?,?,?)",
+		prepare(d->db, "INSERT OR REPLACE INTO signatures VALUES(?,?,?)",
 			&d->put_signature) &&
-		prepare(d->db, "DELETE FROM signatures WHERE body=?", &d->drop_signatures))
+		prepare(d->db, "DELETE FROM signatures WHERE key>=? AND key<?",
+			&d->drop_signatures))
 		d->checkpointer = open_db(d->seams, SQLITE_OPEN_READWRITE);
 	if (d->checkpointer)
 		return true;
@@ -136,31 +140,42 @@ void digests_put(struct digests *d, uint64_t body, struct str digest)
 	sqlite3_reset(d->put);
 }
 
-static void drop_by(sqlite3_stmt *st, uint64_t body)
+/* Signatures lie in the order of bodies, those of one body's recipients in as many places as a byte
+ * has values: of two whose prefixes fall together the last one made is kept. */
+static int64_t signature_key(uint64_t body, uint32_t prefix_at)
 {
-	sqlite3_bind_int64(st, 1, (int64_t)body);
-	sqlite3_step(st);
-	sqlite3_reset(st);
+	return (int64_t)(body << 8 | (prefix_at * UINT32_C(2654435769)) >> 24);
 }
 
 void digests_drop(struct digests *d, uint64_t body)
 {
 	if (d == NULL || !d->begun)
 		return;
-	drop_by(d->drop, body);
-	drop_by(d->drop_signatures, body);
+	sqlite3_bind_int64(d->drop, 1, (int64_t)body);
+	sqlite3_step(d->drop);
+	sqlite3_reset(d->drop);
+	sqlite3_bind_int64(d->drop_signatures, 1, (int64_t)(body << 8));
+	sqlite3_bind_int64(d->drop_signatures, 2, (int64_t)((body + 1) << 8));
+	sqlite3_step(d->drop_signatures);
+	sqlite3_reset(d->drop_signatures);
+}
+
+/* So that one of another prefix, under the same key, is not taken for it. */
+static uint32_t signature_checksum(uint64_t body, uint32_t prefix_at, struct str signature)
+{
+	return crc32c(checksum(body, &prefix_at, sizeof(prefix_at)), signature.p, signature.n);
 }
 
 void signatures_put(struct digests *d, uint64_t body, uint32_t prefix_at, struct str signature)
 {
 	if (d == NULL || !d->begun || signature.n == 0)
 		return;
-	sqlite3_bind_int64(d->put_signature, 1, (int64_t)body);
-	sqlite3_bind_int64(d->put_signature, 2, prefix_at);
-	sqlite3_bind_int64(d->put_signature, 3, checksum(body, signature.p, signature.n));
-	sqlite3_bind_blob(d->put_signature, 4, signature.p, (int)signature.n, SQLITE_STATIC);
-	sqlite3_step(d->put_signature);
-	sqlite3_reset(d->put_signature);
+	sqlite3_stmt *st = d->put_signature;
+	sqlite3_bind_int64(st, 1, signature_key(body, prefix_at));
+	sqlite3_bind_int64(st, 2, signature_checksum(body, prefix_at, signature));
+	sqlite3_bind_blob(st, 3, signature.p, (int)signature.n, SQLITE_STATIC);
+	sqlite3_step(st);
+	sqlite3_reset(st);
 }
 
 void digests_end(struct digests *d)
@@ -187,9 +202,9 @@ struct digest_reader *digest_reader_new(struct digests *d)
 	r->db = open_db(d->seams, SQLITE_OPEN_READONLY);
 	if (r->db == NULL ||
 		!prepare(r->db, "SELECT crc,bytes,body FROM digests WHERE body>=? ORDER BY body",
-			&r->get) ||
-		!prepare(r->db, "SELECT crc,bytes FROM signatures WHERE body=? AND prefix_at=?",
-			&r->get_signature))
+			&r->digests.get) ||
+		!prepare(r->db, "SELECT crc,bytes,key FROM signatures WHERE key>=? ORDER BY key",
+			&r->signatures.get))
 		digest_reader_free(&r);
 	return r;
 }
@@ -198,54 +213,61 @@ void digest_reader_free(struct digest_reader **r)
 {
 	if (*r == NULL)
 		return;
-	sqlite3_finalize((*r)->get);
-	sqlite3_finalize((*r)->get_signature);
+	sqlite3_finalize((*r)->digests.get);
+	sqlite3_finalize((*r)->signatures.get);
 	sqlite3_close_v2((*r)->db);
 	free(*r);
 	*r = NULL;
 }
 
-static void rest(struct digest_reader *r)
+static void rest(struct walk *w)
 {
-	sqlite3_reset(r->get);
-	r->row = false;
+	sqlite3_reset(w->get);
+	w->row = false;
 }
 
 void digest_reader_snapshot(struct digest_reader *r, bool on)
 {
 	if (r == NULL)
 		return;
-	rest(r);
+	rest(&r->digests);
+	rest(&r->signatures);
 	r->snapshot = on;
 	sqlite3_exec(r->db, on ? "BEGIN" : "COMMIT", NULL, NULL, NULL);
 }
 
-static void step(struct digest_reader *r)
+static void step(struct walk *w)
 {
-	r->row = sqlite3_step(r->get) == SQLITE_ROW;
-	r->at = r->row ? (uint64_t)sqlite3_column_int64(r->get, 2) : 0;
+	w->row = sqlite3_step(w->get) == SQLITE_ROW;
+	w->at = w->row ? (uint64_t)sqlite3_column_int64(w->get, 2) : 0;
 }
 
-static void seek(struct digest_reader *r, uint64_t body)
+static void seek(struct walk *w, uint64_t key)
 {
-	rest(r);
-	sqlite3_bind_int64(r->get, 1, (int64_t)body);
-	r->from = body;
-	step(r);
+	rest(w);
+	sqlite3_bind_int64(w->get, 1, (int64_t)key);
+	w->from = key;
+	step(w);
 }
 
-static bool find(struct digest_reader *r, uint64_t body)
+static bool find(struct walk *w, uint64_t key)
 {
 	enum { STEPS = 8 }; /* then another search is cheaper */
-	if (!r->row || body < r->from)
-		seek(r, body);
-	for (unsigned i = 0; i < STEPS && r->row && r->at < body; i++) {
-		r->from = r->at + 1;
-		step(r);
+	if (!w->row || key < w->from)
+		seek(w, key);
+	for (unsigned i = 0; i < STEPS && w->row && w->at < key; i++) {
+		w->from = w->at + 1;
+		step(w);
 	}
-	if (r->row && r->at < body)
-		seek(r, body);
-	return r->row && r->at == body;
+	if (w->row && w->at < key)
+		seek(w, key);
+	return w->row && w->at == key;
+}
+
+static struct str bytes_at(const struct walk *w)
+{
+	const void *p = sqlite3_column_blob(w->get, 1);
+	return str_make(p, (size_t)sqlite3_column_bytes(w->get, 1));
 }
 
 bool digest_read(struct digest_reader *r, uint64_t body, struct buf *out)
@@ -253,30 +275,22 @@ bool digest_read(struct digest_reader *r, uint64_t body, struct buf *out)
 	if (r == NULL)
 		return false;
 	bool found = false;
-	if (find(r, body)) {
-		const void *p = sqlite3_column_blob(r->get, 1);
-		size_t n = (size_t)sqlite3_column_bytes(r->get, 1);
-		if (sqlite3_column_int64(r->get, 0) == checksum(body, p, n))
-			found = buf_add(out, p, n);
+	if (find(&r->digests, body)) {
+		struct str bytes = bytes_at(&r->digests);
+		if (sqlite3_column_int64(r->digests.get, 0) == checksum(body, bytes.p, bytes.n))
+			found = buf_adds(out, bytes);
 	}
 	if (!r->snapshot)
-		rest(r);
+		rest(&r->digests);
 	return found;
 }
 
-bool signature_read(struct digest_reader *r, uint64_t body, uint32_t prefix_at, struct buf *out)
+struct str signature_read(struct digest_reader *r, uint64_t body, uint32_t prefix_at)
 {
-	bool found = false;
-	if (r == NULL)
-		return false;
-	sqlite3_bind_int64(r->get_signature, 1, (int64_t)body);
-	sqlite3_bind_int64(r->get_signature, 2, prefix_at);
-	if (sqlite3_step(r->get_signature) == SQLITE_ROW) {
-		const void *p = sqlite3_column_blob(r->get_signature, 1);
-		size_t n = (size_t)sqlite3_column_bytes(r->get_signature, 1);
-		if (sqlite3_column_int64(r->get_signature, 0) == checksum(body, p, n))
-			found = buf_add(out, p, n);
-	}
-	sqlite3_reset(r->get_signature);
-	return found;
+	if (r == NULL || !find(&r->signatures, (uint64_t)signature_key(body, prefix_at)))
+		return STR_NONE;
+	struct str bytes = bytes_at(&r->signatures);
+	bool good = sqlite3_column_int64(r->signatures.get, 0) ==
+		    signature_checksum(body, prefix_at, bytes);
+	return good ? bytes : STR_NONE;
 }

@@ -38,6 +38,7 @@ void digest_reader_free(struct digest_reader **r);
 void digest_reader_snapshot(struct digest_reader *r, bool on);
 /* Appends the digest; false: there is none, it is damaged, or it does not fit. */
 bool digest_read(struct digest_reader *r, uint64_t body, struct buf *out);
-bool signature_read(struct digest_reader *r, uint64_t body, uint32_t prefix_at, struct buf *out);
+/* Within a snapshot alone; until the next one is read. Empty: there is none. */
+struct str signature_read(struct digest_reader *r, uint64_t body, uint32_t prefix_at);
 
 #endif
