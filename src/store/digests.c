@@ -147,6 +147,16 @@ static int64_t signature_key(uint64_t body, uint32_t prefix_at)
 	return (int64_t)(body << 8 | (prefix_at * UINT32_C(2654435769)) >> 24);
 }
 
+void signatures_drop(struct digests *d, uint64_t body)
+{
+	if (d == NULL || !d->begun)
+		return;
+	sqlite3_bind_int64(d->drop_signatures, 1, (int64_t)(body << 8));
+	sqlite3_bind_int64(d->drop_signatures, 2, (int64_t)((body + 1) << 8));
+	sqlite3_step(d->drop_signatures);
+	sqlite3_reset(d->drop_signatures);
+}
+
 void digests_drop(struct digests *d, uint64_t body)
 {
 	if (d == NULL || !d->begun)
@@ -154,10 +164,7 @@ void digests_drop(struct digests *d, uint64_t body)
 	sqlite3_bind_int64(d->drop, 1, (int64_t)body);
 	sqlite3_step(d->drop);
 	sqlite3_reset(d->drop);
-	sqlite3_bind_int64(d->drop_signatures, 1, (int64_t)(body << 8));
-	sqlite3_bind_int64(d->drop_signatures, 2, (int64_t)((body + 1) << 8));
-	sqlite3_step(d->drop_signatures);
-	sqlite3_reset(d->drop_signatures);
+	signatures_drop(d, body);
 }
 
 /* So that one of another prefix, under the same key, is not taken for it. */

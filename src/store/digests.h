@@ -27,6 +27,8 @@ void digests_close(struct digests **d);
 void digests_begin(struct digests *d);
 void digests_put(struct digests *d, uint64_t body, struct str digest);
 void signatures_put(struct digests *d, uint64_t body, uint32_t prefix_at, struct str signature);
+/* Those of a body: another parser may have found other text in it. */
+void signatures_drop(struct digests *d, uint64_t body);
 void digests_drop(struct digests *d, uint64_t body); /* signatures, too */
 void digests_end(struct digests *d);
 /* The maintainer's. */

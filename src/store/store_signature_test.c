@@ -5,6 +5,8 @@
 
 #include "mail/signature.h"
 
+#include <sqlite3.h>
+
 enum { SIGNED = 1 << 7 };
 
 /* Of a text, as a front makes it. */
@@ -163,4 +165,60 @@ static void many_at_once(void **state)
 	world_done(&w);
 }
 
-TEST_MAIN(test_case(are_kept), test_case(are_each_recipients), test_case(many_at_once))
+/* Changes one byte of each signature in the file. */
+static void damage(struct world *w, const char *sql)
+{
+	char path[100];
+	sqlite3 *db;
+	snprintf(path, sizeof(path), "%s/digests.db", w->f.path);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+/* A digest that is made again, by another parser perhaps, may find other text; and what is damaged
+ * on the disk, or stands where another's should, is none. */
+static void are_gone(void **state)
+{
+	static const char *const damages[] = {
+		"UPDATE signatures SET bytes=zeroblob(length(bytes))",
+		"UPDATE signatures SET bytes=x''",
+		"UPDATE signatures SET crc=crc+1",
+		"UPDATE signatures SET key=key+256", /* of the next body */
+		"UPDATE signatures SET bytes=7",
+		"DROP TABLE signatures",
+	};
+	struct world w;
+	uint32_t uids[] = { 1, 2 };
+	(void)state;
+	world_init(&w);
+	uint64_t alice = account_of(&w.mx, "alice@example.test");
+	deliver_one(&w.mx, alice, STR("one"));
+	deliver_one(&w.mx, alice, STR("two"));
+	for (size_t i = 0; i <= ARRAY_LEN(damages); i++) {
+		uint32_t session = open_session(&w.user, alice);
+		uint64_t inbox = mailbox_of(&w.user, session, "INBOX");
+		struct str got = held(&w.user, session, inbox, uids, 2, STR("one"), STR("two"));
+		assert_str(got, str_make("\0\0", 2));
+		put(&w, session, inbox, 1, STR("one"));
+		got = held(&w.user, session, inbox, uids, 2, STR("one"), STR("two"));
+		assert_int_equal((uint8_t)got.p[0], SIGNED | 1);
+		if (i == 0)
+			assert_frame(ask(&w.user, (struct frame){ .type = FRAME_DIGEST_PUT,
+							  .digest_put = { session, inbox, 1,
+								  STR("digest") } }),
+				FRAME_DONE);
+		got = held(&w.user, session, inbox, uids, 2, STR("one"), STR("two"));
+		assert_int_equal((uint8_t)got.p[0], i == 0 ? 0 : SIGNED | 1);
+		world_peers_done(&w);
+		store_free(&w.f.store);
+		if (i < ARRAY_LEN(damages))
+			damage(&w, damages[i]);
+		assert_true(fixture_open(&w.f));
+		world_peers(&w);
+	}
+	world_done(&w);
+}
+
+TEST_MAIN(test_case(are_gone), test_case(are_kept), test_case(are_each_recipients),
+	test_case(many_at_once))

@@ -131,8 +131,10 @@ static bool write_bodies(struct store *store, struct job *jobs, struct segment_c
 
 static void put_digests(struct store *store, const struct job *job)
 {
-	if (job->digest.n)
+	if (job->digest.n) {
 		digests_put(store->digests, job->digest_body, job->digest);
+		signatures_drop(store->digests, job->digest_body);
+	}
 	if (job->signature.n)
 		signatures_put(
 			store->digests, job->digest_body, job->signature_prefix, job->signature);
