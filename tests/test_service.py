@@ -270,6 +270,12 @@ def test_upgrade_to_another_binary(tmp_path):
         c.binary = good
         r = c.command("upgrade", check=False)
         assert r.returncode == 1 and "refused" in r.stderr and "this one is broken" in r.stderr
+        # Another program that ends well has not said that it can take over.
+        for other in ("#!/bin/sh\nexit 0\n", "#!/bin/sh\necho culver-takeover 1\n"):
+            install(lambda p, text=other: p.write_text(text))
+            r = c.command("upgrade", check=False)
+            assert r.returncode == 1 and "does not say that it can take over" in r.stderr
+            assert c.roles() == roles
         install(lambda p: p.write_bytes(b"\x7fELF no program"))
         r = c.command("upgrade", check=False)
         assert r.returncode == 1 and "cannot be run" in r.stderr

@@ -189,7 +189,9 @@ static int become(struct spawn_seam *seam, const struct takeover *t, struct str 
 	return result;
 }
 
-static int read_takeover(int fd, struct takeover *t, struct err *err)
+/* word: what the running server wants to hear of it, or NULL. */
+static int read_takeover(
+	int fd, struct takeover *t, char word[TAKEOVER_WORD_BYTES], struct err *err)
 {
 	AUTO(buf_done)
 	struct buf text;
@@ -202,6 +204,8 @@ static int read_takeover(int fd, struct takeover *t, struct err *err)
 		return fail(err, ERR_UNSUPPORTED, "the running server hands nothing over");
 	buf_used(&text, (size_t)n);
 	int result = takeover_read(buf_str(&text), t, err);
+	if (result == 0 && word && !takeover_word(buf_str(&text), word))
+		result = fail(err, ERR_TEMP, "no memory is left");
 	mem_wipe(room, (size_t)n);
 	return result;
 }
@@ -217,7 +221,7 @@ int os_take_over(struct takeover *t, struct err *err)
 	unsetenv(TAKEOVER_VARIABLE);
 	if (!good)
 		return fail(err, ERR_UNSUPPORTED, TAKEOVER_VARIABLE " is no descriptor");
-	if (read_takeover((int)fd, t, err))
+	if (read_takeover((int)fd, t, NULL, err))
 		return -1;
 	keep_over_exec(t, (int)fd, false);
 	return 1;
@@ -233,14 +237,14 @@ void os_taken_over(void)
 
 /* ---- check of a binary that is to take over ---- */
 
-static int check_takeover(const char *config_path, struct err *err)
+static int check_takeover(const char *config_path, char word[TAKEOVER_WORD_BYTES], struct err *err)
 {
 	AUTO(takeover_done)
 	struct takeover t;
 	takeover_init(&t);
 	AUTO(config_free)
 	struct config *config = config_load(config_path, err);
-	if (config == NULL || read_takeover(CONTROL_FD, &t, err))
+	if (config == NULL || read_takeover(CONTROL_FD, &t, word, err))
 		return -1;
 	if (t.schema > store_schema())
 		return fail(err, ERR_UNSUPPORTED,
@@ -258,12 +262,13 @@ static int check_takeover(const char *config_path, struct err *err)
 int takeover_check_main(int argc, char **argv)
 {
 	struct err err = ERR_INIT;
+	char word[TAKEOVER_WORD_BYTES];
 	if (argc != 3 || fcntl(CONTROL_FD, F_GETFD) < 0) {
 		fprintf(stderr, "culver: a running server starts this before an upgrade\n");
 		return 2;
 	}
-	if (check_takeover(argv[2], &err) == 0)
-		return 0;
+	if (check_takeover(argv[2], word, &err) == 0)
+		return printf("%s\n", word) > 0 && fflush(stdout) == 0 ? 0 : 1;
 	fprintf(stderr, "%s", err_log_text(&err));
 	return 1;
 }

@@ -28,8 +28,8 @@ struct spawn_seam {
 		int log);
 	void (*kill)(struct spawn_seam *, int process, int signal);
 	/* Lets the binary that would take over look at what it would get. It says on `says` (taken
-	 * over) what it objects to, and ends with 0 when it can. Returns as start() does. NULL:
-	 * there is no other image to go to. */
+	 * over) what it objects to, or its takeover_word() when it can, and then ends with 0.
+	 * Returns as start() does. NULL: there is no other image to go to. */
 	int (*check)(struct spawn_seam *, struct str takeover, int says);
 	/* Becomes the other image. Returns only when that failed, with -errno, all being as before.
 	 */

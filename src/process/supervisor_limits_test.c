@@ -96,15 +96,34 @@ enum { CHECKING = 7 };
 struct checked {
 	struct world w;
 	int checks, killed;
+	int says;
+	char word[TAKEOVER_WORD_BYTES];
 };
 
 static int check(struct spawn_seam *seam, struct str takeover, int says)
 {
 	struct checked *x = CONTAINER_OF(seam, struct checked, w.spawn);
 	assert_true(takeover.n > 0);
-	x->w.loop->class->handle_close(x->w.loop, says);
+	assert_true(takeover_word(takeover, x->word));
+	x->says = says;
 	x->checks++;
 	return CHECKING;
+}
+
+/* What the new binary says, and how it ends. */
+static void says_and_ends(struct checked *x, const char *text, int status)
+{
+	struct link_events none = { .ready = NULL };
+	struct link *says = x->w.loop->class->link_new(x->w.loop, x->says, &none);
+	for (size_t n = 0; n < strlen(text);) {
+		ssize_t got = x->w.loop->class->link_write(says, text + n, strlen(text) - n, -1);
+		assert_true(got > 0);
+		n += (size_t)got;
+	}
+	x->w.loop->class->link_free(&says);
+	if (text[0])
+		loop_sim_run_for(x->w.loop, 100);
+	x->w.spawn.ended(x->w.spawn.arg, CHECKING, status);
 }
 
 static void kill_one(struct spawn_seam *seam, int process, int number)
@@ -153,7 +172,7 @@ static void the_check_of_a_new_binary_has_its_time(void **state)
 	assert_int_equal(x.killed, SIGKILL);
 	loop_sim_run_for(x.w.loop, 1); /* N+1: when it is gone, it is refused */
 	assert_false(world_said(&x.w, "event=upgrade-refused"));
-	x.w.spawn.ended(x.w.spawn.arg, CHECKING, SIGKILL);
+	says_and_ends(&x, "", SIGKILL);
 	assert_true(refused(&x, "check of itself was not done within"));
 	assert_true(world_all_up(&x.w));
 	world_done(&x.w);
@@ -176,8 +195,27 @@ static void a_check_that_fails_without_a_word(void **state)
 		checked_up(&x, 3);
 		supervisor_upgrade(x.w.supervisor);
 		loop_sim_run_until_idle(x.w.loop);
-		x.w.spawn.ended(x.w.spawn.arg, CHECKING, cases[i].status);
+		says_and_ends(&x, "", cases[i].status);
 		assert_true(refused(&x, cases[i].why));
+		world_done(&x.w);
+	}
+}
+
+/* /bin/true ends well too. What counts is the answer, and that it is to what was asked. */
+static void a_program_that_ends_well_is_not_yet_the_next_image(void **state)
+{
+	static const char *const words[] = { "", "yes", "culver-takeover 1",
+		"culver-takeover 1 "
+		"0000000000000000000000000000000000000000000000000000000000000000" };
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		struct checked x;
+		checked_up(&x, 3);
+		supervisor_upgrade(x.w.supervisor);
+		loop_sim_run_until_idle(x.w.loop);
+		says_and_ends(&x, words[i], 0);
+		assert_true(refused(&x, "does not say that it can take over"));
+		assert_true(world_all_up(&x.w));
 		world_done(&x.w);
 	}
 }
@@ -194,7 +232,7 @@ static void rests_in_time(bool after, int late)
 	assert_int_equal(x.checks, after);
 	if (after) {
 		busy->phase = RELOAD_ASKING;
-		x.w.spawn.ended(x.w.spawn.arg, CHECKING, 0);
+		says_and_ends(&x, x.word, 0);
 	}
 	loop_sim_run_for(x.w.loop, LIMIT_TAKEOVER_MS - 1);
 	assert_false(world_said(&x.w, "event=upgrade-refused"));
@@ -290,5 +328,7 @@ static void goodbyes_are_spread(void **state)
 
 TEST_MAIN(test_case(x8_a_reload_has_its_time), test_case(certificates_that_end_soon),
 	test_case(no_certificate_is_said), test_case(the_check_of_a_new_binary_has_its_time),
-	test_case(a_check_that_fails_without_a_word), test_case(a_role_that_does_not_come_to_rest),
-	test_case(an_old_store_has_its_time), test_case(goodbyes_are_spread))
+	test_case(a_check_that_fails_without_a_word),
+	test_case(a_program_that_ends_well_is_not_yet_the_next_image),
+	test_case(a_role_that_does_not_come_to_rest), test_case(an_old_store_has_its_time),
+	test_case(goodbyes_are_spread))

@@ -78,12 +78,13 @@ struct reload {
 struct upgrade {
 	uint32_t generation; /* how many times there was one */
 	uint32_t refused;
-	char why[400];     /* the last one was refused */
-	bool under_way;    /* a new generation starts */
-	int checking;      /* process of the new binary's check of itself; 0: none */
-	struct link *said; /* what it says */
-	bool may_go;       /* it has said yes: as soon as the channels rest */
-	int64_t until_ms;  /* for the check and the rest */
+	char why[400];                  /* the last one was refused */
+	bool under_way;                 /* a new generation starts */
+	int checking;                   /* process of the new binary's check of itself; 0: none */
+	struct link *said;              /* what it says */
+	char word[TAKEOVER_WORD_BYTES]; /* what it says when it can take over */
+	bool may_go;                    /* it has said that: as soon as the channels rest */
+	int64_t until_ms;               /* for the check and the rest */
 	struct timer *timer;
 };
 

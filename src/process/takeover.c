@@ -2,6 +2,7 @@
 /* The lines of a takeover: a word that says what, and then its fields, each after one blank. */
 #include "process/takeover.h"
 
+#include "auth/mac.h"
 #include "base/abnf.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -9,6 +10,7 @@
 
 #include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 
 static const char first_line[] = "culver-takeover 1";
 
@@ -54,6 +56,18 @@ bool takeover_write(const struct takeover *t, struct buf *out)
 	VEC_EACH (const struct takeover_child, c, &t->children)
 		good = good && write_child(c, out);
 	return good && out->n <= LIMIT_TAKEOVER_BYTES;
+}
+
+bool takeover_word(struct str text, char ret[TAKEOVER_WORD_BYTES])
+{
+	uint8_t mac[MAC_BYTES];
+	char *p = ret;
+	if (!mac_sha256(str_from(first_line), text, mac))
+		return false;
+	p += snprintf(ret, TAKEOVER_WORD_BYTES, "%s ", first_line);
+	for (size_t i = 0; i < sizeof(mac); i++)
+		p += snprintf(p, 3, "%02x", mac[i]);
+	return true;
 }
 
 /* ---- reading ---- */

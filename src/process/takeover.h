@@ -3,7 +3,8 @@
  * What a supervisor leaves to the image that replaces it: sockets, processes, keys, as lines of
  * text in a sealed memfd that only the two of them have. Text, since the two may be of different
  * versions: a reader refuses a line that it doesn't know, and a number that it can't hold, so an
- * image that can't take over says so before it does (`culver takeover-check`).
+ * image that can't take over says so before it does (`culver takeover-check`), and one that can
+ * proves that it has read the text.
  *
  *     struct takeover t;
  *     takeover_init(&t);
@@ -11,7 +12,7 @@
  *     ...
  *     takeover_done(&t);
  *
- * uses: base, io/channel; used by: process, cli
+ * uses: base, auth/mac, io/channel; used by: process, cli
  */
 #ifndef CULVER_PROCESS_TAKEOVER_H
 #define CULVER_PROCESS_TAKEOVER_H
@@ -21,7 +22,7 @@
 #include "base/vec.h"
 #include "io/channel.h"
 
-enum { TAKEOVER_KEY_BYTES = 32, TAKEOVER_NAME_BYTES = 16 };
+enum { TAKEOVER_KEY_BYTES = 32, TAKEOVER_NAME_BYTES = 16, TAKEOVER_WORD_BYTES = 96 };
 
 struct takeover_listener {
 	char service[TAKEOVER_NAME_BYTES + 1];
@@ -54,6 +55,10 @@ void takeover_init(struct takeover *);
 void takeover_done(struct takeover *);
 /* False: it does not fit, and out is not to be used. */
 bool takeover_write(const struct takeover *, struct buf *out) MUST_CHECK;
+/* What a program answers that has read such a text and can take over: the form that it knows, and a
+ * MAC of the text. Of a program that is not this one only its end would be seen, and /bin/true ends
+ * well. False: OpenSSL has no memory. */
+bool takeover_word(struct str text, char ret[TAKEOVER_WORD_BYTES]) MUST_CHECK;
 /* Into one that is initialized. ERR_UNSUPPORTED: what, in words. */
 int takeover_read(struct str text, struct takeover *, struct err *err);
 

@@ -3,9 +3,9 @@
  * Processes that replace others, without a client being turned away.
  *
  * To another image: the binary that is installed looks at what it would get and at its own
- * configuration (`check`); when it has nothing against it, and no frame is half read on any control
- * channel, this image becomes that one. The new one adopts all children as leaving, and starts a
- * generation of its own beside them:
+ * configuration (`check`); when it answers as only such a program can (takeover_word), and no frame
+ * is half read on any control channel, this image becomes that one. The new one adopts all children
+ * as leaving, and starts a generation of its own beside them:
  *
  *     the new store loads and holds; the old one ends its commits and goes; the new one starts
  *     (the fronts hold what begins meanwhile, held.c; what was half done fails: ERR_TEMP)
@@ -98,6 +98,10 @@ static void start_check(struct supervisor *s, struct str text)
 {
 	struct upgrade *u = &s->upgrade;
 	int pair[2];
+	if (!takeover_word(text, u->word)) {
+		refuse(s, STR("no memory is left"));
+		return;
+	}
 	if (s->loop->class->pair(s->loop, pair) < 0) {
 		refuse(s, STR("no descriptors are left"));
 		return;
@@ -162,35 +166,51 @@ static void on_timer(void *arg)
 }
 
 /* What the check has against it; one that ends without a word is described from outside. */
-static struct str why_not(const struct supervisor *s, struct str said, int status, char room[120])
+static struct str why_not(const struct supervisor *s, struct str said, int status, char room[160])
 {
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return STR("the new binary ends well and does not say that it can take over: it is "
+			   "another program, or a Culver that cannot");
 	if (said.n > 0)
 		return said;
 	if (!WIFSIGNALED(status))
-		snprintf(room, 120,
+		snprintf(room, 160,
 			"the new binary's check of itself ended with status %d, without a word",
 			WEXITSTATUS(status));
 	else if (supervisor_now(s) >= s->upgrade.until_ms)
-		snprintf(room, 120, "the new binary's check of itself was not done within %d s",
+		snprintf(room, 160, "the new binary's check of itself was not done within %d s",
 			LIMIT_TAKEOVER_MS / 1000);
 	else
-		snprintf(room, 120, "signal %d ended the new binary's check of itself",
+		snprintf(room, 160, "signal %d ended the new binary's check of itself",
 			WTERMSIG(status));
 	return str_from(room);
+}
+
+/* All that the check has said: it has ended, so nothing more comes. */
+static struct str hear(struct supervisor *s, char *said, size_t room)
+{
+	size_t n = 0;
+	ssize_t got = 1;
+	while (got > 0 && n < room) {
+		got = s->loop->class->link_read(s->upgrade.said, said + n, room - n, NULL);
+		n += got > 0 ? (size_t)got : 0;
+	}
+	s->loop->class->link_free(&s->upgrade.said);
+	return str_make(said, n);
 }
 
 bool upgrade_check_ended(struct supervisor *s, int process, int status)
 {
 	struct upgrade *u = &s->upgrade;
-	char said[400], room[120];
+	char said[400], room[160];
 	if (process == 0 || process != u->checking)
 		return false;
 	u->checking = 0;
-	ssize_t n = s->loop->class->link_read(u->said, said, sizeof(said), NULL);
-	s->loop->class->link_free(&u->said);
-	u->may_go = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	struct str answer = hear(s, said, sizeof(said));
+	u->may_go = WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
+		    str_equal(str_trim(answer), str_from(u->word));
 	if (!u->may_go) {
-		refuse(s, why_not(s, str_make(said, n > 0 ? (size_t)n : 0), status, room));
+		refuse(s, why_not(s, answer, status, room));
 		return true;
 	}
 	u->until_ms = supervisor_now(s) + LIMIT_TAKEOVER_MS;
