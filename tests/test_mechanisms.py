@@ -408,6 +408,39 @@ def test_external(server, certificates):
         assert s.docmd("AUTH", "EXTERNAL =")[0] == 535
 
 
+def dated(folder, name, start, end):
+    """NAME.crt and NAME.key, valid from start to end."""
+    (folder / "ca.conf").write_text(f"[ca]\ndefault_ca=d\n[d]\ndatabase={folder}/index\nserial={folder}/serial\n"
+                                    f"new_certs_dir={folder}\ndefault_md=sha256\npolicy=p\n[p]\ncommonName=supplied\n")
+    (folder / "index").write_text("")
+    (folder / "serial").write_text("01\n")
+    openssl(folder, "req", "-new", *EC, "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", "request")
+    openssl(folder, "ca", "-batch", "-selfsign", "-keyfile", f"{name}.key", "-config", "ca.conf", "-in", "request",
+            "-startdate", start, "-enddate", end, "-notext", "-out", f"{name}.crt")
+
+
+def test_external_looks_at_dates(server, tmp_path):
+    """RFC 5280 6.1.3 (a)(2): a certificate outside of its dates is none, and who registers one is told."""
+    for name, end, said in (("expired", "20210101000000Z", "expired.crt has expired"), ("good", "20490101000000Z", ""),
+                            ("early", "20490101000000Z", "early.crt is not valid yet")):
+        dated(tmp_path, name, "20480101000000Z" if name == "early" else "20200101000000Z", end)
+        r = server.command("account", "certificate", "add", "--label", name, ALICE, tmp_path / f"{name}.crt")
+        assert said in r.stderr if said else r.stderr == ""
+        with external(server, tmp_path, name) as s:
+            s.ehlo()
+            assert ("EXTERNAL" in s.esmtp_features["auth"]) == (name == "good")
+            assert s.docmd("AUTH", "EXTERNAL =")[0] == (235 if name == "good" else 504), name
+
+
+def test_external_is_of_one_certificate(server, tmp_path):
+    """Not of its key: another certificate of the same key is another."""
+    openssl(tmp_path, "req", "-x509", *EC, "-nodes", "-subj", "/CN=one", "-days", "30", "-keyout", "one.key", "-out", "one.crt")
+    openssl(tmp_path, "req", "-x509", "-key", "one.key", "-subj", "/CN=two", "-days", "30", "-out", "two.crt")
+    (tmp_path / "two.key").write_bytes((tmp_path / "one.key").read_bytes())
+    server.command("account", "certificate", "add", "--label", "one", ALICE, tmp_path / "one.crt")
+    assert [shown(server, tmp_path, name, []) for name in ("one", "two")] == [235, 535]
+
+
 # ---- what is logged ----
 
 def fail(server, service, mechanism, name):

@@ -10,6 +10,20 @@
 
 enum { FINGERPRINT_BYTES = 32 };
 
+/* It is taken all the same: its time may come, and it can be there before the clock is right. */
+static void warn_of_dates(const char *path, const X509 *x)
+{
+	const char *why = NULL;
+	if (X509_cmp_time(X509_get0_notAfter(x), NULL) < 0)
+		why = "has expired";
+	else if (X509_cmp_time(X509_get0_notBefore(x), NULL) > 0)
+		why = "is not valid yet";
+	if (why)
+		fprintf(stderr,
+			"culver account certificate: warning: %s %s: nobody can log in with it\n",
+			path, why);
+}
+
 /* The SHA-256 of the first certificate in a PEM file. */
 static int read_fingerprint(const char *path, uint8_t ret[FINGERPRINT_BYTES], struct err *err)
 {
@@ -20,6 +34,8 @@ static int read_fingerprint(const char *path, uint8_t ret[FINGERPRINT_BYTES], st
 	X509 *x = PEM_read_X509(file, NULL, NULL, NULL);
 	fclose(file);
 	int good = x && X509_digest(x, EVP_sha256(), ret, &n) == 1 && n == FINGERPRINT_BYTES;
+	if (good)
+		warn_of_dates(path, x);
 	X509_free(x);
 	return good ? 0 : fail(err, ERR_SYNTAX, "%s holds no certificate in PEM", path);
 }

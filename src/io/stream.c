@@ -356,7 +356,8 @@ void stream_tls_info(const struct stream *s, char version[16], char cipher[64])
 
 bool stream_tls_bindings(const struct stream *s, struct session_bindings *ret)
 {
-	return s->phase != PHASE_SECURE || s->tls == NULL || tls_conn_bindings(s->tls, ret);
+	int64_t now_s = s->loop->clock->wall_ms(s->loop->clock) / 1000;
+	return s->phase != PHASE_SECURE || s->tls == NULL || tls_conn_bindings(s->tls, now_s, ret);
 }
 
 /* ---- the end ---- */

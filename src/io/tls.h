@@ -111,11 +111,13 @@ enum tls_result tls_conn_end(struct tls_conn *);
 bool tls_conn_pending(const struct tls_conn *);
 const char *tls_conn_reason(const struct tls_conn *);
 void tls_conn_info(const struct tls_conn *, char version[16], char cipher[64]);
-/* After the handshake: channel bindings, and the fingerprint of the client's certificate. What
- * there is none of stays empty: an exporter in TLS 1.2 without the extended master secret (RFC 9266
- * 1), an end point whose signature has no hash of its own (RFC 5929 4.1). False: OpenSSL has no
- * memory, and what there is is not known. */
-bool tls_conn_bindings(const struct tls_conn *, struct session_bindings *) MUST_CHECK;
+/* After the handshake: channel bindings, and the fingerprint of the client's certificate, if it is
+ * within its dates (RFC 5280 6.1.3 (a)(2)): one that is not vouches for nobody. now_s: since 1970.
+ * What there is none of stays empty: an exporter in TLS 1.2 without the extended master secret (RFC
+ * 9266 1), an end point whose signature has no hash of its own (RFC 5929 4.1). False: OpenSSL has
+ * no memory, and what there is is not known. */
+bool tls_conn_bindings(
+	const struct tls_conn *, int64_t now_s, struct session_bindings *) MUST_CHECK;
 void tls_conn_free(struct tls_conn **);
 
 #endif

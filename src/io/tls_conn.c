@@ -224,7 +224,14 @@ static bool hash_certificate(X509 *x, struct session_bindings *b)
 	return good;
 }
 
-bool tls_conn_bindings(const struct tls_conn *c, struct session_bindings *ret)
+/* "The certificate validity period includes the current time." RFC 5280 6.1.3 (a)(2) */
+static bool is_valid_at(const X509 *x, time_t now)
+{
+	return X509_cmp_time(X509_get0_notBefore(x), &now) < 0 &&
+	       X509_cmp_time(X509_get0_notAfter(x), &now) > 0;
+}
+
+bool tls_conn_bindings(const struct tls_conn *c, int64_t now_s, struct session_bindings *ret)
 {
 	unsigned n = 0;
 	*ret = (struct session_bindings){ .exporter_n = 0 };
@@ -234,7 +241,7 @@ bool tls_conn_bindings(const struct tls_conn *c, struct session_bindings *ret)
 	if (SSL_session_reused(c->ssl) == 0)
 		good = good && hash_certificate(SSL_get_certificate(c->ssl), ret);
 	X509 *client = SSL_get0_peer_certificate(c->ssl);
-	if (client)
+	if (client && is_valid_at(client, (time_t)now_s))
 		good = good && X509_digest(client, EVP_sha256(), ret->certificate, &n) == 1;
 	ret->certificate_n = n;
 	ERR_clear_error();

@@ -45,7 +45,7 @@ static bool serve(struct meeting *m, bool *done)
 	if (!*done) {
 		enum tls_result r = tls_conn_handshake(m->conn);
 		*done = r == TLS_OK;
-		if (*done && !tls_conn_bindings(m->conn, &m->bindings))
+		if (*done && !tls_conn_bindings(m->conn, (int64_t)time(NULL), &m->bindings))
 			return false;
 		return r == TLS_OK || r == TLS_WANT_READ || r == TLS_WANT_WRITE;
 	}
