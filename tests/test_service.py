@@ -312,6 +312,32 @@ def test_upgrade_then_stop():
         assert c.roles_left() == []
 
 
+def test_a_server_that_stops_refuses_connections():
+    """While sessions of before have their time: nobody is left to wait for a greeting that never comes."""
+    with Culver(config="drain_seconds = 20") as c:
+        s = smtplib.SMTP("127.0.0.1", c.port("smtp"), timeout=20)
+        s.ehlo()
+        s.mail("ann@example.org")
+        s.rcpt(f"alice@{DOMAIN}")
+        assert s.docmd("DATA")[0] == 354
+        c.process.send_signal(signal.SIGTERM)
+        for service in ("smtp", "submission", "imap", "imaps", "pop3"):
+            wait_for(lambda name=service: is_refused(c, name), 10)
+        assert c.process.poll() is None
+        s.send(b"\r\nhello\r\n.\r\n")
+        assert s.getreply()[0] == 250
+        s.close()
+        c.process.wait(20)
+
+
+def is_refused(c, service):
+    try:
+        with c.connect(service, timeout=1):
+            return False
+    except ConnectionRefusedError:
+        return True
+
+
 def test_mail_through_an_upgrade():
     """Mail of before is there after it, and a login of before is worth nothing less."""
     with Culver(config=SHORT) as c:

@@ -6,6 +6,7 @@
 
 #include "process/manager.h"
 #include "process/os.h"
+#include "process/role.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -63,9 +64,23 @@ static void on_news(void *arg, enum supervisor_news news)
 /* A file that cannot be opened leaves the log where it was. */
 static int open_log(struct server *s, const struct config *config, struct err *err)
 {
-	if (strcmp(config->log_file, "stderr") == 0)
-		return 0;
-	return log_sink_fd_open(&s->sink, config->log_file, err);
+	if (strcmp(config->log_file, "stderr") != 0)
+		return log_sink_fd_open(&s->sink, config->log_file, err);
+	log_sink_fd_back(&s->sink, STDERR_FILENO);
+	s->sink.priorities = manager_has_journal();
+	return 0;
+}
+
+/* A reload's configuration: of ours, what the log is. */
+static int on_configured(void *arg, const struct config *config, struct err *err)
+{
+	struct server *s = arg;
+	if (open_log(s, config, err))
+		return -1;
+	free(s->config->log_file);
+	s->config->log_file = xstrdup(config->log_file);
+	role_log_as(&s->sink.sink, config);
+	return 0;
 }
 
 static void reopen_log(struct server *s)
@@ -187,11 +202,12 @@ static void set_options(struct server *s, const char *jail, struct supervisor_op
 	o->spawn = spawn_os_new(s->loop, s->who, jail, o->config_path);
 	o->may_command = may_command;
 	o->news = on_news;
+	o->configured = on_configured;
 	o->log_write = write_line;
 	o->pulse_ms = manager_pulse_ms();
-	o->news_arg = o->log_arg = o->may_command_arg = s;
+	o->news_arg = o->log_arg = o->may_command_arg = o->configured_arg = s;
 	log_init(&o->log, &s->sink.sink, "role=supervisor");
-	s->sink.sink.json = strcmp(o->config->log_format, "json") == 0;
+	role_log_as(&s->sink.sink, o->config);
 }
 
 static int serve(struct server *s, const struct options *options, struct err *err)
@@ -204,7 +220,6 @@ static int serve(struct server *s, const struct options *options, struct err *er
 		return -1;
 	s->who = os_identity(config, &note);
 	struct supervisor_options o = { .config_path = path, .config = config, .admin_handle = -1 };
-	s->sink.priorities = manager_has_journal();
 	if (open_log(s, config, err))
 		return -1;
 	o.lock = s->taken_over ? s->before.lock : os_lock(config, err);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* culver upgrade, reload: signals to the running server; and whether an upgrade came to pass. */
+/* culver upgrade, reload: signals to the running server; and what came of them. */
 #include "cli/cli.h"
 
 #include "cli/remote.h"
@@ -9,7 +9,13 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { LOOK_AGAIN_MS = 100, UPGRADE_MS = 60000 };
+enum { LOOK_AGAIN_MS = 50, UPGRADE_MS = 60000, RELOAD_MS = 60000 };
+
+/* Where the server's counts stood before it was signalled. */
+struct before {
+	struct remote_upgrades upgrades;
+	struct remote_reloads reloads;
+};
 
 /* That no server runs has an exit code of its own. */
 static int failed(const struct options *o, const struct err *err)
@@ -18,15 +24,14 @@ static int failed(const struct options *o, const struct err *err)
 	return err->kind == ERR_NOT_FOUND ? EXIT_NOT_RUNNING : code;
 }
 
-/* Signals the server, and says where its count of upgrades stood before. */
 static int signal_server(
-	const struct options *o, int number, struct remote_upgrades *ret_before, struct err *err)
+	const struct options *o, int number, struct before *ret_before, struct err *err)
 {
 	AUTO(remote_close)
 	struct remote *r = remote_open(options_config(o), true, err);
 	if (r == NULL)
 		return -1;
-	*ret_before = *remote_upgrades(r);
+	*ret_before = (struct before){ *remote_upgrades(r), *remote_reloads(r) };
 	int process = remote_process(r);
 	if (process <= 0)
 		return fail(err, ERR_TEMP, "the server's process is not known");
@@ -35,56 +40,102 @@ static int signal_server(
 	return 0;
 }
 
-/* 1: it came to pass; 0: not yet; -1: it was refused. */
-static int look(const struct options *o, const struct remote_upgrades *before, struct err *err)
+/* Of what was asked for. 1: it came to pass; 0: not yet; -1: it was refused. */
+typedef int look_function(
+	const struct remote *now, const struct before *before, void *ret, struct err *err);
+
+static int upgraded(const struct remote *r, const struct before *before, void *ret, struct err *err)
+{
+	const struct remote_upgrades *now = remote_upgrades(r), *was = &before->upgrades;
+	(void)ret;
+	if (now->refused > was->refused && now->done == was->done)
+		return fail(err, ERR_UNSUPPORTED, "refused, and nothing has changed: %s",
+			now->refused_why);
+	return now->done > was->done && !now->under_way;
+}
+
+/* An image that has come meanwhile counts anew, and has read everything. */
+static int reloaded(const struct remote *r, const struct before *before, void *ret, struct err *err)
+{
+	struct remote_reloads *now = ret;
+	*now = *remote_reloads(r);
+	if (now->under_way || (now->done == before->reloads.done &&
+				      remote_upgrades(r)->done == before->upgrades.done))
+		return 0;
+	if (now->refused_why[0] != '\0')
+		return fail(
+			err, ERR_CONFIG, "refused, and nothing has changed: %s", now->refused_why);
+	return 1;
+}
+
+static int look(const struct options *o, look_function *function, const struct before *before,
+	void *ret, struct err *err)
 {
 	AUTO(remote_close)
 	struct remote *r = remote_open(options_config(o), true, err);
-	if (r == NULL) { /* between two images nobody answers */
-		*err = (struct err)ERR_INIT;
-		return 0;
+	if (r != NULL)
+		return function(r, before, ret, err);
+	if (err->kind == ERR_NOT_FOUND)
+		return fail(err, ERR_TEMP, "the server has ended; its log says why");
+	*err = (struct err)ERR_INIT; /* between two images nobody answers */
+	return 0;
+}
+
+static int ask_for(const struct options *o, int number, int within_ms, look_function *function,
+	void *ret, struct err *err)
+{
+	struct before before;
+	int result = signal_server(o, number, &before, err);
+	for (int ms = 0; result == 0 && ms < within_ms; ms += LOOK_AGAIN_MS) {
+		usleep(LOOK_AGAIN_MS * 1000);
+		result = look(o, function, &before, ret, err);
 	}
-	const struct remote_upgrades *now = remote_upgrades(r);
-	if (now->refused > before->refused && now->done == before->done)
-		return fail(err, ERR_UNSUPPORTED, "refused, and nothing has changed: %s",
-			now->refused_why);
-	return now->done > before->done && !now->under_way;
+	if (result == 0)
+		fail(err, ERR_TEMP, "not done within %d s; the log says more", within_ms / 1000);
+	return result == 1 ? 0 : -1;
 }
 
 int cmd_upgrade(const struct options *o)
 {
 	struct err err = ERR_INIT;
-	struct remote_upgrades before;
 	if (o->args_n)
 		return cli_usage(o, "[-c FILE] [--json]");
-	int result = signal_server(o, SIGUSR2, &before, &err);
-	for (int ms = 0; result == 0 && ms < UPGRADE_MS; ms += LOOK_AGAIN_MS) {
-		usleep(LOOK_AGAIN_MS * 1000);
-		result = look(o, &before, &err);
-	}
-	if (result == 0)
-		fail(&err, ERR_TEMP, "not done within %d s; the log says more", UPGRADE_MS / 1000);
-	if (result != 1)
+	if (ask_for(o, SIGUSR2, UPGRADE_MS, upgraded, NULL, &err))
 		return failed(o, &err);
 	printf(o->json ? "{\"upgraded\":true}\n"
 		       : "upgraded; sessions of before end by themselves\n");
 	return EXIT_GOOD;
 }
 
+static void print_reloaded(const struct options *o, const struct remote_reloads *r)
+{
+	AUTO(buf_done)
+	struct buf list;
+	struct str names = str_from(r->for_start);
+	buf_init(&list, 4096);
+	while (names.n) {
+		struct str name = str_split(&names, ' ');
+		buf_addf(&list, o->json ? "%s\"%" STR_FMT "\"" : "%s%" STR_FMT,
+			list.n ? (o->json ? "," : ", ") : "", STR_ARG(name));
+	}
+	if (o->json)
+		printf("{\"reloaded\":true,\"at_the_next_start\":[%" STR_FMT "]}\n",
+			STR_ARG(buf_str(&list)));
+	else if (list.n)
+		printf("reloaded; at the next start alone: %" STR_FMT "\n",
+			STR_ARG(buf_str(&list)));
+	else
+		printf("reloaded\n");
+}
+
 int cmd_reload(const struct options *o)
 {
 	struct err err = ERR_INIT;
-	struct remote_upgrades before;
+	struct remote_reloads reloads;
 	if (o->args_n)
 		return cli_usage(o, "[-c FILE] [--json]");
-	AUTO(config_free)
-	struct config *config = config_load(options_config(o), &err);
-	if (config == NULL)
-		return cli_fail(o, &err);
-	if (signal_server(o, SIGHUP, &before, &err))
+	if (ask_for(o, SIGHUP, RELOAD_MS, reloaded, &reloads, &err))
 		return failed(o, &err);
-	printf(o->json ? "{\"reloading\":true}\n"
-		       : "the server reads %s again; its log says how that went\n",
-		options_config(o));
+	print_reloaded(o, &reloads);
 	return EXIT_GOOD;
 }

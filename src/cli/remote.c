@@ -33,6 +33,7 @@ struct remote {
 	struct buf status;
 	struct buf certificates; /* as remote_certificates() gives them */
 	struct remote_upgrades upgrades;
+	struct remote_reloads reloads;
 	int process; /* the supervisor's */
 	bool have_status, lost, timed_out, room, ended;
 	pid_t offline; /* the supervisor of a stopped server, our child */
@@ -118,6 +119,15 @@ static void keep_upgrades(struct remote_upgrades *u, const struct frame_status *
 	snprintf(u->refused_why, sizeof(u->refused_why), "%" STR_FMT, STR_ARG(f->refused_why));
 }
 
+static void keep_reloads(struct remote_reloads *r, const struct frame_status *f)
+{
+	r->done = f->reloads;
+	r->under_way = f->reloading;
+	snprintf(r->refused_why, sizeof(r->refused_why), "%" STR_FMT,
+		STR_ARG(f->reload_refused_why));
+	snprintf(r->for_start, sizeof(r->for_start), "%" STR_FMT, STR_ARG(f->for_start));
+}
+
 static bool control_frame(void *arg, uint32_t request, const struct frame *frame, int handle)
 {
 	struct remote *r = arg;
@@ -127,6 +137,7 @@ static bool control_frame(void *arg, uint32_t request, const struct frame *frame
 		buf_adds(&r->status, frame->status.text);
 		keep_certificates(r, &frame->status.certificates);
 		keep_upgrades(&r->upgrades, &frame->status);
+		keep_reloads(&r->reloads, &frame->status);
 		r->have_status = true;
 		wake(r);
 		return true;
@@ -420,6 +431,11 @@ struct str remote_status(const struct remote *r)
 struct str remote_certificates(const struct remote *r)
 {
 	return buf_str(&r->certificates);
+}
+
+const struct remote_reloads *remote_reloads(const struct remote *r)
+{
+	return &r->reloads;
 }
 
 const struct remote_upgrades *remote_upgrades(const struct remote *r)

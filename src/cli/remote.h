@@ -32,6 +32,13 @@ struct remote_upgrades {
 	char refused_why[401];
 };
 const struct remote_upgrades *remote_upgrades(const struct remote *);
+struct remote_reloads {
+	uint32_t done; /* have come to their end, either way */
+	bool under_way;
+	char refused_why[401]; /* the last; empty: it was not refused */
+	char for_start[601];   /* keys that were changed and wait for a start */
+};
+const struct remote_reloads *remote_reloads(const struct remote *);
 /* The supervisor's process, for signals; -1 when unknown. */
 int remote_process(const struct remote *);
 

@@ -17,6 +17,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum key_type { KEY_TEXT, KEY_DOMAIN, KEY_NUMBER, KEY_BOOL, KEY_LIST };
@@ -30,6 +31,7 @@ struct key {
 	const char *choices;  /* of a text: "a|b", or NULL */
 	unsigned readers;     /* enum config_reader */
 	const char *help;
+	bool at_start; /* it takes effect at a start; all others at a reload, too */
 };
 
 #define AT(field) offsetof(struct config, field)
@@ -39,13 +41,13 @@ static const struct key keys[] = {
 	{ "hostname", KEY_DOMAIN, AT(hostname), "localhost", 0, 0, NULL, FOR_ALL,
 		"our name in greetings, Received fields and certificates: a domain name" },
 	{ "directory", KEY_TEXT, AT(directory), ".", 0, 0, NULL, FOR_SUPERVISOR,
-		"where data, keys and the control socket are; relative to this file" },
+		"where data, keys and the control socket are; relative to this file", true },
 	{ "user", KEY_TEXT, AT(user), "culver", 0, 0, NULL, FOR_SUPERVISOR,
-		"the user that all roles become when started as root" },
+		"the user that all roles become when started as root", true },
 	{ "listen", KEY_LIST, AT(listen), "0.0.0.0 ::", 0, 0, NULL, FOR_SUPERVISOR,
-		"addresses to listen on" },
+		"addresses to listen on", true },
 	{ "port_offset", KEY_NUMBER, AT(port_offset), "0", 0, 60000, NULL, FOR_SUPERVISOR,
-		"added to every standard port" },
+		"added to every standard port", true },
 	{ "loopback", KEY_BOOL, AT(loopback), "false", 0, 0, NULL, FOR_FRONT,
 		"allow passwords without TLS from 127.0.0.0/8 and ::1" },
 	{ "message_bytes", KEY_NUMBER, AT(message_bytes), "52428800", 65536, 1024 * MIB, NULL,
@@ -77,9 +79,9 @@ static const struct key keys[] = {
 		"over them: NAME for everybody, ADDRESS:NAME for one account; who uses one all the "
 		"same is served" },
 	{ "fronts_mx", KEY_NUMBER, AT(fronts_mx), "1", 1, 8, NULL, FOR_SUPERVISOR,
-		"processes that serve port 25" },
+		"processes that serve port 25", true },
 	{ "fronts_user", KEY_NUMBER, AT(fronts_user), "1", 1, 8, NULL, FOR_SUPERVISOR,
-		"processes that serve submission, IMAP and POP3" },
+		"processes that serve submission, IMAP and POP3", true },
 	{ "drain_seconds", KEY_NUMBER, AT(drain_seconds), "10", 1, 600, NULL, FOR_SUPERVISOR,
 		"how long sessions may take to end at a stop" },
 	{ "front_hours", KEY_NUMBER, AT(front_hours), "12", 1, 8760, NULL, FOR_SUPERVISOR,
@@ -89,14 +91,14 @@ static const struct key keys[] = {
 		FOR_SUPERVISOR,
 		"how long sessions may take to end when their process is replaced" },
 	{ "hash_workers", KEY_NUMBER, AT(hash_workers), "2", 2, 64, NULL, FOR_GATE,
-		"threads that check passwords; half of them take no suspected guesses" },
+		"threads that check passwords; half of them take no suspected guesses", true },
 	{ "ticket_hours", KEY_NUMBER, AT(ticket_hours), "72", 1, 720, NULL, FOR_GATE,
 		"how long a login lasts at most, for a session that never ends" },
 	{ "segment_bytes", KEY_NUMBER, AT(segment_bytes), "268435456", MIB, 1024 * MIB, NULL,
-		FOR_STORE, "size at which a file of messages is sealed" },
+		FOR_STORE, "size at which a file of messages is sealed", true },
 	{ "reserve_bytes", KEY_NUMBER, AT(reserve_bytes), "16777216", MIB, 1024 * MIB, NULL,
 		FOR_STORE,
-		"free space below which new mail is refused, so that deleting still works" },
+		"free space below which new mail is refused, so that deleting still works", true },
 	{ "keep_deleted_days", KEY_NUMBER, AT(keep_deleted_days), "14", 0, 3650, NULL, FOR_STORE,
 		"how long deleted messages can be put back by culver account undelete; 0: not at "
 		"all" },
@@ -321,6 +323,37 @@ int config_read_lines(struct config *c, struct str lines, struct err *err)
 	return 0;
 }
 
+/* Values as text, so that one comparison does for all types. */
+static bool is_same(struct config *a, struct config *b, const struct key *k)
+{
+	AUTO(buf_done)
+	struct buf one;
+	AUTO(buf_done)
+	struct buf other;
+	buf_init(&one, 16384);
+	buf_init(&other, 16384);
+	write_value(a, k, &one);
+	write_value(b, k, &other);
+	return str_equal(buf_str(&one), buf_str(&other));
+}
+
+void config_keep_for_start(
+	struct config *fresh, const struct config *in_force, struct buf *ret_keys)
+{
+	struct config *old = (struct config *)(uintptr_t)in_force;
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		AUTO(buf_done)
+		struct buf value;
+		buf_init(&value, 16384);
+		if (!keys[i].at_start || is_same(fresh, old, &keys[i]))
+			continue;
+		buf_addf(ret_keys, "%s%s", ret_keys->n ? " " : "", keys[i].name);
+		write_value(old, &keys[i], &value);
+		if (set_value(fresh, &keys[i], buf_str(&value), NULL))
+			abort(); /* what is in force was checked when it was read */
+	}
+}
+
 /* ---- the file ---- */
 
 /* libconfuse hands no argument to its callbacks, so what it complains about is kept in an option
@@ -407,23 +440,38 @@ static int make_absolute(struct config *c, const char *path, struct err *err)
 	return 0;
 }
 
-/* All of the file. 0, or an errno. */
-static int read_text(const char *path, struct buf *text)
+static int read_regular(int fd, struct buf *out, struct err *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : 1;
-	while (n > 0 && !text->full) {
-		char part[4096];
+	struct stat s;
+	char part[4096];
+	ssize_t n = 1;
+	if (fstat(fd, &s) == 0 && S_ISDIR(s.st_mode))
+		return fail(err, ERR_CONFIG, "%s", strerror(EISDIR));
+	if (!S_ISREG(s.st_mode))
+		return fail(err, ERR_CONFIG, "it is no regular file");
+	while (n > 0) {
 		do
 			n = read(fd, part, sizeof(part));
 		while (n < 0 && errno == EINTR);
-		if (n > 0)
-			buf_add(text, part, (size_t)n);
+		if (n > 0 && !buf_add(out, part, (size_t)n))
+			return fail(err, ERR_CONFIG, "it has more than %zu bytes", out->max);
 	}
-	int code = n < 0 ? errno : 0;
-	if (fd >= 0)
-		close(fd);
-	return code;
+	return n < 0 ? fail(err, ERR_CONFIG, "%s", strerror(errno)) : 0;
+}
+
+int config_read_file(const char *path, struct buf *out, struct err *err)
+{
+	struct stat s;
+	/* O_NONBLOCK: a pipe that nobody writes to would be waited for. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0 && errno == ENOENT && lstat(path, &s) == 0)
+		return fail(err, ERR_CONFIG, "it is a link that leads nowhere");
+	if (fd < 0)
+		return fail(
+			err, errno == ENOENT ? ERR_NOT_FOUND : ERR_CONFIG, "%s", strerror(errno));
+	int result = read_regular(fd, out, err);
+	close(fd);
+	return result;
 }
 
 /* libconfuse's scanner ends the process when it can't read, so it never reads a file. */
@@ -431,12 +479,12 @@ static int load(struct config *c, cfg_t *cfg, const char *path, char **error_tex
 {
 	AUTO(buf_done)
 	struct buf text;
+	struct err why = ERR_INIT;
 	buf_init(&text, LIMIT_CONFIG_BYTES + 1);
-	int code = read_text(path, &text);
-	if (code != 0)
-		return fail(err, ERR_CONFIG, "%s: %s%s", path, strerror(code),
-			code == ENOENT ? " (make one with: culver quickstart)" : "");
-	if (text.full || text.n > LIMIT_CONFIG_BYTES)
+	if (config_read_file(path, &text, &why))
+		return fail(err, ERR_CONFIG, "%s: %s%s", path, why.public_text,
+			why.kind == ERR_NOT_FOUND ? " (make one with: culver quickstart)" : "");
+	if (text.n > LIMIT_CONFIG_BYTES)
 		return fail(err, ERR_CONFIG, "%s: too long for a configuration", path);
 	if (str_find(buf_str(&text), '\0') < text.n || !buf_addc(&text, 0))
 		return fail(err, ERR_CONFIG, "%s: there is a NUL in it", path);
@@ -450,7 +498,6 @@ static int load(struct config *c, cfg_t *cfg, const char *path, char **error_tex
 		return fail(err, ERR_CONFIG,
 			"%s:%d: %" STR_FMT " is given twice, first in line %d: remove one", path,
 			twice.second, STR_ARG(twice.name), twice.first);
-	struct err why = ERR_INIT;
 	if (take_values(c, cfg, &why))
 		return fail(err, ERR_CONFIG, "%s: %s", path, why.public_text);
 	return make_absolute(c, path, err);
@@ -494,6 +541,8 @@ static void print_mdoc(const struct key *k, struct buf *out)
 		ranged ? ";" : ".");
 	print_range(k, out);
 	buf_addz(out, ranged ? ".\n" : "");
+	if (k->at_start)
+		buf_addz(out, "Takes effect at the next start.\n");
 }
 
 static void print_plain(const struct key *k, struct buf *out)
@@ -501,6 +550,7 @@ static void print_plain(const struct key *k, struct buf *out)
 	bool ranged = k->type == KEY_NUMBER || k->choices;
 	buf_addf(out, "# %s%s", k->help, ranged ? ": " : "");
 	print_range(k, out);
+	buf_addz(out, k->at_start ? " (at the next start)" : "");
 	buf_addf(out, "\n%s = \"%s\"\n", k->name, k->standard);
 }
 

@@ -66,6 +66,13 @@ enum config_reader {
 
 /* Reads and checks a file. NULL: err says file, line, what is wrong and what would be right. */
 struct config *config_load(const char *path, struct err *err);
+/* All of a regular file, at most out's bound. 0, or -1 and err in words without its name: what is
+ * none (a pipe, a device) is refused rather than waited for. */
+int config_read_file(const char *path, struct buf *out, struct err *err);
+/* Of a file read anew, beside what is in force: keys that take effect at a start alone keep their
+ * old value, and the names of those that differ are added to ret_keys, a blank between them. */
+void config_keep_for_start(
+	struct config *fresh, const struct config *in_force, struct buf *ret_keys);
 /* All defaults, as a role starts with. */
 struct config *config_new(void);
 void config_free(struct config **);

@@ -33,16 +33,17 @@ static void load_one(struct supervisor *s, struct vec *all, const char *file)
 	char path[4500];
 	struct log_text name, text;
 	struct certificate_file c = { .name = "" };
+	struct err err = ERR_INIT;
 	struct str stem = str_make(file, strlen(file) - strlen(".crt"));
 	buf_init(&c.pem, PEM_BYTES);
 	snprintf(c.name, sizeof(c.name), "%" STR_FMT, STR_ARG(str_sub(stem, 0, 64)));
 	snprintf(path, sizeof(path), "%s/tls/%s", s->o.config->directory, file);
-	int result = provision_read_file(path, &c.pem);
-	if (result < 0) {
+	if (config_read_file(path, &c.pem, &err)) {
 		buf_release(&c.pem);
+		snprintf(c.unreadable, sizeof(c.unreadable), "%s", err.public_text);
 		log_event(&s->o.log, LOG_ERROR, "certificate-unreadable", "file=%s why=%s",
 			log_value(&name, str_from(path)),
-			log_value(&text, str_from(strerror(-result))));
+			log_value(&text, str_from(err.public_text)));
 	}
 	if (!vec_push(all, &c))
 		buf_done(&c.pem);
@@ -113,6 +114,14 @@ static void on_day(void *arg)
 	s->loop->class->timer_set(s->daily, supervisor_now(s) + DAY_MS);
 }
 
+const char *certificates_unreadable(const struct vec *all, struct str name)
+{
+	VEC_EACH (const struct certificate_file, c, all)
+		if (c->unreadable[0] != '\0' && str_equal(str_from(c->name), name))
+			return c->unreadable;
+	return NULL;
+}
+
 static void copy_text(char *to, size_t room, struct str from)
 {
 	size_t n = from.n < room - 1 ? from.n : room - 1;
@@ -138,7 +147,10 @@ void certificates_found(
 			continue;
 		copy_text(c.name, sizeof(c.name), from->name);
 		copy_text(c.hosts, sizeof(c.hosts), from->hosts);
-		copy_text(c.problem, sizeof(c.problem), from->problem);
+		const char *unreadable = certificates_unreadable(
+			is_refused ? &s->reload.certificates : &s->certificates, from->name);
+		copy_text(c.problem, sizeof(c.problem),
+			unreadable ? str_from(unreadable) : from->problem);
 		vec_push(&s->found, &c);
 	}
 	if (!is_refused) /* soon, once for all fronts */

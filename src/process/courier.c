@@ -47,8 +47,10 @@ static void client_closed(void *arg, const char *reason)
 static bool courier_frame(struct role *role, const struct frame *frame, int handle)
 {
 	struct courier *r = CONTAINER_OF(role, struct courier, base);
-	if (frame->type == FRAME_COURIER_CONFIG)
+	if (frame->type == FRAME_COURIER_CONFIG) {
+		role_apply_log_lines(role->context, frame->courier_config.text);
 		return true;
+	}
 	if (frame->type != FRAME_HAND_OVER || handle < 0)
 		return false;
 	struct courier_client *c = xmalloc(sizeof(*c));

@@ -175,12 +175,19 @@ static bool on_config(struct gate *g, const struct frame_gate_config *f)
 	if (f->ticket_key.n != TICKET_KEY_BYTES || f->master_key.n != 32)
 		return false;
 	memcpy(g->ticket_key, f->ticket_key.p, TICKET_KEY_BYTES);
-	if (config_read_lines(g->config, f->text, &err) ||
-		derive_all(g, (const uint8_t *)f->master_key.p, &err) || stand_in(g, &err)) {
+	bool reload = g->hashers != NULL; /* its keys stay, and so do they */
+	AUTO(config_free)
+	struct config *other = config_new(); /* read into, then the one of before */
+	if (config_read_lines(other, f->text, &err) ||
+		(!reload && (derive_all(g, (const uint8_t *)f->master_key.p, &err) ||
+				    stand_in(g, &err)))) {
 		log_event(&g->base.context->log, LOG_ERROR, "config-refused", "why=%s",
 			log_value(&text, str_from(err_log_text(&err))));
 		return false;
 	}
+	struct config *fresh = other;
+	other = g->config;
+	g->config = fresh;
 	g->facts.hostname = g->config->hostname;
 	role_apply_log(g->base.context, g->config);
 	return true;

@@ -148,7 +148,8 @@ static void client_closed(void *arg, const char *reason)
 
 static int load_key(struct keys *k, struct files_seam *files, const char *name, struct err *err)
 {
-	int file = files->open(files, name, O_RDONLY, 0);
+	/* A pipe of that name is opened at once, and cannot be read at an offset. */
+	int file = files->open(files, name, O_RDONLY | O_NONBLOCK, 0);
 	if (file < 0)
 		return fail_log(err, ERR_CONFIG, "cannot open key %s: %s", name, strerror(-file));
 	char *pem = xmalloc(KEY_FILE_BYTES);
@@ -215,6 +216,7 @@ static bool keys_frame(struct role *role, const struct frame *frame, int handle)
 			sizeof(k->ticket_secret));
 		snprintf(k->directory, sizeof(k->directory), "%" STR_FMT,
 			STR_ARG(frame->keys_config.directory));
+		role_apply_log_lines(role->context, frame->keys_config.text);
 		return true;
 	}
 	if (frame->type != FRAME_HAND_OVER || handle < 0)

@@ -397,14 +397,28 @@ static void on_log_turn(void *arg)
 	write_kept(arg);
 }
 
-void log_sink_fd_init(struct log_sink_fd *s, int fd)
+static size_t at_once(int fd)
 {
 	struct stat st;
 	int flags = fcntl(fd, F_GETFL);
 	bool never_blocks = (flags >= 0 && flags & O_NONBLOCK) ||
 			    (fstat(fd, &st) == 0 && S_ISREG(st.st_mode));
+	return never_blocks ? LOG_KEPT_BYTES : PIPE_BUF;
+}
+
+void log_sink_fd_back(struct log_sink_fd *s, int fd)
+{
+	if (s->opened)
+		close(s->fd);
+	s->fd = fd;
+	s->opened = false;
+	s->at_once = at_once(fd);
+}
+
+void log_sink_fd_init(struct log_sink_fd *s, int fd)
+{
 	*s = (struct log_sink_fd){ .fd = fd,
-		.at_once = never_blocks ? LOG_KEPT_BYTES : PIPE_BUF,
+		.at_once = at_once(fd),
 		.sink = { .write = write_line, .now_ms = wall_ms, .level = LOG_INFO } };
 	buf_init(&s->kept, LOG_KEPT_BYTES);
 }

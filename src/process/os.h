@@ -80,6 +80,8 @@ void log_sink_fd_init(struct log_sink_fd *, int fd);
 /* Writes to a file from here on, at its end; again for one that was rotated away. -1 and err: as
  * before. */
 int log_sink_fd_open(struct log_sink_fd *, const char *path, struct err *err);
+/* Writes to a descriptor that is not its own again, as after log_sink_fd_init. */
+void log_sink_fd_back(struct log_sink_fd *, int fd);
 /* From now on the lines of one turn of the loop go out in one write. */
 void log_sink_fd_gather(struct log_sink_fd *, struct loop *);
 /* Writes what is kept, before the loop ends; later lines are written at once. */

@@ -7,30 +7,11 @@
 
 #include "base/limits.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 /* ---- files ---- */
-
-int provision_read_file(const char *path, struct buf *out)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ssize_t got = 1;
-	while (got > 0) {
-		char chunk[4096];
-		got = read(fd, chunk, sizeof(chunk));
-		if (got > 0 && !buf_add(out, chunk, (size_t)got))
-			got = -1, errno = EFBIG;
-	}
-	int result = got < 0 ? -errno : 0;
-	close(fd);
-	return result;
-}
 
 int provision_load_master_key(struct supervisor *s, struct err *err)
 {
@@ -38,12 +19,13 @@ int provision_load_master_key(struct supervisor *s, struct err *err)
 	AUTO(buf_done)
 	struct buf bytes;
 	struct log_text text;
+	struct err why = ERR_INIT;
 	buf_init(&bytes, 64);
 	snprintf(path, sizeof(path), "%s/master.key", s->o.config->directory);
-	int result = provision_read_file(path, &bytes);
+	int result = config_read_file(path, &bytes, &why);
 	if (result < 0 || bytes.n != sizeof(s->master_key))
 		return fail_log(err, ERR_CONFIG, "cannot read the 32 bytes of %s: %s", path,
-			result < 0 ? strerror(-result) : "wrong length");
+			result < 0 ? why.public_text : "wrong length");
 	memcpy(s->master_key, bytes.p, bytes.n);
 	mem_wipe(bytes.p, bytes.n);
 	if (s->o.admin_handle < 0 && preflight_file_is_open(path))
@@ -210,6 +192,10 @@ void provision_admin(struct supervisor *s, struct channel *admin, uint32_t insta
 		.status = { .text = buf_str(&text),
 			.certificates = { list, certificates_list(s, list) },
 			.upgrades = s->upgrade.generation,
+			.reloads = s->reload.done,
+			.reloading = s->reload.phase != RELOAD_NONE || s->reload.again,
+			.reload_refused_why = str_from(s->reload.why),
+			.for_start = str_from(s->reload.for_start),
 			.upgrades_refused = s->upgrade.refused,
 			.refused_why = str_from(s->upgrade.why),
 			.upgrading = s->upgrade.under_way || s->upgrade.checking ||

@@ -75,8 +75,12 @@ void role_host_free(struct role_host **);
 void role_channel_closed(struct role_context *, const struct channel *);
 void role_channel_lost(struct role_context *, uint32_t number);
 
-/* Applies log_level and log_format of a configuration to the context's sink. */
+/* Applies log_level and log_format of a configuration to a sink: the context's, or the
+ * supervisor's. */
+void role_log_as(struct log_sink *, const struct config *);
 void role_apply_log(struct role_context *, const struct config *);
+/* The same for a role that needs nothing else of the lines that it is given. */
+void role_apply_log_lines(struct role_context *, struct str lines);
 
 extern const struct role_class front_role;
 extern const struct role_class store_role;

@@ -14,13 +14,31 @@ struct role_host {
 	bool started;
 };
 
-void role_apply_log(struct role_context *context, const struct config *config)
+void role_log_as(struct log_sink *sink, const struct config *config)
 {
 	static const char *const levels[] = { "error", "warn", "info", "debug" };
 	for (size_t i = 0; i < ARRAY_LEN(levels); i++)
 		if (strcmp(config->log_level, levels[i]) == 0)
-			context->sink->level = (enum log_level)i;
-	context->sink->json = strcmp(config->log_format, "json") == 0;
+			sink->level = (enum log_level)i;
+	sink->json = strcmp(config->log_format, "json") == 0;
+}
+
+void role_apply_log(struct role_context *context, const struct config *config)
+{
+	role_log_as(context->sink, config);
+}
+
+void role_apply_log_lines(struct role_context *context, struct str lines)
+{
+	struct err err = ERR_INIT;
+	struct log_text text;
+	AUTO(config_free)
+	struct config *c = config_new();
+	if (config_read_lines(c, lines, &err) == 0)
+		role_apply_log(context, c);
+	else
+		log_event(&context->log, LOG_ERROR, "config-refused", "why=%s",
+			log_value(&text, str_from(err_log_text(&err))));
 }
 
 void role_channel_lost(struct role_context *context, uint32_t number)

@@ -211,6 +211,8 @@ static bool on_config(struct store_role *r, const struct frame_store_config *f)
 	r->settings.arg = r;
 	snprintf(r->directory, sizeof(r->directory), "%" STR_FMT, STR_ARG(f->directory));
 	role_apply_log(r->base.context, r->config);
+	if (r->store)
+		store_configure(r->store, &r->settings);
 	return true;
 }
 

@@ -29,6 +29,14 @@ void child_set_timer(struct child *c, int64_t after_ms)
 	s->loop->class->timer_set(c->timer, supervisor_now(s) + after_ms);
 }
 
+void child_live_hours(struct child *front)
+{
+	struct supervisor *s = front->supervisor;
+	int64_t lived_ms = supervisor_now(s) - front->up_ms;
+	int64_t left_ms = s->o.config->front_hours * 3600 * 1000 - lived_ms;
+	child_set_timer(front, left_ms > 0 ? left_ms : 0);
+}
+
 void supervisor_tell(struct supervisor *s, enum supervisor_news news)
 {
 	if (s->o.news)
@@ -55,6 +63,7 @@ static void is_up(struct child *c)
 	int64_t now = supervisor_now(s);
 	c->state = CHILD_UP;
 	c->was_up = true;
+	c->up_ms = now;
 	if (c->row->class == &store_role)
 		s->distrust = false;
 	log_event(&s->o.log, LOG_INFO, c->restarts ? "role-back" : "role-up",
@@ -66,7 +75,7 @@ static void is_up(struct child *c)
 		return;
 	}
 	if (child_is_front(c))
-		child_set_timer(c, s->o.config->front_hours * 3600 * 1000);
+		child_live_hours(c);
 	say_ready(s);
 	upgrade_go_on(s);
 }
@@ -74,7 +83,6 @@ static void is_up(struct child *c)
 static bool on_frame(void *arg, uint32_t request, const struct frame *frame, int handle)
 {
 	struct child *c = arg;
-	(void)request;
 	if (handle >= 0)
 		return false;
 	if (frame->type == FRAME_STARTED && c->state == CHILD_STARTING && !c->holds)
@@ -85,6 +93,8 @@ static bool on_frame(void *arg, uint32_t request, const struct frame *frame, int
 		reload_answered(c, &frame->certificates_are);
 	else if (frame->type == FRAME_DONE && c->holds)
 		upgrade_loaded(c);
+	else if (frame->type == FRAME_DONE && request != 0)
+		reload_settled(c);
 	else if (frame->type == FRAME_DONE)
 		c->alive = true;
 	else
@@ -308,6 +318,15 @@ static void go_on_stopping(struct supervisor *s)
 	}
 }
 
+/* With the fronts' own, which drain: who comes now is refused at once, rather than left to wait for
+ * a greeting. What a service manager listens on stays its own, for the next start. */
+static void close_listeners(struct supervisor *s)
+{
+	for (size_t i = 0; i < s->o.listeners_n && s->o.copy_listener == NULL; i++)
+		s->loop->class->handle_close(s->loop, s->o.listeners[i].handle);
+	s->o.listeners_n = 0;
+}
+
 void supervisor_stop(struct supervisor *s)
 {
 	if (s->phase != RUNNING)
@@ -319,6 +338,7 @@ void supervisor_stop(struct supervisor *s)
 	supervisor_tell(s, NEWS_STOPPING);
 	if (s->control)
 		s->loop->class->listener_free(&s->control);
+	close_listeners(s);
 	drain(s, true, (uint32_t)s->o.config->drain_seconds * 1000);
 	go_on_stopping(s);
 }
@@ -381,6 +401,7 @@ static void child_ended(struct child *c, int status)
 	c->process = 0;
 	c->state = CHILD_DOWN;
 	c->died_ms = supervisor_now(s);
+	reload_settled(c);
 	channel_free(&c->control);
 	child_log_close(c);
 	s->loop->class->timer_set(c->timer, 0);

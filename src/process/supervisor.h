@@ -54,7 +54,7 @@ struct supervisor_options {
 	struct clock_seam *clock;
 	struct random_seam *random;
 	struct spawn_seam *spawn;
-	/* Listening sockets: opened by the caller for each service. */
+	/* Listening sockets: opened by the caller for each service, closed by supervisor_stop. */
 	struct supervisor_listener {
 		const struct service_row *service;
 		int handle;
@@ -71,6 +71,10 @@ struct supervisor_options {
 	void (*news)(void *arg, enum supervisor_news);
 	void *news_arg;
 	int64_t pulse_ms; /* how often the roles are asked whether they live; 0: never */
+	/* A reload is about to put a configuration in force: what is the caller's own (its log)
+	 * follows it. -1: it can't, and the reload is refused. NULL: nothing is. */
+	int (*configured)(void *arg, const struct config *, struct err *err);
+	void *configured_arg;
 	const struct takeover *takeover; /* of the image before this one, or NULL; read at once */
 	int lock;                        /* of the directory, for the next image; not closed here */
 	struct log log;

@@ -16,6 +16,7 @@
 enum { CHILD_LINE_BYTES = 16 * 1024 };
 _Static_assert(CHILD_LINE_BYTES > LOG_LINE_BYTES, "no honest line is cut");
 
+enum { RELOAD_KEYS_BYTES = 600 };
 enum child_state { CHILD_DOWN, CHILD_STARTING, CHILD_UP, CHILD_DRAINING };
 
 struct child {
@@ -39,7 +40,9 @@ struct child {
 	bool was_up;        /* this process, or the last one */
 	bool spare;         /* the second of keys: started at a reload alone, to take over */
 	uint32_t answered;  /* the generation of certificates that this front can use */
+	bool settles;       /* it was given a reload's configuration, and has not said so yet */
 	int64_t started_ms; /* monotonic: this process's start */
+	int64_t up_ms;      /* and when it was up */
 	int64_t died_ms;
 };
 
@@ -55,7 +58,8 @@ struct role_link {
 /* A certificate as read from D/tls. */
 struct certificate_file {
 	char name[65];
-	struct buf pem; /* empty: it could not be read */
+	struct buf pem;       /* empty: it could not be read */
+	char unreadable[161]; /* then: why */
 };
 
 /* As a front found it. */
@@ -64,14 +68,20 @@ struct certificate_state {
 	int64_t expires_s;
 };
 
-/* A reload of certificates and keys (reload.c). */
+/* A reload of configuration, certificates and keys (reload.c). */
 struct reload {
-	enum { RELOAD_NONE, RELOAD_STARTING, RELOAD_ASKING } phase;
+	enum { RELOAD_NONE, RELOAD_STARTING, RELOAD_ASKING, RELOAD_SETTLING } phase;
 	uint32_t generation;
-	struct vec certificates; /* struct certificate_file: the new ones */
-	struct child *keys;      /* the spare that is to take over */
+	struct config *config;                   /* the new one */
+	char fresh_for_start[RELOAD_KEYS_BYTES]; /* its keys that must wait for a start */
+	struct vec certificates;                 /* struct certificate_file: the new ones */
+	struct child *keys;                      /* the spare that is to take over */
 	struct timer *timer;
 	bool again; /* asked for while one was at work */
+	/* For `status`. */
+	uint32_t done;                     /* how many have come to their end, either way */
+	char why[400];                     /* the last was refused */
+	char for_start[RELOAD_KEYS_BYTES]; /* keys that were changed and wait for a start */
 };
 
 /* The road to another image of the supervisor. */
@@ -125,6 +135,8 @@ void child_start_soon(struct child *);
 void child_drain(struct child *, uint32_t within_ms, uint32_t spread_ms);
 void child_control_events(struct child *, struct channel_events *ret);
 void child_set_timer(struct child *, int64_t after_ms);
+/* A front that is up is replaced when it has lived its hours. */
+void child_live_hours(struct child *front);
 
 /* pulse.c */
 void pulse_start(struct supervisor *);
@@ -155,8 +167,6 @@ void provision_config(struct child *);
 void provision_say(struct child *, const struct frame *);
 void provision_hand_over(
 	struct supervisor *, struct channel *to, const struct frame_hand_over *, int handle);
-/* 0 or -errno. */
-int provision_read_file(const char *path, struct buf *out);
 void provision_admin(struct supervisor *, struct channel *admin, uint32_t instance);
 int provision_load_master_key(struct supervisor *, struct err *err);
 
@@ -179,6 +189,8 @@ void certificates_done(struct supervisor *);
 void certificates_load(struct supervisor *, struct vec *ret);
 void certificates_clear(struct vec *);
 void certificates_send(struct child *, const struct vec *, uint32_t generation);
+/* Why one could not be read, or NULL. */
+const char *certificates_unreadable(const struct vec *all, struct str name);
 /* What a front says of them; refused: of a reload that will not be. */
 void certificates_found(struct supervisor *, const struct frame_certificates_are *, bool refused);
 /* For `status`. Returns how many. */
@@ -193,6 +205,8 @@ void reload_keys_ended(struct child *spare);
 /* To a front that comes up meanwhile: nothing unless a reload is at work. */
 void reload_offer(struct child *front);
 void reload_answered(struct child *front, const struct frame_certificates_are *);
+/* It has the configuration that it was given; or it has ended. */
+void reload_settled(struct child *);
 
 /* control.c */
 void control_accepted(void *supervisor, int handle, const char *address, uint16_t port);

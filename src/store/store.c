@@ -238,6 +238,14 @@ static void stop_workers(struct store *store)
 
 /* ---- life ---- */
 
+void store_configure(struct store *store, const struct store_settings *s)
+{
+	bool bounded = s->message_bytes > 0 && s->message_bytes <= LIMIT_BODY_BYTES;
+	store->settings.message_bytes = bounded ? s->message_bytes : LIMIT_BODY_BYTES;
+	store->settings.keep_deleted_ms = s->keep_deleted_ms;
+	store->settings.pop3_login_delay_ms = s->pop3_login_delay_ms;
+}
+
 static void init(struct store *store)
 {
 	store->seams->random->fill(store->seams->random, store->map_key, sizeof(store->map_key));
@@ -254,8 +262,7 @@ static void init(struct store *store)
 	job_queue_init(&store->finished);
 	uint32_t n = store->settings.readers;
 	store->n_readers = n < 1 ? 1 : n > MAX_READERS ? MAX_READERS : n;
-	if (store->settings.message_bytes == 0 || store->settings.message_bytes > LIMIT_BODY_BYTES)
-		store->settings.message_bytes = LIMIT_BODY_BYTES;
+	store_configure(store, &store->settings);
 }
 
 struct store *store_new(const struct seams *seams, const struct store_settings *settings,

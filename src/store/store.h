@@ -58,6 +58,8 @@ struct store_settings {
  * something to serve is logged; a store that can't be made safe to write serves reads. */
 struct store *store_new(const struct seams *seams, const struct store_settings *settings,
 	const struct log *log, struct err *err);
+/* Anew, of a store that is open: message_bytes, keep_deleted_ms and pop3_login_delay_ms. */
+void store_configure(struct store *, const struct store_settings *);
 /* Lets what is being committed end; what waits is dropped unanswered. Peers are removed. */
 void store_free(struct store **store);
 /* Whether writes are refused (ERR_READ_ONLY), and why. */
