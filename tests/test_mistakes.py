@@ -74,6 +74,50 @@ def test_check_finds_what_serve_would(culver, line, said):
         assert r.returncode == 5 and said in r.stderr and str(culver.conf) in r.stderr, r.stderr
 
 
+def no_key(c):
+    (c.dir / "keys" / "default.key").unlink()
+    return "tls/default.crt: no file in keys/ has its private key"
+
+
+def garbage(c):
+    (c.dir / "tls" / "a.crt").write_text("garbage\n", encoding="utf-8")
+    return "tls/a.crt: this is not a certificate chain in PEM"
+
+
+def link_to_nowhere(c):
+    (c.dir / "tls" / "a.crt").symlink_to("gone")
+    return "tls/a.crt: it is a link that leads nowhere"
+
+
+def pipe(c):
+    os.mkfifo(c.dir / "tls" / "a.crt")
+    return "tls/a.crt: it is no regular file"
+
+
+@pytest.mark.parametrize("breaks", [no_key, garbage, link_to_nowhere, pipe])
+def test_check_tries_certificates_and_keys(culver, breaks):
+    assert culver.command("check").stdout == f"{culver.conf} is good\n"
+    said = breaks(culver)
+    r = culver.command("check", check=False, timeout=20)
+    assert r.returncode == 5 and said in r.stderr and "is good" not in r.stdout, r.stderr
+
+
+def test_data_of_another_user_is_told_of(culver):
+    """As after a user was made for a server that ran without one: what is there belongs to nobody of that name."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    data = culver.dir / "data"
+    owner = os.stat(data).st_uid
+    for path in (data, next(data.iterdir())):
+        os.chown(path, 12345, 12345)
+        for command in ("check", "serve"):
+            r = culver.command(command, check=False, timeout=30)
+            assert r.returncode == 5 and f"{path} is user 12345's, and not for user {owner}" in r.stderr, r.stderr
+            assert f"chown -R" in r.stderr and f" {data}" in r.stderr
+        os.chown(path, owner, owner)
+    assert culver.command("check").returncode == 0
+
+
 def test_lines_for_a_shell_are_quoted(tmp_path):
     c = Culver(directory=tmp_path / "my mail's", quickstart=False)
     r = c.run("quickstart", "--dir", c.dir, "--hostname", "h.test", "--domain", DOMAIN, "--offset", c.offset, "--loopback")

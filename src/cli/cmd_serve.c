@@ -6,6 +6,7 @@
 
 #include "process/manager.h"
 #include "process/os.h"
+#include "process/preflight.h"
 #include "process/role.h"
 
 #include <inttypes.h>
@@ -223,7 +224,8 @@ static int serve(struct server *s, const struct options *options, struct err *er
 	if (open_log(s, config, err))
 		return -1;
 	o.lock = s->taken_over ? s->before.lock : os_lock(config, err);
-	if (o.lock < 0 || prepare_directories(config, s->who, jail, sizeof(jail), err) ||
+	if (o.lock < 0 || preflight_data(config, err) ||
+		prepare_directories(config, s->who, jail, sizeof(jail), err) ||
 		open_sockets(s, &o, err))
 		return -1;
 	set_options(s, jail, &o);

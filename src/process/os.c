@@ -32,9 +32,10 @@ struct identity os_identity(const struct config *config, const char **ret_note)
 	struct passwd *user = getpwnam(config->user);
 	if (user && user->pw_uid != 0)
 		return (struct identity){ user->pw_uid, user->pw_gid };
-	*ret_note =
-		user ? "the configured user is root; roles run as number 61840 instead"
-		     : "there is no such user; roles run as number 61840 (useradd --system culver)";
+	*ret_note = user ? "the configured user is root; roles run as number 61840 instead"
+			 : "there is no such user; roles run as number 61840 (useradd --system "
+			   "culver, and "
+			   "then chown -R culver: what is in data/)";
 	return (struct identity){ NOBODYS_UID, NOBODYS_UID };
 }
 

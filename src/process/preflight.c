@@ -2,14 +2,22 @@
 /* Files and the user that a start needs: whether they are there and as they should be. */
 #include "process/preflight.h"
 
-#include "base/str.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/seams.h"
+#include "base/vec.h"
+#include "io/keysign.h"
+#include "io/tls.h"
 #include "process/os.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 enum { MASTER_KEY_BYTES = 32, PATH_BYTES = 4300, TEXT_BYTES = 5000 };
 
@@ -58,17 +66,177 @@ static void look_at_user(const struct config *c, const struct teller *t)
 		say(t, "user %s: %s", c->user, note);
 }
 
-static void look_at_certificates(const struct config *c, const struct teller *t)
+/* ---- data ---- */
+
+/* By the bits alone, as for a user who is not root. Of files reading will do: a command that root
+ * gives leaves a mark that is root's. */
+static bool may_use(const struct stat *s, struct identity who)
+{
+	unsigned want = S_ISDIR(s->st_mode) ? 07 : 04;
+	unsigned shift = s->st_uid == (uid_t)who.uid ? 6 : s->st_gid == (gid_t)who.gid ? 3 : 0;
+	return (s->st_mode >> shift & want) == want;
+}
+
+static struct identity identity_of(const struct config *c)
+{
+	const char *note;
+	struct identity who = os_identity(c, &note);
+	return who.uid >= 0 ? who : (struct identity){ geteuid(), getegid() };
+}
+
+static int refuse_owner(const struct config *c, const char *path, const struct stat *s,
+	struct identity who, struct err *err)
+{
+	const char *note;
+	char name[300];
+	bool named = os_identity(c, &note).uid >= 0 && note == NULL;
+	if (named)
+		snprintf(name, sizeof(name), "%s", c->user);
+	else
+		snprintf(name, sizeof(name), "%lld", (long long)who.uid);
+	return fail(err, ERR_CONFIG,
+		"%s is user %u's, and not for user %lld, whom the store runs as: "
+		"chown -R %s: %s/data",
+		path, s->st_uid, (long long)who.uid, name, c->directory);
+}
+
+int preflight_data(const struct config *c, struct err *err)
+{
+	char path[PATH_BYTES];
+	struct stat s;
+	struct identity who = identity_of(c);
+	int result = 0;
+	snprintf(path, sizeof(path), "%s/data", c->directory);
+	if (stat(path, &s) < 0)
+		return 0; /* a start makes it, or says why it can't */
+	if (!may_use(&s, who))
+		return refuse_owner(c, path, &s, who, err);
+	DIR *dir = opendir(path);
+	for (struct dirent *d; dir && result == 0 && (d = readdir(dir)) != NULL;) {
+		char name[PATH_BYTES + sizeof(d->d_name)];
+		if (d->d_name[0] == '.')
+			continue;
+		snprintf(name, sizeof(name), "%s/%s", path, d->d_name);
+		if (lstat(name, &s) == 0 && !S_ISLNK(s.st_mode) && !may_use(&s, who))
+			result = refuse_owner(c, name, &s, who, err);
+	}
+	if (dir)
+		closedir(dir);
+	return result;
+}
+
+/* ---- certificates and keys ---- */
+
+enum { KEY_ID_BYTES = 65, PEM_BYTES = 60000, DAY_S = 24 * 3600 };
+
+struct key_ids {
+	const struct teller *teller;
+	struct files_seam *files;
+	const char *directory;
+	struct vec ids; /* char[KEY_ID_BYTES] */
+};
+
+static int take_key(void *arg, const char *name)
+{
+	struct key_ids *k = arg;
+	char pem[32768], id[KEY_ID_BYTES];
+	struct err err = ERR_INIT;
+	if (!str_ends_nocase(str_from(name), STR(".key")))
+		return 0;
+	int file = k->files->open(k->files, name, O_RDONLY | O_NONBLOCK, 0);
+	ssize_t n = file < 0 ? file : k->files->pread(k->files, file, pem, sizeof(pem), 0);
+	if (file >= 0)
+		k->files->close(k->files, file);
+	struct keysign *key = n > 0 ? keysign_load(str_make(pem, (size_t)n), &err) : NULL;
+	mem_wipe(pem, sizeof(pem));
+	if (key == NULL) {
+		say(k->teller, "%s/%s: %s", k->directory, name,
+			n < 0 ? strerror((int)-n) : "it is not a private key that can be used");
+		return 0;
+	}
+	snprintf(id, sizeof(id), "%s", keysign_id(key));
+	keysign_free(&key);
+	return vec_push(&k->ids, id) ? 0 : -1;
+}
+
+/* False: they may not be looked at. */
+static bool read_keys(struct key_ids *k, const struct config *c)
+{
+	char path[PATH_BYTES];
+	struct err err = ERR_INIT;
+	snprintf(path, sizeof(path), "%s/keys", c->directory);
+	k->directory = path;
+	k->files = files_os_new(path, &err);
+	if (k->files == NULL) {
+		say(k->teller, "%s", err_log_text(&err));
+		return false;
+	}
+	int result = k->files->list(k->files, ".", take_key, k);
+	files_os_free(&k->files);
+	return result == 0;
+}
+
+static void say_expiry(const struct teller *t, const char *path, int64_t expires_s)
+{
+	int64_t left_s = expires_s - (int64_t)time(NULL);
+	if (left_s < 0)
+		say(t, "%s: it has expired", path);
+	else if (left_s < (int64_t)LIMIT_EXPIRY_WARN_DAYS * DAY_S)
+		say(t, "%s: it expires in %lld days", path, (long long)(left_s / DAY_S));
+}
+
+static bool has_key(const struct vec *ids, const char *id)
+{
+	VEC_EACH (const char, key, ids)
+		if (strcmp(key, id) == 0)
+			return true;
+	return false;
+}
+
+/* As a front would: it can be read, TLS takes it, its key is there. keys: NULL: not known. */
+static int look_at_certificate(
+	const struct teller *t, const char *path, const struct vec *keys, struct err *err)
+{
+	struct tls_certificate_info info;
+	struct err why = ERR_INIT;
+	AUTO(buf_done)
+	struct buf pem;
+	buf_init(&pem, PEM_BYTES);
+	struct tls_certificates *set = tls_certificates_new();
+	bool good = config_read_file(path, &pem, &why) == 0 &&
+		    tls_certificate_info(buf_str(&pem), &info, &why) == 0 &&
+		    tls_certificates_add(set, str_from(info.key_id), buf_str(&pem), &why) == 0;
+	tls_certificates_free(&set);
+	if (!good)
+		return fail(err, ERR_CONFIG, "%s: %s", path, why.public_text);
+	if (keys && !has_key(keys, info.key_id))
+		return fail(err, ERR_CONFIG, "%s: no file in keys/ has its private key", path);
+	say_expiry(t, path, info.expires_s);
+	return 0;
+}
+
+static int look_at_certificates(const struct config *c, const struct teller *t, struct err *err)
 {
 	char path[PATH_BYTES];
 	size_t n = 0;
+	int result = 0;
+	struct key_ids keys = { .teller = t };
+	vec_init(&keys.ids, KEY_ID_BYTES, LIMIT_CERTIFICATES);
 	snprintf(path, sizeof(path), "%s/tls", c->directory);
 	DIR *dir = opendir(path);
 	int code = errno;
-	for (struct dirent *d; dir && (d = readdir(dir)) != NULL;)
-		n += str_ends_nocase(str_from(d->d_name), STR(".crt"));
+	bool known = dir && read_keys(&keys, c);
+	for (struct dirent *d; dir && result == 0 && (d = readdir(dir)) != NULL;) {
+		char file[PATH_BYTES + sizeof(d->d_name)];
+		if (!str_ends_nocase(str_from(d->d_name), STR(".crt")))
+			continue;
+		n++;
+		snprintf(file, sizeof(file), "%s/%s", path, d->d_name);
+		result = look_at_certificate(t, file, known ? &keys.ids : NULL, err);
+	}
 	if (dir)
 		closedir(dir);
+	vec_done(&keys.ids);
 	if (dir == NULL && code != ENOENT)
 		say(t, "%s: %s", path, strerror(code));
 	else if (n == 0)
@@ -76,6 +244,7 @@ static void look_at_certificates(const struct config *c, const struct teller *t)
 			"%s: there is no *.crt in it, so there is no TLS: culver.conf(5), "
 			"CERTIFICATES",
 			path);
+	return result;
 }
 
 int preflight(const struct config *c, void (*warn)(void *arg, const char *text), void *arg,
@@ -83,6 +252,7 @@ int preflight(const struct config *c, void (*warn)(void *arg, const char *text),
 {
 	struct teller t = { warn, arg };
 	look_at_user(c, &t);
-	look_at_certificates(c, &t);
-	return look_at_key(c, &t, err);
+	return look_at_key(c, &t, err) || preflight_data(c, err) || look_at_certificates(c, &t, err)
+		       ? -1
+		       : 0;
 }

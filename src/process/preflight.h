@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a start needs besides its configuration, looked at without a start: `culver check` asks
- * here, and says what `culver serve` would end for, or go on in spite of and write into its log.
+ * here, and says what `culver serve` would end for or a reload refuse, or what they would go on in
+ * spite of and write into the log. It interprets certificates and keys, so no supervisor calls it.
  *
  * uses: config; used by: process (the master key), cli
  */
@@ -15,6 +16,10 @@
  * err says why. What this user may not look at is warned of. */
 int preflight(
 	const struct config *, void (*warn)(void *arg, const char *text), void *arg, struct err *);
+
+/* Whether the store will be able to use what is in data/, as the user that it runs as: -1 and err
+ * say what belongs to whom, and what to do. */
+int preflight_data(const struct config *, struct err *err);
 
 /* Whether group or others may read a file. */
 bool preflight_file_is_open(const char *path);
