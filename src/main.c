@@ -131,6 +131,21 @@ static int no_such_command(int argc, char **argv)
 	return EXIT_USAGE;
 }
 
+/* Even when the options could not be read. */
+static bool has_json(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], "--json") == 0)
+			return true;
+	return false;
+}
+
+/* What a disk had no room for was not said. */
+static int flushed(int result)
+{
+	return fflush(stdout) == 0 ? result : EXIT_FAILED;
+}
+
 static int run_command(const struct command *c, int argc, char **argv)
 {
 	char title[64];
@@ -140,10 +155,14 @@ static int run_command(const struct command *c, int argc, char **argv)
 	/* getopt begins behind its first word, which stands for the program in what it says. */
 	char program[] = "culver";
 	argv[words] = program;
-	if (options_read(&o, argc - words, argv + words))
+	if (options_read(&o, argc - words, argv + words)) {
+		if (has_json(argc, argv))
+			printf("{\"error\":\"%s\",\"text\":\"an option is wrong; see culver %s "
+			       "--help\"}\n",
+				err_name(ERR_SYNTAX), title);
 		return EXIT_USAGE;
-	int result = c->run(&o);
-	return fflush(stdout) == 0 ? result : EXIT_FAILED;
+	}
+	return flushed(c->run(&o));
 }
 
 static bool is_one_of(const char *word, const char *a, const char *b)
@@ -164,13 +183,13 @@ int main(int argc, char **argv)
 	if (strcmp(argv[1], "takeover-check") == 0)
 		return takeover_check_main(argc, argv);
 	if (is_one_of(argv[1], "help", "--help"))
-		return help_on(argc - 1, argv + 1);
+		return flushed(help_on(argc - 1, argv + 1));
 	for (int i = 1; i < argc; i++)
 		if (is_one_of(argv[i], "--help", "-h"))
-			return help_on(argc, argv);
+			return flushed(help_on(argc, argv));
 	if (strcmp(argv[1], "--version") == 0) {
 		printf("culver %s\n", CULVER_VERSION);
-		return EXIT_GOOD;
+		return flushed(EXIT_GOOD);
 	}
 	const struct command *c = find_command(argc, argv);
 	return c ? run_command(c, argc, argv) : no_such_command(argc, argv);

@@ -256,6 +256,12 @@ def test_help_of_every_command():
         assert f"usage: culver {' '.join(words)} " in r.stdout and r.stderr == "", words
 
 
+def test_what_a_full_disk_had_no_room_for_was_not_said():
+    for words in (["--help"], ["account", "--help"], ["--version"], ["version"]):
+        with open("/dev/full", "w", encoding="ascii") as full:
+            assert subprocess.run([BINARY, *words], stdout=full, check=False).returncode == 1, words
+
+
 def options_of(words):
     usage = subprocess.run([BINARY, *words, "--help"], capture_output=True, text=True, check=True).stdout
     return {w for w in re.findall(r"(?<![\w-])--[a-z-]+", usage.split("usage: ")[1])}
@@ -295,6 +301,15 @@ def test_completion(shell):
         assert got == options_of(words), words
     if shell != "zsh":
         assert completion(shell, "account set --active ") == {"yes", "no"}
+        assert completion(shell, "account add --kind ") == {"person", "sandbox", "stream"}
+
+
+def test_completion_offers_values_or_nothing_and_each_option_once():
+    script = subprocess.run([BINARY, "completion", "bash"], capture_output=True, text=True, check=True).stdout
+    assert '"account add --quota") words=\'\' ;;' in script
+    for line in script.splitlines():
+        words = re.findall(r"(?<=words=')[^']*", line)
+        assert all(len(set(w.split())) == len(w.split()) for w in words), line
 
 
 # ---- the log ----

@@ -197,3 +197,40 @@ def test_a_full_disk_is_named(small_disk):
     fill.unlink()
     c.command("domain", "add", "more.test")
     assert c.command("store", "check").returncode == 0
+
+
+def test_json_is_json_whatever_is_wrong(culver):
+    keys = json.loads(culver.command("check", "--print-defaults", "--json").stdout)
+    assert {k["key"]: k["at_start"] for k in keys}["listen"] and keys[0]["key"] == "hostname"
+    for args in (("account", "set", "--json"), ("account", "add", "--json", "--nonsense"), ("check", "--json", "too", "many")):
+        r = culver.command(*args, check=False)
+        assert r.returncode == 2 and json.loads(r.stdout)["error"] == "syntax", r
+    culver.add_account(f"ann@{DOMAIN}", "long enough")
+    r = culver.command("account", "certificate", "add", "--json", f"ann@{DOMAIN}", "/no/such.crt", check=False)
+    assert r.returncode == 3 and json.loads(r.stdout)["error"] == "not-found"
+
+
+def test_commands_say_what_they_do_not_do(culver):
+    """Nothing to change; a label that would break a list's lines; a password that is soon guessed."""
+    ann = f"ann@{DOMAIN}"
+    assert "less than 8 characters" in culver.add_account(ann, "a").stderr
+    assert culver.command("account", "password", "--password-stdin", ann, stdin="12345678\n").stderr == ""
+    r = culver.command("account", "set", ann, check=False)
+    assert r.returncode == 2 and "nothing is to be changed" in r.stderr and r.stdout == ""
+    r = culver.command("account", "app-password", "add", "--label", "two\nlines", ann, check=False)
+    assert r.returncode == 2 and "--label: a control character" in r.stderr
+    assert culver.command("account", "app-password", "list", ann).stdout == ""
+
+
+def test_status_of_a_server_whose_file_has_become_wrong(culver):
+    """What it read when it started was right, and it is still there."""
+    culver.start()
+    text = culver.conf.read_text(encoding="utf-8")
+    for bad in ("nonsense = 1\n", "hostname = \"\n"):
+        culver.conf.write_text(text + bad, encoding="utf-8")
+        r = culver.command("status", "--json")
+        assert json.loads(r.stdout)["running"] and f"warning: {culver.conf}:" in r.stderr
+        r = culver.command("reload", check=False)
+        assert r.returncode == 5 and "refused, and nothing has changed" in r.stderr and str(culver.conf) in r.stderr
+    culver.stop()
+    assert culver.command("status", check=False).returncode == 7

@@ -42,6 +42,8 @@ static const char *word_for(const struct word *words, size_t n, uint32_t value)
 
 /* ---- passwords ---- */
 
+enum { SHORT_PASSWORD_BYTES = 8 };
+
 /* The first line of a descriptor, without its newline. */
 static int read_line(int fd, struct buf *out, struct err *err)
 {
@@ -53,6 +55,11 @@ static int read_line(int fd, struct buf *out, struct err *err)
 				LIMIT_PASSWORD_BYTES);
 	if (n < 0)
 		return fail_errno(err, "cannot read the password");
+	if (out->n > 0 && out->n < SHORT_PASSWORD_BYTES)
+		fprintf(stderr,
+			"culver: warning: a password of less than %d characters is soon "
+			"guessed\n",
+			SHORT_PASSWORD_BYTES);
 	return out->n ? 0 : fail(err, ERR_SYNTAX, "the password is empty");
 }
 
@@ -193,7 +200,9 @@ static int set_fields(const struct options *o, struct remote *r, struct err *err
 		.account_set.account.address = str_from(o->args[0]) };
 	if (parse_fields(o, &f.account_set.account, &f.account_set.set, err))
 		return -1;
-	return f.account_set.set ? remote_ask(r, REMOTE_STORE, &f, NULL, NULL, err) : 0;
+	if (f.account_set.set == 0)
+		return fail(err, ERR_SYNTAX, "nothing is to be changed: give an option");
+	return remote_ask(r, REMOTE_STORE, &f, NULL, NULL, err);
 }
 
 static int add(const struct options *o, struct remote *r, struct err *err)
@@ -224,8 +233,9 @@ int cmd_account_add(const struct options *o)
 {
 	if (o->args_n != 1)
 		return cli_usage(o,
-			"[-c FILE] [--password-stdin] [--quota SIZE] [--messages N] "
-			"[--kind K] [--services S] [--retention R] [--legacy-auth yes|no] "
+			"[-c FILE] [--json] [--password-stdin] [--quota SIZE] [--messages N] "
+			"[--kind person|sandbox|stream] [--services smtp,imap,pop3] "
+			"[--retention client|keep|delete|expire:DAYS] [--legacy-auth yes|no] "
 			"ADDRESS");
 	return with_remote(o, add);
 }
@@ -242,8 +252,9 @@ int cmd_account_set(const struct options *o)
 {
 	if (o->args_n != 1)
 		return cli_usage(o,
-			"[-c FILE] [--active yes|no] [--quota SIZE] [--messages N] [--kind K] "
-			"[--services smtp,imap,pop3] [--retention client|keep|delete|expire:DAYS] "
+			"[-c FILE] [--json] [--active yes|no] [--quota SIZE] [--messages N] "
+			"[--kind person|sandbox|stream] [--services smtp,imap,pop3] [--retention "
+			"client|keep|delete|expire:DAYS] "
 			"[--legacy-auth yes|no] ADDRESS");
 	return with_remote(o, set);
 }
@@ -265,7 +276,7 @@ static int password(const struct options *o, struct remote *r, struct err *err)
 int cmd_account_password(const struct options *o)
 {
 	if (o->args_n != 1)
-		return cli_usage(o, "[-c FILE] [--password-stdin] ADDRESS");
+		return cli_usage(o, "[-c FILE] [--json] [--password-stdin] ADDRESS");
 	return with_remote(o, password);
 }
 
@@ -282,7 +293,7 @@ static int remove_account(const struct options *o, struct remote *r, struct err 
 int cmd_account_remove(const struct options *o)
 {
 	if (o->args_n != 1)
-		return cli_usage(o, "[-c FILE] [--erase] ADDRESS");
+		return cli_usage(o, "[-c FILE] [--json] [--erase] ADDRESS");
 	return with_remote(o, remove_account);
 }
 

@@ -5,6 +5,7 @@
 #include "api/schemes.h"
 #include "cli/secrets.h"
 
+#include <errno.h>
 #include <openssl/pem.h>
 #include <stdio.h>
 
@@ -30,7 +31,8 @@ static int read_fingerprint(const char *path, uint8_t ret[FINGERPRINT_BYTES], st
 	unsigned n = 0;
 	FILE *file = fopen(path, "re");
 	if (file == NULL)
-		return fail_errno(err, "cannot open %s", path);
+		return errno == ENOENT ? fail(err, ERR_NOT_FOUND, "%s: there is no such file", path)
+				       : fail_errno(err, "cannot open %s", path);
 	X509 *x = PEM_read_X509(file, NULL, NULL, NULL);
 	fclose(file);
 	int good = x && X509_digest(x, EVP_sha256(), ret, &n) == 1 && n == FINGERPRINT_BYTES;

@@ -113,6 +113,30 @@ static void print_names(const struct options *o, const char *group)
 
 /* ---- bash ---- */
 
+/* Whether a usage text names an option before what is left of it. */
+static bool is_named_before(struct str usage, const struct scan *left, struct str name)
+{
+	struct shown_option other;
+	struct scan s = scan_from(str_sub(usage, 0, usage.n - scan_rest(left).n - name.n));
+	while (next_option(&s, &other))
+		if (str_equal(other.name, name))
+			return true;
+	return false;
+}
+
+/* Each once, though several forms of a command take it. */
+static void print_options(struct str usage)
+{
+	struct shown_option option;
+	struct scan s = scan_from(usage);
+	for (bool first = true; next_option(&s, &option);) {
+		if (is_named_before(usage, &s, option.name))
+			continue;
+		printf("%s%" STR_FMT, first ? "" : " ", STR_ARG(option.name));
+		first = false;
+	}
+}
+
 static void bash_command(const struct command *c, struct buf *usage)
 {
 	AUTO(buf_done)
@@ -124,15 +148,13 @@ static void bash_command(const struct command *c, struct buf *usage)
 	while (next_option(&s, &option)) {
 		buf_clear(&choices);
 		add_choices(&choices, option.value);
-		if (choices.n)
+		if (option.value.n) /* or none: what follows is no option */
 			printf("\t\"%s%s%s %" STR_FMT "\") words='%s' ;;\n", c->group,
 				c->name ? " " : "", c->name ? c->name : "", STR_ARG(option.name),
-				choices.p);
+				choices.n ? choices.p : "");
 	}
 	printf("\t\"%s%s%s \"*) words='", c->group, c->name ? " " : "", c->name ? c->name : "");
-	s = scan_from(buf_str(usage));
-	for (bool first = true; next_option(&s, &option); first = false)
-		printf("%s%" STR_FMT, first ? "" : " ", STR_ARG(option.name));
+	print_options(buf_str(usage));
 	printf("' ;;\n");
 }
 
@@ -192,6 +214,8 @@ static void zsh_command(const struct command *c, struct buf *usage)
 	printf("\t'%s%s%s') _arguments", c->group, c->name ? " " : "", c->name ? c->name : "");
 	struct scan s = scan_from(buf_str(usage));
 	while (next_option(&s, &option)) {
+		if (is_named_before(buf_str(usage), &s, option.name))
+			continue;
 		bool file = str_equal(option.value, STR("FILE")) ||
 			    str_equal(option.name, STR("--dir"));
 		buf_clear(&choices);

@@ -309,7 +309,7 @@ int cmd_quickstart(const struct options *o)
 	struct quickstart q = { .o = o, .dir = o->dir, .owner = { -1, -1 } };
 	if (o->args_n || !o->hostname || !o->domain)
 		return cli_usage(o, "[--dir D | -c FILE] --hostname H --domain X [--offset N] "
-				    "[--loopback] [--demo]");
+				    "[--loopback] [--demo] [--json]");
 	umask(022);
 	if (take_names(&q, &err) || choose_place(&q, &err) || make_directories(&q, &err) ||
 		write_config(&q, &err) || write_master_key(&q, &err) ||

@@ -218,6 +218,16 @@ static void print_status(
 			s->read_only ? " READ-ONLY" : "");
 }
 
+/* The server goes on with the one that it has read. */
+static void warn_of_config(const struct options *o)
+{
+	struct err err = ERR_INIT;
+	AUTO(config_free)
+	struct config *c = config_load(options_config(o), &err);
+	if (c == NULL)
+		fprintf(stderr, "culver status: warning: %s\n", err_log_text(&err));
+}
+
 int cmd_status(const struct options *o)
 {
 	struct err err = ERR_INIT;
@@ -225,6 +235,7 @@ int cmd_status(const struct options *o)
 	struct frame_store_status_is status = { .accounts = 0 };
 	if (o->args_n)
 		return cli_usage(o, "[-c FILE] [--json]");
+	warn_of_config(o);
 	AUTO(remote_close)
 	struct remote *r = remote_open(options_config(o), true, &err);
 	if (r == NULL && err.kind == ERR_NOT_FOUND) {
@@ -259,12 +270,12 @@ int cmd_check(const struct options *o)
 {
 	struct err err = ERR_INIT;
 	if (o->args_n)
-		return cli_usage(o, "[-c FILE] | --print-defaults");
+		return cli_usage(o, "[-c FILE] [--print-defaults] [--json]");
 	if (o->print_defaults) {
 		AUTO(buf_done)
 		struct buf out;
 		buf_init(&out, 65536);
-		config_print_defaults(&out, false);
+		config_print_defaults(&out, o->json ? CONFIG_JSON : CONFIG_PLAIN);
 		printf("%s", out.p);
 		return EXIT_GOOD;
 	}

@@ -147,12 +147,27 @@ int cli_fail(const struct options *o, const struct err *err)
 	return (int)exit_code_for(err->kind);
 }
 
+static void usage_json(const struct options *o, const char *text)
+{
+	AUTO(buf_done)
+	struct buf said;
+	AUTO(buf_done)
+	struct buf out;
+	buf_init(&said, 8192);
+	buf_init(&out, 2 * 8192);
+	buf_addf(&said, "usage: culver %s %s", o->command, text);
+	json_string(&out, buf_str(&said));
+	printf("{\"error\":\"%s\",\"text\":%s}\n", err_name(ERR_SYNTAX), out.p);
+}
+
 int cli_usage(const struct options *o, const char *text)
 {
 	if (o->args_n == ASK_USAGE && o->usage) {
 		buf_addz(o->usage, text);
 		return EXIT_GOOD;
 	}
+	if (o->json && o->args_n != ASK_USAGE)
+		usage_json(o, text);
 	fprintf(o->args_n == ASK_USAGE ? stdout : stderr, "usage: culver %s %s\n", o->command,
 		text);
 	return o->args_n == ASK_USAGE ? EXIT_GOOD : EXIT_USAGE;

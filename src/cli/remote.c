@@ -300,7 +300,13 @@ struct remote *remote_open(const char *config_path, bool only_running, struct er
 	struct remote *r = xmalloc(sizeof(*r));
 	buf_init(&r->status, LIMIT_FRAME_BYTES);
 	buf_init(&r->certificates, LIMIT_FRAME_BYTES);
-	r->config = config_load(config_path, err);
+	struct err why = ERR_INIT;
+	r->config = config_load(config_path, &why);
+	/* A server that runs has read a better one: it is found all the same. */
+	if (r->config == NULL && only_running)
+		r->config = config_load_directory(config_path);
+	if (r->config == NULL)
+		*err = why;
 	if (r->config && open_control(r, config_path, only_running, err) == 0)
 		return r;
 	remote_close(&r);
@@ -317,22 +323,6 @@ int remote_must_be_stopped(const struct config *config, struct err *err)
 	return fail(err, ERR_IN_USE, "the server runs; stop it first");
 }
 
-int remote_begin(struct remote *r, enum remote_peer peer,
-	void (*each)(void *arg, const struct frame *), void *arg, struct err *err)
-{
-	r->asked = r->peers[peer].channel;
-	if (r->asked == NULL)
-		return fail(err, ERR_TEMP, "the server's %s is away, try again",
-			peer == REMOTE_STORE ? "store" : "gate");
-	r->request = channel_next_request(r->asked);
-	r->each = each;
-	r->arg = arg;
-	r->err = err;
-	r->answered = false;
-	r->result = 0;
-	return 0;
-}
-
 /* A role of a stopped server could not start: its supervisor tries again, gives up, and on the way
  * prints what the role had to say. Worth waiting for. */
 static int fail_lost(struct remote *r, struct err *err)
@@ -345,6 +335,24 @@ static int fail_lost(struct remote *r, struct err *err)
 	return fail(err, ERR_TEMP,
 		r->offline > 0 ? "what it takes could not be started or has ended; see above"
 			       : "the server has ended, or its store or gate; see its log");
+}
+
+int remote_begin(struct remote *r, enum remote_peer peer,
+	void (*each)(void *arg, const struct frame *), void *arg, struct err *err)
+{
+	r->asked = r->peers[peer].channel;
+	if (r->asked == NULL && r->lost && r->offline > 0)
+		return fail_lost(r, err);
+	if (r->asked == NULL)
+		return fail(err, ERR_TEMP, "the server's %s is away, try again",
+			peer == REMOTE_STORE ? "store" : "gate");
+	r->request = channel_next_request(r->asked);
+	r->each = each;
+	r->arg = arg;
+	r->err = err;
+	r->answered = false;
+	r->result = 0;
+	return 0;
 }
 
 static bool is_bulk_wait(const struct remote *r)

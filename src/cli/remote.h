@@ -16,7 +16,8 @@
 enum remote_peer { REMOTE_STORE, REMOTE_GATE };
 
 struct remote;
-/* config_path must outlive it. NULL and err. only_running: ERR_NOT_FOUND when no server runs. */
+/* config_path must outlive it. NULL and err. only_running: ERR_NOT_FOUND when no server runs; of a
+ * configuration that is wrong its directory will do. */
 struct remote *remote_open(const char *config_path, bool only_running, struct err *err);
 void remote_close(struct remote **);
 /* ERR_IN_USE when a server runs. */

@@ -124,6 +124,10 @@ int secrets_command(const struct options *o, const struct secret_command *c)
 	struct listing l = { .o = o, .command = c };
 	if (o->args_n < 1 || o->args_n != words(c, o->args[0]))
 		return cli_usage(o, c->usage);
+	if (str_has_control(str_from(o->label))) { /* a list has one line for each */
+		fail(&err, ERR_SYNTAX, "--label: a control character is in it");
+		return cli_fail(o, &err);
+	}
 	struct remote *r = remote_open(options_config(o), false, &err);
 	int result = r ? act(&l, r, &err) : -1;
 	remote_close(&r);

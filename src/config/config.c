@@ -524,6 +524,40 @@ struct config *config_load(const char *path, struct err *err)
 	return c;
 }
 
+/* `directory = "D"`, in quotes or not. */
+static struct str directory_of(struct str text)
+{
+	while (text.n) {
+		struct scan s = scan_from(str_trim(str_split(&text, '\n')));
+		if (!scan_literal_nocase(&s, STR("directory")))
+			continue;
+		struct str value = str_trim(scan_rest(&s));
+		if (value.n < 2 || value.p[0] != '=')
+			continue;
+		value = str_trim(str_from_offset(value, 1));
+		if (value.n > 1 && (value.p[0] == '"' || value.p[0] == '\''))
+			value = str_sub(value, 1, str_find(str_from_offset(value, 1), value.p[0]));
+		return value;
+	}
+	return STR_NONE;
+}
+
+struct config *config_load_directory(const char *path)
+{
+	AUTO(buf_done)
+	struct buf text;
+	buf_init(&text, LIMIT_CONFIG_BYTES);
+	if (config_read_file(path, &text, NULL) || !buf_addc(&text, 0))
+		return NULL;
+	config_blank_comments(text.p, text.n - 1);
+	struct config *c = config_new();
+	struct str value = directory_of(str_make(text.p, text.n - 1));
+	if ((value.n > 0 && set_value(c, key_named(STR("directory")), value, NULL)) ||
+		make_absolute(c, path, NULL))
+		config_free(&c);
+	return c;
+}
+
 /* ---- help ---- */
 
 static void print_range(const struct key *k, struct buf *out)
@@ -554,8 +588,24 @@ static void print_plain(const struct key *k, struct buf *out)
 	buf_addf(out, "\n%s = \"%s\"\n", k->name, k->standard);
 }
 
-void config_print_defaults(struct buf *out, bool mdoc)
+/* In no text of the table is a quote, a backslash or a control character (config_test.c). */
+static void print_json(const struct key *k, struct buf *out)
 {
+	buf_addf(out, "%s{\"key\":\"%s\",\"default\":\"%s\",\"help\":\"%s\"",
+		k == keys ? "[" : ",\n", k->name, k->standard, k->help);
+	if (k->type == KEY_NUMBER)
+		buf_addf(out, ",\"min\":%" PRId64 ",\"max\":%" PRId64, k->min, k->max);
+	if (k->choices)
+		buf_addf(out, ",\"choices\":\"%s\"", k->choices);
+	buf_addf(out, ",\"at_start\":%s}%s", k->at_start ? "true" : "false",
+		k == &keys[ARRAY_LEN(keys) - 1] ? "]\n" : "");
+}
+
+void config_print_defaults(struct buf *out, enum config_form form)
+{
+	static void (*const print[])(const struct key *, struct buf *) = {
+		[CONFIG_PLAIN] = print_plain, [CONFIG_MDOC] = print_mdoc, [CONFIG_JSON] = print_json
+	};
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-		(mdoc ? print_mdoc : print_plain)(&keys[i], out);
+		print[form](&keys[i], out);
 }

@@ -66,6 +66,9 @@ enum config_reader {
 
 /* Reads and checks a file. NULL: err says file, line, what is wrong and what would be right. */
 struct config *config_load(const char *path, struct err *err);
+/* All defaults, with the directory of a file that config_load refuses, as far as a line of it says.
+ * NULL: there is none. */
+struct config *config_load_directory(const char *path);
 /* All of a regular file, at most out's bound. 0, or -1 and err in words without its name: what is
  * none (a pipe, a device) is refused rather than waited for. */
 int config_read_file(const char *path, struct buf *out, struct err *err);
@@ -81,7 +84,8 @@ void config_free(struct config **);
 void config_write_for(const struct config *, enum config_reader reader, struct buf *out);
 /* Sets what such lines say. -1: an unknown key or a bad value. */
 int config_read_lines(struct config *, struct str lines, struct err *err);
-/* The table as text: key, type, default, range, help; as culver.conf(5)'s list (mdoc) when mdoc. */
-void config_print_defaults(struct buf *out, bool mdoc);
+/* The table as text: key, type, default, range, help; as culver.conf(5)'s list (mdoc) or JSON. */
+enum config_form { CONFIG_PLAIN, CONFIG_MDOC, CONFIG_JSON };
+void config_print_defaults(struct buf *out, enum config_form form);
 
 #endif

@@ -208,7 +208,7 @@ static void the_manual_page_is_the_tables(void **state)
 	for (size_t n; (n = fread(chunk, 1, sizeof(chunk), f)) > 0;)
 		buf_add(&page, chunk, n);
 	fclose(f);
-	config_print_defaults(&list, true);
+	config_print_defaults(&list, CONFIG_MDOC);
 	assert_true(str_search(buf_str(&page), buf_str(&list)) < page.n);
 	buf_done(&list);
 	buf_done(&page);
