@@ -176,17 +176,16 @@ static bool on_config(struct gate *g, const struct frame_gate_config *f)
 		return false;
 	memcpy(g->ticket_key, f->ticket_key.p, TICKET_KEY_BYTES);
 	bool reload = g->hashers != NULL; /* its keys stay, and so do they */
-	AUTO(config_free)
-	struct config *other = config_new(); /* read into, then the one of before */
-	if (config_read_lines(other, f->text, &err) ||
+	struct config *fresh = config_new();
+	if (config_read_lines(fresh, f->text, &err) ||
 		(!reload && (derive_all(g, (const uint8_t *)f->master_key.p, &err) ||
 				    stand_in(g, &err)))) {
 		log_event(&g->base.context->log, LOG_ERROR, "config-refused", "why=%s",
 			log_value(&text, str_from(err_log_text(&err))));
+		config_free(&fresh);
 		return false;
 	}
-	struct config *fresh = other;
-	other = g->config;
+	config_free(&g->config);
 	g->config = fresh;
 	g->facts.hostname = g->config->hostname;
 	role_apply_log(g->base.context, g->config);

@@ -132,7 +132,7 @@ enum { KEY_ID_BYTES = 65, PEM_BYTES = 60000, DAY_S = 24 * 3600 };
 struct key_ids {
 	const struct teller *teller;
 	struct files_seam *files;
-	const char *directory;
+	char directory[PATH_BYTES];
 	struct vec ids; /* char[KEY_ID_BYTES] */
 };
 
@@ -162,11 +162,9 @@ static int take_key(void *arg, const char *name)
 /* False: they may not be looked at. */
 static bool read_keys(struct key_ids *k, const struct config *c)
 {
-	char path[PATH_BYTES];
 	struct err err = ERR_INIT;
-	snprintf(path, sizeof(path), "%s/keys", c->directory);
-	k->directory = path;
-	k->files = files_os_new(path, &err);
+	snprintf(k->directory, sizeof(k->directory), "%s/keys", c->directory);
+	k->files = files_os_new(k->directory, &err);
 	if (k->files == NULL) {
 		say(k->teller, "%s", err_log_text(&err));
 		return false;
