@@ -49,6 +49,40 @@ static void init_items(struct job *job)
 
 /* ---- reads ---- */
 
+/* Where a mailbox's view is kept, SELECT says what is published. What a reader saw may be ahead of
+ * that for a moment, and nobody is to see a mailbox go back. */
+static bool is_ahead(const struct job *job)
+{
+	VEC_EACH (struct api_mailbox, m, &job->items) {
+		const struct mailbox_log *log = map_get_u64(&job->store->logs, m->id);
+		if (log && log->base && m->highest_modseq > log->latest &&
+			m->highest_modseq > log->base->modseq)
+			return true;
+	}
+	return false;
+}
+
+static bool waits(struct job *job)
+{
+	bool ahead = job->store->under_way > 0 && is_ahead(job);
+	if (ahead)
+		job_wait(job);
+	return ahead;
+}
+
+static bool read_done(struct job *job)
+{
+	return !waits(job);
+}
+
+static void published(struct job *job)
+{
+	if (waits(job))
+		return;
+	job_holds(job);
+	peer_out(job->peer, job);
+}
+
 static void list_work(struct reading *r, struct job *job)
 {
 	init_items(job);
@@ -59,6 +93,8 @@ ASK(ask_mailbox_list)
 {
 	static const struct job_class class = { .name = "mailboxes",
 		.work = list_work,
+		.done = read_done,
+		.published = published,
 		.produce = mailboxes_produce,
 		.sent = job_items_sent,
 		.cost = 64 * 1024 };
@@ -92,6 +128,8 @@ ASK(ask_mailbox_status)
 {
 	static const struct job_class class = { .name = "status",
 		.work = status_work,
+		.done = read_done,
+		.published = published,
 		.produce = mailboxes_produce,
 		.sent = job_items_sent };
 	struct err err = ERR_INIT;

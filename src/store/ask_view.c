@@ -75,16 +75,6 @@ static bool is_enough(const struct job *job)
 	       !base_fits(job->store, m->messages);
 }
 
-static void leave_log(struct job *job)
-{
-	struct mailbox_log *log = job->log;
-	job->log = NULL;
-	if (log == NULL)
-		return;
-	log->users--;
-	log_release(job->store, log);
-}
-
 /* ---- answering ---- */
 
 static int keep_keywords(struct job *job, const struct mailbox_log *log, struct err *err)
@@ -141,7 +131,7 @@ static int answer_view(struct job *job, struct err *err)
 		if (w->log->latest > job->mailbox->status.highest_modseq)
 			watch_tell(w, false);
 	}
-	leave_log(job);
+	job_leave_log(job);
 	peer_out(job->peer, job);
 	return 0;
 }
@@ -177,12 +167,10 @@ static enum settled make_one(struct job *job, struct err *err)
 
 static void settle(struct job *job)
 {
-	struct store *store = job->store;
 	struct err err = ERR_INIT;
 	enum settled settled = make_one(job, &err);
 	if (settled == SETTLED_LATER) {
-		job->next = store->views_waiting;
-		store->views_waiting = job;
+		job_wait(job);
 		return;
 	}
 	if (settled == SETTLED_AGAIN) {
@@ -192,39 +180,14 @@ static void settle(struct job *job)
 	}
 	if (err.kind == ERR_NONE && answer_view(job, &err) == 0)
 		return;
-	leave_log(job);
+	job_leave_log(job);
 	job_answer_failed(job, &err);
-}
-
-void views_retry(struct store *store)
-{
-	struct job *waiting = store->views_waiting;
-	store->views_waiting = NULL;
-	for (struct job *job = waiting, *next; job; job = next) {
-		next = job->next;
-		if (job->peer) {
-			settle(job);
-			continue;
-		}
-		leave_log(job);
-		job_free(job);
-	}
-}
-
-void views_drop(struct store *store)
-{
-	for (struct job *job = store->views_waiting, *next; job; job = next) {
-		next = job->next;
-		leave_log(job);
-		job_free(job);
-	}
-	store->views_waiting = NULL;
 }
 
 static void view_always(struct job *job)
 {
 	if (job->err.kind != ERR_NONE || job->peer == NULL)
-		leave_log(job);
+		job_leave_log(job);
 }
 
 static void view_begin(struct job *job);
@@ -308,7 +271,7 @@ static void view_begin(struct job *job)
 		begin(job, false);
 		job_read(job);
 	} else if (err.kind != ERR_NONE || answer_view(job, &err) < 0) {
-		leave_log(job);
+		job_leave_log(job);
 		job_answer_failed(job, &err);
 	}
 }
@@ -319,6 +282,7 @@ ASK(ask_view_open)
 		.work = view_work,
 		.always = view_always,
 		.done = view_done,
+		.published = settle,
 		.produce = view_produce,
 		.sent = view_sent,
 		.cost = LIMIT_PEER_ANSWER_BYTES / 8 };

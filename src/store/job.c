@@ -232,6 +232,52 @@ void job_write(struct job *job)
 	store->seams->executor->wake(store->writer);
 }
 
+/* ---- what is ahead of what is published ---- */
+
+void job_leave_log(struct job *job)
+{
+	struct mailbox_log *log = job->log;
+	job->log = NULL;
+	if (log == NULL)
+		return;
+	log->users--;
+	log_release(job->store, log);
+}
+
+void job_wait(struct job *job)
+{
+	job->next = job->store->unpublished;
+	job->store->unpublished = job;
+}
+
+static void forget_waiting(struct job *job)
+{
+	job_leave_log(job);
+	job_free(job);
+}
+
+void jobs_retry(struct store *store)
+{
+	struct job *waiting = store->unpublished;
+	store->unpublished = NULL;
+	for (struct job *job = waiting, *next; job; job = next) {
+		next = job->next;
+		if (job->peer)
+			job->class->published(job);
+		else
+			forget_waiting(job);
+	}
+}
+
+void jobs_drop(struct store *store)
+{
+	for (struct job *job = store->unpublished, *next; job; job = next) {
+		next = job->next;
+		forget_waiting(job);
+	}
+	store->unpublished = NULL;
+}
+
 /* ---- answers ---- */
 
 void job_holds(struct job *job)

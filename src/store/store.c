@@ -305,7 +305,7 @@ void store_free(struct store **pstore)
 	if (store->copying)
 		job_free(store->copying);
 	job_queue_done(&store->finished);
-	views_drop(store);
+	jobs_drop(store);
 	bases_drop(store);
 	map_done(&store->sessions);
 	logs_done(store);
@@ -335,7 +335,7 @@ bool store_read_only(const struct store *store, struct err *ret_why)
 bool store_is_idle(const struct store *store)
 {
 	/* What upkeep does can end anywhere. */
-	if (store->under_way > (store->reclaim.busy ? 1 : 0) || store->views_waiting)
+	if (store->under_way > (store->reclaim.busy ? 1 : 0) || store->unpublished)
 		return false;
 	for (const struct store_peer *peer = store->peers; peer; peer = peer->next)
 		if (peer->jobs)
@@ -399,5 +399,5 @@ void store_collect(void *arg)
 	struct job *job;
 	while ((job = job_queue_take(&store->finished, 1)) != NULL)
 		finish(store, job);
-	views_retry(store);
+	jobs_retry(store);
 }

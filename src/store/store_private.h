@@ -212,6 +212,8 @@ struct job_class {
 	void (*sent)(struct job *);
 	/* On the loop in any case, peer or not, error or not, before done: counters and locks. */
 	void (*always)(struct job *);
+	/* On the loop, when something more was published, for one that waits for it (job_wait). */
+	void (*published)(struct job *);
 	size_t cost; /* bytes its answer may hold; 0: little */
 	/* A write that is more than a transaction: on the writer's thread, alone. */
 	void (*exclusive)(struct store *, struct job *);
@@ -357,7 +359,7 @@ struct store {
 	struct map account_watches; /* account -> its first struct account_watch */
 	struct map maildrops;       /* account -> struct store_session */
 	struct openings openings;
-	struct job *views_waiting;
+	struct job *unpublished;      /* what they have read is ahead of what is published */
 	struct base *newest, *oldest; /* bases.c */
 	size_t bases_bytes;
 	uint64_t rewrites; /* how often something changed that no log has */
@@ -461,8 +463,12 @@ int log_correct(
 	const struct mailbox_log *log, uint64_t since, struct vec *entries, struct err *err);
 
 /* ask_view.c: views that were read ahead of what is published */
-void views_retry(struct store *store);
-void views_drop(struct store *store);
+/* The mailbox's log that it has used, if any. */
+void job_leave_log(struct job *job);
+/* What it has read is ahead of what is published: it waits. */
+void job_wait(struct job *job);
+void jobs_retry(struct store *store);
+void jobs_drop(struct store *store);
 
 /* ask_backup.c */
 /* The writer's, between groups: a piece of the ledger's copy. False: there is nothing to do. */
