@@ -71,7 +71,8 @@ struct redo {
 	struct segments *s;
 	uint32_t number;
 	int file;
-	uint64_t differed, written;
+	uint64_t written;
+	struct segment_redone done;
 	struct err *reason; /* why nothing more can be written */
 };
 
@@ -105,7 +106,9 @@ static int redo_one(void *arg, const struct segment_carry *c)
 	if (c->segment != redo->number || checksum(s, c) != c->checksum)
 		return 0;
 	bool differs = !stands_there(redo, c);
-	redo->differed += differs;
+	redo->done.differed += differs;
+	if (c->offset + c->length > redo->done.end)
+		redo->done.end = c->offset + c->length;
 #ifdef CULVER_FAULT_NO_REDO
 	return 0;
 #endif
@@ -121,7 +124,7 @@ static int redo_one(void *arg, const struct segment_carry *c)
 	return 0;
 }
 
-int segment_redo(struct segments *s, uint32_t number, int file, uint64_t *ret_differed,
+int segment_redo(struct segments *s, uint32_t number, int file, struct segment_redone *ret,
 	struct err *reason, struct err *err)
 {
 	struct redo redo = { .s = s, .number = number, .file = file, .reason = reason };
@@ -129,7 +132,7 @@ int segment_redo(struct segments *s, uint32_t number, int file, uint64_t *ret_di
 		return 0;
 	if (s->options.carried(s->options.carried_arg, redo_one, &redo, err) < 0)
 		return -1;
-	*ret_differed = redo.differed;
+	*ret = redo.done;
 	if (redo.written == 0 || reason->kind != ERR_NONE)
 		return 0;
 	int result = files_fdatasync(s->files, file);

@@ -250,6 +250,43 @@ static void a_commit_that_failed(void **state)
 	world_done(&w);
 }
 
+static bool nothing(void *arg, size_t thing)
+{
+	(void)arg;
+	(void)thing;
+	return false;
+}
+
+/* The disk loses the write by which opening puts a batch back, of which the ledger names the first
+ * record alone: where the rest of it belongs nothing is written, since the next opening would put
+ * the batch over it. */
+static void nothing_lands_where_it_belongs(void **state)
+{
+	(void)state;
+	struct world w = world_new(1, 0);
+	struct segment_carry c;
+	size_t names;
+	begin(&w);
+	assert_int_equal(put_one(&w, 100), 0);
+	assert_true(put(&w, 3000) && put(&w, 9000));
+	assert_int_equal(segments_write(w.s, &c, &w.err), 1);
+	w.n_pending = 1; /* the other's recipient is gone */
+	commit(&w, &c);
+	segments_close(&w.s);
+	(void)files_sim_pending(w.sim, &names);
+	files_sim_cut(w.sim, nothing, NULL, names);
+	w.sim->plan.lose_write = w.sim->writes + 1;
+	begin(&w);
+	w.sim->plan.lose_write = 0;
+	assert_int_equal(lost(&w), 1);
+	assert_int_equal(put_one(&w, 5000), 0);
+	segments_close(&w.s);
+	files_sim_reboot(w.sim);
+	begin(&w);
+	all_is_well(&w);
+	world_done(&w);
+}
+
 /* ---- what a power cut leaves ---- */
 
 /* Carried and committed, and of the segment itself exactly the sectors (or blocks) in the mask. */
@@ -525,6 +562,7 @@ static void only_what_verifies_is_written(void **state)
 
 TEST_MAIN(test_case(which_batches), test_case(slots_are_used_again_behind_a_flush),
 	test_case(no_slot_beyond_the_last), test_case(a_commit_that_failed),
-	test_case(every_part_of_it), test_case(the_segment_alone), test_case(whatever_happens),
+	test_case(nothing_lands_where_it_belongs), test_case(every_part_of_it),
+	test_case(the_segment_alone), test_case(whatever_happens),
 	test_case(without_the_redo_it_is_lost), test_case(readers_see_what_cannot_be_written),
 	test_case(only_what_verifies_is_written))

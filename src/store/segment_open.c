@@ -26,6 +26,7 @@ struct opening {
 	int file;        /* open for writing, unless read-only */
 	uint64_t size;
 	uint64_t committed; /* in this segment: where what the ledger names ends */
+	uint64_t carried;   /* and what it carries */
 	bool torn;          /* something was cut or zeroed: seal */
 };
 
@@ -218,6 +219,9 @@ static int scan_tail(struct opening *o, struct err *err)
 		return -1;
 	if (o->s->read_only)
 		return 0;
+	/* Of a carried batch the ledger may name a part alone. Should the disk not have kept the
+	 * rest, its place is not for others: the next opening writes all of it again. */
+	end = o->carried > end ? o->carried : end;
 	/* A copied segment is sealed: the file is fresh, its blob ids are not. */
 	if (!o->torn && !o->report->copied)
 		resume(o, end);
@@ -303,8 +307,11 @@ static int redo(struct opening *o, struct err *err)
 		reason.kind != ERR_CORRUPT)
 		return 0; /* not ours: inspect_tail says so */
 	reason = (struct err)ERR_INIT;
-	if (segment_redo(o->s, o->number, o->file, &o->report->carried, &reason, err) < 0)
+	struct segment_redone redone = { 0 };
+	if (segment_redo(o->s, o->number, o->file, &redone, &reason, err) < 0)
 		return -1;
+	o->report->carried = redone.differed;
+	o->carried = redone.end;
 	if (reason.kind != ERR_NONE)
 		refuse_writes(o, &reason);
 	return 0;

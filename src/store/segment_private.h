@@ -157,10 +157,14 @@ void segment_batch_is_in(struct segments *s, uint64_t end);
 
 /* ---- segment_carry.c ---- */
 
+struct segment_redone {
+	uint64_t differed; /* batches that stood there otherwise */
+	uint64_t end;      /* of the last batch */
+};
 /* Writes again into the last segment what the ledger carries of it, and flushes; or, where nothing
  * may be written, keeps it for readers. -1: the ledger can't be read; *reason, if it can't be
  * written (then readers see it all the same). */
-int segment_redo(struct segments *s, uint32_t number, int file, uint64_t *ret_differed,
+int segment_redo(struct segments *s, uint32_t number, int file, struct segment_redone *ret,
 	struct err *reason, struct err *err);
 /* Puts what is kept for readers over bytes that were read. */
 void segment_overlay(const struct segments *s, uint32_t number, uint8_t *p, size_t n, uint64_t at);
