@@ -170,12 +170,18 @@ void model_put_never(struct copy *c)
 
 /* ---- seeing ---- */
 
-/* Which of two copies of a message it rather is that somebody sees. */
+/* Which of two copies of a message it rather is that somebody sees: one that must be there, of which
+ * else it would be said that it is not. */
+static unsigned rank(const struct copy *c)
+{
+	if (c == NULL || c->gone)
+		return c ? 1 : 0;
+	return c->acked ? c->may_go ? 3 : 4 : 2;
+}
+
 static bool better(const struct copy *c, const struct copy *than)
 {
-	if (than == NULL || c->gone != than->gone)
-		return than == NULL || than->gone;
-	return c->acked && !than->acked;
+	return rank(c) > rank(than);
 }
 
 struct copy *model_seen(unsigned account, unsigned box, uint32_t uid, uint32_t n)
