@@ -74,9 +74,17 @@ bool authority_holds(const struct authority *r)
 	return was_quiet(r) && a->active && r->tried == r->current;
 }
 
-void authority_granted(const struct authority *r, const char *who)
+void authority_asked(struct authority *r)
+{
+	r->offs = accounts[r->account].offs;
+}
+
+void authority_granted(struct authority *r, const char *who)
 {
 	const struct account *a = &accounts[r->account];
+	if (a->active && r->offs != a->offs)
+		r->offs =
+			a->offs; /* off and on again meanwhile: it may have been looked at after */
 	if (r->tried < r->current)
 		sim_fail("%s: %s came in with password %u, and %u was in force", who,
 			account_address(r->account), r->tried, r->current);

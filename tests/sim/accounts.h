@@ -29,8 +29,10 @@ struct authority authority_new(unsigned account);
 struct authority authority_right(unsigned account, unsigned attempt);
 /* Whether nothing has changed since that would end the session. */
 bool authority_holds(const struct authority *);
+/* The login begins now: what ended sessions before does not end this one. */
+void authority_asked(struct authority *);
 /* How the login went. */
-void authority_granted(const struct authority *, const char *who);
+void authority_granted(struct authority *, const char *who);
 void authority_refused(const struct authority *, const char *who);
 /* The session has just read or changed mail, asked for at that time. */
 void authority_used(const struct authority *, int64_t asked_ms, const char *who);

@@ -393,6 +393,7 @@ static void quit(struct drop *d)
 /* RFC 1939 7; [AUTH]: RFC 3206 4 */
 static bool pass(struct drop *d)
 {
+	authority_asked(&d->authority);
 	enum answer a = say(d, "PASS %s", d->authority.password);
 	if (a == POP3_OK)
 		authority_granted(&d->authority, d->actor->name);

@@ -144,7 +144,7 @@ static bool transaction(struct conn *c, const struct authority *by)
 }
 
 /* AUTH PLAIN: RFC 4954, RFC 4616 */
-static bool authenticate(struct conn *c, const struct authority *by)
+static bool authenticate(struct conn *c, struct authority *by)
 {
 	char plain[400], line[800];
 	struct buf sealed;
@@ -154,6 +154,7 @@ static bool authenticate(struct conn *c, const struct authority *by)
 	buf_add_base64(&sealed, str_make(plain, (size_t)n));
 	snprintf(line, sizeof(line), "AUTH PLAIN %.*s\r\n", (int)sealed.n, sealed.p);
 	buf_done(&sealed);
+	authority_asked(by);
 	int code = say(c, line);
 	if (code == 235)
 		authority_granted(by, c->actor->name);
@@ -162,7 +163,7 @@ static bool authenticate(struct conn *c, const struct authority *by)
 	return code == 235;
 }
 
-static void session(struct actor *a, const struct authority *by)
+static void session(struct actor *a, struct authority *by)
 {
 	struct conn c;
 	char address[40];

@@ -576,7 +576,8 @@ enum user_result user_select_with(struct user_session *s, unsigned box, const ch
 
 static bool log_in(struct user_session *s)
 {
-	const struct authority *by = &s->authority;
+	struct authority *by = &s->authority;
+	authority_asked(by);
 	enum user_result r = user_command(
 		s, "LOGIN %s %s", account_address(by->account), by->password);
 	if (r == USER_OK)

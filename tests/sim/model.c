@@ -170,8 +170,8 @@ void model_put_never(struct copy *c)
 
 /* ---- seeing ---- */
 
-/* Which of two copies of a message it rather is that somebody sees: one that must be there, of which
- * else it would be said that it is not. */
+/* Which of two copies of a message it rather is that somebody sees: one that must be there, of
+ * which else it would be said that it is not. */
 static unsigned rank(const struct copy *c)
 {
 	if (c == NULL || c->gone)
