@@ -19,7 +19,7 @@ enum exit_code {
 	EXIT_NOT_THERE = 3,   /* no such account, domain, alias */
 	EXIT_THERE = 4,       /* it exists already */
 	EXIT_BAD_CONFIG = 5,  /* the configuration is wrong */
-	EXIT_DAMAGE = 6,      /* store check found damage */
+	EXIT_DAMAGE = 6,      /* damage was found, in the store or in a backup */
 	EXIT_NOT_RUNNING = 7, /* status, reload, upgrade: no server runs */
 };
 

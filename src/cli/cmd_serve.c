@@ -225,6 +225,7 @@ static int serve(struct server *s, const struct options *options, struct err *er
 		return -1;
 	o.lock = s->taken_over ? s->before.lock : os_lock(config, err);
 	if (o.lock < 0 || preflight_data(config, err) ||
+		(!s->taken_over && preflight_store(config, err) < 0) ||
 		prepare_directories(config, s->who, jail, sizeof(jail), err) ||
 		open_sockets(s, &o, err))
 		return -1;

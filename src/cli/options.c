@@ -126,6 +126,8 @@ static enum exit_code exit_code_for(enum err_kind kind)
 		return EXIT_THERE;
 	case ERR_CONFIG:
 		return EXIT_BAD_CONFIG;
+	case ERR_CORRUPT:
+		return EXIT_DAMAGE;
 	default:
 		return EXIT_FAILED;
 	}

@@ -245,12 +245,26 @@ static int look_at_certificates(const struct config *c, const struct teller *t, 
 	return result;
 }
 
+int preflight_store(const struct config *c, struct err *err)
+{
+	char path[PATH_BYTES];
+	struct stat s;
+	snprintf(path, sizeof(path), "%s/data/rebuild", c->directory);
+	if (stat(path, &s) < 0)
+		return 0;
+	return fail(err, ERR_CORRUPT,
+		"%s: the ledger is being made anew, and that has not ended: run culver store check "
+		"--rebuild again, or restore a backup",
+		path);
+}
+
 int preflight(const struct config *c, void (*warn)(void *arg, const char *text), void *arg,
 	struct err *err)
 {
 	struct teller t = { warn, arg };
 	look_at_user(c, &t);
-	return look_at_key(c, &t, err) || preflight_data(c, err) || look_at_certificates(c, &t, err)
+	return look_at_key(c, &t, err) || preflight_data(c, err) || preflight_store(c, err) ||
+			       look_at_certificates(c, &t, err)
 		       ? -1
 		       : 0;
 }

@@ -20,6 +20,9 @@ int preflight(
 /* Whether the store will be able to use what is in data/, as the user that it runs as: -1 and err
  * say what belongs to whom, and what to do. */
 int preflight_data(const struct config *, struct err *err);
+/* -1 and ERR_CORRUPT: a rebuild of the ledger was begun and has not ended (docs/store.md, "A lost
+ * ledger"), so there is nobody to serve. */
+int preflight_store(const struct config *, struct err *);
 
 /* Whether group or others may read a file. */
 bool preflight_file_is_open(const char *path);

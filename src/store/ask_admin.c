@@ -471,7 +471,12 @@ static void check_work(struct reading *r, struct job *job)
 	struct checking c = { .reading = r, .job = job };
 	vec_init(&job->items, sizeof(struct finding), MOST_FINDINGS);
 	vec_init(&c.damaged, sizeof(struct blob_ref), MOST_FINDINGS);
-	check_all(r, job, &c);
+	if (r->store->rebuilding)
+		note(&c, str_from(rebuild_unfinished));
+	else
+		check_all(r, job, &c);
+	if (r->store->rebuilding)
+		job->ask.check_done = (struct frame_check_done){ .findings = c.findings };
 	vec_done(&c.damaged);
 }
 

@@ -20,6 +20,8 @@
 #define ADMIN  (1U << CLASS_ADMIN)
 #define ANY    (MX | USER | GATE | ADMIN)
 #define READER (USER | ADMIN)
+#define PART   (1U << 30) /* of a question that another frame began: it gets no answer of its own */
+#define LOST   (1U << 31) /* answered while the ledger is lost, too */
 
 static const struct question {
 	enum frame_type type;
@@ -27,18 +29,18 @@ static const struct question {
 	bool session; /* the frame begins with a session's number, which must be the peer's */
 	ask_function ask;
 } questions[] = {
-	{ FRAME_PING, ANY, false, ask_ping },
+	{ FRAME_PING, ANY | LOST, false, ask_ping },
 	{ FRAME_RESOLVE, MX | USER | ADMIN, false, ask_resolve },
 	{ FRAME_GET_CREDENTIALS, GATE, false, ask_credentials },
 	{ FRAME_UPLOAD_OPEN, MX | USER | ADMIN, false, ask_upload_open },
-	{ FRAME_UPLOAD_BYTES, MX | USER | ADMIN, false, ask_upload_bytes },
-	{ FRAME_UPLOAD_DIGEST, MX | USER, false, ask_upload_digest },
-	{ FRAME_UPLOAD_TO, MX | USER, false, ask_upload_to },
-	{ FRAME_UPLOAD_INTO, USER, false, ask_upload_into },
-	{ FRAME_UPLOAD_NEXT, USER | ADMIN, false, ask_upload_next },
-	{ FRAME_UPLOAD_REPLACE, USER, false, ask_upload_replace },
-	{ FRAME_UPLOAD_COMMIT, MX | USER | ADMIN, false, ask_upload_commit },
-	{ FRAME_UPLOAD_ABORT, MX | USER | ADMIN, false, ask_upload_abort },
+	{ FRAME_UPLOAD_BYTES, MX | USER | ADMIN | PART, false, ask_upload_bytes },
+	{ FRAME_UPLOAD_DIGEST, MX | USER | PART, false, ask_upload_digest },
+	{ FRAME_UPLOAD_TO, MX | USER | PART, false, ask_upload_to },
+	{ FRAME_UPLOAD_INTO, USER | PART, false, ask_upload_into },
+	{ FRAME_UPLOAD_NEXT, USER | ADMIN | PART, false, ask_upload_next },
+	{ FRAME_UPLOAD_REPLACE, USER | PART, false, ask_upload_replace },
+	{ FRAME_UPLOAD_COMMIT, MX | USER | ADMIN | PART, false, ask_upload_commit },
+	{ FRAME_UPLOAD_ABORT, MX | USER | ADMIN | PART, false, ask_upload_abort },
 	{ FRAME_SESSION_OPEN, USER, false, ask_session_open },
 	{ FRAME_SESSION_CLOSE, READER, true, ask_session_close },
 	{ FRAME_OWNS_ADDRESS, USER, true, ask_owns_address },
@@ -64,7 +66,7 @@ static const struct question {
 	{ FRAME_DIGEST_PUT, USER, true, ask_digest_put },
 	{ FRAME_SIGNATURE_ASK, USER, true, ask_signature_ask },
 	{ FRAME_SIGNATURE_PUT, USER, true, ask_signature_put },
-	{ FRAME_UIDS, USER, false, ask_uids },
+	{ FRAME_UIDS, USER | PART, false, ask_uids },
 	{ FRAME_SET_FLAGS, USER, true, ask_set_flags },
 	{ FRAME_COPY, USER, true, ask_copy },
 	{ FRAME_EXPUNGE, USER, true, ask_expunge },
@@ -90,7 +92,7 @@ static const struct question {
 	{ FRAME_UNDELETE, ADMIN, false, ask_undelete },
 	{ FRAME_ACCOUNT_RECOUNT, ADMIN, false, ask_account_recount },
 	{ FRAME_STORE_RECLAIM, ADMIN, false, ask_store_reclaim },
-	{ FRAME_STORE_CHECK, ADMIN, false, ask_store_check },
+	{ FRAME_STORE_CHECK, ADMIN | LOST, false, ask_store_check },
 	{ FRAME_STORE_STATUS, ADMIN, false, ask_store_status },
 	{ FRAME_RESTORE_BEGIN, ADMIN, false, ask_restore_begin },
 	{ FRAME_RESTORE_MAILBOX, ADMIN, false, ask_restore_mailbox },
@@ -98,8 +100,8 @@ static const struct question {
 	{ FRAME_RESTORE_END, ADMIN, false, ask_restore_end },
 	{ FRAME_BODIES_LIST, ADMIN, false, ask_bodies_list },
 	{ FRAME_ACCOUNT_OPEN, ADMIN, false, ask_account_open },
-	{ FRAME_UPLOAD_RESTORE, ADMIN, false, ask_upload_restore },
-	{ FRAME_STORE_REPAIR, ADMIN, false, ask_store_repair },
+	{ FRAME_UPLOAD_RESTORE, ADMIN | PART, false, ask_upload_restore },
+	{ FRAME_STORE_REPAIR, ADMIN | LOST, false, ask_store_repair },
 	{ FRAME_BACKUP_BEGIN, ADMIN, false, ask_backup_begin },
 	{ FRAME_BACKUP_READ, ADMIN, false, ask_backup_read },
 	{ FRAME_BACKUP_END, ADMIN, false, ask_backup_end },
@@ -122,6 +124,19 @@ _Static_assert(
 			offsetof(struct frame, digest_put.session),
 	"the session's number comes first");
 
+/* A ledger that was lost and is not made anew yet knows nobody: who asked it would be told for good
+ * what is only so for now. G10 */
+static bool is_lost(struct store_peer *peer, const struct question *q, uint32_t request)
+{
+	struct err err = ERR_INIT;
+	if (!peer->store->rebuilding || q->classes & LOST)
+		return false;
+	fail(&err, ERR_TEMP, "%s", rebuild_unfinished);
+	if (!(q->classes & PART))
+		peer_refuse(peer, request, q->type, &err);
+	return true;
+}
+
 bool store_peer_frame(struct store_peer *peer, uint32_t request, const struct frame *frame)
 {
 	const struct question *q = question_of(frame->type);
@@ -130,6 +145,8 @@ bool store_peer_frame(struct store_peer *peer, uint32_t request, const struct fr
 	if (peer->store->ended)
 		return true; /* nothing is answered any more */
 	peer->store->asked++;
+	if (is_lost(peer, q, request))
+		return true;
 	struct store_session *session = NULL;
 	if (q->session) {
 		session = session_find(peer, frame->session_close.session);

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * A lost ledger: the mark `rebuild` (made by the command, under the server's lock) makes the store
- * open with an empty ledger that belongs to the segments there are, read-only for everybody, until
- * a repair with `rebuild` has filled it from the records and removed the mark.
+ * open with an empty ledger that belongs to the segments there are, and answer nobody but check and
+ * repair (peer.c), until a repair with `rebuild` has filled it from the records and removed the
+ * mark.
  */
 #include "store/disk.h"
 #include "store/store_private.h"
 
 #include <errno.h>
 #include <inttypes.h>
+
+const char rebuild_unfinished[] =
+	"the ledger is being made anew, and that has not ended: culver store check --rebuild";
 
 static int gone(int rc)
 {
@@ -26,8 +30,10 @@ int rebuild_is_marked(struct files_seam *files, struct err *err)
 	return 1;
 }
 
-/* The ledger that was there, whatever it is, stays as ledger.lost. One that an interrupted rebuild
- * has begun is begun again. */
+/* The ledger that was there, whatever it is, stays as ledger.lost, with its log: the log goes first,
+ * so that no crash leaves it to a ledger that it does not belong to. One that an interrupted rebuild
+ * has begun is begun again. (The command lets no rebuild begin while there is a ledger.lost of one
+ * before.) */
 static int set_aside(struct files_seam *files, struct err *err)
 {
 	int lost = files->open(files, "ledger.lost", O_RDONLY, 0);
@@ -35,11 +41,13 @@ static int set_aside(struct files_seam *files, struct err *err)
 		return FAIL_SEAM(err, lost, "can't look for ledger.lost");
 	if (lost >= 0)
 		(void)files->close(files, lost);
-	int rc = lost >= 0 ? gone(files->unlink(files, "ledger.db"))
-			   : gone(files->rename(files, "ledger.db", "ledger.lost"));
+	int rc = lost >= 0 ? gone(files->unlink(files, "ledger.db-wal"))
+			   : gone(files->rename(files, "ledger.db-wal", "ledger.lost-wal"));
+	if (rc == 0 && lost < 0)
+		rc = files->sync_directory(files, ".");
 	if (rc == 0)
-		rc = lost >= 0 ? gone(files->unlink(files, "ledger.db-wal"))
-			       : gone(files->rename(files, "ledger.db-wal", "ledger.lost-wal"));
+		rc = lost >= 0 ? gone(files->unlink(files, "ledger.db"))
+			       : gone(files->rename(files, "ledger.db", "ledger.lost"));
 	if (rc == 0)
 		rc = gone(files->unlink(files, "ledger.db-shm"));
 	if (rc == 0)

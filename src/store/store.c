@@ -187,7 +187,7 @@ static int open_files(struct store *store, struct err *err)
 		copy_failed(store, &ignored);
 	if (store->rebuilding) {
 		struct err why = ERR_INIT;
-		fail(&why, ERR_READ_ONLY, "the ledger was lost; run culver store check --rebuild");
+		fail(&why, ERR_READ_ONLY, "%s", rebuild_unfinished);
 		become_read_only(store, &why);
 	}
 	store->spooler = spooler_new(files);

@@ -500,6 +500,7 @@ void restore_leave(struct store_peer *peer);
 
 /* repair.c, rebuild.c */
 #define REBUILD_MARK "rebuild"
+extern const char rebuild_unfinished[]; /* what is said then */
 /* 1, 0, or -1: it can't be told. */
 int rebuild_is_marked(struct files_seam *files, struct err *err);
 /* Before the ledger is opened: sets the old one aside. */

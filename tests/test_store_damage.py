@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A store that is damaged, or half made anew, is served, checked, backed up and restored as what it is."""
+import imaplib
+import json
+import pathlib
+import poplib
+import shutil
+import smtplib
+import tempfile
+
+import pytest
+
+from harness import DOMAIN, Culver
+from test_backup import backup, contents, deliver, furnish, imap, points
+from test_repair import repair
+
+
+@pytest.fixture(name="target")
+def _target():
+    path = pathlib.Path(tempfile.mkdtemp(prefix="culver-backup-"))
+    yield path / "target"
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def interrupt_rebuild(culver):
+    """As kill -9 in the middle leaves it: the old ledger set aside, a new one begun, the mark."""
+    (culver.dir / "data" / "rebuild").touch()
+    culver.command("store", "check", check=False)
+    data = culver.dir / "data"
+    assert (data / "ledger.lost").exists() and (data / "ledger.db").exists() and (data / "rebuild").exists()
+
+
+def put_back(culver):
+    """What the documentation says of getting the old ledger back."""
+    data = culver.dir / "data"
+    for name in ("rebuild", "ledger.db", "ledger.db-wal"):
+        (data / name).unlink(missing_ok=True)
+    (data / "ledger.lost").rename(data / "ledger.db")
+    if (data / "ledger.lost-wal").exists():
+        (data / "ledger.lost-wal").rename(data / "ledger.db-wal")
+
+
+def test_interrupted_rebuild_is_no_empty_store(target):
+    with Culver() as c:
+        furnish(c)
+        before = contents(c)
+        good = backup(c, target)["point"]
+        c.stop()
+        interrupt_rebuild(c)
+        r = c.command("store", "check", check=False)
+        assert r.returncode == 6 and "--rebuild" in r.stdout, r.stdout + r.stderr
+        for words in (("account", "list"), ("domain", "list"), ("store", "reclaim")):
+            r = c.command(*words, check=False)
+            assert r.returncode == 1 and "--rebuild" in r.stderr, (words, r.stdout, r.stderr)
+        r = c.command("store", "backup", "--keep", "1", target, check=False)
+        assert r.returncode == 1 and "--rebuild" in r.stderr, r.stdout + r.stderr
+        code, there = points(c, target, "--verify")
+        assert code == 0 and [p["point"] for p in there] == [good]
+        c.start(wait=False)
+        assert c.process.wait(30) == 6
+        c.forget_process()
+        r = c.command("check", check=False)
+        assert r.returncode == 6 and "--rebuild" in r.stderr
+        put_back(c)
+        assert c.command("store", "check").returncode == 0
+        c.start()
+        assert contents(c) == before
+
+
+def test_a_store_that_is_made_anew_meanwhile_says_later():
+    """The mark comes while the server runs, as when a disk is mounted that has it: nobody is told that an
+    account does not exist, or that a password is wrong."""
+    with Culver() as c:
+        furnish(c)
+        data = c.dir / "data"
+        (data / "rebuild").touch()
+        (data / "ledger.db").rename(data / "ledger.lost")
+        c.kill_role("store")
+        with smtplib.SMTP("127.0.0.1", c.port("smtp"), timeout=30) as s:
+            s.ehlo()
+            s.mail("x@remote.test")
+            code, text = s.rcpt(f"alice@{DOMAIN}")
+            assert 400 <= code < 500, (code, text)
+        client = imaplib.IMAP4("127.0.0.1", c.port("imap"), timeout=30)
+        client.starttls(c.tls_context())
+        try:
+            client.login(f"alice@{DOMAIN}", c.password("alice"))
+            raise AssertionError("logged in")
+        except imaplib.IMAP4.error as e:
+            assert "[UNAVAILABLE]" in str(e), e
+        client.logout()
+        pop = poplib.POP3("127.0.0.1", c.port("pop3"), timeout=30)
+        pop.stls(c.tls_context())
+        pop.user(f"alice@{DOMAIN}")
+        try:
+            pop.pass_(c.password("alice"))
+            raise AssertionError("logged in")
+        except poplib.error_proto as e:
+            assert b"SYS/TEMP" in e.args[0], e
+        pop.quit()
+        r = c.command("status", check=False)
+        assert r.returncode == 1 and "--rebuild" in r.stderr, r.stdout + r.stderr
