@@ -401,7 +401,7 @@ def test_restore_refuses_what_is_damaged(target):
         whole = ledger.read_bytes()
         ledger.write_bytes(whole[:5000] + b"X" + whole[5001:])
         r = restore(c, target, "--replace", check=False)
-        assert r.returncode == 1 and "not what was written" in r.stderr
+        assert r.returncode == 6 and "not what was written" in r.stderr
         assert (c.dir / "data" / "ledger.db").exists() and not list(c.dir.glob("data.before-*"))
         ledger.write_bytes(whole)
         segment = next(target.glob("segments-*/blobs/*"))

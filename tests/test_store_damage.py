@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A store that is damaged, or half made anew, is served, checked, backed up and restored as what it is."""
+import hashlib
 import imaplib
 import json
 import pathlib
 import poplib
 import shutil
 import smtplib
+import sqlite3
 import tempfile
 
 import pytest
@@ -100,3 +102,69 @@ def test_a_store_that_is_made_anew_meanwhile_says_later():
         pop.quit()
         r = c.command("status", check=False)
         assert r.returncode == 1 and "--rebuild" in r.stderr, r.stdout + r.stderr
+
+
+def damage_ledger(culver, table="sqlite_autoindex_entries_1", at=20, n=100):
+    """XORs bytes of a page in the middle of a table, so that the file opens and is malformed. Everything
+    is moved from the log to its place before."""
+    path = culver.dir / "data" / "ledger.db"
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        size = db.execute("PRAGMA page_size").fetchone()[0]
+        root = db.execute("SELECT rootpage FROM sqlite_master WHERE name=?", (table,)).fetchone()[0]
+    db.close()
+    with open(path, "r+b") as f:
+        f.seek((root - 1) * size + at)
+        old = f.read(n)
+        f.seek((root - 1) * size + at)
+        f.write(bytes(b ^ 0x5A for b in old))
+    return path
+
+
+def test_damaged_ledger_makes_no_point(target):
+    with Culver() as c:
+        furnish(c)
+        good = backup(c, target)["point"]
+        c.stop()
+        damage_ledger(c, "entries_body", at=0)
+        r = c.command("store", "backup", "--keep", "1", target, check=False)
+        assert r.returncode == 6 and "store check" in r.stderr, r.stdout + r.stderr
+        code, there = points(c, target, "--verify")
+        assert code == 0 and [p["point"] for p in there] == [good]
+        assert len(list((target / "points").iterdir())) == 2  # nothing is left of it
+
+
+def make_malformed_point(c, target):
+    """A point that was made of a damaged ledger, as older versions did: all sums are right."""
+    [manifest] = (target / "points").glob("*.manifest")
+    ledger = manifest.with_suffix(".ledger")
+    with sqlite3.connect(ledger) as db:
+        size = db.execute("PRAGMA page_size").fetchone()[0]
+        root = db.execute("SELECT rootpage FROM sqlite_master WHERE name='entries_body'").fetchone()[0]
+    db.close()
+    data = bytearray(ledger.read_bytes())
+    for i in range(100):
+        data[(root - 1) * size + i] ^= 0x5A
+    ledger.write_bytes(data)
+    lines = manifest.read_text().splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("ledger "))
+    lines[at] = f"ledger {len(data)} {hashlib.sha256(data).hexdigest()}"
+    text = "".join(line + "\n" for line in lines[:-1])
+    manifest.write_text(text + f"end {hashlib.sha256(text.encode()).hexdigest()}\n")
+
+
+def test_malformed_point_is_told_and_not_restored(target):
+    with Culver() as c:
+        furnish(c)
+        backup(c, target)
+        make_malformed_point(c, target)
+        r = c.run("store", "points", "--verify", target, check=False)
+        assert r.returncode == 6 and "DAMAGED" in r.stdout and "damage: " in r.stderr, r.stdout + r.stderr
+        before = contents(c)
+        c.stop()
+        r = c.command("store", "restore", "--replace", target, check=False)
+        assert r.returncode == 6, r.stdout + r.stderr
+        names = {p.name for p in c.dir.iterdir()}
+        assert not [n for n in names if n.startswith("data.") and n != "data.used"], names
+        c.start()
+        assert contents(c) == before

@@ -41,8 +41,9 @@ int backup_point(const struct backup *, const char *name, struct point *ret, str
 /* *ret is initialised in any case. */
 int backup_manifest(
 	const struct backup *, const struct point *, struct manifest *ret, struct err *err);
-/* Reads all that makes up a point, and compares. each: a line for each file that is not as it was;
- * returns how many, or -1 when the manifest itself can't be read. */
+/* Reads all that makes up a point, and compares; the ledger must be whole by itself, too. each: a
+ * line for each file that is not as it was; returns how many, or -1 when the manifest itself can't
+ * be read. */
 int backup_verify(const struct backup *, const struct point *,
 	void (*each)(void *arg, const char *line), void *arg, struct err *err);
 /* Removes what an interrupted backup left that is of no use to the next. */

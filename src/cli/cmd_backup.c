@@ -13,6 +13,7 @@
 #include "base/scan.h"
 #include "base/time.h"
 #include "store/disk.h"
+#include "store/ledger_verify.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -235,6 +236,24 @@ static int copy_ledger(struct making *m, struct err *err)
 	return fetch(m, &sink, 0, m->now.ledger.length, m->now.ledger.sha256, err);
 }
 
+/* A damaged ledger is copied as it is: it is no point, and drives out none that is good. */
+static int verify_ledger(struct making *m, struct err *err)
+{
+	char name[BACKUP_NAME_BYTES];
+	backup_point_name(name, &m->point, ".ledger");
+	if (ledger_verify(m->b->files, name, err) == 0)
+		return 0;
+	(void)m->b->files->unlink(m->b->files, name);
+	if (err->kind != ERR_CORRUPT)
+		return -1;
+	struct err why = *err;
+	*err = (struct err)ERR_INIT;
+	return fail_log(err, ERR_CORRUPT,
+		"the store's ledger is damaged; no point was made, and none removed: run culver "
+		"store check (%.150s)",
+		err_log_text(&why));
+}
+
 /* Last, and flushed before it has its name: from then on the point is there. */
 static int write_manifest(struct making *m, struct err *err)
 {
@@ -291,7 +310,8 @@ static int make_point(struct making *m, struct err *err)
 	m->total_bytes = m->now.ledger.length;
 	VEC_EACH (struct api_backup_segment, x, &m->extents)
 		m->total_bytes += x->length;
-	if (copy_segments(m, err) < 0 || copy_ledger(m, err) < 0 || write_manifest(m, err) < 0)
+	if (copy_segments(m, err) < 0 || copy_ledger(m, err) < 0 || verify_ledger(m, err) < 0 ||
+		write_manifest(m, err) < 0)
 		return -1;
 	return remote_ask(m->remote, REMOTE_STORE, &end, NULL, NULL, err);
 }

@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "process/os.h"
 #include "store/disk.h"
+#include "store/ledger_verify.h"
 #include "store/restored.h"
 
 #include <dirent.h>
@@ -184,7 +185,8 @@ static int fill(struct restoring *r, struct err *err)
 		return -1;
 	if (copy_file(r, backup_point_name(from, &r->point, ".ledger"), &r->m.ledger, "ledger.db",
 		    err) != 0 ||
-		copy_segments(r, err) < 0 || write_mark(r, err) < 0)
+		ledger_verify(r->to.files, "ledger.db", err) < 0 || copy_segments(r, err) < 0 ||
+		write_mark(r, err) < 0)
 		return -1;
 	return sync_path(blobs, err) < 0 ? -1 : sync_path(r->fresh, err);
 }
@@ -272,7 +274,12 @@ static int restore(struct restoring *r, struct known *k, struct err *err)
 	int lock = os_lock(r->config, err);
 	if (lock < 0)
 		return -1;
-	int rc = fill(r, err) < 0 || swap(r, err) < 0 ? -1 : 0;
+	int rc = fill(r, err);
+	/* What there is of it is of no use to anybody, and may be what fills the disk. */
+	if (rc < 0)
+		(void)remove_directory(r->fresh, true, &ignored);
+	else
+		rc = swap(r, err);
 	close(lock);
 	return rc < 0 ? -1 : ask_status(r, k, err);
 }

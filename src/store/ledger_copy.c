@@ -2,6 +2,7 @@
 /* Copying the ledger past a page cache that can't be believed. */
 #include "store/ledger_copy.h"
 
+#include "store/ledger_verify.h"
 #include "store/sqlite_open.h"
 
 #include <errno.h>
@@ -78,21 +79,9 @@ static int copy_pages(sqlite3 *from, sqlite3 *to, struct err *err)
 	return fail_log(err, ERR_TEMP, "copying the ledger: %s", sqlite3_errmsg(to));
 }
 
-/* One line, "ok", or the ledger is damaged. */
 static int verify(sqlite3 *db, struct err *err)
 {
-	sqlite3_stmt *st = NULL;
-	int rc = sqlite3_prepare_v2(db, "PRAGMA integrity_check(1)", -1, &st, NULL);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_step(st);
-	bool good = rc == SQLITE_ROW &&
-		    sqlite3_stricmp((const char *)sqlite3_column_text(st, 0), "ok") == 0;
-	sqlite3_finalize(st);
-	if (good)
-		return 0;
-	if (rc == SQLITE_ROW || rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB)
-		return fail_log(err, ERR_CORRUPT, "the copied ledger does not verify");
-	return fail_log(err, ERR_TEMP, "verifying the copied ledger: %s", sqlite3_errmsg(db));
+	return ledger_verify_open(db, "the copied ledger", err);
 }
 
 static int copy_and_verify(struct files_seam *files, struct err *err)

@@ -30,10 +30,10 @@ int rebuild_is_marked(struct files_seam *files, struct err *err)
 	return 1;
 }
 
-/* The ledger that was there, whatever it is, stays as ledger.lost, with its log: the log goes first,
- * so that no crash leaves it to a ledger that it does not belong to. One that an interrupted rebuild
- * has begun is begun again. (The command lets no rebuild begin while there is a ledger.lost of one
- * before.) */
+/* The ledger that was there, whatever it is, stays as ledger.lost, with its log: the log goes
+ * first, so that no crash leaves it to a ledger that it does not belong to. One that an interrupted
+ * rebuild has begun is begun again. (The command lets no rebuild begin while there is a ledger.lost
+ * of one before.) */
 static int set_aside(struct files_seam *files, struct err *err)
 {
 	int lost = files->open(files, "ledger.lost", O_RDONLY, 0);

@@ -16,6 +16,7 @@
  *     log_vfs.c     the ledger's log in fewer writes
  *     digests.c     the derived table of digests
  *     ledger_copy.c the successor of a failed flush
+ *     ledger_verify.c   whether a ledger is whole
  *
  * Loop and workers share nothing but jobs, which belong to one side at a time, and the engine,
  * the segments and the digests, whose headers say who may call what.
