@@ -19,8 +19,8 @@ def ledger(culver):
     return db
 
 
-def repair(culver, option="--repair"):
-    r = culver.command("store", "check", option, "--json", check=False)
+def repair(culver, *options):
+    r = culver.command("store", "check", *(options or ("--repair",)), "--json", check=False)
     return r.returncode, json.loads(r.stdout)
 
 
@@ -330,7 +330,7 @@ def test_rebuild_beside_a_ledger_keeps_it():
     with Culver() as c:
         furnish(c)
         c.stop()
-        code, _ = repair(c, "--rebuild")
+        code, _ = repair(c, "--rebuild", "--force")
         assert code == 0 and (c.dir / "data" / "ledger.lost").exists()
         # A rebuild that was interrupted: the store refuses to be written to until it is finished.
         (c.dir / "data" / "rebuild").touch()

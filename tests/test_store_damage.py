@@ -168,3 +168,49 @@ def test_malformed_point_is_told_and_not_restored(target):
         assert not [n for n in names if n.startswith("data.") and n != "data.used"], names
         c.start()
         assert contents(c) == before
+
+
+def test_rebuild_of_a_whole_ledger_must_be_forced():
+    with Culver() as c:
+        furnish(c)
+        before = contents(c)
+        c.stop()
+        data = c.dir / "data"
+        r = c.command("store", "check", "--rebuild", check=False)
+        assert r.returncode == 4 and "--force" in r.stderr, r.stdout + r.stderr
+        assert not (data / "rebuild").exists() and not (data / "ledger.lost").exists()
+        c.start()
+        assert contents(c) == before
+        c.stop()
+        r = c.command("store", "check", "--rebuild", "--force", check=False)
+        assert r.returncode == 0 and "To have it back" in r.stderr, r.stdout + r.stderr
+        # A second one would throw the first ledger away.
+        r = c.command("store", "check", "--rebuild", "--force", check=False)
+        assert r.returncode == 4 and "ledger.lost" in r.stderr, r.stdout + r.stderr
+        put_back(c)
+        assert c.command("store", "check").returncode == 0
+        c.start()
+        assert contents(c) == before
+        deliver(c, ["since"])
+        assert c.command("store", "check").returncode == 0
+        c.stop()
+        damage_ledger(c, "entries_body", at=0)
+        code, told = repair(c, "--rebuild")  # one that is damaged needs no force
+        assert code == 0, told
+
+
+def test_a_rebuilt_store_can_go_back_to_its_old_ledger_after_new_mail():
+    with Culver() as c:
+        furnish(c)
+        before = contents(c)
+        c.stop()
+        assert c.command("store", "check", "--rebuild", "--force").returncode == 0
+        c.start()
+        deliver(c, ["meanwhile"])
+        c.stop()
+        put_back(c)
+        c.start()
+        assert contents(c) == before
+        deliver(c, ["since"])
+        c.stop()
+        assert c.command("store", "check").returncode == 0

@@ -43,7 +43,7 @@ struct options {
 	const char *config_path;
 	bool json;
 	bool password_stdin, demo, loopback, print_defaults, list, removed, erase, verify, replace,
-		repair, rebuild, accept_loss, deleted, all;
+		repair, rebuild, force, accept_loss, deleted, all;
 	const char *dir, *hostname, *domain, *quota, *messages, *services, *kind, *retention,
 		*active, *legacy_auth, *label, *catch_all, *since, *mailbox, *keep, *point,
 		*account, *uid, *message_id, *into, *format;

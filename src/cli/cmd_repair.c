@@ -8,12 +8,15 @@
 #include "cli/remote.h"
 
 #include "process/os.h"
+#include "store/ledger_verify.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
+
+enum { PATH_BYTES = 4300 };
 
 struct repairing {
 	const struct options *o;
@@ -55,7 +58,7 @@ static int ask(struct repairing *r, const char *word, const struct frame *questi
  * is damaged of the ledger's log. */
 static int write_mark(const struct config *config, const char *name, struct err *err)
 {
-	char path[4300];
+	char path[PATH_BYTES];
 	int lock = os_lock(config, err);
 	if (lock < 0)
 		return -1;
@@ -66,6 +69,62 @@ static int write_mark(const struct config *config, const char *name, struct err 
 		close(fd);
 	close(lock);
 	return rc;
+}
+
+static bool is_there(const struct config *config, const char *name)
+{
+	char path[PATH_BYTES];
+	snprintf(path, sizeof(path), "%s/data/%s", config->directory, name);
+	return access(path, F_OK) == 0;
+}
+
+/* Whoever has a ledger that is whole loses by a rebuild, and one that was set aside by an earlier
+ * rebuild would be lost with this one. One that was begun is only gone on with. */
+static int may_rebuild(const struct repairing *r, const struct config *config, struct err *err)
+{
+	char data[PATH_BYTES];
+	struct err why = ERR_INIT;
+	if (is_there(config, "rebuild"))
+		return 0;
+	if (is_there(config, "ledger.lost") || is_there(config, "ledger.lost-wal"))
+		return fail(err, ERR_EXISTS,
+			"%s/data/ledger.lost is what an earlier rebuild has set aside: move it "
+			"away "
+			"first, and ledger.lost-wal with it",
+			config->directory);
+	snprintf(data, sizeof(data), "%s/data", config->directory);
+	struct files_seam *files = r->o->force ? NULL : files_os_new(data, err);
+	if (files == NULL)
+		return r->o->force ? 0 : -1;
+	bool whole = ledger_verify(files, "ledger.db", &why) == 0;
+	files_os_free(&files);
+	if (!whole && (why.kind == ERR_CORRUPT || why.kind == ERR_NOT_FOUND))
+		return 0;
+	if (!whole)
+		return fail_log(
+			err, why.kind, "%s; --force rebuilds all the same", err_log_text(&why));
+	return fail(err, ERR_EXISTS,
+		"%s/ledger.db is whole: a rebuild would lose passwords, names of mailboxes, flags "
+		"and what was moved; --force does it all the same",
+		data);
+}
+
+static int begin_rebuild(struct repairing *r, const struct config *config, struct err *err)
+{
+	int lock = os_lock(config, err);
+	if (lock < 0)
+		return -1;
+	int rc = may_rebuild(r, config, err);
+	close(lock);
+	if (rc < 0 || write_mark(config, "rebuild", err) < 0)
+		return -1;
+	fprintf(stderr,
+		"the ledger is made anew from the segments; the old one, if any, is kept as "
+		"%s/data/ledger.lost. To have it back: with the server stopped remove rebuild, "
+		"ledger.db and ledger.db-wal there, and rename ledger.lost to ledger.db and "
+		"ledger.lost-wal, if it is there, to ledger.db-wal\n",
+		config->directory);
+	return 0;
 }
 
 static int repair(struct repairing *r, struct err *err)
@@ -79,10 +138,8 @@ static int repair(struct repairing *r, struct err *err)
 	if (r->o->accept_loss && write_mark(config, "accept-loss", err) < 0)
 		return -1;
 	if (r->o->rebuild) {
-		if (write_mark(config, "rebuild", err) < 0)
+		if (begin_rebuild(r, config, err) < 0)
 			return -1;
-		fprintf(stderr, "the ledger is made anew from the segments; the old one, if any, "
-				"is kept as data/ledger.lost\n");
 	} else if (ask(r, "found", &check, err) < 0) {
 		return -1;
 	}

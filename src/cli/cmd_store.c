@@ -44,8 +44,9 @@ int cmd_store_check(const struct options *o)
 	struct err err = ERR_INIT;
 	struct frame f = { .type = FRAME_STORE_CHECK };
 	struct checking c = { .o = o, .first = true };
-	if (o->args_n)
-		return cli_usage(o, "[-c FILE] [--repair | --rebuild | --accept-loss] [--json]");
+	if (o->args_n || (o->force && !o->rebuild))
+		return cli_usage(o, "[-c FILE] [--repair | --rebuild [--force] | --accept-loss] "
+				    "[--json]");
 	if (o->repair || o->rebuild || o->accept_loss)
 		return repair_store(o);
 	AUTO(remote_close)

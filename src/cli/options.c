@@ -41,6 +41,7 @@ static const struct {
 	{ "format", required_argument, offsetof(struct options, format) },
 	{ "repair", no_argument, offsetof(struct options, repair) },
 	{ "rebuild", no_argument, offsetof(struct options, rebuild) },
+	{ "force", no_argument, offsetof(struct options, force) },
 	{ "accept-loss", no_argument, offsetof(struct options, accept_loss) },
 	{ "replace", no_argument, offsetof(struct options, replace) },
 	{ "verify", no_argument, offsetof(struct options, verify) },
