@@ -1,10 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The store's upkeep: deleted messages that come back, and the space of those that do not."""
+import base64
 import imaplib
 import json
+import os
+import pathlib
 import poplib
 import smtplib
 import sqlite3
+import subprocess
+import tempfile
+
+import pytest
 
 from harness import DOMAIN, Culver, example
 
@@ -161,3 +168,47 @@ def test_recount():
         assert json.loads(c.command("account", "recount", "--json", "--all").stdout)["mended"] == 0
         assert c.command("account", "recount", "none@example.test", check=False).returncode == 3
         assert c.command("account", "recount", check=False).returncode == 2
+
+
+def test_q3_a_small_disk_is_freed_by_deleting():
+    """reserve_bytes is what new mail leaves free, and what reclaim may use: after most was deleted from a
+    disk that is full mail comes in again."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="culver-small-"))
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(directory)], check=False).returncode:
+        directory.rmdir()
+        pytest.skip("no file system can be mounted here")
+    try:
+        with Culver(directory / "culver", config="reserve_bytes = 8388608\nsegment_bytes = 4194304") as c:
+            n = 0
+            while n < 100:  # 40 MiB at most
+                code = refused_with(c, f"number {n}", base64.encodebytes(os.urandom(300000)))
+                if code:
+                    break
+                n += 1
+            assert 400 <= code < 500 and 60 < n < 90, (code, n)
+            m = imap(c)
+            m.select("INBOX")
+            m.store(",".join(str(i) for i in range(1, n + 1) if i % 4), "+FLAGS", "\\Deleted")
+            m.expunge()
+            m.logout()
+            r = c.command("store", "reclaim", "--deleted")
+            assert "bytes removed" in r.stdout, r.stdout
+            assert refused_with(c, "after", b"x") is None
+            assert len(subjects(imap(c))) == n // 4 + 1
+            assert c.command("store", "check").returncode == 0
+    finally:
+        subprocess.run(["umount", str(directory)], check=True)
+        directory.rmdir()
+
+
+def refused_with(c, subject, body):
+    """The code that a message is refused with, or None."""
+    text = f"Subject: {subject}\r\n\r\n".encode() + body.replace(b"\n", b"\r\n")
+    with smtplib.SMTP("127.0.0.1", c.port("smtp"), timeout=30) as s:
+        try:
+            s.sendmail("x@remote.test", [BOB], text)
+        except smtplib.SMTPRecipientsRefused as e:
+            return next(iter(e.recipients.values()))[0]
+        except smtplib.SMTPResponseException as e:
+            return e.smtp_code
+    return None

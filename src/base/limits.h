@@ -119,8 +119,9 @@
 #define LIMIT_CARRY_BYTES        (64 * 1024) /* of a batch that the log of the ledger carries */
 #define LIMIT_CARRY_SLOTS        256         /* such batches between two flushes of a segment */
 #define LIMIT_DISK_RESERVE_BYTES                                                                   \
-	(64 * 1024 * 1024) /* no appends below: deletion needs room; Q3                            \
-			    */
+	(64 * 1024 *                                                                               \
+		1024) /* unless reserve_bytes says else: no appends below, deletion needs room; Q3 \
+		       */
 
 /* ---- IMAP: sets, names, attributes, searches ---- */
 #define LIMIT_IMAP_SEQ_RANGES    65536 /* ranges of a sequence set; hostile-input I7 */

@@ -96,9 +96,11 @@ static const struct key keys[] = {
 		"how long a login lasts at most, for a session that never ends" },
 	{ "segment_bytes", KEY_NUMBER, AT(segment_bytes), "268435456", MIB, 1024 * MIB, NULL,
 		FOR_STORE, "size at which a file of messages is sealed", true },
-	{ "reserve_bytes", KEY_NUMBER, AT(reserve_bytes), "16777216", MIB, 1024 * MIB, NULL,
+	{ "reserve_bytes", KEY_NUMBER, AT(reserve_bytes), "67108864", MIB, 1024 * MIB, NULL,
 		FOR_STORE,
-		"free space below which new mail is refused, so that deleting still works", true },
+		"free space below which new mail is refused, so that deleting still works and "
+		"makes room",
+		true },
 	{ "keep_deleted_days", KEY_NUMBER, AT(keep_deleted_days), "14", 0, 3650, NULL, FOR_STORE,
 		"how long deleted messages can be put back by culver account undelete; 0: not at "
 		"all" },

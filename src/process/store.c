@@ -205,6 +205,7 @@ static bool on_config(struct store_role *r, const struct frame_store_config *f)
 	r->settings.keep_deleted_ms = r->config->keep_deleted_days * TIME_DAY_MS;
 	r->settings.pop3_login_delay_ms = r->config->pop3_login_delay_s * 1000;
 	r->settings.segment_bytes = (uint64_t)r->config->segment_bytes;
+	r->settings.reserve_bytes = (uint64_t)r->config->reserve_bytes;
 	r->settings.readers = READERS;
 	r->settings.distrust = f->distrust;
 	r->settings.ended = on_ended;

@@ -249,10 +249,11 @@ struct engine_class {
 		struct reader *, uint64_t, int (*)(void *, struct str), void *, struct err *);
 	int (*segment_each)(
 		struct reader *, int (*)(void *, const struct segment_row *), void *, struct err *);
-	/* Adds to *ret how many of the next n bodies above *after are in the segment, and moves
-	 * *after on. 1, or 0: there were none, or -1. */
+	/* Adds to *ret how many of the next n bodies above *after are in the segment, to
+	 * *ret_bytes what their records take, and moves *after on. 1, or 0: there were none, or -1.
+	 */
 	int (*bodies_in)(struct reader *, uint32_t segment, uint64_t *after, size_t n,
-		uint64_t *ret, struct err *);
+		uint64_t *ret, uint64_t *ret_bytes, struct err *);
 	int (*kept)(struct reader *, struct kept_counts *, struct err *);
 	/* At most n in the order of deletion; after: the last one that was seen, or NULL. */
 	int (*deleted_each)(struct reader *, const struct deleted_filter *,

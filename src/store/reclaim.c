@@ -23,8 +23,10 @@
 #include "store/store_private.h"
 
 #include "base/planted.h"
+#include "store/disk.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 enum {
 	PASS_MS = 3600 * 1000,    /* between passes */
@@ -263,6 +265,32 @@ static bool must_roll(const struct store *store, const struct reclaim_segment *s
 		       s->row.since + LIMIT_ERASE_MS / 2 <= wall_ms(store));
 }
 
+/* What may have to be written elsewhere before its file can go. */
+static uint64_t at_most_living(const struct reclaim_segment *s)
+{
+	uint64_t used = s->bytes > SEGMENT_HEADER_BYTES ? s->bytes - SEGMENT_HEADER_BYTES : 0;
+	return s->rewrite && used > s->row.dead ? used - s->row.dead : 0;
+}
+
+/* Those first that need the least room: they make it for the others. */
+static int by_living(const void *a, const void *b)
+{
+	uint64_t x = at_most_living(a), y = at_most_living(b);
+	return x < y ? -1 : x > y;
+}
+
+/* One is done with once in a pass, but that it waits for room, and some has gone since. */
+static bool is_done(struct reclaim *r, uint32_t segment)
+{
+	struct reclaim_segment *before = find_segment(&r->done, segment);
+	if (before == NULL)
+		return false;
+	if (!before->short_of_room || before->gone_then == r->figures.segments)
+		return true;
+	before->short_of_room = false;
+	return false;
+}
+
 static void consider(struct store *store, const struct reclaim_segment *s)
 {
 	struct reclaim *r = &store->reclaim;
@@ -270,13 +298,29 @@ static void consider(struct store *store, const struct reclaim_segment *s)
 		r->roll |= s->exists && must_roll(store, s) && !r->rolled;
 		return;
 	}
-	if (find_segment(&r->done, s->row.segment))
+	if (is_done(r, s->row.segment))
 		return;
 	struct reclaim_segment chosen = *s;
 	chosen.rewrite = s->exists && s->row.surveyed;
 	chosen.late = s->row.dead && s->row.since + LIMIT_ERASE_MS / 4 * 3 <= wall_ms(store);
 	if (!s->exists || !s->row.surveyed || is_due(store, s))
 		vec_push(&r->todo, &chosen);
+}
+
+/* What there is no room for is told, and no failure when something else has gone. */
+static void nothing_left(struct store *store)
+{
+	struct reclaim *r = &store->reclaim;
+	struct err err = ERR_INIT;
+	unsigned stay = 0;
+	VEC_EACH (struct reclaim_segment, s, &r->done)
+		stay += s->short_of_room;
+	if (stay && r->figures.segments == 0)
+		fail_log(&err, ERR_FULL,
+			"no room on the disk to move what is kept of %u files of messages", stay);
+	else if (stay)
+		log_event(&store->log, LOG_WARN, "store-reclaim-short", "segments=%u", stay);
+	end_pass(store, &err);
 }
 
 static void look_end(struct job *job)
@@ -290,10 +334,12 @@ static void look_end(struct job *job)
 	r->place = 0;
 	VEC_EACH (struct reclaim_segment, s, &job->items)
 		consider(store, s);
+	if (r->todo.n)
+		qsort(r->todo.p, r->todo.n, sizeof(struct reclaim_segment), by_living);
 	r->rolled |= r->roll;
 	r->step = r->roll ? RECLAIM_SETTLE : RECLAIM_WALK;
 	if (!r->roll && r->todo.n == 0) {
-		end_pass(store, &(struct err)ERR_INIT);
+		nothing_left(store);
 		return;
 	}
 	go(store);
@@ -366,11 +412,15 @@ static void next_segment(struct store *store)
 {
 	struct reclaim *r = &store->reclaim;
 	const struct reclaim_segment *s = vec_at(&r->todo, r->at);
-	if (s->rewrite || !s->exists) /* after a survey it is looked at once more */
+	struct reclaim_segment *before = find_segment(&r->done, s->row.segment);
+	if (before)
+		*before = *s;
+	else if (s->rewrite || !s->exists) /* after a survey it is looked at once more */
 		vec_push(&r->done, s);
 	r->at++;
 	r->place = 0;
 	r->dead = 0;
+	r->weighed = false;
 	r->step = r->at < r->todo.n ? RECLAIM_WALK : RECLAIM_LOOK;
 	go(store);
 }
@@ -449,6 +499,59 @@ static void walk_end(struct job *job)
 		walk_goes_on(store, u);
 }
 
+/* ---- weighing ---- */
+
+static void count_living(struct reading *r, struct job *job)
+{
+	struct upkeep *u = job->upkeep;
+	uint64_t after = 0;
+	u->left = u->left_bytes = 0;
+	while (r->reader->class->bodies_in(r->reader, u->segment, &after, COUNT_ROWS, &u->left,
+		       &u->left_bytes, &job->err) > 0)
+		;
+}
+
+static uint64_t room(const struct store *store)
+{
+	return disk_room(store->seams->files, disk_last_reserve(store->settings.reserve_bytes));
+}
+
+static void weigh_work(struct reading *r, struct job *job)
+{
+	count_living(r, job);
+	job->finished = job->upkeep->left_bytes <= room(r->store);
+}
+
+static void weigh_end(struct job *job)
+{
+	struct reclaim *r = &job->store->reclaim;
+	if (!came_through(job))
+		return;
+	if (job->finished) {
+		r->weighed = true;
+		go(job->store);
+		return;
+	}
+	struct reclaim_segment *s = vec_at(&r->todo, r->at);
+	s->short_of_room = true;
+	s->gone_then = r->figures.segments;
+	next_segment(job->store);
+}
+
+/* A segment that can't be moved whole is not begun: what is copied of it would take room until its
+ * file can go. Rows are only counted when it is not plain that there is room. */
+static void weigh(struct store *store)
+{
+	static const struct job_class class = {
+		.name = "weigh", .work = weigh_work, .always = weigh_end
+	};
+	const struct reclaim *r = &store->reclaim;
+	const struct reclaim_segment *s = vec_at(&r->todo, r->at);
+	struct job *job = job_begin(store, &class);
+	job->upkeep->segment = s->row.segment;
+	maintain(job);
+}
+
 static void walk(struct store *store)
 {
 	static const struct job_class class = {
@@ -462,6 +565,10 @@ static void walk(struct store *store)
 	}
 	if (r->budget <= 0 && !r->now && !s->late)
 		return; /* store_upkeep goes on */
+	if (s->rewrite && !r->weighed && at_most_living(s) > room(store)) {
+		weigh(store);
+		return;
+	}
 	struct job *job = job_begin(store, &class);
 	job->upkeep->segment = s->row.segment;
 	job->upkeep->rewrite = s->rewrite;
@@ -474,13 +581,8 @@ static void walk(struct store *store)
 static void remove_work(struct reading *r, struct job *job)
 {
 	struct upkeep *u = job->upkeep;
-	uint64_t after = 0, left = 0;
-	int more;
-	while ((more = r->reader->class->bodies_in(
-			r->reader, u->segment, &after, COUNT_ROWS, &left, &job->err)) > 0)
-		;
-	u->left = left;
-	if (more == 0 && left == 0)
+	count_living(r, job);
+	if (job->err.kind == ERR_NONE && u->left == 0)
 		segments_remove(r->store->segments, u->segment, &job->err);
 }
 

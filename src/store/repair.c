@@ -451,6 +451,7 @@ static void repair_work(struct store *store, struct job *job)
 		return;
 	m.segments = segment_reader_new(store->segments);
 	m.spooler = spooler_new(store->seams->files);
+	spooler_reserve(m.spooler, store->settings.reserve_bytes);
 	if (fill(&m, &job->err) == 0 && recover_mailboxes(&m, &job->err) == 0 &&
 		find_bodies(&m, &job->err) == 0 && check_bodies(&m, &job->err) == 0)
 		(void)mend_counters(&m, &job->err);

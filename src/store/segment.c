@@ -382,7 +382,8 @@ static int append(struct segments *s, const struct spool *spool,
 	const struct record_recipient *recipients, size_t n, struct blob_ref *ret,
 	uint32_t *ret_prefix_at, struct err *err)
 {
-	if (!disk_has_room(s->files, s->n + spool_stored_length(spool)))
+	if (!disk_has_room(s->files, s->n + spool_stored_length(spool),
+		    disk_reserve(s->options.reserve_bytes)))
 		return fail_log(err, ERR_FULL, "no room on the disk for a message");
 	if (segment_prepare(s, err) < 0)
 		return -1;

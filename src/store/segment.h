@@ -83,6 +83,8 @@ struct segments_options {
 	int64_t now_ms;           /* wall clock, for the headers of new segments */
 	struct segment_end committed;
 	uint64_t segment_bytes; /* a segment is sealed at this size; 0: LIMIT_SEGMENT_BYTES */
+	uint64_t reserve_bytes; /* that appends leave free on the disk; 0: LIMIT_DISK_RESERVE_BYTES
+				 */
 	size_t ahead_bytes;     /* whole blocks, at most SEGMENT_AHEAD_BYTES; 0: so many */
 	bool distrust;          /* a flush failed before: copy the tail segment */
 	bool read_only;         /* change nothing at all (store check on a stopped server) */

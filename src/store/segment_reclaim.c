@@ -52,7 +52,9 @@ int segments_copy(struct segments *s, struct segment_reader *r, const struct blo
 		err->kind = ERR_CORRUPT; /* nothing was touched: the batch stays */
 		return -1;
 	}
-	if (!disk_has_room(s->files, s->n + from->length))
+	/* What is moved makes room: that is what the reserve is for. */
+	if (!disk_has_room(
+		    s->files, s->n + from->length, disk_last_reserve(s->options.reserve_bytes)))
 		return fail_log(err, ERR_LIMIT, "no room on the disk to move a message");
 	struct record_header h = r->header;
 	if (segment_prepare(s, err) < 0) {

@@ -26,6 +26,7 @@
 
 struct spooler {
 	struct files_seam *files;
+	uint64_t reserve_bytes;
 	struct chunk_coder *coder;
 	struct sha256_pool *hashes;
 	uint8_t encoded[LIMIT_CHUNK_BYTES];
@@ -53,6 +54,11 @@ struct spooler *spooler_new(struct files_seam *files)
 	s->coder = chunk_coder_new();
 	s->hashes = sha256_pool_new();
 	return s;
+}
+
+void spooler_reserve(struct spooler *spooler, uint64_t bytes)
+{
+	spooler->reserve_bytes = bytes;
 }
 
 void spooler_free(struct spooler **spooler)
@@ -117,7 +123,7 @@ static void reserve(struct spool *s, size_t n)
 static int write_out(struct spool *s, struct err *err)
 {
 	struct files_seam *files = s->spooler->files;
-	if (!disk_has_room(files, s->done))
+	if (!disk_has_room(files, s->done, disk_reserve(s->spooler->reserve_bytes)))
 		return fail_log(err, ERR_FULL, "no room on the disk for an upload");
 	if (s->file < 0) {
 		int file = files->open_unlinked(files, "blobs");

@@ -27,6 +27,8 @@ struct spooler;
 struct spool;
 
 struct spooler *spooler_new(struct files_seam *files);
+/* What its files leave free on the disk; 0, as at first: LIMIT_DISK_RESERVE_BYTES. */
+void spooler_reserve(struct spooler *spooler, uint64_t bytes);
 /* Every spool of it is freed before. Accepts NULL. */
 void spooler_free(struct spooler **spooler);
 

@@ -414,7 +414,7 @@ int sqlite_carried(struct engine *, each_carry each, void *arg, struct err *err)
 int sqlite_segment_each(
 	struct reader *, int (*)(void *, const struct segment_row *), void *, struct err *err);
 int sqlite_bodies_in(struct reader *, uint32_t segment, uint64_t *after, size_t n, uint64_t *ret,
-	struct err *err);
+	uint64_t *ret_bytes, struct err *);
 int sqlite_kept(struct reader *, struct kept_counts *, struct err *err);
 
 /* ---- sqlite_read.c ---- */

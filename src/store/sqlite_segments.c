@@ -116,7 +116,7 @@ int sqlite_segment_each(struct reader *r, int (*each)(void *, const struct segme
 }
 
 int sqlite_bodies_in(struct reader *r, uint32_t segment, uint64_t *after, size_t n, uint64_t *ret,
-	struct err *err)
+	uint64_t *ret_bytes, struct err *err)
 {
 	struct sqlite_reader *c = sqlite_reader_of(r);
 	sqlite3_stmt *st = sql_bound(
@@ -127,6 +127,7 @@ int sqlite_bodies_in(struct reader *r, uint32_t segment, uint64_t *after, size_t
 	if (more)
 		*after = sql_u64(st, 0);
 	*ret += sql_u64(st, 1);
+	*ret_bytes += sql_u64(st, 2);
 	sql_end(st);
 	return more;
 }

@@ -231,8 +231,10 @@ const char *const sql_text[SQL_STATEMENTS] = {
 	[SQL_BODY_MOVE] = "UPDATE bodies SET segment=?,offset=? WHERE id=? AND segment=? AND "
 			  "offset=?",
 	[SQL_BODY_THERE] = "SELECT 1 FROM bodies WHERE id=?",
-	[SQL_BODIES_IN] = "SELECT max(id),coalesce(sum(segment=?1),0) FROM (SELECT id,segment FROM "
-			  "bodies WHERE id>?2 ORDER BY id LIMIT ?3)",
+	[SQL_BODIES_IN] =
+		"SELECT max(id),coalesce(sum(segment=?1),0),"
+		"coalesce(sum(stored*(segment=?1)),0) FROM (SELECT id,segment,stored FROM "
+		"bodies WHERE id>?2 ORDER BY id LIMIT ?3)",
 	[SQL_KEPT_COUNTS] = "SELECT (SELECT count(*) FROM deleted WHERE account>0),"
 			    "(SELECT coalesce(sum(size),0) FROM deleted WHERE account>0),"
 			    "(SELECT coalesce(sum(dead),0) FROM segments)",

@@ -141,6 +141,7 @@ static int open_segments(struct store *store, bool distrust, struct err *err)
 		.now_ms = store->seams->clock->wall_ms(store->seams->clock),
 		.committed = id.committed,
 		.segment_bytes = store->settings.segment_bytes,
+		.reserve_bytes = store->settings.reserve_bytes,
 		.distrust = distrust,
 		.read_only = store->read_only && !store->rebuilding,
 		.keep_all = store->rebuilding,
@@ -191,6 +192,7 @@ static int open_files(struct store *store, struct err *err)
 		become_read_only(store, &why);
 	}
 	store->spooler = spooler_new(files);
+	spooler_reserve(store->spooler, store->settings.reserve_bytes);
 	if (!store->settings.read_only)
 		backup_remove_copy(store);
 	return 0;

@@ -40,7 +40,8 @@ struct store_settings {
 	uint64_t message_bytes; /* largest body; at most LIMIT_BODY_BYTES */
 	uint64_t
 		segment_bytes; /* a file of bodies is sealed at this size; 0: LIMIT_SEGMENT_BYTES */
-	uint32_t readers;      /* threads that read, 1 to 16 */
+	uint64_t reserve_bytes;  /* left free on the disk; 0: LIMIT_DISK_RESERVE_BYTES */
+	uint32_t readers;        /* threads that read, 1 to 16 */
 	int64_t keep_deleted_ms; /* what was deleted can be put back for so long; 0: not at all */
 	int64_t pop3_login_delay_ms; /* between two locks of a maildrop; 0: none */
 	uint8_t ticket_key[STORE_TICKET_KEY_BYTES];

@@ -121,8 +121,10 @@ struct reclaim_segment {
 	struct segment_row row;
 	uint64_t bytes; /* of the file */
 	bool exists;
-	bool rewrite; /* or survey */
-	bool late;    /* what is dead in it must go soon: no limit holds */
+	bool rewrite;       /* or survey */
+	bool late;          /* what is dead in it must go soon: no limit holds */
+	bool short_of_room; /* there was none on the disk to rewrite it, when ... */
+	uint32_t gone_then; /* ... so many segments had gone in this pass */
 };
 
 struct reclaim {
@@ -142,6 +144,7 @@ struct reclaim {
 	struct vec todo, done; /* struct reclaim_segment */
 	size_t at;
 	uint64_t place, dead; /* in the segment that is walked */
+	bool weighed;         /* it, and there is room to rewrite it */
 	struct job *askers;
 	struct frame_reclaimed figures;
 };
@@ -158,7 +161,7 @@ struct upkeep {
 	bool flush; /* writer: flush what the ledger carries */
 
 	uint32_t settled;
-	uint64_t dead, read, left;
+	uint64_t dead, read, left, left_bytes;
 	uint32_t damaged;
 	bool end;
 };

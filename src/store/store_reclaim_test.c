@@ -440,8 +440,70 @@ static void long_lists_are_cut(void **state)
 	}
 }
 
+static int64_t free_now;
+static int64_t free_bytes(struct files_seam *files)
+{
+	(void)files;
+	return free_now;
+}
+
+/* A disk that is full beyond the reserve: files without anything living go first, without any room;
+ * then, of the reserve, what has some; what there is no room for stays, and is no failure as long
+ * as something went. Q3 */
+static void q3_a_full_disk_is_freed_by_deleting(void **state)
+{
+	(void)state;
+	struct tidy t;
+	tidy_init(&t, 50); /* 9 or 10 a segment */
+	int before = files(&t.w);
+	expunge(&t.w, t.session, t.inbox, 2, 8); /* one or two live in the first */
+	expunge(&t.w, t.session, t.inbox, 11, 35);
+	t.w.f.seams.files->free_bytes = free_bytes;
+	free_now = LIMIT_DISK_RESERVE_BYTES / 8;
+	struct frame_reclaimed r = reclaim_now(&t.w, true);
+	assert_true(r.segments > 0 && r.moved == 0);
+	assert_true(files(&t.w) < before);
+	assert_true(on_disk(&t.w, "number-2."));
+	assert_false(on_disk(&t.w, "number-25."));
+	const struct frame *refused = ask(&t.w.admin,
+		(struct frame){ .type = FRAME_STORE_RECLAIM, .store_reclaim.deleted = true });
+	assert_frame(refused, FRAME_FAILED);
+	assert_int_equal(refused->failed.kind, ERR_FULL);
+	free_now = LIMIT_DISK_RESERVE_BYTES / 2; /* new mail is refused */
+	r = reclaim_now(&t.w, true);
+	assert_true(r.segments > 0 && r.moved > 0);
+	assert_false(on_disk(&t.w, "number-2."));
+	assert_false(on_disk(&t.w, "number-35."));
+	again(&t);
+	assert_alive(&t, 9, 10, 1);
+	assert_alive(&t, 36, 50, 1);
+	check(&t.w, 0);
+	world_done(&t.w);
+}
+
+/* The reserve is what the settings say. */
+static void q3_mail_leaves_the_reserve(void **state)
+{
+	(void)state;
+	char room[BODY];
+	for (int over = 0; over <= 1; over++) {
+		struct tidy t;
+		tidy_init(&t, 1);
+		t.w.f.settings.reserve_bytes = 5 << 20;
+		world_restart(&t.w);
+		again(&t);
+		t.w.f.seams.files->free_bytes = free_bytes;
+		free_now = (5 << 20) + (over ? 2 * BODY : BODY / 2);
+		const struct frame *r = deliver(
+			&t.w.mx, body_of(2, BODY, room), &t.alice, 1, STR("Return-Path: <>\r\n"));
+		assert_frame(r, over ? FRAME_DELIVERED : FRAME_FAILED);
+		world_done(&t.w);
+	}
+}
+
 TEST_MAIN(test_case(erased_in_time), test_case(erasing_begins_in_time),
 	test_case(mostly_dead_goes_soon), test_case(reclaimed_when_asked),
 	test_case(shared_body_lives), test_case(late_digest_is_refused), test_case(orphans_go),
 	test_case(pinned_segments_stay), test_case(damaged_record_stays), test_case(rate_is_kept),
-	test_case(rate_is_exact), test_case(old_places_are_refused), test_case(long_lists_are_cut))
+	test_case(rate_is_exact), test_case(old_places_are_refused), test_case(long_lists_are_cut),
+	test_case(q3_a_full_disk_is_freed_by_deleting), test_case(q3_mail_leaves_the_reserve))
