@@ -42,7 +42,7 @@ static const struct command commands[] = {
 	{ "alias", "list", cmd_alias_list, "all aliases" },
 	{ "alias", "remove", cmd_alias_remove, "remove an alias, or one target of it" },
 	{ "store", "check", cmd_store_check,
-		"verify every byte that is stored; --repair sets right" },
+		"verify messages and what is known of them; --repair sets right" },
 	{ "store", "backup", cmd_store_backup, "add a point in time to a backup directory" },
 	{ "store", "restore", cmd_store_restore,
 		"the store, an account or a message as a backup has it" },

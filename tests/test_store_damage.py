@@ -14,7 +14,7 @@ import pytest
 
 from harness import DOMAIN, Culver
 from test_backup import backup, contents, deliver, furnish, imap, points
-from test_repair import repair
+from test_repair import ledger, repair
 
 
 @pytest.fixture(name="target")
@@ -214,3 +214,74 @@ def test_a_rebuilt_store_can_go_back_to_its_old_ledger_after_new_mail():
         deliver(c, ["since"])
         c.stop()
         assert c.command("store", "check").returncode == 0
+
+
+def test_damaged_ledger_is_a_finding_with_advice():
+    """Wherever the damage is: in a page that is met on the way, or in one that opening needs."""
+    for table in "entries_body", "bodies", "meta", "sqlite_master":
+        with Culver() as c:
+            furnish(c)
+            c.stop()
+            path = damage_ledger(c, table, at=0) if table != "sqlite_master" else None
+            if path is None:
+                damage_ledger(c, "entries_body", at=0)
+                with open(c.dir / "data" / "ledger.db", "r+b") as f:
+                    f.seek(100)
+                    f.write(b"Z" * 100)
+            for options in (), ("--json",), ("--repair",):
+                r = c.command("store", "check", *options, check=False)
+                assert r.returncode == 6, (table, options, r.stdout, r.stderr)
+                said = r.stdout + r.stderr
+                assert "--rebuild" in said and "store restore" in said, (table, options, said)
+            code, told = repair(c, "--rebuild")
+            assert code == 0, told
+            assert c.command("store", "check").returncode == 0
+
+
+def test_damaged_ledger_does_not_hide_a_damaged_segment():
+    with Culver() as c:
+        furnish(c)
+        c.stop()
+        damage_ledger(c, "entries_body", at=0)
+        with open(c.dir / "data" / "blobs" / "00000001", "r+b") as f:
+            f.seek(4096 + 60)
+            f.write(b"ZZZZ")
+        r = c.command("store", "check", check=False)
+        assert r.returncode == 6 and "segment 1" in r.stdout, r.stdout
+
+
+def test_rows_are_compared_with_records():
+    """Bits of rows that the record knows, too."""
+    changes = [("entries SET prefix_at=prefix_at+4096", "lines are not where"),
+               ("entries SET prefix_at=prefix_at+1", "lines are not where"),
+               ("entries SET prefix_size=prefix_size+8,size=size+8", "not as long"),
+               ("entries SET time=time+1024", "its date is not"),
+               ("entries SET size=size+64", "size: kept"),
+               ("entries SET entry_id=entry_id&4294967295", "is no entry id"),
+               ("entries SET entry_id=entry_id+65536", "is no entry id")]
+    with Culver() as c:
+        furnish(c)
+        c.stop()
+        path = c.dir / "data" / "ledger.db"
+        assert c.command("store", "check").returncode == 0
+        change_row(c, None)
+        whole = path.read_bytes()
+        for change, says in changes:
+            path.write_bytes(whole)
+            change_row(c, change)
+            r = c.command("store", "check", check=False)
+            assert r.returncode == 6 and says in r.stdout, (change, r.stdout)
+        path.write_bytes(whole)
+        change_row(c, "entries SET size=size+64")
+        code, told = repair(c)
+        assert code == 0, told
+
+
+def change_row(culver, change):
+    """Of one entry, in ledger.db itself."""
+    with ledger(culver) as db:
+        if change:
+            assert db.execute(f"UPDATE {change} WHERE (mailbox,uid)="
+                              "(SELECT mailbox,uid FROM entries LIMIT 1)").rowcount == 1
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()

@@ -114,6 +114,9 @@ int cmd_alias_remove(const struct options *);
 int cmd_store_check(const struct options *);
 /* store check --repair, --rebuild, --accept-loss */
 int repair_store(const struct options *);
+/* Whether the ledger of a stopped server is whole by itself (ledger_verify), without its store: 0,
+ * or -1 (ERR_CORRUPT: it is not; the text says what can be done). */
+int repair_verify_ledger(const struct options *, struct err *err);
 int cmd_store_backup(const struct options *);
 int cmd_store_restore(const struct options *);
 int cmd_store_points(const struct options *);

@@ -38,11 +38,18 @@ static void on_line(void *arg, const struct frame *frame)
 		r->done = frame->repair_done;
 	if (frame->type != FRAME_CHECK_FINDING)
 		return;
-	json_string(&text, frame->check_finding.text);
+	/* Where no message is hit nothing is damaged. */
+	struct str line = frame->check_finding.text, mark = STR("note: ");
+	const char *word = r->word;
+	if (str_starts(line, mark)) {
+		word = "note";
+		line = str_from_offset(line, mark.n);
+	}
+	json_string(&text, line);
 	if (r->o->json)
-		buf_addf(&r->lines, "%s{\"%s\":%s}", r->lines.n ? "," : "", r->word, text.p);
+		buf_addf(&r->lines, "%s{\"%s\":%s}", r->lines.n ? "," : "", word, text.p);
 	else
-		printf("%s: %" STR_FMT "\n", r->word, STR_ARG(frame->check_finding.text));
+		printf("%s: %" STR_FMT "\n", word, STR_ARG(line));
 }
 
 /* Asks one question of a store that is started for it alone. */
@@ -78,11 +85,40 @@ static bool is_there(const struct config *config, const char *name)
 	return access(path, F_OK) == 0;
 }
 
+static int verify_ledger(const struct config *config, struct err *err)
+{
+	char data[PATH_BYTES];
+	struct err why = ERR_INIT;
+	snprintf(data, sizeof(data), "%s/data", config->directory);
+	int lock = os_lock(config, err);
+	struct files_seam *files = lock < 0 ? NULL : files_os_new(data, err);
+	int rc = files ? ledger_verify(files, "ledger.db", &why) : -1;
+	files_os_free(&files);
+	if (lock >= 0)
+		close(lock);
+	if (why.kind == ERR_CORRUPT)
+		return fail_log(err, ERR_CORRUPT,
+			"%.200s; restore a backup (culver store restore --replace), or make it "
+			"anew (culver store check --rebuild)",
+			err_log_text(&why));
+	if (why.kind != ERR_NONE)
+		*err = why;
+	return rc;
+}
+
+int repair_verify_ledger(const struct options *o, struct err *err)
+{
+	AUTO(config_free)
+	struct config *config = config_load(options_config(o), err);
+	if (config == NULL || remote_must_be_stopped(config, err) < 0)
+		return -1;
+	return verify_ledger(config, err);
+}
+
 /* Whoever has a ledger that is whole loses by a rebuild, and one that was set aside by an earlier
  * rebuild would be lost with this one. One that was begun is only gone on with. */
 static int may_rebuild(const struct repairing *r, const struct config *config, struct err *err)
 {
-	char data[PATH_BYTES];
 	struct err why = ERR_INIT;
 	if (is_there(config, "rebuild"))
 		return 0;
@@ -92,31 +128,23 @@ static int may_rebuild(const struct repairing *r, const struct config *config, s
 			"away "
 			"first, and ledger.lost-wal with it",
 			config->directory);
-	snprintf(data, sizeof(data), "%s/data", config->directory);
-	struct files_seam *files = r->o->force ? NULL : files_os_new(data, err);
-	if (files == NULL)
-		return r->o->force ? 0 : -1;
-	bool whole = ledger_verify(files, "ledger.db", &why) == 0;
-	files_os_free(&files);
-	if (!whole && (why.kind == ERR_CORRUPT || why.kind == ERR_NOT_FOUND))
+	if (r->o->force)
 		return 0;
-	if (!whole)
-		return fail_log(
-			err, why.kind, "%s; --force rebuilds all the same", err_log_text(&why));
+	if (verify_ledger(config, &why) < 0) {
+		if (why.kind == ERR_CORRUPT || why.kind == ERR_NOT_FOUND)
+			return 0;
+		*err = why;
+		return -1;
+	}
 	return fail(err, ERR_EXISTS,
-		"%s/ledger.db is whole: a rebuild would lose passwords, names of mailboxes, flags "
-		"and what was moved; --force does it all the same",
-		data);
+		"%s/data/ledger.db is whole: a rebuild would lose passwords, names of mailboxes, "
+		"flags and what was moved; --force does it all the same",
+		config->directory);
 }
 
 static int begin_rebuild(struct repairing *r, const struct config *config, struct err *err)
 {
-	int lock = os_lock(config, err);
-	if (lock < 0)
-		return -1;
-	int rc = may_rebuild(r, config, err);
-	close(lock);
-	if (rc < 0 || write_mark(config, "rebuild", err) < 0)
+	if (may_rebuild(r, config, err) < 0 || write_mark(config, "rebuild", err) < 0)
 		return -1;
 	fprintf(stderr,
 		"the ledger is made anew from the segments; the old one, if any, is kept as "
@@ -140,6 +168,8 @@ static int repair(struct repairing *r, struct err *err)
 	if (r->o->rebuild) {
 		if (begin_rebuild(r, config, err) < 0)
 			return -1;
+	} else if (!r->o->accept_loss && verify_ledger(config, err) < 0) {
+		return -1; /* rows that can't all be read are not set right by what can */
 	} else if (ask(r, "found", &check, err) < 0) {
 		return -1;
 	}

@@ -39,23 +39,44 @@ static void on_finding(void *arg, const struct frame *frame)
 	c->first = false;
 }
 
+static int ask_check(struct checking *c, struct err *err)
+{
+	struct frame f = { .type = FRAME_STORE_CHECK };
+	AUTO(remote_close)
+	struct remote *r = remote_open(options_config(c->o), false, err);
+	return r ? remote_ask(r, REMOTE_STORE, &f, on_finding, c, err) : -1;
+}
+
+/* A store that can't even be opened may have a ledger that says why. */
+static int check_unopened(struct checking *c, struct err *err)
+{
+	struct err why = ERR_INIT;
+	if (err->kind != ERR_TEMP || repair_verify_ledger(c->o, &why) == 0 ||
+		why.kind != ERR_CORRUPT)
+		return -1;
+	struct frame found = { .type = FRAME_CHECK_FINDING,
+		.check_finding.text = str_from(err_log_text(&why)) };
+	on_finding(c, &found);
+	c->done.findings = 1;
+	if (!c->o->json)
+		printf("the segments were not looked at\n");
+	return 0;
+}
+
 int cmd_store_check(const struct options *o)
 {
 	struct err err = ERR_INIT;
-	struct frame f = { .type = FRAME_STORE_CHECK };
 	struct checking c = { .o = o, .first = true };
 	if (o->args_n || (o->force && !o->rebuild))
 		return cli_usage(o, "[-c FILE] [--repair | --rebuild [--force] | --accept-loss] "
 				    "[--json]");
 	if (o->repair || o->rebuild || o->accept_loss)
 		return repair_store(o);
-	AUTO(remote_close)
-	struct remote *r = remote_open(options_config(o), false, &err);
-	if (r == NULL)
-		return cli_fail(o, &err);
 	if (o->json)
 		printf("{\"findings\":[");
-	int result = remote_ask(r, REMOTE_STORE, &f, on_finding, &c, &err);
+	int result = ask_check(&c, &err);
+	if (result < 0)
+		result = check_unopened(&c, &err);
 	const struct frame_check_done *d = &c.done;
 	if (o->json)
 		printf("],\"messages\":%" PRIu64 ",\"bodies\":%" PRIu64 ",\"bytes\":%" PRIu64

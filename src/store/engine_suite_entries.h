@@ -44,7 +44,9 @@ static void one_fails_alone(void **state)
 	struct txn *txns[3];
 	for (int i = 0; i < 3; i++) {
 		txns[i] = txn_new();
-		txn_add(txns[i], OP_BODY)->body.place.ref.id = (uint64_t)i + 1;
+		txn_add(txns[i], OP_BODY)->body.place = (struct body_place){
+			.ref.id = (uint64_t)i + 1, .size = 5
+		};
 		struct op *op = txn_add(txns[i], OP_LAND);
 		op->by.account = alice;
 		op->land = (struct op_land){ .body = (uint64_t)i + 1, .size = 5 };

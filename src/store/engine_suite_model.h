@@ -106,7 +106,7 @@ static void model_land(struct model *m, struct model_box *box, struct txn *txn)
 {
 	struct op *body = txn_add(txn, OP_BODY);
 	uint64_t id = ++m->l.last_blob;
-	body->body.place = (struct body_place){ .ref.id = id, .size = 7 };
+	body->body.place = (struct body_place){ .ref.id = id, .size = id % 100 };
 	struct op *op = txn_add(txn, OP_LAND);
 	op->by.account = m->account;
 	op->land = (struct op_land){

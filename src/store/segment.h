@@ -181,7 +181,7 @@ ssize_t segment_read(struct segment_reader *r, const struct blob_ref *ref, uint6
  * Returns its length, or -1 as segment_read. */
 ssize_t segment_read_prefix(struct segment_reader *r, const struct blob_ref *ref,
 	uint32_t prefix_at, void *p, size_t n, struct err *err);
-/* The recipient itself; its prefix is not given. */
+/* The recipient itself; of its prefix only the length is given. */
 int segment_read_recipient(struct segment_reader *r, const struct blob_ref *ref, uint32_t prefix_at,
 	struct record_recipient *ret, struct err *err);
 /* The record of a blob where it was written first, if it is still there: all that a row has. */

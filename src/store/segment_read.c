@@ -270,7 +270,7 @@ int segment_read_recipient(struct segment_reader *r, const struct blob_ref *ref,
 {
 	if (recipient_at(r, ref, prefix_at, ret, err) < 0)
 		return -1;
-	ret->prefix = STR_NONE;
+	ret->prefix.p = NULL;
 	return 0;
 }
 

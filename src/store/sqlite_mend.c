@@ -10,21 +10,6 @@
 
 /* ---- rows that name what is not there ---- */
 
-static const char columns[] =
-	"SELECT coalesce((SELECT account FROM mailboxes m WHERE m.id=e.mailbox),"
-	"(SELECT account FROM mailboxes m WHERE m.id=e.entry_id>>32),0),"
-	"e.mailbox,e.uid,e.body,e.entry_id,e.prefix_at,e.prefix_size,e.flags,e.time,e.size "
-	"FROM entries e ";
-
-static const char *const broken_where[] = {
-	[BROKEN_OF_BODY] = "WHERE e.body=?1 ORDER BY e.mailbox,e.uid LIMIT ?2",
-	[BROKEN_NO_BODY] =
-		"WHERE e.body>?1 AND NOT EXISTS(SELECT 1 FROM bodies b WHERE b.id=e.body)"
-		" ORDER BY e.body LIMIT ?2",
-	[BROKEN_NO_MAILBOX] = "WHERE e.mailbox>?1 AND NOT EXISTS(SELECT 1 FROM mailboxes m "
-			      "WHERE m.id=e.mailbox) ORDER BY e.mailbox,e.uid LIMIT ?2",
-};
-
 static struct broken_entry from_row(sqlite3_stmt *st)
 {
 	return (struct broken_entry){ .account = sql_u64(st, 0),
@@ -42,21 +27,17 @@ static struct broken_entry from_row(sqlite3_stmt *st)
 int sqlite_broken(struct reader *r, enum broken which, uint64_t key, size_t n, struct vec *ret,
 	struct err *err)
 {
+	static const enum sql statements[] = { [BROKEN_OF_BODY] = SQL_BROKEN_OF_BODY,
+		[BROKEN_NO_BODY] = SQL_BROKEN_NO_BODY,
+		[BROKEN_NO_MAILBOX] = SQL_BROKEN_NO_MAILBOX };
 	struct sqlite_reader *c = sqlite_reader_of(r);
-	sqlite3_stmt *st = NULL;
-	char sql[900];
-	int rc;
-	snprintf(sql, sizeof(sql), "%s%s", columns, broken_where[which]);
-	if (sqlite3_prepare_v2(c->db, sql, -1, &st, NULL) != SQLITE_OK)
-		return sqlite_fail(c->db, err);
-	sqlite3_bind_int64(st, 1, (int64_t)key);
-	sqlite3_bind_int64(st, 2, (int64_t)n);
-	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
+	sqlite3_stmt *st = sql_bound(c, statements[which], "ii", (int64_t)key, (int64_t)n);
+	int row;
+	while ((row = sql_row(c, st, err)) > 0) {
 		struct broken_entry entry = from_row(st);
 		vec_push(ret, &entry);
 	}
-	sqlite3_finalize(st);
-	return rc == SQLITE_DONE ? 0 : sqlite_fail(c->db, err);
+	return row;
 }
 
 /* ---- operations ---- */
@@ -144,12 +125,19 @@ int sqlite_op_mend(struct sqlite_engine *e, struct op *op, struct err *err)
 	static const char references[] =
 		"DELETE FROM bodies " NAMELESS ";"
 		"DELETE FROM deleted WHERE NOT EXISTS(SELECT 1 FROM bodies WHERE id=deleted.body);";
+	/* A message is its lines and its body. */
+	static const char sizes[] =
+		"UPDATE entries SET size=prefix_size+(SELECT size FROM bodies WHERE id=body) "
+		"WHERE size<>prefix_size+(SELECT size FROM bodies WHERE id=body);"
+		"UPDATE deleted SET size=prefix_size+(SELECT size FROM bodies WHERE id=body) "
+		"WHERE size<>prefix_size+(SELECT size FROM bodies WHERE id=body);";
 	int64_t first = (int64_t)op->mend.account, last = first ? first : INT64_MAX;
 	if (first == 0 && note_dead(e, err) < 0)
 		return -1;
 	int before = sqlite3_total_changes(e->conn.db);
 	if (first == 0 &&
-		(sqlite_exec(e->conn.db, references, err) < 0 || count_bodies(e, err) < 0))
+		(sqlite_exec(e->conn.db, references, err) < 0 ||
+			sqlite_exec(e->conn.db, sizes, err) < 0 || count_bodies(e, err) < 0))
 		return -1;
 	for (size_t i = 0; i < ARRAY_LEN(counters); i++)
 		if (sql_run(&e->conn, sql_bound(&e->conn, counters[i], "ii", first, last), err) < 0)

@@ -614,6 +614,27 @@ static int check_secret(struct finder *f, sqlite3_stmt *st)
 		sql_u64(st, 0), sql_u64(st, 1));
 }
 
+static int check_size(struct finder *f, sqlite3_stmt *st)
+{
+	return find(f,
+		"mailbox %" PRIu64 " uid %" PRIu64 ": size: kept %" PRIu64 ", found %" PRIu64,
+		sql_u64(st, 0), sql_u64(st, 1), sql_u64(st, 2), sql_u64(st, 3));
+}
+
+static int check_kept_size(struct finder *f, sqlite3_stmt *st)
+{
+	return find(f,
+		"deleted message, mailbox %" PRIu64 " uid %" PRIu64 ": size: kept %" PRIu64
+		", found %" PRIu64,
+		sql_u64(st, 0), sql_u64(st, 1), sql_u64(st, 2), sql_u64(st, 3));
+}
+
+static int check_entry_id(struct finder *f, sqlite3_stmt *st)
+{
+	return find(f, "mailbox %" PRIu64 " uid %" PRIu64 ": %" PRIu64 " is no entry id",
+		sql_u64(st, 0), sql_u64(st, 1), sql_u64(st, 2));
+}
+
 /* account: 0, or the statement's parameter. */
 static int check_rows(struct sqlite_reader *c, enum sql which, uint64_t account,
 	int (*check)(struct finder *, sqlite3_stmt *), struct finder *f, struct err *err)
@@ -666,7 +687,9 @@ int sqlite_check(struct reader *r, int (*each)(void *, struct str), void *arg, s
 	} checks[] = { { SQL_CHECK_COUNTERS, check_counters },
 		{ SQL_CHECK_ACCOUNTS, check_account }, { SQL_CHECK_BODIES, check_body },
 		{ SQL_CHECK_ORPHANS, check_orphan }, { SQL_CHECK_UNNAMED, check_unnamed },
-		{ SQL_CHECK_KEPT, check_kept }, { SQL_CHECK_SECRETS, check_secret } };
+		{ SQL_CHECK_KEPT, check_kept }, { SQL_CHECK_SECRETS, check_secret },
+		{ SQL_CHECK_SIZES, check_size }, { SQL_CHECK_KEPT_SIZES, check_kept_size },
+		{ SQL_CHECK_ENTRY_IDS, check_entry_id } };
 	int rc = check_pages(c, &f, err);
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(checks); i++)
 		rc = check_rows(c, checks[i].which, 0, checks[i].check, &f, err);

@@ -27,6 +27,13 @@
 	"(SELECT coalesce(sum(size),0) FROM deleted d WHERE d.account=accounts.id) "               \
 	"FROM mailboxes m WHERE m.account=accounts.id)"
 
+/* What a repair, or a check, wants to know of entries; account 0: nobody's. */
+#define BROKEN                                                                                     \
+	"SELECT coalesce((SELECT account FROM mailboxes m WHERE m.id=e.mailbox),"                  \
+	"(SELECT account FROM mailboxes m WHERE m.id=e.entry_id>>32),0),"                          \
+	"e.mailbox,e.uid,e.body,e.entry_id,e.prefix_at,e.prefix_size,e.flags,e.time,e.size "       \
+	"FROM entries e "
+
 const char *const sql_text[SQL_STATEMENTS] = {
 	[SQL_BEGIN] = "BEGIN IMMEDIATE",
 	[SQL_BEGIN_READ] = "BEGIN",
@@ -235,6 +242,13 @@ const char *const sql_text[SQL_STATEMENTS] = {
 		"SELECT max(id),coalesce(sum(segment=?1),0),"
 		"coalesce(sum(stored*(segment=?1)),0) FROM (SELECT id,segment,stored FROM "
 		"bodies WHERE id>?2 ORDER BY id LIMIT ?3)",
+	[SQL_BROKEN_OF_BODY] = BROKEN "WHERE e.body=?1 ORDER BY e.mailbox,e.uid LIMIT ?2",
+	[SQL_BROKEN_NO_BODY] = BROKEN
+	"WHERE e.body>?1 AND NOT EXISTS(SELECT 1 FROM bodies b WHERE b.id=e.body) "
+	"ORDER BY e.body LIMIT ?2",
+	[SQL_BROKEN_NO_MAILBOX] = BROKEN
+	"WHERE e.mailbox>?1 AND NOT EXISTS(SELECT 1 FROM mailboxes m "
+	"WHERE m.id=e.mailbox) ORDER BY e.mailbox,e.uid LIMIT ?2",
 	[SQL_KEPT_COUNTS] = "SELECT (SELECT count(*) FROM deleted WHERE account>0),"
 			    "(SELECT coalesce(sum(size),0) FROM deleted WHERE account>0),"
 			    "(SELECT coalesce(sum(dead),0) FROM segments)",
@@ -282,6 +296,17 @@ const char *const sql_text[SQL_STATEMENTS] = {
 		"AND NOT EXISTS(SELECT 1 FROM deleted WHERE body=b.id) LIMIT 1000",
 	[SQL_CHECK_KEPT] = "SELECT d.account,d.mailbox,d.uid,d.body FROM deleted d LEFT JOIN "
 			   "bodies b ON b.id=d.body WHERE b.id IS NULL LIMIT 1000",
+	[SQL_CHECK_SIZES] =
+		"SELECT e.mailbox,e.uid,e.size,e.prefix_size+b.size FROM entries e JOIN bodies b "
+		"ON b.id=e.body WHERE e.size<>e.prefix_size+b.size LIMIT 1000",
+	[SQL_CHECK_KEPT_SIZES] =
+		"SELECT d.mailbox,d.uid,d.size,d.prefix_size+b.size FROM deleted d JOIN bodies b "
+		"ON b.id=d.body WHERE d.size<>d.prefix_size+b.size LIMIT 1000",
+	/* mailbox << 32 | UID of where it landed first: both from 1, and given there. */
+	[SQL_CHECK_ENTRY_IDS] =
+		"SELECT e.mailbox,e.uid,e.entry_id FROM entries e JOIN mailboxes m ON "
+		"m.id=e.mailbox WHERE e.entry_id>>32<=0 OR e.entry_id&4294967295=0 OR "
+		"(e.entry_id>>32=e.mailbox AND e.entry_id&4294967295>=m.uidnext) LIMIT 1000",
 	[SQL_CHECK_SECRETS] = "SELECT s.id,s.account FROM secrets s LEFT JOIN accounts a "
 			      "ON a.id=s.account WHERE a.id IS NULL LIMIT 1000",
 };
