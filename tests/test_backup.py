@@ -489,6 +489,35 @@ def test_restore_of_an_account_brings_what_is_beside_the_messages(target):
         assert [a["quota_bytes"] for a in listed if a["address"] == f"alice@{DOMAIN}"] == [77 << 20]
 
 
+def test_what_a_restore_brought_back_is_not_undeleted_as_well(target):
+    with Culver() as c:
+        deliver(c, [f"m {i}" for i in range(6)])
+        backup(c, target)
+        client = imap(c)
+        client.select("INBOX")
+        client.copy("1", "Archive")  # the same message, deleted here and kept there
+        client.store("1:4", "+FLAGS", r"(\Deleted)")
+        client.expunge()
+        client.logout()
+        r = c.command("store", "restore", "--account", f"alice@{DOMAIN}", "--uid", "2", "--mailbox", "INBOX",
+                      target)
+        r = c.command("store", "restore", "--account", f"alice@{DOMAIN}", "--uid", "3", "--mailbox", "INBOX",
+                      "--into", "Back", target)
+        undone = json.loads(c.command("account", "undelete", "--json", f"alice@{DOMAIN}").stdout)
+        assert undone["messages"] == 2 and undone["there"] == 2, undone
+        assert {s: len(m) for s, m in mail(c).items()} == {f"m {i}": 1 for i in (0, 1, 3, 4, 5)}
+        # Deleted once more, after it was restored: it comes back once.
+        client = imap(c)
+        client.select("INBOX")
+        client.store("1:*", "+FLAGS", r"(\Deleted)")
+        client.expunge()
+        client.logout()
+        undone = json.loads(c.command("account", "undelete", "--json", f"alice@{DOMAIN}").stdout)
+        assert undone["messages"] == 5 and undone["there"] == 0, undone
+        assert {s: len(m) for s, m in mail(c).items()} == {f"m {i}": 1 for i in (0, 1, 3, 4, 5)}
+        assert c.command("store", "check").returncode == 0, r
+
+
 def test_restore_of_one_message(target):
     with Culver() as c:
         furnish(c)

@@ -9,6 +9,7 @@ import pathlib
 import re
 import shutil
 import signal
+import smtplib
 import subprocess
 import tarfile
 import tempfile
@@ -16,7 +17,7 @@ import time
 
 import pytest
 
-from harness import DOMAIN, Culver, wait_for
+from harness import DOMAIN, Culver, example, wait_for
 
 ALICE = f"alice@{DOMAIN}"
 needs_dovecot = pytest.mark.skipif(not shutil.which("doveadm"), reason="no Dovecot here")
@@ -373,3 +374,18 @@ def test_export_as_a_tar(tmp_path):
             assert [m.name.partition("/")[0] for m in tar.getmembers()] == ["Sent", "Sent", "index.tsv"]
         assert c.command("export", "--mailbox", "None", ALICE, tmp_path / "n", check=False).returncode == 3
         assert c.command("export", "--format", "zip", ALICE, tmp_path / "n", check=False).returncode == 2
+
+
+def test_what_was_delivered_here_and_exported_does_not_come_again(tmp_path):
+    with Culver() as c:
+        with smtplib.SMTP("127.0.0.1", c.port("smtp")) as s:
+            for i in range(5):
+                s.sendmail("x@remote.test", [f"alice@{DOMAIN}"], example(f"delivered {i}"))
+        client = culver_imap(c)
+        client.append("INBOX", None, None, example("appended"))
+        client.logout()
+        for kind in "maildir", "mbox":
+            c.command("export", "--format", kind, f"alice@{DOMAIN}", tmp_path / kind)
+            r = c.command("import", "--json", f"alice@{DOMAIN}", tmp_path / kind)
+            told = json.loads(r.stdout)
+            assert told["imported"] == 0 and told["there"] == 6, told

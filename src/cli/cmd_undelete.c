@@ -139,18 +139,23 @@ static int put_back(
 {
 	struct frame f = { .type = FRAME_UNDELETE, .undelete = *q };
 	struct frame_undeleted u = { .more = true };
-	uint64_t messages = 0, bytes = 0;
+	uint64_t messages = 0, bytes = 0, there = 0;
 	int result = 0;
 	while (result == 0 && u.more) {
 		u = (struct frame_undeleted){ .more = false };
 		result = remote_ask(r, REMOTE_STORE, &f, on_undeleted, &u, err);
 		messages += u.messages;
 		bytes += u.bytes;
+		there += u.there;
+		f.undelete.goes_on = messages > 0;
 	}
 	if (o->json)
-		printf("{\"messages\":%" PRIu64 ",\"bytes\":%" PRIu64 "}\n", messages, bytes);
+		printf("{\"messages\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"there\":%" PRIu64 "}\n",
+			messages, bytes, there);
 	else
-		printf("%" PRIu64 " messages put back, %" PRIu64 " bytes\n", messages, bytes);
+		printf("%" PRIu64 " messages put back, %" PRIu64 " bytes%s\n", messages, bytes,
+			there ? "; what had been restored from a backup meanwhile is left as it is"
+			      : "");
 	return result;
 }
 

@@ -6,6 +6,7 @@
 #include "base/abnf.h"
 #include "base/limits.h"
 #include "base/seams.h"
+#include "mail/header.h"
 #include "store/little.h"
 
 #include <errno.h>
@@ -104,6 +105,19 @@ static bool is_known(struct importer *im, struct str bytes)
 	else
 		(void)map_put(&im->known, key_of(&key), (void *)(times - 1));
 	return true;
+}
+
+/* What was delivered here and exported has the lines in front that this store keeps beside the body
+ * (smtp/trace.c), in this order. The rest is what it knows. */
+static bool is_known_inside(struct importer *im, struct str bytes)
+{
+	static const struct str lines[] = { STR_INIT("Return-Path"), STR_INIT("Delivered-To"),
+		STR_INIT("Received") };
+	struct mail_field field;
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
+		if (!mail_field_next(&bytes, &field) || !str_equal_nocase(field.name, lines[i]))
+			return false;
+	return is_known(im, bytes);
 }
 
 static void on_restore(void *arg, const struct frame *frame)
@@ -336,7 +350,7 @@ int importer_message(struct importer *im, const struct import_message *m, struct
 		importer_tell(im, m->from, "larger than a message may be (message_bytes)");
 		return 0;
 	}
-	if (is_known(im, m->bytes)) {
+	if (is_known(im, m->bytes) || is_known_inside(im, m->bytes)) {
 		im->there++;
 		show_progress(im);
 		return 0;

@@ -144,7 +144,8 @@ static bool undeleted(struct job *job)
 	job_answer(job, &(struct frame){ .type = FRAME_UNDELETED,
 				.undeleted = { .messages = result->done_count,
 					.bytes = result->bytes,
-					.more = result->more } });
+					.more = result->more,
+					.there = result->there } });
 	return false;
 }
 
@@ -165,6 +166,7 @@ ASK(ask_undelete)
 	txn_add(job->txn, OP_UNDELETE)->undelete = (struct op_undelete){ .address = ask->address,
 		.since = ask->since,
 		.mailbox = ask->mailbox,
-		.removed = ask->removed };
+		.removed = ask->removed,
+		.look = !ask->goes_on };
 	job_write(job);
 }

@@ -197,6 +197,7 @@ struct op_undelete {
 	int64_t since;      /* deleted then or later; at least 1 */
 	struct str mailbox; /* its name when the message was deleted; empty: any */
 	bool removed;       /* what accounts left that had the address and were removed */
+	bool look;          /* first forget what the account has again, from a backup */
 };
 
 struct op_forget {
@@ -245,6 +246,7 @@ struct op_result {
 	uint64_t entry_id;
 	uint32_t done_count;
 	uint64_t bytes; /* of what came back */
+	uint32_t there; /* did not come back, since the mailbox has it again */
 	bool more;
 	struct vec failed;         /* uint32_t: UIDs that UNCHANGEDSINCE kept back, rising */
 	struct vec pairs;          /* struct api_pair, rising */

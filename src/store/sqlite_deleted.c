@@ -193,7 +193,7 @@ int sqlite_deleted_of_removed(
 
 /* ---- putting back ---- */
 
-enum { BACK_AT_ONCE = 500 };
+enum { BACK_AT_ONCE = 500, THERE_AT_ONCE = 5000 };
 static const struct str recovered = STR_INIT("Recovered");
 
 struct going_back {
@@ -268,6 +268,33 @@ static struct mailbox_state *target_of(
 	return m;
 }
 
+/* An entry id is one message for ever. Where another body has it the message came back from a
+ * backup (a restore makes a record of its own, a copy or a move does not): it is there, and does
+ * not come twice. */
+static int drop_what_is_there(struct going_back *g, struct err *err)
+{
+	const struct op_undelete *op = &g->op->undelete;
+	struct vec rows; /* struct kept_row */
+	vec_init(&rows, sizeof(struct kept_row), THERE_AT_ONCE);
+	sqlite3_stmt *st = sql_bound(&g->e->conn, SQL_DELETED_THERE, "iiti", (int64_t)g->from_id,
+		op->since, op->mailbox, (int64_t)THERE_AT_ONCE);
+	int rc;
+	while ((rc = sql_row(&g->e->conn, st, err)) > 0) {
+		struct kept_row row = { .time = sqlite3_column_int64(st, 0),
+			.mailbox = sql_u64(st, 1),
+			.uid = sql_u32(st, 2),
+			.body = sql_u64(st, 3),
+			.size = sql_u64(st, 4) };
+		vec_push(&rows, &row);
+	}
+	VEC_EACH (struct kept_row, row, &rows)
+		if (rc == 0)
+			rc = forget_row(g->e, g->from_id, g->from, row, err);
+	g->op->result.there = (uint32_t)rows.n;
+	vec_done(&rows);
+	return rc;
+}
+
 static int put_back(struct going_back *g, const struct deleted_row *row, struct err *err)
 {
 	struct mailbox_state *m = target_of(g, row, err);
@@ -340,7 +367,10 @@ int sqlite_op_undelete(struct sqlite_engine *e, struct op *op, struct err *err)
 		return put_removed_back(&g, err);
 	g.from = g.a;
 	g.from_id = g.a->id;
-	return put_all_back(&g, err);
+	if (op->undelete.look && drop_what_is_there(&g, err) < 0)
+		return -1;
+	op->result.more = op->result.there == THERE_AT_ONCE;
+	return op->result.more ? 0 : put_all_back(&g, err);
 }
 
 /* ---- reads ---- */

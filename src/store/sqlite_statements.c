@@ -210,6 +210,15 @@ const char *const sql_text[SQL_STATEMENTS] = {
 		"SELECT time,mailbox,uid,body,size,prefix_at,prefix_size,flags,date,entry_id,name,"
 		"keywords FROM deleted WHERE account=?1 AND (time,mailbox,uid)>(?2,?3,?4) "
 		"AND (?5='' OR name=?5) ORDER BY time,mailbox,uid LIMIT ?6",
+	/* What the account has again, or has deleted once more, with another body. */
+	[SQL_DELETED_THERE] =
+		"SELECT DISTINCT d.time,d.mailbox,d.uid,d.body,d.size FROM deleted d JOIN "
+		"(SELECT e.entry_id AS id,e.body AS body,0 AS mailbox,0 AS time FROM mailboxes m "
+		"JOIN entries e ON e.mailbox=m.id WHERE m.account=?1 UNION ALL "
+		"SELECT entry_id,body,mailbox,time FROM deleted WHERE account=?1) o "
+		"ON o.id=d.entry_id WHERE o.body<>d.body AND "
+		"(o.mailbox=0 OR (o.mailbox=d.mailbox AND o.time>d.time)) AND "
+		"d.account=?1 AND d.time>=?2 AND (?3='' OR d.name=?3) LIMIT ?4",
 	[SQL_DELETED_OLDEST] = "SELECT time,mailbox,uid,body,size FROM deleted WHERE account=?1 "
 			       "AND time<?2 ORDER BY time,mailbox,uid LIMIT 1",
 	[SQL_DELETED_DELETE] =
