@@ -3,11 +3,13 @@
 import hashlib
 import imaplib
 import json
+import os
 import pathlib
 import poplib
 import shutil
 import smtplib
 import sqlite3
+import subprocess
 import tempfile
 
 import pytest
@@ -285,3 +287,61 @@ def change_row(culver, change):
                               "(SELECT mailbox,uid FROM entries LIMIT 1)").rowcount == 1
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()
+
+
+def test_damage_is_told_by_status_and_the_log():
+    with Culver() as c:
+        deliver(c, ["first", "second"], body="Hello.\r\n" * 20000)  # more than the ledger carries
+        assert json.loads(c.command("status", "--json").stdout)["damage"] == 0
+        assert "DAMAGE" not in c.command("status").stdout
+        blobs = c.dir / "data" / "blobs"
+        c.stop()
+        shutil.rmtree(blobs)
+        r = c.command("store", "check", check=False)
+        assert r.returncode == 6, r.stdout + r.stderr
+        c.start()
+        r = c.command("status")
+        assert "DAMAGE" in r.stdout and "store check" in r.stdout, r.stdout
+        before = json.loads(c.command("status", "--json").stdout)["damage"]
+        assert before > 0
+        client = imap(c)
+        client.select("INBOX")
+        client.fetch("2", "(BODY.PEEK[])")
+        client.logout()
+        assert json.loads(c.command("status", "--json").stdout)["damage"] > before
+        failed = [e for e in c.events("store-failed") if e.get("kind") == "corrupt"]
+        assert failed and failed[0]["account"] == "1" and failed[0]["uid"] == "2", failed
+        assert failed[0]["mailbox"].isdigit()
+
+
+def test_a_restore_without_room_says_where_and_leaves_nothing(target):
+    with Culver() as c:
+        for i in range(4):
+            deliver(c, [f"m {i}"], body=os.urandom(600000).hex() + "\r\n")
+        backup(c, target)
+        directory = pathlib.Path(tempfile.mkdtemp(prefix="culver-small-"))
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(directory)],
+                          check=False).returncode:
+            directory.rmdir()
+            pytest.skip("no file system can be mounted here")
+        try:
+            with Culver(directory / "culver", accounts=()) as small:
+                small.stop()
+                r = small.command("store", "restore", "--replace", target, check=False)
+                assert r.returncode == 1 and "data.restoring/blobs/00000001: No space" in r.stderr, r.stderr
+                assert not (small.dir / "data.restoring").exists()
+                assert small.command("store", "check").returncode == 0
+        finally:
+            subprocess.run(["umount", str(directory)], check=True)
+            directory.rmdir()
+
+
+def test_notes_are_no_damage():
+    with Culver() as c:
+        deliver(c, ["first"], body="Hello.\r\n" * 20000)
+        c.stop()
+        with open(c.dir / "data" / "blobs" / "00000001", "r+b") as f:
+            f.write(b"X")  # the segment's header hits no message
+        r = c.command("store", "check", "--repair", check=False)
+        assert r.returncode == 0 and "note: no message is hit" in r.stdout, r.stdout + r.stderr
+        assert "damage: note" not in r.stdout and "found: note" not in r.stdout, r.stdout

@@ -338,6 +338,7 @@ int backup_sink_open(struct backup_sink *s, const struct backup *b, const char *
 	const uint8_t *expected, struct err *err)
 {
 	*s = (struct backup_sink){ .files = b->files, .hashes = b->hashes, .err = ERR_INIT };
+	snprintf(s->name, sizeof(s->name), "%s", name);
 	s->file = s->files->open(s->files, name, from ? O_RDWR : O_RDWR | O_CREAT | O_TRUNC, 0600);
 	if (s->file < 0)
 		return FAIL_SEAM(err, s->file, "can't write %s", name);
@@ -359,7 +360,7 @@ void backup_sink_add(struct backup_sink *s, struct str bytes)
 		return;
 	int rc = files_pwrite_all(s->files, s->file, bytes.p, bytes.n, (off_t)s->at);
 	if (rc < 0) {
-		FAIL_SEAM(&s->err, rc, "writing the backup");
+		FAIL_SEAM(&s->err, rc, "writing %s/%s", s->files->root(s->files), s->name);
 		return;
 	}
 	sha256_add(s->hash, bytes);
@@ -392,7 +393,7 @@ int backup_sink_flush(struct backup_sink *s, struct err *err)
 	if (s->err.kind == ERR_NONE) {
 		int rc = s->files->fdatasync(s->files, s->file);
 		if (rc < 0)
-			FAIL_SEAM(&s->err, rc, "flushing the backup");
+			FAIL_SEAM(&s->err, rc, "flushing %s/%s", s->files->root(s->files), s->name);
 	}
 	if (s->err.kind == ERR_NONE)
 		return 0;

@@ -69,6 +69,7 @@ int64_t backup_size(const struct backup *, const char *name);
 
 struct backup_sink {
 	struct files_seam *files;
+	char name[BACKUP_NAME_BYTES];
 	int file;
 	uint64_t at; /* bytes so far */
 	struct sha256 *hash;

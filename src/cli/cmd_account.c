@@ -324,11 +324,12 @@ static void print_account(struct listing *l, const struct api_account *a)
 	cli_service_names(a->services, &services);
 	json_string(&address, a->address);
 	if (l->o->json)
-		printf("%s{\"address\":%s,\"kind\":\"%s\",\"active\":%s,\"services\":\"%s\","
+		printf("%s{\"id\":%" PRIu64
+		       ",\"address\":%s,\"kind\":\"%s\",\"active\":%s,\"services\":\"%s\","
 		       "\"quota_bytes\":%" PRIu64 ",\"quota_messages\":%" PRIu64
 		       ",\"used_bytes\":%" PRIu64 ",\"used_messages\":%" PRIu64
 		       ",\"retention\":\"%s\",\"expire_days\":%u,\"legacy_auth\":%s}",
-			l->first ? "" : ",", address.p, kind, a->active ? "true" : "false",
+			l->first ? "" : ",", a->id, address.p, kind, a->active ? "true" : "false",
 			services.p, a->quota_bytes, a->quota_messages, a->used_bytes,
 			a->used_messages, retention, a->pop3_expire_days,
 			a->legacy_auth ? "true" : "false");

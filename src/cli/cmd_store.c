@@ -227,10 +227,10 @@ static void print_status(
 		printf("],\"accounts\":%" PRIu64 ",\"messages\":%" PRIu64 ",\"bodies\":%" PRIu64
 		       ",\"segment_bytes\":%" PRIu64 ",\"commits\":%" PRIu64 ",\"flushes\":%" PRIu64
 		       ",\"kept_messages\":%" PRIu64 ",\"kept_bytes\":%" PRIu64
-		       ",\"dead_bytes\":%" PRIu64 ",\"read_only\":%s}\n",
+		       ",\"dead_bytes\":%" PRIu64 ",\"read_only\":%s,\"damage\":%u}\n",
 			s->accounts, s->messages, s->bodies, s->segment_bytes, s->commits,
 			s->flushes, s->kept_messages, s->kept_bytes, s->dead_bytes,
-			s->read_only ? "true" : "false");
+			s->read_only ? "true" : "false", s->damage);
 	else
 		printf("accounts %" PRIu64 " messages %" PRIu64 " bodies %" PRIu64 " bytes %" PRIu64
 		       " commits %" PRIu64 " flushes %" PRIu64 "\ndeleted and kept %" PRIu64
@@ -238,6 +238,10 @@ static void print_status(
 			s->accounts, s->messages, s->bodies, s->segment_bytes, s->commits,
 			s->flushes, s->kept_messages, s->kept_bytes, s->dead_bytes,
 			s->read_only ? " READ-ONLY" : "");
+	if (!o->json && s->damage)
+		printf("DAMAGE was met %u times since the store was opened: run culver store "
+		       "check\n",
+			s->damage);
 }
 
 /* The server goes on with the one that it has read. */

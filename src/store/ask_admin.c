@@ -388,7 +388,8 @@ static void status_work(struct reading *r, struct job *job)
 		.uidvalidity = counts.uidvalidity,
 		.kept_messages = kept.messages,
 		.kept_bytes = kept.bytes,
-		.dead_bytes = kept.dead };
+		.dead_bytes = kept.dead,
+		.damage = counts.bodies > 0 && totals.segments == 0 };
 }
 
 static bool status_done(struct job *job)
@@ -396,6 +397,7 @@ static bool status_done(struct job *job)
 	struct frame answer = { .type = FRAME_STORE_STATUS_IS,
 		.store_status_is = job->ask.store_status_is };
 	answer.store_status_is.read_only = job->store->read_only;
+	answer.store_status_is.damage += job->store->damage_seen;
 	job_answer(job, &answer);
 	return false;
 }

@@ -213,6 +213,7 @@ static bool check_done(struct job *job)
 		peer_send(job->peer, job->request,
 			&(struct frame){
 				.type = FRAME_CHECK_FINDING, .check_finding.text = finding->text });
+	job->store->damage_seen += job->ask.check_done.findings > 0;
 	struct frame answer = { .type = FRAME_CHECK_DONE, .check_done = job->ask.check_done };
 	job_answer(job, &answer);
 	return false;

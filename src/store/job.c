@@ -303,7 +303,7 @@ void job_answer_done(struct job *job)
 void job_answer_failed(struct job *job, const struct err *err)
 {
 	if (job->peer)
-		peer_fail(job->peer, job->request, err);
+		peer_fail_job(job, err);
 	job_free(job);
 }
 

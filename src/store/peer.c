@@ -10,6 +10,7 @@
 #include "base/planted.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 /* ---- who may ask what ---- */
@@ -242,8 +243,25 @@ void peer_send(struct store_peer *peer, uint32_t request, const struct frame *fr
 /* As in frame failed. */
 enum { FAILED_TEXT_BYTES = 160 };
 
-void peer_fail(struct store_peer *peer, uint32_t request, const struct err *err)
+/* Whose message a question is about: who keeps the store wants to know which one is damaged. */
+static const char *about(const struct job *job, char *room, size_t size)
 {
+	const struct frame_message_read *one = &job->ask.message_read;
+	const struct frame_messages_read *many = &job->ask.messages_read;
+	int n = snprintf(room, size, " account=%" PRIu64, job->by.account);
+	if (job->ask.type == FRAME_MESSAGE_READ)
+		snprintf(room + n, size - (size_t)n, " mailbox=%" PRIu64 " uid=%u", one->mailbox,
+			one->uid);
+	else if (job->ask.type == FRAME_MESSAGES_READ && job->worked < many->uids.n)
+		snprintf(room + n, size - (size_t)n, " mailbox=%" PRIu64 " uid=%u", many->mailbox,
+			many->uids.items[job->worked]);
+	return room;
+}
+
+static void fail_about(
+	struct store_peer *peer, uint32_t request, const struct err *err, const struct job *job)
+{
+	char whose[100] = "";
 	struct str text = str_from(
 		err->public_text[0] ? err->public_text : err_sentence(err->kind));
 	/* Who administers the store is told what a client is not: which file, which error. */
@@ -251,12 +269,25 @@ void peer_fail(struct store_peer *peer, uint32_t request, const struct err *err)
 		text = str_sub(str_from(err->log_text), 0, FAILED_TEXT_BYTES);
 	if (err->log_text[0]) {
 		struct log_text value;
-		log_event(&peer->log, LOG_WARN, "store-failed", "request=%u kind=%s why=%s",
-			request, err_name(err->kind), log_value(&value, str_from(err->log_text)));
+		log_event(&peer->log, LOG_WARN, "store-failed", "request=%u kind=%s%s why=%s",
+			request, err_name(err->kind),
+			job && job->by.account ? about(job, whose, sizeof(whose)) : "",
+			log_value(&value, str_from(err->log_text)));
 	}
+	peer->store->damage_seen += err->kind == ERR_CORRUPT;
 	peer_send(peer, request,
 		&(struct frame){ .type = FRAME_FAILED,
 			.failed = { .kind = (uint8_t)err->kind, .text = text } });
+}
+
+void peer_fail(struct store_peer *peer, uint32_t request, const struct err *err)
+{
+	fail_about(peer, request, err, NULL);
+}
+
+void peer_fail_job(const struct job *job, const struct err *err)
+{
+	fail_about(job->peer, job->request, err, job);
 }
 
 /* Frames that ask nothing get no `failed`: what goes with a question is answered there. */

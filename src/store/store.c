@@ -152,6 +152,7 @@ static int open_segments(struct store *store, bool distrust, struct err *err)
 	if (store->segments == NULL)
 		return -1;
 	log_segments(store, &report);
+	store->damage_seen += report.missing_bytes || report.damaged_records;
 	if (report.read_only && !store->read_only)
 		copy_failed(store, &report.reason);
 	else if (report.read_only)

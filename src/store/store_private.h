@@ -368,10 +368,11 @@ struct store {
 	size_t bases_bytes;
 	uint64_t rewrites; /* how often something changed that no log has */
 	uint32_t last_session;
-	uint64_t endings;   /* how often sessions were ended by an account's change */
-	struct map known;   /* address as it was asked for -> struct known */
-	uint64_t renamings; /* how often `known` was forgotten */
-	uint64_t under_way; /* jobs that workers have */
+	uint64_t endings;     /* how often sessions were ended by an account's change */
+	struct map known;     /* address as it was asked for -> struct known */
+	uint64_t renamings;   /* how often `known` was forgotten */
+	uint64_t under_way;   /* jobs that workers have */
+	uint32_t damage_seen; /* how often, since the store was opened */
 	bool told_ended;
 	enum backup_state backup;
 	struct store_peer *backup_owner; /* NULL: none, or it is gone */
@@ -521,6 +522,7 @@ bool lost_log_found(struct files_seam *files, int64_t *ret_at);
 /* peer.c */
 void peer_send(struct store_peer *peer, uint32_t request, const struct frame *frame);
 void peer_fail(struct store_peer *peer, uint32_t request, const struct err *err);
+void peer_fail_job(const struct job *job, const struct err *err); /* whose peer is there */
 void peer_refuse(
 	struct store_peer *peer, uint32_t request, enum frame_type type, const struct err *err);
 void peer_pump(struct store_peer *peer);
