@@ -66,8 +66,9 @@ static const struct key keys[] = {
 	{ "pop3_login_delay", KEY_NUMBER, AT(pop3_login_delay_s), "0", 0, 86400, NULL,
 		FOR_FRONT | FOR_STORE,
 		"seconds between two POP3 logins of an account (RFC 2449 6.5); 0 for none" },
-	{ "pop3_surrogates", KEY_BOOL, AT(pop3_surrogates), "true", 0, 0, NULL, FOR_FRONT,
-		"give POP3 clients that have not said UTF8 header fields in ASCII (RFC 6856 2.1); "
+	{ "pop3_surrogates", KEY_BOOL, AT(pop3_surrogates), "false", 0, 0, NULL, FOR_FRONT,
+		"give POP3 clients that have not said UTF8 header fields in ASCII, as RFC 6856 2.1 "
+		"has it; "
 		"false: every message as it is stored, to everybody" },
 	{ "client_certificates", KEY_BOOL, AT(client_certificates), "false", 0, 0, NULL, FOR_FRONT,
 		"ask clients of submission, IMAP and POP3 for a certificate, for AUTH EXTERNAL" },

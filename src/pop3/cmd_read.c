@@ -6,7 +6,7 @@
  * so that a message that can't be read is refused; one that breaks off later can only be told by
  * ending the connection.
  *
- * Who has not said UTF8 gets a surrogate (unless configured otherwise) where header fields hold
+ * With pop3_surrogates, who has not said UTF8 gets a surrogate where header fields hold
  * UTF-8 (mail/surrogate.h). RFC 6856 2.1 leaves that or a refusal; one message that is refused
  * keeps many clients from all that come behind it, and whoever sends it chooses that. LIST, STAT
  * and the lines with +OK say the size of what is stored, as RFC 6858 4 allows. */
