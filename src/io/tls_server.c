@@ -260,7 +260,8 @@ static int choose_host(SSL *ssl, int *alert, void *arg)
 		server, name, CHECK_NAMES | X509_CHECK_FLAG_NO_WILDCARDS);
 	if (host == NULL)
 		host = host_named(server, name, CHECK_NAMES);
-	if (host == NULL && tls_no_memory()) {
+	/* Without memory for either, the client would get another host's certificate. */
+	if (host == NULL ? tls_no_memory() : SSL_set_SSL_CTX(ssl, host->ctx) == NULL) {
 		*alert = SSL_AD_INTERNAL_ERROR;
 		return SSL_TLSEXT_ERR_ALERT_FATAL;
 	}
@@ -268,8 +269,6 @@ static int choose_host(SSL *ssl, int *alert, void *arg)
 		*alert = SSL_AD_UNRECOGNIZED_NAME;
 		return SSL_TLSEXT_ERR_ALERT_FATAL;
 	}
-	if (host != NULL)
-		SSL_set_SSL_CTX(ssl, host->ctx);
 	return SSL_TLSEXT_ERR_OK;
 }
 
