@@ -356,22 +356,38 @@ ASK(ask_digest_read)
 	job_read(job);
 }
 
-/* ---- a digest that was made again ---- */
+/* ---- what a front has made: a digest, a signature ---- */
+
+static bool is_digest(const struct job *job)
+{
+	return job->ask.type == FRAME_DIGEST_PUT;
+}
+
+static struct str *bytes_put(struct job *job)
+{
+	return is_digest(job) ? &job->ask.digest_put.digest : &job->ask.signature_put.signature;
+}
 
 static void put_work(struct reading *r, struct job *job)
 {
-	const struct frame_digest_put *ask = &job->ask.digest_put;
+	const struct frame_digest_put *digest = &job->ask.digest_put;
+	const struct frame_signature_put *signature = &job->ask.signature_put;
+	uint64_t mailbox = is_digest(job) ? digest->mailbox : signature->mailbox;
+	uint32_t uid = is_digest(job) ? digest->uid : signature->uid;
 	struct entry_place place;
-	if (r->reader->class->entry(
-		    r->reader, job->by.account, ask->mailbox, ask->uid, &place, &job->err) == 0)
-		job->digest_body = place.body.ref.id;
+	if (r->reader->class->entry(r->reader, job->by.account, mailbox, uid, &place, &job->err) <
+		0)
+		return;
+	job->digest_body = place.body.ref.id;
+	job->signature_prefix = place.prefix_at;
 }
 
 /* First from a reader, which found the body; then from the writer. */
 static bool put_done(struct job *job)
 {
-	if (job->digest.n == 0 && job->ask.digest_put.digest.n && !job->store->read_only) {
-		job->digest = job->ask.digest_put.digest;
+	struct str *kept = is_digest(job) ? &job->digest : &job->signature;
+	if (kept->n == 0 && bytes_put(job)->n && !job->store->read_only) {
+		*kept = *bytes_put(job);
 		/* The message may have been erased meanwhile: then nothing of it comes back. */
 		job->txn = txn_new();
 		txn_add(job->txn, OP_NAMED)->named.body = job->digest_body;
@@ -382,17 +398,26 @@ static bool put_done(struct job *job)
 	return false;
 }
 
-ASK(ask_digest_put)
+static void put(struct store_peer *peer, const struct store_session *session, uint32_t request,
+	const struct frame *frame)
 {
-	static const struct job_class class = {
-		.name = "digest", .work = put_work, .done = put_done
-	};
+	static const struct job_class class = { .name = "put", .work = put_work, .done = put_done };
 	struct job *job = job_new(peer, &class, request, frame);
 	if (job == NULL)
 		return;
 	job->by = session->by;
-	if (job_keep(job, &job->ask.digest_put.digest))
+	if (job_keep(job, bytes_put(job)))
 		job_read(job);
 	else
 		job_answer_done(job);
+}
+
+ASK(ask_digest_put)
+{
+	put(peer, session, request, frame);
+}
+
+ASK(ask_signature_put)
+{
+	put(peer, session, request, frame);
 }

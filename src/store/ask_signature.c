@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What signatures hold of what is searched for, and those that a front has made. */
+/* What signatures hold of what is searched for. Those that a front has made come as digests do
+ * (ask_message.c). */
 #include "store/store_private.h"
 
 #include "mail/signature.h"
@@ -90,49 +91,6 @@ ASK(ask_signature_ask)
 	job->by = session->by;
 	job_keep_uids(job, &job->ask.signature_ask.uids);
 	if (keep_needles(job, &job->ask.signature_ask.needles))
-		job_read(job);
-	else
-		job_answer_done(job);
-}
-
-/* ---- one that a front has made ---- */
-
-static void put_work(struct reading *r, struct job *job)
-{
-	const struct frame_signature_put *ask = &job->ask.signature_put;
-	struct entry_place place;
-	if (r->reader->class->entry(
-		    r->reader, job->by.account, ask->mailbox, ask->uid, &place, &job->err) < 0)
-		return;
-	job->digest_body = place.body.ref.id;
-	job->signature_prefix = place.prefix_at;
-}
-
-/* First from a reader, which found the body; then from the writer. */
-static bool put_done(struct job *job)
-{
-	if (job->signature.n == 0 && job->ask.signature_put.signature.n && !job->store->read_only) {
-		job->signature = job->ask.signature_put.signature;
-		/* The message may have been erased meanwhile: then nothing of it comes back. */
-		job->txn = txn_new();
-		txn_add(job->txn, OP_NAMED)->named.body = job->digest_body;
-		job_write(job);
-		return false;
-	}
-	job_answer_done(job);
-	return false;
-}
-
-ASK(ask_signature_put)
-{
-	static const struct job_class class = {
-		.name = "signature", .work = put_work, .done = put_done
-	};
-	struct job *job = job_new(peer, &class, request, frame);
-	if (job == NULL)
-		return;
-	job->by = session->by;
-	if (job_keep(job, &job->ask.signature_put.signature))
 		job_read(job);
 	else
 		job_answer_done(job);
