@@ -269,18 +269,14 @@ static void signatures_come(struct imap *s, const struct frame *frame)
 }
 
 /* The trigrams as the frame has them. */
-static size_t needles_of(const struct search *search, struct arena *a, struct api_needle *ret)
+static struct str needle_bytes(
+	const struct search_needle *needle, char room[2 * SIGNATURE_TRIGRAMS])
 {
-	for (size_t i = 0; i < search->n_needles; i++) {
-		const struct search_needle *needle = &search->needles[i];
-		char *p = arena_alloc(a, 2 * needle->n);
-		for (size_t k = 0; k < needle->n; k++) {
-			p[2 * k] = (char)(needle->trigrams[k] & 0xff);
-			p[2 * k + 1] = (char)(needle->trigrams[k] >> 8);
-		}
-		ret[i].trigrams = str_make(p, 2 * needle->n);
+	for (size_t k = 0; k < needle->n; k++) {
+		room[2 * k] = (char)(needle->trigrams[k] & 0xff);
+		room[2 * k + 1] = (char)(needle->trigrams[k] >> 8);
 	}
-	return search->n_needles;
+	return str_make(room, 2 * needle->n);
 }
 
 /* The next messages that the entries don't answer; false: there are none. */
@@ -302,14 +298,17 @@ static void ask_signatures(struct imap *s, struct search_run *w)
 {
 	uint32_t uids[WINDOW];
 	struct api_needle needles[SEARCH_NEEDLES];
+	char room[SEARCH_NEEDLES][2 * SIGNATURE_TRIGRAMS];
 	size_t n = 0;
 
 	VEC_EACH (struct windowed, m, &w->window)
 		uids[n++] = m->uid;
+	for (size_t i = 0; i < w->search.n_needles; i++)
+		needles[i].trigrams = needle_bytes(&w->search.needles[i], room[i]);
 	imap_ask(s, ASK_STORE,
 		&(struct frame){ .type = FRAME_SIGNATURE_ASK,
 			.signature_ask = { s->session.store_session, s->sel.mailbox, { uids, n },
-				{ needles, needles_of(&w->search, &s->arena, needles) } } },
+				{ needles, w->search.n_needles } } },
 		signatures_come);
 }
 

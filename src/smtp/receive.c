@@ -262,17 +262,23 @@ static bool normal_address(struct smtp *s, const struct mail_address *a, struct 
 
 static void owner_answer(struct smtp *s, const struct frame *answer);
 
+/* To the next mailbox of this field, or its end. */
+static void pass_groups(struct smtp_receiving *r)
+{
+	while (r->from_at < r->from.n && r->from.v[r->from_at].kind != MAIL_ADDRESS_MAILBOX)
+		r->from_at++;
+}
+
 static void ask_next_owner(struct smtp *s)
 {
 	struct smtp_receiving *r = s->receiving;
 	struct str address;
 	bool good = true;
-	do {
-		if (r->from_at == r->from.n && r->authors.n > 0)
-			good = read_author(s);
-		while (r->from_at < r->from.n && r->from.v[r->from_at].kind != MAIL_ADDRESS_MAILBOX)
-			r->from_at++;
-	} while (good && r->from_at == r->from.n && r->authors.n > 0);
+	pass_groups(r);
+	if (r->from_at == r->from.n && r->authors.n > 0) {
+		good = read_author(s); /* it has a mailbox, then */
+		pass_groups(r);
+	}
 	if (r->refused != SAY_NOTHING) {
 		finish(s, r->refused);
 	} else if (!good) {
