@@ -242,7 +242,13 @@ def test_killed_at_any_moment(target):
                 code, _ = points(c, target, "--verify")
                 assert code == 0
         load.end()
-        last = wait_for(lambda: c.command("store", "backup", "--json", target, check=False).stdout or None, 30)
+
+        def whole():
+            # The store that was started last may not be up yet: then the command says so, and may be asked again.
+            answer = c.command("store", "backup", "--json", target, check=False)
+            return answer.returncode == 0 and answer.stdout
+
+        last = wait_for(whole, 30)
         assert json.loads(last).get("point"), last
         code, found = points(c, target, "--verify")
         assert code == 0 and found

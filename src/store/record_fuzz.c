@@ -40,7 +40,7 @@ static void repair(uint8_t *p, size_t n)
 	put_u32(p + 124, sum(1, id, 0, p, 124));
 	uint64_t at = RECORD_HEADER_BYTES + table;
 	while (at + RECORD_RECIPIENT_BYTES <= n) {
-		uint64_t length = record_pad(RECORD_RECIPIENT_BYTES + get_u32(p + at + 32));
+		uint64_t length = record_recipient_length(get_u32(p + at + 32));
 		if (length > n - at)
 			break;
 		put_u32(p + at, sum(3, id, get_u32(p + at + 4), p + at + 4, length - 4));
