@@ -222,15 +222,62 @@ static size_t random_lines(char *to, size_t bytes, uint64_t *state)
 	return at;
 }
 
-size_t make_message(char *to, size_t size, unsigned long i, const char *recipient, uint64_t *state)
+/* A word of a few syllables; the first of 4,096 are the frequent ones. */
+static size_t random_word(char *to, uint64_t *state)
 {
-	int head = snprintf(to, size,
+	static const char syllables[32][3] = { "ba", "ce", "di", "fo", "gu", "ha", "je", "ki", "lo",
+		"mu", "na", "pe", "ri", "so", "tu", "va", "we", "xi", "yo", "zu", "an", "en", "in",
+		"on", "un", "ar", "er", "ir", "or", "ur", "st", "th" };
+	uint64_t bits = random_bits(state) >> 40;
+	unsigned word = (unsigned)((bits & 4095) * (bits >> 12 & 4095) >> 12);
+	size_t n = 0;
+
+	for (unsigned rest = word + 40; rest > 0; rest >>= 4, n += 2)
+		memcpy(to + n, syllables[rest & 31], 2);
+	return n;
+}
+
+static size_t random_prose(char *to, size_t bytes, uint64_t *state)
+{
+	size_t at = 0, line = 0;
+
+	while (at + 32 <= bytes) {
+		size_t n = random_word(to + at, state);
+
+		line = line > 64 ? 0 : line + n + 1;
+		at += n;
+		to[at++] = ' ';
+		if (line == 0) {
+			memcpy(to + at - 1, "\r\n", 2);
+			at++;
+		}
+	}
+	memcpy(to + at, "\r\n", 2);
+	return at + 2;
+}
+
+static size_t make_head(
+	char *to, size_t size, unsigned long i, const char *recipient, uint64_t *state)
+{
+	return (size_t)snprintf(to, size,
 		"From: Load Generator <load@load.example>\r\nTo: <%s>\r\n"
 		"Subject: message %lu of this run\r\nDate: Sat, 21 Nov 2026 22:23:33 +0000\r\n"
 		"Message-ID: <%lu.%016" PRIx64 "@load.example>\r\nMIME-Version: 1.0\r\n"
 		"Content-Type: text/plain; charset=us-ascii\r\n\r\n",
 		recipient, i, i, random_bits(state));
-	size_t n = (size_t)head;
+}
+
+size_t make_prose(char *to, size_t size, unsigned long i, const char *recipient, uint64_t *state)
+{
+	size_t n = make_head(to, size, i, recipient, state);
+
+	n += (size_t)snprintf(to + n, size - n, "Serial%luend\r\n", i);
+	return n + random_prose(to + n, size - n, state);
+}
+
+size_t make_message(char *to, size_t size, unsigned long i, const char *recipient, uint64_t *state)
+{
+	size_t n = make_head(to, size, i, recipient, state);
 
 	n += random_lines(to + n, size - n, state);
 	return n;

@@ -84,6 +84,51 @@ void imap_login(
 	imap_answer(c);
 }
 
+/* A line of SEARCH, and as many numbers in it as messages are to be found. */
+static void imap_search(struct conn *c, const struct step *s, unsigned long messages)
+{
+	unsigned long found = 0, wanted = strstr(s->command, "end") ? 1 : 0;
+
+	(void)messages;
+	conn_say(c, "a %s\r\n", s->command);
+	for (;;) {
+		size_t len;
+		char *line = conn_line(c, &len);
+
+		/* Others say from time to time how far they are. */
+		for (size_t i = 0; memcmp(line, "* SEARCH", 8) == 0 && i < len; i++)
+			found += line[i] == ' ';
+		if (line[0] != '*' && (len < 4 || memcmp(line, "a OK", 4) != 0))
+			die("the server said %.*s", (int)len, line);
+		if (line[0] != '*')
+			break;
+	}
+	if (found != 1 + wanted)
+		die("%s found %lu of %lu", s->name, found - 1, wanted);
+}
+
+int imap_searches(int argc, char **argv)
+{
+	static const struct step steps[] = {
+		{ "SEARCH-BODY-miss-first", 1, "SEARCH BODY nowhere", imap_search },
+		{ "SEARCH-BODY-miss", 5, "SEARCH BODY nowhere", imap_search },
+		{ "SEARCH-TEXT-miss", 5, "SEARCH TEXT nowhere", imap_search },
+		{ "SEARCH-BODY-hit", 5, "SEARCH BODY serial471end", imap_search },
+		{ "SEARCH-TEXT-hit", 5, "SEARCH TEXT serial471end", imap_search },
+	};
+	struct conn c;
+
+	(void)argc;
+	imap_login(&c, number(argv[2]), false, argv[3], argv[4]);
+	conn_say(&c, "a SELECT INBOX\r\n");
+	imap_answer(&c);
+	run_steps(&c, steps, sizeof steps / sizeof steps[0], number(argv[5]));
+	conn_say(&c, "a LOGOUT\r\n");
+	imap_answer(&c);
+	conn_close(&c);
+	return 0;
+}
+
 int imap_load(int argc, char **argv)
 {
 	static const struct step steps[] = {
@@ -106,17 +151,24 @@ int imap_load(int argc, char **argv)
 	return 0;
 }
 
-void imap_append(struct conn *c, char *text, unsigned long bytes, unsigned long first,
-	unsigned long n, const char *recipient, uint64_t *state)
+static void append_made(struct conn *c, char *text, unsigned long bytes, unsigned long first,
+	unsigned long n, const char *recipient, uint64_t *state,
+	size_t (*make)(char *, size_t, unsigned long, const char *, uint64_t *))
 {
 	conn_say(c, "a APPEND INBOX");
 	for (unsigned long i = 0; i < n; i++) {
-		size_t size = make_message(text, bytes, first + i, recipient, state);
+		size_t size = make(text, bytes, first + i, recipient, state);
 
 		conn_say(c, " {%zu+}\r\n", size);
 		conn_send(c, text, size);
 	}
 	conn_say(c, "\r\n");
+}
+
+void imap_append(struct conn *c, char *text, unsigned long bytes, unsigned long first,
+	unsigned long n, const char *recipient, uint64_t *state)
+{
+	append_made(c, text, bytes, first, n, recipient, state, make_message);
 }
 
 int imap_fill(int argc, char **argv)
@@ -132,8 +184,8 @@ int imap_fill(int argc, char **argv)
 		die("out of memory");
 	imap_login(&c, number(argv[2]), false, argv[3], argv[4]);
 	for (unsigned long i = 0; i < messages; i += AT_ONCE) {
-		imap_append(&c, text, bytes, i, messages - i < AT_ONCE ? messages - i : AT_ONCE,
-			argv[3], &state);
+		append_made(&c, text, bytes, i, messages - i < AT_ONCE ? messages - i : AT_ONCE,
+			argv[3], &state, strcmp(argv[1], "prose") == 0 ? make_prose : make_message);
 		imap_answer(&c);
 	}
 	conn_say(&c, "a LOGOUT\r\n");

@@ -5,7 +5,8 @@
  *     load smtp PORT CONNECTIONS MESSAGES BYTES RECIPIENT...    (or lmtp)
  *     load pop3 PORT USER PASSWORD MESSAGES
  *     load imap PORT USER PASSWORD MESSAGES
- *     load fill PORT USER PASSWORD MESSAGES BYTES
+ *     load search PORT USER PASSWORD MESSAGES
+ *     load fill|prose PORT USER PASSWORD MESSAGES BYTES
  *     load append|store|expunge PORT CONNECTIONS COUNT BYTES USER...
  *     load mixed PORT CONNECTIONS SECONDS logins|kept USER...
  *     load login PORT CONNECTIONS COUNT plain|tls USER...
@@ -16,7 +17,8 @@
  * from every other: random letters in lines of 76, which lose a quarter at best to any compression,
  * as every attachment in base64 does.
  *
- * fill appends to INBOX, 50 messages a command (RFC 3502). append appends one at a time, store sets
+ * fill appends to INBOX, 50 messages a command (RFC 3502), prose the same of words: search searches
+ * those, for what is in none of them and what is in one. append appends one at a time, store sets
  * or takes a flag of one message a command, expunge marks and expunges one (two commands): COUNT in
  * all over the connections, of users (whose password is their local part and "-secret") in turns.
  *
@@ -223,7 +225,9 @@ int main(int argc, char **argv)
 		{ "lmtp", 7, smtp_load },
 		{ "pop3", 6, pop3_load },
 		{ "imap", 6, imap_load },
+		{ "search", 6, imap_searches },
 		{ "fill", 7, imap_fill },
+		{ "prose", 7, imap_fill },
 		{ "append", 7, imap_many },
 		{ "store", 7, imap_many },
 		{ "expunge", 7, imap_many },

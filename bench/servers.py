@@ -30,6 +30,7 @@ TICK = os.sysconf("SC_CLK_TCK")
 SENDERS = [f"u{i}" for i in range(10)]  # who the SMTP runs deliver to, in turns
 READER = "reader"                       # whose mailbox the POP3 runs read
 ARCHIVE = "archive"                     # whose mailbox the IMAP runs read
+SEARCHED = "searched"                   # whose mailbox is searched
 WORKERS = [f"w{i}" for i in range(10)]   # who do many things at once
 
 
@@ -119,7 +120,7 @@ class CulverServer(Server):
 
     def __init__(self, folder, binary):
         self.quick = harness.Culver(folder / "culver", accounts=(), binary=str(binary))
-        for name in [*SENDERS, *WORKERS, READER, ARCHIVE]:
+        for name in [*SENDERS, *WORKERS, READER, ARCHIVE, SEARCHED]:
             self.quick.add_account(f"{name}@{DOMAIN}", password(name))
         self.ports = {s: self.quick.port(s) for s in ("smtp", "imap", "imaps", "pop3")}
         self.binary, self.log_file = str(binary), folder / "culver.log"
