@@ -5,6 +5,9 @@
  * is opened again the base is brought up to date from it, without a look at the ledger. The log has
  * what was published, which is on disk.
  *
+ * When the log is full the base takes in what is about to go from it, so it never falls behind:
+ * flags of a whole large mailbox are no reason to read it again.
+ *
  * What is kept is at most LIMIT_BASES_BYTES; the one that was not used for longest goes. A mailbox
  * that nobody watches and that changes a lot is not kept up to date for nobody.
  */
@@ -57,12 +60,13 @@ static void drop_entries(struct vec *entries, const struct vec *expunged)
 	entries->n = kept;
 }
 
-int log_correct(const struct mailbox_log *log, uint64_t since, struct vec *entries, struct err *err)
+static int take_in(
+	const struct mailbox_log *log, size_t from, size_t to, struct vec *entries, struct err *err)
 {
 	struct vec changed, expunged;
 	vec_init(&changed, sizeof(struct api_entry), LIMIT_CHANGE_LOG);
 	vec_init(&expunged, sizeof(uint32_t), LIMIT_CHANGE_LOG);
-	int rc = log_changes(log, since, &changed, &expunged, err);
+	int rc = log_part(log, from, to, &changed, &expunged, err);
 	if (rc == 0)
 		drop_entries(entries, &expunged);
 	if (rc == 0)
@@ -70,6 +74,13 @@ int log_correct(const struct mailbox_log *log, uint64_t since, struct vec *entri
 	vec_done(&changed);
 	vec_done(&expunged);
 	return rc;
+}
+
+int log_correct(const struct mailbox_log *log, uint64_t since, struct vec *entries, struct err *err)
+{
+	if (!log_reaches(log, since))
+		return fail(err, ERR_LIMIT, "changes since then are not known any more");
+	return take_in(log, log_behind(log, since), log->items.n, entries, err);
 }
 
 /* ---- which are kept ---- */
@@ -133,12 +144,6 @@ void bases_forget(struct store *store)
 	bases_drop(store);
 }
 
-void base_unless_long(struct store *store, struct mailbox_log *log)
-{
-	if (log->watches == NULL && log->items.n > LIMIT_BASE_CHANGES)
-		base_drop(store, log);
-}
-
 /* This one stays: it is in use. */
 static void make_room(struct store *store, const struct base *but)
 {
@@ -177,7 +182,8 @@ struct base *base_new(struct store *store, struct mailbox_log *log, uint32_t uid
 		.refs = 1, .uidvalidity = uidvalidity, .modseq = modseq, .entries = *entries
 	};
 	vec_init(entries, entries->size, entries->max);
-	if (log->base == NULL && !log->gone)
+	b->at = log_behind(log, modseq);
+	if (log->base == NULL && !log->gone && log_reaches(log, modseq))
 		keep(store, log, b);
 	return b;
 }
@@ -231,39 +237,93 @@ static struct base *alone(struct store *store, struct base *b)
 }
 
 /* What nobody will ask for is forgotten: there are the base and who asks for it. */
-static void shorten(struct mailbox_log *log, const struct base *b)
+static void shorten(struct mailbox_log *log, struct base *b)
 {
 	if (log->watches || log->users > 2)
 		return;
 	vec_done(&log->items);
+	b->at = 0;
 	log->floor = b->modseq;
 	log->dropped = 0;
 }
 
-struct base *base_get(struct store *store, struct mailbox_log *log)
+/* Takes in the log up to an item; NULL: it can't, and is not kept any more. */
+static struct base *catch_up(struct store *store, struct mailbox_log *log, size_t to)
 {
 	struct base *b = log->base;
 	struct err err = ERR_INIT;
-	if (b == NULL)
+	if (b == NULL || b->at >= to)
+		return b;
+	b = alone(store, b);
+	if (take_in(log, b->at, to, &b->entries, &err) < 0) {
+		base_drop(store, log);
 		return NULL;
-	if (log->latest > b->modseq) {
-		b = alone(store, b);
-		if (log_correct(log, b->modseq, &b->entries, &err) < 0) {
-			base_drop(store, log);
-			return NULL;
-		}
+	}
+	b->at = to;
+	b->unseen_known = false;
+	return b;
+}
+
+/* It may have grown: others go for it, or it itself. */
+static void stay_within(struct store *store, struct mailbox_log *log, struct base *b)
+{
+	store->bases_bytes += bytes_of(&b->entries) - b->bytes;
+	b->bytes = bytes_of(&b->entries);
+	if (b->bytes > store->settings.bounds->bases_bytes)
+		base_drop(store, log);
+	else
+		make_room(store, b);
+}
+
+void base_keep_up(struct store *store, struct mailbox_log *log, size_t to)
+{
+	struct base *b = catch_up(store, log, to);
+	if (b)
+		stay_within(store, log, b);
+}
+
+void base_moved(struct mailbox_log *log, size_t gone)
+{
+	if (log->base)
+		log->base->at -= gone;
+}
+
+/* All of the log; NULL: it is not kept any more. */
+static struct base *bring_up_to_date(struct store *store, struct mailbox_log *log)
+{
+	bool newer = log->base && log->latest > log->base->modseq;
+	struct base *b = catch_up(store, log, log->items.n);
+	if (b && newer) {
 		b->modseq = log->latest;
-		b->unseen_known = false;
 		shorten(log, b);
 	}
+	return b;
+}
+
+struct base *base_get(struct store *store, struct mailbox_log *log)
+{
+	struct base *b = bring_up_to_date(store, log);
+	if (b == NULL)
+		return NULL;
 	b->refs++;
 	leave_list(store, b);
 	enter_list(store, b);
-	if (b->bytes > store->settings.bounds->bases_bytes)
-		base_drop(store, log); /* it has grown */
-	else
-		make_room(store, b);
+	stay_within(store, log, b);
 	return b;
+}
+
+void base_unwatched(struct store *store, struct mailbox_log *log)
+{
+	struct base *b = log->watches ? NULL : bring_up_to_date(store, log);
+	if (b)
+		stay_within(store, log, b);
+	base_unless_long(store, log);
+}
+
+void base_unless_long(struct store *store, struct mailbox_log *log)
+{
+	if (log->watches == NULL && log->items.n > LIMIT_BASE_CHANGES)
+		base_drop(store, log);
 }
 
 uint32_t entries_unseen(const struct vec *entries, size_t from)

@@ -48,7 +48,7 @@ static char *view_text(struct scene *s, uint64_t mailbox)
 {
 	struct buf b;
 	const struct frame *f;
-	buf_init(&b, 1 << 20);
+	buf_init(&b, 1 << 25);
 	forget_replies(&s->w.user);
 	ask(&s->w.user, view_open(s, mailbox));
 	for (size_t i = 0; (f = reply_at(&s->w.user, s->w.user.last_request, i)) != NULL; i++)
@@ -310,7 +310,14 @@ static void changes_for_nobody(void **state)
 	world_done(&s.w);
 }
 
-/* What was changed while somebody watched is not kept for nobody. */
+static void unwatch(struct scene *s)
+{
+	tell(&s->w.user, ++s->w.user.last_request,
+		(struct frame){ .type = FRAME_VIEW_CLOSE, .view_close = { s->session, s->inbox } });
+	executor_fake_run(&s->w.f.executor);
+}
+
+/* What was changed while somebody watched is taken in, and the log of it is not kept for nobody. */
 static void a_log_that_was_watched(void **state)
 {
 	struct scene s;
@@ -320,22 +327,24 @@ static void a_log_that_was_watched(void **state)
 	double_mailbox(&s.w, s.session, s.inbox, 11);
 	struct frame open = view_open(&s, s.inbox);
 	open.view_open.watch = true;
+	free(view_text(&s, s.sent));
 	for (uint32_t n = LIMIT_BASE_CHANGES; n <= LIMIT_BASE_CHANGES + 1; n++) {
 		ask(&s.w.user, open);
 		flag(&s, 1, n, n % 2 ? FLAGS_ADD : FLAGS_REMOVE, FLAG_SEEN, "");
 		assert_true(is_kept(&s, s.inbox));
-		tell(&s.w.user, ++s.w.user.last_request,
-			(struct frame){
-				.type = FRAME_VIEW_CLOSE, .view_close = { s.session, s.inbox } });
-		executor_fake_run(&s.w.f.executor);
-		assert_int_equal(is_kept(&s, s.inbox), n <= LIMIT_BASE_CHANGES);
+		unwatch(&s);
+		assert_true(is_kept(&s, s.inbox));
+		const struct mailbox_log *log = map_get_u64(&s.w.f.store->logs, s.inbox);
+		assert_int_equal(log->items.n, 0);
+		assert_current(&s, "a log that was watched");
 	}
 	world_done(&s.w);
 }
 
-/* Changes that the log has forgotten. */
+/* More changes than the log holds, of one transaction and of many, are taken in as they go by. */
 static void a_log_that_is_too_short(void **state)
 {
+	enum { ALL = 1 << 15 };
 	struct scene s;
 	(void)state;
 	init(&s);
@@ -343,13 +352,44 @@ static void a_log_that_is_too_short(void **state)
 	double_mailbox(&s.w, s.session, s.inbox, 15);
 	struct frame open = view_open(&s, s.inbox);
 	open.view_open.watch = true;
+	free(view_text(&s, s.sent));
 	ask(&s.w.user, open);
 	flag(&s, 1, LIMIT_CHANGE_LOG + 1, FLAGS_ADD, FLAG_FLAGGED, "");
+	assert_current(&s, "one more than the log holds");
+	flag(&s, 1, ALL, FLAGS_ADD, FLAG_SEEN, "$New");
+	assert_current(&s, "flags of all");
+	for (uint32_t i = 0; i < 6; i++) {
+		flag(&s, 100 * i + 1, ALL / 2 + 100 * i, i % 2 ? FLAGS_ADD : FLAGS_REMOVE,
+			FLAG_SEEN, "");
+		ask_about(&s.w.user, 5000 * i + 7, 5000 * i + 4000,
+			(struct frame){
+				.type = FRAME_EXPUNGE, .expunge = { s.session, s.inbox, false } });
+		deliver_one(&s.w.mx, s.alice, STR("y"));
+		forget_replies(&s.w.user);
+		if (i % 3 == 2)
+			assert_current(&s, "flags, expunges and arrivals");
+	}
+	copy(&s, s.inbox, s.sent, 1, ALL, true);
+	assert_current(&s, "a move of all");
+	world_done(&s.w);
+}
+
+/* A view that grows beyond what is kept is not kept, also while it is watched and not asked for. */
+static void grows_beyond_the_limit(void **state)
+{
+	struct scene s;
+	(void)state;
+	init(&s);
+	deliver_one(&s.w.mx, s.alice, STR("x"));
+	struct frame open = view_open(&s, s.inbox);
+	open.view_open.watch = true;
+	ask(&s.w.user, open);
 	assert_true(is_kept(&s, s.inbox));
-	steps = 0;
-	const struct frame *is = ask(&s.w.user, open);
-	assert_true(steps > 0);
-	assert_int_equal(is->view_is.messages, 1 << 15);
+	s.bounds.bases_bytes = 2 * s.w.f.store->bases_bytes;
+	double_mailbox(&s.w, s.session, s.inbox, 15);
+	assert_true(s.w.f.store->bases_bytes <= s.bounds.bases_bytes);
+	assert_false(is_kept(&s, s.inbox));
+	assert_int_equal(ask(&s.w.user, open)->view_is.messages, 1 << 15);
 	world_done(&s.w);
 }
 
@@ -641,6 +681,7 @@ TEST_MAIN(test_case(status_is_not_ahead), test_case(keywords_beside_a_view),
 	test_case(kept_is_what_the_ledger_says), test_case(bare_views),
 	test_case(bare_view_of_a_large_mailbox), test_case(names), test_case(watched_by_name),
 	test_case(bytes_that_are_kept), test_case(changes_for_nobody),
-	test_case(a_log_that_is_too_short), test_case(answers_under_way),
-	test_case(an_import_changes_uidvalidity), test_case(nothing_is_kept_over_a_repair),
-	test_case(a_log_that_was_watched), test_case(whatever_is_done))
+	test_case(a_log_that_is_too_short), test_case(grows_beyond_the_limit),
+	test_case(answers_under_way), test_case(an_import_changes_uidvalidity),
+	test_case(nothing_is_kept_over_a_repair), test_case(a_log_that_was_watched),
+	test_case(whatever_is_done))

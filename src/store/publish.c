@@ -74,20 +74,22 @@ void log_view_was_read(
 			set_keyword(log, (uint32_t)i, *(struct str *)vec_at(keywords, i));
 }
 
-/* The older half goes when the log is full. */
-static void make_room(struct mailbox_log *log)
+/* The older half goes when the log is full; what is kept of the mailbox has taken it in by then. */
+static void make_room(struct store *store, struct mailbox_log *log)
 {
 	if (log->items.n < LIMIT_CHANGE_LOG)
 		return;
 	size_t half = log->items.n / 2;
+	base_keep_up(store, log, half);
 	struct logged *last = vec_at(&log->items, half - 1);
 	if (last->modseq > log->dropped)
 		log->dropped = last->modseq;
 	memmove(log->items.p, vec_at(&log->items, half), (log->items.n - half) * log->items.size);
 	log->items.n -= half;
+	base_moved(log, half);
 }
 
-static void log_change(struct mailbox_log *log, const struct change *change)
+static void log_change(struct store *store, struct mailbox_log *log, const struct change *change)
 {
 	if (change->kind == CHANGE_KEYWORD) {
 		set_keyword(log, change->bit, change->name);
@@ -98,7 +100,7 @@ static void log_change(struct mailbox_log *log, const struct change *change)
 			log->latest = change->modseq;
 		return;
 	}
-	make_room(log);
+	make_room(store, log);
 	struct logged item = { .modseq = change->modseq,
 		.expunged = change->kind == CHANGE_EXPUNGED,
 		.entry = change->entry };
@@ -115,6 +117,16 @@ struct position {
 	uint32_t uid;
 	size_t at;
 };
+
+/* UIDs that rise, as those of one change do, are in order. */
+static bool rises(const struct vec *positions)
+{
+	for (size_t i = 1; i < positions->n; i++)
+		if (((const struct position *)vec_at(positions, i - 1))->uid >=
+			((const struct position *)vec_at(positions, i))->uid)
+			return false;
+	return true;
+}
 
 static int compare_positions(const void *a, const void *b)
 {
@@ -143,18 +155,35 @@ static int deliver_newest(const struct mailbox_log *log, const struct vec *posit
 int log_changes(const struct mailbox_log *log, uint64_t since, struct vec *entries,
 	struct vec *expunged, struct err *err)
 {
-	if (log->floor == UINT64_MAX || since < log->floor || since < log->dropped)
+	if (!log_reaches(log, since))
 		return fail(err, ERR_LIMIT, "changes since then are not known any more");
+	return log_part(log, log_behind(log, since), log->items.n, entries, expunged, err);
+}
+
+bool log_reaches(const struct mailbox_log *log, uint64_t since)
+{
+	return log->floor != UINT64_MAX && since >= log->floor && since >= log->dropped;
+}
+
+size_t log_behind(const struct mailbox_log *log, uint64_t since)
+{
+	size_t at = log->items.n;
+	while (at > 0 && ((const struct logged *)vec_at(&log->items, at - 1))->modseq > since)
+		at--; /* modseqs only rise */
+	return at;
+}
+
+int log_part(const struct mailbox_log *log, size_t from, size_t to, struct vec *entries,
+	struct vec *expunged, struct err *err)
+{
 	struct vec positions;
 	vec_init(&positions, sizeof(struct position), LIMIT_CHANGE_LOG);
-	for (size_t at = log->items.n; at > 0; at--) {
-		const struct logged *item = vec_at(&log->items, at - 1);
-		if (item->modseq <= since)
-			break; /* modseqs only rise */
-		struct position p = { item->entry.uid, at - 1 };
+	for (size_t at = from; at < to; at++) {
+		const struct logged *item = vec_at(&log->items, at);
+		struct position p = { item->entry.uid, at };
 		vec_push(&positions, &p);
 	}
-	if (positions.n)
+	if (!rises(&positions))
 		qsort(positions.p, positions.n, sizeof(struct position), compare_positions);
 	int rc = deliver_newest(log, &positions, entries, expunged, err);
 	vec_done(&positions);
@@ -215,7 +244,7 @@ void watch_remove(struct watch *w)
 		w->log_next->log_link = w->log_link;
 	peer->n_watches--;
 	free(w);
-	base_unless_long(peer->store, log);
+	base_unwatched(peer->store, log);
 	log->users--;
 	log_release(peer->store, log);
 }
@@ -248,10 +277,17 @@ static void publish_gone(struct store *store, struct mailbox_log *log)
 {
 	tell_watchers(log, true);
 	log->gone = true;
-	log->users++; /* the log outlives its watches here */
+	base_drop(store, log);
 	while (log->watches)
 		watch_remove(log->watches);
-	base_drop(store, log);
+}
+
+static void let_go(struct store *store, struct mailbox_log **plog)
+{
+	struct mailbox_log *log = *plog;
+	*plog = NULL;
+	if (log == NULL)
+		return;
 	log->users--;
 	log_release(store, log);
 }
@@ -296,30 +332,34 @@ void publish(struct store *store, const struct txn *txn)
 	account_watches_publish(store, txn);
 	VEC_EACH (struct op, op, &txn->ops)
 		rewritten(store, op);
-	struct mailbox_log *log = NULL;
+	struct mailbox_log *log = NULL; /* which stays as long as it is this */
 	uint64_t mailbox = 0;
 	VEC_EACH (struct change, change, &txn->changes) {
 		if (change->kind == CHANGE_ENDED) {
 			sessions_end(store, change->account);
-			log = NULL;
+			let_go(store, &log);
 			mailbox = 0;
 			continue;
 		}
 		if (change->mailbox != mailbox) {
 			if (log)
 				logged_all(store, log);
+			let_go(store, &log);
 			mailbox = change->mailbox;
 			log = map_get_u64(&store->logs, mailbox);
+			if (log)
+				log->users++;
 		}
 		if (log == NULL)
 			continue;
 		if (change->kind == CHANGE_GONE) {
 			publish_gone(store, log);
-			log = NULL;
+			let_go(store, &log);
 		} else {
-			log_change(log, change);
+			log_change(store, log, change);
 		}
 	}
 	if (log)
 		logged_all(store, log);
+	let_go(store, &log);
 }

@@ -99,6 +99,7 @@ struct base {
 	uint32_t refs;              /* the log's, and answers' */
 	uint32_t uidvalidity;
 	uint64_t modseq;
+	size_t at;          /* items of the log that it has taken in; those behind are newer */
 	struct vec entries; /* struct api_entry, by UID */
 	size_t bytes;       /* of store->bases_bytes */
 	uint32_t unseen;    /* the first without \Seen, counted from 1; 0: none */
@@ -433,6 +434,11 @@ void watch_tell(struct watch *watch, bool gone);
  * (expunged UIDs). ERR_LIMIT: the log does not reach back. */
 int log_changes(const struct mailbox_log *log, uint64_t since, struct vec *entries,
 	struct vec *expunged, struct err *err);
+bool log_reaches(const struct mailbox_log *log, uint64_t since);
+/* The first item behind a modseq, and the newest of the items from there to another. */
+size_t log_behind(const struct mailbox_log *log, uint64_t since);
+int log_part(const struct mailbox_log *log, size_t from, size_t to, struct vec *entries,
+	struct vec *expunged, struct err *err);
 
 /* bases.c */
 /* What is kept of a mailbox, as the mailbox is now, for the caller to put back; NULL: nothing. The
@@ -457,8 +463,13 @@ struct mailbox_log *base_log(struct store *store, uint64_t account, struct str n
 void bases_forget_names(struct store *store);
 /* Rows were changed that no log has: nothing stays, nor what is being read. */
 void bases_forget(struct store *store);
+/* Nobody watches any more, perhaps: then it has all of the log, which ends. */
+void base_unwatched(struct store *store, struct mailbox_log *log);
 /* Is not kept any more if nobody watches and the log is longer than LIMIT_BASE_CHANGES. */
 void base_unless_long(struct store *store, struct mailbox_log *log);
+/* So many of the log's items are about to go, and have gone. */
+void base_keep_up(struct store *store, struct mailbox_log *log, size_t to);
+void base_moved(struct mailbox_log *log, size_t gone);
 /* Is not kept any more; the log may end with it. */
 void base_drop(struct store *store, struct mailbox_log *log);
 void bases_drop(struct store *store);
