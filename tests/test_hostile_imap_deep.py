@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""IMAP's bad input over real connections: I14 and I21 to I30 of the catalogue, under the standing conditions (hostile.py).
+"""IMAP's bad input over real connections: I13, I14 and I21 to I30 of the catalogue, under the standing conditions (hostile.py).
 I22 is src/imap/sort_test.c's, I27 and I28 are tests/test_conformance.py's, I29 src/imap/fetch_write_test.c's as well."""
 import socket
 import sqlite3
@@ -9,6 +9,33 @@ import zlib
 
 from harness import Culver
 from hostile import MIB, Imap, append
+
+
+def test_i13_notify_for_100000_mailboxes():
+    """An account of as many: the answer is the code, at once, and nothing of it is kept; with few, one more ends it."""
+    with Culver() as culver:
+        with Imap(culver) as c:
+            assert c.say(b"NOOP") == b"OK"
+        culver.stop()
+        with sqlite3.connect(culver.dir / "data" / "ledger.db") as db:
+            db.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) "
+                       "INSERT INTO mailboxes(account, name, uidvalidity, modseq) "
+                       "SELECT account, 'many-' || i, 7, 1 FROM n, mailboxes WHERE name = 'INBOX' "
+                       "AND account = (SELECT id FROM accounts WHERE address LIKE 'bob@%')")
+        db.close()
+        culver.start()
+        with Imap(culver) as c, Imap(culver) as other:
+            for events in (b"(personal (MailboxName))", b"STATUS (personal (MessageNew MessageExpunge FlagChange))",
+                           b"(subtree many (SubscriptionChange)) (selected (MessageNew MessageExpunge))"):
+                assert c.say(b"NOTIFY SET " + events) == b"NO" and b"[NOTIFICATIONOVERFLOW]" in c.text, events
+                assert sum(len(b"".join(u)) for u in c.untagged) == 0
+            assert c.say(b"SELECT INBOX") == b"OK"
+            assert c.say(b"NOTIFY SET (selected (MessageNew (UID) MessageExpunge))") == b"OK"
+            assert append(other) == b"OK"
+            assert c.response() == [b"* 1 EXISTS"] and c.response()[0].startswith(b"* 1 FETCH")
+        with Imap(culver, "alice") as c:
+            assert c.say(b"NOTIFY SET (personal (MailboxName))") == b"OK"
+        assert culver.process.poll() is None
 
 
 def test_i14_no_compression_before_login_nor_twice(standing):

@@ -4,6 +4,7 @@
  * in name alone, and no unsolicited response is due: a third party does not exist (4.4). */
 #include "imap/imap_private.h"
 #include "imap/mailbox_name.h"
+#include "imap/notify.h"
 #include "imap/token.h"
 
 #include <inttypes.h>
@@ -335,6 +336,8 @@ static enum pairs entry_values(struct imap *s, struct metadata_work *w)
 
 static void set(struct imap *s, const struct frame *answer)
 {
+	const struct metadata_work *w = s->cmd.work;
+
 	if (answer->type == FRAME_FAILED && answer->failed.kind == ERR_LIMIT) {
 		s->request = 0;
 		reply_no(s, "METADATA TOOMANY", "There are too many annotations");
@@ -343,6 +346,8 @@ static void set(struct imap *s, const struct frame *answer)
 	}
 	if (!imap_expect(s, answer, FRAME_DONE))
 		return;
+	for (size_t i = 0; i < w->n; i++)
+		notify_own_annotated(s, w->question.metadata_set.mailbox, w->set[i].name);
 	s->sel.stale = s->sel.view != NULL; /* HIGHESTMODSEQ rose: RFC 7162 3.2 */
 	reply_ok(s, NULL, "SETMETADATA completed");
 	imap_finish(s);

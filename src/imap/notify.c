@@ -18,6 +18,7 @@ struct notify *notify_new(void)
 	notify_snapshot_init(&n->next);
 	vec_init(&n->own, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
 	vec_init(&n->changed, sizeof(struct notify_annotated), LIMIT_NOTIFY_MAILBOXES);
+	vec_init(&n->set, sizeof(struct notify_annotated), LIMIT_NOTIFY_MAILBOXES);
 	return n;
 }
 
@@ -29,6 +30,7 @@ void notify_free(struct notify **n)
 	notify_snapshot_done(&(*n)->next);
 	vec_done(&(*n)->own);
 	vec_done(&(*n)->changed);
+	vec_done(&(*n)->set);
 	arena_done(&(*n)->arena);
 	free(*n);
 	*n = NULL;
@@ -187,6 +189,17 @@ void notify_listed_first(struct imap *s)
 	take_next(s->notify);
 }
 
+static bool push_annotated(struct vec *v, uint64_t mailbox, struct str name)
+{
+	struct notify_annotated *a = vec_push(v, NULL);
+
+	if (a == NULL)
+		return false;
+	a->mailbox = mailbox;
+	snprintf(a->name, sizeof a->name, "%" STR_FMT, STR_ARG(name));
+	return true;
+}
+
 void notify_account_changed(struct imap *s, const struct frame_account_changed *f)
 {
 	struct notify *n = s->notify;
@@ -197,21 +210,20 @@ void notify_account_changed(struct imap *s, const struct frame_account_changed *
 	n->overflow = n->overflow || (f->more && (n->spec.all & EVENT_METADATA));
 	for (size_t i = 0; i < f->annotations.n; i++) {
 		const struct api_annotated *a = &f->annotations.items[i];
-		struct notify_annotated *to = vec_push(&n->changed, NULL);
 
-		if (to == NULL) {
+		if (!push_annotated(&n->changed, a->mailbox, a->name)) {
 			n->overflow = true;
 			return;
 		}
-		to->mailbox = a->mailbox;
-		snprintf(to->name, sizeof to->name, "%" STR_FMT, STR_ARG(a->name));
 	}
 }
 
 void notify_reopened(struct imap *s)
 {
-	if (s->notify != NULL)
-		s->notify->stale = notify_wants_boxes(s->notify);
+	if (s->notify == NULL)
+		return;
+	s->notify->stale = notify_wants_boxes(s->notify);
+	vec_clear(&s->notify->set); /* the old store doesn't tell of them any more */
 }
 
 /* ---- turns ---- */
@@ -387,4 +399,12 @@ void notify_own_subscribed(struct imap *s, struct str name, bool on)
 		m->subscribed = on;
 	else if (on && mailboxes_add(&s->notify->now.boxes, &one, 1))
 		settle(s->notify);
+}
+
+/* The store tells of each, once, sooner or later: a watch that is on tells of all, and what is told
+ * when there was more than it tells ends the watch. */
+void notify_own_annotated(struct imap *s, uint64_t mailbox, struct str name)
+{
+	if (s->notify != NULL && notify_wants_boxes(s->notify))
+		push_annotated(&s->notify->set, mailbox, name);
 }

@@ -86,6 +86,7 @@ struct notify {
 	uint32_t fetched;   /* UID up to which new messages were told with their attributes */
 	struct vec own;     /* struct api_range: UIDs above that this session made itself */
 	struct vec changed; /* struct notify_annotated */
+	struct vec set;     /* struct notify_annotated: by this session, not yet in changed */
 	imap_step *listed;  /* after the list was read */
 };
 
@@ -124,6 +125,8 @@ void notify_own_created(struct imap *s, const struct api_mailbox *m);
 void notify_own_deleted(struct imap *s, struct str name);
 void notify_own_renamed(struct imap *s, struct str from, struct str to);
 void notify_own_subscribed(struct imap *s, struct str name, bool on);
+/* 0: of the account */
+void notify_own_annotated(struct imap *s, uint64_t mailbox, struct str name);
 
 /* ---- notify_diff.c ---- */
 

@@ -251,11 +251,27 @@ static void write_annotated(struct imap *s, struct str mailbox, const char *name
 	buf_addz(out, "\r\n");
 }
 
+/* One of this session's own, which is told of once.              RFC 5465 5 */
+static bool take_own(struct notify *n, const struct notify_annotated *a)
+{
+	for (size_t i = 0; i < n->set.n; i++) {
+		const struct notify_annotated *own = vec_at(&n->set, i);
+
+		if (own->mailbox != a->mailbox || strcmp(own->name, a->name) != 0)
+			continue;
+		vec_remove(&n->set, i);
+		return true;
+	}
+	return false;
+}
+
 void notify_write_metadata(struct imap *s)
 {
 	struct notify *n = s->notify;
 
 	VEC_EACH (const struct notify_annotated, a, &n->changed) {
+		if (take_own(n, a))
+			continue;
 		if (a->mailbox == 0 && (n->spec.all & EVENT_SERVER_METADATA))
 			write_annotated(s, STR_NONE, a->name);
 		VEC_EACH (const struct api_mailbox, m, &n->now.boxes.all)

@@ -284,6 +284,36 @@ static void test_metadata(void **state)
 			   "S2: d OK ~\n");
 }
 
+/* What a session changes itself it is not told of (RFC 5465 5), the same of others it is */
+static void test_own_metadata(void **state)
+{
+	(void)state;
+	talk(LOGIN LOGIN2, "C: a NOTIFY SET (personal (MailboxMetadataChange "
+			   "ServerMetadataChange))\n"
+			   "S: a OK NOTIFY completed\n"
+			   "C: b SETMETADATA INBOX (/shared/comment \"x\")\n"
+			   "S: b OK ~\n"
+			   "C: c SETMETADATA \"\" (/private/comment \"x\")\n"
+			   "S: c OK ~\n"
+			   "C: d NOOP\n"
+			   "S: d OK ~\n"
+			   "C2: a SETMETADATA INBOX (/shared/comment \"y\")\n"
+			   "S2: a OK ~\n"
+			   "S: * METADATA INBOX /shared/comment\n"
+			   "C2: b SETMETADATA \"\" (/private/comment \"y\")\n"
+			   "S2: b OK ~\n"
+			   "S: * METADATA \"\" /private/comment\n"
+			   "C: e NOTIFY NONE\n"
+			   "S: e OK ~\n"
+			   "C: f SETMETADATA INBOX (/shared/comment \"z\")\n"
+			   "S: f OK ~\n"
+			   "C: g NOTIFY SET (personal (MailboxMetadataChange))\n"
+			   "S: g OK NOTIFY completed\n"
+			   "C2: c SETMETADATA INBOX (/shared/comment \"y\")\n"
+			   "S2: c OK ~\n"
+			   "S: * METADATA INBOX /shared/comment\n");
+}
+
 static const struct {
 	const char *text;
 	const char *reply;
@@ -419,6 +449,16 @@ static void test_too_many_mailboxes(void **state)
 					      "S: b OK ~\n");
 }
 
+/* 10^5, of which no more than that is read */
+static void i13_many_mailboxes(void **state)
+{
+	(void)state;
+	mailboxes(100000, "C: a NOTIFY SET STATUS (personal (MessageNew MessageExpunge))\n"
+			  "S: a NO [NOTIFICATIONOVERFLOW] ~\n"
+			  "C: b NOOP\n"
+			  "S: b OK ~\n");
+}
+
 /* What was on its way when NOTIFY NONE was said has no effect */
 static void test_late_notice(void **state)
 {
@@ -458,5 +498,6 @@ static void test_replaced(void **state)
 
 TEST_MAIN(test_case(test_example), test_case(test_selected), test_case(test_nothing),
 	test_case(test_idle), test_case(test_names), test_case(test_other),
-	test_case(test_metadata), test_case(test_arguments), test_case(test_limits),
-	test_case(test_too_many_mailboxes), test_case(test_replaced), test_case(test_late_notice))
+	test_case(test_metadata), test_case(test_own_metadata), test_case(test_arguments),
+	test_case(test_limits), test_case(i13_many_mailboxes), test_case(test_too_many_mailboxes),
+	test_case(test_replaced), test_case(test_late_notice))
