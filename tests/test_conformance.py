@@ -2,12 +2,15 @@
 """The model client of tests/conformance for a few seconds: against a server, against one whose roles are killed, and
 against lines that are dropped or altered on their way, each of which it must find (docs/conformance.md)."""
 import os
+import random
 
 import pytest
 
 from conformance.driver import MIX, Driver
 from conformance.faults import Killer, Plant
-from conformance.world import Contradiction
+from conformance.messages import Store
+from conformance.session import Session, View
+from conformance.world import FLAGS, Contradiction, World, tick
 from harness import DOMAIN, Culver
 
 SEED = os.environ.get("CULVER_SEED") or str(int.from_bytes(os.urandom(4), "big"))
@@ -56,6 +59,45 @@ def test_i28_moves_while_the_store_is_killed(culver):
     run(culver, 3, 8, pace=0.002, killer=killer,
         mix={name: MIX[name] for name in ("move", "append", "fetch", "noop", "select")})
     assert killer.killed["store"] > 0
+
+
+class Unflag(Store):
+    """STORE -FLAGS (\\Flagged), given to a session that believes in \\Flagged."""
+
+    def __init__(self, uncertain):
+        world = World()
+        world.uncertain = uncertain
+        session = Session(0, "alice", world, random.Random(0), {})
+        session.greeted, session.view = True, View("INBOX", False)
+        session.view.mailbox = world.mailbox("alice", 1)
+        session.view.grow(1)
+        entry = session.view.learn(0, 7)
+        world.mailbox("alice", 1).message(7).born({f: {f == "\\Flagged"} for f in FLAGS}, 0, tick())
+        entry.flags, session.view.synced = frozenset({"\\Flagged"}), tick()
+        super().__init__(session, [entry], False, "1")
+        self.mode, self.flags, self.silent, self.unchanged = "-", {"\\Flagged"}, False, None
+        session.add(self)
+
+    def hears(self, *lines):
+        for line in lines:
+            self.s.receive([line.encode()])
+
+
+DONE = "0.1 OK STORE completed"
+
+
+def test_a_store_without_its_news():
+    """Where a store may have gone behind a STORE nothing need be told with its OK: what was believed before it is
+    believed on, and compared at rest. What is told must be what the STORE did; and elsewhere it must be told."""
+    command = Unflag(uncertain=True)
+    command.hears(DONE)
+    assert command.entries[0].flags == {"\\Flagged"}
+    Unflag(uncertain=True).hears("* 1 FETCH (FLAGS ())", DONE)
+    with pytest.raises(Contradiction):
+        Unflag(uncertain=True).hears("* 1 FETCH (FLAGS (\\Flagged))", DONE)
+    Unflag(uncertain=False).hears("* 1 FETCH (FLAGS ())", DONE)
+    with pytest.raises(Contradiction):
+        Unflag(uncertain=False).hears(DONE)
 
 
 # Those that are met in any few hundred commands; the rest is tried by hand (--plant).

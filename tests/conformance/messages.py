@@ -248,7 +248,9 @@ class Store(OfMessages):
                    e.uid, self.unchanged)
             if self.silent and e not in self.told:
                 e.flags = self.applied(self.before[e])
-        if not self.silent and e in view.entries and e.flags is not None:
+        # A store that goes behind the change lets nothing be told now; what is believed must be true at rest.
+        untold = self.world.uncertain and e not in self.told
+        if not self.silent and e in view.entries and e.flags is not None and not untold:
             view.mailbox.check_flags(e.uid, e.flags, view.synced, self.writes[e])
 
     def no(self, code):
