@@ -174,7 +174,16 @@ static void select_opened(struct imap *s, const struct frame *answer)
 	resync(s, w);
 }
 
-/* A mailbox that was selected is closed first, whatever becomes of the new one (6.3.2). */
+/* QRESYNC and NOTIFY speak of messages at once. */
+static void open_now(struct imap *s)
+{
+	const struct select_work *w = s->cmd.work;
+
+	selected_open(s, w->name, w->examine, !w->qresync && s->notify == NULL, select_opened);
+}
+
+/* A mailbox that was selected is closed first, whatever becomes of the new one (6.3.2), and so
+ * before a store that was lost is asked. */
 static void open_mailbox(struct imap *s, bool examine)
 {
 	struct select_work *w = imap_work(s, sizeof *w, drop);
@@ -191,8 +200,10 @@ static void open_mailbox(struct imap *s, bool examine)
 		selected_leave(s);
 		untagged_ok(s, "CLOSED", "Previous mailbox is closed");
 	}
-	/* QRESYNC and NOTIFY speak of messages at once. */
-	selected_open(s, w->name, w->examine, !w->qresync && s->notify == NULL, select_opened);
+	if (s->lost)
+		selected_reopen(s, open_now);
+	else
+		open_now(s);
 }
 
 void imap_select(struct imap *s)

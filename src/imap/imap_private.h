@@ -39,6 +39,7 @@ enum verb_flags {
 	NO_NEWS = 8,    /* ends the selected state: nothing is told before its reply */
 	NEEDS_STORE = 16, /* in any state, but with news when logged in */
 	CHANGES = 32,     /* messages of the selected mailbox: their news are its own */
+	REOPENS = 64,     /* a lost session of the store, by itself, when it is time */
 };
 
 struct verb {

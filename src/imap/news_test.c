@@ -169,6 +169,36 @@ static void test_store_lost(void **state)
 					"S: h OK ~\n");
 }
 
+/* SELECT deselects what was selected, also where the store is lost (RFC 9051 6.3.2): what comes
+ * there is told no more. */
+static void test_select_while_the_store_is_lost(void **state)
+{
+	(void)state;
+	dialogue(LOGIN MAIL1 INBOX("1") "C: a CREATE x\n"
+					"S: a OK ~\n"
+					"X: away\n"
+					"X: replace\n"
+					"C: b SELECT\n" /* no command that could be done */
+					"S: b BAD ~\n"
+					"C: c FETCH 1 UID\n"
+					"S: c NO [UNAVAILABLE] ~\n"
+					"C: d SELECT x\n"
+					"S: * OK [CLOSED] ~\n"
+					"S: d NO [UNAVAILABLE] ~\n"
+					"C: e EXAMINE x\n"
+					"S: e NO [UNAVAILABLE] ~\n"
+					"X: back\n" MAIL2 "C: f NOOP\n"
+					"S: f OK ~\n"
+					"C: g CHECK\n"
+					"S: g BAD ~\n"
+					"X: replace\n"
+					"C: h SELECT INBOX\n" OPENS_UNSEEN(
+						":", "2") "S: h OK ~\n"
+							  "C: i FETCH 2 UID\n"
+							  "S: * 2 FETCH (UID 2)\n"
+							  "S: i OK ~\n");
+}
+
 /* IDLE tries again so often to reach a store that is away. */
 static void test_idle_retries(void **state)
 {
@@ -342,4 +372,5 @@ static void test_no_rest(void **state)
 TEST_MAIN(test_case(test_a_promise), test_case(test_rest), test_case(test_no_rest),
 	test_case(test_store_goes_behind_a_change), test_case(test_idle_after_a_store),
 	test_case(test_idle_retries), test_case(test_fetch_gone), test_case(test_idle),
-	test_case(test_two_sessions), test_case(test_store_lost))
+	test_case(test_two_sessions), test_case(test_store_lost),
+	test_case(test_select_while_the_store_is_lost))

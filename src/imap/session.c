@@ -23,8 +23,8 @@ static const struct verb verbs[] = {
 	{ STR_INIT("LOGIN"), NOT_AUTHENTICATED, 0, imap_login },
 	{ STR_INIT("ENABLE"), LOGGED_IN, 0, imap_enable },
 	{ STR_INIT("COMPRESS"), LOGGED_IN, NO_NEWS, imap_compress },
-	{ STR_INIT("SELECT"), LOGGED_IN, NO_NEWS, imap_select },
-	{ STR_INIT("EXAMINE"), LOGGED_IN, NO_NEWS, imap_examine },
+	{ STR_INIT("SELECT"), LOGGED_IN, NO_NEWS | REOPENS, imap_select },
+	{ STR_INIT("EXAMINE"), LOGGED_IN, NO_NEWS | REOPENS, imap_examine },
 	{ STR_INIT("CREATE"), LOGGED_IN, 0, imap_create },
 	{ STR_INIT("DELETE"), LOGGED_IN, 0, imap_delete },
 	{ STR_INIT("RENAME"), LOGGED_IN, 0, imap_rename },
@@ -262,9 +262,10 @@ static bool parse_verb(struct imap *s)
 	return true;
 }
 
-static bool needs_store(const struct verb *v)
+static bool is_reopened_for(const struct verb *v)
 {
-	return v->states != ANY_STATE || (v->flags & NEEDS_STORE) != 0;
+	return (v->states != ANY_STATE || (v->flags & NEEDS_STORE) != 0) &&
+	       (v->flags & REOPENS) == 0;
 }
 
 static void run_verb(struct imap *s)
@@ -298,7 +299,7 @@ static void dispatch(struct imap *s)
 	}
 	if (!parse_verb(s))
 		return;
-	if (s->lost && s->state != NOT_AUTHENTICATED && needs_store(s->cmd.verb))
+	if (s->lost && s->state != NOT_AUTHENTICATED && is_reopened_for(s->cmd.verb))
 		selected_reopen(s, run_with_view);
 	else
 		run_with_view(s);
