@@ -8,10 +8,14 @@
 
 static void idle_tell(struct imap *s)
 {
-	if (s->sel.view != NULL && !selected_tell(s, true) && s->session.next == NEXT_GO_ON)
+	bool tells = s->sel.view != NULL && !s->sel.behind;
+
+	if (tells && !selected_tell(s, true) && s->session.next == NEXT_GO_ON)
 		s->step = idle_tell;
 	else if (s->sel.noticed && !s->lost)
 		selected_refresh(s, idle_tell); /* it changed again while we asked */
+	else if (s->sel.behind && !s->lost)
+		imap_look_later(s, LIMIT_IMAP_RETRY_MS);
 }
 
 static void idle_news(struct imap *s)

@@ -93,6 +93,7 @@ struct fake {
 	bool no_digests;  /* digest_read finds none */
 	bool no_reads;    /* message_read fails for the moment */
 	bool no_news;     /* view_changes fails: the store went behind a change */
+	bool no_views;    /* view_open fails behind view_is: it went in the middle of it */
 	bool races;       /* a copy's target, or its first message, goes just before it */
 	unsigned refused;
 	unsigned puts;         /* digest_put frames */

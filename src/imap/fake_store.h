@@ -48,6 +48,10 @@ static void fake_view(struct fake *f, struct session *s, uint32_t request, struc
 	is.view_is.keywords.n = fake_keywords(b, names);
 	is.view_is.keywords.items = names;
 	fake_say(f, s, request, &is);
+	if (f->no_views) {
+		fake_fail(f, s, request, ERR_TEMP);
+		return;
+	}
 	for (size_t i = 0; !open->bare && i < b->entries.n; i++) {
 		if (fake_entry(b, i)->gone)
 			continue;

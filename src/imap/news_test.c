@@ -51,6 +51,73 @@ static void test_store_goes_behind_a_change(void **state)
 					"S: b OK ~\n");
 }
 
+/* Nor does a command read from what a STORE is missing in. */
+static void test_fetch_behind_a_change(void **state)
+{
+	(void)state;
+	dialogue(LOGIN MAIL1 INBOX("1") "X: nonews\n"
+					"C: a STORE 1 +FLAGS (\\Flagged)\n"
+					"S: a OK ~\n"
+					"C: b FETCH 1 FLAGS\n"
+					"S: b NO [UNAVAILABLE] ~\n"
+					"C: c UID SEARCH FLAGGED\n"
+					"S: c NO [UNAVAILABLE] ~\n"
+					"X: news\n"
+					"C: d FETCH 1 FLAGS\n"
+					"S: * 1 FETCH (FLAGS (\\Flagged))\n"
+					"S: d OK ~\n"
+					"X: nonews\n"
+					"C: e STORE 1 FLAGS (\\Seen)\n"
+					"S: e OK ~\n"
+					"X: replace\n"
+					"C: f FETCH 1 FLAGS\n"
+					"S: * 1 FETCH (FLAGS (\\Seen))\n"
+					"S: f OK ~\n");
+}
+
+/* IDLE tells it by itself, once it can be asked for. */
+static void test_idle_behind_a_change(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	for (int over = -1; over <= 0; over++) {
+		fake_init(&f);
+		fake_connect(&f, "imaps", true);
+		dialogue_with(&f, LOGIN MAIL1 INBOX("1") "X: nonews\n"
+							 "C: a STORE 1 +FLAGS (\\Flagged)\n"
+							 "S: a OK ~\n"
+							 "C: b IDLE\n"
+							 "S: + idling\n"
+							 "X: news\n");
+		fake_wait(&f, LIMIT_IMAP_RETRY_MS + over);
+		dialogue_with(&f, over < 0 ? "C: DONE\n"
+					     "S: * 1 FETCH (FLAGS (\\Flagged))\n"
+					     "S: b OK ~\n"
+					   : "S: * 1 FETCH (FLAGS (\\Flagged))\n"
+					     "C: DONE\n"
+					     "S: b OK ~\n");
+		fake_done(&f);
+	}
+}
+
+/* The same where the news reach back too far, and the whole view ends in its middle. */
+static void test_store_goes_in_a_view(void **state)
+{
+	(void)state;
+	dialogue(LOGIN MAIL1 INBOX("1") "C: a FETCH 1 FLAGS\n"
+					"S: * 1 FETCH (FLAGS ())\n"
+					"S: a OK ~\n"
+					"X: horizon\n"
+					"X: noviews\n"
+					"C: b STORE 1 +FLAGS (\\Flagged)\n"
+					"S: b OK ~\n"
+					"X: views\n"
+					"C: c NOOP\n"
+					"S: * 1 FETCH (FLAGS (\\Flagged))\n"
+					"S: c OK ~\n");
+}
+
 /* RFC 9051 6.3.13, and two sessions on one mailbox */
 static void test_idle(void **state)
 {
@@ -370,7 +437,8 @@ static void test_no_rest(void **state)
 }
 
 TEST_MAIN(test_case(test_a_promise), test_case(test_rest), test_case(test_no_rest),
-	test_case(test_store_goes_behind_a_change), test_case(test_idle_after_a_store),
-	test_case(test_idle_retries), test_case(test_fetch_gone), test_case(test_idle),
-	test_case(test_two_sessions), test_case(test_store_lost),
-	test_case(test_select_while_the_store_is_lost))
+	test_case(test_store_goes_behind_a_change), test_case(test_fetch_behind_a_change),
+	test_case(test_idle_behind_a_change), test_case(test_store_goes_in_a_view),
+	test_case(test_idle_after_a_store), test_case(test_idle_retries),
+	test_case(test_fetch_gone), test_case(test_idle), test_case(test_two_sessions),
+	test_case(test_store_lost), test_case(test_select_while_the_store_is_lost))

@@ -154,7 +154,7 @@ static enum err_kind news_fail(struct imap *s, const struct frame *frame)
 	s->request = 0;
 	s->sel.stale = true;
 	s->sel.gone = s->sel.gone || kind == ERR_NOT_FOUND;
-	s->sel.behind = !s->sel.gone && (s->sel.behind || kind != ERR_LIMIT);
+	s->sel.behind = !s->sel.gone;
 	s->lost = s->lost || kind == ERR_EXPIRED;
 	return kind;
 }
@@ -268,12 +268,24 @@ void selected_load(struct imap *s, imap_step *then)
 
 /* ---- what has changed ---- */
 
-/* After view_changes could not reach back so far: a whole view was compared. */
+/* After view_changes could not reach back so far: a whole view was compared. What came of one that
+ * ended too early may lack what is older, so the next try begins where this one did. */
 static void reloaded(struct imap *s, const struct frame *frame)
 {
-	if (frame->type != FRAME_VIEW_ENTRIES)
-		s->sel.stale = true;
+	if (frame->type != FRAME_VIEW_ENTRIES) {
+		s->sel.modseq = s->sel.promise.modseq;
+		s->sel.uidnext = s->sel.promise.uidnext;
+		news_fail(s, frame);
+	} else {
+		s->sel.behind = false;
+	}
 	go_on(s);
+}
+
+static void reload(struct imap *s)
+{
+	promise(s);
+	ask_view(s, false, reloaded);
 }
 
 static void changes_failed(struct imap *s, const struct frame *frame)
@@ -281,7 +293,7 @@ static void changes_failed(struct imap *s, const struct frame *frame)
 	if (news_fail(s, frame) != ERR_LIMIT)
 		go_on(s);
 	else if (s->sel.loaded)
-		ask_view(s, false, reloaded);
+		reload(s);
 	else
 		load(s);
 }

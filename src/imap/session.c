@@ -273,16 +273,31 @@ static void run_verb(struct imap *s)
 	s->cmd.verb->run(s);
 }
 
+static bool needs_entries(const struct verb *v)
+{
+	return (v->flags & (HAS_UID | ONLY_UID)) != 0 || v->run == imap_notify;
+}
+
 /* What takes UIDs, or sequence numbers in their place, works on the view's entries; so
  * does NOTIFY. */
 static void run_with_view(struct imap *s)
 {
-	const struct verb *v = s->cmd.verb;
-
-	if ((v->flags & (HAS_UID | ONLY_UID)) != 0 || v->run == imap_notify)
+	if (needs_entries(s->cmd.verb))
 		selected_load(s, run_verb);
 	else
 		run_verb(s);
+}
+
+static void run_up_to_date(struct imap *s)
+{
+	if (s->lost) {
+		selected_reopen(s, run_with_view);
+	} else if (s->sel.behind) {
+		reply_no(s, "UNAVAILABLE", "The mail store is away, please try again");
+		imap_finish_now(s);
+	} else {
+		run_with_view(s);
+	}
 }
 
 /* A browser that was tricked into speaking to us gets no echo of its words (T4). */
@@ -301,6 +316,8 @@ static void dispatch(struct imap *s)
 		return;
 	if (s->lost && s->state != NOT_AUTHENTICATED && is_reopened_for(s->cmd.verb))
 		selected_reopen(s, run_with_view);
+	else if (s->sel.behind && needs_entries(s->cmd.verb)) /* it may lack what a STORE did */
+		selected_refresh(s, run_up_to_date);
 	else
 		run_with_view(s);
 }

@@ -109,7 +109,7 @@ void imap_set_deadline(struct imap *s)
 	else
 		s->limit_ms = imap_now(s) + LIMIT_IMAP_IDLE_MS;
 	s->session.deadline_ms = s->limit_ms;
-	if (s->sel.loaded && !s->lost)
+	if (s->sel.loaded && !s->lost && !s->sel.behind)
 		imap_look_later(s, LIMIT_IMAP_VIEW_MS);
 	else if (s->look_ms != 0)
 		imap_look_later(s, s->look_ms - imap_now(s));
@@ -245,8 +245,9 @@ static void resume(struct session *session)
 		time_anew(s);
 }
 
-/* Opens the store's session anew, or gives back the view's entries. Unless a command is at work:
- * at its end it reopens by itself, and is followed by another look. */
+/* Opens the store's session anew, asks again what could not be asked, or gives back the view's
+ * entries. Unless a command is at work: at its end it reopens by itself, and is followed by another
+ * look. */
 static void look(struct imap *s)
 {
 	if (s->request != 0 || s->step != NULL || (s->cmd.running && s->cmd.news == NULL))
@@ -255,6 +256,8 @@ static void look(struct imap *s)
 		selected_reopen(s, s->cmd.news != NULL ? s->cmd.news
 				   : s->notify != NULL ? notify_turn
 						       : NULL);
+	else if (s->cmd.news != NULL && s->sel.behind)
+		s->cmd.news(s);
 	else
 		selected_rest(s);
 }
