@@ -100,6 +100,23 @@ def test_a_store_without_its_news():
         Unflag(uncertain=False).hears(DONE)
 
 
+def test_many_renames_at_once():
+    """What a mailbox's name may have become by so many RENAMEs under way, each followed once."""
+    world = World()
+    names = world.of("alice")
+    for n in range(60):
+        names.moves.append((f"m{n % 5}", f"m{(n + 1 + n // 5) % 5}", names.register("m").add(True, tick())))
+    refused = names.register("m4").add(False, tick())
+    names.moves.append(("m4", None, refused))
+    names.refused("m4", refused)
+    world.learn("alice", "m0", 1, tick())
+    assert not world.mailbox("alice", 1).deleted
+    assert all(world.named("alice", f"m{n}") for n in range(5))
+    names.moves.append(("m4", None, names.register("m4").add(False, tick())))
+    world.learn("alice", "m0", 1, tick())
+    assert world.mailbox("alice", 1).deleted
+
+
 # Those that are met in any few hundred commands; the rest is tried by hand (--plant).
 SOON = ("drop-expunge", "expunge-twice", "exists-falls", "swap-flag", "other-uid", "modseq-falls", "highest-falls",
         "appenduid", "copyuid-source", "list-lacks", "drop-modified", "vanished-earlier")

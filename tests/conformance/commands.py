@@ -431,7 +431,7 @@ class Create(Command):
 
     def no(self, code):
         insist(self.may(self.name, True, self.write), "CREATE [%s], and %s does not exist", code, self.name)
-        self.names.register(self.name).drop(self.write)
+        self.names.refused(self.name, self.write)
 
     def lost(self):
         self.write.end = INF
@@ -459,7 +459,7 @@ class Delete(Command):
 
     def no(self, code):
         insist(self.may(self.name, False, self.write), "DELETE [%s], and %s exists", code, self.name)
-        self.names.register(self.name).drop(self.write)
+        self.names.refused(self.name, self.write)
 
 
 class Rename(Command):
@@ -503,7 +503,7 @@ class Rename(Command):
                (self.name != "INBOX" and self.may(self.name, False, own[self.name])),
                "RENAME [%s], and %s exists and %s does not", code, self.name, self.to)
         for name, write in self.writes:
-            self.names.register(name).drop(write)
+            self.names.refused(name, write)
 
 
 class Expunge(Command):

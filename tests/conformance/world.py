@@ -227,6 +227,11 @@ class Names:
         self.moved_inbox = False
         self.lost_moves = []  # (mailbox, UID, target's name) of MOVEs without an answer
 
+    def refused(self, name, write):
+        """A CREATE, DELETE or RENAME did nothing."""
+        self.register(name).drop(write)
+        self.moves = [m for m in self.moves if m[2] is not write]
+
     def register(self, name):
         if name not in self.exists:
             self.exists[name] = Register()
@@ -265,17 +270,18 @@ class World:
             self.names[account] = Names()
         return self.names[account]
 
-    def learn(self, account, name, uidvalidity, started, seen=()):
+    def learn(self, account, name, uidvalidity, started, seen=None):
         """A command that was sent at `started` found this mailbox under this name: whoever renames or deletes it,
-        then or later, has to do with it."""
-        names = self.of(account)
+        then or later, has to do with it. seen: the moves that were followed already."""
+        names, seen = self.of(account), set() if seen is None else seen
         names.keys.setdefault(name, set()).add(uidvalidity)
         for old, to, write in names.moves:
             if old == name and write.end >= started and write not in seen:
+                seen.add(write)
                 if to is None:
                     self.mailbox(account, uidvalidity).delete()
                 else:
-                    self.learn(account, to, uidvalidity, write.start, (*seen, write))
+                    self.learn(account, to, uidvalidity, write.start, seen)
 
     def named(self, account, name):
         """The mailboxes that a name may stand for."""
