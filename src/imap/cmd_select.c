@@ -182,6 +182,28 @@ static void open_now(struct imap *s)
 	selected_open(s, w->name, w->examine, !w->qresync && s->notify == NULL, select_opened);
 }
 
+static void close_selected(struct imap *s)
+{
+	if (s->sel.view == NULL)
+		return;
+	selected_leave(s);
+	untagged_ok(s, "CLOSED", "Previous mailbox is closed");
+}
+
+/* False: it was answered, with BAD for what is no string, or NO for what is no name. */
+static bool arg_name(struct imap *s, struct select_work *w)
+{
+	struct scan args = s->cmd.args;
+	struct str string;
+	bool is_string = scan_sp(&args) && token_astring(&args, &s->arena, &string);
+
+	if (imap_arg_mailbox_given(s, &w->name, &w->given))
+		return true;
+	if (is_string)
+		close_selected(s);
+	return false;
+}
+
 /* A mailbox that was selected is closed first, whatever becomes of the new one (6.3.2), and so
  * before a store that was lost is asked. */
 static void open_mailbox(struct imap *s, bool examine)
@@ -190,16 +212,13 @@ static void open_mailbox(struct imap *s, bool examine)
 
 	vanished_init(&w->vanished);
 	w->examine = examine;
-	if (!imap_arg_mailbox_given(s, &w->name, &w->given))
+	if (!arg_name(s, w))
 		return;
 	if (!select_params(s, w)) {
 		imap_bad_args(s);
 		return;
 	}
-	if (s->sel.view != NULL) {
-		selected_leave(s);
-		untagged_ok(s, "CLOSED", "Previous mailbox is closed");
-	}
+	close_selected(s);
 	if (s->lost)
 		selected_reopen(s, open_now);
 	else

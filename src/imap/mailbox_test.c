@@ -31,7 +31,20 @@ static void test_select(void **state)
 		     "S: f BAD ~\n" INBOX("2") "C: g UNSELECT\n"
 					       "S: g OK UNSELECT completed\n"
 					       "C: h CLOSE\n"
-					       "S: h BAD Please select a mailbox first\n");
+					       "S: h BAD Please select a mailbox first\n" INBOX("2")
+		/* What fails selects nothing (6.3.2); what is no command is none. */
+		"C: i SELECT a (\n"
+		"S: i BAD ~\n"
+		"C: j SELECT\n"
+		"S: j BAD ~\n"
+		"C: k FETCH 1 UID\n"
+		"S: * 1 FETCH (UID 1)\n"
+		"S: k OK ~\n"
+		"C: l SELECT a//b\n"
+		"S: * OK [CLOSED] ~\n"
+		"S: l NO [CANNOT] ~\n"
+		"C: m FETCH 1 UID\n"
+		"S: m BAD Please select a mailbox first\n");
 }
 
 /* RFC 9051 6.3.1, appendix E: what ENABLE IMAP4rev2 changes */
