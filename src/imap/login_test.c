@@ -329,6 +329,16 @@ static void test_stranger(void **state)
 		 "S: a BAD A command has a name\n"
 		 "C: a LIST \"\" *\n"
 		 "S: a BAD Please log in first\n"
+		 /* RFC 9051 7.6: an example; whose literal nobody wants is not asked for it */
+		 "C: a BLURDYBLOOP {3}\n"
+		 "S: a BAD Unknown command\n"
+		 "C: a LIST \"\" {3}\n"
+		 "S: a BAD Please log in first\n"
+		 "C: {3}\n"
+		 "S: * BAD A command begins with a tag\n"
+		 "C: a BLURDYBLOOP {3+}\n"
+		 "C: abc\n"
+		 "S: a BAD Unknown command\n"
 		 "C: a LOGIN {104857600+}\n" /* I2 */
 		 "S: * BYE [TOOBIG] Literal is too large\n"
 		 "X: closed\n");

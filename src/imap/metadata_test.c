@@ -169,7 +169,7 @@ static void test_huge_value(void **state)
 		       "S: a NO [METADATA MAXSIZE 4096] ~\n"
 		       "C: b SETMETADATA INBOX (/private/comment {1048576}\n"
 		       "S: b NO [METADATA MAXSIZE 4096] ~\n"
-		       "C: c SETMETADATAX (/private/comment {2097152}\n"
+		       "C: c SUBSCRIBE {2097152}\n"
 		       "S: c BAD [TOOBIG] ~\n"
 		       "C: d NOOP\n"
 		       "S: d OK ~\n");

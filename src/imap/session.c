@@ -377,10 +377,25 @@ void imap_refuse_literal(struct imap *s)
 		imap_bye(s, "[TOOBIG] Literal is too large");
 }
 
-/* A literal of a known command that its sender may not give, or that is too much, is refused
- * before we invite it (I1). */
+/* The literal of a command that does not exist or has no place here is not asked for: its answer
+ * comes instead.                                             RFC 9051 7.6 */
+static bool answered_already(struct imap *s)
+{
+	if (s->cmd.running || s->wire.nonsync || s->wire.literals > 0)
+		return false;
+	if (!parse_verb(s))
+		return true;
+	s->cmd = (struct command){ .verb = NULL };
+	return false;
+}
+
+/* A literal that is too much is refused before we invite it (I1). */
 static void wire_literal(struct imap *s)
 {
+	if (answered_already(s)) {
+		wire_refuse(&s->wire);
+		return;
+	}
 	if (s->state != NOT_AUTHENTICATED && imap_append_literal(s))
 		return;
 	if (wire_accept(&s->wire)) {
