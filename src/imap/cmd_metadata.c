@@ -2,6 +2,7 @@
 /* Annotations (RFC 5464): GETMETADATA and SETMETADATA, of a mailbox, or with an empty name of the
  * server, which here means of the account. Nobody else sees either, so /shared and /private differ
  * in name alone, and no unsolicited response is due: a third party does not exist (4.4). */
+#include "imap/grammar.h"
 #include "imap/imap_private.h"
 #include "imap/mailbox_name.h"
 #include "imap/notify.h"
@@ -15,6 +16,7 @@ enum depth { DEPTH_0, DEPTH_1, DEPTH_INFINITY };
 
 struct metadata_work {
 	struct str name; /* of the mailbox; empty: the server */
+	uint16_t special_use;
 	struct str entries[MOST_ENTRIES];
 	bool found[MOST_ENTRIES];
 	size_t n;
@@ -27,6 +29,9 @@ struct metadata_work {
 	struct frame question; /* for the mailbox, once it is known */
 	imap_answer *answer;
 };
+
+/* What a mailbox is for, as LIST says it. RFC 6154 4 */
+#define SPECIAL_USE STR("/private/specialuse")
 
 /* ---- the arguments ---- */
 
@@ -158,6 +163,7 @@ static void mailbox_is(struct imap *s, const struct frame *answer)
 		return;
 	}
 	id = answer->mailboxes.mailboxes.items[0].id;
+	w->special_use = answer->mailboxes.mailboxes.items[0].special_use;
 	if (w->question.type == FRAME_METADATA_GET)
 		w->question.metadata_get.mailbox = id;
 	else
@@ -243,13 +249,43 @@ static void take(struct imap *s, struct metadata_work *w, const struct api_annot
 		say(s, w, a);
 }
 
+static bool is_special_use(const struct metadata_work *w, struct str name)
+{
+	return w->name.n > 0 && str_equal(name, SPECIAL_USE);
+}
+
+static void take_special_use(struct imap *s, struct metadata_work *w)
+{
+	struct api_annotation a = { .name = SPECIAL_USE };
+	struct buf value;
+
+	if (w->special_use == 0)
+		return;
+	buf_init(&value, LIMIT_ANNOTATION_BYTES);
+	for (uint16_t bit = 1; bit <= USE_ALL; bit = (uint16_t)(bit << 1))
+		if (w->special_use & bit)
+			buf_addf(&value, "%s%s", value.n > 0 ? " " : "",
+				grammar_special_use_name(bit));
+	a.value = buf_str(&value);
+	take(s, w, &a);
+	buf_done(&value);
+}
+
+static void take_all(struct imap *s, struct metadata_work *w, const struct frame_metadata_are *f)
+{
+	for (size_t i = 0; i < f->annotations.n; i++)
+		if (!is_special_use(w, f->annotations.items[i].name))
+			take(s, w, &f->annotations.items[i]);
+	if (f->last)
+		take_special_use(s, w);
+}
+
 static void got(struct imap *s, const struct frame *answer)
 {
 	struct metadata_work *w = s->cmd.work;
 
 	if (answer->type == FRAME_METADATA_ARE) {
-		for (size_t i = 0; i < answer->metadata_are.annotations.n; i++)
-			take(s, w, &answer->metadata_are.annotations.items[i]);
+		take_all(s, w, &answer->metadata_are);
 		if (!answer->metadata_are.last)
 			return;
 	}
@@ -377,6 +413,19 @@ static bool values_fit(struct imap *s, enum pairs parsed)
 	return false;
 }
 
+/* Whatever is said there must not be taken as it is.             RFC 6154 4 */
+static bool sets_special_use(struct imap *s, const struct metadata_work *w)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		if (!is_special_use(w, w->set[i].name))
+			continue;
+		reply_no(s, "CANNOT", "A special use is given when a mailbox is created");
+		imap_finish(s);
+		return true;
+	}
+	return false;
+}
+
 /* setmetadata = "SETMETADATA" SP mailbox SP entry-values       RFC 5464 5 */
 void imap_setmetadata(struct imap *s)
 {
@@ -392,7 +441,7 @@ void imap_setmetadata(struct imap *s)
 		imap_bad_args(s);
 		return;
 	}
-	if (!values_fit(s, entry_values(s, w)))
+	if (!values_fit(s, entry_values(s, w)) || sets_special_use(s, w))
 		return;
 	ask(s,
 		(struct frame){ .type = FRAME_METADATA_SET,

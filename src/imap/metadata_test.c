@@ -161,6 +161,58 @@ static void test_limits(void **state)
 	fake_done(&f);
 }
 
+/* RFC 6154 4, 5.4: what LIST says of a mailbox, not what somebody set */
+static void test_special_use(void **state)
+{
+	(void)state;
+	dialogue(LOGIN "C: a GETMETADATA Sent /private/specialuse\n"
+		       "S: * METADATA Sent (/private/specialuse \"\\\\Sent\")\n"
+		       "S: a OK ~\n"
+		       "C: b CREATE MySpecial (USE (\\Drafts \\Junk))\n"
+		       "S: b OK ~\n"
+		       "C: c GETMETADATA (DEPTH infinity) MySpecial /private\n"
+		       "S: * METADATA MySpecial (/private/specialuse \"\\\\Drafts \\\\Junk\")\n"
+		       "S: c OK ~\n"
+		       "C: d GETMETADATA INBOX (/private/specialuse /private/comment)\n"
+		       "S: * METADATA INBOX (/private/specialuse NIL /private/comment NIL)\n"
+		       "S: d OK ~\n"
+		       "C: e GETMETADATA (MAXSIZE 3) Sent /private/specialuse\n"
+		       "S: e OK [METADATA LONGENTRIES 5] ~\n"
+		       "C: f SETMETADATA INBOX (/private/comment \"x\" /Private/SpecialUse "
+		       "\"\\\\Junk\")\n"
+		       "S: f NO [CANNOT] ~\n"
+		       "C: g SETMETADATA Sent (/private/specialuse NIL)\n"
+		       "S: g NO [CANNOT] ~\n"
+		       "C: h GETMETADATA INBOX (/private/comment)\n"
+		       "S: * METADATA INBOX (/private/comment NIL)\n"
+		       "S: h OK ~\n"
+		       /* of the account it means nothing */
+		       "C: i SETMETADATA \"\" (/private/specialuse \"x\")\n"
+		       "S: i OK ~\n"
+		       "C: j GETMETADATA \"\" /private/specialuse\n"
+		       "S: * METADATA \"\" (/private/specialuse \"x\")\n"
+		       "S: j OK ~\n");
+}
+
+/* What was set before that was so is not told, but for the special use itself */
+static void test_special_use_of_before(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	fake_init(&f);
+	fake_connect(&f, "imaps", true);
+	f.annotations[0] = (struct fake_annotation){ .mailbox = f.boxes[0].m.id, .n = 1 };
+	memcpy(f.annotations[0].name, "/private/specialuse", 20);
+	f.annotations[0].value[0] = 'x';
+	f.n_annotations = 1;
+	dialogue_part(&f, LOGIN);
+	dialogue_with(&f, "C: a GETMETADATA INBOX /private/specialuse\n"
+			  "S: * METADATA INBOX (/private/specialuse NIL)\n"
+			  "S: a OK ~\n");
+	fake_done(&f);
+}
+
 /* A value that is longer than any command: refused before it comes, with the same code */
 static void test_huge_value(void **state)
 {
@@ -176,4 +228,5 @@ static void test_huge_value(void **state)
 }
 
 TEST_MAIN(test_case(test_examples), test_case(test_options), test_case(test_refusals),
+	test_case(test_special_use), test_case(test_special_use_of_before),
 	test_case(test_huge_value), test_case(test_limits))
