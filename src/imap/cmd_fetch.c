@@ -35,7 +35,7 @@ static bool is_wanted(const struct imap *s, struct fetch_work *f, uint32_t seque
 		return false;
 	}
 	return view_entry(s->sel.view, sequence)->modseq > f->modifiers.changed_since ||
-	       f->modifiers.changed_since == 0;
+	       !f->modifiers.has_since;
 }
 
 uint32_t fetch_next(const struct imap *s, struct fetch_work *f)
@@ -280,7 +280,7 @@ static bool modifiers_fit(struct imap *s, const struct fetch_modifiers *m)
 		imap_finish(s);
 		return false;
 	}
-	if (!m->vanished || (s->qresync && s->cmd.uid && m->changed_since != 0))
+	if (!m->vanished || (s->qresync && s->cmd.uid && m->has_since))
 		return true;
 	reply_bad(s, NULL, "VANISHED goes with UID FETCH, CHANGEDSINCE and ENABLE QRESYNC");
 	imap_finish(s);
@@ -390,9 +390,9 @@ void imap_fetch(struct imap *s)
 
 	if (!arguments(s, f))
 		return;
-	if (f->modifiers.changed_since != 0 || f->attrs.wants[FETCH_MODSEQ])
+	if (f->modifiers.has_since || f->attrs.wants[FETCH_MODSEQ])
 		imap_enable_condstore(s);
-	if (f->modifiers.changed_since != 0)
+	if (f->modifiers.has_since)
 		fetch_attrs_add(&f->attrs, &s->arena, FETCH_MODSEQ);
 	if (s->cmd.uid)
 		fetch_attrs_add(&f->attrs, &s->arena, FETCH_UID);

@@ -319,7 +319,7 @@ int fetch_attrs_parse(struct scan *s, struct arena *a, struct fetch_attrs *ret, 
 	return fetch_att(s, a, ret, err);
 }
 
-/* fetch-modifier =/ "CHANGEDSINCE" SP mod-sequence-value
+/* fetch-modifier =/ "CHANGEDSINCE" SP mod-sequence-value       iPhone Mail 16.5.1 sends 0, too
  * fetch-modifier =/ "VANISHED"                                  RFC 7162 7; each once
  * fetch-modifier =/ "PARTIAL" SP partial-range                  RFC 9394 4 */
 static bool fetch_modifier(struct scan *s, struct fetch_modifiers *ret)
@@ -332,14 +332,16 @@ static bool fetch_modifier(struct scan *s, struct fetch_modifiers *ret)
 		ret->partial = true;
 		return scan_sp(s) && partial_range_parse(s, &ret->range);
 	}
-	return ret->changed_since == 0 && scan_word_nocase(s, STR("CHANGEDSINCE")) && scan_sp(s) &&
-	       token_number64(s, &ret->changed_since) && ret->changed_since != 0;
+	if (ret->has_since || !scan_word_nocase(s, STR("CHANGEDSINCE")))
+		return false;
+	ret->has_since = true;
+	return scan_sp(s) && token_number64(s, &ret->changed_since);
 }
 
 int fetch_modifiers_parse(struct scan *s, struct fetch_modifiers *ret, struct err *err)
 {
 	bool ok;
-	*ret = (struct fetch_modifiers){ .changed_since = 0 };
+	*ret = (struct fetch_modifiers){ .has_since = false };
 	if (scan_end(s))
 		return 0;
 	ok = scan_sp(s) && scan_char(s, '(') && fetch_modifier(s, ret);

@@ -78,7 +78,8 @@ int fetch_attrs_parse(
 bool fetch_attrs_add(struct fetch_attrs *f, struct arena *a, enum fetch_kind kind);
 
 struct fetch_modifiers {
-	uint64_t changed_since; /* CHANGEDSINCE: RFC 7162 3.1.4.1; 0: not given */
+	bool has_since;
+	uint64_t changed_since; /* CHANGEDSINCE: RFC 7162 3.1.4.1 */
 	bool vanished; /* VANISHED: RFC 7162 3.2.6; whether it may be said is the caller's */
 	bool partial;  /* PARTIAL: RFC 9394 3.3, likewise */
 	struct partial_range range;

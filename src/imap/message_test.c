@@ -230,6 +230,11 @@ static void test_condstore(void **state)
 		     "C: c UID FETCH 1:* (FLAGS) (CHANGEDSINCE 12)\n"
 		     "S: * 1 FETCH (FLAGS (\\Flagged) MODSEQ (13) UID 1)\n"
 		     "S: c OK ~\n"
+		     /* an iPhone's way to say that it knows nothing yet */
+		     "C: c2 UID FETCH 1:* (FLAGS) (CHANGEDSINCE 0)\n"
+		     "S: * 1 FETCH (FLAGS (\\Flagged) MODSEQ (13) UID 1)\n"
+		     "S: * 2 FETCH (FLAGS (~) MODSEQ (12) UID 2)\n"
+		     "S: c2 OK ~\n"
 		     "C: d STATUS INBOX (HIGHESTMODSEQ)\n"
 		     "S: * STATUS INBOX (HIGHESTMODSEQ 13)\n"
 		     "S: d OK ~\n"
