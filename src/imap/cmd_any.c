@@ -49,7 +49,8 @@ static const struct {
 	{ "WITHIN", AFTER },                                       /* RFC 5032 */
 	{ "METADATA", AFTER },                                     /* RFC 5464 */
 	{ "QUOTA", AFTER }, { "QUOTA=RES-STORAGE", AFTER },        /* RFC 9208 */
-	{ "QUOTA=RES-MESSAGE", AFTER }, { append_limit, AFTER },   /* RFC 7889, and the number */
+	{ "QUOTA=RES-MESSAGE", AFTER }, { "QUOTASET", AFTER },     /* RFC 9208 4.1.3 */
+	{ append_limit, AFTER },                                   /* RFC 7889, and the number */
 	{ "UTF8=ACCEPT", AFTER },                                  /* RFC 6855 */
 	{ "MULTIAPPEND", AFTER }, { "REPLACE", AFTER },            /* RFC 3502, RFC 8508 */
 	{ "NOTIFY", AFTER },                                       /* RFC 5465 */

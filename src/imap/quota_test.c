@@ -35,10 +35,26 @@ static void test_quota(void **state)
 		      "S: c BAD ~\n"
 		      "C: d GETQUOTA \"\" x\n"
 		      "S: d BAD ~\n"
+		      /* 4.1.3: as a limit that can't be changed */
 		      "C: S0001 SETQUOTA \"\" (STORAGE 510)\n"
+		      "S: * QUOTA \"\" (STORAGE 10 512 MESSAGE 42 1000)\n"
 		      "S: S0001 NO [NOPERM] ~\n"
 		      "C: e SETQUOTA \"\" ()\n"
+		      "S: * QUOTA \"\" (STORAGE 10 512 MESSAGE 42 1000)\n"
 		      "S: e NO [NOPERM] ~\n"
+		      "C: e2 SETQUOTA \"\" (STORAGE 1 MESSAGE 2 x-unknown 9223372036854775807)\n"
+		      "S: * QUOTA ~\n"
+		      "S: e2 NO [NOPERM] ~\n"
+		      "C: e3 SETQUOTA \"\" (STORAGE 1 2)\n"
+		      "S: e3 BAD ~\n"
+		      "C: e4 SETQUOTA \"\" (STORAGE 9223372036854775808)\n"
+		      "S: e4 BAD ~\n"
+		      "C: e5 SETQUOTA \"\" (STORAGE -1)\n"
+		      "S: e5 BAD ~\n"
+		      "C: e6 SETQUOTA \"\" (STORAGE 1) x\n"
+		      "S: e6 BAD ~\n"
+		      "C: e7 SETQUOTA \"\"\n"
+		      "S: e7 BAD ~\n"
 		      "C: f SETQUOTA \"\" (STORAGE)\n"
 		      "S: f BAD ~\n"
 		      "C: g SETQUOTA \"#user/alice\" (STORAGE 510 MESSAGE 9)\n"
@@ -53,7 +69,9 @@ static void test_quota(void **state)
 								"S: a NO [NONEXISTENT] ~\n"
 								"C: b GETQUOTAROOT INBOX\n"
 								"S: * QUOTAROOT INBOX\n"
-								"S: b OK ~\n");
+								"S: b OK ~\n"
+								"C: c SETQUOTA \"\" (STORAGE 9)\n"
+								"S: c NO [NOPERM] ~\n");
 }
 
 /* RFC 9208 4.1.4, RFC 7889 3 */
@@ -77,6 +95,7 @@ static void test_status(void **state)
 				"S: t2 OK ~\n"
 				"C: t3 CAPABILITY\n"
 				"S: * CAPABILITY ~ QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE "
+				"QUOTASET "
 				"APPENDLIMIT=52428800 ~\n"
 				"S: t3 OK ~\n");
 	fake_done(&f);
