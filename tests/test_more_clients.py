@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from harness import ROOT, example, wait_for
+from harness import ROOT, Culver, example, wait_for
 from test_clients import ALICE, BOB, call, imap, need, subjects, submit
 
 NODE = ROOT / "build" / "clients"
@@ -24,6 +24,27 @@ def write_private(path, text):
     path.write_text(text)
     path.chmod(0o600)
     return path
+
+
+# ---- what a client says of itself ----
+
+def test_a_clients_name_hides_what_it_trips_over():
+    """imap_hide, by the name and version of an ID (RFC 2971); what is hidden is served all the same. Live, with a reload."""
+    def capabilities(c, version):
+        with imap(c, ALICE) as m:
+            before = m.capability()[1][0].split()
+            assert m.xatom("ID", f'("name" "Some old Mail" "version" "{version}")')[0] == "OK"
+            after = m.capability()[1][0].split()
+            assert m.enable("QRESYNC")[0] == "OK"
+            assert m.response("ENABLED")[1] == [b"QRESYNC"]
+        return {name.decode() for name in set(before) - set(after)}
+
+    with Culver(accounts=("alice",), config='imap_hide = "id=some*mail/1.*:QRESYNC id=Some*:IDLE"') as c:
+        assert capabilities(c, "1.4") == {"QRESYNC", "IDLE"}
+        assert capabilities(c, "2.0") == {"IDLE"}
+        c.conf.write_text(c.conf.read_text().replace("id=Some*:IDLE", "alice@example.test:IDLE"))
+        c.command("reload")
+        assert capabilities(c, "2.0") == set()
 
 
 # ---- msmtp, mpop ----

@@ -97,7 +97,8 @@ struct front_settings {
 	bool submission_plus;        /* SCRAM-SHA-256-PLUS is announced to submission too */
 	bool pop3_surrogates;        /* header fields in ASCII for who has not said UTF8 */
 	const char
-		*imap_hide; /* capabilities that are not announced (man/culver.conf.5); or NULL */
+		*imap_hide;   /* capabilities that are not announced (man/culver.conf.5); or NULL */
+	bool imap_hide_known; /* nor those that clients of a name are known to trip over */
 	/* bits of enum service; what the gate says (frame mechanisms) */
 	uint32_t scram_services, legacy_services;
 };

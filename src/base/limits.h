@@ -208,6 +208,7 @@
 #define LIMIT_IMAP_RETRY_MS       500 /* between two tries of IDLE to reach a store that is away */
 #define LIMIT_IMAP_COMMAND_MS     300000 /* within a command that has begun to arrive */
 #define LIMIT_IMAP_TAG_BYTES      64
+#define LIMIT_IMAP_ID_BYTES       64   /* name and version of a client, as far as they count */
 #define LIMIT_KEYWORD_BYTES       64   /* as in frame set_flags; hostile-input I18 */
 #define LIMIT_IMAP_BADS           50   /* refused commands before login, as in SMTP and POP3 */
 #define LIMIT_IMAP_LOGINS         5    /* failed logins a connection */

@@ -77,8 +77,12 @@ static const struct key keys[] = {
 		"2022 and 2023 take it there and then fail for want of a channel binding" },
 	{ "imap_hide", KEY_TEXT, AT(imap_hide), "none", 0, 0, NULL, FOR_FRONT,
 		"IMAP capabilities that are not announced, apart by blanks, for clients that trip "
-		"over them: NAME for everybody, ADDRESS:NAME for one account; who uses one all the "
-		"same is served" },
+		"over them: NAME for everybody, ADDRESS:NAME for one account, id=CLIENT:NAME for "
+		"clients that say so of themselves (ID): their name, or name/version, where * "
+		"stands for any text, blanks too; who uses one all the same is served" },
+	{ "imap_hide_known", KEY_BOOL, AT(imap_hide_known), "true", 0, 0, NULL, FOR_FRONT,
+		"hide IMAP capabilities also from clients that are known to trip over them, by "
+		"what they say of themselves (docs/clients.md); RFC 2971 3 would have it false" },
 	{ "fronts_mx", KEY_NUMBER, AT(fronts_mx), "1", 1, 8, NULL, FOR_SUPERVISOR,
 		"processes that serve port 25", true },
 	{ "fronts_user", KEY_NUMBER, AT(fronts_user), "1", 1, 8, NULL, FOR_SUPERVISOR,

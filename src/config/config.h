@@ -44,6 +44,7 @@ struct config {
 	bool submission_plus;
 	bool pop3_surrogates;
 	char *imap_hide;
+	bool imap_hide_known;
 	/* gate */
 	int64_t hash_workers;
 	int64_t ticket_hours;

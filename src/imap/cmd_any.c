@@ -67,31 +67,37 @@ static const struct {
 	{ "I18NLEVEL=1", AFTER },       /* RFC 5255 4.3 */
 };
 
-/* "QRESYNC", or "alice@example.test:QRESYNC". */
+/* "QRESYNC", "alice@example.test:QRESYNC" or "id=Some*Mail/1.*:QRESYNC". */
 static bool is_hidden_by(const struct imap *s, struct str word, struct str name)
 {
-	struct str address = str_from(s->address);
+	size_t colon = str_find_last(word, ':');
+	struct str who = str_sub(word, 0, colon);
 
-	if (str_equal_nocase(word, name))
-		return true;
-	return s->state != NOT_AUTHENTICATED && word.n == address.n + 1 + name.n &&
-	       str_starts_nocase(word, address) && word.p[address.n] == ':' &&
-	       str_equal_nocase(str_from_offset(word, address.n + 1), name);
+	if (colon == word.n)
+		return str_equal_nocase(word, name);
+	if (!str_equal_nocase(str_from_offset(word, colon + 1), name))
+		return false;
+	if (str_starts_nocase(who, STR("id=")))
+		return imap_id_is(&s->id, str_from_offset(who, 3));
+	return s->state != NOT_AUTHENTICATED && str_equal_nocase(who, str_from(s->address));
 }
 
-/* What an administrator has hidden, since a client trips over it. RFC 2971 3 forbids to decide that
- * by what a client says of itself ("Servers MUST NOT attempt to work around client bugs"), so it is
- * the account that counts. What a connection needs to begin with can't be hidden. */
+/* What a client trips over: that an administrator has hidden, or that is known of clients of its
+ * name. It is served all the same. What a connection needs to begin with can't be hidden.
+ * rfc/2971:93 not followed: a client with a fault that its server could step around shows its user
+ * no mail; who wants it so sets imap_hide_known to false and names no clients in imap_hide. */
 static bool is_hidden(const struct imap *s, const char *name, unsigned when)
 {
-	const char *hide = s->session.host->settings->imap_hide;
-	struct str rest = hide == NULL ? STR_NONE : str_from(hide);
+	const struct front_settings *set = s->session.host->settings;
+	struct str rest = set->imap_hide == NULL ? STR_NONE : str_from(set->imap_hide);
 	struct str bare = str_from(name);
 
 	if ((when & (NO_TLS_YET | MAY_LOGIN | NO_PASSWORDS)) || str_equal(bare, STR("IMAP4rev1")))
 		return false;
 	if (name == append_limit)
 		bare.n--;
+	if (set->imap_hide_known && imap_id_trips(&s->id, bare))
+		return true;
 	while (rest.n > 0)
 		if (is_hidden_by(s, str_split(&rest, ' '), bare))
 			return true;
@@ -171,21 +177,20 @@ void imap_logout(struct imap *s)
 	s->session.next = NEXT_CLOSE;
 }
 
-/* ---- ID: RFC 2971. What a client says of itself is checked and forgotten. ---- */
+/* ---- ID: RFC 2971. Of what a client says of itself name and version are kept. ---- */
 
 #define ID_FIELDS 30 /* RFC 2971 3.3 */
 
-static bool id_nstring(struct imap *s, size_t most)
+static bool id_nstring(struct imap *s, size_t most, struct str *ret)
 {
-	struct str value;
-
+	*ret = STR_NONE;
 	if (scan_word_nocase(&s->cmd.args, STR("NIL")))
 		return true;
-	return token_string(&s->cmd.args, &s->arena, &value) && value.n <= most;
+	return token_string(&s->cmd.args, &s->arena, ret) && ret->n <= most;
 }
 
 /* id_params_list = "(" *(string SPACE nstring) ")" / nil        RFC 2971 4 */
-static bool id_params(struct imap *s)
+static bool id_params(struct imap *s, struct imap_id *ret)
 {
 	if (!scan_sp(&s->cmd.args))
 		return false;
@@ -194,23 +199,27 @@ static bool id_params(struct imap *s)
 	if (!scan_char(&s->cmd.args, '('))
 		return false;
 	for (int i = 0; i < ID_FIELDS && scan_peek(&s->cmd.args) != ')'; i++) {
-		struct str name;
+		struct str name, value;
 
 		if (i > 0 && !scan_sp(&s->cmd.args))
 			return false;
 		if (!token_string(&s->cmd.args, &s->arena, &name) || name.n > 30 ||
-			!scan_sp(&s->cmd.args) || !id_nstring(s, 1024))
+			!scan_sp(&s->cmd.args) || !id_nstring(s, 1024, &value))
 			return false;
+		imap_id_set(ret, name, value);
 	}
 	return scan_char(&s->cmd.args, ')');
 }
 
 void imap_id(struct imap *s)
 {
-	if (!id_params(s) || !scan_end(&s->cmd.args)) {
+	struct imap_id id = { .name = "" };
+
+	if (!id_params(s, &id) || !scan_end(&s->cmd.args)) {
 		imap_bad_args(s);
 		return;
 	}
+	s->id = id;
 	imap_writef(s, "* ID (\"name\" \"Culver\")\r\n");
 	reply_ok(s, NULL, "ID completed");
 	imap_finish(s);

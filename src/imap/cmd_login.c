@@ -24,6 +24,7 @@ void imap_starttls(struct imap *s)
 	reply_ok(s, NULL, "Begin TLS negotiation now");
 	imap_write(s, buf_str(&s->reply));
 	s->session.next = NEXT_START_TLS;
+	s->id = (struct imap_id){ .name = "" }; /* anybody may have said it */
 	imap_command_over(s);
 }
 

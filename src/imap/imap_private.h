@@ -15,6 +15,7 @@
 #include "base/limits.h"
 #include "base/scan.h"
 #include "base/vec.h"
+#include "imap/clients.h"
 #include "imap/imap.h"
 #include "imap/reads.h"
 #include "imap/reply.h"
@@ -144,6 +145,7 @@ struct imap {
 	uint32_t bads, failed_logins;
 	uint64_t account;
 	char address[LIMIT_ADDRESS_BYTES + 1];
+	struct imap_id id; /* what the client last said of itself; nothing from before TLS */
 	char ticket[256];
 	size_t ticket_bytes;
 	int64_t born_ms;

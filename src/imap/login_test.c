@@ -450,9 +450,69 @@ static void test_hidden(void **state)
 	fake_done(&f);
 }
 
-TEST_MAIN(test_case(test_denied), test_case(test_hidden), test_case(test_login),
-	test_case(test_login_fails), test_case(test_login_failures), test_case(test_long_user),
-	test_case(test_waits), test_case(s44_trickle), test_case(s44_least_rate),
-	test_case(s44_our_own_wait), test_case(test_authenticate), test_case(test_starttls),
-	test_case(test_stranger), test_case(test_autologout), test_case(test_id),
-	test_case(test_ends))
+/* By what a client says of itself, as long as it says it, and not of a stranger's words before TLS
+ */
+static void test_hidden_by_id(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	fake_init(&f);
+	f.settings.imap_hide = "id=Some*Mail/1.*:IDLE id=some*mail:QRESYNC id=*:IMAP4rev1 id=x:ID";
+	f.settings.imap_hide_known = true;
+	fake_connect(&f, "imaps", true);
+	dialogue_with(&f,
+		"S: * OK [CAPABILITY IMAP4rev1 IMAP4rev2 ~] ~\n"
+		"C: a ID (\"vendor\" \"x\" \"NAME\" \"some Old mail\" \"version\" \"1.0\")\n"
+		"S: * ID ~\n"
+		"S: a OK ~\n"
+		"C: in LOGIN alice secret\n"
+		"S: in OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE UIDPLUS ~ CONDSTORE "
+		"WITHIN ~] ~\n"
+		"C: b CAPABILITY\n"
+		"S: * CAPABILITY ~ ENABLE UIDPLUS ~ CONDSTORE WITHIN ~\n"
+		"S: b OK ~\n"
+		/* it is served all the same */
+		"C: c ENABLE QRESYNC\n"
+		"S: * ENABLED QRESYNC\n"
+		"S: c OK ~\n"
+		/* what is wrong changes nothing */
+		"C: d ID (\"name\" \"x\" \"version\")\n"
+		"S: d BAD ~\n"
+		"C: e ID (\"name\" \"Some Mail\" \"version\" NIL)\n"
+		"S: * ID ~\n"
+		"S: e OK ~\n"
+		"C: f CAPABILITY\n"
+		"S: * CAPABILITY ~ ENABLE IDLE UIDPLUS ~ CONDSTORE WITHIN ~\n"
+		"S: f OK ~\n"
+		"C: g ID NIL\n"
+		"S: * ID ~\n"
+		"S: g OK ~\n"
+		"C: h CAPABILITY\n"
+		"S: * CAPABILITY IMAP4rev1 ~ ID ENABLE IDLE ~ CONDSTORE QRESYNC ~\n"
+		"S: h OK ~\n");
+	fake_done(&f);
+	fake_init(&f);
+	f.settings.imap_hide = "id=x:IMAP4rev2";
+	fake_connect(&f, "imap", false);
+	dialogue_part(&f, "S: * OK ~\n"
+			  "C: a ID (\"name\" \"x\")\n"
+			  "S: * ID ~\n"
+			  "S: a OK ~\n"
+			  "C: b CAPABILITY\n"
+			  "S: * CAPABILITY IMAP4rev1 STARTTLS ~\n"
+			  "S: b OK ~\n"
+			  "C: c STARTTLS\n"
+			  "S: c OK ~\n");
+	dialogue_with(&f, "C: d CAPABILITY\n"
+			  "S: * CAPABILITY IMAP4rev1 IMAP4rev2 ~\n"
+			  "S: d OK ~\n");
+	fake_done(&f);
+}
+
+TEST_MAIN(test_case(test_denied), test_case(test_hidden), test_case(test_hidden_by_id),
+	test_case(test_login), test_case(test_login_fails), test_case(test_login_failures),
+	test_case(test_long_user), test_case(test_waits), test_case(s44_trickle),
+	test_case(s44_least_rate), test_case(s44_our_own_wait), test_case(test_authenticate),
+	test_case(test_starttls), test_case(test_stranger), test_case(test_autologout),
+	test_case(test_id), test_case(test_ends))

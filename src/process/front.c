@@ -49,6 +49,7 @@ static void apply_settings(struct front *f)
 	s->submission_plus = f->config->submission_plus;
 	s->pop3_surrogates = f->config->pop3_surrogates;
 	s->imap_hide = f->config->imap_hide;
+	s->imap_hide_known = f->config->imap_hide_known;
 	role_apply_log(f->base.context, f->config);
 	front_tls_configured(f);
 }
