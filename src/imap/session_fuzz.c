@@ -13,6 +13,8 @@
 static void run(struct fake *f, struct str input, size_t step, bool login, struct buf *heard)
 {
 	fake_init(f);
+	f->settings.imap_hide = "id=*a*b*/1*:IDLE id=*:QRESYNC";
+	f->settings.imap_hide_known = true;
 	fake_connect(f, "imaps", true);
 	if (login)
 		fake_send(f, 0, STR(OPENING));
