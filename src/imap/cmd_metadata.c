@@ -262,10 +262,10 @@ static void take_special_use(struct imap *s, struct metadata_work *w)
 	if (w->special_use == 0)
 		return;
 	buf_init(&value, LIMIT_ANNOTATION_BYTES);
-	for (uint16_t bit = 1; bit <= USE_ALL; bit = (uint16_t)(bit << 1))
+	for (unsigned bit = 1; bit <= USE_ALL; bit <<= 1)
 		if (w->special_use & bit)
 			buf_addf(&value, "%s%s", value.n > 0 ? " " : "",
-				grammar_special_use_name(bit));
+				grammar_special_use_name((uint16_t)bit));
 	a.value = buf_str(&value);
 	take(s, w, &a);
 	buf_done(&value);
