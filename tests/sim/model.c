@@ -170,18 +170,24 @@ void model_put_never(struct copy *c)
 
 /* ---- seeing ---- */
 
-/* Which of two copies of a message it rather is that somebody sees: one that must be there, of
- * which else it would be said that it is not. */
-static unsigned rank(const struct copy *c)
+/* Which of two copies of a message it rather is that somebody sees under this UID: one that came
+ * before the next UID was told to be higher, and then one that must be there, of which else it
+ * would be said that it is not. */
+static unsigned rank(const struct copy *c, uint32_t uid)
 {
-	if (c == NULL || c->gone)
+	if (c == NULL || uid < c->uid_floor)
 		return c ? 1 : 0;
-	return c->acked ? c->may_go ? 3 : 4 : 2;
+	if (c->gone)
+		return 2;
+	return c->acked ? c->may_go ? 4 : 5 : 3;
 }
 
-static bool better(const struct copy *c, const struct copy *than)
+/* Of two that are alike the later one: the earlier one may have a lower UID, which is yet to be
+ * seen. */
+static bool better(const struct copy *c, const struct copy *than, uint32_t uid)
 {
-	return rank(c) > rank(than);
+	unsigned a = rank(c, uid), b = rank(than, uid);
+	return a > b || (a == b && c->uid_floor > than->uid_floor);
 }
 
 struct copy *model_seen(unsigned account, unsigned box, uint32_t uid, uint32_t n)
@@ -198,7 +204,7 @@ struct copy *model_seen(unsigned account, unsigned box, uint32_t uid, uint32_t n
 				sim_fail("%s: now it is message %u", NAME(c), n);
 			return c;
 		}
-		if (c->uid == 0 && c->n == n && better(c, found))
+		if (c->uid == 0 && c->n == n && better(c, found, uid))
 			found = c;
 	}
 	if (found == NULL)
