@@ -46,7 +46,10 @@
 #define LIMIT_FRONT_QUESTIONS  65536 /* of all sessions of a front, to one peer, unanswered */
 #define LIMIT_FRONT_HELD_BYTES (1024 * 1024) /* questions that wait for the next store */
 #define LIMIT_FRONT_HOLD_MS    1000          /* and how long, from the loss of the old one */
-#define LIMIT_FRONT_ADDRESSES  65536         /* client addresses counted at once */
+#define LIMIT_SIGNED_UPLOADS   512           /* delivered, whose signature is to come; of a front */
+#define LIMIT_SIGNER_BYTES     (8 * 1024 * 1024) /* what a front keeps of them until it has made it */
+#define LIMIT_SIGNER_MESSAGE   (256 * 1024) /* of one; a larger one is signed by the first search */
+#define LIMIT_FRONT_ADDRESSES  65536        /* client addresses counted at once */
 #define LIMIT_STRANGER_STAY_MS                                                                     \
 	5000 /* who has not logged in by then gives way where there is no room; X4 */
 

@@ -99,8 +99,14 @@ static bool find(const struct digest *d, struct str message, size_t step, struct
 		search_bytes_feed(
 			b, str_sub(message, (size_t)offset, length < step ? length : step));
 	bool yes = search_bytes_answer(b);
-	if (!is_signed)
+	if (!is_signed) {
+		struct buf whole;
+		buf_init(&whole, SIGNATURE_BYTES_MOST);
 		buf_adds(signature, search_bytes_signature(b));
+		search_sign(STR_NONE, message, d, &whole);
+		FUZZ_CHECK(str_equal(buf_str(signature), buf_str(&whole)));
+		buf_done(&whole);
+	}
 	search_bytes_free(&b);
 	search_end(&search);
 	view_free(&v);

@@ -17,7 +17,7 @@
  *         if (a == SEARCH_NEEDS_BYTES)  search_bytes_new, and feed it
  *         if (a == SEARCH_YES) search_result_add(&result, …)
  *
- * uses: base, token, seqset, view, mail (digest, text); used by: SEARCH of imap
+ * uses: base, token, seqset, view, mail (digest, text); used by: SEARCH of imap, process (signer)
  */
 #ifndef CULVER_IMAP_SEARCH_H
 #define CULVER_IMAP_SEARCH_H
@@ -168,6 +168,9 @@ bool search_bytes_answer(const struct search_bytes *b);
 void search_bytes_sign(struct search_bytes *b);
 struct str search_bytes_signature(struct search_bytes *b);
 void search_bytes_free(struct search_bytes **b);
+/* The same signature of a message that is at hand: appended to out, at most SIGNATURE_BYTES_MOST.
+ */
+void search_sign(struct str prefix, struct str body, const struct digest *d, struct buf *out);
 
 /* ---- results ---- */
 

@@ -72,17 +72,24 @@ static void answer_empty(struct search_bytes *b)
 {
 	for (size_t i = 0; i < b->search->n; i++) {
 		const struct search_key *key = &b->search->keys[i];
-		if (key->op != SEARCH_BODY && key->op != SEARCH_TEXT)
-			continue;
-		if (key->text.n == 0)
+		if ((key->op == SEARCH_BODY || key->op == SEARCH_TEXT) && key->text.n == 0)
 			b->leaves[i] = TRUTH_YES;
-		if (key->text.n > b->longest)
-			b->longest = key->text.n;
 	}
 }
 
-struct search_bytes *search_bytes_new(const struct search *search, const struct view *v,
-	uint32_t sequence, uint8_t held, const struct digest *d, uint32_t prefix_size)
+static size_t longest_needle(const struct search *search)
+{
+	size_t longest = 0;
+	for (size_t i = 0; i < search->n; i++) {
+		const struct search_key *key = &search->keys[i];
+		if ((key->op == SEARCH_BODY || key->op == SEARCH_TEXT) && key->text.n > longest)
+			longest = key->text.n;
+	}
+	return longest;
+}
+
+static struct search_bytes *make(
+	const struct search *search, const struct digest *d, uint32_t prefix_size)
 {
 	struct search_bytes *b = xmalloc(sizeof(*b));
 	b->search = search;
@@ -94,13 +101,20 @@ struct search_bytes *search_bytes_new(const struct search *search, const struct 
 	buf_init(&b->utf8, UTF8_BYTES);
 	buf_init(&b->signature, SIGNATURE_BYTES_MOST);
 	buf_init(&b->ahead, AHEAD_BYTES);
+	b->longest = longest_needle(search);
+	buf_init(&b->window, FOLDED_BYTES + b->longest);
+	return b;
+}
+
+struct search_bytes *search_bytes_new(const struct search *search, const struct view *v,
+	uint32_t sequence, uint8_t held, const struct digest *d, uint32_t prefix_size)
+{
+	struct search_bytes *b = make(search, d, prefix_size);
 	search_ask_entry(search, v, sequence, b->leaves);
 	search_ask_signature(search, held, b->leaves);
-	const struct api_entry *e = view_entry(v, sequence);
-	if (e != NULL)
+	if (view_entry(v, sequence) != NULL)
 		search_ask_digest(search, d, b->leaves);
 	answer_empty(b);
-	buf_init(&b->window, FOLDED_BYTES + b->longest);
 	return b;
 }
 
@@ -426,4 +440,20 @@ void search_bytes_feed(struct search_bytes *b, struct str bytes)
 	buf_clear(&b->ahead);
 	b->ahead_at = b->offset;
 	buf_adds(&b->ahead, str_sub(str_from_offset(bytes, mine.n), 0, AHEAD_BYTES));
+}
+
+/* ---- a message at hand ---- */
+
+void search_sign(struct str prefix, struct str body, const struct digest *d, struct buf *out)
+{
+	static const struct search nothing = { .n = 0 };
+	struct search_bytes *b = make(&nothing, d, (uint32_t)prefix.n);
+	uint64_t at;
+	uint32_t n;
+	search_bytes_sign(b);
+	while (search_bytes_want(b, &at, &n))
+		search_bytes_feed(b, at < prefix.n ? str_sub(prefix, (size_t)at, n)
+						   : str_sub(body, (size_t)(at - prefix.n), n));
+	buf_adds(out, search_bytes_signature(b));
+	search_bytes_free(&b);
 }

@@ -198,6 +198,9 @@ static bool is_the_same_when_signed(const struct search *search, bool yes)
 	assert_int_equal(from_bytes(search, 0, 5, &signature), yes);
 	assert_int_equal(from_bytes(search, 0, 100000, &again), yes);
 	assert_true(str_equal(buf_str(&signature), buf_str(&again)));
+	buf_clear(&again);
+	search_sign(str_from(PREFIX), str_from(message + strlen(PREFIX)), &digest, &again);
+	assert_true(str_equal(buf_str(&signature), buf_str(&again)));
 	uint8_t held = held_by(search, buf_str(&signature));
 	enum search_answer answer = search_signature(search, view, 1, held);
 	if (answer == SEARCH_NEEDS_DIGEST)

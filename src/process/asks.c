@@ -28,6 +28,7 @@ static void ask_free(struct front_peer *p, struct ask *a)
 		a->next->link = a->link;
 	*a->link = a->next;
 	buf_done(&a->again);
+	signer_forget(p->front, &a->upload);
 	free(a);
 }
 
@@ -96,7 +97,28 @@ static uint32_t ask(struct session_host *host, struct session *s, enum session_p
 		ask_free(p, a);
 		return refuse_later(p, c);
 	}
+	if (frame->type == FRAME_UPLOAD_OPEN)
+		a->upload = signer_begin(request);
 	return request;
+}
+
+/* A frame that goes with a question. */
+static bool send_part(
+	struct front_peer *p, struct ask *a, uint32_t request, const struct frame *frame)
+{
+	struct frame commit;
+	if (p->channel == NULL)
+		return false; /* the question itself is held */
+	if (a != NULL && frame->type == FRAME_UPLOAD_COMMIT) {
+		commit = *frame;
+		commit.upload_commit.signs = signer_wants(p->front, a->upload);
+		frame = &commit;
+	}
+	if (!channel_send(p->channel, request, frame))
+		return false; /* there is no room */
+	if (a != NULL)
+		signer_told(p->front, a->upload, frame);
+	return true;
 }
 
 static bool tell(struct session_host *host, struct session *s, enum session_peer peer,
@@ -105,11 +127,11 @@ static bool tell(struct session_host *host, struct session *s, enum session_peer
 	struct front_peer *p = &front_of(host)->peers[peer];
 	/* A peer that is away has answered, or will: what goes with the question goes nowhere.
 	 * Request 0 goes with no question and gets no answer (session_close). */
-	const struct ask *a = map_get_u64(&p->asks, request);
+	struct ask *a = map_get_u64(&p->asks, request);
 	if (request & 0x80000000u || (request == 0 ? p->channel == NULL : a == NULL))
 		return true;
-	if (p->channel && channel_send(p->channel, request, frame))
-		return true; /* else there is no room, or the question itself is held */
+	if (send_part(p, a, request, frame))
+		return true;
 	conn_of(s)->wants_room = true;
 	return false;
 }
@@ -131,6 +153,8 @@ static void give(struct front_peer *p, struct ask *a, const struct frame *frame)
 {
 	struct conn *c = a->conn;
 	uint32_t request = a->request;
+	if (frame->type == FRAME_DELIVERED)
+		signer_delivered(p->front, &a->upload);
 	if (frame_ends_answer(frame))
 		ask_free(p, a);
 	conn_answer(c, request, frame);
@@ -234,8 +258,10 @@ static void lost(struct front_peer *p, const char *reason)
 	log_event(&f->base.context->log, LOG_WARN, "peer-lost", "peer=%d why=%s", p->number,
 		log_value(&text, str_from(reason)));
 	channel_free(&p->channel);
-	if (p->number == ASK_STORE)
+	if (p->number == ASK_STORE) {
+		signer_clear(f);
 		held_begin(f);
+	}
 	fail_all(p);
 	asks_turn(f);
 	if (p->number == ASK_STORE)
@@ -279,6 +305,7 @@ void asks_init(struct front *f)
 	}
 	vec_init(&f->refused_asks, sizeof(struct refused), 2 * LIMIT_FRONT_QUESTIONS);
 	held_init(f);
+	signer_init(f);
 	f->host.ask = ask;
 	f->host.tell = tell;
 	f->host.cancel = cancel;
@@ -293,6 +320,7 @@ void asks_forget(struct conn *c)
 void asks_done(struct front *f)
 {
 	held_done(f);
+	signer_done(f);
 	for (unsigned i = 0; i < FRONT_PEERS; i++) {
 		channel_free(&f->peers[i].channel);
 		map_done(&f->peers[i].asks);

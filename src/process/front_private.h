@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The inside of a front: front.c (the role), conn.c (one client's connection), asks.c (questions on
- * their way and their answers), held.c (those that wait for the next store).
+ * their way and their answers), held.c (those that wait for the next store), signer.c (search
+ * signatures).
  */
 #ifndef CULVER_PROCESS_FRONT_PRIVATE_H
 #define CULVER_PROCESS_FRONT_PRIVATE_H
@@ -23,8 +24,9 @@ struct ask {
 	struct conn *conn; /* NULL: no longer wanted */
 	uint32_t request;
 	enum session_peer peer;
-	struct buf again;         /* as it is sent, if the next store may be asked the same */
-	struct ask *next, **link; /* among its connection's */
+	struct buf again;           /* as it is sent, if the next store may be asked the same */
+	struct kept_upload *upload; /* NULL: it is none, or not to be signed */
+	struct ask *next, **link;   /* among its connection's */
 };
 
 /* The channel to one peer, and what was asked there. */
@@ -37,6 +39,15 @@ struct front_peer {
 };
 
 enum { FRONT_PEERS = 3 };
+
+/* Messages that were delivered and are to be signed (signer.c). */
+struct signer {
+	struct kept_upload *first, **end;
+	size_t told;  /* uploads that the store knows of */
+	size_t bytes; /* kept of all, those that are not delivered yet as well; buffers grow by
+			 doubling, so they may take twice as much */
+	struct timer *timer;
+};
 
 /* A connection: a stream, and the session that is spoken on it. */
 struct conn {
@@ -112,6 +123,7 @@ struct front {
 	size_t held_bytes;
 	int64_t hold_until_ms;
 	struct timer *hold;
+	struct signer signer;
 	uint64_t next_id, served;
 	uint32_t away_request; /* numbers for questions that nobody was there to take */
 	bool draining;
@@ -164,7 +176,7 @@ void asks_init(struct front *);
 void asks_done(struct front *);
 void asks_forget(struct conn *); /* of a connection that ends */
 void asks_turn(struct front *);  /* answers those that nobody was there to take */
-/* A new channel to a peer, or -1 for none: what was asked of the old one is answered `failed`. */
+/* A new channel to a peer: what was asked of the old one is answered `failed`. */
 void asks_set_channel(struct front *, enum session_peer, int handle);
 /* A question that will not be answered is answered `failed` at the next turn. */
 void asks_refuse(struct front *, enum session_peer, uint32_t request);
@@ -182,5 +194,19 @@ void held_note(struct ask *, const struct frame *);
 /* It was not answered. False: it cannot be asked again, or not once more. */
 bool held_again(struct front *, struct ask *);
 void held_send(struct front *); /* the next store is there */
+
+/* signer.c */
+void signer_init(struct front *);
+void signer_done(struct front *);
+/* An upload begins. To be forgotten, unless it is delivered. */
+struct kept_upload *signer_begin(uint32_t request);
+void signer_forget(struct front *, struct kept_upload **);
+/* A frame of it has been sent. u may be NULL. */
+void signer_told(struct front *, struct kept_upload *, const struct frame *);
+/* Whether the commit, which is to be sent now, is to say that its signature will come. */
+bool signer_wants(const struct front *, const struct kept_upload *);
+/* The store has it: takes it over if it is to be signed. */
+void signer_delivered(struct front *, struct kept_upload **);
+void signer_clear(struct front *); /* the store has gone */
 
 #endif

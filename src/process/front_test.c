@@ -1,68 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A front by itself: how many questions and client addresses it keeps at once, and for how long it
  * waits for others. */
-#include "base/test.h"
-
-#include "io/loop_sim.h"
-#include "process/front_private.h"
+#include "process/front_test.h"
 
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-struct fixture {
-	struct loop *loop;
-	struct random_fake random;
-	struct log_sink sink;
-	struct role_context context;
-	struct role *role;
-	struct front *front;
-	struct front_listener door;
-};
-
-static void drop_line(struct log_sink *sink, struct str line)
-{
-	(void)sink;
-	(void)line;
-}
-
-static const struct role_row *front_row(void)
-{
-	for (size_t i = 0; i < role_rows_n; i++)
-		if (role_rows[i].class == &front_role)
-			return &role_rows[i];
-	return NULL;
-}
-
-static void up(struct fixture *x)
-{
-	*x = (struct fixture){ .loop = loop_sim_new(1),
-		.sink = { .write = drop_line, .level = LOG_ERROR } };
-	random_fake_init(&x->random, 1);
-	x->context = (struct role_context){ .loop = x->loop,
-		.seams = { .clock = x->loop->clock, .random = &x->random.seam },
-		.sink = &x->sink,
-		.row = front_row() };
-	log_init(&x->context.log, &x->sink, "role=front");
-	x->role = front_role.new(&x->context);
-	x->front = CONTAINER_OF(x->role, struct front, base);
-	x->front->settings.sessions = 100;
-	x->door = (struct front_listener){ x->front, service_row_named(STR("smtp")), NULL };
-}
-
-static void down(struct fixture *x)
-{
-	front_role.free(&x->role);
-	loop_sim_free(&x->loop);
-}
-
-/* One more client comes; its end stays open until the loop is freed. */
-static void comes(struct fixture *x, const char *address)
-{
-	int pair[2];
-	assert_int_equal(x->loop->class->pair(x->loop, pair), 0);
-	conn_accept(&x->door, pair[0], address, 4711);
-}
 
 static void addresses_at_once(void **state)
 {
@@ -147,12 +90,6 @@ static void x4_not_on_port_25(void **state)
 	comes(&x, "192.0.2.2");
 	are_alive(&x, "+");
 	down(&x);
-}
-
-static uint32_t asks_for(struct fixture *x, const struct frame *question)
-{
-	struct session_host *host = &x->front->host;
-	return host->ask(host, x->front->conns->session, ASK_STORE, question);
 }
 
 static uint32_t asks(struct fixture *x)

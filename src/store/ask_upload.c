@@ -301,6 +301,59 @@ ASK(ask_upload_abort)
 		upload_free(peer, u);
 }
 
+/* ---- search signatures, which come behind ---- */
+
+/* Of the last uploads that were to be signed, as many as their front keeps. */
+static void note_signing(struct job *job)
+{
+	struct store_peer *peer = job->peer;
+	const struct op *body = txn_op(job->txn, job->bodies[0].op);
+	struct signing new = { .request = job->request, .body = body->body.place.ref.id };
+	for (size_t i = 0; i < job->bodies[0].n_recipients && i < ARRAY_LEN(new.prefix_at); i++)
+		new.prefix_at[new.landings++] = body[1 + i].land.prefix_at;
+	if (vec_push(&peer->signing, &new))
+		return;
+	*(struct signing *)vec_at(&peer->signing, peer->signing_next) = new;
+	peer->signing_next = (peer->signing_next + 1) % LIMIT_SIGNED_UPLOADS;
+}
+
+static const struct signing *find_signing(const struct store_peer *peer, uint32_t request)
+{
+	VEC_EACH (const struct signing, s, &peer->signing)
+		if (s->request == request)
+			return s;
+	return NULL;
+}
+
+static bool kept(struct job *job)
+{
+	(void)job;
+	return false;
+}
+
+ASK(ask_upload_signature)
+{
+	static const struct job_class class = { .name = "sign", .done = kept };
+	const struct frame_upload_signature *sign = &frame->upload_signature;
+	const struct signing *of = find_signing(peer, request);
+	(void)session;
+	if (of == NULL || sign->landing >= of->landings || peer->store->read_only)
+		return;
+	struct job *job = job_new(peer, &class, 0, frame);
+	if (job == NULL)
+		return;
+	job->digest_body = of->body;
+	job->signature_prefix = of->prefix_at[sign->landing];
+	job->signature = sign->signature;
+	job->txn = txn_new();
+	/* The message may have been erased meanwhile: then nothing of it comes back. */
+	txn_add(job->txn, OP_NAMED)->named.body = of->body;
+	if (job_keep(job, &job->signature))
+		job_write(job);
+	else
+		job_free(job);
+}
+
 /* ---- commit ---- */
 
 static bool delivered(struct job *job)
@@ -322,6 +375,8 @@ static bool delivered(struct job *job)
 			msg.text, op->by.account, op->result.mailbox, op->result.uid,
 			op->land.size);
 	}
+	if (job->ask.upload_commit.signs && job->n_bodies == 1)
+		note_signing(job);
 	job_answer(job,
 		&(struct frame){ .type = FRAME_DELIVERED, .delivered.landings = { landings, n } });
 	return false;

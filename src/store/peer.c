@@ -42,6 +42,7 @@ static const struct question {
 	{ FRAME_UPLOAD_REPLACE, USER | PART, false, ask_upload_replace },
 	{ FRAME_UPLOAD_COMMIT, MX | USER | ADMIN | PART, false, ask_upload_commit },
 	{ FRAME_UPLOAD_ABORT, MX | USER | ADMIN | PART, false, ask_upload_abort },
+	{ FRAME_UPLOAD_SIGNATURE, MX | USER | PART, false, ask_upload_signature },
 	{ FRAME_SESSION_OPEN, USER, false, ask_session_open },
 	{ FRAME_SESSION_CLOSE, READER, true, ask_session_close },
 	{ FRAME_OWNS_ADDRESS, USER, true, ask_owns_address },
@@ -181,6 +182,7 @@ struct store_peer *store_peer_add(
 	log_child(&peer->log, &store->log, "peer=%d instance=%u", class, instance);
 	map_init(&peer->uploads, store->map_key, LIMIT_PEER_UPLOADS);
 	map_init(&peer->ranges, store->map_key, LIMIT_PEER_JOBS);
+	vec_init(&peer->signing, sizeof(struct signing), LIMIT_SIGNED_UPLOADS);
 	if (store->peers)
 		store->peers->link = &peer->next;
 	store->peers = peer;
@@ -227,6 +229,7 @@ void store_peer_remove(struct store_peer **ppeer)
 	restore_leave(peer);
 	free_uploads(peer);
 	peer_drop_ranges(peer);
+	vec_done(&peer->signing);
 	*peer->link = peer->next;
 	if (peer->next)
 		peer->next->link = peer->link;

@@ -175,6 +175,14 @@ struct blob_move {
 
 struct upload;
 
+/* A message that the peer has uploaded and will sign (upload_signature). */
+struct signing {
+	uint32_t request;
+	uint64_t body;
+	uint32_t prefix_at[4]; /* of the first recipients */
+	size_t landings;
+};
+
 struct store_peer {
 	struct store_peer *next, **link; /* of the store */
 	struct store *store;
@@ -191,6 +199,8 @@ struct store_peer {
 	size_t upload_bytes; /* memory of its uploads */
 	struct map uploads;  /* request -> struct upload */
 	struct map ranges;   /* request -> struct ranges (ask_change.c) */
+	struct vec signing;  /* struct signing: the last LIMIT_SIGNED_UPLOADS */
+	size_t signing_next; /* which of them the next one takes the place of */
 	bool blocked;        /* a bulk frame was refused */
 	bool pumping;
 	bool resting; /* between the portions of a large answer */
@@ -585,6 +595,7 @@ ASK(ask_metadata_get);
 ASK(ask_metadata_set);
 ASK(ask_upload_next);
 ASK(ask_upload_replace);
+ASK(ask_upload_signature);
 ASK(ask_view_vanished);
 ASK(ask_message_read);
 ASK(ask_messages_read);

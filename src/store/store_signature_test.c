@@ -220,5 +220,124 @@ static void are_gone(void **state)
 	world_done(&w);
 }
 
-TEST_MAIN(test_case(are_gone), test_case(are_kept), test_case(are_each_recipients),
-	test_case(many_at_once))
+/* ---- of those who uploaded ---- */
+
+static uint32_t upload(
+	struct world *w, uint64_t account, const char *const *prefixes, size_t n, bool signs)
+{
+	struct test_peer *p = &w->mx;
+	uint32_t request = ++p->last_request;
+	tell(p, request, (struct frame){ .type = FRAME_UPLOAD_OPEN });
+	tell(p, request,
+		(struct frame){ .type = FRAME_UPLOAD_BYTES, .upload_bytes.data = STR("b") });
+	for (size_t i = 0; i < n; i++)
+		tell(p, request,
+			(struct frame){ .type = FRAME_UPLOAD_TO,
+				.upload_to = { account, str_from(prefixes[i]) } });
+	tell(p, request,
+		(struct frame){ .type = FRAME_UPLOAD_COMMIT, .upload_commit.signs = signs });
+	executor_fake_run(&p->f->executor);
+	assert_frame(reply_at(p, request, 0), FRAME_DELIVERED);
+	return request;
+}
+
+static void sign_as(struct test_peer *p, uint32_t request, uint16_t landing, struct str text)
+{
+	struct buf out;
+	tell(p, request,
+		(struct frame){ .type = FRAME_UPLOAD_SIGNATURE,
+			.upload_signature = { landing, signature_of(&out, text) } });
+	executor_fake_run(&p->f->executor);
+	buf_done(&out);
+}
+
+static unsigned held_of(struct world *w, uint32_t session, uint64_t inbox, uint32_t uid)
+{
+	return (uint8_t)held(&w->user, session, inbox, &uid, 1, STR("one"), STR("two")).p[0];
+}
+
+static void are_of_what_was_uploaded(void **state)
+{
+	static const char *const prefixes[] = { "A: a\r\n", "B: b\r\n", "C: c\r\n", "D: d\r\n",
+		"E: e\r\n" };
+	struct world w;
+	(void)state;
+	world_init(&w);
+	uint64_t alice = account_of(&w.mx, "alice@example.test");
+	uint32_t session = open_session(&w.user, alice);
+	uint64_t inbox = mailbox_of(&w.user, session, "INBOX");
+	uint32_t request = upload(&w, alice, prefixes, 5, true);
+	sign_as(&w.mx, request, 0, STR("one"));
+	sign_as(&w.mx, request, 3, STR("two"));
+	sign_as(&w.mx, request, 4, STR("two"));   /* more are not kept in mind */
+	sign_as(&w.user, request, 1, STR("two")); /* it was another who uploaded it */
+	sign_as(&w.mx, request + 1, 1, STR("two"));
+	assert_int_equal(held_of(&w, session, inbox, 1), SIGNED | 1);
+	assert_int_equal(held_of(&w, session, inbox, 2), 0);
+	assert_int_equal(held_of(&w, session, inbox, 3), 0);
+	assert_int_equal(held_of(&w, session, inbox, 4), SIGNED | 2);
+	assert_int_equal(held_of(&w, session, inbox, 5), 0);
+	request = upload(&w, alice, prefixes, 1, false);
+	sign_as(&w.mx, request, 0, STR("one"));
+	assert_int_equal(held_of(&w, session, inbox, 6), 0);
+	world_done(&w);
+}
+
+static void are_of_the_last_uploads(void **state)
+{
+	static const char *const prefix = "A: a\r\n";
+	uint32_t requests[LIMIT_SIGNED_UPLOADS + 2];
+	struct world w;
+	(void)state;
+	world_init(&w);
+	uint64_t alice = account_of(&w.mx, "alice@example.test");
+	uint32_t session = open_session(&w.user, alice);
+	uint64_t inbox = mailbox_of(&w.user, session, "INBOX");
+	for (size_t i = 0; i < ARRAY_LEN(requests); i++)
+		requests[i] = upload(&w, alice, &prefix, 1, true);
+	for (size_t i = 0; i < 4; i++)
+		sign_as(&w.mx, requests[i], 0, STR("one"));
+	assert_int_equal(held_of(&w, session, inbox, 1), 0);
+	assert_int_equal(held_of(&w, session, inbox, 2), 0);          /* N+1 */
+	assert_int_equal(held_of(&w, session, inbox, 3), SIGNED | 1); /* N */
+	assert_int_equal(held_of(&w, session, inbox, 4), SIGNED | 1);
+	sign_as(&w.mx, requests[LIMIT_SIGNED_UPLOADS + 1], 0, STR("two"));
+	assert_int_equal(held_of(&w, session, inbox, LIMIT_SIGNED_UPLOADS + 2), SIGNED | 2);
+	world_done(&w);
+}
+
+/* Nothing of a message that has been erased comes back. */
+static void are_not_of_what_is_gone(void **state)
+{
+	static const char *const prefix = "A: a\r\n";
+	struct world w;
+	struct txn *gone = txn_new(), *forgotten = txn_new();
+	struct api_range all = { 1, UINT32_MAX };
+	(void)state;
+	world_init(&w);
+	uint64_t alice = account_of(&w.mx, "alice@example.test");
+	uint32_t session = open_session(&w.user, alice);
+	uint64_t inbox = mailbox_of(&w.user, session, "INBOX");
+	uint32_t request = upload(&w, alice, &prefix, 1, true);
+	const struct signing *kept = vec_at(&w.mx.peer->signing, 0);
+	w.f.store->settings.keep_deleted_ms = 0;
+	struct op *op = txn_add(gone, OP_EXPUNGE);
+	op->by.account = alice;
+	op->expunge = (struct op_expunge){ .mailbox = inbox, .uids = { &all, 1 } };
+	txn_add(forgotten, OP_FORGET)->forget = (struct op_forget){ alice, INT64_MAX, 10 };
+	struct engine *e = w.f.store->engine;
+	assert_int_equal(e->class->run(e, &gone, 1, &w.f.err), 0);
+	assert_int_equal(e->class->run(e, &forgotten, 1, &w.f.err), 0);
+	assert_int_equal(forgotten->dropped.n, 1);
+	sign_as(&w.mx, request, 0, STR("one"));
+	struct digest_reader *reader = digest_reader_new(w.f.store->digests);
+	assert_int_equal(signature_read(reader, kept->body, kept->prefix_at[0]).n, 0);
+	digest_reader_free(&reader);
+	txn_free(&gone);
+	txn_free(&forgotten);
+	world_done(&w);
+}
+
+TEST_MAIN(test_case(are_of_what_was_uploaded), test_case(are_of_the_last_uploads),
+	test_case(are_not_of_what_is_gone), test_case(are_gone), test_case(are_kept),
+	test_case(are_each_recipients), test_case(many_at_once))
