@@ -11,6 +11,7 @@ import pytest
 
 from disk import run, try_mount
 from harness import DOMAIN, Culver, wait_for
+from tls import make_certificate
 
 
 @pytest.fixture(name="culver")
@@ -94,12 +95,36 @@ def pipe(c):
     return "tls/a.crt: it is no regular file"
 
 
-@pytest.mark.parametrize("breaks", [no_key, garbage, link_to_nowhere, pipe])
+def too_many(c):
+    for n in range(64):
+        shutil.copy(c.dir / "tls" / "default.crt", c.dir / "tls" / f"{n}.crt")
+    return "tls: it has 65 certificates, and 64 is the most"
+
+
+def key_that_is_a_link(c):
+    key = c.dir / "keys" / "default.key"
+    key.rename(c.dir / "elsewhere.key")
+    key.symlink_to(c.dir / "elsewhere.key")
+    return "keys/default.key: it is a link, and a key must be a file"
+
+
+@pytest.mark.parametrize("breaks", [no_key, garbage, link_to_nowhere, pipe, too_many, key_that_is_a_link])
 def test_check_tries_certificates_and_keys(culver, breaks):
     assert culver.command("check").stdout == f"{culver.conf} is good\n"
     said = breaks(culver)
     r = culver.command("check", check=False, timeout=20)
     assert r.returncode == 5 and said in r.stderr and "is good" not in r.stdout, r.stderr
+
+
+def test_check_finds_the_key_of_each_certificate(culver):
+    for n, kind in enumerate(("ec", "rsa", "ec")):
+        make_certificate(culver, f"host{n}", [f"host{n}.example.test"], kind)
+    shutil.copy(culver.dir / "tls" / "host1.crt", culver.dir / "tls" / "again.crt")
+    r = culver.command("check")
+    assert r.stdout == f"{culver.conf} is good\n" and "key" not in r.stderr, r.stderr
+    (culver.dir / "keys" / "host1.key").unlink()
+    r = culver.command("check", check=False)
+    assert r.returncode == 5 and ".crt: no file in keys/ has its private key" in r.stderr, r.stderr
 
 
 def test_data_of_another_user_is_told_of(culver):

@@ -4,6 +4,7 @@ import imaplib
 import json
 import os
 import poplib
+import shutil
 import subprocess
 
 import pytest
@@ -71,6 +72,20 @@ def test_a_refused_reload_is_an_error(culver, breaks, said):
     assert c.command("reload").stdout == "reloaded\n"
     with c.connect("smtp") as s:
         assert s.recv(200).startswith(b"220 other.example.test")
+
+
+def test_more_certificates_than_can_be_used_are_refused(culver):
+    """64 are taken; with one more the reload is refused, rather than leave somebody's out in silence."""
+    tls = culver.dir / "tls"
+    for n in range(63):
+        shutil.copy(tls / "default.crt", tls / f"{n}.crt")
+    assert culver.command("reload", timeout=100).stdout == "reloaded\n"
+    shutil.copy(tls / "default.crt", tls / "65.crt")
+    r = culver.command("reload", check=False, timeout=100)
+    assert r.returncode == 5 and "there are too many certificates in tls/" in r.stderr, r.stderr
+    for path in tls.glob("[0-9]*.crt"):
+        path.unlink()
+    assert culver.command("reload", timeout=100).stdout == "reloaded\n"
 
 
 def test_a_key_that_is_a_pipe_keeps_nobody_waiting(culver):

@@ -49,7 +49,7 @@ static void load_one(struct supervisor *s, struct vec *all, const char *file)
 		buf_done(&c.pem);
 }
 
-void certificates_load(struct supervisor *s, struct vec *ret)
+int certificates_load(struct supervisor *s, struct vec *ret)
 {
 	char path[4200];
 	struct log_text text;
@@ -67,6 +67,7 @@ void certificates_load(struct supervisor *s, struct vec *ret)
 		free(names[i]);
 	}
 	free(names);
+	return n;
 }
 
 void certificates_clear(struct vec *all)
@@ -189,7 +190,7 @@ void certificates_init(struct supervisor *s)
 	s->daily = s->loop->class->timer_new(s->loop, on_day, s);
 	if (s->o.admin_handle >= 0)
 		return;
-	certificates_load(s, &s->certificates);
+	(void)certificates_load(s, &s->certificates); /* as many as can be used */
 	if (s->certificates.n == 0)
 		say_none(s);
 }

@@ -10,6 +10,7 @@
 #include "io/keysign.h"
 #include "process/role.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -151,7 +152,9 @@ static int load_key(struct keys *k, struct files_seam *files, const char *name, 
 	/* A pipe of that name is opened at once, and cannot be read at an offset. */
 	int file = files->open(files, name, O_RDONLY | O_NONBLOCK, 0);
 	if (file < 0)
-		return fail_log(err, ERR_CONFIG, "cannot open key %s: %s", name, strerror(-file));
+		return fail_log(err, ERR_CONFIG, "cannot open key %s: %s", name,
+			file == -ELOOP ? "it is a link, and a key must be a file"
+				       : strerror(-file));
 	char *pem = xmalloc(KEY_FILE_BYTES);
 	ssize_t got = files->pread(files, file, pem, KEY_FILE_BYTES, 0);
 	files->close(files, file);

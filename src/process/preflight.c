@@ -127,19 +127,24 @@ int preflight_data(const struct config *c, struct err *err)
 
 /* ---- certificates and keys ---- */
 
-enum { KEY_ID_BYTES = 65, PEM_BYTES = 60000, DAY_S = 24 * 3600 };
+enum { PEM_BYTES = 60000, DAY_S = 24 * 3600 };
+
+struct key_id {
+	char text[65];
+};
 
 struct key_ids {
 	const struct teller *teller;
 	struct files_seam *files;
 	char directory[PATH_BYTES];
-	struct vec ids; /* char[KEY_ID_BYTES] */
+	struct vec ids; /* struct key_id */
 };
 
 static int take_key(void *arg, const char *name)
 {
 	struct key_ids *k = arg;
-	char pem[32768], id[KEY_ID_BYTES];
+	char pem[32768];
+	struct key_id id;
 	struct err err = ERR_INIT;
 	if (!str_ends_nocase(str_from(name), STR(".key")))
 		return 0;
@@ -151,12 +156,14 @@ static int take_key(void *arg, const char *name)
 	mem_wipe(pem, sizeof(pem));
 	if (key == NULL) {
 		say(k->teller, "%s/%s: %s", k->directory, name,
-			n < 0 ? strerror((int)-n) : "it is not a private key that can be used");
+			n == -ELOOP ? "it is a link, and a key must be a file (install -m 600)"
+			: n < 0     ? strerror((int)-n)
+				    : "it is not a private key that can be used");
 		return 0;
 	}
-	snprintf(id, sizeof(id), "%s", keysign_id(key));
+	snprintf(id.text, sizeof(id.text), "%s", keysign_id(key));
 	keysign_free(&key);
-	return vec_push(&k->ids, id) ? 0 : -1;
+	return vec_push(&k->ids, &id) ? 0 : -1;
 }
 
 /* False: they may not be looked at. */
@@ -185,8 +192,8 @@ static void say_expiry(const struct teller *t, const char *path, int64_t expires
 
 static bool has_key(const struct vec *ids, const char *id)
 {
-	VEC_EACH (const char, key, ids)
-		if (strcmp(key, id) == 0)
+	VEC_EACH (const struct key_id, key, ids)
+		if (strcmp(key->text, id) == 0)
 			return true;
 	return false;
 }
@@ -219,7 +226,7 @@ static int look_at_certificates(const struct config *c, const struct teller *t, 
 	size_t n = 0;
 	int result = 0;
 	struct key_ids keys = { .teller = t };
-	vec_init(&keys.ids, KEY_ID_BYTES, LIMIT_CERTIFICATES);
+	vec_init(&keys.ids, sizeof(struct key_id), LIMIT_CERTIFICATES);
 	snprintf(path, sizeof(path), "%s/tls", c->directory);
 	DIR *dir = opendir(path);
 	int code = errno;
@@ -235,6 +242,9 @@ static int look_at_certificates(const struct config *c, const struct teller *t, 
 	if (dir)
 		closedir(dir);
 	vec_done(&keys.ids);
+	if (result == 0 && n > LIMIT_CERTIFICATES)
+		return fail(err, ERR_CONFIG, "%s: it has %zu certificates, and %d is the most",
+			path, n, LIMIT_CERTIFICATES);
 	if (dir == NULL && code != ENOENT)
 		say(t, "%s: %s", path, strerror(code));
 	else if (n == 0)

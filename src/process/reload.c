@@ -112,7 +112,10 @@ static void begin(struct supervisor *s)
 		refuse(s, "configuration", err_log_text(&err));
 		return;
 	}
-	certificates_load(s, &r->certificates);
+	if (certificates_load(s, &r->certificates) > LIMIT_CERTIFICATES) {
+		refuse(s, "certificates", "there are too many certificates in tls/");
+		return;
+	}
 	if (r->certificates.n == 0 && s->certificates.n == 0) {
 		commit(s);
 		return;

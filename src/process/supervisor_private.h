@@ -185,8 +185,9 @@ void connect_forget(const struct child *);
 /* certificates.c */
 void certificates_init(struct supervisor *);
 void certificates_done(struct supervisor *);
-/* Every D/tls/NAME.crt, default.crt first, the others in the order of their names. */
-void certificates_load(struct supervisor *, struct vec *ret);
+/* Every D/tls/NAME.crt, default.crt first, the others in the order of their names, up to
+ * LIMIT_CERTIFICATES. Returns how many there are; -1: the directory can't be read. */
+int certificates_load(struct supervisor *, struct vec *ret);
 void certificates_clear(struct vec *);
 void certificates_send(struct child *, const struct vec *, uint32_t generation);
 /* Why one could not be read, or NULL. */
