@@ -201,6 +201,35 @@ def test_q3_a_small_disk_is_freed_by_deleting():
         directory.rmdir()
 
 
+def test_q3_a_disk_that_others_have_filled():
+    """Not a byte is free: changes find no room, and then the ledger's log is moved out of the way and they do."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="culver-small-"))
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(directory)], check=False).returncode:
+        directory.rmdir()
+        pytest.skip("no file system can be mounted here")
+    try:
+        with Culver(directory / "culver", config="reserve_bytes = 1048576\nsegment_bytes = 1048576") as c:
+            for n in range(100):
+                assert refused_with(c, f"number {n}", b"x") is None
+            c.restart()  # what is in the log is in its place
+            with open(directory / "others", "wb", buffering=0) as f:
+                with pytest.raises(OSError):
+                    while True:
+                        f.write(bytes(4096))
+                f.truncate(f.tell() - 65536)
+            m = imap(c)
+            m.select("INBOX")
+            flags = ("\\Flagged", "\\Answered", "\\Draft")  # each time a change, whether the last one was made or not
+            said = [m.store("1:*", "FLAGS.SILENT", flags[n % 3])[0] for n in range(40)]
+            assert "NO" in said and "NO NO" not in " ".join(said), said
+            m.store("1:90", "+FLAGS.SILENT", "\\Deleted")
+            assert m.expunge()[0] == "OK"
+            m.logout()
+    finally:
+        subprocess.run(["umount", str(directory)], check=True)
+        directory.rmdir()
+
+
 def refused_with(c, subject, body):
     """The code that a message is refused with, or None."""
     text = f"Subject: {subject}\r\n\r\n".encode() + body.replace(b"\n", b"\r\n")

@@ -37,6 +37,8 @@ struct engine_options {
 	const struct seams *seams;
 	bool read_only; /* transactions are refused with ERR_READ_ONLY; nothing is written */
 	const struct store_bounds *bounds; /* NULL: the normal ones; lives as long as the engine */
+	uint64_t reserve_bytes;            /* of the disk (disk.h): where less is free the log is
+					    * kept short. 0: LIMIT_DISK_RESERVE_BYTES */
 	/* The ledger was restored to an earlier state: begin a new history, unless that was done.
 	 * NULL: it was not. */
 	const struct restored *restored;

@@ -166,6 +166,7 @@ static struct engine *engine_open(const struct engine_options *options, struct e
 		.seams = options->seams,
 		.read_only = options->read_only,
 		.bounds = options->bounds ? options->bounds : &store_bounds_normal,
+		.reserve_bytes = options->reserve_bytes,
 		.restored = options->restored,
 		.rebuild = options->rebuild };
 	state_init(e);
@@ -294,19 +295,45 @@ enum {
 	DUE_PAGES = 4 * 1024 * 1024 / PAGE_BYTES, /* new ones, for a checkpoint */
 };
 
+/* Everything in the log is moved to its place; a reader that is in the way is given a while. 1: it
+ * is so; 0: it can't be now; -1: the disk can't be believed. */
+static int move_log(struct sqlite_engine *e, int mode, int within_ms, struct err *err)
+{
+	sqlite3_busy_timeout(e->conn.db, within_ms);
+	int rc = sqlite3_wal_checkpoint_v2(e->conn.db, NULL, mode, NULL, NULL);
+	sqlite3_busy_timeout(e->conn.db, SQLITE_BUSY_MS);
+	if (rc != SQLITE_OK)
+		return is_grave(e->conn.db) ? sqlite_fail(e->conn.db, err) : 0;
+	if (mode == SQLITE_CHECKPOINT_TRUNCATE)
+		e->log_pages = e->moved_pages = 0;
+	return 1;
+}
+
+/* Whether the log takes the room that deleting needs: mail is refused already, and the log has half
+ * of what reclaim leaves to the ledger; or a group found no room at all. */
+static bool log_must_go(const struct sqlite_engine *e)
+{
+	uint64_t bytes = (uint64_t)e->log_pages * PAGE_BYTES;
+	if (e->was_full)
+		return true;
+	return bytes >= disk_last_reserve(e->reserve_bytes) / 2 &&
+	       !disk_has_room(e->seams->files, 1, disk_reserve(e->reserve_bytes));
+}
+
 /* The maintainer moves pages while others write, so under load it never finds the log at its end,
  * which is what SQLite needs to start it over. The writer does that, when little is left to move;
  * a reader that is in the way is given a tenth of a second, and then it is tried at the next
  * group. It begins at a quarter of LIMIT_WAL_BYTES, so that groups, small beside that, do not reach
- * the limit; a log that one huge group has made longer is cut to it (sqlite_db.c). */
+ * the limit; a log that one huge group has made longer is cut to it (sqlite_db.c). Where room is
+ * short it is cut to nothing, and sooner. */
 static int keep_log_small(struct sqlite_engine *e, struct err *err)
 {
-	if ((size_t)e->log_pages < e->bounds->log_bytes / 4 / PAGE_BYTES)
+	int mode = log_must_go(e) ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_RESTART;
+	if (mode == SQLITE_CHECKPOINT_RESTART &&
+		(size_t)e->log_pages < e->bounds->log_bytes / 4 / PAGE_BYTES)
 		return 0;
-	sqlite3_busy_timeout(e->conn.db, 100);
-	int rc = sqlite3_wal_checkpoint_v2(e->conn.db, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
-	sqlite3_busy_timeout(e->conn.db, SQLITE_BUSY_MS);
-	return rc != SQLITE_OK && is_grave(e->conn.db) ? sqlite_fail(e->conn.db, err) : 0;
+	e->was_full = false;
+	return move_log(e, mode, 100, err) < 0 ? -1 : 0;
 }
 
 /* A segment has gone, and what the log still holds of its messages must not outlive it: everything
@@ -314,21 +341,11 @@ static int keep_log_small(struct sqlite_engine *e, struct err *err)
  * second; then it is tried behind each group, without waiting. */
 static int clear_log(struct sqlite_engine *e, struct err *err)
 {
-	sqlite3_busy_timeout(e->conn.db, e->erase == ERASE_NOW ? 100 : 0);
-	int rc = sqlite3_wal_checkpoint_v2(
-		e->conn.db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-	sqlite3_busy_timeout(e->conn.db, SQLITE_BUSY_MS);
-	if (rc == SQLITE_OK) {
-		e->erase = ERASE_NOTHING;
-		e->log_pages = 0;
-		e->moved_pages = 0;
-	} else if (is_grave(e->conn.db)) {
+	int moved = move_log(e, SQLITE_CHECKPOINT_TRUNCATE, e->erase == ERASE_NOW ? 100 : 0, err);
+	e->erase = moved > 0 ? ERASE_NOTHING : ERASE_LATER;
+	if (moved < 0)
 		e->distrusted = true;
-		return sqlite_fail(e->conn.db, err);
-	} else {
-		e->erase = ERASE_LATER;
-	}
-	return 0;
+	return moved < 0 ? -1 : 0;
 }
 
 static int note_log_pages(void *arg, sqlite3 *db, const char *name, int pages)
@@ -355,6 +372,7 @@ static int run_some(
 		return e->erase ? clear_log(e, err) : 0;
 	}
 	bool grave = is_grave(e->conn.db);
+	e->was_full = why.kind == ERR_FULL;
 	if (!sqlite3_get_autocommit(e->conn.db))
 		sql_run(&e->conn, sql_bound(&e->conn, SQL_ROLLBACK, ""), NULL);
 	state_clear(e);

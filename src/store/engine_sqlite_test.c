@@ -285,6 +285,37 @@ static void log_is_started_over(void **state)
 	}
 }
 
+static int64_t free_now;
+
+static int64_t free_bytes(struct files_seam *files)
+{
+	(void)files;
+	return free_now;
+}
+
+/* Q3: below the reserve, which deleting lives on, the log does not grow on to its sixteen MiB. */
+static void q3_log_is_cut_where_room_is_short(void **state)
+{
+	enum { RESERVE = 1 << 20, ALLOWED = RESERVE / 8 / 2 };
+	(void)state;
+	for (int over = -1; over <= 1; over++) {
+		struct ledger l;
+		ledger_init(&l);
+		l.reserve_bytes = RESERVE;
+		l.seams.files->free_bytes = free_bytes;
+		free_now = INT64_MAX;
+		ledger_reopen(&l);
+		uint64_t a = make_account(&l, "alice@example.test");
+		while (log_bytes_now(&l) < 4 * ALLOWED)
+			land(&l, a, 0, 10, false, NULL);
+		free_now = RESERVE + over;
+		land(&l, a, 0, 10, false, NULL);
+		assert_int_equal(log_bytes_now(&l) > 4 * ALLOWED, over > 0);
+		no_findings(&l);
+		ledger_done(&l);
+	}
+}
+
 /* What one huge group has added is given back: the file is cut to LIMIT_WAL_BYTES. */
 static void long_log_is_cut(void **state)
 {
@@ -436,6 +467,7 @@ static void i21_modseqs_run_out(void **state)
 
 TEST_MAIN(ENGINE_SUITE, test_case(i21_modseqs_run_out), test_case(rows_of_one_group),
 	test_case(log_of_huge_transactions), test_case(log_is_started_over),
-	test_case(long_log_is_cut), test_case(g8_newer_store_is_refused),
-	test_case(schema_2_becomes_3), test_case(g6_check_finds_damage), test_case(recount_mends),
+	test_case(q3_log_is_cut_where_room_is_short), test_case(long_log_is_cut),
+	test_case(g8_newer_store_is_refused), test_case(schema_2_becomes_3),
+	test_case(g6_check_finds_damage), test_case(recount_mends),
 	test_case(mend_counts_dead_bytes), test_case(read_only_refuses), test_case(log_is_reused))

@@ -27,12 +27,15 @@ struct ledger {
 	struct reader *reader;
 	uint64_t last_blob;
 	const struct store_bounds *bounds; /* NULL: the normal ones */
+	uint64_t reserve_bytes;            /* 0: the normal one */
 	struct err err;
 };
 
 static void ledger_open(struct ledger *l)
 {
-	struct engine_options options = { .seams = &l->seams, .bounds = l->bounds };
+	struct engine_options options = {
+		.seams = &l->seams, .bounds = l->bounds, .reserve_bytes = l->reserve_bytes
+	};
 	l->err = (struct err)ERR_INIT;
 	l->engine = ENGINE_UNDER_TEST.open(&options, &l->err);
 	if (l->engine == NULL)

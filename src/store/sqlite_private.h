@@ -193,6 +193,8 @@ struct sqlite_engine {
 	const struct seams *seams;
 	bool read_only;
 	const struct store_bounds *bounds;
+	uint64_t reserve_bytes;
+	bool was_full;                        /* the last group found no room */
 	const struct restored *restored;      /* while it is opened */
 	const struct engine_rebuild *rebuild; /* while it is opened */
 	atomic_bool distrusted;               /* a flush failed */

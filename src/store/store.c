@@ -91,7 +91,8 @@ static int open_engine(struct store *store, struct err *err)
 {
 	struct engine_options options = { .seams = store->seams,
 		.read_only = store->read_only,
-		.bounds = store->settings.bounds };
+		.bounds = store->settings.bounds,
+		.reserve_bytes = store->settings.reserve_bytes };
 	struct engine_rebuild rebuild;
 	struct restored restored;
 	int found = restored_find(store->seams->files, &restored, err);
