@@ -240,6 +240,30 @@ def test_damaged_ledger_is_a_finding_with_advice():
             assert c.command("store", "check").returncode == 0
 
 
+@pytest.mark.parametrize("how", ["missing", "empty"])
+def test_a_ledger_that_is_not_there_is_a_finding_with_advice(how):
+    """Empty is what a file system may leave of a file after a crash: no store is begun in it."""
+    with Culver() as c:
+        furnish(c)
+        c.stop()
+        path = c.dir / "data" / "ledger.db"
+        path.unlink()
+        (c.dir / "data" / "ledger.db-wal").unlink(missing_ok=True)
+        if how == "empty":
+            path.touch()
+            shutil.chown(path, os.stat(c.dir / "data").st_uid)
+        for options in (), ("--json",), ("--repair",):
+            r = c.command("store", "check", *options, check=False)
+            said = r.stdout + r.stderr
+            assert r.returncode == 6 and "--rebuild" in said and "store restore" in said, (options, r.returncode, said)
+            assert path.exists() == (how == "empty") and (how == "missing" or path.stat().st_size == 0)
+        r = c.command("serve", check=False)
+        assert r.returncode == 1 and f"ledger.db is {how}; restore a backup" in r.stderr, r.stderr
+        code, told = repair(c, "--rebuild")
+        assert code == 0, told
+        assert c.command("store", "check").returncode == 0
+
+
 def test_damaged_ledger_does_not_hide_a_damaged_segment():
     with Culver() as c:
         furnish(c)

@@ -96,7 +96,7 @@ static int verify_ledger(const struct config *config, struct err *err)
 	files_os_free(&files);
 	if (lock >= 0)
 		close(lock);
-	if (why.kind == ERR_CORRUPT)
+	if (why.kind == ERR_CORRUPT || why.kind == ERR_NOT_FOUND)
 		return fail_log(err, ERR_CORRUPT,
 			"%.200s; restore a backup (culver store restore --replace), or make it "
 			"anew (culver store check --rebuild)",
@@ -131,7 +131,7 @@ static int may_rebuild(const struct repairing *r, const struct config *config, s
 	if (r->o->force)
 		return 0;
 	if (verify_ledger(config, &why) < 0) {
-		if (why.kind == ERR_CORRUPT || why.kind == ERR_NOT_FOUND)
+		if (why.kind == ERR_CORRUPT)
 			return 0;
 		*err = why;
 		return -1;

@@ -71,20 +71,23 @@ static int distrust_ledger(struct store *store, struct err *err)
 	return 0;
 }
 
-/* A ledger that is missing is not simply begun anew: what is in the segments would be nobody's. */
+/* A ledger that is missing, or that a file system has left without a byte, is not simply begun
+ * anew: what is in the segments would be nobody's. */
 static int must_have_ledger(struct files_seam *files, struct err *err)
 {
 	uint8_t id[16];
 	uint64_t epoch;
 	struct err none = ERR_INIT;
 	int file = files->open(files, "ledger.db", O_RDONLY, 0);
+	int64_t size = file < 0 ? file : files->size(files, file);
 	if (file >= 0)
 		(void)files->close(files, file);
-	if (file != -ENOENT || segments_identity(files, id, &epoch, &none) < 0)
+	if ((size != -ENOENT && size != 0) || segments_identity(files, id, &epoch, &none) < 0)
 		return 0;
 	return fail_log(err, ERR_CORRUPT,
-		"ledger.db is missing; restore a backup, or make it anew with culver store check "
-		"--rebuild");
+		"ledger.db is %s; restore a backup, or make it anew with culver store check "
+		"--rebuild",
+		size == 0 ? "empty" : "missing");
 }
 
 static int open_engine(struct store *store, struct err *err)
