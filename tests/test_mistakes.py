@@ -5,6 +5,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import smtplib
 
 import pytest
@@ -249,6 +250,25 @@ def test_commands_say_what_they_do_not_do(culver):
     r = culver.command("account", "app-password", "add", "--label", "two\nlines", ann, check=False)
     assert r.returncode == 2 and "--label: a control character" in r.stderr
     assert culver.command("account", "app-password", "list", ann).stdout == ""
+
+
+def test_status_tells_of_the_roles_when_the_store_does_not_answer(culver):
+    """It stands still (a disk that hangs), or does not come up: then above all somebody asks."""
+    culver.start()
+    os.kill(culver.roles()["store"], signal.SIGSTOP)
+    for words in (), ("--json",):
+        r = culver.command("status", *words, check=False, timeout=60)
+        assert r.returncode == 1 and "the server's store does not answer" in r.stderr, r
+        assert "front-mx" in r.stdout and "gate" in r.stdout
+    assert json.loads(r.stdout)["store"] is None
+    (culver.dir / "data" / "ledger.db").write_bytes(bytes(8192))
+    culver.kill_role("store")
+    wait_for(lambda: "is not a database" in culver.log_text(), 60)
+
+    def away():
+        r = culver.command("status", "--json", check=False)
+        return r.returncode == 1 and next(x for x in json.loads(r.stdout)["roles"] if x["role"] == "store")["state"] != "up"
+    wait_for(away, 60)
 
 
 def test_status_of_a_server_whose_file_has_become_wrong(culver):

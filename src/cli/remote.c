@@ -389,21 +389,36 @@ int remote_tell(struct remote *r, const struct frame *frame, struct err *err)
 	return r->answered ? r->result : fail_lost(r, err);
 }
 
-int remote_wait(struct remote *r, struct err *err)
+static int wait_within(struct remote *r, int within_ms, struct err *err)
 {
 	r->err = err;
-	run_until(r, &r->answered, FOR_EVER);
-	if (!r->answered)
-		return fail_lost(r, err);
-	return r->result;
+	run_until(r, &r->answered, within_ms);
+	if (r->answered)
+		return r->result;
+	if (r->timed_out)
+		return fail(err, ERR_TEMP, "the server's %s does not answer",
+			r->asked == r->peers[REMOTE_STORE].channel ? "store" : "gate");
+	return fail_lost(r, err);
+}
+
+int remote_wait(struct remote *r, struct err *err)
+{
+	return wait_within(r, FOR_EVER, err);
+}
+
+int remote_ask_within(struct remote *r, int within_ms, enum remote_peer peer,
+	const struct frame *question, void (*each)(void *arg, const struct frame *), void *arg,
+	struct err *err)
+{
+	if (remote_begin(r, peer, each, arg, err) < 0 || remote_tell(r, question, err) < 0)
+		return -1;
+	return wait_within(r, within_ms, err);
 }
 
 int remote_ask(struct remote *r, enum remote_peer peer, const struct frame *question,
 	void (*each)(void *arg, const struct frame *), void *arg, struct err *err)
 {
-	if (remote_begin(r, peer, each, arg, err) < 0 || remote_tell(r, question, err) < 0)
-		return -1;
-	return remote_wait(r, err);
+	return remote_ask_within(r, FOR_EVER, peer, question, each, arg, err);
 }
 
 static void keep_verifier(void *arg, const struct frame *frame)

@@ -47,6 +47,10 @@ int remote_process(const struct remote *);
  * `failed`, which becomes err. The frame ends with the call. */
 int remote_ask(struct remote *, enum remote_peer, const struct frame *question,
 	void (*each)(void *arg, const struct frame *), void *arg, struct err *err);
+/* The same for at most so long, for who wants to know whether there is an answer. */
+int remote_ask_within(struct remote *, int within_ms, enum remote_peer,
+	const struct frame *question, void (*each)(void *arg, const struct frame *), void *arg,
+	struct err *err);
 /* The same in steps, for a question of several frames: begin, tell each, wait. Tell waits for room,
  * and fails as soon as the question was refused. */
 int remote_begin(struct remote *, enum remote_peer, void (*each)(void *arg, const struct frame *),
