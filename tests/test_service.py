@@ -7,6 +7,7 @@ import shutil
 import signal
 import smtplib
 import socket
+import subprocess
 import threading
 import time
 
@@ -298,6 +299,17 @@ def test_upgrade_to_another_binary(tmp_path):
         assert c.roles()["store"] != roles["store"]
         if os.geteuid() == 0:  # nobody else may look into it
             assert os.readlink(f"/proc/{c.process.pid}/exe") == str(binary)
+
+
+def test_an_upgrade_beside_another_comes_to_pass():
+    """As of a package that was installed twice: the second is not lost, and its command says so."""
+    with Culver(config="fronts_mx = 4\nfronts_user = 4") as c:
+        words = [c.binary, "upgrade", "-c", str(c.conf)]
+        first = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+        wait_for(lambda: c.events("taken-over"), 60)
+        assert c.command("upgrade", timeout=120).stdout.startswith("upgraded")
+        assert first.communicate(timeout=60)[0].startswith("upgraded")
+        assert len(c.events("upgraded")) == 2
 
 
 def test_upgrade_then_stop():

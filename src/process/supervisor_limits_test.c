@@ -220,6 +220,29 @@ static void a_program_that_ends_well_is_not_yet_the_next_image(void **state)
 	}
 }
 
+/* A program that was installed while the one before starts its roles is not forgotten: one more
+ * upgrade follows, however often it was asked for. */
+static void an_upgrade_that_is_asked_for_meanwhile_follows(void **state)
+{
+	struct checked x;
+	(void)state;
+	checked_up(&x, 3);
+	struct upgrade *u = &x.w.supervisor->upgrade;
+	u->under_way = true;
+	supervisor_upgrade(x.w.supervisor);
+	supervisor_upgrade(x.w.supervisor);
+	loop_sim_run_for(x.w.loop, 100);
+	assert_int_equal(x.checks, 0);
+	upgrade_go_on(x.w.supervisor); /* all are up */
+	loop_sim_run_for(x.w.loop, 100);
+	assert_int_equal(x.checks, 1);
+	says_and_ends(&x, "", 0);
+	upgrade_go_on(x.w.supervisor);
+	loop_sim_run_for(x.w.loop, 100);
+	assert_int_equal(x.checks, 1);
+	world_done(&x.w);
+}
+
 /* Before the check, and after it, for as long: everybody must be at rest. after: it has passed. */
 static void rests_in_time(bool after, int late)
 {
@@ -330,5 +353,6 @@ TEST_MAIN(test_case(x8_a_reload_has_its_time), test_case(certificates_that_end_s
 	test_case(no_certificate_is_said), test_case(the_check_of_a_new_binary_has_its_time),
 	test_case(a_check_that_fails_without_a_word),
 	test_case(a_program_that_ends_well_is_not_yet_the_next_image),
+	test_case(an_upgrade_that_is_asked_for_meanwhile_follows),
 	test_case(a_role_that_does_not_come_to_rest), test_case(an_old_store_has_its_time),
 	test_case(goodbyes_are_spread))

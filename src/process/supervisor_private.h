@@ -90,6 +90,7 @@ struct upgrade {
 	uint32_t refused;
 	char why[400];                  /* the last one was refused */
 	bool under_way;                 /* a new generation starts */
+	bool again;                     /* asked for meanwhile: once more, when it is up */
 	int checking;                   /* process of the new binary's check of itself; 0: none */
 	struct link *said;              /* what it says */
 	char word[TAKEOVER_WORD_BYTES]; /* what it says when it can take over */

@@ -224,6 +224,8 @@ void supervisor_upgrade(struct supervisor *s)
 	if (s->phase != RUNNING || s->o.spawn->check == NULL || s->o.admin_handle >= 0)
 		return;
 	if (u->checking || u->may_go || u->under_way) {
+		/* What is still being checked becomes what is installed by then. */
+		u->again = u->under_way;
 		log_event(&s->o.log, LOG_WARN, "upgrade-under-way", "generation=%u", u->generation);
 		return;
 	}
@@ -354,6 +356,10 @@ static void generation_is_up(struct supervisor *s)
 	log_event(&s->o.log, LOG_INFO, "upgraded", "generation=%u version=%s", u->generation,
 		CULVER_VERSION);
 	supervisor_tell(s, NEWS_UPGRADED);
+	if (u->again) {
+		u->again = false;
+		supervisor_upgrade(s);
+	}
 }
 
 void upgrade_go_on(struct supervisor *s)
