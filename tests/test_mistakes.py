@@ -240,6 +240,32 @@ def test_json_is_json_whatever_is_wrong(culver):
     assert r.returncode == 3 and json.loads(r.stdout)["error"] == "not-found"
 
 
+def test_json_of_a_command_that_fails_is_the_error_alone(culver):
+    """What it would have listed does not stand before it: nobody is there; and there is no store to ask."""
+    nobody = f"nobody@{DOMAIN}"
+    lists = [("account", "list"), ("account", "recount", "--all"), ("domain", "list"), ("alias", "list"), ("store", "check")]
+    named = [("account", "undelete"), ("account", "undelete", "--list"), ("account", "recount")]
+    for words in named:
+        r = culver.command(*words[:2], "--json", *words[2:], nobody, check=False)
+        assert r.returncode == 3 and json.loads(r.stdout)["error"] == "not-found", r
+    for noun in ("app-password", "certificate"):
+        r = culver.run("account", noun, "list", "-c", culver.conf, "--json", nobody, check=False)
+        assert r.returncode == 3 and json.loads(r.stdout)["error"] == "not-found", r
+    for words in lists:
+        json.loads(culver.command(*words[:2], "--json", *words[2:]).stdout)
+    (culver.dir / "master.key").rename(culver.dir / "elsewhere.key")
+    for words in lists:
+        r = culver.command(*words[:2], "--json", *words[2:], check=False)
+        assert r.returncode == 1 and json.loads(r.stdout)["error"] == "temporary", r
+    (culver.dir / "elsewhere.key").rename(culver.dir / "master.key")
+    (culver.dir / "data" / "ledger.db").write_bytes(bytes(8192))
+    for words in lists[:-1]:
+        r = culver.command(*words[:2], "--json", *words[2:], check=False)
+        assert r.returncode == 1 and json.loads(r.stdout)["error"] == "temporary", r
+    r = culver.command("store", "check", "--json", check=False)
+    assert r.returncode == 6 and json.loads(r.stdout)["found"] == 1
+
+
 def test_commands_say_what_they_do_not_do(culver):
     """Nothing to change; a label that would break a list's lines; a password that is soon guessed."""
     ann = f"ann@{DOMAIN}"

@@ -82,6 +82,11 @@ void cli_service_names(uint32_t services, struct buf *out);
  * U+FFFD. */
 void json_string(struct buf *out, struct str s);
 
+/* What --json lists comes one by one and is printed when it is whole, between head and tail: so a
+ * command that fails has printed nothing before its error. -1: it is too long. */
+enum { CLI_LIST_BYTES = 1 << 30 };
+int cli_print_list(const char *head, const struct buf *items, const char *tail, struct err *err);
+
 /* A word as a shell reads it, quoted where that is needed: for lines that are to be pasted. */
 void cli_shell_word(struct buf *out, struct str word);
 

@@ -301,7 +301,7 @@ int cmd_account_remove(const struct options *o)
 
 struct listing {
 	const struct options *o;
-	bool first;
+	struct buf items; /* JSON */
 };
 
 void cli_service_names(uint32_t services, struct buf *out)
@@ -324,12 +324,13 @@ static void print_account(struct listing *l, const struct api_account *a)
 	cli_service_names(a->services, &services);
 	json_string(&address, a->address);
 	if (l->o->json)
-		printf("%s{\"id\":%" PRIu64
-		       ",\"address\":%s,\"kind\":\"%s\",\"active\":%s,\"services\":\"%s\","
-		       "\"quota_bytes\":%" PRIu64 ",\"quota_messages\":%" PRIu64
-		       ",\"used_bytes\":%" PRIu64 ",\"used_messages\":%" PRIu64
-		       ",\"retention\":\"%s\",\"expire_days\":%u,\"legacy_auth\":%s}",
-			l->first ? "" : ",", a->id, address.p, kind, a->active ? "true" : "false",
+		buf_addf(&l->items,
+			"%s{\"id\":%" PRIu64
+			",\"address\":%s,\"kind\":\"%s\",\"active\":%s,\"services\":\"%s\","
+			"\"quota_bytes\":%" PRIu64 ",\"quota_messages\":%" PRIu64
+			",\"used_bytes\":%" PRIu64 ",\"used_messages\":%" PRIu64
+			",\"retention\":\"%s\",\"expire_days\":%u,\"legacy_auth\":%s}",
+			l->items.n ? "," : "", a->id, address.p, kind, a->active ? "true" : "false",
 			services.p, a->quota_bytes, a->quota_messages, a->used_bytes,
 			a->used_messages, retention, a->pop3_expire_days,
 			a->legacy_auth ? "true" : "false");
@@ -338,7 +339,6 @@ static void print_account(struct listing *l, const struct api_account *a)
 		       " messages\n",
 			STR_ARG(a->address), kind, a->active ? "active" : "inactive", services.p,
 			a->used_bytes, a->used_messages);
-	l->first = false;
 }
 
 static void print_accounts(void *arg, const struct frame *frame)
@@ -351,12 +351,12 @@ static void print_accounts(void *arg, const struct frame *frame)
 static int list(const struct options *o, struct remote *r, struct err *err)
 {
 	struct frame f = { .type = FRAME_ACCOUNT_LIST };
-	struct listing l = { o, true };
-	if (o->json)
-		printf("[");
+	struct listing l = { .o = o };
+	buf_init(&l.items, CLI_LIST_BYTES);
 	int result = remote_ask(r, REMOTE_STORE, &f, print_accounts, &l, err);
-	if (o->json)
-		printf("]\n");
+	if (result == 0 && o->json)
+		result = cli_print_list("[", &l.items, "]", err);
+	buf_done(&l.items);
 	return result;
 }
 

@@ -27,7 +27,7 @@ static int change(const struct options *o, const struct frame *f, const char *ve
 
 struct listing {
 	const struct options *o;
-	bool first;
+	struct buf items; /* JSON */
 };
 
 static int show(const struct options *o, enum frame_type question,
@@ -35,18 +35,18 @@ static int show(const struct options *o, enum frame_type question,
 {
 	struct err err = ERR_INIT;
 	struct frame f = { .type = question };
-	struct listing l = { o, true };
+	struct listing l = { .o = o };
 	if (o->args_n)
 		return cli_usage(o, "[-c FILE] [--json]");
 	AUTO(remote_close)
 	struct remote *r = remote_open(options_config(o), false, &err);
 	if (r == NULL)
 		return cli_fail(o, &err);
-	if (o->json)
-		printf("[");
+	buf_init(&l.items, CLI_LIST_BYTES);
 	int result = remote_ask(r, REMOTE_STORE, &f, each, &l, &err);
-	if (o->json)
-		printf("]\n");
+	if (result == 0 && o->json)
+		result = cli_print_list("[", &l.items, "]", &err);
+	buf_done(&l.items);
 	return result ? cli_fail(o, &err) : EXIT_GOOD;
 }
 
@@ -61,12 +61,11 @@ static void print_pair(
 	buf_addf(&out, ",\"%s\":", b_name);
 	json_string(&out, b);
 	if (l->o->json)
-		printf("%s{\"%s\":%s}", l->first ? "" : ",", a_name, out.p);
+		buf_addf(&l->items, "%s{\"%s\":%s}", l->items.n ? "," : "", a_name, out.p);
 	else if (b.n > 0)
 		printf("%-40" STR_FMT " %" STR_FMT "\n", STR_ARG(a), STR_ARG(b));
 	else
 		printf("%" STR_FMT "\n", STR_ARG(a));
-	l->first = false;
 }
 
 int cmd_domain_add(const struct options *o)

@@ -10,7 +10,7 @@
 struct recounting {
 	const struct options *o;
 	struct frame_recounted done;
-	bool first;
+	struct buf items; /* JSON */
 };
 
 static void on_answer(void *arg, const struct frame *frame)
@@ -25,10 +25,9 @@ static void on_answer(void *arg, const struct frame *frame)
 		return;
 	json_string(&text, frame->check_finding.text);
 	if (r->o->json)
-		printf("%s%s", r->first ? "" : ",", text.p);
+		buf_addf(&r->items, "%s%s", r->items.n ? "," : "", text.p);
 	else
 		printf("mended: %" STR_FMT "\n", STR_ARG(frame->check_finding.text));
-	r->first = false;
 }
 
 /* Some thousand accounts at a time, until the rest is right. */
@@ -50,22 +49,24 @@ static int recount(struct remote *remote, struct recounting *r, const char *addr
 int cmd_account_recount(const struct options *o)
 {
 	struct err err = ERR_INIT;
-	struct recounting r = { .o = o, .first = true };
+	struct recounting r = { .o = o };
 	uint64_t mended = 0;
+	char tail[100];
 	if (o->args_n != (o->all ? 0 : 1))
 		return cli_usage(o, "[-c FILE] [--json] --all | ADDRESS");
 	AUTO(remote_close)
 	struct remote *remote = remote_open(options_config(o), false, &err);
 	if (remote == NULL)
 		return cli_fail(o, &err);
-	if (o->json)
-		printf("{\"differences\":[");
+	buf_init(&r.items, CLI_LIST_BYTES);
 	int result = recount(remote, &r, o->all ? "" : o->args[0], &mended, &err);
-	if (o->json)
-		printf("],\"accounts\":%" PRIu64 ",\"mended\":%" PRIu64 "}\n", r.done.accounts,
-			mended);
+	snprintf(tail, sizeof(tail), "],\"accounts\":%" PRIu64 ",\"mended\":%" PRIu64 "}",
+		r.done.accounts, mended);
+	if (result == 0 && o->json)
+		result = cli_print_list("{\"differences\":[", &r.items, tail, &err);
 	else if (result == 0)
 		printf("%" PRIu64 " accounts counted, %" PRIu64 " mended\n", r.done.accounts,
 			mended);
+	buf_done(&r.items);
 	return result ? cli_fail(o, &err) : EXIT_GOOD;
 }

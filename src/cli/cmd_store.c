@@ -18,7 +18,7 @@ enum { STATUS_MS = 5000 }; /* for the store's part of it */
 struct checking {
 	const struct options *o;
 	struct frame_check_done done;
-	bool first;
+	struct buf items; /* JSON */
 };
 
 static void on_finding(void *arg, const struct frame *frame)
@@ -33,12 +33,11 @@ static void on_finding(void *arg, const struct frame *frame)
 		return;
 	json_string(&text, frame->check_finding.text);
 	if (c->o->json)
-		printf("%s%s", c->first ? "" : ",", text.p);
+		buf_addf(&c->items, "%s%s", c->items.n ? "," : "", text.p);
 	else
 		printf("%s%" STR_FMT "\n",
 			str_starts(frame->check_finding.text, STR("note: ")) ? "" : "damage: ",
 			STR_ARG(frame->check_finding.text));
-	c->first = false;
 }
 
 static int ask_check(struct checking *c, struct err *err)
@@ -65,32 +64,41 @@ static int check_unopened(struct checking *c, struct err *err)
 	return 0;
 }
 
+static int print_checked(struct checking *c, struct err *err)
+{
+	const struct frame_check_done *d = &c->done;
+	char tail[200];
+	snprintf(tail, sizeof(tail),
+		"],\"messages\":%" PRIu64 ",\"bodies\":%" PRIu64 ",\"bytes\":%" PRIu64
+		",\"found\":%" PRIu64 "}",
+		d->messages, d->bodies, d->bytes, d->findings);
+	if (c->o->json)
+		return cli_print_list("{\"findings\":[", &c->items, tail, err);
+	printf("%" PRIu64 " messages, %" PRIu64 " bodies, %" PRIu64 " bytes, %" PRIu64
+	       " found damaged\n",
+		d->messages, d->bodies, d->bytes, d->findings);
+	return 0;
+}
+
 int cmd_store_check(const struct options *o)
 {
 	struct err err = ERR_INIT;
-	struct checking c = { .o = o, .first = true };
+	struct checking c = { .o = o };
 	if (o->args_n || (o->force && !o->rebuild))
 		return cli_usage(o, "[-c FILE] [--repair | --rebuild [--force] | --accept-loss] "
 				    "[--json]");
 	if (o->repair || o->rebuild || o->accept_loss)
 		return repair_store(o);
-	if (o->json)
-		printf("{\"findings\":[");
+	buf_init(&c.items, CLI_LIST_BYTES);
 	int result = ask_check(&c, &err);
 	if (result < 0)
 		result = check_unopened(&c, &err);
-	const struct frame_check_done *d = &c.done;
-	if (o->json)
-		printf("],\"messages\":%" PRIu64 ",\"bodies\":%" PRIu64 ",\"bytes\":%" PRIu64
-		       ",\"found\":%" PRIu64 "}\n",
-			d->messages, d->bodies, d->bytes, d->findings);
-	else if (result == 0)
-		printf("%" PRIu64 " messages, %" PRIu64 " bodies, %" PRIu64 " bytes, %" PRIu64
-		       " found damaged\n",
-			d->messages, d->bodies, d->bytes, d->findings);
+	if (result == 0)
+		result = print_checked(&c, &err);
+	buf_done(&c.items);
 	if (result)
 		return cli_fail(o, &err);
-	return d->findings ? EXIT_DAMAGE : EXIT_GOOD;
+	return c.done.findings ? EXIT_DAMAGE : EXIT_GOOD;
 }
 
 /* ---- reclaim ---- */

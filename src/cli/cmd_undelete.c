@@ -74,7 +74,8 @@ int cli_since(const char *text, int64_t now, int64_t *ret, struct err *err)
 
 struct listing {
 	const struct options *o;
-	bool first, cut;
+	struct buf items; /* JSON */
+	bool cut;
 	uint64_t messages, bytes;
 };
 
@@ -88,12 +89,13 @@ static void print_deleted(struct listing *l, const struct api_deleted *d)
 	time_iso8601(&date, d->date);
 	json_string(&mailbox, d->mailbox);
 	if (l->o->json)
-		printf("%s{\"deleted\":\"%s\",\"mailbox\":%s,\"date\":\"%s\",\"size\":%" PRIu64 "}",
-			l->first ? "" : ",", deleted.text, mailbox.p, date.text, d->size);
+		buf_addf(&l->items,
+			"%s{\"deleted\":\"%s\",\"mailbox\":%s,\"date\":\"%s\",\"size\":%" PRIu64
+			"}",
+			l->items.n ? "," : "", deleted.text, mailbox.p, date.text, d->size);
 	else
 		printf("deleted %s received %s %10" PRIu64 " bytes %s\n", deleted.text, date.text,
 			d->size, mailbox.p);
-	l->first = false;
 	l->messages++;
 	l->bytes += d->size;
 }
@@ -113,15 +115,16 @@ static int list_deleted(
 {
 	struct frame f = { .type = FRAME_DELETED_LIST,
 		.deleted_list = { q->address, q->since, q->mailbox, q->removed } };
-	struct listing l = { .o = o, .first = true };
-	if (o->json)
-		printf("{\"messages\":[");
+	struct listing l = { .o = o };
+	buf_init(&l.items, CLI_LIST_BYTES);
 	int result = remote_ask(r, REMOTE_STORE, &f, on_deleted, &l, err);
-	if (o->json)
-		printf("],\"cut\":%s}\n", l.cut ? "true" : "false");
+	if (result == 0 && o->json)
+		result = cli_print_list("{\"messages\":[", &l.items,
+			l.cut ? "],\"cut\":true}" : "],\"cut\":false}", err);
 	else if (result == 0)
 		printf("%" PRIu64 " messages, %" PRIu64 " bytes%s\n", l.messages, l.bytes,
 			l.cut ? "; there are more: narrow it with --since or --mailbox" : "");
+	buf_done(&l.items);
 	return result;
 }
 
@@ -149,10 +152,10 @@ static int put_back(
 		there += u.there;
 		f.undelete.goes_on = messages > 0;
 	}
-	if (o->json)
+	if (result == 0 && o->json)
 		printf("{\"messages\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"there\":%" PRIu64 "}\n",
 			messages, bytes, there);
-	else
+	else if (!o->json && (result == 0 || messages)) /* some are back, whatever came then */
 		printf("%" PRIu64 " messages put back, %" PRIu64 " bytes%s\n", messages, bytes,
 			there ? "; what had been restored from a backup meanwhile is left as it is"
 			      : "");

@@ -150,6 +150,14 @@ int cli_fail(const struct options *o, const struct err *err)
 	return (int)exit_code_for(err->kind);
 }
 
+int cli_print_list(const char *head, const struct buf *items, const char *tail, struct err *err)
+{
+	if (items->full)
+		return fail(err, ERR_LIMIT, "the list is too long");
+	printf("%s%" STR_FMT "%s\n", head, STR_ARG(buf_str(items)), tail);
+	return 0;
+}
+
 static void usage_json(const struct options *o, const char *text)
 {
 	AUTO(buf_done)

@@ -12,8 +12,9 @@
 struct listing {
 	const struct options *o;
 	const struct secret_command *command;
-	uint64_t wanted; /* 0: all are printed */
-	bool found;      /* the wanted one; or one was printed */
+	uint64_t wanted;  /* 0: all are printed */
+	bool found;       /* the wanted one */
+	struct buf items; /* JSON */
 };
 
 /* "never", or when. */
@@ -22,7 +23,7 @@ static const char *moment(struct time_text *text, int64_t ms)
 	return ms ? time_iso8601(text, ms) : "never";
 }
 
-static void print_one(const struct listing *l, const struct api_secret *s)
+static void print_one(struct listing *l, const struct api_secret *s)
 {
 	struct time_text created, used;
 	AUTO(buf_done)
@@ -37,10 +38,11 @@ static void print_one(const struct listing *l, const struct api_secret *s)
 	if (add_own)
 		add_own(s, &own);
 	if (l->o->json)
-		printf("%s{\"id\":%" PRIu64 ",%" STR_FMT
-		       "\"label\":%s,\"services\":\"%s\",\"created_ms\":%" PRId64
-		       ",\"used_ms\":%" PRId64 "}",
-			l->found ? "," : "", s->id, STR_ARG(buf_str(&own)), label.p, services.p,
+		buf_addf(&l->items,
+			"%s{\"id\":%" PRIu64 ",%" STR_FMT
+			"\"label\":%s,\"services\":\"%s\",\"created_ms\":%" PRId64
+			",\"used_ms\":%" PRId64 "}",
+			l->items.n ? "," : "", s->id, STR_ARG(buf_str(&own)), label.p, services.p,
 			s->created_ms, s->used_ms);
 	else
 		printf("%6" PRIu64 "  %" STR_FMT "%-15s made %s  last used %s  %" STR_FMT "\n",
@@ -72,11 +74,11 @@ static int ask_list(struct listing *l, struct remote *r, struct err *err)
 
 static int list(struct listing *l, struct remote *r, struct err *err)
 {
-	if (l->o->json)
-		printf("[");
+	buf_init(&l->items, CLI_LIST_BYTES);
 	int result = ask_list(l, r, err);
-	if (l->o->json)
-		printf("]\n");
+	if (result == 0 && l->o->json)
+		result = cli_print_list("[", &l->items, "]", err);
+	buf_done(&l->items);
 	return result;
 }
 
