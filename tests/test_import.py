@@ -261,6 +261,26 @@ def test_a_second_run_takes_what_is_new(tmp_path):
         assert told["imported"] == 0 and told["there"] == 4
 
 
+def test_two_accounts_at_once(tmp_path):
+    """While one import is held in its middle another account's runs to its end; one of the same account does not."""
+    with Culver() as c:
+        large, small = tmp_path / "large", tmp_path / "small"
+        make_maildir(large, [f"{i}.x:2,S" for i in range(3000)])
+        make_maildir(small, ["1.a:2,"])
+        first = subprocess.Popen([c.binary, "import", "-c", str(c.conf), ALICE, str(large)], stdout=subprocess.DEVNULL)
+        client = culver_imap(c)
+        wait_for(lambda: int(client.select("INBOX", readonly=True)[1][0]) > 0, 60)
+        first.send_signal(signal.SIGSTOP)
+        assert first.poll() is None
+        assert run_import(c, f"bob@{DOMAIN}", small)["imported"] == 1
+        refused = c.command("import", ALICE, small, check=False)
+        assert refused.returncode == 1 and "another restore or import of the account is at work" in refused.stderr
+        first.send_signal(signal.SIGCONT)
+        assert first.wait(120) == 0
+        assert client.select("INBOX", readonly=True)[1][0] == b"3000"
+        client.logout()
+
+
 def test_killed_and_run_again(tmp_path):
     with Culver() as c:
         root = tmp_path / "Maildir"

@@ -2,10 +2,9 @@
 /*
  * Messages that come back from a backup into a store that is in use: what the account has (so that
  * nothing comes twice), the mailboxes they go to, and their landing, which is an upload with flags
- * and the entry's old id. One restore at a time, so that what was told stays true but for what the
- * account's own sessions do.
+ * and the entry's old id. One restore of an account at a time, so that what was told stays true but
+ * for what the account's own sessions do.
  */
-#include "store/names.h"
 #include "store/store_private.h"
 
 enum { KNOWN_A_FRAME = 4000, ENTRIES_A_SLICE = 10000, MOST_KNOWN = 1 << 24 };
@@ -107,8 +106,10 @@ static void known_sent(struct job *job)
  * and is run again at once, would not know of it. */
 static bool begin_done(struct job *job)
 {
-	if (job->txn == NULL)
+	if (job->txn == NULL) {
+		job->peer->restored = job->size;
 		return true;
+	}
 	txn_free(&job->txn);
 	job_read(job);
 	return false;
@@ -116,8 +117,16 @@ static bool begin_done(struct job *job)
 
 static void begin_always(struct job *job)
 {
-	if (job->err.kind != ERR_NONE && job->peer && job->store->restorer == job->peer)
-		job->store->restorer = NULL;
+	if (job->err.kind != ERR_NONE && job->peer)
+		restore_leave(job->peer);
+}
+
+static bool is_restored(const struct store *store, const struct address_name *address)
+{
+	for (const struct store_peer *p = store->peers; p; p = p->next)
+		if (str_equal(address_str(&p->restores), address_str(address)))
+			return true;
+	return false;
 }
 
 ASK(ask_restore_begin)
@@ -132,13 +141,11 @@ ASK(ask_restore_begin)
 	struct err err = ERR_INIT;
 	struct address_name address;
 	(void)session;
-	int rc;
-	if (store->restorer)
-		rc = fail(&err, ERR_IN_USE, "another restore is at work");
-	else if (store->read_only)
+	int rc = address_canonical(frame->restore_begin.address, &address, &err);
+	if (rc == 0 && (peer->restores.n || is_restored(store, &address)))
+		rc = fail(&err, ERR_IN_USE, "another restore or import of the account is at work");
+	else if (rc == 0 && store->read_only)
 		rc = fail(&err, ERR_READ_ONLY, "the store takes no messages at present");
-	else
-		rc = address_canonical(frame->restore_begin.address, &address, &err);
 	if (rc < 0) {
 		peer_fail(peer, request, &err);
 		return;
@@ -146,7 +153,7 @@ ASK(ask_restore_begin)
 	struct job *job = job_new(peer, &class, request, frame);
 	if (job == NULL)
 		return;
-	store->restorer = peer;
+	peer->restores = address;
 	job->ask.restore_begin.address = address_str(&address);
 	job->txn = txn_new();
 	if (job_keep(job, &job->ask.restore_begin.address))
@@ -155,8 +162,15 @@ ASK(ask_restore_begin)
 
 void restore_leave(struct store_peer *peer)
 {
-	if (peer->store->restorer == peer)
-		peer->store->restorer = NULL;
+	peer->restores.n = 0;
+	peer->restored = 0;
+}
+
+int restore_may(const struct store_peer *peer, uint64_t account, struct err *err)
+{
+	if (peer->restored && peer->restored == account)
+		return 0;
+	return fail(err, ERR_NOT_NOW, "no restore of the account is at work");
 }
 
 ASK(ask_restore_end)
@@ -186,9 +200,8 @@ ASK(ask_restore_mailbox)
 	struct mailbox_name name;
 	struct err err = ERR_INIT;
 	(void)session;
-	int rc = peer->store->restorer != peer ? fail(&err, ERR_NOT_NOW, "no restore is at work")
-					       : mailbox_name_canonical(ask->name, &name, &err);
-	if (rc < 0) {
+	if (restore_may(peer, ask->account, &err) < 0 ||
+		mailbox_name_canonical(ask->name, &name, &err) < 0) {
 		peer_fail(peer, request, &err);
 		return;
 	}
@@ -221,8 +234,7 @@ ASK(ask_restore_annotations)
 	const struct frame_restore_annotations *ask = &frame->restore_annotations;
 	struct err err = ERR_INIT;
 	(void)session;
-	if (peer->store->restorer != peer) {
-		fail(&err, ERR_NOT_NOW, "no restore is at work");
+	if (restore_may(peer, ask->account, &err) < 0) {
 		peer_fail(peer, request, &err);
 		return;
 	}

@@ -216,8 +216,7 @@ ASK(ask_upload_restore)
 	(void)session;
 	if (u == NULL)
 		return;
-	if (peer->store->restorer != peer) {
-		fail(&err, ERR_NOT_NOW, "no restore is at work");
+	if (restore_may(peer, as->account, &err) < 0) {
 		fail_upload(peer, request, u, &err);
 		return;
 	}

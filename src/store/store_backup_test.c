@@ -194,8 +194,8 @@ static void repair_is_refused_beside_others(void **state)
 	fixture_done(&w.f);
 }
 
-/* Messages come back only through a restore, one at a time, and into the account's own mailboxes.
- */
+/* Messages come back only through a restore of their account, one at a time, and into the account's
+ * own mailboxes. */
 static void restore_is_one_peers(void **state)
 {
 	struct world w;
@@ -229,7 +229,7 @@ static void restore_is_one_peers(void **state)
 		tell(p, request, (struct frame){ .type = FRAME_UPLOAD_COMMIT });
 		executor_fake_run(&w.f.executor);
 		if (i < 2)
-			assert_failed(reply_at(p, request, 0), i ? ERR_NOT_FOUND : ERR_NOT_NOW);
+			assert_failed(reply_at(p, request, 0), ERR_NOT_NOW);
 		else
 			assert_frame(reply_at(p, request, 0), FRAME_DELIVERED);
 	}
@@ -246,6 +246,46 @@ static void restore_is_one_peers(void **state)
 	fixture_done(&w.f);
 }
 
-TEST_MAIN(test_case(one_backup_at_a_time), test_case(a_backup_goes_with_its_peer),
-	test_case(commits_beside_the_copy_are_in_it), test_case(repair_is_refused_beside_others),
-	test_case(restore_is_one_peers))
+/* Those of two accounts go on beside each other, each into its own. */
+static void two_accounts_are_restored_at_once(void **state)
+{
+	static const char *const addresses[] = { "alice@example.test", "Bob@Example.test" };
+	struct world w;
+	struct test_peer other;
+	(void)state;
+	world_init(&w);
+	peer_init(&other, &w.f, CLASS_ADMIN, 7);
+	struct test_peer *peers[] = { &w.admin, &other };
+	uint64_t ids[2];
+	struct frame start = { .type = FRAME_RESTORE_BEGIN };
+	for (size_t i = 0; i < 2; i++) {
+		ids[i] = account_of(&w.mx, i ? "bob@example.test" : addresses[i]);
+		start.restore_begin.address = str_from(addresses[i]);
+		const struct frame *is = ask(peers[i], start);
+		assert_frame(is, FRAME_RESTORE_IS);
+		assert_int_equal(is->restore_is.account, ids[i]);
+	}
+	start.restore_begin.address = STR("bob@example.test");
+	assert_failed(ask(&w.admin, start), ERR_IN_USE);
+	for (size_t i = 0; i < 2; i++)
+		for (size_t k = 0; k < 2; k++) {
+			const struct frame *r = ask(
+				peers[i], (struct frame){ .type = FRAME_RESTORE_MAILBOX,
+						  .restore_mailbox = { ids[k], STR("Back"), 0 } });
+			if (i == k)
+				assert_frame(r, FRAME_RESTORE_MAILBOX_IS);
+			else
+				assert_failed(r, ERR_NOT_NOW);
+		}
+	start.restore_begin.address = STR("nobody@example.test");
+	assert_frame(ask(&other, (struct frame){ .type = FRAME_RESTORE_END }), FRAME_DONE);
+	assert_failed(ask(&other, start), ERR_NOT_FOUND);
+	start.restore_begin.address = STR("bob@example.test");
+	assert_frame(ask(&other, start), FRAME_RESTORE_IS); /* the failed one is over */
+	peer_done(&other);
+	world_done(&w);
+}
+
+TEST_MAIN(test_case(two_accounts_are_restored_at_once), test_case(one_backup_at_a_time),
+	test_case(a_backup_goes_with_its_peer), test_case(commits_beside_the_copy_are_in_it),
+	test_case(repair_is_refused_beside_others), test_case(restore_is_one_peers))

@@ -32,6 +32,7 @@
 #include "base/map.h"
 #include "store/digests.h"
 #include "store/engine.h"
+#include "store/names.h"
 #include "store/segment.h"
 #include "store/spool.h"
 #include "store/store.h"
@@ -195,13 +196,15 @@ struct store_peer {
 	struct job *out, **out_end;         /* with frames to send, in turns */
 	struct job *waiting, **waiting_end; /* for room in held_bytes */
 	size_t n_jobs, n_sessions, n_watches, n_ranges;
-	size_t held_bytes;   /* what heavy answers hold, or are thought to hold */
-	size_t upload_bytes; /* memory of its uploads */
-	struct map uploads;  /* request -> struct upload */
-	struct map ranges;   /* request -> struct ranges (ask_change.c) */
-	struct vec signing;  /* struct signing: the last LIMIT_SIGNED_UPLOADS */
-	size_t signing_next; /* which of them the next one takes the place of */
-	bool blocked;        /* a bulk frame was refused */
+	size_t held_bytes;            /* what heavy answers hold, or are thought to hold */
+	size_t upload_bytes;          /* memory of its uploads */
+	struct map uploads;           /* request -> struct upload */
+	struct map ranges;            /* request -> struct ranges (ask_change.c) */
+	struct vec signing;           /* struct signing: the last LIMIT_SIGNED_UPLOADS */
+	size_t signing_next;          /* which of them the next one takes the place of */
+	struct address_name restores; /* whose messages it brings back; n is 0: nobody's */
+	uint64_t restored;            /* that account, once it is known; 0 before */
+	bool blocked;                 /* a bulk frame was refused */
 	bool pumping;
 	bool resting; /* between the portions of a large answer */
 };
@@ -387,7 +390,6 @@ struct store {
 	bool told_ended;
 	enum backup_state backup;
 	struct store_peer *backup_owner; /* NULL: none, or it is gone */
-	struct store_peer *restorer;     /* who gives messages of a backup back; NULL: nobody */
 
 	/* the writer's */
 	struct job *copying; /* waits for the copy of the ledger */
@@ -523,6 +525,8 @@ int annotations_keep(struct txn *txn, struct api_annotation_list *list, struct e
 
 /* ask_restore.c */
 void restore_leave(struct store_peer *peer);
+/* ERR_NOT_NOW: the peer is not restoring this account. */
+int restore_may(const struct store_peer *peer, uint64_t account, struct err *err) MUST_CHECK;
 
 /* repair.c, rebuild.c */
 #define REBUILD_MARK "rebuild"
