@@ -301,6 +301,26 @@ def test_upgrade_to_another_binary(tmp_path):
             assert os.readlink(f"/proc/{c.process.pid}/exe") == str(binary)
 
 
+def test_as_many_addresses_as_can_be_listened_on():
+    """Every socket of them goes to a front at once: 105 to the one that serves users."""
+    addresses = [f"127.0.1.{n}" for n in range(1, 16)]
+    c = Culver()
+    try:
+        text = c.conf.read_text(encoding="utf-8").replace('listen = {"127.0.0.1", "::1"}\n', "")
+        listen = ", ".join(f'"{a}"' for a in addresses)
+        c.conf.write_text(f"{text}listen = {{{listen}}}\nfronts_user = 3\n", encoding="utf-8")
+        assert c.command("check").returncode == 0
+        c.start()
+        for _ in range(2):
+            for address in addresses:
+                for service, greeting in (("smtp", b"220 "), ("imap", b"* OK"), ("pop3", b"+OK "), ("submission", b"220 ")):
+                    with c.connect(service, address=address) as s:
+                        assert s.recv(4) == greeting
+            assert c.command("upgrade").stdout.startswith("upgraded")
+    finally:
+        c.close()
+
+
 def test_an_upgrade_beside_another_comes_to_pass():
     """As of a package that was installed twice: the second is not lost, and its command says so."""
     with Culver(config="fronts_mx = 4\nfronts_user = 4") as c:

@@ -11,7 +11,7 @@
 #define LIMIT_CHANNEL_SMALL_CREDIT (1024 * 1024)
 #define LIMIT_CHANNEL_BULK_CREDIT  (1024 * 1024)     /* some 16 frames in flight a direction */
 #define LIMIT_CHANNEL_QUEUE_BYTES  (4 * 1024 * 1024) /* small frames that wait for a peer */
-#define LIMIT_CHANNEL_HANDLES      64                /* descriptors on their way in one channel */
+#define LIMIT_CHANNEL_HANDLES      128 /* descriptors on their way: a front's sockets and its peers */
 #define LIMIT_CHANNEL_STALL_MS     30000 /* who grants no credit for so long is dropped */
 
 /* ---- streams ---- */
@@ -87,7 +87,7 @@
 #define LIMIT_SETTLED_MS         2000 /* a child that dies sooner after its start has failed to start */
 #define LIMIT_AGAIN_MS           400          /* longest back-off of a child that was up */
 #define LIMIT_RESTART_MS         5000         /* longest back-off of a child that does not start */
-#define LIMIT_TAKEOVER_LISTENERS 512          /* sockets that a new image takes over */
+#define LIMIT_TAKEOVER_LISTENERS 120          /* sockets there are: 15 addresses, 8 services */
 #define LIMIT_TAKEOVER_CHILDREN  256          /* processes, those that drain among them */
 #define LIMIT_TAKEOVER_BYTES     (128 * 1024) /* all of it as text */
 #define LIMIT_TAKEOVER_MS        20000        /* what a new binary's check of itself may take */

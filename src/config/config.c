@@ -45,7 +45,7 @@ static const struct key keys[] = {
 	{ "user", KEY_TEXT, AT(user), "culver", 0, 0, NULL, FOR_SUPERVISOR,
 		"the user that all roles become when started as root", true },
 	{ "listen", KEY_LIST, AT(listen), "0.0.0.0 ::", 0, 0, NULL, FOR_SUPERVISOR,
-		"addresses to listen on", true },
+		"addresses to listen on, up to 15", true },
 	{ "port_offset", KEY_NUMBER, AT(port_offset), "0", 0, 60000, NULL, FOR_SUPERVISOR,
 		"added to every standard port", true },
 	{ "loopback", KEY_BOOL, AT(loopback), "false", 0, 0, NULL, FOR_FRONT,

@@ -100,6 +100,10 @@ void provision_config(struct child *c)
 
 /* ---- listeners ---- */
 
+/* All of them go to a front at once, and channels to its peers behind them. */
+_Static_assert((CONFIG_LISTEN_MAX - 1) * 8 <= LIMIT_TAKEOVER_LISTENERS, "eight services");
+_Static_assert(LIMIT_TAKEOVER_LISTENERS + 8 <= LIMIT_CHANNEL_HANDLES, "and some peers");
+
 static void send_listeners(struct child *c)
 {
 	struct supervisor *s = c->supervisor;

@@ -107,7 +107,10 @@ static bool on_frame(void *arg, uint32_t request, const struct frame *frame, int
 static void on_closed(void *arg, const char *reason)
 {
 	struct child *c = arg;
-	(void)reason;
+	struct log_text why;
+	if (channel_dropped(c->control))
+		log_event(&c->supervisor->o.log, LOG_ERROR, "role-dropped", "role=%s pid=%d why=%s",
+			c->row->name, c->process, log_value(&why, str_from(reason)));
 	channel_free(&c->control);
 	if (c->process)
 		child_set_timer(c, LIMIT_DYING_MS);
