@@ -118,8 +118,8 @@ void audit_ledger(void)
 {
 	trace("audit", "begins, with damage to the ledger");
 	memset(&seen, 0, sizeof(seen));
-	world_until(world_all_up() && !world.read_only, LEDGER_UP_MS);
-	if (!world_all_up() || world.read_only)
+	world_until(world_all_up() && !world_read_only(), LEDGER_UP_MS);
+	if (!world_all_up() || world_read_only())
 		run_end(OUTCOME_REFUSED);
 	world_run_for(2000);
 	bool checked = admin_begin() &&

@@ -22,9 +22,10 @@ static const struct {
 static void wait_until_up(void)
 {
 	/* What could not be copied after a failed flush is tried again in time. */
-	world_until(world_all_up() && !world.read_only, UP_MS);
-	if (!world_all_up() || world.read_only)
-		sim_fail(world.read_only ? "the store stays read-only" : "not everything came up");
+	world_until(world_all_up() && !world_read_only(), UP_MS);
+	if (!world_all_up() || world_read_only())
+		sim_fail(
+			world_read_only() ? "the store stays read-only" : "not everything came up");
 	world_run_for(2000); /* channels between them; refusals pass */
 }
 

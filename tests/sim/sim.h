@@ -140,6 +140,7 @@ struct process {
 	int status;         /* as waitpid(2) has it */
 	bool ending;        /* it hears nothing any more */
 	bool dead;          /* and no call of it succeeds */
+	bool read_only;     /* a store that has said so */
 	uint64_t crash_in;  /* so many calls of the system from now; 0: not */
 	uint64_t memory_in; /* so many allocations from now; 0: not */
 };
@@ -162,7 +163,6 @@ struct world {
 	int doors[SERVICES], control_door;
 	bool powered, ready;
 	bool gave_up;    /* the supervisor has, since a role does not start */
-	bool read_only;  /* the store that runs has said so */
 	uint64_t healed; /* of the disk's damaged writes */
 	bool strict;     /* what is found now is a failure, whatever is damaged */
 	bool damage_said;
@@ -182,6 +182,7 @@ void world_boot(void);
 void world_start_supervisor(const struct takeover *);
 /* All roles up, and the sessions' channels between them. */
 bool world_all_up(void);
+bool world_read_only(void);                   /* a store that runs has said that it is */
 struct process *world_role(const char *name); /* that runs now, or NULL */
 void world_kill_process(struct process *, int status);
 /* Called by the seams of a role: false, the call must fail. Counts towards a crash. */

@@ -89,10 +89,9 @@ void sim_fail(const char *format, ...)
 
 static void log_write(struct log_sink *sink, struct str line)
 {
-	(void)sink;
 	line = str_chomp(line);
-	if (str_search(line, STR("event=store-read-only")) < line.n)
-		world.read_only = true;
+	if (str_search(line, STR("event=store-read-only")) < line.n && sink != NULL)
+		CONTAINER_OF(sink, struct process, sink)->read_only = true;
 	if (str_search(line, STR("copied=1")) < line.n)
 		world.damage_copied |= world_is_damaged();
 	if (str_search(line, STR("malformed")) < line.n ||
@@ -247,8 +246,6 @@ static int spawn_start(struct spawn_seam *seam, const struct role_row *row, uint
 	struct process *p = &world.processes[world.processes_n++];
 	p->pid = FIRST_PID + (int)world.processes_n;
 	process_init(p, row, instance);
-	if (row->class == &store_role)
-		world.read_only = false;
 	p->end = world.loop->class->timer_new(world.loop, process_end, p);
 	p->log = world.loop->class->link_new(world.loop, log, &events);
 	struct process *before = world.current;
@@ -353,6 +350,14 @@ bool world_all_up(void)
 		if ((*c)->state != CHILD_UP && !(*c)->spare)
 			return false;
 	return true;
+}
+
+bool world_read_only(void)
+{
+	for (size_t i = 0; i < world.processes_n; i++)
+		if (world.processes[i].pid && world.processes[i].read_only)
+			return true;
+	return false;
 }
 
 static void end_all(void)
