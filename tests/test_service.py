@@ -301,6 +301,17 @@ def test_upgrade_to_another_binary(tmp_path):
             assert os.readlink(f"/proc/{c.process.pid}/exe") == str(binary)
 
 
+def test_a_store_that_has_taken_mail_makes_way_at_once():
+    """Nothing of a delivery stays with it: it is not waited for, and killed, when its successor has come."""
+    with Culver() as c:
+        for n in range(3):
+            with smtplib.SMTP("127.0.0.1", c.port("smtp"), timeout=20) as s:
+                s.sendmail("ann@example.org", [f"alice@{DOMAIN}"], f"Subject: {n}\r\n\r\nhello\r\n")
+            c.command("upgrade")
+        c.stop()
+        assert c.events("role-killed") == []
+
+
 def test_as_many_addresses_as_can_be_listened_on():
     """Every socket of them goes to a front at once: 105 to the one that serves users."""
     addresses = [f"127.0.1.{n}" for n in range(1, 16)]

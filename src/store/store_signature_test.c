@@ -248,6 +248,8 @@ static void sign_as(struct test_peer *p, uint32_t request, uint16_t landing, str
 		(struct frame){ .type = FRAME_UPLOAD_SIGNATURE,
 			.upload_signature = { landing, signature_of(&out, text) } });
 	executor_fake_run(&p->f->executor);
+	assert_int_equal(p->peer->n_jobs, 0); /* nobody waits for an answer, and nothing stays */
+	assert_true(store_is_idle(p->f->store));
 	buf_done(&out);
 }
 
