@@ -271,6 +271,26 @@ static void rests_in_time(bool after, int late)
 	world_done(&x.w);
 }
 
+/* The image that takes over believes that readiness was told: it is, before that. */
+static void a_server_that_starts_is_up_first(void **state)
+{
+	struct checked x = { .checks = 0 };
+	(void)state;
+	world_make(&x.w, 5);
+	x.w.spawn.check = check;
+	x.w.spawn.kill = kill_one;
+	x.w.spawn.become = never_becomes;
+	world_boot(&x.w);
+	supervisor_upgrade(x.w.supervisor);
+	while (!x.w.ready) {
+		assert_int_equal(x.checks, 0);
+		loop_sim_run_for(x.w.loop, 1);
+	}
+	loop_sim_run_for(x.w.loop, 100);
+	assert_int_equal(x.checks, 1);
+	world_done(&x.w);
+}
+
 static void a_role_that_does_not_come_to_rest(void **state)
 {
 	(void)state;
@@ -354,5 +374,5 @@ TEST_MAIN(test_case(x8_a_reload_has_its_time), test_case(certificates_that_end_s
 	test_case(a_check_that_fails_without_a_word),
 	test_case(a_program_that_ends_well_is_not_yet_the_next_image),
 	test_case(an_upgrade_that_is_asked_for_meanwhile_follows),
-	test_case(a_role_that_does_not_come_to_rest), test_case(an_old_store_has_its_time),
-	test_case(goodbyes_are_spread))
+	test_case(a_server_that_starts_is_up_first), test_case(a_role_that_does_not_come_to_rest),
+	test_case(an_old_store_has_its_time), test_case(goodbyes_are_spread))

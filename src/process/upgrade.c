@@ -64,7 +64,7 @@ static bool describe(const struct supervisor *s, struct takeover *t, struct buf 
 	t->distrust = s->distrust;
 	t->lock = s->o.lock;
 	t->control = s->o.control_listener;
-	if (s->reload.phase != RELOAD_NONE) /* soon over */
+	if (!s->was_ready || s->reload.phase != RELOAD_NONE) /* soon over */
 		return false;
 	for (size_t i = 0; i < s->o.listeners_n; i++)
 		if (!describe_listener(&s->o.listeners[i], t))
