@@ -325,6 +325,33 @@ static void an_old_store_has_its_time(void **state)
 	world_done(&w);
 }
 
+/* Who accepts has everybody whom it asks: no login is told to come back. */
+static void fronts_begin_last_of_a_generation(void **state)
+{
+	struct takeover t;
+	(void)state;
+	takeover_init(&t);
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		struct world w;
+		world_make(&w, seed);
+		w.takeover = &t;
+		world_boot(&w);
+		while (!world_all_up(&w)) {
+			bool others = true, fronts = false;
+			VEC_EACH (struct child *, c, &w.supervisor->children) {
+				if (child_is_front(*c))
+					fronts |= (*c)->process != 0;
+				else
+					others &= (*c)->state == CHILD_UP || (*c)->spare;
+			}
+			assert_true(others || !fronts);
+			loop_sim_run_for(w.loop, 1);
+		}
+		world_done(&w);
+	}
+	takeover_done(&t);
+}
+
 /* Over half of what a front has to drain in, and no longer than LIMIT_SPREAD_MS. */
 static void goodbyes_are_spread(void **state)
 {
@@ -375,4 +402,5 @@ TEST_MAIN(test_case(x8_a_reload_has_its_time), test_case(certificates_that_end_s
 	test_case(a_program_that_ends_well_is_not_yet_the_next_image),
 	test_case(an_upgrade_that_is_asked_for_meanwhile_follows),
 	test_case(a_server_that_starts_is_up_first), test_case(a_role_that_does_not_come_to_rest),
-	test_case(an_old_store_has_its_time), test_case(goodbyes_are_spread))
+	test_case(an_old_store_has_its_time), test_case(fronts_begin_last_of_a_generation),
+	test_case(goodbyes_are_spread))

@@ -10,6 +10,7 @@
  *     the new store loads and holds; the old one ends its commits and goes; the new one starts
  *     (the fronts hold what begins meanwhile, held.c; what was half done fails: ERR_TEMP)
  *     then the other roles start; old fronts still accept, with their own gate, keys and courier
+ *     when they are up, the new fronts: who accepts has everybody whom it asks
  *     all are up: the old fronts stop accepting and drain, their goodbyes spread over seconds
  *     the last of them has gone: so do their gate, keys and courier
  *
@@ -325,19 +326,30 @@ void upgrade_loaded(struct child *c)
 	upgrade_go_on(c->supervisor);
 }
 
-static void start_the_rest(struct supervisor *s)
+static bool all_up(const struct supervisor *s, bool fronts)
 {
 	VEC_EACH (struct child *, c, &s->children)
-		if (!(*c)->leaving && !(*c)->spare && (*c)->process == 0 && (*c)->started_ms == 0)
+		if (!(*c)->leaving && !(*c)->spare && child_is_front(*c) == fronts &&
+			(*c)->state != CHILD_UP)
+			return false;
+	return true;
+}
+
+static void start_all(struct supervisor *s, bool fronts)
+{
+	VEC_EACH (struct child *, c, &s->children)
+		if (!(*c)->leaving && !(*c)->spare && child_is_front(*c) == fronts &&
+			(*c)->process == 0 && (*c)->started_ms == 0)
 			child_start_soon(*c);
 }
 
-static bool all_up(const struct supervisor *s)
+/* A front that begins with the others may have read of its listeners and not yet of its gate: who
+ * logs in then would be told to come back. */
+static void start_the_rest(struct supervisor *s)
 {
-	VEC_EACH (struct child *, c, &s->children)
-		if (!(*c)->leaving && !(*c)->spare && (*c)->state != CHILD_UP)
-			return false;
-	return true;
+	start_all(s, false);
+	if (all_up(s, false))
+		start_all(s, true);
 }
 
 static uint32_t drain_ms(const struct supervisor *s)
@@ -373,7 +385,7 @@ void upgrade_go_on(struct supervisor *s)
 	}
 	if (s->upgrade.under_way && store->state == CHILD_UP)
 		start_the_rest(s);
-	if (!all_up(s))
+	if (!all_up(s, false) || !all_up(s, true))
 		return;
 	generation_is_up(s);
 	if (!any_leaving(s, &front_role))

@@ -48,6 +48,7 @@ struct world {
 	struct process processes[WORLD_PROCESSES];
 	size_t processes_n;
 	struct supervisor *supervisor;
+	const struct takeover *takeover; /* of an image before it, or NULL */
 	struct log_sink sink;
 	struct buf log;
 	int doors[16]; /* by service_rows: the newest listener of each */
@@ -358,6 +359,7 @@ static inline void world_boot(struct world *w)
 		.may_command_arg = w,
 		.news = world_news,
 		.news_arg = w,
+		.takeover = w->takeover,
 		.log_write = world_line,
 		.log_arg = w };
 	assert_non_null(o.config);
