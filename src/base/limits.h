@@ -227,8 +227,10 @@
 	(1024ULL * 1024 * 1024)                           /* of one message, thrown away or not */
 #define LIMIT_IMAP_CLIENT_NAMES_BYTES  (32 * 1024 * 1024) /* names of all mailboxes */
 #define LIMIT_IMAP_CLIENT_USELESS      100000             /* responses in a row that tell nothing */
-#define LIMIT_IMAP_CLIENT_FETCH        64   /* messages of one FETCH; as many as a commit takes */
-#define LIMIT_IMAP_CLIENT_SECRET_BYTES 1024 /* of a user's name, or a password */
+#define LIMIT_IMAP_CLIENT_FETCH        64     /* messages of one FETCH; as many as a commit takes */
+#define LIMIT_DIALS                    64     /* connections of the courier's under way */
+#define LIMIT_DIAL_MS                  20000  /* for each address of a host */
+#define LIMIT_IMAP_CLIENT_SECRET_BYTES 1024   /* of a user's name, or a password */
 
 /* ---- store: ledger ---- */
 #define LIMIT_MAILBOXES             100000 /* an account; hostile-input I25, G11 */

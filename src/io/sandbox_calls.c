@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The second step of the sandbox: which system calls each group may make. What is in no group of a
- * role ends the process, with three exceptions that are answered with an error, because the C
- * library tries them by itself and can do without: looking at files by name, and clone3.
+ * role ends the process, with four exceptions that are answered with an error, because the C
+ * library tries them by itself and can do without: looking at files by name, clone3, and, of who
+ * makes sockets, those of two families.
  */
 #include "io/sandbox.h"
 
@@ -100,6 +101,9 @@ static const int refused_calls[] = { SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(
 	SCMP_SYS(lstat), SCMP_SYS(statx), SCMP_SYS(access), SCMP_SYS(faccessat),
 	SCMP_SYS(faccessat2), SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(getcwd) };
 
+/* Sockets that the C library's resolver would like to have, and can do without. */
+static const uint64_t refused_families[] = { AF_UNIX, AF_NETLINK };
+
 /* ---- calls with arguments ---- */
 
 /* Allowed when (argument & mask) == value. */
@@ -188,6 +192,12 @@ static int add_refusals(scmp_filter_ctx filter, unsigned bits)
 	if (r == 0 && refuse) /* stat() of glibc; fstat() has the flag */
 		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(newfstatat), 1,
 			SCMP_A3(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, 0));
+	/* The resolver would ask a name service's daemon, and the kernel for its interfaces. */
+	for (size_t i = 0; i < sizeof(refused_families) / sizeof(refused_families[0]) &&
+			   bits & SANDBOX_CONNECT && r == 0;
+		i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
+			SCMP_A0(SCMP_CMP_MASKED_EQ, WHOLE, refused_families[i]));
 	/* Its flags are in memory, where no filter can see them: glibc then uses clone. */
 	if (r == 0 && bits & SANDBOX_THREADS)
 		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);

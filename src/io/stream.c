@@ -32,7 +32,9 @@ struct stream {
 	struct loop *loop;
 	struct link *link;
 	struct stream_events on;
-	struct tls_server *server;
+	struct tls_server *server; /* or, where we are the client: */
+	struct tls_client *client;
+	char host[256];
 	struct tls_conn *tls;
 	char alpn[16];
 	struct squeeze *squeeze; /* NULL: what is sent is what was said */
@@ -119,7 +121,7 @@ static void stream_flush(struct stream *s)
 	while (at < s->out.n) {
 		ssize_t n = write_some(s, s->out.p + at, s->out.n - at);
 		if (n < 0) {
-			stream_fail(s, "the client is gone");
+			stream_fail(s, "the other side is gone");
 			return;
 		}
 		if (n == 0) {
@@ -256,7 +258,7 @@ static ssize_t read_plain(struct stream *s, char *p, size_t n)
 	if (got == 0)
 		take_eof(s);
 	else
-		stream_fail(s, "the client is gone");
+		stream_fail(s, "the other side is gone");
 	return -1;
 }
 
@@ -311,7 +313,8 @@ static void tls_begin(struct stream *s)
 	if (s->out.n > 0)
 		return; /* the reply to STARTTLS is plaintext */
 	s->phase = PHASE_HANDSHAKE;
-	s->tls = tls_conn_new(s->server, s->loop, s->link, s->alpn[0] ? s->alpn : NULL);
+	s->tls = s->client ? tls_conn_to(s->client, s->loop, s->link, s->host)
+			   : tls_conn_new(s->server, s->loop, s->link, s->alpn[0] ? s->alpn : NULL);
 	if (s->tls == NULL)
 		stream_fail(s, "no memory for TLS");
 }
@@ -334,17 +337,31 @@ static void handshake(struct stream *s)
 		s->on.tls_started(s->on.arg);
 }
 
-void stream_start_tls(struct stream *s, struct tls_server *server, const char *alpn)
+static void start_tls(struct stream *s)
 {
-	if (s->phase != PHASE_PLAIN)
-		return;
 	s->phase = PHASE_STARTING;
-	s->server = tls_server_ref(server);
-	snprintf(s->alpn, sizeof(s->alpn), "%s", alpn != NULL ? alpn : "");
 	if (!s->offering)
 		buf_clear(&s->in); /* S15; otherwise offer() does */
 	deadline(s, LIMIT_HANDSHAKE_MS, "the TLS handshake took too long");
 	turn_soon(s);
+}
+
+void stream_start_tls(struct stream *s, struct tls_server *server, const char *alpn)
+{
+	if (s->phase != PHASE_PLAIN)
+		return;
+	s->server = tls_server_ref(server);
+	snprintf(s->alpn, sizeof(s->alpn), "%s", alpn != NULL ? alpn : "");
+	start_tls(s);
+}
+
+void stream_start_tls_to(struct stream *s, struct tls_client *client, const char *host)
+{
+	if (s->phase != PHASE_PLAIN)
+		return;
+	s->client = tls_client_ref(client);
+	snprintf(s->host, sizeof(s->host), "%s", host);
+	start_tls(s);
 }
 
 void stream_tls_info(const struct stream *s, char version[16], char cipher[64])
@@ -412,6 +429,7 @@ static void stream_shut(struct stream *s)
 	tls_conn_free(&s->tls);
 	squeeze_free(&s->squeeze);
 	tls_server_free(&s->server);
+	tls_client_free(&s->client);
 	s->loop->class->link_free(&s->link);
 	s->loop->class->timer_free(&s->timer);
 	buf_release(&s->in);

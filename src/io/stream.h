@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A stream: a client's connection, plain or TLS, with bounded buffers and a deadline.
+ * A stream: a client's connection, or ours to a server, plain or TLS, with bounded buffers and a
+ * deadline.
  *
  *     bytes in:  on_input(arg, bytes) returns how many it took; the rest is kept (at most
  *                LIMIT_STREAM_IN_BYTES) and offered again with more, or at stream_resume().
@@ -24,6 +25,7 @@
 struct stream;
 struct session_bindings;
 struct tls_server;
+struct tls_client;
 
 struct stream_events {
 	size_t (*input)(void *arg, struct str bytes);
@@ -39,6 +41,8 @@ struct stream *stream_new(struct loop *, int handle, const struct stream_events 
  * is thrown away. The handshake has LIMIT_HANDSHAKE_MS. alpn: the protocol's registered name or
  * NULL, copied. The server is referenced as long as it is needed. May be called inside input(). */
 void stream_start_tls(struct stream *, struct tls_server *, const char *alpn);
+/* The same as the client: host is whom the certificate must be for, copied. */
+void stream_start_tls_to(struct stream *, struct tls_client *, const char *host);
 /* From here on everything is compressed both ways (DEFLATE), inside of TLS: what is given to
  * stream_send from now on, and the input that was not taken yet. Once; what it costs is in
  * squeeze.h. Input that can't be expanded fails the stream. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * TLS, the server's side: versions 1.2 and 1.3, with private keys that live in another process.
+ * TLS 1.2 and 1.3: the server's side, with private keys that live in another process, and the
+ * client's.
  *
  * A tls_server is made from certificate chains and a signer; each handshake asks the signer for one
  * signature by the key's id (io/keyprov.c is the OpenSSL provider that does). A reload makes a new
@@ -89,6 +90,18 @@ void tls_server_ask_certificates(struct tls_server *);
  * OpenSSL could not begin it does not begin again. */
 void tls_prepare(void);
 
+/* ---- the client's side ---- */
+
+/* Whom a client believes: a file of certificates (PEM), or, NULL, the system's. Read at once, with
+ * everything else that needs files: after it a sandbox may close. TLS 1.2 and 1.3; the other end's
+ * certificate must be for the host that was meant (RFC 6125 6), and stand below one that is
+ * believed. */
+struct tls_client;
+struct tls_client *tls_client_new(const char *file, struct err *err) MUST_CHECK;
+struct tls_client *tls_client_ref(struct tls_client *);
+/* Drops one reference. */
+void tls_client_free(struct tls_client **);
+
 /* ---- one connection, for stream.c ---- */
 
 struct tls_conn;
@@ -102,6 +115,9 @@ enum tls_result {
 
 /* Over a link, which stays the caller's. alpn: the protocol's registered name, or NULL. */
 struct tls_conn *tls_conn_new(struct tls_server *, struct loop *, struct link *, const char *alpn);
+/* To a server: host is the name, or the address, that its certificate must be for. NULL: no memory,
+ * or no such name is possible. */
+struct tls_conn *tls_conn_to(struct tls_client *, struct loop *, struct link *, const char *host);
 enum tls_result tls_conn_handshake(struct tls_conn *);
 enum tls_result tls_conn_read(struct tls_conn *, void *p, size_t n, size_t *ret_n);
 enum tls_result tls_conn_write(struct tls_conn *, const void *p, size_t n, size_t *ret_n);

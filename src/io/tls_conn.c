@@ -33,7 +33,7 @@ static int bio_read(BIO *bio, char *p, int n)
 		c->eof = got == 0;
 		return got == 0 ? 0 : -1;
 	}
-	if (!c->done && (c->received += (size_t)got) > LIMIT_HANDSHAKE_BYTES) {
+	if (!c->done && c->server && (c->received += (size_t)got) > LIMIT_HANDSHAKE_BYTES) {
 		c->reason = "the TLS handshake is too long";
 		return -1;
 	}
@@ -135,10 +135,17 @@ static enum tls_result result(struct tls_conn *c, int r)
 	default:
 		break;
 	}
+	if (c->client && SSL_get_verify_result(c->ssl) != X509_V_OK) {
+		snprintf(c->reason_text, sizeof(c->reason_text), "the server's certificate: %s",
+			X509_verify_cert_error_string(SSL_get_verify_result(c->ssl)));
+		c->reason = c->reason_text;
+		ERR_clear_error();
+		return TLS_FAILED;
+	}
 	unsigned long error = ERR_peek_error();
 	const char *text = ERR_reason_error_string(error);
 	if (text == NULL)
-		text = c->eof ? "the connection ended" : "the client is gone";
+		text = c->eof ? "the connection ended" : "the other side is gone";
 	snprintf(c->reason_text, sizeof(c->reason_text), "TLS: %s", text);
 	c->reason = c->reason_text;
 	ERR_clear_error();
@@ -267,6 +274,7 @@ void tls_conn_free(struct tls_conn **conn)
 		return;
 	SSL_free(c->ssl);
 	tls_server_free(&c->server);
+	tls_client_free(&c->client);
 	free(c);
 	*conn = NULL;
 }

@@ -28,7 +28,8 @@ struct tls_server {
 
 struct tls_conn {
 	SSL *ssl;
-	struct tls_server *server;
+	struct tls_server *server; /* or */
+	struct tls_client *client;
 	struct loop *loop;
 	struct link *link;
 	char alpn[16];
