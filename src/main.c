@@ -30,7 +30,7 @@ static const struct command commands[] = {
 		"compare counters with what is there, and mend them; --all" },
 	{ "account", "undelete", cmd_account_undelete,
 		"list deleted messages (--list), or put them back" },
-	{ "import", NULL, cmd_import, "mail of other servers, from Maildirs and mboxes" },
+	{ "import", NULL, cmd_import, "mail of other servers, by IMAP, from Maildirs and mboxes" },
 	{ "export", NULL, cmd_export,
 		"an account's mail as Maildir, mboxes or a tar of .eml files" },
 	{ "domain", "add", cmd_domain_add, "receive mail for a domain" },

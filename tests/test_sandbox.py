@@ -28,7 +28,7 @@ def probes():
 
 def test_every_role_is_probed():
     roles = {role for role, _ in probes()}
-    assert roles == {"store", "gate", "keys", "courier", "front-mx", "front-user"}
+    assert roles == {"store", "gate", "keys", "courier", "front-mx", "front-user", "fetcher"}
 
 
 @pytest.mark.parametrize("role,probe", probes(), ids="-".join)

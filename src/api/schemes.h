@@ -85,7 +85,8 @@ enum peer_class {
 	CLASS_STORE = 6,
 	CLASS_GATE = 7,
 	CLASS_KEYS = 8,
-	CLASS_COURIER = 9
+	CLASS_COURIER = 9,
+	CLASS_FETCHER = 10 /* reads another server for the command line */
 };
 
 #endif

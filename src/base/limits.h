@@ -228,6 +228,8 @@
 #define LIMIT_IMAP_CLIENT_NAMES_BYTES  (32 * 1024 * 1024) /* names of all mailboxes */
 #define LIMIT_IMAP_CLIENT_USELESS      100000             /* responses in a row that tell nothing */
 #define LIMIT_IMAP_CLIENT_FETCH        64     /* messages of one FETCH; as many as a commit takes */
+#define LIMIT_FETCH_SILENCE_MS         300000 /* a server that is asked, and brings less than … */
+#define LIMIT_FETCH_BYTES              1024   /* … so much in that time */
 #define LIMIT_DIALS                    64     /* connections of the courier's under way */
 #define LIMIT_DIAL_MS                  20000  /* for each address of a host */
 #define LIMIT_IMAP_CLIENT_SECRET_BYTES 1024   /* of a user's name, or a password */

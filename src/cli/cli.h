@@ -43,10 +43,10 @@ struct options {
 	const char *config_path;
 	bool json;
 	bool password_stdin, demo, loopback, print_defaults, list, removed, erase, verify, replace,
-		repair, rebuild, force, accept_loss, deleted, all;
+		repair, rebuild, force, accept_loss, deleted, all, plain;
 	const char *dir, *hostname, *domain, *quota, *messages, *services, *kind, *retention,
 		*active, *legacy_auth, *label, *catch_all, *since, *mailbox, *keep, *point,
-		*account, *uid, *message_id, *into, *format;
+		*account, *uid, *message_id, *into, *format, *password_file, *ca;
 	int64_t offset;
 	char **args;
 	int args_n;

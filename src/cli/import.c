@@ -79,32 +79,43 @@ static uintptr_t times_known(const struct importer *im, const struct body_key *k
 static void on_bodies(void *arg, const struct frame *frame)
 {
 	struct importer *im = arg;
+	const struct frame_bodies_are *are = &frame->bodies_are;
 	if (frame->type != FRAME_BODIES_ARE)
 		return;
-	for (size_t i = 0; i < frame->bodies_are.bodies.n; i++) {
-		struct body_key key = { frame->bodies_are.bodies.items[i] };
+	for (size_t i = 0; i < are->bodies.n; i++) {
+		struct body_key key = { are->bodies.items[i] };
+		uint64_t entry = i < are->entries.n ? are->entries.items[i] : 0;
+		if (entry && vec_push(&im->bodies, &key.hash))
+			(void)map_put_u64(&im->entries, entry, (void *)(uintptr_t)im->bodies.n);
 		uintptr_t times = times_known(im, &key) + 1;
 		(void)map_put(&im->known, key_of(&key), (void *)times);
 	}
 }
 
-/* Whether the account has it; once for each time that it has it. */
-static bool is_known(struct importer *im, struct str bytes)
+static void forget_one(struct importer *im, const struct body_key *key, uintptr_t times)
 {
-	struct body_key key;
+	if (times == 1)
+		(void)map_remove(&im->known, key_of(key));
+	else
+		(void)map_put(&im->known, key_of(key), (void *)(times - 1));
+}
+
+static struct body_key hash(const struct importer *im, struct str bytes)
+{
 	uint8_t sum[SHA256_BYTES];
 	struct sha256 *h = sha256_begin(im->hashes);
 	sha256_add(h, bytes);
 	sha256_end(im->hashes, &h, sum);
-	key.hash = (struct api_body_hash){ get_u64(sum), get_u64(sum + 8) };
-	uintptr_t times = times_known(im, &key);
-	if (times == 0)
-		return false;
-	if (times == 1)
-		(void)map_remove(&im->known, key_of(&key));
-	else
-		(void)map_put(&im->known, key_of(&key), (void *)(times - 1));
-	return true;
+	return (struct body_key){ .hash = { get_u64(sum), get_u64(sum + 8) } };
+}
+
+/* Whether the account has it; once for each time that it has it. */
+static bool is_known(struct importer *im, const struct body_key *key)
+{
+	uintptr_t times = times_known(im, key);
+	if (times > 0)
+		forget_one(im, key, times);
+	return times > 0;
 }
 
 /* What was delivered here and exported has the lines in front that this store keeps beside the body
@@ -117,7 +128,18 @@ static bool is_known_inside(struct importer *im, struct str bytes)
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
 		if (!mail_field_next(&bytes, &field) || !str_equal_nocase(field.name, lines[i]))
 			return false;
-	return is_known(im, bytes);
+	struct body_key key = hash(im, bytes);
+	return is_known(im, &key);
+}
+
+/* Of a mailbox that shows what is in others also what one of those had. */
+static bool is_there(struct importer *im, struct str bytes)
+{
+	struct body_key key = hash(im, bytes);
+	if (im->once && map_get(&im->seen, key_of(&key)))
+		return true;
+	(void)map_put(&im->seen, key_of(&key), im);
+	return is_known(im, &key) || is_known_inside(im, bytes);
 }
 
 static void on_restore(void *arg, const struct frame *frame)
@@ -132,6 +154,9 @@ int importer_begin(struct importer *im, struct str address, struct err *err)
 	uint8_t key[16];
 	random_os()->fill(random_os(), key, sizeof(key));
 	map_init(&im->known, key, 1 << 25);
+	map_init(&im->seen, key, 1 << 25);
+	map_init(&im->entries, key, 1 << 25);
+	vec_init(&im->bodies, sizeof(struct api_body_hash), 1 << 24);
 	vec_init(&im->batch, sizeof(struct import_message), BATCH_MESSAGES);
 	im->hashes = sha256_pool_new();
 	if (address_canonical(address, &im->address, err) < 0)
@@ -202,8 +227,10 @@ int importer_mailbox(struct importer *im, const struct import_mailbox *m, struct
 		return -1;
 	/* A record that says INBOX and no number is found there by a rebuild, too. */
 	im->id = str_equal(mailbox_name_str(&im->mailbox), STR("INBOX")) ? 0 : is.mailbox;
+	im->number = is.mailbox;
+	im->once = m->once;
 	im->keeps_uids = m->uidvalidity && is.uidvalidity == m->uidvalidity;
-	im->mailboxes++;
+	im->mailboxes += !m->again;
 	show_progress(im);
 	return 0;
 }
@@ -344,15 +371,35 @@ static struct str owned(struct str s)
 	return str_make(xmemdup0(s.n ? s.p : "", s.n), s.n);
 }
 
+static void count_there(struct importer *im)
+{
+	im->there++;
+	show_progress(im);
+}
+
+bool importer_has(struct importer *im, uint64_t entry_id)
+{
+	size_t at = (size_t)(uintptr_t)map_get_u64(&im->entries, entry_id);
+	if (at == 0)
+		return false;
+	struct body_key key = { *(struct api_body_hash *)(void *)vec_at(&im->bodies, at - 1) };
+	uintptr_t times = times_known(im, &key);
+	if (times == 0) /* it stands for another, which was passed over for its sake */
+		return false;
+	forget_one(im, &key, times);
+	(void)map_put(&im->seen, key_of(&key), im);
+	count_there(im);
+	return true;
+}
+
 int importer_message(struct importer *im, const struct import_message *m, struct err *err)
 {
 	if (m->bytes.n > im->most_bytes) {
 		importer_tell(im, m->from, "larger than a message may be (message_bytes)");
 		return 0;
 	}
-	if (is_known(im, m->bytes) || is_known_inside(im, m->bytes)) {
-		im->there++;
-		show_progress(im);
+	if (is_there(im, m->bytes)) {
+		count_there(im);
 		return 0;
 	}
 	if (im->batch.n && im->batch_bytes + m->bytes.n > BATCH_BYTES &&
@@ -378,11 +425,24 @@ int importer_end(struct importer *im, struct err *err)
 	return remote_ask(im->remote, REMOTE_STORE, &end, NULL, NULL, err);
 }
 
+void importer_abandon(struct importer *im)
+{
+	struct err ignored = ERR_INIT;
+	struct frame end = { .type = FRAME_RESTORE_END };
+	if (im->shown_ms)
+		fprintf(stderr, "\r\033[K");
+	if (im->account)
+		(void)remote_ask(im->remote, REMOTE_STORE, &end, NULL, NULL, &ignored);
+}
+
 void importer_done(struct importer *im)
 {
 	clear_batch(im);
 	vec_done(&im->batch);
 	map_done(&im->known);
+	map_done(&im->seen);
+	map_done(&im->entries);
+	vec_done(&im->bodies);
 	if (im->hashes)
 		sha256_pool_free(&im->hashes);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * culver import: where messages come from (import_maildir.c, import_mbox.c) and how they get into
- * the store (import.c). The store is told of each mailbox and then of its messages; what an account
- * has already, by its bytes and as often as it has it, is passed over. So an import can be run
- * again, and goes on where it was stopped.
+ * culver import: where messages come from (import_maildir.c, import_mbox.c, import_imap.c) and how
+ * they get into the store (import.c). The store is told of each mailbox and then of its messages;
+ * what an account has already, by its bytes and as often as it has it, is passed over. So an import
+ * can be run again, and goes on where it was stopped.
  *
  * uses: cli, folders, store's names and hashes; used by: cmd_import.c
  */
@@ -33,6 +33,8 @@ struct import_mailbox {
 	struct str name;               /* "Work/2026" */
 	uint32_t uidvalidity, uidnext; /* that it had; 0: unknown */
 	bool unsubscribed;
+	bool once;  /* it shows what is in others: what was seen in one does not come again */
+	bool again; /* it was told of before */
 };
 
 struct importer {
@@ -42,10 +44,15 @@ struct importer {
 	uint64_t account;
 	uint64_t most_bytes; /* of a message */
 	struct map known;    /* hash of a body -> how often the account has it still */
+	struct map entries;  /* entry's id -> its body in `bodies`, from 1 on */
+	struct vec bodies;   /* struct api_body_hash */
 	struct sha256_pool *hashes;
 	/* the mailbox at hand */
 	struct mailbox_name mailbox;
-	uint64_t id; /* 0: the INBOX */
+	uint64_t id;     /* 0: the INBOX */
+	uint64_t number; /* the same, the INBOX's as well */
+	bool once;
+	struct map seen; /* hashes of bodies that were in a mailbox of this run */
 	bool keeps_uids;
 	/* messages that land together */
 	struct vec batch; /* struct import_message, owned */
@@ -62,10 +69,17 @@ int importer_message(struct importer *, const struct import_message *, struct er
 /* Writes what waits. */
 int importer_flush(struct importer *, struct err *err);
 int importer_end(struct importer *, struct err *err);
+/* It has failed: another may be begun. */
+void importer_abandon(struct importer *);
 void importer_done(struct importer *);
 /* Something was left out, and why. */
 void importer_tell(struct importer *, const char *what, const char *why);
 
+/* A message is known to be that entry of the account, without its bytes: it is there already, and
+ * counts for none that comes. False: it counts as what has come. */
+bool importer_has(struct importer *, uint64_t entry_id);
+
+int import_imap(struct importer *, const struct remote_server *, struct err *err);
 /* The directory or file, already open. */
 int import_maildir(struct importer *, int directory, struct err *err);
 int import_mboxes(struct importer *, int directory, struct err *err);

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Asking store and gate, on a running server or a stopped one. */
-#include "cli/remote.h"
+#include "cli/remote_private.h"
 
 #include "base/limits.h"
-#include "io/channel.h"
-#include "process/os.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,51 +12,32 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* An answer may take hours (a check, a backup of a large store), and who works on it says nothing
- * meanwhile: it is awaited as long as the connection lives. A role that dies closes it; one that
- * hangs is the watchdog's (pulse.c). */
-enum { PEERS = 2, FOR_EVER = 0, CONNECT_MS = 20000 };
+enum { FOR_EVER = 0, CONNECT_MS = 20000 };
 
-struct remote_channel {
-	struct remote *remote;
-	struct channel *channel;
-};
-
-struct remote {
-	struct config *config;
-	struct loop *loop;
-	struct timer *timeout;
-	struct channel *control;
-	struct remote_channel peers[PEERS];
-	struct buf status;
-	struct buf certificates; /* as remote_certificates() gives them */
-	struct remote_upgrades upgrades;
-	struct remote_reloads reloads;
-	int process; /* the supervisor's */
-	bool have_status, lost, timed_out, room, ended;
-	pid_t offline; /* the supervisor of a stopped server, our child */
-	/* the one question at a time */
-	struct channel *asked;
-	uint32_t request;
-	void (*each)(void *, const struct frame *);
-	void *arg;
-	struct err *err;
-	bool answered;
-	int result;
-};
-
-static void wake(struct remote *r)
+void remote_wake(struct remote *r)
 {
 	r->loop->class->stop(r->loop);
 }
 
 /* ---- what comes in ---- */
 
+/* One at a time: what nobody took is closed. */
+static void keep_handle(struct remote *r, int handle)
+{
+	if (r->received >= 0)
+		close(r->received);
+	r->received = handle;
+}
+
 static bool peer_frame(void *arg, uint32_t request, const struct frame *frame, int handle)
 {
 	struct remote *r = ((struct remote_channel *)arg)->remote;
-	if (handle >= 0 || request != r->request)
-		return handle < 0;
+	if (handle >= 0)
+		keep_handle(r, handle);
+	/* What was overtaken by its own failure is late. */
+	if (r->answered || request != r->request ||
+		((struct remote_channel *)arg)->channel != r->asked)
+		return true;
 	if (frame->type == FRAME_FAILED)
 		r->result = fail(r->err, (enum err_kind)frame->failed.kind, "%" STR_FMT,
 			STR_ARG(frame->failed.text));
@@ -66,27 +45,40 @@ static bool peer_frame(void *arg, uint32_t request, const struct frame *frame, i
 		r->each(r->arg, frame);
 	r->answered = frame_ends_answer(frame);
 	if (r->answered)
-		wake(r);
+		remote_wake(r);
 	return true;
 }
 
 static void peer_closed(void *arg, const char *reason)
 {
 	struct remote_channel *c = arg;
+	struct remote *r = c->remote;
+	size_t number = (size_t)(c - r->peers);
+	bool asked = c->channel == r->asked;
 	(void)reason;
 	channel_free(&c->channel);
-	c->remote->lost = true;
-	wake(c->remote);
+	/* Without these the rest goes on. */
+	if (number != REMOTE_COURIER && number != REMOTE_FETCHER) {
+		r->lost = true;
+	} else if (asked && !r->answered) {
+		r->asked = NULL;
+		r->answered = true;
+		r->result = fail(r->err, ERR_TEMP, "%s",
+			number == REMOTE_COURIER
+				? "the server's courier has ended; try again"
+				: "the process that reads the other server has ended");
+	}
+	remote_wake(r);
 }
 
 static void peer_room(void *arg)
 {
 	struct remote_channel *c = arg;
 	c->remote->room = true;
-	wake(c->remote);
+	remote_wake(c->remote);
 }
 
-static void add_peer(struct remote *r, enum remote_peer number, int class, int handle)
+void remote_add_peer(struct remote *r, enum remote_peer number, int class, int handle)
 {
 	struct remote_channel *c = &r->peers[number];
 	struct channel_events events = {
@@ -128,6 +120,16 @@ static void keep_reloads(struct remote_reloads *r, const struct frame_status *f)
 	snprintf(r->for_start, sizeof(r->for_start), "%" STR_FMT, STR_ARG(f->for_start));
 }
 
+static const struct {
+	const char *kind;
+	enum remote_peer peer;
+	int class;
+} kinds[] = {
+	{ "store", REMOTE_STORE, CLASS_STORE },
+	{ "gate", REMOTE_GATE, CLASS_GATE },
+	{ "courier", REMOTE_COURIER, CLASS_COURIER },
+};
+
 static bool control_frame(void *arg, uint32_t request, const struct frame *frame, int handle)
 {
 	struct remote *r = arg;
@@ -139,13 +141,17 @@ static bool control_frame(void *arg, uint32_t request, const struct frame *frame
 		keep_upgrades(&r->upgrades, &frame->status);
 		keep_reloads(&r->reloads, &frame->status);
 		r->have_status = true;
-		wake(r);
+		remote_wake(r);
 		return true;
 	}
 	if (frame->type != FRAME_HAND_OVER || handle < 0)
 		return false;
-	bool store = str_equal(frame->hand_over.kind, STR("store"));
-	add_peer(r, store ? REMOTE_STORE : REMOTE_GATE, store ? CLASS_STORE : CLASS_GATE, handle);
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (str_equal(frame->hand_over.kind, str_from(kinds[i].kind))) {
+			remote_add_peer(r, kinds[i].peer, kinds[i].class, handle);
+			return true;
+		}
+	close(handle);
 	return true;
 }
 
@@ -155,17 +161,17 @@ static void control_closed(void *arg, const char *reason)
 	(void)reason;
 	channel_free(&r->control);
 	r->lost = r->ended = true;
-	wake(r);
+	remote_wake(r);
 }
 
 static void on_timeout(void *arg)
 {
 	struct remote *r = arg;
 	r->timed_out = true;
-	wake(r);
+	remote_wake(r);
 }
 
-static void run_until(struct remote *r, const bool *done, int64_t within_ms)
+void remote_run_until(struct remote *r, const bool *done, int64_t within_ms)
 {
 	int64_t now = r->loop->clock->monotonic_ms(r->loop->clock);
 	r->timed_out = false;
@@ -286,7 +292,7 @@ static int open_control(
 	r->loop = loop_uv_new();
 	r->timeout = r->loop->class->timer_new(r->loop, on_timeout, r);
 	r->control = channel_new(r->loop, handle, CLASS_ADMIN, CLASS_SUPERVISOR, &events);
-	run_until(r, &r->have_status, CONNECT_MS);
+	remote_run_until(r, &r->have_status, CONNECT_MS);
 	if (r->have_status)
 		return 0;
 	if (r->offline > 0)
@@ -298,6 +304,7 @@ static int open_control(
 struct remote *remote_open(const char *config_path, bool only_running, struct err *err)
 {
 	struct remote *r = xmalloc(sizeof(*r));
+	r->received = -1;
 	buf_init(&r->status, LIMIT_FRAME_BYTES);
 	buf_init(&r->certificates, LIMIT_FRAME_BYTES);
 	struct err why = ERR_INIT;
@@ -329,13 +336,15 @@ static int fail_lost(struct remote *r, struct err *err)
 {
 	for (int tries = 0; r->lost && r->offline > 0 && !r->ended && tries < 50; tries++) {
 		r->lost = false;
-		run_until(r, &r->ended, 200);
+		remote_run_until(r, &r->ended, 200);
 		r->lost = true;
 	}
 	return fail(err, ERR_TEMP,
 		r->offline > 0 ? "what it takes could not be started or has ended; see above"
 			       : "the server has ended, or its store or gate; see its log");
 }
+
+static const char *const peer_names[REMOTE_PEERS] = { "store", "gate", "courier", "fetcher" };
 
 int remote_begin(struct remote *r, enum remote_peer peer,
 	void (*each)(void *arg, const struct frame *), void *arg, struct err *err)
@@ -344,8 +353,7 @@ int remote_begin(struct remote *r, enum remote_peer peer,
 	if (r->asked == NULL && r->lost && r->offline > 0)
 		return fail_lost(r, err);
 	if (r->asked == NULL)
-		return fail(err, ERR_TEMP, "the server's %s is away, try again",
-			peer == REMOTE_STORE ? "store" : "gate");
+		return fail(err, ERR_TEMP, "the server's %s is away, try again", peer_names[peer]);
 	r->request = channel_next_request(r->asked);
 	r->each = each;
 	r->arg = arg;
@@ -384,7 +392,7 @@ int remote_tell(struct remote *r, const struct frame *frame, struct err *err)
 		r->room = false;
 		if (channel_send(r->asked, r->request, frame))
 			return 0;
-		run_until(r, &r->room, FOR_EVER);
+		remote_run_until(r, &r->room, FOR_EVER);
 	} while (is_bulk_wait(r));
 	return r->answered ? r->result : fail_lost(r, err);
 }
@@ -392,7 +400,7 @@ int remote_tell(struct remote *r, const struct frame *frame, struct err *err)
 static int wait_within(struct remote *r, int within_ms, struct err *err)
 {
 	r->err = err;
-	run_until(r, &r->answered, within_ms);
+	remote_run_until(r, &r->answered, within_ms);
 	if (r->answered)
 		return r->result;
 	if (r->timed_out)
@@ -476,9 +484,13 @@ void remote_close(struct remote **remote)
 	struct remote *r = *remote;
 	if (r == NULL)
 		return;
-	for (size_t i = 0; i < PEERS; i++)
+	keep_handle(r, -1);
+	remote_fetch_end(r);
+	for (size_t i = 0; i < REMOTE_PEERS; i++)
 		channel_free(&r->peers[i].channel);
 	channel_free(&r->control);
+	if (r->spawn)
+		spawn_os_free(&r->spawn);
 	if (r->loop) {
 		r->loop->class->timer_free(&r->timeout);
 		loop_uv_free(&r->loop);

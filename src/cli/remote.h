@@ -13,7 +13,7 @@
 #include "base/limits.h"
 #include "config/config.h"
 
-enum remote_peer { REMOTE_STORE, REMOTE_GATE };
+enum remote_peer { REMOTE_STORE, REMOTE_GATE, REMOTE_COURIER, REMOTE_FETCHER, REMOTE_PEERS };
 
 struct remote;
 /* config_path must outlive it. NULL and err. only_running: ERR_NOT_FOUND when no server runs; of a
@@ -57,6 +57,20 @@ int remote_begin(struct remote *, enum remote_peer, void (*each)(void *arg, cons
 	void *arg, struct err *err);
 int remote_tell(struct remote *, const struct frame *, struct err *err);
 int remote_wait(struct remote *, struct err *err);
+/* Another server, to be read: has the courier connect, starts a process that owns the connection
+ * and nothing else, and logs in. Then REMOTE_FETCHER can be asked (frames fetch_…). */
+enum remote_security { REMOTE_PLAIN, REMOTE_STARTTLS, REMOTE_TLS };
+struct remote_server {
+	struct str host;
+	uint16_t port;
+	enum remote_security security;
+	struct str user, password;
+	uint64_t most_bytes; /* of a message */
+	const char *ca;      /* a file of certificates, or NULL: the system's */
+};
+int remote_fetch_begin(struct remote *, const struct remote_server *, struct err *err);
+void remote_fetch_end(struct remote *);
+
 /* What is kept of a password: the verifier and, for an account, the other secrets of it. */
 struct remote_verifier {
 	char text[257];

@@ -213,6 +213,7 @@ static void lists_with_what_the_server_can(void **state)
 				"* LIST () \"/\" {7}\r\na\xc3\xa4/b%c (\"CHILDINFO\" (\"SUB\"))\r\n"
 				"* LIST () \"/\" INBOX\r\n"
 				"* LIST () NIL \"a/b\"\r\n"
+				"* LIST () \"/\" \"old\xe4\"\r\n"
 				"* LIST () \"/\" \"/x\"\r\n"
 				"c4 OK done\r\n"));
 		expect(&s.sent, "c4 LIST \"\" \"*\" RETURN (SUBSCRIBED SPECIAL-USE)\r\n");
@@ -223,7 +224,8 @@ static void lists_with_what_the_server_can(void **state)
 				     "Work - 0\n"
 				     "Work/Entw\xc3\xbcrfe 0\n"
 				     "a_b 0\n"
-				     "a\xc3\xa4/b%c 0\n");
+				     "a\xc3\xa4/b%c 0\n"
+				     "? 0\n");
 		scene_end(&s);
 	}
 }

@@ -138,6 +138,22 @@ static bool read_attributes(struct scan *s, struct listed *ret)
 	return true;
 }
 
+/* mailbox = astring; also quoted with bytes that are no UTF-8, which old servers send. */
+static bool read_name(struct imap_client *c, struct scan *s, struct str *ret)
+{
+	struct str rest = scan_rest(s);
+	size_t end = 1;
+	if (token_astring(s, &c->arena, ret))
+		return true;
+	while (end < rest.n && rest.p[end] != '"' && rest.p[end] != '\\')
+		end++;
+	if (end >= rest.n || rest.p[0] != '"' || rest.p[end] != '"')
+		return false;
+	*ret = str_sub(rest, 1, end - 1);
+	s->p += end + 1;
+	return true;
+}
+
 static struct str path_of(struct imap_client *c, struct str name, char separator)
 {
 	struct buf path;
@@ -171,7 +187,7 @@ int list_response(struct imap_client *c, struct scan *s, bool lsub)
 	struct str name, separator = STR_NONE;
 	bool good = read_attributes(s, &l) && scan_sp(s) &&
 		    (scan_word_nocase(s, STR("NIL")) || token_quoted(s, &c->arena, &separator)) &&
-		    scan_sp(s) && token_astring(s, &c->arena, &name) && separator.n <= 1;
+		    scan_sp(s) && read_name(c, s, &name) && separator.n <= 1;
 	if (!good)
 		return client_fail(c, ERR_SYNTAX, "a LIST response makes no sense");
 	c->useless = 0; /* how many there may be is bounded below */

@@ -418,7 +418,7 @@ static void take_credit(struct channel *c, const struct frame_credit *f)
 /* The descriptor that belongs to a frame: it came with the frame's first byte, so it is here. */
 static int take_handle(struct channel *c, const struct frame *f)
 {
-	if (f->type != FRAME_HAND_OVER)
+	if (f->type != FRAME_HAND_OVER && f->type != FRAME_COURIER_CONNECTED)
 		return -1;
 	if (c->received_n == 0) {
 		channel_fail(c, "a frame came without its descriptor");

@@ -175,7 +175,8 @@ void provision_admin(struct supervisor *s, struct channel *admin, uint32_t insta
 		struct child *c = *at;
 		int pair[2];
 		bool wanted = !c->leaving && (c->row->channel_class == CLASS_STORE ||
-						     c->row->channel_class == CLASS_GATE);
+						     c->row->channel_class == CLASS_GATE ||
+						     c->row->channel_class == CLASS_COURIER);
 		if (!wanted || c->holds || c->control == NULL ||
 			s->loop->class->pair(s->loop, pair) < 0)
 			continue;

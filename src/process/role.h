@@ -24,6 +24,7 @@
 #include "config/config.h"
 #include "io/channel.h"
 
+struct dialer;
 struct role_row;
 struct role_context;
 
@@ -59,6 +60,8 @@ struct role_context {
 	/* File rules, directory and user; then, after start, the system calls. */
 	int (*confine)(struct role_context *, struct err *);
 	int (*close_sandbox)(struct role_context *, struct err *);
+	/* What connects outwards; NULL where there is no network. */
+	struct dialer *(*open_dialer)(struct role_context *);
 	/* The role has ended: status 0, or why. Returns; the loop stops soon. */
 	void (*finish)(struct role_context *, int status);
 	void *owner;             /* of the functions above */
@@ -87,5 +90,6 @@ extern const struct role_class store_role;
 extern const struct role_class gate_role;
 extern const struct role_class keys_role;
 extern const struct role_class courier_role;
+extern const struct role_class fetcher_role;
 
 #endif

@@ -3,6 +3,7 @@
 #include "process/os.h"
 
 #include "base/scan.h"
+#include "io/dial.h"
 #include "io/tls.h"
 #include "mail/charset.h"
 
@@ -100,6 +101,11 @@ static int confine(struct role_context *context, struct err *err)
 	return sandbox_confine(context->row->rules, &p->place, NULL, err);
 }
 
+static struct dialer *open_dialer(struct role_context *context)
+{
+	return dialer_new(context->seams.executor);
+}
+
 static int close_sandbox(struct role_context *context, struct err *err)
 {
 	/* A change of user has cleared it. */
@@ -175,6 +181,7 @@ static void set_seams(struct child_process *p)
 	c->close_files = close_files;
 	c->confine = confine;
 	c->close_sandbox = close_sandbox;
+	c->open_dialer = open_dialer;
 	c->finish = finish;
 	c->owner = p;
 }

@@ -24,6 +24,7 @@ int role_probe_main(int argc, char **argv)
 	if (argc == 2) {
 		for (size_t r = 0; r < role_rows_n; r++)
 			print_probes(&role_rows[r]);
+		print_probes(&fetcher_row);
 		return 0;
 	}
 	const struct role_row *row = argc == 5 ? role_row_named(argv[2]) : NULL;

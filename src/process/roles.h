@@ -24,6 +24,8 @@ struct role_row {
 
 extern const struct role_row role_rows[];
 extern const size_t role_rows_n;
+/* Started by a command alone, of which it is the child: no part of a server. */
+extern const struct role_row fetcher_row;
 const struct role_row *role_row_named(const char *name);
 
 /* Who is connected with whom. Whoever starts gets a channel to each that runs; what it is called on

@@ -547,6 +547,10 @@ static inline bool command_frame(void *arg, uint32_t request, const struct frame
 	c->have_status |= f->type == FRAME_STATUS;
 	if (f->type != FRAME_HAND_OVER)
 		return handle < 0;
+	if (str_equal(f->hand_over.kind, STR("courier"))) {
+		c->world->loop->class->handle_close(c->world->loop, handle);
+		return true;
+	}
 	bool store = str_equal(f->hand_over.kind, STR("store"));
 	*(store ? &c->store : &c->gate) = channel_new(
 		c->world->loop, handle, CLASS_ADMIN, store ? CLASS_STORE : CLASS_GATE, &events);

@@ -5,14 +5,21 @@
 #include "store/names.h"
 #include "store/store_private.h"
 
-enum { BODIES_A_FRAME = 4000, ROWS_A_SLICE = 10000, MOST_BODIES = 1 << 24 };
+enum { BODIES_A_FRAME = 2000, ROWS_A_SLICE = 10000, MOST_BODIES = 1 << 24 };
 
 /* ---- bodies ---- */
+
+/* What is told of a message. */
+struct hashed {
+	struct api_body_hash hash;
+	uint64_t entry_id;
+	bool found;
+};
 
 struct collecting {
 	struct job *job;
 	struct vec mailboxes; /* uint64_t */
-	struct vec ids;       /* uint64_t: of bodies, one for each message */
+	struct vec ids;       /* struct api_known: of each message its body; entry_id 0: deleted */
 	uint32_t last;
 	struct deleted_row last_deleted;
 	size_t n;
@@ -26,10 +33,11 @@ static int add_mailbox(void *arg, const struct api_mailbox *mailbox)
 		       : fail(&c->job->err, ERR_LIMIT, "too many mailboxes");
 }
 
-static int add_id(struct collecting *c, uint64_t body)
+static int add_id(struct collecting *c, uint64_t entry_id, uint64_t body)
 {
+	struct api_known known = { entry_id, body };
 	c->n++;
-	return vec_push(&c->ids, &body)
+	return vec_push(&c->ids, &known)
 		       ? 0
 		       : fail(&c->job->err, ERR_LIMIT, "the account has too many messages");
 }
@@ -38,14 +46,14 @@ static int add_entry(void *arg, const struct entry_ids *ids)
 {
 	struct collecting *c = arg;
 	c->last = ids->uid;
-	return add_id(c, ids->body);
+	return add_id(c, ids->entry_id, ids->body);
 }
 
 static int add_deleted(void *arg, const struct deleted_row *row)
 {
 	struct collecting *c = arg;
 	c->last_deleted = *row;
-	return add_id(c, row->body);
+	return add_id(c, 0, row->body);
 }
 
 static int collect_entries(struct reading *r, struct collecting *c)
@@ -77,21 +85,25 @@ static int collect_deleted(struct reading *r, struct collecting *c, uint64_t acc
 	return 0;
 }
 
-static int add_hash(void *arg, const struct body_place *place)
+static int keep_hash(void *arg, const struct body_place *place)
 {
-	struct job *job = arg;
-	struct api_body_hash hash = { get_u64(place->sha256), get_u64(place->sha256 + 8) };
-	return vec_push(&job->items, &hash)
-		       ? 0
-		       : fail(&job->err, ERR_LIMIT, "the account has too many messages");
+	struct hashed *h = arg;
+	h->hash = (struct api_body_hash){ get_u64(place->sha256), get_u64(place->sha256 + 8) };
+	h->found = true;
+	return 0;
 }
 
 static int look_up(struct reading *r, struct collecting *c)
 {
-	VEC_EACH (uint64_t, id, &c->ids)
+	VEC_EACH (const struct api_known, known, &c->ids) {
+		struct hashed h = { .entry_id = known->entry_id };
 		if (r->reader->class->body_each(
-			    r->reader, *id - 1, 1, add_hash, c->job, &c->job->err) < 0)
+			    r->reader, known->body - 1, 1, keep_hash, &h, &c->job->err) < 0)
 			return -1;
+		if (h.found && (!vec_push(&c->job->items, &h.hash) ||
+				       !vec_push(&c->job->more_items, &h.entry_id)))
+			return fail(&c->job->err, ERR_LIMIT, "the account has too many messages");
+	}
 	return 0;
 }
 
@@ -101,11 +113,13 @@ static void bodies_work(struct reading *r, struct job *job)
 	struct collecting c = { .job = job };
 	vec_done(&job->items);
 	vec_init(&job->items, sizeof(struct api_body_hash), MOST_BODIES);
+	vec_done(&job->more_items);
+	vec_init(&job->more_items, sizeof(uint64_t), MOST_BODIES);
 	if (r->reader->class->account_by_address(
 		    r->reader, job->ask.bodies_list.address, &account, &job->err) < 0)
 		return;
 	vec_init(&c.mailboxes, sizeof(uint64_t), LIMIT_MAILBOXES);
-	vec_init(&c.ids, sizeof(uint64_t), MOST_BODIES);
+	vec_init(&c.ids, sizeof(struct api_known), MOST_BODIES);
 	if (r->reader->class->mailbox_each(r->reader, account.id, add_mailbox, &c, &job->err) ==
 			0 &&
 		collect_entries(r, &c) == 0 && collect_deleted(r, &c, account.id) == 0)
@@ -123,7 +137,9 @@ static enum produced bodies_produce(struct job *job, struct frame *frame)
 	*frame = (struct frame){ .type = FRAME_BODIES_ARE,
 		.bodies_are = {
 			.bodies = { job->step ? vec_at(&job->items, job->at) : NULL, job->step },
-			.last = job->step == n } };
+			.last = job->step == n,
+			.entries = { job->step ? vec_at(&job->more_items, job->at) : NULL,
+				job->step } } };
 	return PRODUCED_FRAME;
 }
 

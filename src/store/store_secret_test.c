@@ -126,7 +126,7 @@ static void secrets_are_nobody_elses(void **state)
 	struct world w;
 	(void)state;
 	world_init(&w);
-	for (int class = CLASS_MX; class <= CLASS_COURIER; class ++) {
+	for (int class = CLASS_MX; class <= CLASS_FETCHER; class ++) {
 		struct test_peer peer;
 		peer_init(&peer, &w.f, class, 9);
 		for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

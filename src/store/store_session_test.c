@@ -311,6 +311,7 @@ static void classes_have_their_rights(void **state)
 		{ CLASS_GATE, "-y----------------------------------" },
 		{ CLASS_ADMIN, "y-y--yyy----yyyyyyy-----yyyyyyyyyyyy" },
 		{ CLASS_COURIER, "------------------------------------" },
+		{ CLASS_FETCHER, "------------------------------------" },
 		{ CLASS_KEYS, "------------------------------------" } };
 	struct world w;
 	(void)state;

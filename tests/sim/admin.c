@@ -55,6 +55,10 @@ static bool on_control(void *arg, uint32_t request, const struct frame *f, int h
 	a->have_status |= f->type == FRAME_STATUS;
 	if (f->type != FRAME_HAND_OVER)
 		return handle < 0;
+	if (str_equal(f->hand_over.kind, STR("courier"))) { /* nobody asks it anything here */
+		world.loop->class->handle_close(world.loop, handle);
+		return true;
+	}
 	bool store = str_equal(f->hand_over.kind, STR("store"));
 	struct channel **to = store ? &a->store : &a->gate;
 	if (*to != NULL)
