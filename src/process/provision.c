@@ -162,8 +162,9 @@ static void status_text(const struct supervisor *s, struct buf *out)
 		const struct child *c = *at;
 		if (c->spare)
 			continue;
+		int64_t ms = c->started_ms == 0 ? 0 : supervisor_now(s) - c->started_ms;
 		buf_addf(out, "%s %d %s %u %lld\n", c->row->name, c->process, states[c->state],
-			c->restarts, (long long)(supervisor_now(s) - c->started_ms) / 1000);
+			c->restarts, (long long)ms / 1000);
 	}
 }
 

@@ -403,10 +403,33 @@ static void test_fronts_first(void **state)
 	world_done(&w);
 }
 
-TEST_MAIN(test_case(test_fronts_first), test_case(test_ready_once),
-	test_case(test_instances_differ), test_case(test_back_off), test_case(test_gives_up),
-	test_case(test_never_gives_up_later), test_case(test_dying), test_case(test_settled),
-	test_case(test_stops_in_order), test_case(test_dies_while_stopping),
-	test_case(test_distrust_is_handed_on), test_case(test_reload),
-	test_case(test_front_is_replaced), test_case(test_commands_at_once),
+/* As while an upgrade starts its store: the others have not been down since the machine started. */
+static void what_was_never_started_is_down_for_no_time(void **state)
+{
+	struct world w;
+	struct command c;
+	(void)state;
+	up(&w, 11);
+	loop_sim_run_for(w.loop, 5000);
+	struct child *courier = NULL;
+	VEC_EACH (struct child *, at, &w.supervisor->children)
+		if ((*at)->row->channel_class == CLASS_COURIER)
+			courier = *at;
+	assert_non_null(courier);
+	int64_t started_ms = courier->started_ms;
+	courier->started_ms = 0;
+	command_open(&c, &w);
+	assert_non_null(strstr(c.status, "courier"));
+	assert_non_null(strstr(strstr(c.status, "courier"), " 0 0\n"));
+	courier->started_ms = started_ms;
+	command_close(&c);
+	world_done(&w);
+}
+
+TEST_MAIN(test_case(what_was_never_started_is_down_for_no_time), test_case(test_fronts_first),
+	test_case(test_ready_once), test_case(test_instances_differ), test_case(test_back_off),
+	test_case(test_gives_up), test_case(test_never_gives_up_later), test_case(test_dying),
+	test_case(test_settled), test_case(test_stops_in_order),
+	test_case(test_dies_while_stopping), test_case(test_distrust_is_handed_on),
+	test_case(test_reload), test_case(test_front_is_replaced), test_case(test_commands_at_once),
 	test_case(test_commands_of_others), test_case(test_flood_of_log_lines))

@@ -513,8 +513,9 @@ struct command {
 	struct world *world;
 	struct channel *control, *store, *gate;
 	bool have_status, ended;
-	int answer; /* the last frame's type */
-	int kind;   /* of a failure */
+	char status[1000]; /* its lines */
+	int answer;        /* the last frame's type */
+	int kind;          /* of a failure */
 	char verifier[257];
 };
 
@@ -545,6 +546,8 @@ static inline bool command_frame(void *arg, uint32_t request, const struct frame
 	};
 	(void)request;
 	c->have_status |= f->type == FRAME_STATUS;
+	if (f->type == FRAME_STATUS)
+		snprintf(c->status, sizeof(c->status), "%" STR_FMT, STR_ARG(f->status.text));
 	if (f->type != FRAME_HAND_OVER)
 		return handle < 0;
 	if (str_equal(f->hand_over.kind, STR("courier"))) {
