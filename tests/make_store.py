@@ -36,7 +36,7 @@ def contents(culver, name):
         for uid in client.uid("SEARCH", "ALL")[1][0].decode().split():
             words, message = client.uid("FETCH", uid, "(FLAGS INTERNALDATE BODY.PEEK[])")[1][0]
             words = words.decode()
-            flags = sorted(words.partition("FLAGS (")[2].partition(")")[0].split())
+            flags = sorted(set(words.partition("FLAGS (")[2].partition(")")[0].split()) - {r"\Recent"})
             date = words.partition('INTERNALDATE "')[2].partition('"')[0]
             entry["messages"][uid] = [flags, date, hashlib.sha256(message).hexdigest()]
         found[mailbox] = entry

@@ -132,7 +132,7 @@ def test_a_domain_of_an_earlier_version_can_be_removed_and_others_get_their_spel
             db.execute("INSERT INTO aliases VALUES(?,?),(?,?)", (f"sales@{U}", f"alice@{A}", f"sales@{A}", f"alice@{U}"))
             db.execute("UPDATE domains SET catch_all=? WHERE name=?", (f"alice@{U}", A))
             for later in ("entries DROP COLUMN saved", "entries DROP COLUMN uidl", "mailboxes DROP COLUMN uidfloor",
-                          "mailboxes DROP COLUMN deleted_size"):
+                          "mailboxes DROP COLUMN deleted_size", "mailboxes DROP COLUMN recent"):
                 db.execute(f"ALTER TABLE {later}")
             for later in ("annotations", "carried", "imported"):
                 db.execute(f"DROP TABLE {later}")

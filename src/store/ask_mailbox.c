@@ -3,6 +3,8 @@
 #include "store/names.h"
 #include "store/store_private.h"
 
+#include <stdlib.h>
+
 enum { MAILBOXES_A_FRAME = 256, NAMES_A_FRAME = 48000, RECORD_BYTES = 64 };
 
 /* ---- answers that are lists of mailboxes ---- */
@@ -26,10 +28,13 @@ static enum produced mailboxes_produce(struct job *job, struct frame *frame)
 	if (job->finished)
 		return PRODUCED_END;
 	job->step = fitting(job);
+	size_t recents = job->more_items.n ? job->step : 0;
 	*frame = (struct frame){ .type = FRAME_MAILBOXES,
 		.mailboxes = {
 			.mailboxes = { job->step ? vec_at(&job->items, job->at) : NULL, job->step },
-			.last = job->at + job->step == job->items.n } };
+			.last = job->at + job->step == job->items.n,
+			.recents = {
+				recents ? vec_at(&job->more_items, job->at) : NULL, recents } } };
 	return PRODUCED_FRAME;
 }
 
@@ -83,10 +88,52 @@ static void published(struct job *job)
 	peer_out(job->peer, job);
 }
 
+/* What of it is not in the ledger yet goes along: recent.c. */
+static void wants_recent(struct job *job)
+{
+	vec_init(&job->more_items, sizeof(struct recent_of), LIMIT_MAILBOXES);
+	recents_collect(job->store, job->by.account, &job->more_items);
+}
+
+static int compare_mailboxes(const void *a, const void *b)
+{
+	const struct recent_of *x = a, *y = b;
+	return x->mailbox < y->mailbox ? -1 : x->mailbox > y->mailbox;
+}
+
+static uint32_t not_in_ledger(const struct vec *waiting, uint64_t mailbox)
+{
+	struct recent_of key = { .mailbox = mailbox };
+	const struct recent_of *of = waiting->n ? bsearch(&key, waiting->p, waiting->n, sizeof(key),
+							  compare_mailboxes)
+						: NULL;
+	return of ? of->uid : 0;
+}
+
+/* A number for each mailbox, in the place of what was collected. */
+static void count_recent(struct reading *r, struct job *job)
+{
+	struct vec waiting = job->more_items;
+	if (waiting.n)
+		qsort(waiting.p, waiting.n, waiting.size, compare_mailboxes);
+	vec_init(&job->more_items, sizeof(uint32_t), job->items.max);
+	VEC_EACH (const struct api_mailbox, m, &job->items) {
+		uint32_t n = 0;
+		if (job->err.kind == ERR_NONE && m->messages > 0)
+			(void)r->reader->class->recent(
+				r->reader, m, not_in_ledger(&waiting, m->id), &n, &job->err);
+		vec_push(&job->more_items, &n);
+	}
+	vec_done(&waiting);
+}
+
 static void list_work(struct reading *r, struct job *job)
 {
 	init_items(job);
-	r->reader->class->mailbox_each(r->reader, job->by.account, add_mailbox, job, &job->err);
+	if (r->reader->class->mailbox_each(
+		    r->reader, job->by.account, add_mailbox, job, &job->err) == 0 &&
+		job->ask.mailbox_list.recent)
+		count_recent(r, job);
 }
 
 ASK(ask_mailbox_list)
@@ -102,6 +149,8 @@ ASK(ask_mailbox_list)
 	if (job == NULL)
 		return;
 	job->by = session->by;
+	if (frame->mailbox_list.recent)
+		wants_recent(job);
 	job_read(job);
 }
 
@@ -112,6 +161,8 @@ static void status_work(struct reading *r, struct job *job)
 	if (r->reader->class->mailbox_by_name(
 		    r->reader, job->by.account, job->ask.mailbox_status.name, &row, &job->err) == 0)
 		add_mailbox(job, &row.status);
+	if (job->err.kind == ERR_NONE && job->ask.mailbox_status.recent)
+		count_recent(r, job);
 }
 
 /* Puts a canonical name into the job. */
@@ -137,6 +188,8 @@ ASK(ask_mailbox_status)
 	if (job == NULL)
 		return;
 	job->by = session->by;
+	if (frame->mailbox_status.recent)
+		wants_recent(job);
 	if (keep_name(job, &job->ask.mailbox_status.name, &err) == 0) {
 		job_read(job);
 		return;

@@ -56,6 +56,9 @@ static void view_work(struct reading *r, struct job *job)
 		job->size = job->mailbox->status.highest_modseq; /* of the first slice */
 	if (job->unseen == 0)
 		job->unseen = entries_unseen(&job->items, job->worked);
+	if (job->worked == 0 && job->ask.view_open.recent && job->err.kind == ERR_NONE)
+		(void)r->reader->class->recent(
+			r->reader, &job->mailbox->status, job->recent, &job->n_recent, &job->err);
 }
 
 /* Whether there may be rows behind the slice that was read. */
@@ -94,6 +97,18 @@ static uint32_t unseen_of(const struct job *job)
 	return job->base ? base_unseen(job->base) : job->unseen;
 }
 
+/* How many messages no session was told of: by the entries, or, where there are none, as the reader
+ * has counted them (another session may have been told since then). */
+static uint32_t recent_of(const struct job *job)
+{
+	const struct vec *entries = job_series(job);
+	if (!job->ask.view_open.recent || job->log->recent >= job->mailbox->status.uidnext)
+		return 0;
+	if (entries->n == 0)
+		return job->n_recent;
+	return (uint32_t)(entries->n - entries_from(entries, job->log->recent));
+}
+
 static void send_view_is(struct job *job)
 {
 	const struct api_mailbox *m = &job->mailbox->status;
@@ -106,7 +121,9 @@ static void send_view_is(struct job *job)
 				.modseq = m->highest_modseq,
 				.messages = bare ? m->messages : (uint32_t)job_series(job)->n,
 				.keywords = { (void *)job->keywords.p, job->keywords.n },
-				.unseen = unseen_of(job) } });
+				.unseen = unseen_of(job),
+				.recent_uid = job->ask.view_open.recent ? job->log->recent : 0,
+				.recent = recent_of(job) } });
 }
 
 static int answer_view(struct job *job, struct err *err)
@@ -126,6 +143,8 @@ static int answer_view(struct job *job, struct err *err)
 		base_name(job->base, job->mailbox->status.name);
 	job_holds(job);
 	send_view_is(job);
+	if (job->ask.view_open.take)
+		recent_take(job->store, job->log, job->mailbox->status.uidnext);
 	if (w) {
 		w->told = false;
 		if (w->log->latest > job->mailbox->status.highest_modseq)
@@ -144,7 +163,8 @@ static enum settled make_one(struct job *job, struct err *err)
 {
 	struct mailbox_log *log = job->log;
 	uint64_t last = job->mailbox->status.highest_modseq;
-	log_view_was_read(log, job->size, job->mailbox->status.uidnext, &job->keywords);
+	log_view_was_read(
+		log, job->size, job->mailbox->status.uidnext, job->mailbox->recent, &job->keywords);
 	if (log->gone) {
 		fail(err, ERR_NOT_FOUND, "no such mailbox");
 		return SETTLED;
@@ -266,6 +286,7 @@ static void view_begin(struct job *job)
 	}
 	log->users++;
 	job->log = log;
+	job->recent = log->recent;
 	job->ask.view_open.mailbox = mailbox;
 	if (!answer_kept(job, &err)) {
 		begin(job, false);
@@ -320,7 +341,8 @@ static enum produced changes_produce(struct job *job, struct frame *frame)
 			.keywords = { (void *)job->keywords.p, first ? job->keywords.n : 0 },
 			.entries = { entries ? vec_at(&job->items, job->at) : NULL, job->step },
 			.expunged = { gone ? vec_at(&job->more_items, job->worked) : NULL, gone },
-			.last = job->step == entries && gone == expunged } };
+			.last = job->step == entries && gone == expunged,
+			.recent_uid = job->ask.view_changes.recent ? job->recent : 0 } };
 	return PRODUCED_FRAME;
 }
 
@@ -343,6 +365,7 @@ static int collect_changes(
 		return -1;
 	job->size = log->latest > since ? log->latest : since;
 	job->noted = log->uidnext;
+	job->recent = log->recent;
 	return 0;
 }
 
@@ -362,8 +385,8 @@ ASK(ask_view_changes)
 		return;
 	if (log == NULL || log->account != session->by.account)
 		fail(&err, ERR_LIMIT, "changes since then are not known any more");
-	else
-		collect_changes(job, log, ask->since, &err);
+	else if (collect_changes(job, log, ask->since, &err) == 0 && ask->take)
+		recent_take(peer->store, log, log->uidnext);
 	if (err.kind != ERR_NONE)
 		job_answer_failed(job, &err);
 	else

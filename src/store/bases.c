@@ -17,7 +17,7 @@
 
 /* ---- correcting ---- */
 
-static size_t find_uid(const struct vec *entries, uint32_t uid)
+size_t entries_from(const struct vec *entries, uint32_t uid)
 {
 	size_t low = 0, high = entries->n;
 	while (low < high) {
@@ -34,7 +34,7 @@ static size_t find_uid(const struct vec *entries, uint32_t uid)
 static int put_entries(struct vec *entries, const struct vec *changed, struct err *err)
 {
 	VEC_EACH (struct api_entry, entry, changed) {
-		size_t at = find_uid(entries, entry->uid);
+		size_t at = entries_from(entries, entry->uid);
 		struct api_entry *have = at < entries->n ? vec_at(entries, at) : NULL;
 		if (have && have->uid == entry->uid)
 			*have = *entry;
@@ -48,7 +48,7 @@ static void drop_entries(struct vec *entries, const struct vec *expunged)
 {
 	if (expunged->n == 0)
 		return;
-	size_t kept = find_uid(entries, *(uint32_t *)vec_at(expunged, 0)), gone = 0;
+	size_t kept = entries_from(entries, *(uint32_t *)vec_at(expunged, 0)), gone = 0;
 	for (size_t i = kept; i < entries->n; i++) {
 		const struct api_entry *entry = vec_at(entries, i);
 		while (gone < expunged->n && *(uint32_t *)vec_at(expunged, gone) < entry->uid)

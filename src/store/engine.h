@@ -61,6 +61,7 @@ struct account_row {
 struct mailbox_row {
 	struct api_mailbox status; /* name: in `name` below */
 	uint64_t account;
+	uint32_t recent; /* the first UID that no session was told of */
 	char name[LIMIT_MAILBOX_NAME_BYTES + 1];
 };
 
@@ -209,6 +210,10 @@ struct engine_class {
 	int (*mailbox_by_name)(
 		struct reader *, uint64_t account, struct str, struct mailbox_row *, struct err *);
 	int (*mailbox_by_id)(struct reader *, uint64_t, struct mailbox_row *, struct err *);
+	/* How many messages of a mailbox, as it was read before, no session was told of: their UIDs
+	 * are `from` at least, and not below what the mailbox's row says. */
+	int (*recent)(struct reader *, const struct api_mailbox *, uint32_t from, uint32_t *ret,
+		struct err *err);
 	/* One snapshot of at most `rows` entries with UIDs above `after`, appended to `entries`
 	 * (struct api_entry), and the mailbox's row and keywords (appended to `keywords`, struct
 	 * str in the arena, when it is not NULL) in the same snapshot. */

@@ -56,6 +56,7 @@ static const struct {
 	[OP_SEGMENT] = { sqlite_op_segment, false },
 	[OP_NAMED] = { sqlite_op_named, false },
 	[OP_ANNOTATE] = { sqlite_op_annotate, false },
+	[OP_RECENT] = { sqlite_op_recent, false },
 };
 
 /* ---- opening ---- */
@@ -477,6 +478,7 @@ const struct engine_class engine_sqlite = {
 	.mailbox_each = sqlite_mailbox_each,
 	.mailbox_by_name = sqlite_mailbox_by_name,
 	.mailbox_by_id = sqlite_mailbox_by_id,
+	.recent = sqlite_recent,
 	.view = sqlite_view,
 	.expunged = sqlite_expunged,
 	.annotation_each = sqlite_annotation_each,

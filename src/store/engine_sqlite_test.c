@@ -78,6 +78,7 @@ static void schema_2_becomes_3(void **state)
 		  "legacy_auth;"
 		  "ALTER TABLE entries DROP COLUMN saved; ALTER TABLE entries DROP COLUMN uidl;"
 		  "ALTER TABLE mailboxes DROP COLUMN uidfloor;"
+		  "ALTER TABLE mailboxes DROP COLUMN recent;"
 		  "ALTER TABLE mailboxes DROP COLUMN deleted_size; DROP TABLE annotations; DROP "
 		  "TABLE "
 		  "imported;"
@@ -110,6 +111,7 @@ static void g6_check_finds_damage(void **state)
 	static const char *const cases[] = { "DELETE FROM bodies WHERE id=1",
 		"UPDATE mailboxes SET messages=messages+1 WHERE name='INBOX'",
 		"UPDATE mailboxes SET uidnext=1 WHERE name='INBOX'",
+		"UPDATE mailboxes SET recent=77 WHERE account=1",
 		"UPDATE accounts SET used_bytes=used_bytes+1",
 		"UPDATE accounts SET mailboxes=mailboxes-1",
 		"UPDATE entries SET mailbox=99 WHERE uid=2", "UPDATE secrets SET account=99" };
@@ -136,6 +138,7 @@ static void recount_mends(void **state)
 		"UPDATE mailboxes SET messages=messages+1,size=size-3 WHERE name='INBOX'",
 		"UPDATE mailboxes SET unseen=0,deleted=9",
 		"UPDATE mailboxes SET uidnext=1 WHERE name='INBOX'",
+		"UPDATE mailboxes SET recent=77 WHERE account=1",
 		"UPDATE accounts SET used_bytes=used_bytes+1,used_messages=0",
 		"UPDATE accounts SET mailboxes=mailboxes-1,subscriptions=77",
 		"UPDATE accounts SET kept_bytes=1,kept_messages=99",

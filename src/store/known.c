@@ -54,6 +54,7 @@ static bool leaves_names(enum op_kind kind)
 	case OP_SEGMENT:
 	case OP_NAMED:
 	case OP_ANNOTATE:
+	case OP_RECENT:
 		return true;
 	default:
 		return false;

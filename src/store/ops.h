@@ -75,6 +75,7 @@ enum op_kind {
 	OP_SEGMENT,         /* what was found out about a segment */
 	OP_NAMED,           /* changes nothing; fails when a body has no row any more */
 	OP_ANNOTATE,        /* what is kept beside a mailbox or an account */
+	OP_RECENT,          /* sessions were told of a mailbox's messages; it may be gone */
 	OP_KINDS
 };
 
@@ -228,6 +229,11 @@ struct op_segment {
 	bool gone;     /* or it was removed */
 };
 
+struct op_recent {
+	uint64_t mailbox;
+	uint32_t uid; /* the first that none was told of */
+};
+
 struct op_named {
 	uint64_t body;
 };
@@ -275,6 +281,7 @@ struct op {
 		struct op_segment segment;
 		struct op_named named;
 		struct op_annotate annotate;
+		struct op_recent recent;
 	};
 	struct op_result result;
 };

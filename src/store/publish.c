@@ -60,13 +60,15 @@ static void set_keyword(struct mailbox_log *log, uint32_t bit, struct str name)
 
 /* Every change that was published since the log was made is in it, and a view that was read after
  * that has all that was published before: so the log is complete from the view's modseq on. */
-void log_view_was_read(
-	struct mailbox_log *log, uint64_t modseq, uint32_t uidnext, const struct vec *keywords)
+void log_view_was_read(struct mailbox_log *log, uint64_t modseq, uint32_t uidnext, uint32_t recent,
+	const struct vec *keywords)
 {
 	if (modseq < log->floor)
 		log->floor = modseq;
 	if (uidnext > log->uidnext)
 		log->uidnext = uidnext;
+	if (recent > log->recent)
+		log->recent = recent;
 	/* One that was published while the view was read may be there already, without those before
 	 * it. */
 	for (size_t i = 0; i < keywords->n; i++)

@@ -703,6 +703,7 @@ int64_t store_upkeep(struct store *store)
 	if (store->read_only || r->held)
 		return PASS_MS;
 	flush_carried(store, now);
+	recents_write(store, now);
 	refill(store, now);
 	if (r->step == RECLAIM_REST && now >= r->next_ms)
 		begin_pass(store);

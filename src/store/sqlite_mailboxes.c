@@ -351,6 +351,16 @@ int sqlite_op_mailbox_rename(struct sqlite_engine *e, struct op *op, struct err 
 	return 0;
 }
 
+/* ---- \Recent ---- */
+
+int sqlite_op_recent(struct sqlite_engine *e, struct op *op, struct err *err)
+{
+	return sql_run(&e->conn,
+		sql_bound(&e->conn, SQL_RECENT_PUT, "ii", (int64_t)op->recent.uid,
+			(int64_t)op->recent.mailbox),
+		err);
+}
+
 /* ---- subscriptions ---- */
 
 int sqlite_subscribe(

@@ -107,6 +107,8 @@ enum sql {
 	SQL_ANNOTATIONS_COUNT,
 	SQL_ANNOTATIONS_DELETE,
 	SQL_MAILBOX_ANNOTATIONS_DELETE,
+	SQL_RECENT,
+	SQL_RECENT_PUT,
 	SQL_DELETED_INSERT,
 	SQL_DELETED_KEEP,
 	SQL_DELETED_EACH,
@@ -445,6 +447,8 @@ int sqlite_mailbox_each(struct reader *, uint64_t account,
 int sqlite_mailbox_by_name(
 	struct reader *, uint64_t account, struct str, struct mailbox_row *, struct err *err);
 int sqlite_mailbox_by_id(struct reader *, uint64_t, struct mailbox_row *, struct err *err);
+int sqlite_recent(
+	struct reader *, const struct api_mailbox *, uint32_t from, uint32_t *ret, struct err *err);
 int sqlite_view(struct reader *, uint64_t mailbox, uint32_t after, size_t rows,
 	struct mailbox_row *, struct arena *, struct vec *keywords, struct vec *entries,
 	struct err *err);
@@ -456,6 +460,7 @@ int sqlite_entry(struct reader *, uint64_t account, uint64_t mailbox, uint32_t u
 	struct entry_place *, struct err *err);
 int sqlite_body_each(struct reader *, uint64_t after, size_t n,
 	int (*)(void *, const struct body_place *), void *, struct err *err);
+int sqlite_op_recent(struct sqlite_engine *, struct op *, struct err *);
 int sqlite_op_annotate(struct sqlite_engine *, struct op *, struct err *);
 int sqlite_annotation_each(struct reader *, uint64_t account, uint64_t mailbox,
 	int (*)(void *, const struct api_annotation *), void *, struct err *);

@@ -223,7 +223,7 @@ static struct api_mailbox mailbox_from_row(sqlite3_stmt *st)
 		.size = sql_u64(st, 9),
 		.exists = sql_u64(st, 0) != 0,
 		.deleted_size = sql_u64(st, 11),
-		.subscribed = sql_u32(st, 13) != 0 };
+		.subscribed = sql_u32(st, 14) != 0 };
 }
 
 int sqlite_mailbox_each(struct reader *r, uint64_t account,
@@ -249,6 +249,7 @@ static int mailbox_row(
 		return -1;
 	ret->status = mailbox_from_row(st);
 	ret->account = sql_u64(st, 10);
+	ret->recent = sql_u32(st, 13);
 	sql_copy_text(st, 1, ret->name, sizeof(ret->name));
 	ret->status.name = str_from(ret->name);
 	sql_end(st);
@@ -267,6 +268,23 @@ int sqlite_mailbox_by_id(struct reader *r, uint64_t id, struct mailbox_row *ret,
 {
 	struct sqlite_reader *c = sqlite_reader_of(r);
 	return mailbox_row(c, sql_bound(c, SQL_MAILBOX_BY_ID, "i", (int64_t)id), ret, err);
+}
+
+/* What came or went since the mailbox was read makes it no more than there were. */
+int sqlite_recent(struct reader *r, const struct api_mailbox *mailbox, uint32_t from, uint32_t *ret,
+	struct err *err)
+{
+	struct sqlite_reader *c = sqlite_reader_of(r);
+	sqlite3_stmt *st = sql_bound(c, SQL_RECENT, "iii", (int64_t)mailbox->id, (int64_t)from,
+		(int64_t)mailbox->uidnext);
+	int row = sql_row(c, st, err);
+	*ret = 0;
+	if (row <= 0)
+		return row;
+	uint32_t n = sql_u32(st, 0);
+	*ret = n < mailbox->messages ? n : mailbox->messages;
+	sql_end(st);
+	return 0;
 }
 
 /* ---- views ---- */
@@ -566,6 +584,9 @@ static int check_counters(struct finder *f, sqlite3_stmt *st)
 				sql_u64(st, columns[i].real));
 	if (rc == 0 && sql_u64(st, 6) >= sql_u64(st, 7))
 		rc = find(f, "mailbox %" PRIu64 ": a UID is above UIDNEXT", sql_u64(st, 0));
+	if (rc == 0 && sql_u64(st, 14) > sql_u64(st, 7))
+		rc = find(f, "mailbox %" PRIu64 ": UIDs that were told of are above UIDNEXT",
+			sql_u64(st, 0));
 	return rc;
 }
 

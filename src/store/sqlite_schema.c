@@ -123,6 +123,10 @@ static const char *const steps[] = {
 	"ALTER TABLE entries ADD COLUMN uidl INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE mailboxes ADD COLUMN uidfloor INTEGER NOT NULL DEFAULT 0;"
 	"CREATE TABLE imported(mark INTEGER PRIMARY KEY) STRICT;",
+	/* 10: the first UID that no session was told of (RFC 3501 2.3.2, \Recent); what there was
+	 * is taken to be known. */
+	"ALTER TABLE mailboxes ADD COLUMN recent INTEGER NOT NULL DEFAULT 1;"
+	"UPDATE mailboxes SET recent=uidnext;",
 };
 enum { VERSION = ARRAY_LEN(steps) };
 

@@ -7,15 +7,16 @@
 	"quota_messages, used_bytes, used_messages, pop3_retention, pop3_expire_days"
 #define MAILBOX_COLUMNS                                                                            \
 	"m.id, m.name, m.special_use, m.uidvalidity, m.uidnext, m.modseq, m.messages, m.unseen, "  \
-	"m.deleted, m.size, m.account, m.deleted_size, m.uidfloor"
+	"m.deleted, m.size, m.account, m.deleted_size, m.uidfloor, m.recent"
 
 /* Counters, and what they should be. */
-#define MAILBOX_COUNTERS "messages,size,unseen,deleted,deleted_size,uidnext,modseq"
+#define MAILBOX_COUNTERS "messages,size,unseen,deleted,deleted_size,uidnext,modseq,recent"
 #define MAILBOX_ROWS_SAY                                                                           \
 	"(SELECT count(*),coalesce(sum(size),0),coalesce(sum(flags&1=0),0),"                       \
 	"coalesce(sum(flags&8<>0),0),coalesce(sum(size) FILTER (WHERE flags&8<>0),0),"             \
 	"max(mailboxes.uidnext,coalesce(max(uid),0)+1),"                                           \
-	"max(mailboxes.modseq,coalesce(max(e.modseq),0)) FROM entries e "                          \
+	"max(mailboxes.modseq,coalesce(max(e.modseq),0)),"                                         \
+	"min(mailboxes.recent,max(mailboxes.uidnext,coalesce(max(uid),0)+1)) FROM entries e "      \
 	"WHERE e.mailbox=mailboxes.id)"
 #define ACCOUNT_COUNTERS                                                                           \
 	"used_messages,used_bytes,mailboxes,modseq,subscriptions,kept_messages,kept_bytes"
@@ -115,7 +116,7 @@ const char *const sql_text[SQL_STATEMENTS] = {
 		"SELECT " MAILBOX_COLUMNS ", s.name IS NOT NULL FROM mailboxes m "
 		"LEFT JOIN subscriptions s ON s.account=m.account AND s.name=m.name "
 		"WHERE m.account=?1 "
-		"UNION ALL SELECT 0,s.name,0,0,0,0,0,0,0,0,s.account,0,0,1 FROM subscriptions s "
+		"UNION ALL SELECT 0,s.name,0,0,0,0,0,0,0,0,s.account,0,0,0,1 FROM subscriptions s "
 		"WHERE s.account=?1 AND NOT EXISTS(SELECT 1 FROM mailboxes m "
 		"WHERE m.account=?1 AND m.name=s.name) ORDER BY 2",
 	/* Counted in the account's row, so that a limit costs no walk. */
@@ -184,6 +185,11 @@ const char *const sql_text[SQL_STATEMENTS] = {
 	[SQL_ANNOTATIONS_COUNT] = "SELECT count(*) FROM (SELECT 1 FROM annotations WHERE account=? "
 				  "LIMIT 20000)",
 	[SQL_ANNOTATIONS_DELETE] = "DELETE FROM annotations WHERE account=?",
+	/* All of them, as of a mailbox that nobody has opened yet, are not counted. */
+	[SQL_RECENT] = "SELECT CASE WHEN max(?2,m.recent)<=1 THEN m.messages ELSE "
+		       "(SELECT count(*) FROM entries e WHERE e.mailbox=m.id AND "
+		       "e.uid>=max(?2,m.recent) AND e.uid<?3) END FROM mailboxes m WHERE m.id=?1",
+	[SQL_RECENT_PUT] = "UPDATE mailboxes SET recent=?1 WHERE id=?2 AND recent<?1",
 	[SQL_MAILBOX_ANNOTATIONS_DELETE] =
 		"DELETE FROM annotations WHERE account=(SELECT account FROM mailboxes WHERE id=?1) "
 		"AND mailbox=?1",
@@ -284,7 +290,7 @@ const char *const sql_text[SQL_STATEMENTS] = {
 		"SELECT m.id,m.name,m.messages,m.size,count(e.uid),coalesce(sum(e.size),0),"
 		"coalesce(max(e.uid),0),m.uidnext,"
 		"m.unseen,coalesce(sum(e.flags&1=0),0),m.deleted,coalesce(sum(e.flags&8<>0),0),"
-		"m.deleted_size,coalesce(sum(e.size) FILTER (WHERE e.flags&8<>0),0) "
+		"m.deleted_size,coalesce(sum(e.size) FILTER (WHERE e.flags&8<>0),0),m.recent "
 		"FROM mailboxes m LEFT JOIN entries e ON e.mailbox=m.id "
 		"WHERE ?1=0 OR m.account=?1 GROUP BY m.id",
 	[SQL_CHECK_ACCOUNTS] =

@@ -299,6 +299,7 @@ void store_free(struct store **pstore)
 		return;
 	*pstore = NULL;
 	stop_workers(store);
+	recents_save(store);
 	while (store->peers) {
 		struct store_peer *peer = store->peers;
 		store_peer_remove(&peer);

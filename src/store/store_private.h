@@ -11,6 +11,7 @@
  *     publish.c     change logs of watched mailboxes, and telling watchers
  *     account_watch.c   telling who watches an account
  *     bases.c       views that were read, kept for who opens them next
+ *     recent.c      which messages no session was told of
  *     peer.c        peers, the table of questions, output in turns
  *     ask_*.c       one family of questions each; ask_backup.c has a part of the writer's too
  *     log_vfs.c     the ledger's log in fewer writes
@@ -88,6 +89,9 @@ struct mailbox_log {
 	uint64_t latest;   /* of what was published since the log was made */
 	bool gone;
 	uint32_t uidnext;
+	uint32_t recent;   /* the first UID that no session was told of: recent.c */
+	bool recent_waits; /* in store->recents */
+	struct mailbox_log *recent_next;
 	uint32_t n_keywords;
 	char (*keywords)[LIMIT_KEYWORD_BYTES + 1]; /* LIMIT_KEYWORDS of them, or NULL */
 };
@@ -283,6 +287,8 @@ struct job {
 	struct buf bytes;
 	uint64_t size;
 	uint64_t noted;          /* store->endings at the begin */
+	uint32_t recent;         /* view: the log's at the begin; changes: what is answered */
+	uint32_t n_recent;       /* view: how many there are from there on */
 	struct mailbox_log *log; /* view: is being read for a watcher */
 	struct base *base;       /* view: what is sent, in the place of items */
 	uint32_t unseen;         /* view: the first of items without \Seen, counted from 1 */
@@ -380,7 +386,10 @@ struct store {
 	struct job *unpublished;      /* what they have read is ahead of what is published */
 	struct base *newest, *oldest; /* bases.c */
 	size_t bases_bytes;
-	uint64_t rewrites; /* how often something changed that no log has */
+	struct mailbox_log *recents; /* whose `recent` is to be written */
+	bool recents_busy;           /* some of them are being written */
+	int64_t recents_ms;          /* monotonic: when they were last */
+	uint64_t rewrites;           /* how often something changed that no log has */
 	uint32_t last_session;
 	uint64_t endings;     /* how often sessions were ended by an account's change */
 	struct map known;     /* address as it was asked for -> struct known */
@@ -435,8 +444,8 @@ struct mailbox_log *log_get(struct store *store, uint64_t mailbox, uint64_t acco
 void log_release(struct store *store, struct mailbox_log *log);
 /* At the store's end: frees all that is left. */
 void logs_done(struct store *store);
-void log_view_was_read(
-	struct mailbox_log *log, uint64_t modseq, uint32_t uidnext, const struct vec *keywords);
+void log_view_was_read(struct mailbox_log *log, uint64_t modseq, uint32_t uidnext, uint32_t recent,
+	const struct vec *keywords);
 /* NULL and err: too many watches. */
 struct watch *watch_add(struct store_session *session, uint64_t mailbox, struct err *err);
 struct watch *watch_find(const struct store_session *session, uint64_t mailbox);
@@ -468,6 +477,8 @@ void base_put(struct base **base);
 uint32_t base_unseen(struct base *base);
 /* The same of a vec of entries, from an index on. */
 uint32_t entries_unseen(const struct vec *entries, size_t from);
+/* The index of the first with this UID or a later one. */
+size_t entries_from(const struct vec *entries, uint32_t uid);
 /* The mailbox is called so, for base_log. */
 void base_name(struct base *base, struct str name);
 /* The log of a mailbox that is kept, by its name; NULL: none is known. */
@@ -489,6 +500,20 @@ void bases_drop(struct store *store);
  * reach back so far. */
 int log_correct(
 	const struct mailbox_log *log, uint64_t since, struct vec *entries, struct err *err);
+
+/* recent.c */
+/* A session is told of all messages below uidnext. */
+void recent_take(struct store *store, struct mailbox_log *log, uint32_t uidnext);
+/* What the ledger does not have yet of an account's mailboxes. */
+struct recent_of {
+	uint64_t mailbox;
+	uint32_t uid;
+};
+void recents_collect(const struct store *store, uint64_t account, struct vec *ret);
+/* From upkeep: writes what rose, in one commit that nobody waits for. */
+void recents_write(struct store *store, int64_t now_ms);
+/* At the end, when no worker runs any more. */
+void recents_save(struct store *store);
 
 /* ask_view.c: views that were read ahead of what is published */
 /* The mailbox's log that it has used, if any. */
