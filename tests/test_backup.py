@@ -270,7 +270,7 @@ def contents(culver, name="alice"):
         for uid in client.uid("SEARCH", "ALL")[1][0].decode().split():
             words, message = client.uid("FETCH", uid, "(FLAGS BODY.PEEK[])")[1][0]
             flags = words.decode().partition("FLAGS (")[2].partition(")")[0].split()
-            messages[int(uid)] = (tuple(sorted(flags)), message)
+            messages[int(uid)] = (tuple(sorted(set(flags) - {r"\Recent"})), message)
         found[mailbox] = (*numbers, messages)
     client.logout()
     return found

@@ -267,6 +267,8 @@ static void enable(struct imap *s, unsigned bits)
 			imap_writef(s, " %s", enables[i].name.p);
 	imap_write(s, STR("\r\n"));
 	s->rev2 = s->rev2 || (bits & ENABLE_REV2) != 0;
+	if (s->rev2 && s->sel.view != NULL) /* RFC 9051 appendix E */
+		view_recent_forget(s->sel.view);
 	s->utf8 = s->utf8 || (bits & ENABLE_UTF8) != 0;
 	s->qresync = s->qresync || (bits & ENABLE_QRESYNC) != 0;
 	if (bits & (ENABLE_CONDSTORE | ENABLE_QRESYNC)) /* RFC 7162 3.2.3 */

@@ -9,6 +9,8 @@
 #include "imap/match.h"
 #include "imap/token.h"
 
+#include <stdlib.h>
+
 #define PATTERNS_MAX 32 /* patterns of one LIST; RFC 5258 3 */
 
 /* Selection and return options. */
@@ -23,8 +25,14 @@ enum list_option {
 	RETURN_STATUS = 128,
 };
 
+struct recent_in {
+	uint64_t mailbox;
+	uint32_t n;
+};
+
 struct list_work {
 	struct mailboxes boxes;
+	struct vec recents; /* struct recent_in, of those that have any; for STATUS */
 	struct match patterns[PATTERNS_MAX];
 	size_t n_patterns;
 	unsigned options;
@@ -41,6 +49,7 @@ static void drop(struct imap *s)
 	struct list_work *w = s->cmd.work;
 
 	mailboxes_done(&w->boxes);
+	vec_done(&w->recents);
 	for (size_t i = 0; i < w->n_patterns; i++)
 		match_done(&w->patterns[i]);
 }
@@ -241,6 +250,35 @@ static bool stands_for_others(struct list_work *w, const struct api_mailbox *m, 
 	return false;
 }
 
+static int compare_recents(const void *pa, const void *pb)
+{
+	const struct recent_in *a = pa, *b = pb;
+
+	return a->mailbox < b->mailbox ? -1 : a->mailbox > b->mailbox;
+}
+
+static uint32_t recent_in(const struct list_work *w, uint64_t mailbox)
+{
+	const struct recent_in key = { .mailbox = mailbox };
+	const struct recent_in *found = NULL;
+
+	if (w->recents.n > 0)
+		found = bsearch(&key, w->recents.p, w->recents.n, sizeof key, compare_recents);
+	return found == NULL ? 0 : found->n;
+}
+
+static void keep_recents(struct list_work *w, const struct frame_mailboxes *m)
+{
+	for (size_t i = 0; i < m->recents.n && i < m->mailboxes.n; i++) {
+		struct recent_in in = { m->mailboxes.items[i].id, m->recents.items[i] };
+
+		if (in.n > 0)
+			vec_push(&w->recents, &in);
+	}
+	if (m->last && w->recents.n > 0)
+		qsort(w->recents.p, w->recents.n, sizeof(struct recent_in), compare_recents);
+}
+
 static void list_one(struct imap *s, struct list_work *w, const struct api_mailbox *m)
 {
 	struct api_mailbox shown = *m;
@@ -257,7 +295,7 @@ static void list_one(struct imap *s, struct list_work *w, const struct api_mailb
 	write_box(s, w, &shown, others && !w->lsub);
 	/* Who only stands for others has none: RFC 9051 6.3.9.8, example 11. */
 	if (m->exists && selected && (w->options & RETURN_STATUS))
-		status_add(s, imap_out(s), m, w->atts);
+		status_add(s, imap_out(s), m, w->atts, recent_in(w, m->id));
 }
 
 static void list_step(struct imap *s)
@@ -295,6 +333,7 @@ static void take_boxes(struct imap *s, const struct frame *answer)
 		too_many(s);
 		return;
 	}
+	keep_recents(w, m);
 	if (!m->last)
 		return;
 	s->request = 0;
@@ -306,9 +345,12 @@ static void take_boxes(struct imap *s, const struct frame *answer)
 
 static void ask_list(struct imap *s)
 {
+	const struct list_work *w = s->cmd.work;
+	bool recent = (w->options & RETURN_STATUS) && status_wants_recent(s, w->atts);
+
 	imap_ask(s, ASK_STORE,
-		&(struct frame){
-			.type = FRAME_MAILBOX_LIST, .mailbox_list = { s->session.store_session } },
+		&(struct frame){ .type = FRAME_MAILBOX_LIST,
+			.mailbox_list = { s->session.store_session, recent } },
 		take_boxes);
 }
 
@@ -342,6 +384,7 @@ static struct list_work *begin(struct imap *s)
 	struct list_work *w = imap_work(s, sizeof *w, drop);
 
 	mailboxes_init(&w->boxes, &s->arena);
+	vec_init(&w->recents, sizeof(struct recent_in), LIMIT_IMAP_MAILBOXES);
 	return w;
 }
 

@@ -94,7 +94,7 @@ static void say_selected(struct imap *s, const struct select_work *w)
 	selected_write_flags(s, true);
 	imap_writef(s, "* %" PRIu32 " EXISTS\r\n", s->sel.exists);
 	if (!s->rev2) /* RFC 9051 appendix E */
-		imap_writef(s, "* 0 RECENT\r\n");
+		imap_writef(s, "* %" PRIu32 " RECENT\r\n", s->sel.recent);
 	if (unseen != 0)
 		imap_writef(s, "* OK [UNSEEN %" PRIu32 "] First unseen\r\n", unseen);
 	imap_writef(s, "* OK [UIDVALIDITY %" PRIu32 "] UIDs valid\r\n", s->sel.uidvalidity);

@@ -15,7 +15,6 @@ struct status_work {
 	unsigned atts;
 };
 
-/* RECENT is always 0; see imap.h. */
 static uint64_t att_value(const struct imap *s, const struct api_mailbox *m, unsigned att)
 {
 	switch (att) {
@@ -43,7 +42,8 @@ static uint64_t att_value(const struct imap *s, const struct api_mailbox *m, uns
 }
 
 /* "STATUS" SP mailbox SP "(" [status-att-list] ")"             RFC 9051 9 */
-void status_add(const struct imap *s, struct buf *out, const struct api_mailbox *m, unsigned atts)
+void status_add(const struct imap *s, struct buf *out, const struct api_mailbox *m, unsigned atts,
+	uint32_t recent)
 {
 	const char *gap = "";
 
@@ -59,24 +59,33 @@ void status_add(const struct imap *s, struct buf *out, const struct api_mailbox 
 			grammar_add_mailbox_id(out, m->id);
 			buf_addc(out, ')');
 		} else {
-			buf_addf(out, "%" PRIu64, att_value(s, m, bit));
+			buf_addf(out, "%" PRIu64,
+				bit == STATUS_RECENT ? recent : att_value(s, m, bit));
 		}
 		gap = " ";
 	}
 	buf_addz(out, ")\r\n");
 }
 
+/* To who knows rev2 it is 0: RFC 9051 has no \Recent. */
+bool status_wants_recent(const struct imap *s, unsigned atts)
+{
+	return !s->rev2 && (atts & STATUS_RECENT) != 0;
+}
+
 static void status_is(struct imap *s, const struct frame *answer)
 {
 	const struct status_work *w = s->cmd.work;
 	const struct api_mailbox_list *list = &answer->mailboxes.mailboxes;
+	uint32_t recent;
 
 	if (!imap_expect(s, answer, FRAME_MAILBOXES))
 		return;
 	if (list->n != 1 || !list->items[0].exists) {
 		reply_no(s, "NONEXISTENT", "No such mailbox");
 	} else {
-		status_add(s, imap_out(s), &list->items[0], w->atts);
+		recent = answer->mailboxes.recents.n ? answer->mailboxes.recents.items[0] : 0;
+		status_add(s, imap_out(s), &list->items[0], w->atts, recent);
 		reply_ok(s, NULL, "STATUS completed");
 	}
 	imap_finish(s);
@@ -97,6 +106,7 @@ void imap_status(struct imap *s)
 		imap_enable_condstore(s);
 	imap_ask(s, ASK_STORE,
 		&(struct frame){ .type = FRAME_MAILBOX_STATUS,
-			.mailbox_status = { s->session.store_session, w->name } },
+			.mailbox_status = { s->session.store_session, w->name,
+				status_wants_recent(s, w->atts) } },
 		status_is);
 }

@@ -7,7 +7,8 @@
  *     D: text              somebody delivers a message of that text to INBOX; \n is CRLF
  *     X: what              something happens: "connect2", "replace", "away", "back", "wait 1000",
  *                          "stingy", "closed", "closed2", "nodigests", "horizon", "races",
- *                          "nonews", "news", "noviews", "views", "noreads", "reads"
+ *                          "nonews", "news", "noviews", "views", "noreads", "reads",
+ *                          "recents"
  *
  * A client's lines must all be expected: before its next C and at the end nothing may be left.
  */
@@ -84,6 +85,8 @@ static void dialogue_happens(struct fake *f, struct str what)
 		f->no_news = str_equal(what, STR("nonews"));
 	else if (str_equal(what, STR("noviews")) || str_equal(what, STR("views")))
 		f->no_views = str_equal(what, STR("noviews"));
+	else if (str_equal(what, STR("recents")))
+		f->recents = true;
 	else if (str_equal(what, STR("races")))
 		f->races = true;
 	else if (str_equal(what, STR("horizon")))

@@ -30,6 +30,7 @@ struct fake_box {
 	struct vec entries; /* struct fake_entry */
 	char keywords[128][65];
 	size_t n_keywords;
+	uint32_t recent; /* the first UID that no session was told of */
 };
 
 struct fake_message { /* of an upload that has more */
@@ -94,6 +95,7 @@ struct fake {
 	bool no_reads;    /* message_read fails for the moment */
 	bool no_news;     /* view_changes fails: the store went behind a change */
 	bool no_views;    /* view_open fails behind view_is: it went in the middle of it */
+	bool recents;     /* messages that no session was told of are \Recent */
 	bool races;       /* a copy's target, or its first message, goes just before it */
 	unsigned refused;
 	unsigned puts;         /* digest_put frames */
@@ -166,7 +168,7 @@ static struct fake_box *fake_make_box(struct fake *f, struct str name, uint16_t 
 	b = &f->boxes[f->n_boxes++];
 	*b = (struct fake_box){ .m = { .id = ++f->next_id, .exists = true, .special_use = use } };
 	b->m.uidvalidity = 1000 + (uint32_t)f->next_id;
-	b->m.uidnext = 1;
+	b->m.uidnext = b->recent = 1;
 	snprintf(b->name, sizeof b->name, "%.*s", (int)name.n, name.p);
 	vec_init(&b->entries, sizeof(struct fake_entry), 100000);
 	return b;

@@ -30,6 +30,24 @@ static uint32_t fake_first_unseen(struct fake_box *b)
 	return 0;
 }
 
+static uint32_t fake_recents(struct fake *f, struct fake_box *b)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; f->recents && i < b->entries.n; i++)
+		n += !fake_entry(b, i)->gone && fake_entry(b, i)->e.uid >= b->recent;
+	return n;
+}
+
+static uint32_t fake_recent(const struct fake *f, struct fake_box *b, bool asked, bool take)
+{
+	uint32_t first = f->recents ? b->recent : b->m.uidnext;
+
+	if (take)
+		b->recent = b->m.uidnext;
+	return asked ? first : 0;
+}
+
 static void fake_view(struct fake *f, struct session *s, uint32_t request, struct fake_box *b,
 	const struct frame_view_open *open)
 {
@@ -43,8 +61,10 @@ static void fake_view(struct fake *f, struct session *s, uint32_t request, struc
 			.uidnext = b->m.uidnext,
 			.modseq = f->modseq,
 			.messages = m.messages,
-			.unseen = open->unseen ? fake_first_unseen(b) : 0 } };
+			.unseen = open->unseen ? fake_first_unseen(b) : 0,
+			.recent = open->recent ? fake_recents(f, b) : 0 } };
 
+	is.view_is.recent_uid = fake_recent(f, b, open->recent, open->take);
 	is.view_is.keywords.n = fake_keywords(b, names);
 	is.view_is.keywords.items = names;
 	fake_say(f, s, request, &is);
@@ -68,9 +88,10 @@ static void fake_view(struct fake *f, struct session *s, uint32_t request, struc
 			.type = FRAME_VIEW_ENTRIES, .view_entries = { { some, n }, true } });
 }
 
-static void fake_changes(
-	struct fake *f, struct session *s, uint32_t request, struct fake_box *b, uint64_t since)
+static void fake_changes(struct fake *f, struct session *s, uint32_t request, struct fake_box *b,
+	const struct frame_view_changes *changes)
 {
+	uint64_t since = changes->since;
 	struct str names[128];
 	struct api_entry *entries = xcalloc(b->entries.n + 1, sizeof *entries);
 	uint32_t *gone = xcalloc(b->entries.n + 1, sizeof *gone);
@@ -89,6 +110,7 @@ static void fake_changes(
 	}
 	c.view_changed.modseq = f->modseq;
 	c.view_changed.uidnext = b->m.uidnext;
+	c.view_changed.recent_uid = fake_recent(f, b, changes->recent, changes->take);
 	c.view_changed.keywords.n = fake_keywords(b, names);
 	c.view_changed.keywords.items = names;
 	for (size_t at = 0; at + 800 < n; at += 800) {
@@ -183,15 +205,16 @@ static void fake_metadata_get(struct fake *f, struct session *s, uint32_t reques
 		&(struct frame){ .type = FRAME_METADATA_ARE, .metadata_are = { .last = true } });
 }
 
-static void fake_list(struct fake *f, struct session *s, uint32_t request)
+static void fake_list(struct fake *f, struct session *s, uint32_t request, bool recent)
 {
 	for (size_t i = 0; i < f->n_boxes; i++) {
 		struct api_mailbox m = fake_mailbox(f, &f->boxes[i]);
+		uint32_t n = fake_recents(f, &f->boxes[i]);
 
 		if (m.exists || m.subscribed)
 			fake_say(f, s, request,
 				&(struct frame){ .type = FRAME_MAILBOXES,
-					.mailboxes = { { &m, 1 }, false } });
+					.mailboxes = { { &m, 1 }, false, { &n, recent } } });
 	}
 	for (int i = 0; i < f->more_boxes; i++) {
 		char name[32];
@@ -207,17 +230,21 @@ static void fake_list(struct fake *f, struct session *s, uint32_t request)
 		&(struct frame){ .type = FRAME_MAILBOXES, .mailboxes = { .last = true } });
 }
 
-static void fake_one_box(struct fake *f, struct session *s, uint32_t request, struct fake_box *b)
+static void fake_one_box(
+	struct fake *f, struct session *s, uint32_t request, struct fake_box *b, bool recent)
 {
 	struct api_mailbox m;
+	uint32_t n;
 
 	if (b == NULL || !b->m.exists) {
 		fake_fail(f, s, request, ERR_NOT_FOUND);
 		return;
 	}
 	m = fake_mailbox(f, b);
+	n = fake_recents(f, b);
 	fake_say(f, s, request,
-		&(struct frame){ .type = FRAME_MAILBOXES, .mailboxes = { { &m, 1 }, true } });
+		&(struct frame){ .type = FRAME_MAILBOXES,
+			.mailboxes = { { &m, 1 }, true, { &n, recent } } });
 }
 
 static void fake_create(
@@ -240,7 +267,7 @@ static void fake_create(
 	}
 	b->m.exists = true;
 	fake_account(f, NULL);
-	fake_one_box(f, s, request, b);
+	fake_one_box(f, s, request, b, false);
 }
 
 static void fake_forget_entries(struct fake_box *b)
@@ -466,7 +493,7 @@ static void fake_view_question(struct fake *f, struct session *s, uint32_t r, co
 	} else if (q->view_changes.since < f->horizon) {
 		fake_fail(f, s, r, ERR_LIMIT);
 	} else {
-		fake_changes(f, s, r, b, q->view_changes.since);
+		fake_changes(f, s, r, b, &q->view_changes);
 	}
 }
 
@@ -539,10 +566,11 @@ static void fake_ask_store(struct fake *f, struct session *s, uint32_t r, const 
 		fake_ok(f, s, r);
 		break;
 	case FRAME_MAILBOX_LIST:
-		fake_list(f, s, r);
+		fake_list(f, s, r, q->mailbox_list.recent);
 		break;
 	case FRAME_MAILBOX_STATUS:
-		fake_one_box(f, s, r, fake_box_by_name(f, q->mailbox_status.name));
+		fake_one_box(f, s, r, fake_box_by_name(f, q->mailbox_status.name),
+			q->mailbox_status.recent);
 		break;
 	case FRAME_MAILBOX_CREATE:
 		fake_create(f, s, r, &q->mailbox_create);

@@ -15,9 +15,10 @@
  * stops the chain until resume(). Before the tagged reply of every command the selected mailbox's
  * news is fetched and told, so a session sees its own changes and everybody else's the same way.
  *
- * Deviations, each chosen: \Recent is never given and RECENT is 0 (RFC 3501 2.3.2 would have new
- * messages be recent for some session; rev2 removed it). A mailbox deleted by another session ends
- * this one with BYE.
+ * A deviation, chosen: a mailbox deleted by another session ends this one with BYE.
+ *
+ * \Recent and RECENT (RFC 3501 2.3.2) are for who has not said ENABLE IMAP4rev2: of each message
+ * the store tells one session alone that it is new (store/recent.c), and the view remembers that.
  *
  * uses: base, mail, auth/sasl.h, api; used by: process/front.c, tests
  */

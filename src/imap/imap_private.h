@@ -86,6 +86,7 @@ struct promise {
 	struct vec vanished; /* struct api_range: UIDs that went since, while it is being loaded */
 	bool differs;        /* changes came that need the entries to be told */
 	uint32_t arrived;    /* new ones among these changes */
+	uint32_t recent;     /* with \Recent among those */
 };
 
 /* The selected mailbox. */
@@ -98,14 +99,15 @@ struct selected {
 	bool loaded;       /* the view has its entries; else there is a promise */
 	bool loading;      /* they are on their way */
 	struct promise promise;
-	uint32_t exists, unseen; /* of the view as it was opened */
-	bool read_only;          /* EXAMINE */
-	bool stale;              /* there may be news */
-	bool behind;             /* the store could not be asked for them */
-	bool noticed;            /* the store said so since we asked */
-	bool gone;               /* deleted by somebody */
-	struct vec saved;        /* "$": struct api_range of UIDs */
-	struct facts *facts;     /* what SORT and THREAD have seen; NULL: nothing */
+	uint32_t exists, unseen, recent; /* of the view as it was opened */
+	uint32_t recent_to;  /* whether a message is \Recent is known of UIDs below this */
+	bool read_only;      /* EXAMINE */
+	bool stale;          /* there may be news */
+	bool behind;         /* the store could not be asked for them */
+	bool noticed;        /* the store said so since we asked */
+	bool gone;           /* deleted by somebody */
+	struct vec saved;    /* "$": struct api_range of UIDs */
+	struct facts *facts; /* what SORT and THREAD have seen; NULL: nothing */
 	imap_answer *opened; /* takes the end of a view that is loaded: its last frame, or failed */
 	imap_answer *select; /* the same for SELECT */
 	imap_step *after;    /* after a refresh, a loading or a reopening */
@@ -293,8 +295,11 @@ void imap_finish_expunged(struct imap *s, bool any, const char *text);
 void imap_expunge_all(struct imap *s, imap_answer *answer);
 /* After EXAMINE: finishes with NO and returns true. */
 bool imap_refuse_read_only(struct imap *s);
-/* Adds an untagged STATUS response; atts: enum status_att. */
-void status_add(const struct imap *s, struct buf *out, const struct api_mailbox *m, unsigned atts);
+/* Adds an untagged STATUS response; atts: enum status_att; recent: how many are. */
+void status_add(const struct imap *s, struct buf *out, const struct api_mailbox *m, unsigned atts,
+	uint32_t recent);
+/* Whether the store is to count for RECENT. */
+bool status_wants_recent(const struct imap *s, unsigned atts);
 /* The largest message that APPEND takes. RFC 7889 */
 uint32_t imap_append_limit(const struct imap *s);
 /* Names and addresses are said in UTF-8: RFC 9051 5.1, RFC 6855 3. */

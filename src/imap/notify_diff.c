@@ -170,15 +170,15 @@ static void diff_messages(
 	if (old == NULL ? m->messages > 0
 			: old->messages != m->messages || old->uidnext != m->uidnext ||
 				  old->uidvalidity != m->uidvalidity)
-		status_add(s, imap_out(s), m, status_atts(s, events, false));
+		status_add(s, imap_out(s), m, status_atts(s, events, false), 0);
 	else if (old == NULL || (events & EVENT_FLAGS) == 0 ||
 		 old->highest_modseq == m->highest_modseq)
 		return;
 	else if (s->condstore)
 		status_add(s, imap_out(s), m,
-			STATUS_HIGHESTMODSEQ | STATUS_UIDVALIDITY | STATUS_UNSEEN);
+			STATUS_HIGHESTMODSEQ | STATUS_UIDVALIDITY | STATUS_UNSEEN, 0);
 	else if (old->unseen != m->unseen)
-		status_add(s, imap_out(s), m, STATUS_UIDVALIDITY | STATUS_UNSEEN);
+		status_add(s, imap_out(s), m, STATUS_UIDVALIDITY | STATUS_UNSEEN, 0);
 }
 
 /* ---- one mailbox ---- */
@@ -230,7 +230,7 @@ void notify_write_status(struct imap *s)
 		unsigned events = notify_events(s->notify, m);
 
 		if (m->exists && m->id != s->sel.mailbox && (events & EVENTS_OF_MESSAGES))
-			status_add(s, imap_out(s), m, status_atts(s, events, true));
+			status_add(s, imap_out(s), m, status_atts(s, events, true), 0);
 	}
 }
 

@@ -171,8 +171,8 @@ static bool has_keyword(const struct api_entry *e, int bit)
 	       ((bit < 64 ? e->keywords_low >> bit : e->keywords_high >> (bit - 64)) & 1);
 }
 
-static enum truth from_entry(
-	const struct search_key *key, const struct api_entry *e, uint32_t sequence)
+static enum truth from_entry(const struct search_key *key, const struct view *v,
+	const struct api_entry *e, uint32_t sequence)
 {
 	switch ((int)key->op) {
 	case SEARCH_ALL:
@@ -181,6 +181,8 @@ static enum truth from_entry(
 		return TRUTH_NO;
 	case SEARCH_FLAG:
 		return truth((e->flags & key->flags) == key->flags);
+	case SEARCH_RECENT:
+		return truth((e->flags & key->flags) == 0 && view_is_recent(v, e->uid));
 	case SEARCH_KEYWORD:
 		return truth(has_keyword(e, key->bit));
 	case SEARCH_SEQUENCE:
@@ -223,7 +225,7 @@ void search_ask_entry(
 	const struct api_entry *e = view_entry(v, sequence);
 	for (size_t i = 0; i < search->n; i++)
 		leaves[i] = e == NULL ? TRUTH_NO
-				      : (uint8_t)from_entry(&search->keys[i], e, sequence);
+				      : (uint8_t)from_entry(&search->keys[i], v, e, sequence);
 }
 
 enum search_answer search_entry(

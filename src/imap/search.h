@@ -53,7 +53,8 @@ enum search_op {
 	SEARCH_SAVED_ON,
 	SEARCH_SAVED_SINCE,
 	SEARCH_EMAIL_ID, /* number, 0: none has it; RFC 8474 6 */
-	SEARCH_NEVER,    /* RECENT, NEW: \Recent is never given (RFC 9051 appendix E) */
+	SEARCH_NEVER,    /* THREADID */
+	SEARCH_RECENT,   /* and none of the flags; RFC 3501 6.4.4 */
 	/* from the digest */
 	SEARCH_SENT_BEFORE, /* day: Date field */
 	SEARCH_SENT_ON,
@@ -67,7 +68,7 @@ enum search_op {
 
 struct search_key {
 	enum search_op op;
-	uint8_t flags;     /* SEARCH_FLAG */
+	uint8_t flags;     /* SEARCH_FLAG, SEARCH_RECENT */
 	uint16_t count;    /* SEARCH_AND */
 	struct str field;  /* SEARCH_HEADER: name as given */
 	struct str text;   /* as mail_search_text makes it, or a keyword as given */

@@ -8,8 +8,8 @@ static struct arena arena;
 
 static const char *const ops[] = { "and", "or", "not", "all", "flag", "keyword", "seq", "uid",
 	"larger", "smaller", "modseq", "before", "on", "since", "older", "younger", "saved-before",
-	"saved-on", "saved-since", "email-id", "never", "sentbefore", "senton", "sentsince",
-	"header", "body", "text" };
+	"saved-on", "saved-since", "email-id", "never", "recent", "sentbefore", "senton",
+	"sentsince", "header", "body", "text" };
 
 static void print(const struct search *s, struct buf *out)
 {
@@ -18,7 +18,7 @@ static void print(const struct search *s, struct buf *out)
 		buf_addf(out, "%s%s", i ? " " : "", ops[k->op]);
 		if (k->op == SEARCH_AND)
 			buf_addf(out, "%u", k->count);
-		if (k->op == SEARCH_FLAG)
+		if (k->op == SEARCH_FLAG || (k->op == SEARCH_RECENT && k->flags))
 			buf_addf(out, "=%u", k->flags);
 		if (k->field.n > 0)
 			buf_addf(out, ":%" STR_FMT, STR_ARG(k->field));
@@ -47,7 +47,7 @@ static void reads_programs(void **state)
 		{ " ALL", "all", 0 },
 		{ " seen", "flag=1", 0 },
 		{ " UNSEEN", "flag=1 not", 0 },
-		{ " NEW", "never", 0 },
+		{ " NEW", "recent=1", 0 },
 		{ " OLDER 1 YOUNGER 4294967295", "older=1 younger=4294967295 and2", 0 },
 		{ " OLDER 0", NULL, 0 },
 		{ " OLDER x", NULL, 0 },
@@ -62,7 +62,7 @@ static void reads_programs(void **state)
 			"flag=1 not flag=1 not and2 flag=1 not flag=1 not and2 and2", 0 },
 		{ " OR (UNSEEN UNSEEN) NOT UNSEEN", "flag=1 not flag=1 not and2 flag=1 not not or",
 			0 },
-		{ " OLD RECENT", "all never and2", 0 },
+		{ " OLD RECENT NEW", "recent not recent recent=1 and3", 0 },
 		{ " FLAGGED SINCE 1-Feb-1994 NOT FROM \"Smith\"",
 			"flag=4 since=8797 header:From=SMITH not and3", 0 },
 		{ " ON \"1-Jan-1970\" BEFORE 2-Jan-1970", "on before=1 and2", 0 },

@@ -77,6 +77,8 @@ static int setup(void **state)
 	assert_true(view_apply(view, e, 2, NULL, 0, NULL));
 	view_apply_end(view);
 	view_tell_all(view);
+	view_recent_add(view, 5, 10);
+	view_recent_add(view, 20, 29);
 	return 0;
 }
 
@@ -111,9 +113,10 @@ static void answers_from_entries(void **state)
 		{ " SEEN", "yn" },
 		{ " UNSEEN", "ny" },
 		{ " DELETED DRAFT", "ny" },
-		{ " NEW", "nn" },
-		{ " RECENT", "nn" },
-		{ " OLD", "yy" },
+		{ " NEW", "ny" },
+		{ " RECENT", "yy" },
+		{ " RECENT SEEN", "yn" },
+		{ " OLD", "nn" },
 		{ " OR SEEN DELETED", "yy" },
 		{ " NOT (SEEN ALL)", "ny" },
 		{ " KEYWORD $work", "yn" },

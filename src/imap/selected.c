@@ -46,6 +46,20 @@ static void view_fails(struct imap *s, const struct frame *frame)
 	s->sel.opened(s, frame);
 }
 
+/* Messages from `from` on had been told to no session when the store said so; what this one knew
+ * before stays as it was told. RFC 3501 2.3.2 */
+static void learn_recent(struct imap *s, uint32_t from, uint32_t uidnext)
+{
+	uint32_t low = from > s->sel.recent_to ? from : s->sel.recent_to;
+
+	if (s->rev2 || from == 0)
+		return;
+	if (low < uidnext)
+		view_recent_add(s->sel.view, low, uidnext - 1);
+	if (uidnext > s->sel.recent_to)
+		s->sel.recent_to = uidnext;
+}
+
 static void take_view_is(struct imap *s, const struct frame_view_is *is)
 {
 	s->sel.mailbox = is->mailbox;
@@ -54,6 +68,8 @@ static void take_view_is(struct imap *s, const struct frame_view_is *is)
 	s->sel.modseq = is->modseq;
 	s->sel.exists = is->messages;
 	s->sel.unseen = is->unseen;
+	s->sel.recent = is->recent;
+	learn_recent(s, is->recent_uid, is->uidnext);
 	/* Who was promised the entries was told the keywords of then. */
 	if (view_set_keywords(s->sel.view, is->keywords.items, is->keywords.n) && s->sel.loading)
 		selected_write_flags(s, false);
@@ -84,6 +100,12 @@ static void take_view(struct imap *s, const struct frame *frame)
 	s->sel.opened(s, frame);
 }
 
+/* What is told to this session is \Recent in no other. EXAMINE takes nothing: RFC 3501 6.3.2 */
+static bool takes_recent(const struct imap *s)
+{
+	return !s->rev2 && !s->sel.read_only;
+}
+
 /* name: in the place of sel.mailbox, when that is 0. */
 static void ask_named(struct imap *s, struct str name, bool bare, imap_answer *opened)
 {
@@ -98,7 +120,9 @@ static void ask_named(struct imap *s, struct str name, bool bare, imap_answer *o
 				.watch = true,
 				.bare = bare,
 				.unseen = !s->rev2,
-				.name = name } },
+				.name = name,
+				.recent = !s->rev2,
+				.take = takes_recent(s) } },
 		take_view);
 }
 
@@ -118,6 +142,7 @@ static void opened(struct imap *s, const struct frame *frame)
 {
 	if (frame->type == FRAME_VIEW_ENTRIES) {
 		s->sel.told = s->sel.modseq;
+		view_recent_say(s->sel.view, s->sel.recent);
 		if (s->sel.loaded)
 			view_tell_all(s->sel.view);
 		else
@@ -318,15 +343,29 @@ static const struct view_own *own_change(struct imap *s)
 }
 
 /* New messages, and what came and went, need no entries: the promise grows. */
-static void look_at_changes(struct promise *p, const struct frame_view_changed *c)
+static void look_at_changes(struct imap *s, const struct frame_view_changed *c)
 {
+	struct promise *p = &s->sel.promise;
+
 	for (size_t i = 0; i < c->entries.n; i++)
-		if (c->entries.items[i].uid >= p->uidnext)
+		if (c->entries.items[i].uid >= p->uidnext) {
 			p->arrived++;
-		else
+			p->recent += view_is_recent(s->sel.view, c->entries.items[i].uid);
+		} else {
 			p->differs = true;
+		}
 	for (size_t i = 0; i < c->expunged.n; i++)
 		p->differs = p->differs || c->expunged.items[i] < p->uidnext;
+}
+
+static void promise_recent(struct imap *s)
+{
+	uint32_t n = view_recent_said(s->sel.view) + s->sel.promise.recent;
+
+	if (n == 0)
+		return;
+	imap_writef(s, "* %" PRIu32 " RECENT\r\n", n);
+	view_recent_say(s->sel.view, n);
 }
 
 static void changes_end(struct imap *s, const struct frame_view_changed *c)
@@ -344,8 +383,10 @@ static void changes_end(struct imap *s, const struct frame_view_changed *c)
 	if (!s->sel.loaded) {
 		s->sel.exists = p->exists + p->arrived;
 		promise(s);
-		if (p->arrived > 0)
+		if (p->arrived > 0) {
 			imap_writef(s, "* %" PRIu32 " EXISTS\r\n", p->exists);
+			promise_recent(s);
+		}
 	}
 	go_on(s);
 }
@@ -360,8 +401,9 @@ static void take_changes(struct imap *s, const struct frame *frame)
 	}
 	if (view_set_keywords(s->sel.view, c->keywords.items, c->keywords.n))
 		selected_write_flags(s, false);
+	learn_recent(s, c->recent_uid, c->uidnext);
 	if (!s->sel.loaded)
-		look_at_changes(&s->sel.promise, c);
+		look_at_changes(s, c);
 	else if (!view_apply(s->sel.view, c->entries.items, c->entries.n, c->expunged.items,
 			 c->expunged.n, own_change(s))) {
 		imap_bye(s, "[SERVERBUG] The mailbox's view is broken");
@@ -380,12 +422,12 @@ void selected_refresh(struct imap *s, imap_step *after)
 	}
 	s->sel.after = after;
 	s->sel.needed = s->sel.promise.differs = false;
-	s->sel.promise.arrived = 0;
+	s->sel.promise.arrived = s->sel.promise.recent = 0;
 	s->sel.stale = s->sel.noticed = false;
 	imap_ask(s, ASK_STORE,
 		&(struct frame){ .type = FRAME_VIEW_CHANGES,
-			.view_changes = { s->session.store_session, s->sel.mailbox,
-				s->sel.modseq } },
+			.view_changes = { s->session.store_session, s->sel.mailbox, s->sel.modseq,
+				!s->rev2, takes_recent(s) } },
 		take_changes);
 }
 
@@ -396,7 +438,8 @@ bool selected_tell(struct imap *s, bool expunge)
 		.uid = s->cmd.uid || s->rev2 || s->condstore || s->notify != NULL,
 		.no_flags = notify_hides_flags(s),
 		.modseq = s->condstore,
-		.vanished = s->qresync };
+		.vanished = s->qresync,
+		.recent = !s->rev2 };
 
 	if (s->sel.gone) {
 		imap_bye(s, "[UNAVAILABLE] The selected mailbox was deleted");

@@ -17,6 +17,7 @@ struct view *view_new(void)
 {
 	struct view *v = xmalloc(sizeof(*v));
 	vec_init(&v->lost, sizeof(uint32_t), LIMIT_VIEW_ENTRIES);
+	vec_init(&v->recent, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
 	return v;
 }
 
@@ -26,6 +27,7 @@ void view_free(struct view **v)
 		return;
 	view_forget_keywords(*v);
 	vec_done(&(*v)->lost);
+	vec_done(&(*v)->recent);
 	free((*v)->entries);
 	free((*v)->marks);
 	free(*v);

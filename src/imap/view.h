@@ -82,10 +82,13 @@ struct view_tell {
 	bool modseq;   /* FETCH carries MODSEQ (CONDSTORE is enabled) */
 	bool no_flags; /* FETCH of what others changed is left for later: RFC 5465 3.1 */
 	bool vanished; /* VANISHED and UIDs in the place of EXPUNGE: RFC 7162 3.2.10.2 */
+	bool recent;   /* RECENT is said with EXISTS, and when it is another: RFC 3501 7.3.2; not
+			  while it is 0 */
 };
-/* Adds untagged responses in this order: EXPUNGE (highest number first) or VANISHED, EXISTS, FETCH
- * of changed flags. True: everything that may be said was said. False: out has no room; call again
- * with the same `tell` when it has. Between the two nothing else needs the sequence numbers. */
+/* Adds untagged responses in this order: EXPUNGE (highest number first) or VANISHED, EXISTS,
+ * RECENT, FETCH of changed flags. True: everything that may be said was said. False: out has no
+ * room; call again with the same `tell` when it has. Between the two nothing else needs the
+ * sequence numbers. */
 bool view_tell(struct view *v, const struct view_tell *tell, struct buf *out);
 /* Whether view_tell would say anything. */
 bool view_has_news(const struct view *v, bool expunge, bool flags);
@@ -123,6 +126,17 @@ void view_absent(const struct view *v, uint32_t low, uint32_t high, struct vec *
 /* Ranges of sequence numbers as ranges of UIDs, which name the same living entries to the store. */
 void view_uids(const struct view *v, const struct vec *sequence, struct vec *ret);
 
+/* ---- \Recent, of sessions that know it: RFC 3501 2.3.2 ---- */
+
+/* Messages with these UIDs are, for as long as the session has the mailbox selected. */
+void view_recent_add(struct view *v, uint32_t low, uint32_t high);
+bool view_is_recent(const struct view *v, uint32_t uid);
+/* None are any more: RFC 9051 has no \Recent, and the client wants that. */
+void view_recent_forget(struct view *v);
+/* What the client was last told of their number. */
+uint32_t view_recent_said(const struct view *v);
+void view_recent_say(struct view *v, uint32_t n);
+
 /* ---- one entry ---- */
 
 /* When it came into the mailbox, in ms since 1970; for one that came before such times were kept,
@@ -139,7 +153,7 @@ size_t view_keyword_count(const struct view *v);
 struct str view_keyword_name(const struct view *v, size_t bit);
 /* The bit of a keyword, or -1. Keywords compare without case (RFC 5788 1). */
 int view_keyword_bit(const struct view *v, struct str name);
-/* Adds "(\Seen $Forwarded)". */
+/* Adds "(\Seen $Forwarded)", and "\Recent" where it is. */
 bool view_add_flags(const struct view *v, struct buf *out, const struct api_entry *e);
 /* Adds "(\Answered … $Forwarded …)": all flags and keywords that there are, `more` (like "\*")
  * before the end. */

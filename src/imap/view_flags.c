@@ -87,6 +87,37 @@ int view_keyword_bit(const struct view *v, struct str name)
 	return -1;
 }
 
+/* ---- \Recent ---- */
+
+void view_recent_add(struct view *v, uint32_t low, uint32_t high)
+{
+	seq_ranges_add(&v->recent, low, high);
+}
+
+bool view_is_recent(const struct view *v, uint32_t uid)
+{
+	struct seqset set = seqset_of(&v->recent);
+	return set.n > 0 && seqset_contains(&set, uid);
+}
+
+void view_recent_forget(struct view *v)
+{
+	vec_done(&v->recent);
+	v->recent_said = 0;
+}
+
+uint32_t view_recent_said(const struct view *v)
+{
+	return v->recent_said;
+}
+
+void view_recent_say(struct view *v, uint32_t n)
+{
+	v->recent_said = n;
+}
+
+/* ---- writing ---- */
+
 /* Names one after another with blanks between. */
 struct names {
 	struct buf *out;
@@ -121,6 +152,8 @@ static bool add_list(
 	struct names l = { .out = out };
 	bool ok = buf_addc(out, '(');
 	add_names(&l, v, e->flags, e->keywords_low, e->keywords_high);
+	if (view_is_recent(v, e->uid)) /* "all" has the UID 0, which is none */
+		add_name(&l, STR("\\Recent"));
 	if (more != NULL)
 		add_name(&l, str_from(more));
 	ok = ok && buf_addc(out, ')') && !out->full;

@@ -28,6 +28,11 @@ struct view {
 	uint64_t newest; /* the highest modseq that was loaded */
 	/* telling: where the next call goes on; 0: from the start */
 	size_t tell_expunge, tell_fetch;
+	/* \Recent */
+	struct vec recent; /* struct api_range of UIDs, rising */
+	uint32_t recent_said;
+	bool recount; /* entries came or left since RECENT was said */
+	bool grown;   /* they came: it goes with EXISTS */
 	/* keywords */
 	struct str *keywords; /* one piece of memory; NULL: none */
 	size_t n_keywords;

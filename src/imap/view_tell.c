@@ -33,6 +33,7 @@ static bool tell_expunge(struct view *v, struct buf *out)
 	}
 	v->tell_expunge = 0;
 	view_squeeze(v, VIEW_SAID);
+	v->recount = true;
 	return true;
 }
 
@@ -79,6 +80,7 @@ static bool tell_vanished(struct view *v, struct buf *out)
 	if (v->gone > 0)
 		return false;
 	view_squeeze(v, VIEW_SAID);
+	v->recount = true;
 	return true;
 }
 
@@ -90,6 +92,30 @@ static bool tell_exists(struct view *v, struct buf *out)
 		return false;
 	buf_addf(out, "* %zu EXISTS\r\n", v->n);
 	v->told = v->n;
+	v->recount = v->grown = true;
+	return true;
+}
+
+static uint32_t count_recent(const struct view *v)
+{
+	size_t n = 0;
+	VEC_EACH (const struct api_range, r, &v->recent)
+		n += view_lower_bound(v, v->told, r->high + 1) -
+		     view_lower_bound(v, v->told, r->low);
+	return (uint32_t)n;
+}
+
+static bool tell_recent(struct view *v, struct buf *out)
+{
+	if (!v->recount)
+		return true;
+	if (buf_room(out) < EXPUNGE_BYTES)
+		return false;
+	uint32_t n = count_recent(v);
+	if (n != v->recent_said || (v->grown && n > 0))
+		buf_addf(out, "* %u RECENT\r\n", n);
+	v->recent_said = n;
+	v->recount = v->grown = false;
 	return true;
 }
 
@@ -136,7 +162,7 @@ bool view_tell(struct view *v, const struct view_tell *tell, struct buf *out)
 		if (!(tell->vanished ? tell_vanished(v, out) : tell_expunge(v, out)))
 			return false;
 	}
-	if (!tell_exists(v, out))
+	if (!tell_exists(v, out) || (tell->recent && !tell_recent(v, out)))
 		return false;
 	if (tell->no_flags)
 		return true;

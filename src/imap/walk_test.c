@@ -24,17 +24,18 @@ static const char *const alphabet[] = { "NOOP", "CHECK", "CAPABILITY", "ID NIL",
 	"STATUS $ (MESSAGES UNSEEN)", "LIST \"\" *", "LSUB \"\" %", "CREATE $", "DELETE $",
 	"RENAME $ $", "SUBSCRIBE $", "UNSUBSCRIBE $", "NAMESPACE", "CLOSE", "UNSELECT", "XYZZY",
 	"FETCH", "UID", "STORE 1", "LIST (", "ENABLE CONDSTORE", "ENABLE QRESYNC",
-	"SETMETADATA $ (/private/a \"%\")", "GETMETADATA INBOX (DEPTH 1) /private",
-	"REPLACE % $ {3+}\r\na:b", "UID REPLACE % INBOX {3+}\r\na:b",
-	"APPEND $ {1+}\r\na (#) {2+}\r\nbc", "SELECT INBOX (QRESYNC (1001 12 1:6))",
-	"EXAMINE $ (QRESYNC (1002 %))", "UID FETCH %:* FLAGS (CHANGEDSINCE 1% VANISHED)",
-	"APPEND $ {5+}\r\nA: b\n", "APPEND INBOX (#) {9+}\r\nA: b\r\n\r\nx", "IDLE\r\nDONE",
-	"LOGIN alice secret", "SORT (SUBJECT REVERSE DATE) UTF-8 ALL",
-	"UID SORT RETURN (SAVE COUNT) (FROM) UTF-8 %:*", "SORT (SIZE) UTF-8 UNSEEN",
-	"THREAD REFERENCES UTF-8 ALL", "UID THREAD ORDEREDSUBJECT UTF-8 %:*",
-	"SEARCH RETURN (SAVE PARTIAL -1:-%) ALL", "UID FETCH 1:* (UID) (PARTIAL %:%)",
-	"GETQUOTAROOT $", "GETQUOTA \"\"", "SETQUOTA \"\" (STORAGE 1)", "COMPRESS X",
-	"FETCH %:* (PREVIEW (LAZY) SAVEDATE EMAILID)", "FETCH % PREVIEW", "STATUS $ (MAILBOXID)" };
+	"ENABLE IMAP4rev2", "SETMETADATA $ (/private/a \"%\")",
+	"GETMETADATA INBOX (DEPTH 1) /private", "REPLACE % $ {3+}\r\na:b",
+	"UID REPLACE % INBOX {3+}\r\na:b", "APPEND $ {1+}\r\na (#) {2+}\r\nbc",
+	"SELECT INBOX (QRESYNC (1001 12 1:6))", "EXAMINE $ (QRESYNC (1002 %))",
+	"UID FETCH %:* FLAGS (CHANGEDSINCE 1% VANISHED)", "APPEND $ {5+}\r\nA: b\n",
+	"APPEND INBOX (#) {9+}\r\nA: b\r\n\r\nx", "IDLE\r\nDONE", "LOGIN alice secret",
+	"SORT (SUBJECT REVERSE DATE) UTF-8 ALL", "UID SORT RETURN (SAVE COUNT) (FROM) UTF-8 %:*",
+	"SORT (SIZE) UTF-8 UNSEEN", "THREAD REFERENCES UTF-8 ALL",
+	"UID THREAD ORDEREDSUBJECT UTF-8 %:*", "SEARCH RETURN (SAVE PARTIAL -1:-%) ALL",
+	"UID FETCH 1:* (UID) (PARTIAL %:%)", "GETQUOTAROOT $", "GETQUOTA \"\"",
+	"SETQUOTA \"\" (STORAGE 1)", "COMPRESS X", "FETCH %:* (PREVIEW (LAZY) SAVEDATE EMAILID)",
+	"FETCH % PREVIEW", "STATUS $ (MAILBOXID)" };
 
 static const char *const boxes[] = { "Sent", "Trash", "a", "a/b", "&AOQ-" };
 static const char *const flags[] = { "\\Seen", "\\Flagged", "\\Deleted $X", "$Y", "\\Answered" };
@@ -64,8 +65,8 @@ static void make(struct fake *f, struct buf *out, const char *pattern)
 
 /* What a client believes. */
 struct belief {
-	uint64_t exists;
-	bool selected;
+	uint64_t exists, recent;
+	bool selected, rev2;
 	bool before; /* selected, before the present command: what is BAD changes nothing */
 };
 
@@ -102,7 +103,9 @@ static void hear_untagged(struct belief *b, struct scan s, const char *command)
 	uint64_t n;
 
 	if (starts(&s, "OK [CLOSED]"))
-		*b = (struct belief){ .before = b->before };
+		*b = (struct belief){ .before = b->before, .rev2 = b->rev2 };
+	if (starts(&s, "ENABLED ") && str_search(scan_rest(&s), STR("IMAP4rev2")) < scan_rest(&s).n)
+		b->rev2 = true;
 	if (starts(&s, "VANISHED "))
 		hear_vanished(b, s, command);
 	if (!scan_number(&s, UINT32_MAX, &n) || !scan_sp(&s))
@@ -114,7 +117,12 @@ static void hear_untagged(struct belief *b, struct scan s, const char *command)
 		assert_true(n >= 1 && n <= b->exists);
 		b->exists--;
 		may_expunge(command);
+	} else if (starts(&s, "RECENT")) {
+		assert_true(n <= b->exists && !b->rev2); /* RFC 9051 appendix E */
+		b->recent = n;
 	} else if (starts(&s, "FETCH")) {
+		assert_true(
+			!b->rev2 || str_search(scan_rest(&s), STR("\\Recent")) == scan_rest(&s).n);
 		assert_true(n >= 1 && n <= b->exists);
 	}
 }
@@ -145,7 +153,8 @@ static int hear(struct fake_client *c, struct belief *b, const char *tag, const 
 				ok)
 				b->selected = false;
 			if (!b->selected)
-				b->exists = 0;
+				b->exists = b->recent = 0;
+			assert_true(b->recent <= b->exists || b->rev2);
 		}
 	}
 	buf_clear(&c->received);
@@ -266,6 +275,7 @@ static void walk(uint64_t seed, bool stingy)
 		fake_deliver(f, "INBOX", STR("X: word\r\n\r\nword\r\n"));
 	fake_run(f);
 	f->stingy = stingy;
+	f->recents = true;
 	f->no_digests = seed % 2;
 	for (int i = 0; i < STEPS; i++) {
 		int c = (int)pick(f, 2);

@@ -28,7 +28,7 @@ const message = await client.fetchOne(String(appended.uid),
 	{ envelope: true, bodyStructure: true, flags: true, internalDate: true, size: true, source: true }, { uid: true });
 seen.subject = message.envelope.subject;
 seen.parts = message.bodyStructure.childNodes.map((p) => `${p.part} ${p.type}`);
-seen.flags = [...message.flags];
+seen.flags = [...message.flags].filter((f) => f !== "\\Recent");
 seen.date = message.internalDate.toISOString();
 seen.whole = message.source.equals(raw) && message.size === raw.length;
 const part = await client.download(String(appended.uid), '2', { uid: true });
