@@ -87,6 +87,8 @@ static bool on_frame(void *arg, uint32_t request, const struct frame *frame, int
 		return false;
 	if (frame->type == FRAME_STARTED && c->state == CHILD_STARTING && !c->holds)
 		is_up(c);
+	else if (frame->type == FRAME_STARTED && c->state == CHILD_DRAINING)
+		return true; /* it was told to go while it came up */
 	else if (frame->type == FRAME_CHANNEL_LOST)
 		connect_lost(c, frame->channel_lost.channel);
 	else if (frame->type == FRAME_CERTIFICATES_ARE && child_is_front(c))

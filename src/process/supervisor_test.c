@@ -210,6 +210,23 @@ static void test_dies_while_stopping(void **state)
 	world_done(&w);
 }
 
+/* A command that is done, or a stop, comes while roles still start: that they have come up is no
+ * offence then, and nobody is cut off for it. */
+static void test_stops_while_starting(void **state)
+{
+	(void)state;
+	for (int steps = 0; steps < 40; steps++) {
+		struct world w;
+		world_make(&w, 7);
+		world_boot(&w);
+		loop_sim_run_for(w.loop, steps);
+		supervisor_stop(w.supervisor);
+		world_until(&w, w.supervisor->phase == STOPPED);
+		assert_false(world_said(&w, "event=role-dropped"));
+		world_done(&w);
+	}
+}
+
 /* A failed flush: the next store is told so until one has come up. */
 static void test_distrust_is_handed_on(void **state)
 {
@@ -430,6 +447,7 @@ TEST_MAIN(test_case(what_was_never_started_is_down_for_no_time), test_case(test_
 	test_case(test_ready_once), test_case(test_instances_differ), test_case(test_back_off),
 	test_case(test_gives_up), test_case(test_never_gives_up_later), test_case(test_dying),
 	test_case(test_settled), test_case(test_stops_in_order),
-	test_case(test_dies_while_stopping), test_case(test_distrust_is_handed_on),
-	test_case(test_reload), test_case(test_front_is_replaced), test_case(test_commands_at_once),
+	test_case(test_dies_while_stopping), test_case(test_stops_while_starting),
+	test_case(test_distrust_is_handed_on), test_case(test_reload),
+	test_case(test_front_is_replaced), test_case(test_commands_at_once),
 	test_case(test_commands_of_others), test_case(test_flood_of_log_lines))
