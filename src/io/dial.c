@@ -45,6 +45,7 @@ struct dialer {
 	struct executor_seam *executor;
 	struct dial_worker workers[WORKERS];
 	struct buf hosts; /* /etc/hosts; read only after the start */
+	int ending[2];    /* a pipe, whose other end is closed when all of it ends */
 	pthread_mutex_t lock;
 	pthread_cond_t prepared;
 	size_t n_ready;
@@ -100,30 +101,32 @@ static bool host_address(const struct buf *hosts, struct str host, size_t n, cha
 /* ---- connecting ---- */
 
 /* 0 or errno. */
-static int wait_connected(int fd)
+static int wait_connected(const struct dialer *d, int fd)
 {
-	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	struct pollfd p[] = { { .fd = fd, .events = POLLOUT }, { .fd = d->ending[0] } };
 	int error = 0, rc;
 	socklen_t n = sizeof(error);
 	do
-		rc = poll(&p, 1, LIMIT_DIAL_MS);
+		rc = poll(p, ARRAY_LEN(p), LIMIT_DIAL_MS);
 	while (rc < 0 && errno == EINTR);
 	if (rc == 0)
 		return ETIMEDOUT;
+	if (rc > 0 && p[0].revents == 0)
+		return ECANCELED;
 	if (rc < 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) < 0)
 		return errno;
 	return error;
 }
 
 /* A connected socket, or -errno. */
-static int connect_to(const struct addrinfo *a)
+static int connect_to(const struct dialer *d, const struct addrinfo *a)
 {
 	int fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
 	int error = connect(fd, a->ai_addr, a->ai_addrlen) == 0 ? 0 : errno;
 	if (error == EINPROGRESS)
-		error = wait_connected(fd);
+		error = wait_connected(d, fd);
 	if (error == 0)
 		return fd;
 	close(fd);
@@ -131,7 +134,7 @@ static int connect_to(const struct addrinfo *a)
 }
 
 /* The addresses of one text; which: it is an address. 0 or an EAI_ error. *ret as connect_to. */
-static int try_all(const char *text, uint16_t port, int flags, int *ret)
+static int try_all(const struct dialer *d, const char *text, uint16_t port, int flags, int *ret)
 {
 	char service[8];
 	struct addrinfo *all = NULL,
@@ -143,7 +146,7 @@ static int try_all(const char *text, uint16_t port, int flags, int *ret)
 	size_t n = 0;
 	*ret = -EADDRNOTAVAIL;
 	for (struct addrinfo *a = all; a && *ret < 0 && n++ < MOST_ADDRESSES; a = a->ai_next)
-		*ret = connect_to(a);
+		*ret = connect_to(d, a);
 	freeaddrinfo(all);
 	return 0;
 }
@@ -156,10 +159,10 @@ static int call(struct dialer *d, const char *host, uint16_t port, struct err *e
 	for (size_t i = 0; handle < 0 && i < MOST_ADDRESSES &&
 			   host_address(&d->hosts, str_from(host), i, address);
 		i++)
-		known |= try_all(address, port, AI_NUMERICHOST, &handle) == 0;
-	int rc = known ? 0 : try_all(host, port, AI_NUMERICHOST, &handle);
+		known |= try_all(d, address, port, AI_NUMERICHOST, &handle) == 0;
+	int rc = known ? 0 : try_all(d, host, port, AI_NUMERICHOST, &handle);
 	if (rc != 0)
-		rc = try_all(host, port, 0, &handle);
+		rc = try_all(d, host, port, 0, &handle);
 	if (rc != 0)
 		return fail(err, rc == EAI_NONAME || rc == EAI_NODATA ? ERR_NOT_FOUND : ERR_TEMP,
 			"%s: %s", host, gai_strerror(rc));
@@ -256,6 +259,8 @@ struct dialer *dialer_new(struct executor_seam *executor)
 	pthread_mutex_init(&d->lock, NULL);
 	pthread_cond_init(&d->prepared, NULL);
 	read_hosts(&d->hosts);
+	if (pipe2(d->ending, O_CLOEXEC) < 0)
+		d->ending[0] = d->ending[1] = -1; /* then the end waits */
 	for (size_t i = 0; i < WORKERS; i++) {
 		struct dial_worker *w = &d->workers[i];
 		w->dialer = d;
@@ -275,6 +280,8 @@ void dialer_free(struct dialer **dialer)
 	struct dialer *d = *dialer;
 	if (d == NULL)
 		return;
+	if (d->ending[1] >= 0)
+		close(d->ending[1]);
 	for (size_t i = 0; i < WORKERS; i++)
 		d->executor->stop(&d->workers[i].worker);
 	for (size_t i = 0; i < LIMIT_DIALS; i++) {
@@ -282,6 +289,8 @@ void dialer_free(struct dialer **dialer)
 			close(d->calls[i]->handle);
 		free(d->calls[i]);
 	}
+	if (d->ending[0] >= 0)
+		close(d->ending[0]);
 	buf_done(&d->hosts);
 	pthread_mutex_destroy(&d->lock);
 	pthread_cond_destroy(&d->prepared);

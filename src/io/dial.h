@@ -18,7 +18,8 @@
 struct dialer;
 /* Returns when all of its threads are ready for the sandbox. */
 struct dialer *dialer_new(struct executor_seam *);
-/* Ends the threads: calls are not answered any more. */
+/* Ends the threads, also those that wait for a host, but for its name: calls are not answered any
+ * more. */
 void dialer_free(struct dialer **);
 
 struct dial;

@@ -3,6 +3,7 @@
 #include "io/dial.h"
 
 #include "base/limits.h"
+#include "base/seams.h"
 #include "base/test.h"
 #include "io/loop.h"
 
@@ -98,6 +99,27 @@ static void calls_have_a_bound(void **state)
 	loop_uv_free(&a.loop);
 }
 
+/* A host that swallows what is sent to it does not hold up the end. */
+static void nobody_is_waited_for_at_the_end(void **state)
+{
+	uint16_t port;
+	int fd = listener(&port);
+	struct asked a = { .loop = loop_uv_new(), .wanted = 1 };
+	struct clock_seam *clock = clock_os();
+	struct dialer *d = dialer_new(a.loop->class->executor(a.loop));
+	(void)state;
+	assert_int_equal(listen(fd, 0), 0);
+	/* The first is taken in; behind it nothing is answered. */
+	ask(d, &a, "127.0.0.1", port);
+	for (int i = 0; i < 4; i++)
+		assert_non_null(dial_ask(d, STR("127.0.0.1"), port, on_done, &a));
+	int64_t begun = clock->monotonic_ms(clock);
+	dialer_free(&d);
+	assert_in_range(clock->monotonic_ms(clock) - begun, 0, LIMIT_DIAL_MS - 1000);
+	close(fd);
+	loop_uv_free(&a.loop);
+}
+
 /* LIMIT_DIAL_MS is for addresses that swallow what is sent to them, which loopback has none of. */
 static void times_are_sane(void **state)
 {
@@ -106,4 +128,4 @@ static void times_are_sane(void **state)
 }
 
 TEST_MAIN(test_case(connects_by_address_and_name), test_case(calls_have_a_bound),
-	test_case(times_are_sane))
+	test_case(nobody_is_waited_for_at_the_end), test_case(times_are_sane))
