@@ -21,11 +21,6 @@ uint64_t files_sim_below(struct files_sim *sim, uint64_t n)
 	return (z ^ z >> 31) % n;
 }
 
-static bool coin(struct files_sim *sim)
-{
-	return files_sim_below(sim, 2);
-}
-
 static int failed(struct files_sim *sim, int with)
 {
 	sim->failed++;
@@ -298,9 +293,9 @@ static int sim_close(struct files_seam *seam, int file)
 /* How much of n is done at once; -EINTR: nothing. */
 static ssize_t stutter(struct files_sim *sim, size_t n)
 {
-	if (!sim->plan.stutter || n == 0 || coin(sim))
+	if (!sim->plan.stutter || n == 0 || files_sim_coin(sim))
 		return (ssize_t)n;
-	if (coin(sim))
+	if (files_sim_coin(sim))
 		return sim->hits[HIT_EINTR]++, -EINTR;
 	sim->hits[HIT_SHORT]++;
 	return (ssize_t)(1 + files_sim_below(sim, n));
@@ -441,7 +436,7 @@ static int flush(struct files_sim *sim, int file)
 	sim->hits[HIT_EIO]++;
 	/* Some sectors are written; the kernel calls all of them clean (fsyncgate; G3). */
 	for (size_t i = 0; i < sectors(f->cap); i++) {
-		if (f->dirty[i] && coin(sim))
+		if (f->dirty[i] && files_sim_coin(sim))
 			files_sim_sector_to_disk(f, i);
 		f->dirty[i] = 0;
 	}
@@ -693,23 +688,6 @@ void files_sim_settle(struct files_sim *sim)
 		inode_flush(files_sim_inode(sim, i));
 		inode_forget(files_sim_inode(sim, i));
 	}
-}
-
-const uint8_t *files_sim_bytes(struct files_sim *sim, const char *name, size_t *ret_n)
-{
-	struct entry *e = files_sim_find(&sim->state->now, name);
-	if (e == NULL || e->inode < 0)
-		return NULL;
-	*ret_n = files_sim_inode(sim, e->inode)->n;
-	return files_sim_inode(sim, e->inode)->now;
-}
-
-void files_sim_damage(struct files_sim *sim, const char *name, size_t at, uint8_t flip)
-{
-	struct entry *e = files_sim_find(&sim->state->now, name);
-	assert(e && e->inode >= 0 && at < files_sim_inode(sim, e->inode)->n);
-	files_sim_inode(sim, e->inode)->now[at] ^= flip;
-	files_sim_inode(sim, e->inode)->disk[at] ^= flip;
 }
 
 int files_sim_open_files(const struct files_sim *sim)

@@ -2,11 +2,29 @@
 /* What a power cut may leave, case by case; and damage set right. */
 #include "store/files_sim_private.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 enum { STEP = BLOCK / SECTOR };
 
 /* ---- damage ---- */
+
+const uint8_t *files_sim_bytes(struct files_sim *sim, const char *name, size_t *ret_n)
+{
+	struct entry *e = files_sim_find(&sim->state->now, name);
+	if (e == NULL || e->inode < 0)
+		return NULL;
+	*ret_n = files_sim_inode(sim, e->inode)->n;
+	return files_sim_inode(sim, e->inode)->now;
+}
+
+void files_sim_damage(struct files_sim *sim, const char *name, size_t at, uint8_t flip)
+{
+	struct entry *e = files_sim_find(&sim->state->now, name);
+	assert(e && e->inode >= 0 && at < files_sim_inode(sim, e->inode)->n);
+	files_sim_inode(sim, e->inode)->now[at] ^= flip;
+	files_sim_inode(sim, e->inode)->disk[at] ^= flip;
+}
 
 void files_sim_heal(struct files_sim *sim)
 {
@@ -35,11 +53,6 @@ bool files_sim_is_damaged(struct files_sim *sim, const char *name, uint64_t from
 
 /* ---- cuts by chance ---- */
 
-static bool coin(struct files_sim *sim)
-{
-	return files_sim_below(sim, 2);
-}
-
 /* Of the dirty sectors of a file: which write was the first of them that was lost, and the last
  * that reached the disk; and whether some of one did, and some did not. */
 struct fate {
@@ -66,13 +79,13 @@ static void count_fate(struct files_sim *sim, const struct fate *fate, bool by_s
 
 void files_sim_inode_lose(struct files_sim *sim, struct inode *f)
 {
-	size_t step = coin(sim) ? 1 : STEP;
+	size_t step = files_sim_coin(sim) ? 1 : STEP;
 	struct fate fate = { .torn = false };
 	bool written = false;
 	/* What it was cut by goes with its length: nothing is written there. */
 	for (size_t i = 0; i < sectors(f->n); i += step) {
 		bool before = written;
-		written = coin(sim);
+		written = files_sim_coin(sim);
 		for (size_t k = i; k < i + step && k < sectors(f->cap); k++) {
 			if (f->dirty[k])
 				note_fate(&fate, f, k, written, k == i ? before : written);
@@ -82,9 +95,9 @@ void files_sim_inode_lose(struct files_sim *sim, struct inode *f)
 	}
 	count_fate(sim, &fate, step == 1);
 	size_t n = f->disk_n;
-	if (f->n > n && coin(sim))
-		n = coin(sim) ? f->n : n + files_sim_below(sim, f->n - n);
-	else if (f->n < n && coin(sim))
+	if (f->n > n && files_sim_coin(sim))
+		n = files_sim_coin(sim) ? f->n : n + files_sim_below(sim, f->n - n);
+	else if (f->n < n && files_sim_coin(sim))
 		n = f->n;
 	files_sim_inode_cut(f, n);
 }

@@ -73,6 +73,11 @@ void files_sim_names_cut(struct files_sim *, size_t n);
 /* What is in memory alone is gone, and the length is this. */
 void files_sim_inode_cut(struct inode *, size_t n);
 
+static inline bool files_sim_coin(struct files_sim *sim)
+{
+	return files_sim_below(sim, 2);
+}
+
 static inline size_t sectors(size_t n)
 {
 	return (n + SECTOR - 1) / SECTOR;
