@@ -88,7 +88,8 @@ static void print_options(const struct sim_options *o)
 			printf("%s%s", comma, fault_rows[i].word);
 			comma = ",";
 		}
-	printf("%s\n", *comma ? "" : "none");
+	printf("%s%s%s\n", *comma ? "" : "none", o->planted ? " --planted " : "",
+		o->planted ? o->planted : "");
 }
 
 /* Whether the run was well. */
@@ -425,7 +426,7 @@ int main(int argc, char **argv)
 	struct settings s = parse(argc, argv);
 	if (s.kept)
 		return kept(&s);
-	if (s.runs != 1)
+	if (s.runs != 1 || s.shrinks)
 		return many(&s);
 	return one(&s.o, "");
 }
