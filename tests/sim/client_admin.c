@@ -111,7 +111,7 @@ static void do_undelete(struct admin *a)
 	do
 		answer = admin_ask(a, a->store, &ask);
 	while (answer == FRAME_UNDELETED && a->more);
-	model_undelete_end(account, answer == FRAME_UNDELETED);
+	model_undelete_end(account, answer != 0, answer == FRAME_UNDELETED);
 }
 
 /* Half of them forget all that was deleted first. */

@@ -105,7 +105,7 @@ static enum user_result do_append(struct user_session *s, unsigned slot)
 	struct room room = room_before(s->account);
 	struct copy *c = model_put(s->account, BOX_BY_NAME, n);
 	message_make(n, &text);
-	enum user_result r = user_append(s, slot_names[slot], buf_str(&text));
+	enum user_result r = user_append(s, slot_names[slot], 0, buf_str(&text));
 	if (r == USER_OK) {
 		room_granted(&room, 1, text.n, s->actor->name);
 		model_put_acked_in(c, boxes_find(s->account, s->append_validity), s->append_uid);
@@ -125,7 +125,7 @@ static enum user_result do_move(struct user_session *s, unsigned slot)
 	bool move = dice(2);
 	if (from == NULL)
 		return user_command(s, "NOOP");
-	struct copy *to = model_put(s->account, BOX_BY_NAME, from->n);
+	struct copy *to = model_put_copy(from, BOX_BY_NAME);
 	if (move)
 		model_remove_begin(from, to);
 	enum user_result r = user_command(
@@ -159,7 +159,7 @@ static enum user_result do_select(struct user_session *s, unsigned slot)
 	if (r == USER_OK)
 		r = user_command(s, "UID FETCH 1:* (UID FLAGS BODY.PEEK[])");
 	if (r == USER_OK && s->box != BOX_NONE)
-		model_listed(s->account, s->box, asked, user_sees, s);
+		model_opened(s->account, s->box, asked, user_sees, s);
 	return r;
 }
 

@@ -48,7 +48,7 @@ static enum user_result do_flag(struct user_session *s)
 	if (c == NULL)
 		return user_command(s, "NOOP");
 	/* \Deleted is do_delete's */
-	struct model_flag f = model_flag_begin(c, (unsigned)dice(FLAGS - 1), dice(2));
+	struct model_flag f = model_flag_begin(c, (unsigned)dice(DELETED_FLAG), dice(2));
 	enum user_result r = user_command(s, "UID STORE %u %cFLAGS%s (%s)", c->uid,
 		f.on ? '+' : '-', dice(2) ? ".SILENT" : "", flag_names[f.flag]);
 	model_flag_end(&f, r != USER_CUT, r == USER_OK);
@@ -63,7 +63,9 @@ static enum user_result do_append(struct user_session *s)
 	message_make(n, &text);
 	struct room room = room_before(s->account);
 	struct copy *c = model_put(s->account, box, n);
-	enum user_result r = user_append(s, box_names[box], buf_str(&text));
+	uint8_t flags = dice(2) ? (uint8_t)dice(1 << DELETED_FLAG) : 0;
+	model_put_flags(c, flags, (uint8_t)~flags);
+	enum user_result r = user_append(s, box_names[box], flags, buf_str(&text));
 	if (r == USER_OK) {
 		room_granted(&room, 1, text.n, s->actor->name);
 		model_put_acked(c, s->append_uid);
@@ -196,7 +198,7 @@ static enum user_result do_copy(struct user_session *s)
 	uint64_t bytes = 0;
 	for (size_t i = 0; i < n; i++) {
 		bytes += message_bytes(from[i]->n);
-		to[i] = model_put(s->account, box, from[i]->n);
+		to[i] = model_put_copy(from[i], box);
 		if (move)
 			model_remove_begin(from[i], to[i]);
 	}
@@ -219,22 +221,35 @@ static enum user_result do_delete(struct user_session *s)
 	if (c == NULL)
 		return user_command(s, "NOOP");
 	uint32_t uid = c->uid;
-	uint8_t deleted = 1 << (FLAGS - 1);
-	c->flags_on &= (uint8_t)~deleted;
-	c->flags_off &= (uint8_t)~deleted;
-	model_remove_begin(c, NULL);
+	struct model_flag f = model_flag_begin(c, DELETED_FLAG, true);
 	enum user_result r = user_command(s, "UID STORE %u +FLAGS (\\Deleted)", uid);
-	if (r != USER_OK)
+	model_flag_end(&f, r != USER_CUT, r == USER_OK);
+	c = model_at(s->account, s->box, uid);
+	if (r != USER_OK || c == NULL)
 		return r;
+	model_remove_begin(c, NULL);
 	r = user_command(s, "UID EXPUNGE %u", uid);
 	if (r == USER_OK)
 		model_remove_acked(s->account, s->box, uid);
 	return r;
 }
 
+/* Whoever asks whether there is anything new hears of all that was there: RFC 9051 6.1.2. Of what
+ * is told behind the list only the number is known. */
+static enum user_result do_look(struct user_session *s)
+{
+	uint64_t asked = model_time();
+	enum user_result r = user_command(s, "NOOP");
+	if (r == USER_OK)
+		r = do_list(s);
+	if (r == USER_OK && s->box != BOX_NONE && !user_sees(s, 0))
+		model_listed(s->account, s->box, asked, user_sees, s);
+	return r;
+}
+
 static enum user_result do_wait(struct user_session *s)
 {
-	return dice(2) ? user_command(s, "NOOP") : user_idle(s, (int64_t)dice(8000));
+	return dice(2) ? do_look(s) : user_idle(s, (int64_t)dice(8000));
 }
 
 static enum user_result select_and_list(struct user_session *s, unsigned box)
@@ -244,7 +259,7 @@ static enum user_result select_and_list(struct user_session *s, unsigned box)
 	if (r == USER_OK)
 		r = do_list(s);
 	if (r == USER_OK && s->box != BOX_NONE)
-		model_listed(s->account, s->box, asked, user_sees, s);
+		model_opened(s->account, s->box, asked, user_sees, s);
 	return r;
 }
 

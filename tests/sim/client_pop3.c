@@ -414,7 +414,7 @@ static bool enter(struct drop *d)
 	uint64_t began = model_time();
 	if (!pass(d) || list(d) != POP3_OK || uidl(d) != POP3_OK)
 		return false;
-	model_listed(d->account, 0, began, has_uid, d);
+	model_opened(d->account, 0, began, has_uid, d);
 	return true;
 }
 

@@ -120,7 +120,7 @@ static int has_flag(const struct user_session *s, const struct candidate *x, uns
 
 static enum user_result by_flag(struct user_session *s, struct vec *all)
 {
-	unsigned flag = (unsigned)dice(FLAGS - 1); /* \Deleted is about to go */
+	unsigned flag = (unsigned)dice(DELETED_FLAG); /* \Deleted is about to go */
 	bool on = dice(2);
 	/* Others' changes are found once they were told, which a NOOP does if the store is there.
 	 */

@@ -169,7 +169,7 @@ static enum user_result open_box(struct user_session *s, struct cache *c, unsign
 	vec_done(&synced);
 	if (r != USER_OK)
 		return r;
-	model_listed(s->account, box, asked, user_sees, s);
+	model_opened(s->account, box, asked, user_sees, s);
 	c->uidvalidity = s->told.uidvalidity;
 	c->modseq = modseq;
 	copy_known(&c->known, &y->known);
@@ -220,7 +220,7 @@ static enum user_result do_careful_flag(struct user_session *s)
 		return user_command(s, "NOOP");
 	uint32_t uid = k->uid;
 	uint64_t since = chance(70) ? k->modseq : k->modseq - 1, known = c->modseq;
-	struct model_flag f = model_flag_begin(c, (unsigned)dice(FLAGS - 1), dice(2));
+	struct model_flag f = model_flag_begin(c, (unsigned)dice(DELETED_FLAG), dice(2));
 	enum user_result r = user_command(s, "UID STORE %u (UNCHANGEDSINCE %llu) %cFLAGS%s (%s)",
 		uid, (unsigned long long)since, f.on ? '+' : '-', dice(2) ? ".SILENT" : "",
 		flag_names[f.flag]);

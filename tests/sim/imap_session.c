@@ -438,21 +438,43 @@ enum user_result user_command(struct user_session *s, const char *format, ...)
 	return r;
 }
 
-enum user_result user_append(struct user_session *s, const char *box, struct str text)
+/* flag-list SP, or nothing: RFC 9051 6.3.12 */
+static void add_flags(struct buf *out, uint8_t flags)
+{
+	const char *gap = "(";
+	for (int i = 0; i < FLAGS; i++) {
+		if (!(flags & 1 << i))
+			continue;
+		buf_addf(out, "%s%s", gap, flag_names[i]);
+		gap = " ";
+	}
+	if (flags)
+		buf_addz(out, ") ");
+}
+
+enum user_result user_append(
+	struct user_session *s, const char *box, uint8_t flags, struct str text)
 {
 	bool wait = chance(50); /* LITERAL+: RFC 7888 */
 	int64_t asked_ms = awake_ms();
+	struct buf out;
 	begin(s);
-	if (!conn_sendf(
-		    &s->conn, "a%u APPEND %s {%zu%s}\r\n", s->tag, box, text.n, wait ? "" : "+"))
+	buf_init(&out, text.n + 200);
+	buf_addf(&out, "a%u APPEND %s ", s->tag, box);
+	add_flags(&out, flags);
+	buf_addf(&out, "{%zu%s}\r\n", text.n, wait ? "" : "+");
+	if (!conn_send(&s->conn, buf_str(&out))) {
+		buf_done(&out);
 		return USER_CUT;
+	}
 	if (wait) {
 		enum user_result r = read_result(s, true);
-		if (r != USER_OK)
+		if (r != USER_OK) {
+			buf_done(&out);
 			return r;
+		}
 	}
-	struct buf out;
-	buf_init(&out, text.n + 2);
+	buf_clear(&out);
 	buf_adds(&out, text);
 	buf_addz(&out, "\r\n");
 	bool sent = conn_send(&s->conn, buf_str(&out));

@@ -65,7 +65,9 @@ enum user_result user_command(struct user_session *, const char *format, ...) PR
  * 8508). The texts are made from their numbers. */
 enum user_result user_append_all(struct user_session *, const char *box, uint32_t replaces,
 	const uint32_t *numbers, size_t n);
-enum user_result user_append(struct user_session *, const char *box, struct str text);
+/* flags: bits, as flag_names has them. */
+enum user_result user_append(
+	struct user_session *, const char *box, uint8_t flags, struct str text);
 enum user_result user_idle(struct user_session *, int64_t ms);
 enum user_result user_select(struct user_session *, unsigned box);
 enum user_result user_select_with(struct user_session *, unsigned box, const char *parameters);

@@ -19,6 +19,7 @@ const char *const flag_names[FLAGS] = { "\\Seen", "\\Answered", "\\Flagged", "\\
 static struct vec copies; /* struct copy * */
 static struct box_told told[ACCOUNTS][BOX_MOST];
 static unsigned last_rename, renaming[ACCOUNTS]; /* of INBOX: those that may be under way */
+static unsigned undeleting[ACCOUNTS];
 static uint32_t last_message;
 static uint64_t clock_now;
 static unsigned last_step;
@@ -72,7 +73,7 @@ static void perhaps_renamed(struct copy *c, unsigned rename);
 struct copy *model_put(unsigned account, unsigned box, uint32_t n)
 {
 	struct copy *c = xmalloc(sizeof(*c));
-	*c = (struct copy){ .n = n, .account = account, .box = box };
+	*c = (struct copy){ .n = n, .account = account, .box = box, .put_off = UINT8_MAX };
 	if (box < BOX_MOST)
 		c->uid_floor = told[account][box].uidnext;
 	else
@@ -135,6 +136,9 @@ static void bind_told(struct copy *c, uint32_t uid)
 	c->together = was.together;
 	c->kept_unsure = was.kept_unsure;
 	c->kept = was.kept;
+	c->kept_flag_changes = UINT32_MAX; /* nobody knows which */
+	c->back = was.back;
+	c->back_sure = was.back_sure;
 	c->gone_since = was.gone_since;
 	c->removed_otherwise = was.removed_otherwise;
 	c->certain_since = was.certain_since;
@@ -143,6 +147,7 @@ static void bind_told(struct copy *c, uint32_t uid)
 	other->together = 0;
 	other->kept_unsure = false;
 	other->kept = KEPT_NOT;
+	other->back = NULL;
 	other->flags_on = other->flags_off = c->flags_on = c->flags_off = 0;
 }
 
@@ -151,6 +156,7 @@ void model_put_acked(struct copy *c, uint32_t uid)
 	world.report->acknowledged++;
 	c->acked = true;
 	c->acked_since = model_time();
+	model_take_flags(c);
 	if (uid)
 		bind_told(c, uid);
 }
@@ -190,9 +196,21 @@ static bool better(const struct copy *c, const struct copy *than, uint32_t uid)
 	return a > b || (a == b && c->uid_floor > than->uid_floor);
 }
 
+/* One of those whose UIDs were not told is seen, and it may be any. */
+static void forget_flags(unsigned account, unsigned box, uint32_t n)
+{
+	COPIES(at)
+	{
+		struct copy *c = *at;
+		if (is_in(c, account, box) && c->uid == 0 && c->n == n)
+			c->flags_on = c->flags_off = c->put_on = c->put_off = 0;
+	}
+}
+
 struct copy *model_seen(unsigned account, unsigned box, uint32_t uid, uint32_t n)
 {
 	struct copy *found = NULL;
+	unsigned others = 0;
 	world.report->seen++;
 	COPIES(at)
 	{
@@ -204,6 +222,7 @@ struct copy *model_seen(unsigned account, unsigned box, uint32_t uid, uint32_t n
 				sim_fail("%s: now it is message %u", NAME(c), n);
 			return c;
 		}
+		others += c->uid == 0 && c->n == n;
 		if (c->uid == 0 && c->n == n && better(c, found, uid))
 			found = c;
 	}
@@ -211,6 +230,8 @@ struct copy *model_seen(unsigned account, unsigned box, uint32_t uid, uint32_t n
 		sim_fail("message %u is in %s of %s as UID %u, where nobody has put it, or not so "
 			 "often",
 			n, boxes_name(account, box), account_address(account), uid);
+	if (others > 1)
+		forget_flags(account, box, n);
 	resolve(found, box);
 	bind(found, uid);
 	return found;
@@ -239,16 +260,35 @@ void model_told(
 
 /* ---- removing ---- */
 
+/* With its flags but \Deleted; of those that changed as it went nobody knows. docs/store.md */
+static struct copy *put_back(struct copy *c)
+{
+	struct copy *back = model_put(c->account, c->box < BOXES ? c->box : BOX_BY_NAME, c->n);
+	uint8_t deleted = 1 << DELETED_FLAG;
+	bool same = c->flag_changes == c->kept_flag_changes;
+	model_put_flags(back, same ? c->kept_on & (uint8_t)~deleted : 0,
+		deleted | (same ? c->kept_off : 0));
+	return back;
+}
+
 static void remove_begin(struct copy *c, struct copy *moved_to, unsigned together)
 {
+	if (!c->may_go) {
+		c->kept_on = c->flag_busy ? 0 : c->flags_on;
+		c->kept_off = c->flag_busy ? 0 : c->flags_off;
+		c->kept_flag_changes = c->flag_changes;
+	}
 	if (c->may_go || (moved_to == NULL && together == 0))
 		c->removed_otherwise = true;
 	c->may_go = true;
 	c->moved_to = moved_to;
 	c->together = together;
 	c->kept_unsure |= moved_to != NULL;
-	if (moved_to == NULL && c->kept == KEPT_NOT && !c->gone)
+	if (moved_to == NULL && c->kept == KEPT_NOT && !c->gone) {
 		c->kept = KEPT_PERHAPS;
+		c->back = undeleting[c->account] ? put_back(c) : NULL;
+		c->back_sure = false;
+	}
 }
 
 void model_remove_begin(struct copy *c, struct copy *moved_to)
@@ -279,16 +319,19 @@ void model_remove_acked(unsigned account, unsigned box, uint32_t uid)
 
 void model_delete_box(unsigned account, unsigned box)
 {
-	COPIES(c)
-	if ((*c)->account == account && (*c)->box == box && !(*c)->never)
-		remove_begin(*c, NULL, 0);
+	size_t n = copies.n; /* what may be put back meanwhile is not looked at */
+	for (size_t i = 0; i < n; i++) {
+		struct copy *c = *(struct copy **)vec_at(&copies, i);
+		if (c->account == account && c->box == box && !c->never)
+			remove_begin(c, NULL, 0);
+	}
 }
 
 /* ---- INBOX under another name: RFC 9051 6.3.6 ---- */
 
 static void perhaps_renamed(struct copy *c, unsigned rename)
 {
-	struct copy *to = model_put(c->account, BOX_BY_NAME, c->n);
+	struct copy *to = model_put_copy(c, BOX_BY_NAME);
 	to->renamed = rename;
 	remove_begin(c, to, 0);
 }
@@ -347,26 +390,31 @@ static bool being_deleted(const struct copy *c)
 void model_undelete_begin(unsigned account)
 {
 	size_t n = copies.n; /* what is put here is not looked at */
+	undeleting[account]++;
 	for (size_t i = 0; i < n; i++) {
 		struct copy *c = *(struct copy **)vec_at(&copies, i);
-		if (c->account == account && c->kept != KEPT_NOT)
-			c->back = model_put(account, c->box < BOXES ? c->box : BOX_BY_NAME, c->n);
+		if (c->account != account || c->kept == KEPT_NOT)
+			continue;
+		c->back = put_back(c);
+		c->back_sure = !being_deleted(c);
 	}
 }
 
-void model_undelete_end(unsigned account, bool done)
+void model_undelete_end(unsigned account, bool answered, bool done)
 {
+	undeleting[account] -= answered;
 	COPIES(at)
 	{
 		struct copy *c = *at;
 		if (c->account != account || c->back == NULL)
 			continue;
-		if (done && c->kept == KEPT) {
+		bool sure = done && c->back_sure && !being_deleted(c);
+		if (done && c->back_sure && c->kept == KEPT) {
 			model_put_acked(c->back, 0);
 			world.report->undeleted++;
 		}
-		c->kept = done && !being_deleted(c) ? KEPT_NOT : KEPT_PERHAPS;
-		c->kept_unsure |= !done || being_deleted(c); /* and was put back, perhaps */
+		c->kept = sure ? KEPT_NOT : KEPT_PERHAPS;
+		c->kept_unsure |= !sure; /* and was put back, perhaps */
 		c->back = NULL;
 	}
 }
@@ -443,36 +491,6 @@ struct quota model_holds_most(unsigned account, uint64_t asked)
 	return q;
 }
 
-/* ---- flags ---- */
-
-struct model_flag model_flag_begin(struct copy *c, unsigned flag, bool on)
-{
-	uint8_t bit = (uint8_t)(1 << flag);
-	c->flags_on &= (uint8_t)~bit;
-	c->flags_off &= (uint8_t)~bit;
-	return (struct model_flag){ .copy = c,
-		.flag = flag,
-		.number = ++c->flag_changes,
-		.on = on,
-		.alone = c->flag_busy++ == 0 };
-}
-
-void model_flag_end(const struct model_flag *f, bool answered, bool done)
-{
-	struct copy *c = f->copy;
-	if (answered)
-		c->flag_busy--;
-	if (done && f->alone && c->flag_changes == f->number)
-		*(f->on ? &c->flags_on : &c->flags_off) |= (uint8_t)(1 << f->flag);
-}
-
-void model_modseq(unsigned account, unsigned box, uint32_t uid, uint64_t modseq)
-{
-	struct copy *c = model_at(account, box, uid);
-	if (c && modseq > c->modseq)
-		c->modseq = modseq;
-}
-
 /* ---- lists ---- */
 
 void model_listed(unsigned account, unsigned box, uint64_t asked,
@@ -484,6 +502,19 @@ void model_listed(unsigned account, unsigned box, uint64_t asked,
 		if (is_in(c, account, box) && c->uid && c->certain_since < asked && !c->may_go &&
 			!has(arg, c->uid))
 			sim_fail("%s was there before, and is not listed", NAME(c));
+	}
+}
+
+void model_opened(unsigned account, unsigned box, uint64_t asked,
+	bool (*has)(void *arg, uint32_t uid), void *arg)
+{
+	model_listed(account, box, asked, has, arg);
+	COPIES(at)
+	{
+		const struct copy *c = *at;
+		if (is_in(c, account, box) && c->uid && c->gone && c->gone_since < asked &&
+			has(arg, c->uid))
+			sim_fail("%s was removed before, and is listed", NAME(c));
 	}
 }
 
@@ -596,7 +627,7 @@ void model_audit_end(unsigned account)
 		if (c->account == account && c->present && c->moved_to && !c->never)
 			audit_moved(c);
 	}
-	renaming[account] = 0;
+	renaming[account] = undeleting[account] = 0;
 	COPIES(at)
 	{
 		struct copy *c = *at;
@@ -610,7 +641,7 @@ void model_audit_end(unsigned account)
 		if (!c->present)
 			c->never = true; /* and will never be */
 		c->may_go = c->removed_otherwise = false;
-		c->moved_to = NULL;
+		c->moved_to = c->back = NULL;
 		c->together = c->put_step = 0;
 	}
 }

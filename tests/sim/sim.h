@@ -13,7 +13,7 @@
  *     actor.c        who acts in the world: coroutines, and connections for them
  *     client_*.c     simulated users
  *     message.c      messages that can be told from one another and checked to the byte
- *     model.c        what must be true of all mail
+ *     model.c        what must be true of all mail; flags.c: of its flags
  *     audit.c        looks whether it is; damage.c: when writes have come to harm
  *     faults.c       what goes wrong
  *
@@ -286,7 +286,14 @@ uint32_t message_check_top(struct str bytes, unsigned lines, const char *where);
 
 /* Mailboxes: those that are always there, all that there may be in an account; one of which only
  * the name is known (boxes.h); none. */
-enum { BOXES = 4, BOX_MOST = 400, BOX_BY_NAME = BOX_MOST, BOX_NONE, FLAGS = 5 };
+enum {
+	BOXES = 4,
+	BOX_MOST = 400,
+	BOX_BY_NAME = BOX_MOST,
+	BOX_NONE,
+	FLAGS = 5,
+	DELETED_FLAG = FLAGS - 1
+};
 extern const char *const box_names[BOXES];
 extern const char *const flag_names[FLAGS];
 
@@ -305,6 +312,7 @@ struct copy {
 	uint8_t kept;           /* KEPT_*: as a deleted message */
 	bool kept_long;         /* since before the forgetting that goes on */
 	struct copy *back;      /* where it is being put back */
+	bool back_sure;         /* its removal was over before that began */
 	bool never;             /* it is known not to be */
 	unsigned renamed;       /* it was put there by that renaming of INBOX */
 	struct copy *moved_to;  /* the removal is a move to there, and nothing else */
@@ -314,8 +322,13 @@ struct copy {
 	uint32_t uid_floor;     /* its UID is at least this */
 	uint8_t flags_on, flags_off; /* known to be set, known not to be */
 	unsigned flag_changes, flag_busy;
-	uint64_t modseq; /* somebody was told it has this */
-	bool present;    /* of an audit */
+	uint8_t put_on, put_off;    /* the same, of what it is put there with */
+	struct copy *source;        /* which must not have changed meanwhile; NULL: of no other */
+	unsigned source_changes;    /* its flag_changes then */
+	uint8_t kept_on, kept_off;  /* of a deleted one, when its removal was asked for */
+	unsigned kept_flag_changes; /* and flag_changes then */
+	uint64_t modseq;            /* somebody was told it has this */
+	bool present;               /* of an audit */
 };
 
 enum { KEPT_NOT, KEPT_PERHAPS, KEPT };
@@ -327,6 +340,12 @@ struct box_told {
 };
 
 struct copy *model_put(unsigned account, unsigned box, uint32_t n);
+/* It is put there with these flags and without those; else it has none. */
+void model_put_flags(struct copy *, uint8_t on, uint8_t off);
+/* Another with the flags that this one has: RFC 9051 6.4.7. */
+struct copy *model_put_copy(struct copy *source, unsigned box);
+/* It is there, and has them, if nobody has changed any since, here or where it came from. */
+void model_take_flags(struct copy *);
 void model_put_acked(struct copy *, uint32_t uid); /* uid 0: not told */
 void model_put_never(struct copy *);
 struct copy *model_at(unsigned account, unsigned box, uint32_t uid);
@@ -366,13 +385,16 @@ void model_flag_end(const struct model_flag *, bool answered, bool done);
 void model_modseq(unsigned account, unsigned box, uint32_t uid, uint64_t modseq);
 /* Rises with all that the model hears. */
 uint64_t model_time(void);
-/* A session was told what there is, having asked at that time or later. */
+/* A session was told what there is, having asked at that time or later: what was there is. */
 void model_listed(unsigned account, unsigned box, uint64_t asked,
+	bool (*has)(void *arg, uint32_t uid), void *arg);
+/* The same of one that has just opened the mailbox: what had gone is not there either. */
+void model_opened(unsigned account, unsigned box, uint64_t asked,
 	bool (*has)(void *arg, uint32_t uid), void *arg);
 /* Of an account's deleted messages: all that are kept are put back; all of everybody's are
  * forgotten. */
 void model_undelete_begin(unsigned account);
-void model_undelete_end(unsigned account, bool done);
+void model_undelete_end(unsigned account, bool answered, bool done);
 void model_forget_begin(void);
 void model_forget_end(bool done);
 /* What a copy of everything that is begun at that time holds and does not. */
