@@ -86,7 +86,7 @@ static bool tell_vanished(struct view *v, struct buf *out)
 
 static bool tell_exists(struct view *v, struct buf *out)
 {
-	if (v->told == v->n)
+	if (v->told == v->n || planted("exists_not_told"))
 		return true;
 	if (buf_room(out) < EXPUNGE_BYTES)
 		return false;

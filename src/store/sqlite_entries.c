@@ -560,6 +560,8 @@ static int copy_each(struct walk *w, struct row *row, struct err *err)
 	/* A record's UIDL goes along with its one entry; a copy is a message of its own. */
 	if (!c->move || row->uidl < 0)
 		row->uidl = 0;
+	if (planted("flags_of_copy_lost"))
+		row->entry.flags = 0;
 	row->entry.uid = take_uid(to, 0);
 	row->entry.modseq = to->modseq = w->modseq;
 	if (insert_entry(w->e, to, row, err) < 0)
