@@ -147,7 +147,7 @@ static void what_was_delivered(void **state)
 	begin(&s);
 	uint32_t request = open(&s);
 	tell_bytes(&s, request, STR("Subject: hello\r\n"));
-	tell_bytes(&s, request, str_from(TEXT + 16));
+	tell_bytes(&s, request, str_from(&TEXT[16]));
 	tell_digest(&s, request);
 	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
 		tell_to(&s, request, str_from(prefixes[i]));
