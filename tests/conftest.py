@@ -14,7 +14,7 @@ def pytest_configure(config):
     # Thousands of clients; a login shell gives 1,024 descriptors unless more are asked for.
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    config.addinivalue_line("markers", "alone: measures, so that nothing else may run beside it")
+    config.addinivalue_line("markers", "alone: measures, or changes the machine, so that nothing else may run beside it")
 
 
 @pytest.fixture

@@ -14,6 +14,9 @@ import pytest
 
 from harness import BINARY, ROOT, free_offset, wait_for
 
+# As root it makes the user culver where there is none: servers that run beside it would find their data another's.
+pytestmark = pytest.mark.alone
+
 
 def hears_interrupts():
     """As for somebody at a terminal: a suite that was started in the background ignores SIGINT, and a shell can't
