@@ -234,6 +234,48 @@ static enum user_result do_delete(struct user_session *s)
 	return r;
 }
 
+/* For another time, or not after all. */
+static enum user_result do_mark(struct user_session *s)
+{
+	struct copy *c = any_known(s);
+	if (c == NULL)
+		return user_command(s, "NOOP");
+	struct model_flag f = model_flag_begin(c, DELETED_FLAG, chance(70));
+	enum user_result r = user_command(s, "UID STORE %u %cFLAGS%s (\\Deleted)", c->uid,
+		f.on ? '+' : '-', dice(2) ? ".SILENT" : "");
+	model_flag_end(&f, r != USER_CUT, r == USER_OK);
+	return r;
+}
+
+/* All of them go: RFC 9051 6.4.3. */
+static enum user_result do_expunge(struct user_session *s)
+{
+	struct model_expunge e = model_expunge_begin(s->account, s->box);
+	enum user_result r = user_command(s, "EXPUNGE");
+	model_expunge_end(&e, r != USER_CUT, r == USER_OK, user_sees, s);
+	return r;
+}
+
+/* The same, and none is told: RFC 9051 6.4.1. */
+static enum user_result do_close(struct user_session *s)
+{
+	struct model_expunge e = model_expunge_begin(s->account, s->box);
+	enum user_result r = user_command(s, "CLOSE");
+	model_expunge_end(&e, r != USER_CUT, r == USER_OK, NULL, NULL);
+	if (r == USER_OK)
+		user_left(s);
+	return r;
+}
+
+/* Nothing goes: RFC 9051 6.4.2. */
+static enum user_result do_unselect(struct user_session *s)
+{
+	enum user_result r = user_command(s, "UNSELECT");
+	if (r == USER_OK)
+		user_left(s);
+	return r;
+}
+
 /* Whoever asks whether there is anything new hears of all that was there: RFC 9051 6.1.2. Of what
  * is told behind the list only the number is known. */
 static enum user_result do_look(struct user_session *s)
@@ -268,12 +310,34 @@ static enum user_result do_reselect(struct user_session *s)
 	return select_and_list(s, (unsigned)dice(BOXES));
 }
 
+/* What would change something is refused, and CLOSE removes nothing: RFC 9051 6.3.3, 6.4.1. */
+static enum user_result do_examine(struct user_session *s)
+{
+	s->examines = true;
+	enum user_result r = do_reselect(s);
+	s->examines = false;
+	if (r != USER_OK)
+		return r;
+	const char *change = dice(2) || s->view.n == 0 ? "EXPUNGE"
+						       : "UID STORE 1:* +FLAGS (\\Seen)";
+	r = user_command(s, "%s", change);
+	if (r == USER_OK)
+		sim_fail("%s: %s was done, and the mailbox was only to be read", s->actor->name,
+			change);
+	if (r != USER_CUT)
+		r = user_command(s, "CLOSE");
+	if (r == USER_OK)
+		user_left(s);
+	return r;
+}
+
 static const struct {
 	enum user_result (*run)(struct user_session *);
 	unsigned weight;
-} things[] = { { do_read, 21 }, { client_search_something, 7 }, { do_list, 5 }, { do_flag, 15 },
-	{ do_append, 7 }, { do_append_some, 4 }, { do_replace, 3 }, { do_copy, 13 },
-	{ do_delete, 8 }, { do_wait, 9 }, { do_reselect, 8 } };
+} things[] = { { do_read, 18 }, { client_search_something, 7 }, { do_list, 4 }, { do_flag, 13 },
+	{ do_append, 7 }, { do_append_some, 4 }, { do_replace, 3 }, { do_copy, 12 },
+	{ do_delete, 6 }, { do_mark, 6 }, { do_expunge, 5 }, { do_close, 3 }, { do_unselect, 1 },
+	{ do_examine, 2 }, { do_wait, 5 }, { do_reselect, 4 } };
 
 enum user_result client_imap_something(struct user_session *s)
 {

@@ -8,6 +8,7 @@ void model_put_flags(struct copy *c, uint8_t on, uint8_t off)
 {
 	c->put_on = on;
 	c->put_off = off;
+	model_expunge_perhaps(c);
 }
 
 struct copy *model_put_copy(struct copy *source, unsigned box)
@@ -17,6 +18,7 @@ struct copy *model_put_copy(struct copy *source, unsigned box)
 	model_put_flags(c, busy ? 0 : source->flags_on, busy ? 0 : source->flags_off);
 	c->source = source;
 	c->source_changes = source->flag_changes;
+	model_expunge_perhaps(c);
 	return c;
 }
 
@@ -30,16 +32,30 @@ void model_take_flags(struct copy *c)
 
 /* ---- changes ---- */
 
+/* So it may, and what is copied from it just now. */
+static void may_be_expunged(struct copy *c)
+{
+	size_t n = model_copies()->n; /* what may be put back meanwhile is not looked at */
+	for (size_t i = 0; i < n; i++) {
+		struct copy *other = *(struct copy **)vec_at(model_copies(), i);
+		if (other == c || other->source == c)
+			model_expunge_perhaps(other);
+	}
+}
+
 struct model_flag model_flag_begin(struct copy *c, unsigned flag, bool on)
 {
 	uint8_t bit = (uint8_t)(1 << flag);
 	c->flags_on &= (uint8_t)~bit;
 	c->flags_off &= (uint8_t)~bit;
-	return (struct model_flag){ .copy = c,
+	struct model_flag f = { .copy = c,
 		.flag = flag,
 		.number = ++c->flag_changes,
 		.on = on,
 		.alone = c->flag_busy++ == 0 };
+	if (flag == DELETED_FLAG && on)
+		may_be_expunged(c);
+	return f;
 }
 
 void model_flag_end(const struct model_flag *f, bool answered, bool done)

@@ -390,10 +390,11 @@ bool user_said(const struct user_session *s, const char *code)
 	return str_search(buf_str(&s->response), str_from(code)) < s->response.n;
 }
 
+/* Or without a word, as CLOSE goes: RFC 9051 6.4.1. */
 static bool by_numbers(const char *command)
 {
 	return strncmp(command, "FETCH", 5) == 0 || strncmp(command, "STORE", 5) == 0 ||
-	       strncmp(command, "SEARCH", 6) == 0;
+	       strncmp(command, "SEARCH", 6) == 0 || strncmp(command, "CLOSE", 5) == 0;
 }
 
 /* What only an account's own sessions may do. */
@@ -554,12 +555,18 @@ enum user_result user_select(struct user_session *s, unsigned box)
 	return user_select_with(s, box, "(CONDSTORE)");
 }
 
-static enum user_result select_box(struct user_session *s, const char *name, const char *parameters)
+void user_left(struct user_session *s)
 {
 	s->box = BOX_NONE;
-	s->told = (struct box_told){ 0 };
 	vec_clear(&s->view);
-	enum user_result r = user_command(s, "SELECT %s %s", name, parameters);
+}
+
+static enum user_result select_box(struct user_session *s, const char *name, const char *parameters)
+{
+	user_left(s);
+	s->told = (struct box_told){ 0 };
+	enum user_result r = user_command(
+		s, "%s %s %s", s->examines ? "EXAMINE" : "SELECT", name, parameters);
 	if (r == USER_OK &&
 		(s->told.uidvalidity == 0 || s->told.uidnext == 0 || s->told.modseq == 0))
 		sim_fail("%s: SELECT did not tell everything", s->actor->name);

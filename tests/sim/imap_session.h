@@ -28,6 +28,7 @@ struct user_session {
 	struct box_told told;
 	struct buf response;         /* with its literals */
 	bool no_expunge;             /* RFC 9051 7.5.1: not while this command runs */
+	bool examines;               /* opens what it opens to be read only */
 	struct vec sources, targets; /* uint32_t: of the last COPYUID */
 	struct vec appended;         /* uint32_t: of the last APPENDUID */
 	uint32_t append_uid, append_validity, copy_validity;
@@ -71,6 +72,8 @@ enum user_result user_append(
 enum user_result user_idle(struct user_session *, int64_t ms);
 enum user_result user_select(struct user_session *, unsigned box);
 enum user_result user_select_with(struct user_session *, unsigned box, const char *parameters);
+/* No mailbox is selected any more. */
+void user_left(struct user_session *);
 /* One that comes and goes, whichever has the name now. */
 enum user_result user_select_named(struct user_session *, const char *name);
 /* The names of all mailboxes, or of those that are subscribed: names. */

@@ -26,6 +26,11 @@ static unsigned last_step;
 
 #define COPIES(c) VEC_EACH (struct copy *, c, &copies)
 
+const struct vec *model_copies(void)
+{
+	return &copies;
+}
+
 uint32_t model_next_message(void)
 {
 	return ++last_message;
@@ -45,7 +50,7 @@ static bool certain(const struct copy *c)
 }
 
 /* By name alone, it may be any of those that come and go. */
-static bool is_in(const struct copy *c, unsigned account, unsigned box)
+bool model_is_in(const struct copy *c, unsigned account, unsigned box)
 {
 	return c->account == account && !c->never &&
 	       (c->box == box || (c->box == BOX_BY_NAME && box >= BOXES));
@@ -98,7 +103,7 @@ static void resolve(struct copy *c, unsigned box)
 struct copy *model_at(unsigned account, unsigned box, uint32_t uid)
 {
 	COPIES(c)
-	if ((*c)->uid == uid && is_in(*c, account, box))
+	if ((*c)->uid == uid && model_is_in(*c, account, box))
 		return *c;
 	return NULL;
 }
@@ -110,6 +115,23 @@ static void bind(struct copy *c, uint32_t uid)
 			uid);
 	c->uid = uid;
 	c->certain_since = model_time();
+}
+
+/* It is what that one was: its UID, and what was asked of it under that. */
+static void take_place(struct copy *c, const struct copy *was)
+{
+	c->uid = was->uid;
+	c->may_go = was->may_go;
+	c->gone = was->gone;
+	c->moved_to = was->moved_to;
+	c->together = was->together;
+	c->kept_unsure = was->kept_unsure;
+	c->kept = was->kept;
+	c->back = was->back;
+	c->back_sure = was->back_sure;
+	c->gone_since = was->gone_since;
+	c->removed_otherwise = was->removed_otherwise;
+	c->certain_since = was->certain_since;
 }
 
 /* Copies of one message in one mailbox whose UIDs were not told are interchangeable: what was seen
@@ -128,26 +150,10 @@ static void bind_told(struct copy *c, uint32_t uid)
 		return;
 	}
 	struct copy was = *other;
-	other->uid = c->uid;
-	c->uid = uid;
-	c->may_go = was.may_go;
-	c->gone = was.gone;
-	c->moved_to = was.moved_to;
-	c->together = was.together;
-	c->kept_unsure = was.kept_unsure;
-	c->kept = was.kept;
-	c->kept_flag_changes = UINT32_MAX; /* nobody knows which */
-	c->back = was.back;
-	c->back_sure = was.back_sure;
-	c->gone_since = was.gone_since;
-	c->removed_otherwise = was.removed_otherwise;
-	c->certain_since = was.certain_since;
-	other->may_go = other->gone = other->removed_otherwise = false;
-	other->moved_to = NULL;
-	other->together = 0;
-	other->kept_unsure = false;
-	other->kept = KEPT_NOT;
-	other->back = NULL;
+	take_place(other, c);
+	take_place(c, &was);
+	c->kept_flag_changes = other->kept_flag_changes = UINT32_MAX; /* nobody knows which */
+	other->put_on = other->put_off = c->put_on = c->put_off = 0;
 	other->flags_on = other->flags_off = c->flags_on = c->flags_off = 0;
 }
 
@@ -202,7 +208,7 @@ static void forget_flags(unsigned account, unsigned box, uint32_t n)
 	COPIES(at)
 	{
 		struct copy *c = *at;
-		if (is_in(c, account, box) && c->uid == 0 && c->n == n)
+		if (model_is_in(c, account, box) && c->uid == 0 && c->n == n)
 			c->flags_on = c->flags_off = c->put_on = c->put_off = 0;
 	}
 }
@@ -215,7 +221,7 @@ struct copy *model_seen(unsigned account, unsigned box, uint32_t uid, uint32_t n
 	COPIES(at)
 	{
 		struct copy *c = *at;
-		if (!is_in(c, account, box))
+		if (!model_is_in(c, account, box))
 			continue;
 		if (c->uid == uid) {
 			if (c->n != n)
@@ -344,7 +350,7 @@ struct inbox_rename model_inbox_rename_begin(unsigned account)
 	size_t n = copies.n;
 	for (size_t i = 0; i < n; i++) {
 		struct copy *c = *(struct copy **)vec_at(&copies, i);
-		if (is_in(c, account, 0) && !c->gone)
+		if (model_is_in(c, account, 0) && !c->gone)
 			perhaps_renamed(c, r.number);
 	}
 	renaming[account]++;
@@ -499,8 +505,8 @@ void model_listed(unsigned account, unsigned box, uint64_t asked,
 	COPIES(at)
 	{
 		const struct copy *c = *at;
-		if (is_in(c, account, box) && c->uid && c->certain_since < asked && !c->may_go &&
-			!has(arg, c->uid))
+		if (model_is_in(c, account, box) && c->uid && c->certain_since < asked &&
+			!c->may_go && !has(arg, c->uid))
 			sim_fail("%s was there before, and is not listed", NAME(c));
 	}
 }
@@ -512,7 +518,7 @@ void model_opened(unsigned account, unsigned box, uint64_t asked,
 	COPIES(at)
 	{
 		const struct copy *c = *at;
-		if (is_in(c, account, box) && c->uid && c->gone && c->gone_since < asked &&
+		if (model_is_in(c, account, box) && c->uid && c->gone && c->gone_since < asked &&
 			has(arg, c->uid))
 			sim_fail("%s was removed before, and is listed", NAME(c));
 	}
@@ -555,7 +561,7 @@ static bool is_there(const struct copy *to)
 	COPIES(at)
 	{
 		const struct copy *c = *at;
-		bool there = is_in(c, to->account, to->box) ||
+		bool there = model_is_in(c, to->account, to->box) ||
 			     (to->box == BOX_BY_NAME && c->account == to->account &&
 				     c->box >= BOXES && !c->never);
 		if (c->n == to->n && there && c->present && !c->acked)
@@ -583,7 +589,7 @@ static void audit_moved(const struct copy *c)
 	const struct copy *to = c->moved_to;
 	unsigned others = 0;
 	COPIES(at)
-	others += *at != to && (*at)->n == to->n && is_in(*at, to->account, to->box);
+	others += *at != to && (*at)->n == to->n && model_is_in(*at, to->account, to->box);
 	if (to->present && others == 0)
 		sim_fail("%s was moved to %s: it is in both", NAME(c),
 			boxes_name(to->account, to->box));
@@ -628,6 +634,7 @@ void model_audit_end(unsigned account)
 			audit_moved(c);
 	}
 	renaming[account] = undeleting[account] = 0;
+	model_expunge_audited(account);
 	COPIES(at)
 	{
 		struct copy *c = *at;

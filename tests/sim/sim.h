@@ -13,7 +13,8 @@
  *     actor.c        who acts in the world: coroutines, and connections for them
  *     client_*.c     simulated users
  *     message.c      messages that can be told from one another and checked to the byte
- *     model.c        what must be true of all mail; flags.c: of its flags
+ *     model.c        what must be true of all mail; flags.c: of its flags; expunge.c: of those
+ *                    that carry \Deleted
  *     audit.c        looks whether it is; damage.c: when writes have come to harm
  *     faults.c       what goes wrong
  *
@@ -339,6 +340,9 @@ struct box_told {
 	uint64_t modseq;
 };
 
+const struct vec *model_copies(void); /* struct copy * */
+/* Or may be, where only a name is known. */
+bool model_is_in(const struct copy *, unsigned account, unsigned box);
 struct copy *model_put(unsigned account, unsigned box, uint32_t n);
 /* It is put there with these flags and without those; else it has none. */
 void model_put_flags(struct copy *, uint8_t on, uint8_t off);
@@ -382,6 +386,23 @@ struct model_flag {
 };
 struct model_flag model_flag_begin(struct copy *, unsigned flag, bool on);
 void model_flag_end(const struct model_flag *, bool answered, bool done);
+/* All that carries \Deleted is to go. The end: has says what the session that asked sees then;
+ * NULL: nothing any more. */
+struct model_expunged {
+	struct copy *copy;
+	uint32_t uid;
+	unsigned flag_changes;
+};
+struct model_expunge {
+	unsigned account, box;
+	struct vec sure; /* struct model_expunged: what carries it for certain */
+};
+struct model_expunge model_expunge_begin(unsigned account, unsigned box);
+void model_expunge_end(struct model_expunge *, bool answered, bool done,
+	bool (*has)(void *arg, uint32_t uid), void *arg);
+/* It may carry \Deleted from now on. */
+void model_expunge_perhaps(struct copy *);
+void model_expunge_audited(unsigned account);
 void model_modseq(unsigned account, unsigned box, uint32_t uid, uint64_t modseq);
 /* Rises with all that the model hears. */
 uint64_t model_time(void);
