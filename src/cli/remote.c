@@ -25,7 +25,7 @@ void remote_wake(struct remote *r)
 static void keep_handle(struct remote *r, int handle)
 {
 	if (r->received >= 0)
-		close(r->received);
+		r->loop->class->handle_close(r->loop, r->received);
 	r->received = handle;
 }
 
@@ -151,7 +151,7 @@ static bool control_frame(void *arg, uint32_t request, const struct frame *frame
 			remote_add_peer(r, kinds[i].peer, kinds[i].class, handle);
 			return true;
 		}
-	close(handle);
+	r->loop->class->handle_close(r->loop, handle);
 	return true;
 }
 
@@ -279,17 +279,21 @@ static int connect_somehow(
 
 /* ---- opening, asking, closing ---- */
 
-static int open_control(
-	struct remote *r, const char *config_path, bool only_running, struct err *err)
+struct remote *remote_new(void)
+{
+	struct remote *r = xmalloc(sizeof(*r));
+	r->received = -1;
+	buf_init(&r->status, LIMIT_FRAME_BYTES);
+	buf_init(&r->certificates, LIMIT_FRAME_BYTES);
+	return r;
+}
+
+int remote_join(struct remote *r, struct loop *loop, int handle, struct err *err)
 {
 	struct channel_events events = {
 		.frame = control_frame, .closed = control_closed, .arg = r
 	};
-	int handle = connect_somehow(r, config_path, only_running, err);
-	if (handle < 0)
-		return -1;
-	r->process = os_control_process(handle);
-	r->loop = loop_uv_new();
+	r->loop = loop;
 	r->timeout = r->loop->class->timer_new(r->loop, on_timeout, r);
 	r->control = channel_new(r->loop, handle, CLASS_ADMIN, CLASS_SUPERVISOR, &events);
 	remote_run_until(r, &r->have_status, CONNECT_MS);
@@ -301,12 +305,31 @@ static int open_control(
 		r->lost ? " (not allowed?)" : "");
 }
 
+void remote_leave(struct remote *r)
+{
+	if (r->loop == NULL)
+		return;
+	keep_handle(r, -1);
+	remote_fetch_end(r);
+	for (size_t i = 0; i < REMOTE_PEERS; i++)
+		channel_free(&r->peers[i].channel);
+	channel_free(&r->control);
+	r->loop->class->timer_free(&r->timeout);
+}
+
+static int open_control(
+	struct remote *r, const char *config_path, bool only_running, struct err *err)
+{
+	int handle = connect_somehow(r, config_path, only_running, err);
+	if (handle < 0)
+		return -1;
+	r->process = os_control_process(handle);
+	return remote_join(r, loop_uv_new(), handle, err);
+}
+
 struct remote *remote_open(const char *config_path, bool only_running, struct err *err)
 {
-	struct remote *r = xmalloc(sizeof(*r));
-	r->received = -1;
-	buf_init(&r->status, LIMIT_FRAME_BYTES);
-	buf_init(&r->certificates, LIMIT_FRAME_BYTES);
+	struct remote *r = remote_new();
 	struct err why = ERR_INIT;
 	r->config = config_load(config_path, &why);
 	/* A server that runs has read a better one: it is found all the same. */
@@ -484,17 +507,11 @@ void remote_close(struct remote **remote)
 	struct remote *r = *remote;
 	if (r == NULL)
 		return;
-	keep_handle(r, -1);
-	remote_fetch_end(r);
-	for (size_t i = 0; i < REMOTE_PEERS; i++)
-		channel_free(&r->peers[i].channel);
-	channel_free(&r->control);
+	remote_leave(r);
 	if (r->spawn)
 		spawn_os_free(&r->spawn);
-	if (r->loop) {
-		r->loop->class->timer_free(&r->timeout);
+	if (r->loop)
 		loop_uv_free(&r->loop);
-	}
 	if (r->offline > 0)
 		while (waitpid(r->offline, NULL, 0) < 0 && errno == EINTR)
 			;

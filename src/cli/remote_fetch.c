@@ -82,7 +82,7 @@ static int start_process(struct remote *r, struct err *err)
 		r->spawn = spawn_os_new(r->loop, os_identity(r->config, &note), jail, NULL);
 	int process = r->spawn->start(r->spawn, &fetcher_row, 1, pair[1], log);
 	if (process < 0) {
-		close(pair[0]);
+		r->loop->class->handle_close(r->loop, pair[0]);
 		return fail(err, ERR_TEMP, "a process can't be started");
 	}
 	r->fetcher_control = channel_new(
@@ -129,7 +129,7 @@ int remote_fetch_begin(struct remote *r, const struct remote_server *s, struct e
 		return -1;
 	if (start_process(r, err) < 0 || configure(r, s, err) < 0 ||
 		r->loop->class->pair(r->loop, pair) < 0) {
-		close(server);
+		r->loop->class->handle_close(r->loop, server);
 		return err->kind ? -1 : fail_errno(err, "socketpair");
 	}
 	remote_add_peer(r, REMOTE_FETCHER, CLASS_FETCHER, pair[0]);

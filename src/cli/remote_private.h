@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The inside of a command's way to others: remote.c, remote_fetch.c. */
+/* The inside of a command's way to others: remote.c, remote_fetch.c; and tests/sim. */
 #ifndef CULVER_CLI_REMOTE_PRIVATE_H
 #define CULVER_CLI_REMOTE_PRIVATE_H
 
@@ -43,6 +43,11 @@ struct remote {
 	bool fetcher_answered;
 };
 
+/* The parts of remote_open and remote_close that know nothing of where the server is: to talk on a
+ * loop, by a handle to its control socket. The loop is not freed. */
+struct remote *remote_new(void);
+int remote_join(struct remote *, struct loop *, int handle, struct err *err);
+void remote_leave(struct remote *);
 void remote_wake(struct remote *);
 /* Turns the loop until *done, the server is lost, or the time is over; 0: no end of time. */
 void remote_run_until(struct remote *, const bool *done, int64_t within_ms);

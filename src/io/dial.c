@@ -1,24 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-/* See dial.h. Each worker takes one call after the other; the C library's resolver blocks. */
+/* See dial.h. Each worker takes one call after the other, and blocks in it. */
 #include "io/dial.h"
 
 #include "base/buf.h"
 #include "base/limits.h"
 #include "base/abnf.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netdb.h>
-#include <poll.h>
 #include <pthread.h>
-#include <resolv.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <string.h>
 
-enum { WORKERS = 4, HOSTS_BYTES = 1 << 20, MOST_ADDRESSES = 8 };
+enum { WORKERS = 4, HOSTS_BYTES = 1 << 20 };
 
 enum dial_state { DIAL_WAITS, DIAL_WORKS, DIAL_DONE };
 
@@ -43,9 +38,9 @@ struct dial_worker {
 
 struct dialer {
 	struct executor_seam *executor;
+	struct dial_seam *seam;
 	struct dial_worker workers[WORKERS];
-	struct buf hosts; /* /etc/hosts; read only after the start */
-	int ending[2];    /* a pipe, whose other end is closed when all of it ends */
+	struct buf hosts; /* read only after the start */
 	pthread_mutex_t lock;
 	pthread_cond_t prepared;
 	size_t n_ready;
@@ -53,18 +48,6 @@ struct dialer {
 };
 
 /* ---- names that the machine knows itself ---- */
-
-static void read_hosts(struct buf *out)
-{
-	ssize_t n = -1;
-	int file = open("/etc/hosts", O_RDONLY | O_CLOEXEC);
-	buf_init(out, HOSTS_BYTES);
-	if (file < 0)
-		return;
-	for (char *p; (p = buf_reserve(out, 4096)) != NULL && (n = read(file, p, 4096)) > 0;)
-		buf_used(out, (size_t)n);
-	close(file);
-}
 
 static bool names(struct str line, struct str host)
 {
@@ -100,54 +83,18 @@ static bool host_address(const struct buf *hosts, struct str host, size_t n, cha
 
 /* ---- connecting ---- */
 
-/* 0 or errno. */
-static int wait_connected(const struct dialer *d, int fd)
+/* The addresses of one text; numeric: it is an address. 0 or an EAI_ error; *ret: a connected
+ * handle or -errno. */
+static int try_all(struct dialer *d, const char *text, uint16_t port, bool numeric, int *ret)
 {
-	struct pollfd p[] = { { .fd = fd, .events = POLLOUT }, { .fd = d->ending[0] } };
-	int error = 0, rc;
-	socklen_t n = sizeof(error);
-	do
-		rc = poll(p, ARRAY_LEN(p), LIMIT_DIAL_MS);
-	while (rc < 0 && errno == EINTR);
-	if (rc == 0)
-		return ETIMEDOUT;
-	if (rc > 0 && p[0].revents == 0)
-		return ECANCELED;
-	if (rc < 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) < 0)
-		return errno;
-	return error;
-}
-
-/* A connected socket, or -errno. */
-static int connect_to(const struct dialer *d, const struct addrinfo *a)
-{
-	int fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	int error = connect(fd, a->ai_addr, a->ai_addrlen) == 0 ? 0 : errno;
-	if (error == EINPROGRESS)
-		error = wait_connected(d, fd);
-	if (error == 0)
-		return fd;
-	close(fd);
-	return -error;
-}
-
-/* The addresses of one text; which: it is an address. 0 or an EAI_ error. *ret as connect_to. */
-static int try_all(const struct dialer *d, const char *text, uint16_t port, int flags, int *ret)
-{
-	char service[8];
-	struct addrinfo *all = NULL,
-			want = { .ai_socktype = SOCK_STREAM, .ai_flags = flags | AI_NUMERICSERV };
-	snprintf(service, sizeof(service), "%u", port);
-	int rc = getaddrinfo(text, service, &want, &all);
+	struct dial_place places[DIAL_PLACES];
+	size_t n = 0;
+	int rc = d->seam->resolve(d->seam, text, port, numeric, places, &n);
 	if (rc != 0)
 		return rc;
-	size_t n = 0;
 	*ret = -EADDRNOTAVAIL;
-	for (struct addrinfo *a = all; a && *ret < 0 && n++ < MOST_ADDRESSES; a = a->ai_next)
-		*ret = connect_to(d, a);
-	freeaddrinfo(all);
+	for (size_t i = 0; i < n && *ret < 0; i++)
+		*ret = d->seam->connect(d->seam, &places[i]);
 	return 0;
 }
 
@@ -156,13 +103,13 @@ static int call(struct dialer *d, const char *host, uint16_t port, struct err *e
 	char address[64];
 	int handle = -EADDRNOTAVAIL;
 	bool known = false;
-	for (size_t i = 0; handle < 0 && i < MOST_ADDRESSES &&
+	for (size_t i = 0; handle < 0 && i < DIAL_PLACES &&
 			   host_address(&d->hosts, str_from(host), i, address);
 		i++)
-		known |= try_all(d, address, port, AI_NUMERICHOST, &handle) == 0;
-	int rc = known ? 0 : try_all(d, host, port, AI_NUMERICHOST, &handle);
+		known |= try_all(d, address, port, true, &handle) == 0;
+	int rc = known ? 0 : try_all(d, host, port, true, &handle);
 	if (rc != 0)
-		rc = try_all(d, host, port, 0, &handle);
+		rc = try_all(d, host, port, false, &handle);
 	if (rc != 0)
 		return fail(err, rc == EAI_NONAME || rc == EAI_NODATA ? ERR_NOT_FOUND : ERR_TEMP,
 			"%s: %s", host, gai_strerror(rc));
@@ -173,16 +120,10 @@ static int call(struct dialer *d, const char *host, uint16_t port, struct err *e
 
 /* ---- workers ---- */
 
-/* What the resolver would read at its first use, and again and again, is read now and kept: a file
- * that can't be seen any more would count as an empty one. */
 static void prepare(struct dial_worker *w)
 {
 	struct dialer *d = w->dialer;
-	struct addrinfo *all = NULL;
-	if (res_init() == 0)
-		_res.options |= RES_NORELOAD;
-	if (getaddrinfo("localhost", NULL, NULL, &all) == 0)
-		freeaddrinfo(all);
+	d->seam->prepare(d->seam);
 	pthread_mutex_lock(&d->lock);
 	w->ready = true;
 	d->n_ready++;
@@ -243,7 +184,7 @@ static void deliver(void *arg)
 	struct dial_worker *w = arg;
 	for (struct dial *c; (c = take_done(w->dialer)) != NULL;) {
 		if (c->cancelled && c->handle >= 0)
-			close(c->handle);
+			w->dialer->seam->close(w->dialer->seam, c->handle);
 		if (!c->cancelled)
 			c->done(c->arg, c->handle, &c->err);
 		free(c);
@@ -252,15 +193,15 @@ static void deliver(void *arg)
 
 /* ---- what others call ---- */
 
-struct dialer *dialer_new(struct executor_seam *executor)
+struct dialer *dialer_new(struct executor_seam *executor, struct dial_seam *seam)
 {
 	struct dialer *d = xmalloc(sizeof(*d));
 	d->executor = executor;
+	d->seam = seam;
 	pthread_mutex_init(&d->lock, NULL);
 	pthread_cond_init(&d->prepared, NULL);
-	read_hosts(&d->hosts);
-	if (pipe2(d->ending, O_CLOEXEC) < 0)
-		d->ending[0] = d->ending[1] = -1; /* then the end waits */
+	buf_init(&d->hosts, HOSTS_BYTES);
+	seam->hosts(seam, &d->hosts);
 	for (size_t i = 0; i < WORKERS; i++) {
 		struct dial_worker *w = &d->workers[i];
 		w->dialer = d;
@@ -280,17 +221,15 @@ void dialer_free(struct dialer **dialer)
 	struct dialer *d = *dialer;
 	if (d == NULL)
 		return;
-	if (d->ending[1] >= 0)
-		close(d->ending[1]);
+	d->seam->end(d->seam);
 	for (size_t i = 0; i < WORKERS; i++)
 		d->executor->stop(&d->workers[i].worker);
 	for (size_t i = 0; i < LIMIT_DIALS; i++) {
 		if (d->calls[i] && d->calls[i]->state == DIAL_DONE && d->calls[i]->handle >= 0)
-			close(d->calls[i]->handle);
+			d->seam->close(d->seam, d->calls[i]->handle);
 		free(d->calls[i]);
 	}
-	if (d->ending[0] >= 0)
-		close(d->ending[0]);
+	d->seam->free(d->seam);
 	buf_done(&d->hosts);
 	pthread_mutex_destroy(&d->lock);
 	pthread_cond_destroy(&d->prepared);

@@ -56,7 +56,7 @@ static void connects_by_address_and_name(void **state)
 	uint16_t port;
 	int fd = listener(&port);
 	struct asked a = { .loop = loop_uv_new() };
-	struct dialer *d = dialer_new(a.loop->class->executor(a.loop));
+	struct dialer *d = dialer_new(a.loop->class->executor(a.loop), dial_os_new());
 	(void)state;
 	ask(d, &a, "127.0.0.1", port);
 	assert_true(a.handle >= 0);
@@ -78,7 +78,7 @@ static void calls_have_a_bound(void **state)
 	uint16_t port;
 	int fd = listener(&port);
 	struct asked a = { .loop = loop_uv_new() };
-	struct dialer *d = dialer_new(a.loop->class->executor(a.loop));
+	struct dialer *d = dialer_new(a.loop->class->executor(a.loop), dial_os_new());
 	struct dial *dials[LIMIT_DIALS];
 	(void)state;
 	for (size_t i = 0; i < LIMIT_DIALS; i++) {
@@ -106,7 +106,7 @@ static void nobody_is_waited_for_at_the_end(void **state)
 	int fd = listener(&port);
 	struct asked a = { .loop = loop_uv_new(), .wanted = 1 };
 	struct clock_seam *clock = clock_os();
-	struct dialer *d = dialer_new(a.loop->class->executor(a.loop));
+	struct dialer *d = dialer_new(a.loop->class->executor(a.loop), dial_os_new());
 	(void)state;
 	assert_int_equal(listen(fd, 0), 0);
 	/* The first is taken in; behind it nothing is answered. */

@@ -103,7 +103,7 @@ static int confine(struct role_context *context, struct err *err)
 
 static struct dialer *open_dialer(struct role_context *context)
 {
-	return dialer_new(context->seams.executor);
+	return dialer_new(context->seams.executor, dial_os_new());
 }
 
 static int close_sandbox(struct role_context *context, struct err *err)
