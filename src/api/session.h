@@ -148,6 +148,8 @@ struct session {
 	bool gathers; /* out may wait while input that was offered is not taken yet: more answers
 		       * follow soon, and the client waits for all of them (RFC 2920 3.2) */
 	bool authenticated;
+	bool keeping;     /* a message has been taken and is not acknowledged yet: no time to end */
+	uint64_t brought; /* bytes of messages so far */
 	bool cut; /* with NEXT_CLOSE: the login has ended, the client gets no long while to listen
 		   */
 	struct log log;

@@ -52,6 +52,9 @@
 #define LIMIT_FRONT_ADDRESSES  65536        /* client addresses counted at once */
 #define LIMIT_STRANGER_STAY_MS                                                                     \
 	5000 /* who has not logged in by then gives way where there is no room; X4 */
+#define LIMIT_STRANGER_BYTES                                                                       \
+	(LIMIT_STRANGER_STAY_MS / 1000 * LIMIT_DATA_RATE_BYTES) /* of a message: who brings them     \
+								 * stays as long again */
 
 /* ---- the gate ---- */
 #define LIMIT_GATE_QUEUE 512   /* logins of a rank that wait for a hash worker; more come back */

@@ -56,10 +56,25 @@ static void no_stranger(struct conn *c)
 	*(c->younger ? &c->younger->older : &f->youngest) = c->older;
 }
 
-/* X4: places are for those who log in. Where all are taken, who has had the time for it and has not
- * done it makes room for the next; so a flood of connections keeps nobody out who knows a password,
- * and never costs a session that has logged in. It is freed at the next turn, so a front may hold a
- * few more than its limit for that long. False: nobody has been a stranger for long enough. */
+/* Whose message is being kept stays. Where nobody logs in, who brings a message at the least rate
+ * that we stand counts as one who has only just come. */
+static void look_at_stranger(struct conn *c)
+{
+	const struct session *s = c->session;
+	if (s->authenticated || s->keeping) {
+		no_stranger(c);
+	} else if (!c->stranger || s->brought - c->brought >= LIMIT_STRANGER_BYTES) {
+		no_stranger(c);
+		stranger_comes(c);
+		c->brought = s->brought;
+	}
+}
+
+/* X4: places are for those who log in, and on port 25 for those who bring mail. Where all are taken,
+ * who has had the time for it and has not done it makes room for the next; so a flood of connections
+ * keeps nobody out who knows a password, and never costs a session that has logged in. It is freed
+ * at the next turn, so a front may hold a few more than its limit for that long. False: nobody has
+ * been a stranger for long enough. */
 static bool stranger_gives_way(struct front *f)
 {
 	struct conn *c = f->oldest;
@@ -155,8 +170,7 @@ void conn_settle(struct conn *c)
 	if (c->dead)
 		return;
 	note_store_session(c, c->session->store_session);
-	if (c->session->authenticated)
-		no_stranger(c);
+	look_at_stranger(c);
 	set_deadline(c);
 	if (c->session->next != NEXT_GO_ON)
 		do_next(c);
@@ -420,8 +434,7 @@ void conn_accept(struct front_listener *l, int handle, const char *address, uint
 	if (c->next)
 		c->next->link = &c->next;
 	f->conns = c;
-	if (c->service->peer_class == CLASS_USER)
-		stranger_comes(c);
+	stranger_comes(c);
 	c->deadline = loop->class->timer_new(loop, on_deadline, c);
 	c->stream = stream_new(loop, handle, &events);
 	if (!c->service->implicit_tls)

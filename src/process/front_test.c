@@ -78,17 +78,42 @@ static void x4_strangers_give_way(void **state)
 	down(&x);
 }
 
-/* Where nobody can log in, nobody gives way: a message may be on its way. */
-static void x4_not_on_port_25(void **state)
+/* Nobody can log in on port 25: who brings no mail gives way, the one whose message is being kept
+ * never, and who brings some has come anew. */
+static void x4_on_port_25(void **state)
 {
 	struct fixture x;
 	(void)state;
 	up(&x);
-	x.front->settings.sessions = 1;
+	x.front->settings.sessions = 3;
 	comes(&x, "192.0.2.1");
-	loop_sim_run_for(x.loop, 2 * LIMIT_STRANGER_STAY_MS);
+	struct conn *keeping = x.front->conns;
+	loop_sim_run_for(x.loop, 0); /* the greeting */
+	keeping->session->keeping = true;
+	conn_settle(keeping);
 	comes(&x, "192.0.2.2");
-	are_alive(&x, "+");
+	struct conn *bringing = x.front->conns;
+	comes(&x, "192.0.2.3");
+	struct conn *slow = x.front->conns;
+	loop_sim_run_for(x.loop, LIMIT_STRANGER_STAY_MS - 1);
+	comes(&x, "192.0.2.4");
+	are_alive(&x, "+++");
+	loop_sim_run_for(x.loop, 1);
+	bringing->session->brought += LIMIT_STRANGER_BYTES; /* N */
+	conn_settle(bringing);
+	slow->session->brought += LIMIT_STRANGER_BYTES - 1; /* N-1 */
+	conn_settle(slow);
+	comes(&x, "192.0.2.4");
+	are_alive(&x, "+-++");
+	loop_sim_run_for(x.loop, 1);
+	keeping->session->keeping = false; /* acknowledged: the youngest now */
+	conn_settle(keeping);
+	loop_sim_run_for(x.loop, LIMIT_STRANGER_STAY_MS - 1);
+	comes(&x, "192.0.2.5");
+	are_alive(&x, "++-+");
+	loop_sim_run_for(x.loop, 1); /* N+1 */
+	comes(&x, "192.0.2.6");
+	are_alive(&x, "++-+");
 	down(&x);
 }
 
@@ -451,7 +476,7 @@ static void a8_a_client_that_does_not_listen(void **state)
 }
 
 TEST_MAIN(test_case(addresses_at_once), test_case(x4_strangers_give_way),
-	test_case(x4_not_on_port_25), test_case(questions_at_once),
+	test_case(x4_on_port_25), test_case(questions_at_once),
 	test_case(questions_wait_for_the_next_store), test_case(questions_wait_for_a_second),
 	test_case(questions_are_asked_again), test_case(as_many_bytes_wait),
 	test_case(t10_keys_have_their_time), test_case(t10_keys_may_start_later),

@@ -281,6 +281,7 @@ void smtp_data_begins(struct smtp *s)
 static void data_came(struct smtp *s, size_t n)
 {
 	int64_t most = smtp_now(s) + LIMIT_SMTP_DATA_BLOCK_MS;
+	s->session.brought += n;
 	s->patient_until_ms += (int64_t)n * 1000 / LIMIT_DATA_RATE_BYTES;
 	if (s->patient_until_ms > most)
 		s->patient_until_ms = most;
@@ -320,6 +321,7 @@ static void settle(struct smtp *s)
 	s->session.gathers = s->reading == READ_COMMAND && s->receiving == NULL && s->grouped &&
 			     !s->ungrouped;
 	s->ungrouped = false;
+	s->session.keeping = smtp_receive_committing(s);
 	s->session.idle = between && waits_for_client && s->line.text.n == 0 && !s->line.cr;
 }
 

@@ -265,11 +265,15 @@ static void gone_while_committing(void **state)
 	say(ENVELOPE);
 	say("DATA\r\n");
 	f.hold_answers = true;
+	assert_false(f.session->keeping);
 	fake_input(&f, STR("x\r\n.\r\n"));
+	assert_true(f.session->keeping);
+	assert_int_equal(f.session->brought, 6);
 	f.session->class->eof(f.session);
 	assert_int_equal(f.session->next, NEXT_GO_ON);
 	f.hold_answers = false;
 	fake_run(&f);
+	assert_false(f.session->keeping);
 	assert_int_equal(f.session->next, NEXT_CLOSE);
 	assert_true(str_search(buf_str(&f.logged), STR("answer=250")) < f.logged.n);
 	/* and in every other state nothing is left behind */
