@@ -264,6 +264,30 @@ def test_a_ledger_that_is_not_there_is_a_finding_with_advice(how):
         assert c.command("store", "check").returncode == 0
 
 
+def test_another_programs_database_is_no_ledger():
+    """Somebody put the wrong file in its place: it is refused as it is, with advice, and a rebuild sets it aside."""
+    with Culver() as c:
+        furnish(c)
+        c.stop()
+        data = c.dir / "data"
+        (data / "ledger.db-wal").unlink(missing_ok=True)
+        path = data / "ledger.db"
+        path.write_bytes((data / "digests.db").read_bytes())
+        before = path.read_bytes()
+        assert before.startswith(b"SQLite format 3")
+        r = c.command("serve", check=False)
+        assert r.returncode == 1 and "no ledger of this program" in r.stderr and "--rebuild" in r.stderr, r.stderr
+        for options in (), ("--json",), ("--repair",):
+            r = c.command("store", "check", *options, check=False)
+            said = r.stdout + r.stderr
+            assert r.returncode == 6 and "--rebuild" in said and "store restore" in said, (options, r.returncode, said)
+        assert path.read_bytes() == before
+        code, told = repair(c, "--rebuild")
+        assert code == 0, told
+        assert c.command("store", "check").returncode == 0
+        assert (data / "ledger.lost").read_bytes() == before
+
+
 def test_damaged_ledger_does_not_hide_a_damaged_segment():
     with Culver() as c:
         furnish(c)

@@ -249,10 +249,25 @@ int sqlite_schema_version(sqlite3 *db, uint32_t *ret, struct err *err)
 	return 0;
 }
 
+/* Another program's file, that somebody has put in the ledger's place. */
+static int refuse_foreign(sqlite3 *db, int64_t version, struct err *err)
+{
+	int64_t application, tables;
+	if (pragma_number(db, "PRAGMA application_id", &application, err) < 0 ||
+		pragma_number(db, "SELECT count(*) FROM sqlite_schema", &tables, err) < 0)
+		return -1;
+	if (version > 0 ? application == APPLICATION_ID : tables == 0)
+		return 0;
+	return fail_log(err, ERR_CONFIG,
+		"ledger.db is a database, but no ledger of this program: put the right file in its "
+		"place; where it is lost, restore a backup (culver store restore), or have culver "
+		"store check --rebuild make it anew");
+}
+
 int sqlite_schema_known(sqlite3 *db, struct err *err)
 {
 	uint32_t version;
-	if (sqlite_schema_version(db, &version, err) < 0)
+	if (sqlite_schema_version(db, &version, err) < 0 || refuse_foreign(db, version, err) < 0)
 		return -1;
 	if (version <= VERSION)
 		return 0;
@@ -264,12 +279,9 @@ int sqlite_schema_known(sqlite3 *db, struct err *err)
 
 int sqlite_schema_bring(sqlite3 *db, const struct seams *seams, bool read_only, struct err *err)
 {
-	int64_t version, application;
-	if (pragma_number(db, "PRAGMA user_version", &version, err) < 0 ||
-		pragma_number(db, "PRAGMA application_id", &application, err) < 0)
+	int64_t version;
+	if (pragma_number(db, "PRAGMA user_version", &version, err) < 0)
 		return -1;
-	if (version < 0 || (version > 0 && application != APPLICATION_ID))
-		return fail_log(err, ERR_CONFIG, "ledger.db is not a ledger of this program");
 	if (version < VERSION && read_only)
 		return fail_log(err, ERR_READ_ONLY,
 			"the ledger has schema %" PRId64 " and must be "
