@@ -117,6 +117,14 @@ def test_check_tries_certificates_and_keys(culver, breaks):
     assert r.returncode == 5 and said in r.stderr and "is good" not in r.stdout, r.stderr
 
 
+def test_check_tells_what_hides_nothing(culver):
+    with open(culver.conf, "a") as f:
+        f.write('imap_hide = "QRSYNC id=Some*Mail:IDLE alice@example.test:STARTTLS"\n')
+    r = culver.command("check")
+    said = [line for line in r.stderr.splitlines() if "hides nothing" in line]
+    assert len(said) == 2 and "QRSYNC hides nothing" in said[0] and "STARTTLS hides nothing" in said[1], r.stderr
+
+
 def test_check_finds_the_key_of_each_certificate(culver):
     for n, kind in enumerate(("ec", "rsa", "ec")):
         make_certificate(culver, f"host{n}", [f"host{n}.example.test"], kind)

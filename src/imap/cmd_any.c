@@ -82,20 +82,44 @@ static bool is_hidden_by(const struct imap *s, struct str word, struct str name)
 	return s->state != NOT_AUTHENTICATED && str_equal_nocase(who, str_from(s->address));
 }
 
+/* What a connection needs to begin with can't be hidden. */
+static bool can_be_hidden(struct str name, unsigned when)
+{
+	return !(when & (NO_TLS_YET | MAY_LOGIN | NO_PASSWORDS)) &&
+	       !str_equal(name, STR("IMAP4rev1"));
+}
+
+/* As it is hidden, without what follows the "=" of APPENDLIMIT. */
+static struct str bare_name(const char *name)
+{
+	struct str bare = str_from(name);
+	if (name == append_limit)
+		bare.n--;
+	return bare;
+}
+
+bool imap_may_hide(struct str word)
+{
+	size_t colon = str_find_last(word, ':');
+	struct str name = colon == word.n ? word : str_from_offset(word, colon + 1);
+	for (size_t i = 0; i < ARRAY_LEN(capabilities); i++)
+		if (str_equal_nocase(name, bare_name(capabilities[i].name)))
+			return can_be_hidden(bare_name(capabilities[i].name), capabilities[i].when);
+	return false;
+}
+
 /* What a client trips over: that an administrator has hidden, or that is known of clients of its
- * name. It is served all the same. What a connection needs to begin with can't be hidden.
+ * name. It is served all the same.
  * rfc/2971:93 not followed: a client with a fault that its server could step around shows its user
  * no mail; who wants it so sets imap_hide_known to false and names no clients in imap_hide. */
 static bool is_hidden(const struct imap *s, const char *name, unsigned when)
 {
 	const struct front_settings *set = s->session.host->settings;
 	struct str rest = set->imap_hide == NULL ? STR_NONE : str_from(set->imap_hide);
-	struct str bare = str_from(name);
+	struct str bare = bare_name(name);
 
-	if ((when & (NO_TLS_YET | MAY_LOGIN | NO_PASSWORDS)) || str_equal(bare, STR("IMAP4rev1")))
+	if (!can_be_hidden(bare, when))
 		return false;
-	if (name == append_limit)
-		bare.n--;
 	if (set->imap_hide_known && imap_id_trips(&s->id, bare))
 		return true;
 	while (rest.n > 0)

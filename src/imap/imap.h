@@ -20,7 +20,7 @@
  * \Recent and RECENT (RFC 3501 2.3.2) are for who has not said ENABLE IMAP4rev2: of each message
  * the store tells one session alone that it is new (store/recent.c), and the view remembers that.
  *
- * uses: base, mail, auth/sasl.h, api; used by: process/front.c, tests
+ * uses: base, mail, auth/sasl.h, api; used by: process/front.c, process/preflight.c, tests
  */
 #ifndef CULVER_IMAP_IMAP_H
 #define CULVER_IMAP_IMAP_H
@@ -28,5 +28,8 @@
 #include "api/session.h"
 
 extern const struct session_class imap_session_class;
+
+/* Whether a word of imap_hide (man/culver.conf.5) ends in a capability that can be hidden. */
+bool imap_may_hide(struct str word);
 
 #endif

@@ -450,6 +450,22 @@ static void test_hidden(void **state)
 	fake_done(&f);
 }
 
+/* A slip of the pen hides nothing */
+static void test_may_hide(void **state)
+{
+	static const struct {
+		const char *word;
+		bool may;
+	} words[] = { { "qresync", true }, { "a@b.c:IDLE", true }, { "id=x/1:*:AppendLimit", true },
+		{ "APPENDLIMIT=5", false }, { "QRSYNC", false }, { "a@b.c:", false },
+		{ ":", false }, { "IMAP4rev1", false }, { "IMAP4rev2", true },
+		{ "STARTTLS", false }, { "AUTH=", false }, { "id=IDLE", false } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		assert_int_equal(imap_may_hide(str_from(words[i].word)), words[i].may);
+}
+
 /* By what a client says of itself, as long as it says it, and not of a stranger's words before TLS
  */
 static void test_hidden_by_id(void **state)
@@ -510,9 +526,9 @@ static void test_hidden_by_id(void **state)
 	fake_done(&f);
 }
 
-TEST_MAIN(test_case(test_denied), test_case(test_hidden), test_case(test_hidden_by_id),
-	test_case(test_login), test_case(test_login_fails), test_case(test_login_failures),
-	test_case(test_long_user), test_case(test_waits), test_case(s44_trickle),
-	test_case(s44_least_rate), test_case(s44_our_own_wait), test_case(test_authenticate),
-	test_case(test_starttls), test_case(test_stranger), test_case(test_autologout),
-	test_case(test_id), test_case(test_ends))
+TEST_MAIN(test_case(test_denied), test_case(test_hidden), test_case(test_may_hide),
+	test_case(test_hidden_by_id), test_case(test_login), test_case(test_login_fails),
+	test_case(test_login_failures), test_case(test_long_user), test_case(test_waits),
+	test_case(s44_trickle), test_case(s44_least_rate), test_case(s44_our_own_wait),
+	test_case(test_authenticate), test_case(test_starttls), test_case(test_stranger),
+	test_case(test_autologout), test_case(test_id), test_case(test_ends))

@@ -70,11 +70,11 @@ static void look_at_stranger(struct conn *c)
 	}
 }
 
-/* X4: places are for those who log in, and on port 25 for those who bring mail. Where all are taken,
- * who has had the time for it and has not done it makes room for the next; so a flood of connections
- * keeps nobody out who knows a password, and never costs a session that has logged in. It is freed
- * at the next turn, so a front may hold a few more than its limit for that long. False: nobody has
- * been a stranger for long enough. */
+/* X4: places are for those who log in, and on port 25 for those who bring mail. Where all are
+ * taken, who has had the time for it and has not done it makes room for the next; so a flood of
+ * connections keeps nobody out who knows a password, and never costs a session that has logged in.
+ * It is freed at the next turn, so a front may hold a few more than its limit for that long. False:
+ * nobody has been a stranger for long enough. */
 static bool stranger_gives_way(struct front *f)
 {
 	struct conn *c = f->oldest;

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/seams.h"
 #include "base/vec.h"
+#include "imap/imap.h"
 #include "io/keysign.h"
 #include "io/tls.h"
 #include "process/os.h"
@@ -268,11 +269,29 @@ int preflight_store(const struct config *c, struct err *err)
 		path);
 }
 
+/* ---- words that mean nothing ---- */
+
+static void look_at_imap_hide(const struct config *c, const struct teller *t)
+{
+	struct str rest = str_from(c->imap_hide);
+	if (str_equal(rest, STR("none")))
+		return;
+	while (rest.n > 0) {
+		struct str word = str_split(&rest, ' ');
+		if (word.n > 0 && !imap_may_hide(word))
+			say(t,
+				"imap_hide: %" STR_FMT
+				" hides nothing: no capability that can be hidden is named so",
+				STR_ARG(word));
+	}
+}
+
 int preflight(const struct config *c, void (*warn)(void *arg, const char *text), void *arg,
 	struct err *err)
 {
 	struct teller t = { warn, arg };
 	look_at_user(c, &t);
+	look_at_imap_hide(c, &t);
 	return look_at_key(c, &t, err) || preflight_data(c, err) || preflight_store(c, err) ||
 			       look_at_certificates(c, &t, err)
 		       ? -1
