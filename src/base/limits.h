@@ -53,7 +53,7 @@
 #define LIMIT_STRANGER_STAY_MS                                                                     \
 	5000 /* who has not logged in by then gives way where there is no room; X4 */
 #define LIMIT_STRANGER_BYTES                                                                       \
-	(LIMIT_STRANGER_STAY_MS / 1000 * LIMIT_DATA_RATE_BYTES) /* of a message: who brings them     \
+	(LIMIT_STRANGER_STAY_MS / 1000 * LIMIT_DATA_RATE_BYTES) /* of a message: who brings them   \
 								 * stays as long again */
 
 /* ---- the gate ---- */

@@ -71,9 +71,9 @@ struct conn {
 	bool handshaking;          /* TLS has begun and is not up: nobody can be told anything */
 	struct conn *next, **link; /* among the front's */
 	struct conn *next_dead;
-	bool stranger;    /* among those who have not logged in */
-	int64_t came_ms;  /* or brought LIMIT_STRANGER_BYTES last */
-	uint64_t brought; /* of session->brought, by then */
+	bool stranger;                /* among those who have not logged in */
+	int64_t came_ms;              /* or brought LIMIT_STRANGER_BYTES last */
+	uint64_t brought;             /* of session->brought, by then */
 	struct conn *older, *younger; /* strangers */
 	char address_key[64];         /* what is counted: throttle_client() of the address */
 };

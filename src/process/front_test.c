@@ -475,9 +475,9 @@ static void a8_a_client_that_does_not_listen(void **state)
 	down(&x);
 }
 
-TEST_MAIN(test_case(addresses_at_once), test_case(x4_strangers_give_way),
-	test_case(x4_on_port_25), test_case(questions_at_once),
-	test_case(questions_wait_for_the_next_store), test_case(questions_wait_for_a_second),
-	test_case(questions_are_asked_again), test_case(as_many_bytes_wait),
-	test_case(t10_keys_have_their_time), test_case(t10_keys_may_start_later),
-	test_case(keys_that_make_no_sense), test_case(a8_a_client_that_does_not_listen))
+TEST_MAIN(test_case(addresses_at_once), test_case(x4_strangers_give_way), test_case(x4_on_port_25),
+	test_case(questions_at_once), test_case(questions_wait_for_the_next_store),
+	test_case(questions_wait_for_a_second), test_case(questions_are_asked_again),
+	test_case(as_many_bytes_wait), test_case(t10_keys_have_their_time),
+	test_case(t10_keys_may_start_later), test_case(keys_that_make_no_sense),
+	test_case(a8_a_client_that_does_not_listen))
