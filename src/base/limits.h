@@ -47,6 +47,7 @@
 #define LIMIT_FRONT_HELD_BYTES (1024 * 1024) /* questions that wait for the next store */
 #define LIMIT_FRONT_HOLD_MS    1000          /* and how long, from the loss of the old one */
 #define LIMIT_SIGNED_UPLOADS   512           /* delivered, whose signature is to come; of a front */
+#define LIMIT_SIGNED_LANDINGS  4             /* of one; each recipient's prefix makes its own */
 #define LIMIT_SIGNER_BYTES     (8 * 1024 * 1024) /* what a front keeps of them until it has made it */
 #define LIMIT_SIGNER_MESSAGE   (256 * 1024) /* of one; a larger one is signed by the first search */
 #define LIMIT_FRONT_ADDRESSES  65536        /* client addresses counted at once */
@@ -87,6 +88,8 @@
 	20000                         /* of keys; some 1,350 handshakes a CPU-second are possible */
 #define LIMIT_HELD_MS            1000 /* other roles wait for fronts to come up, and no longer */
 #define LIMIT_DYING_MS           500  /* from the end of a child's control channel to its end */
+#define LIMIT_PULSE_MS           10000 /* between two questions whether a role answers */
+#define LIMIT_SILENCE_MS         45000 /* then it hangs, and is killed; X6 wants 30 s borne */
 #define LIMIT_SETTLED_MS         2000 /* a child that dies sooner after its start has failed to start */
 #define LIMIT_AGAIN_MS           400          /* longest back-off of a child that was up */
 #define LIMIT_RESTART_MS         5000         /* longest back-off of a child that does not start */

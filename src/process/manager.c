@@ -98,7 +98,7 @@ int64_t manager_pulse_ms(void)
 {
 	uint64_t usec = is_for_us("WATCHDOG_PID") ? number_of("WATCHDOG_USEC") : 0;
 	int64_t ms = (int64_t)(usec / 4000);
-	return usec == 0 ? 0 : ms < 1 ? 1 : ms;
+	return usec == 0 ? LIMIT_PULSE_MS : ms < 1 ? 1 : ms;
 }
 
 bool manager_has_journal(void)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Whether the roles still answer: each is pinged, and when all have answered until the next time,
- * that is news. A role that hangs makes silence, and whoever listens for the news (a service
- * manager's watchdog) acts on that. */
+ * that is news, for a service manager's watchdog. A role that hangs is ended, and starts again. */
 #include "process/supervisor_private.h"
+
+#include <signal.h>
 
 static bool all_answered(const struct supervisor *s)
 {
@@ -20,13 +21,33 @@ static void ping(struct child *c)
 		c->alive = !channel_send(c->control, 0, &f); /* a small frame always goes */
 }
 
+/* Silence is counted in pulses, not by the clock: where the supervisor stood still, too (a machine
+ * that was suspended), nobody has kept it waiting. */
+static void listen_for(struct child *c)
+{
+	struct supervisor *s = c->supervisor;
+	if (c->state != CHILD_UP || c->alive || c->control == NULL) {
+		c->silent_ms = 0;
+		return;
+	}
+	c->silent_ms += s->o.pulse_ms;
+	if (c->silent_ms < LIMIT_SILENCE_MS)
+		return;
+	log_event(&s->o.log, LOG_ERROR, "role-hangs", "role=%s pid=%d silent_s=%d", c->row->name,
+		c->process, (int)(c->silent_ms / 1000));
+	c->silent_ms = 0;
+	s->o.spawn->kill(s->o.spawn, c->process, SIGKILL);
+}
+
 static void on_pulse(void *arg)
 {
 	struct supervisor *s = arg;
 	if (all_answered(s))
 		supervisor_tell(s, NEWS_PULSE);
-	VEC_EACH (struct child *, c, &s->children)
+	VEC_EACH (struct child *, c, &s->children) {
+		listen_for(*c);
 		ping(*c);
+	}
 	s->loop->class->timer_set(s->pulse, supervisor_now(s) + s->o.pulse_ms);
 }
 

@@ -13,15 +13,14 @@
 
 enum {
 	TURN_MS = 10,
-	TURN_BYTES = 64 * 1024, /* some 0.3 ms */
-	SIGNED_LANDINGS = 4     /* each recipient's prefix makes a signature of its own */
+	TURN_BYTES = 64 * 1024 /* some 0.3 ms */
 };
 
 struct kept_upload {
 	struct kept_upload *next;
 	uint32_t request;
 	struct buf body, digest, prefixes;
-	size_t prefix_ends[SIGNED_LANDINGS];
+	size_t prefix_ends[LIMIT_SIGNED_LANDINGS];
 	size_t landings, done;
 	bool unfit; /* it will not be signed here */
 	bool told;  /* the store knows that it is to be signed */
@@ -80,7 +79,7 @@ static void keep(struct front *f, struct kept_upload *u, struct buf *of, struct 
 
 static void keep_landing(struct front *f, struct kept_upload *u, struct str prefix)
 {
-	if (u->landings == SIGNED_LANDINGS)
+	if (u->landings == LIMIT_SIGNED_LANDINGS)
 		return;
 	keep(f, u, &u->prefixes, prefix);
 	u->prefix_ends[u->landings++] = u->prefixes.n;

@@ -70,7 +70,9 @@ struct supervisor_options {
 	void *may_command_arg;
 	void (*news)(void *arg, enum supervisor_news);
 	void *news_arg;
-	int64_t pulse_ms; /* how often the roles are asked whether they live; 0: never */
+	/* How often the roles are asked whether they live; who answers nothing for LIMIT_SILENCE_MS
+	 * is killed. 0: never */
+	int64_t pulse_ms;
 	/* A reload is about to put a configuration in force: what is the caller's own (its log)
 	 * follows it. -1: it can't, and the reload is refused. NULL: nothing is. */
 	int (*configured)(void *arg, const struct config *, struct err *err);

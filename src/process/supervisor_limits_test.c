@@ -9,6 +9,51 @@ static void up(struct world *w, uint64_t seed)
 	world_until(w, w->ready);
 }
 
+/* ---- roles that hang ---- */
+
+enum { PULSE_MS = 900 };
+
+/* To the moment of the next pulse, before which a role's answer to the last one is unsaid. */
+static void pulse(struct world *w, struct child *hangs)
+{
+	loop_sim_run_for(w->loop, PULSE_MS - 1);
+	if (hangs)
+		hangs->alive = false;
+	loop_sim_run_for(w->loop, 1);
+}
+
+static void who_hangs_is_killed(void **state)
+{
+	enum { PULSES = LIMIT_SILENCE_MS / PULSE_MS };
+	struct world w;
+	(void)state;
+	_Static_assert(LIMIT_SILENCE_MS % PULSE_MS == 0, "the last pulse is the limit");
+	up(&w, 12);
+	w.supervisor->o.pulse_ms = PULSE_MS;
+	pulse_start(w.supervisor);
+	struct child *store = world_child(&w, "store");
+	struct process *p = world_role(&w, "store");
+	for (int i = 0; i < PULSES + 1; i++)
+		pulse(&w, NULL);
+	assert_int_equal(store->silent_ms, 0);
+	for (int i = 0; i < PULSES - 1; i++)
+		pulse(&w, store); /* N-1 */
+	assert_false(p->ending);
+	pulse(&w, NULL); /* an answer, late as it is */
+	assert_int_equal(store->silent_ms, 0);
+	for (int i = 0; i < PULSES; i++) {
+		assert_false(p->ending);
+		pulse(&w, store);
+	}
+	assert_true(p->ending); /* N */
+	assert_true(world_said(&w, "event=role-hangs role=store"));
+	world_until(&w, p->pid == 0);
+	pulse_stop(w.supervisor); /* N+1 */
+	world_until(&w, world_all_up(&w));
+	assert_int_equal(store->restarts, 1);
+	world_done(&w);
+}
+
 /* ---- certificates ---- */
 
 /* A second keys that never comes up: the reload is given up at LIMIT_RELOAD_MS, and everything is
@@ -396,8 +441,9 @@ static void goodbyes_are_spread(void **state)
 	}
 }
 
-TEST_MAIN(test_case(x8_a_reload_has_its_time), test_case(certificates_that_end_soon),
-	test_case(no_certificate_is_said), test_case(the_check_of_a_new_binary_has_its_time),
+TEST_MAIN(test_case(who_hangs_is_killed), test_case(x8_a_reload_has_its_time),
+	test_case(certificates_that_end_soon), test_case(no_certificate_is_said),
+	test_case(the_check_of_a_new_binary_has_its_time),
 	test_case(a_check_that_fails_without_a_word),
 	test_case(a_program_that_ends_well_is_not_yet_the_next_image),
 	test_case(an_upgrade_that_is_asked_for_meanwhile_follows),

@@ -37,6 +37,7 @@ struct child {
 	unsigned restarts;  /* since the supervisor's start */
 	unsigned failures;  /* in a row: not up, or not for LIMIT_SETTLED_MS */
 	bool alive;         /* it has answered the last ping */
+	int64_t silent_ms;  /* so long it has answered none, as the pulses tell it */
 	bool was_up;        /* this process, or the last one */
 	bool spare;         /* the second of keys: started at a reload alone, to take over */
 	uint32_t answered;  /* the generation of certificates that this front can use */

@@ -184,7 +184,7 @@ struct upload;
 struct signing {
 	uint32_t request;
 	uint64_t body;
-	uint32_t prefix_at[4]; /* of the first recipients */
+	uint32_t prefix_at[LIMIT_SIGNED_LANDINGS]; /* of the first recipients */
 	size_t landings;
 };
 

@@ -270,8 +270,8 @@ static void are_of_what_was_uploaded(void **state)
 	uint64_t inbox = mailbox_of(&w.user, session, "INBOX");
 	uint32_t request = upload(&w, alice, prefixes, 5, true);
 	sign_as(&w.mx, request, 0, STR("one"));
-	sign_as(&w.mx, request, 3, STR("two"));
-	sign_as(&w.mx, request, 4, STR("two"));   /* more are not kept in mind */
+	sign_as(&w.mx, request, LIMIT_SIGNED_LANDINGS - 1, STR("two"));
+	sign_as(&w.mx, request, LIMIT_SIGNED_LANDINGS, STR("two")); /* they are not kept in mind */
 	sign_as(&w.user, request, 1, STR("two")); /* it was another who uploaded it */
 	sign_as(&w.mx, request + 1, 1, STR("two"));
 	assert_int_equal(held_of(&w, session, inbox, 1), SIGNED | 1);
