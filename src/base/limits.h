@@ -88,7 +88,6 @@
 	20000                         /* of keys; some 1,350 handshakes a CPU-second are possible */
 #define LIMIT_HELD_MS            1000 /* other roles wait for fronts to come up, and no longer */
 #define LIMIT_DYING_MS           500  /* from the end of a child's control channel to its end */
-#define LIMIT_PULSE_MS           10000 /* between two questions whether a role answers */
 #define LIMIT_SILENCE_MS         45000 /* then it hangs, and is killed; X6 wants 30 s borne */
 #define LIMIT_SETTLED_MS         2000 /* a child that dies sooner after its start has failed to start */
 #define LIMIT_AGAIN_MS           400          /* longest back-off of a child that was up */

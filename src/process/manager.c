@@ -94,11 +94,13 @@ static bool is_for_us(const char *variable)
 	return getenv(variable) == NULL || number_of(variable) == (uint64_t)getpid();
 }
 
+enum { QUIET_PULSE_MS = 10000 }; /* nobody but us wants to know */
+
 int64_t manager_pulse_ms(void)
 {
 	uint64_t usec = is_for_us("WATCHDOG_PID") ? number_of("WATCHDOG_USEC") : 0;
 	int64_t ms = (int64_t)(usec / 4000);
-	return usec == 0 ? LIMIT_PULSE_MS : ms < 1 ? 1 : ms;
+	return usec == 0 ? QUIET_PULSE_MS : ms < 1 ? 1 : ms;
 }
 
 bool manager_has_journal(void)

@@ -15,7 +15,7 @@
  * variable it does nothing. */
 void manager_tell(enum supervisor_news, const char *status);
 /* How often the roles must have answered, in milliseconds: a quarter of what $WATCHDOG_USEC allows,
- * so that one late answer ends nobody; without it LIMIT_PULSE_MS. */
+ * so that one late answer ends nobody; without it ten seconds. */
 int64_t manager_pulse_ms(void);
 /* Whether descriptor 2 is the journal's, by $JOURNAL_STREAM. */
 bool manager_has_journal(void);
