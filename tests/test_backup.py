@@ -17,6 +17,7 @@ import time
 
 import pytest
 
+from disk import run, try_mount
 from harness import DOMAIN, Culver, example, wait_for
 
 
@@ -396,6 +397,37 @@ def test_restore_on_a_new_machine(target):
             assert "on the new machine" in mail(new)
         finally:
             new.close()
+
+
+def test_restore_of_a_store_on_another_disk(target):
+    """data may be a link to it: what comes back is there, too. A mount point can't be renamed, so it
+    is refused before anything is copied."""
+    with Culver() as c:
+        deliver(c, ["first"])
+        backup(c, target)
+        c.stop()
+        data, disk = c.dir / "data", c.dir / "disk"
+        disk.mkdir()
+        data.rename(disk / "mail")
+        data.symlink_to(disk / "mail")
+        restore(c, target, "--replace")
+        assert data.is_symlink() and sorted(p.name[:12] for p in disk.iterdir()) == ["mail", "mail.before-"]
+        assert not list(c.dir.glob("data.*")) or [p.name for p in c.dir.glob("data.*")] == ["data.used"]
+        data.unlink()
+        data.symlink_to(disk / "gone")
+        r = restore(c, target, check=False)
+        assert r.returncode != 0 and "is its disk mounted?" in r.stderr and data.is_symlink(), r.stderr
+        if os.geteuid() != 0:
+            return
+        data.unlink()
+        data.mkdir()
+        try_mount("--bind", disk / "mail", data)
+        try:
+            r = restore(c, target, "--replace", check=False)
+            assert r.returncode == 5 and "where a disk is mounted" in r.stderr, r.stderr
+            assert not (c.dir / "data.restoring").exists() and (data / "ledger.db").exists()
+        finally:
+            run("umount", data)
 
 
 def test_restore_refuses_what_is_damaged(target):

@@ -76,6 +76,22 @@ def test_check_finds_what_serve_would(culver, line, said):
         assert r.returncode == 5 and said in r.stderr and str(culver.conf) in r.stderr, r.stderr
 
 
+def test_check_finds_a_store_that_is_gone(culver):
+    culver.add_account(f"alice@{DOMAIN}", "alice's secret")
+    (culver.dir / "data").rename(culver.dir / "elsewhere")
+    for command in (("check",), ("account", "list")):
+        r = culver.command(*command, check=False)
+        assert r.returncode == 1 and "is its disk mounted?" in r.stderr, r.stderr
+
+
+def test_check_tells_modes_from_owners(culver):
+    culver.add_account(f"alice@{DOMAIN}", "alice's secret")
+    (culver.dir / "data" / "ledger.db").chmod(0)
+    r = culver.command("check", check=False)
+    assert r.returncode == 5 and "ledger.db has mode 000" in r.stderr and "chmod -R u+rwX" in r.stderr, r.stderr
+    assert "chown" not in r.stderr.replace("useradd --system culver, and then chown", ""), r.stderr
+
+
 def no_key(c):
     (c.dir / "keys" / "default.key").unlink()
     return "tls/default.crt: no file in keys/ has its private key"

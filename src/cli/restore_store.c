@@ -35,7 +35,8 @@ struct restoring {
 	struct identity who;
 	struct restored mark;
 	struct backup to; /* the new directory, as far as a sink needs it */
-	char data[PATH_BYTES], fresh[PATH_BYTES], aside[PATH_BYTES];
+	char data[PATH_BYTES], parent[PATH_BYTES]; /* parent: with its slash */
+	char fresh[PATH_BYTES + 20], aside[PATH_BYTES + 40];
 	uint64_t bytes;
 	unsigned damaged;
 };
@@ -174,7 +175,7 @@ static int write_mark(struct restoring *r, struct err *err)
 /* The new directory, whole and flushed. */
 static int fill(struct restoring *r, struct err *err)
 {
-	char from[BACKUP_NAME_BYTES], blobs[PATH_BYTES + 8];
+	char from[BACKUP_NAME_BYTES], blobs[sizeof(r->fresh) + 8];
 	snprintf(blobs, sizeof(blobs), "%s/blobs", r->fresh);
 	if (remove_directory(r->fresh, true, err) < 0 || make_directory(r, r->fresh, err) < 0 ||
 		make_directory(r, blobs, err) < 0)
@@ -208,11 +209,16 @@ static bool has_data(const struct restoring *r)
 static int swap(struct restoring *r, struct err *err)
 {
 	struct stat s;
-	if (stat(r->data, &s) == 0 && rename(r->data, r->aside) < 0)
+	bool old = stat(r->data, &s) == 0;
+	if (old && rename(r->data, r->aside) < 0)
 		return fail_errno(err, "can't rename %s", r->data);
-	if (rename(r->fresh, r->data) < 0)
-		return fail_errno(err, "can't rename %s", r->fresh);
-	return sync_path(r->config->directory, err);
+	if (rename(r->fresh, r->data) < 0) {
+		(void)fail_errno(err, "can't rename %s", r->fresh);
+		if (old)
+			(void)rename(r->aside, r->data);
+		return -1;
+	}
+	return sync_path(r->parent, err);
 }
 
 struct known {
@@ -235,18 +241,43 @@ static int ask_status(struct restoring *r, struct known *k, struct err *err)
 	return remote ? remote_ask(remote, REMOTE_STORE, &f, keep_status, k, err) : -1;
 }
 
+/* The directory of the store by its own name: where data is a symbolic link, what it leads to, so
+ * that the new store is on the disk of the old one. */
+static int name_data(struct restoring *r, struct err *err)
+{
+	struct stat s;
+	struct statx x;
+	snprintf(r->data, sizeof(r->data), "%s/data", r->config->directory);
+	if (lstat(r->data, &s) == 0 && S_ISLNK(s.st_mode)) {
+		char *real = realpath(r->data, NULL);
+		if (real == NULL)
+			return fail_errno(err,
+				"%s is a link to what is not there (is its disk mounted?)",
+				r->data);
+		snprintf(r->data, sizeof(r->data), "%s", real);
+		free(real);
+	}
+	snprintf(r->parent, sizeof(r->parent), "%.*s", (int)(strrchr(r->data, '/') - r->data) + 1,
+		r->data);
+	if (statx(AT_FDCWD, r->data, 0, 0, &x) == 0 && x.stx_attributes & STATX_ATTR_MOUNT_ROOT)
+		return fail(err, ERR_CONFIG,
+			"%s is where a disk is mounted, and a restore puts another directory into "
+			"its place: mount the disk elsewhere, and make %s/data a link to a "
+			"directory on it",
+			r->data, r->config->directory);
+	return 0;
+}
+
 static void name_paths(struct restoring *r)
 {
 	struct time_text text;
 	struct clock_seam *clock = clock_os();
-	const char *d = r->config->directory;
 	time_iso8601(&text, clock->wall_ms(clock));
-	snprintf(r->data, sizeof(r->data), "%s/data", d);
-	snprintf(r->fresh, sizeof(r->fresh), "%s/data.restoring", d);
-	snprintf(r->aside, sizeof(r->aside), "%s/data.before-%.19s", d, text.text);
+	snprintf(r->fresh, sizeof(r->fresh), "%s.restoring", r->data);
+	snprintf(r->aside, sizeof(r->aside), "%s.before-%.19s", r->data, text.text);
 	/* A second restore within the second keeps the first one's. */
 	for (int n = 2; n < 100 && access(r->aside, F_OK) == 0; n++)
-		snprintf(r->aside, sizeof(r->aside), "%s/data.before-%.19s.%d", d, text.text, n);
+		snprintf(r->aside, sizeof(r->aside), "%s.before-%.19s.%d", r->data, text.text, n);
 }
 
 static int restore(struct restoring *r, struct known *k, struct err *err)
@@ -257,6 +288,8 @@ static int restore(struct restoring *r, struct known *k, struct err *err)
 	if (r->config == NULL || remote_must_be_stopped(r->config, err) < 0)
 		return -1;
 	r->who = os_identity(r->config, &note);
+	if (name_data(r, err) < 0)
+		return -1;
 	name_paths(r);
 	bool data = has_data(r);
 	if (data && !r->o->replace)

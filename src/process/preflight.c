@@ -85,11 +85,16 @@ static struct identity identity_of(const struct config *c)
 	return who.uid >= 0 ? who : (struct identity){ geteuid(), getegid() };
 }
 
-static int refuse_owner(const struct config *c, const char *path, const struct stat *s,
+static int refuse_use(const struct config *c, const char *path, const struct stat *s,
 	struct identity who, struct err *err)
 {
 	const char *note;
 	char name[300];
+	if (s->st_uid == (uid_t)who.uid)
+		return fail(err, ERR_CONFIG,
+			"%s has mode %03o, with which its owner, whom the store runs as, may not "
+			"use it: chmod -R u+rwX %s/data",
+			path, (unsigned)s->st_mode & 07777, c->directory);
 	bool named = os_identity(c, &note).uid >= 0 && note == NULL;
 	if (named)
 		snprintf(name, sizeof(name), "%s", c->user);
@@ -99,6 +104,23 @@ static int refuse_owner(const struct config *c, const char *path, const struct s
 		"%s is user %u's, and not for user %lld, whom the store runs as: "
 		"chown -R %s: %s/data",
 		path, s->st_uid, (long long)who.uid, name, c->directory);
+}
+
+int preflight_vanished(const char *data, struct err *err)
+{
+	static const char *const files[] = { "ledger.db", "lock", "rebuild" };
+	char path[PATH_BYTES];
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		snprintf(path, sizeof(path), "%s/%s", data, files[i]);
+		if (access(path, F_OK) == 0)
+			return 1;
+	}
+	snprintf(path, sizeof(path), PREFLIGHT_MARK, data);
+	if (access(path, F_OK) < 0)
+		return 0;
+	return fail(err, ERR_TEMP,
+		"%s held a store and does not: is its disk mounted? To begin a new one, remove %s",
+		data, path);
 }
 
 int preflight_data(const struct config *c, struct err *err)
@@ -111,7 +133,7 @@ int preflight_data(const struct config *c, struct err *err)
 	if (stat(path, &s) < 0)
 		return 0; /* a start makes it, or says why it can't */
 	if (!may_use(&s, who))
-		return refuse_owner(c, path, &s, who, err);
+		return refuse_use(c, path, &s, who, err);
 	DIR *dir = opendir(path);
 	for (struct dirent *d; dir && result == 0 && (d = readdir(dir)) != NULL;) {
 		char name[PATH_BYTES + sizeof(d->d_name)];
@@ -119,7 +141,7 @@ int preflight_data(const struct config *c, struct err *err)
 			continue;
 		snprintf(name, sizeof(name), "%s/%s", path, d->d_name);
 		if (lstat(name, &s) == 0 && !S_ISLNK(s.st_mode) && !may_use(&s, who))
-			result = refuse_owner(c, name, &s, who, err);
+			result = refuse_use(c, name, &s, who, err);
 	}
 	if (dir)
 		closedir(dir);
@@ -289,11 +311,13 @@ static void look_at_imap_hide(const struct config *c, const struct teller *t)
 int preflight(const struct config *c, void (*warn)(void *arg, const char *text), void *arg,
 	struct err *err)
 {
+	char data[PATH_BYTES];
 	struct teller t = { warn, arg };
+	snprintf(data, sizeof(data), "%s/data", c->directory);
 	look_at_user(c, &t);
 	look_at_imap_hide(c, &t);
 	return look_at_key(c, &t, err) || preflight_data(c, err) || preflight_store(c, err) ||
-			       look_at_certificates(c, &t, err)
+			       preflight_vanished(data, err) < 0 || look_at_certificates(c, &t, err)
 		       ? -1
 		       : 0;
 }

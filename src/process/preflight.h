@@ -20,6 +20,12 @@ int preflight(
 /* Whether the store will be able to use what is in data/, as the user that it runs as: -1 and err
  * say what belongs to whom, and what to do. */
 int preflight_data(const struct config *, struct err *err);
+/* A store that was there and is not any more is on a disk that is not mounted: no new one is begun
+ * in its place, which would know nobody and hide beneath the mount. The mark stands beside the
+ * directory, outside of what is mounted. 1: there is a store in `data`; 0: there was none before;
+ * -1: there was one, and err says what to do. G10 */
+#define PREFLIGHT_MARK "%s.used"
+int preflight_vanished(const char *data, struct err *err);
 /* -1 and ERR_CORRUPT: a rebuild of the ledger was begun and has not ended (docs/store.md, "A lost
  * ledger"), so there is nobody to serve. */
 int preflight_store(const struct config *, struct err *);

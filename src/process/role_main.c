@@ -6,6 +6,7 @@
 #include "io/dial.h"
 #include "io/tls.h"
 #include "mail/charset.h"
+#include "process/preflight.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -35,30 +36,18 @@ static void finish(struct role_context *context, int status)
 	context->loop->class->stop(context->loop);
 }
 
-/* A store that was there and is not any more is on a disk that is not mounted: no new one is begun
- * in its place, which would know nobody and hide beneath the mount. The mark stands beside the
- * directory, outside of what is mounted; it is made when a store is found, so that who is
- * interrupted in making the first one may go on. G10 */
+/* The mark is made when a store is found, so that who is interrupted in making the first one may go
+ * on. */
 static int must_not_have_vanished(const char *directory, struct err *err)
 {
-	static const char *const files[] = { "ledger.db", "lock", "rebuild" };
-	char mark[1200], path[1200];
-	bool found = false;
-	snprintf(mark, sizeof(mark), "%s.used", directory);
-	for (size_t i = 0; i < ARRAY_LEN(files) && !found; i++) {
-		snprintf(path, sizeof(path), "%s/%s", directory, files[i]);
-		found = access(path, F_OK) == 0;
-	}
-	if (!found && access(mark, F_OK) == 0)
-		return fail(err, ERR_TEMP,
-			"%s held a store and does not: is its disk mounted? To begin a new one, "
-			"remove %s",
-			directory, mark);
+	char mark[1200];
+	int found = preflight_vanished(directory, err);
+	snprintf(mark, sizeof(mark), PREFLIGHT_MARK, directory);
 	/* O_EXCL: root follows no link that another user has put there. */
-	int made = found ? open(mark, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
+	int made = found > 0 ? open(mark, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
 	if (made >= 0)
 		close(made);
-	return 0;
+	return found < 0 ? -1 : 0;
 }
 
 /* A role that owns a directory is confined to it, and sees it under another name after a chroot:
