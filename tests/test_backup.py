@@ -399,6 +399,25 @@ def test_restore_on_a_new_machine(target):
             new.close()
 
 
+def test_a_clock_that_was_set_back(target):
+    """A point of a time to come is not the newest for ever: what is made after it is behind it."""
+    with Culver() as c:
+        deliver(c, ["first"])
+        backup(c, target)
+        for path in (target / "points").iterdir():
+            path.rename(path.with_name("2099-12-31T23-59-59" + path.name[19:]))
+        deliver(c, ["second"])
+        r = c.command("store", "backup", "--keep", "1", target)
+        assert "2100-01-01T00-00-00Z" in r.stdout and "clock has been set back" in r.stderr, r.stdout + r.stderr
+        c.command("store", "backup", target)
+        assert [p.name for p in sorted((target / "points").glob("*.manifest"))] == [
+            "2100-01-01T00-00-00Z.manifest", "2100-01-01T00-00-01Z.manifest"]
+        c.stop()
+        restore(c, target, "--replace")
+        c.start()
+        assert "second" in mail(c)
+
+
 def test_restore_of_a_store_on_another_disk(target):
     """data may be a link to it: what comes back is there, too. A mount point can't be renamed, so it
     is refused before anything is copied."""

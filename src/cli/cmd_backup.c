@@ -21,6 +21,8 @@
 
 /* Asked for at a time: what is flushed at once, and lost when the run is interrupted. */
 enum { PIECE_BYTES = 16 * 1024 * 1024 };
+/* Many backups within seconds have names of the next ones. */
+enum { LATE_MS = 60000 };
 
 struct making {
 	const struct options *o;
@@ -219,11 +221,42 @@ static void name_point(struct making *m)
 			*p = '-';
 }
 
-static bool is_taken(const struct making *m)
+/* What name_point has made a name of. */
+static int64_t time_of_point(const struct point *p)
 {
-	struct point found;
+	uint64_t n[6] = { 0 };
+	int64_t ms = 0;
+	struct scan s = scan_from(str_from(p->name));
+	for (size_t i = 0; i < ARRAY_LEN(n); i++) {
+		scan_digits(&s, i == 0 ? 4 : 2, &n[i]);
+		scan_char(&s, i == 2 ? 'T' : '-');
+	}
+	struct civil c = { .year = (int)n[0],
+		.month = (int)n[1],
+		.day = (int)n[2],
+		.hour = (int)n[3],
+		.minute = (int)n[4],
+		.second = (int)n[5] };
+	return time_from_civil(&c, &ms) ? ms : 0;
+}
+
+/* Names are the order of points: what is newest and what --keep leaves. So a new one is behind all
+ * that are there, even after the clock has been set back. */
+static void choose_name(struct making *m)
+{
+	struct point newest;
 	struct err none = ERR_INIT;
-	return backup_point(m->b, m->point.name, &found, &none) == 0;
+	name_point(m);
+	if (backup_point(m->b, NULL, &newest, &none) < 0 || strcmp(m->point.name, newest.name) > 0)
+		return;
+	int64_t behind_ms = time_of_point(&newest) + 1000;
+	if (behind_ms > m->now.time_ms + LATE_MS)
+		fprintf(stderr,
+			"culver store backup: warning: the clock has been set back, or the point "
+			"%s was made when it was wrong; the new one is named behind it\n",
+			newest.name);
+	m->now.time_ms = behind_ms;
+	name_point(m);
 }
 
 static int copy_ledger(struct making *m, struct err *err)
@@ -302,8 +335,7 @@ static int make_point(struct making *m, struct err *err)
 	struct clock_seam *clock = clock_os();
 	backup_clean(m->b);
 	m->now.time_ms = clock->wall_ms(clock);
-	for (name_point(m); is_taken(m); name_point(m))
-		m->now.time_ms += 1000;
+	choose_name(m);
 	if (remote_ask(m->remote, REMOTE_STORE, &begin, on_begin, m, err) < 0 ||
 		look_back(m, err) < 0)
 		return -1;

@@ -81,6 +81,60 @@ static void timers_past_and_off(void **state)
 	loop_uv_free(&l);
 }
 
+struct turns {
+	struct loop *loop;
+	struct timer *timer;
+	struct link *link;
+	unsigned n;
+	bool heard;
+};
+
+static void fire_again(void *arg)
+{
+	struct turns *t = arg;
+	if (++t->n < 1000)
+		t->loop->class->timer_set(t->timer, 1);
+	else
+		t->loop->class->stop(t->loop);
+}
+
+static void hear(void *arg, int events)
+{
+	struct turns *t = arg;
+	(void)events;
+	t->heard = true;
+	t->loop->class->stop(t->loop);
+}
+
+/* A timer that sets itself to a time that has come does not keep the loop from everybody else, and
+ * is not forgotten over it. */
+static void timers_that_go_on(void **state)
+{
+	(void)state;
+	struct loop *l = loop_uv_new();
+	struct turns t = { .loop = l };
+	int pair[2];
+	assert_int_equal(l->class->pair(l, pair), 0);
+	t.link = l->class->link_new(l, pair[0], &(struct link_events){ hear, &t });
+	l->class->link_want(t.link, LINK_READ);
+	assert_int_equal(write(pair[1], "x", 1), 1);
+	t.timer = l->class->timer_new(l, fire_again, &t);
+	l->class->timer_set(t.timer, 1);
+	l->class->run(l);
+	assert_true(t.heard);
+	assert_in_range(t.n, 1, 2);
+	l->class->link_want(t.link, 0);
+	l->class->run(l);
+	assert_int_equal(t.n, 1000);
+	t.n = 998;
+	l->class->timer_set(t.timer, 1);
+	l->class->run(l);
+	l->class->timer_free(&t.timer);
+	l->class->link_free(&t.link);
+	l->class->handle_close(l, pair[1]);
+	loop_uv_free(&l);
+}
+
 /* ---- listeners ---- */
 
 static int listen_on_loopback(struct sockaddr_in *at)
@@ -439,8 +493,8 @@ static void signals_reach_the_loop(void **state)
 }
 
 TEST_MAIN(test_case(timers_fire_once_in_order), test_case(timers_past_and_off),
-	test_case(listener_accepts_and_pauses), test_case(listener_freed_from_inside),
-	test_case(x1_no_descriptors_rests), test_case(links_carry_bytes_descriptors_and_ends),
-	test_case(what_nobody_wants_waits), test_case(unexpected_descriptors_are_closed),
-	test_case(links_read_pipes), test_case(workers_work_and_stop),
-	test_case(signals_reach_the_loop))
+	test_case(timers_that_go_on), test_case(listener_accepts_and_pauses),
+	test_case(listener_freed_from_inside), test_case(x1_no_descriptors_rests),
+	test_case(links_carry_bytes_descriptors_and_ends), test_case(what_nobody_wants_waits),
+	test_case(unexpected_descriptors_are_closed), test_case(links_read_pipes),
+	test_case(workers_work_and_stop), test_case(signals_reach_the_loop))

@@ -17,38 +17,97 @@
 
 struct timer {
 	uv_timer_t uv;
-	struct clock_seam *clock;
+	struct loop_uv *loop;
 	int64_t when_ms;
 	void (*fire)(void *arg);
 	void *arg;
+	struct timer *later; /* in loop->late */
+	bool is_late;
 };
 
 static void timer_start(struct timer *t);
+static void loop_does_not_wait(uv_idle_t *);
+static void loop_has_polled(uv_check_t *);
+
+static int64_t timer_left_ms(const struct timer *t)
+{
+	return t->when_ms - t->loop->base.clock->monotonic_ms(t->loop->base.clock);
+}
 
 static void timer_fired(uv_timer_t *uv)
 {
 	struct timer *t = CONTAINER_OF(uv, struct timer, uv);
 	/* libuv's idea of now may be a moment ahead of ours: never fire early. */
-	if (t->clock->monotonic_ms(t->clock) < t->when_ms) {
+	if (timer_left_ms(t) > 0) {
 		timer_start(t);
 		return;
 	}
+	struct loop_uv *l = t->loop;
 	t->when_ms = 0;
+	l->firing = true;
 	t->fire(t->arg);
+	l->firing = false;
+}
+
+/* libuv runs timers until none is due: one that a timer's callback sets to now would run before
+ * anything is read, again and again. It has to wait for a poll. */
+static void timer_put_off(struct timer *t)
+{
+	struct loop_uv *l = t->loop;
+	uv_timer_stop(&t->uv);
+	if (t->is_late)
+		return;
+	t->is_late = true;
+	t->later = l->late;
+	l->late = t;
+	uv_idle_start(&l->no_wait, loop_does_not_wait);
+	uv_check_start(&l->polled, loop_has_polled);
 }
 
 static void timer_start(struct timer *t)
 {
-	int64_t left_ms = t->when_ms - t->clock->monotonic_ms(t->clock);
+	int64_t left_ms = timer_left_ms(t);
+	if (left_ms <= 0 && t->loop->firing) {
+		timer_put_off(t);
+		return;
+	}
 	uv_update_time(t->uv.loop);
 	uv_timer_start(&t->uv, timer_fired, left_ms > 0 ? (uint64_t)left_ms : 0, 0);
+}
+
+static void timer_no_longer_late(struct timer *t)
+{
+	struct timer **at = &t->loop->late;
+	if (!t->is_late)
+		return;
+	while (*at != t)
+		at = &(*at)->later;
+	*at = t->later;
+	t->is_late = false;
+}
+
+static void loop_does_not_wait(uv_idle_t *idle)
+{
+	(void)idle;
+}
+
+static void loop_has_polled(uv_check_t *polled)
+{
+	struct loop_uv *l = CONTAINER_OF(polled, struct loop_uv, polled);
+	while (l->late) {
+		struct timer *t = l->late;
+		timer_no_longer_late(t);
+		timer_start(t);
+	}
+	uv_idle_stop(&l->no_wait);
+	uv_check_stop(&l->polled);
 }
 
 static struct timer *uv_timer_new_(struct loop *loop, void (*fire)(void *arg), void *arg)
 {
 	struct timer *t = xmalloc(sizeof(*t));
 	uv_timer_init(&loop_uv_of(loop)->uv, &t->uv);
-	t->clock = loop->clock;
+	t->loop = loop_uv_of(loop);
 	t->fire = fire;
 	t->arg = arg;
 	return t;
@@ -59,6 +118,7 @@ static void uv_timer_set_(struct timer *t, int64_t when_ms)
 	if (when_ms == t->when_ms)
 		return;
 	t->when_ms = when_ms;
+	timer_no_longer_late(t);
 	if (when_ms == 0)
 		uv_timer_stop(&t->uv);
 	else
@@ -74,6 +134,7 @@ static void uv_timer_free_(struct timer **t)
 {
 	if (*t == NULL)
 		return;
+	timer_no_longer_late(*t);
 	uv_close((uv_handle_t *)&(*t)->uv, timer_closed);
 	*t = NULL;
 }
@@ -180,6 +241,8 @@ struct loop *loop_uv_new(void)
 	struct loop_uv *l = xmalloc(sizeof(*l));
 	if (uv_loop_init(&l->uv) != 0 || uv_async_init(&l->uv, &l->notified, workers_notified) != 0)
 		abort(); /* no descriptors at the very start of a process */
+	uv_idle_init(&l->uv, &l->no_wait);
+	uv_check_init(&l->uv, &l->polled);
 	/* A peer that has gone is an error of the write, never a signal. */
 	signal(SIGPIPE, SIG_IGN);
 	l->base.class = &loop_uv_class;
@@ -199,6 +262,8 @@ void loop_uv_free(struct loop **loop)
 		uv_close((uv_handle_t *)&w->uv, signal_closed);
 	}
 	uv_close((uv_handle_t *)&l->notified, NULL);
+	uv_close((uv_handle_t *)&l->no_wait, NULL);
+	uv_close((uv_handle_t *)&l->polled, NULL);
 	/* The turn in which libuv closes what was closed. What others forgot stays open: their
 	 * objects may still point at it. */
 	uv_run(&l->uv, UV_RUN_NOWAIT);

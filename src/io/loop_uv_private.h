@@ -9,6 +9,7 @@
 #include <uv.h>
 
 struct signal_watch;
+struct timer;
 
 struct loop_uv {
 	struct loop base;
@@ -17,6 +18,10 @@ struct loop_uv {
 	struct worker *workers; /* those that run */
 	uv_async_t notified;    /* some worker called notify(); keeps run() from ending early */
 	struct signal_watch *signals;
+	bool firing;        /* a timer's callback runs */
+	struct timer *late; /* set by one to a time that has come: they wait for a poll */
+	uv_idle_t no_wait;  /* on while there are some: the poll does not sleep */
+	uv_check_t polled;
 };
 
 static inline struct loop_uv *loop_uv_of(struct loop *loop)

@@ -12,6 +12,8 @@
 
 #include <stdlib.h>
 
+enum { AGAIN_MS = 1000 };
+
 static int64_t now_ms(const struct gate *g)
 {
 	return g->base.context->seams.clock->monotonic_ms(g->base.context->seams.clock);
@@ -19,13 +21,18 @@ static int64_t now_ms(const struct gate *g)
 
 /* ---- the two lists: open exchanges, and answers that are held back ---- */
 
+/* One that waits for the store beyond its time is not cut off: it is looked at again later. */
+static int64_t ends_ms(const struct gate *g, const struct login *l)
+{
+	int64_t ends = l->began_ms + LIMIT_GATE_EXCHANGE_MS, now = now_ms(g);
+	return ends > now ? ends : now + AGAIN_MS;
+}
+
 static void set_timer(struct gate *g)
 {
-	int64_t when = 0;
-	if (g->delayed)
+	int64_t when = g->exchanges ? ends_ms(g, g->exchanges) : 0;
+	if (g->delayed && (when == 0 || g->delayed->delayed_ms < when))
 		when = g->delayed->delayed_ms;
-	if (g->exchanges && (when == 0 || g->exchanges->began_ms + LIMIT_GATE_EXCHANGE_MS < when))
-		when = g->exchanges->began_ms + LIMIT_GATE_EXCHANGE_MS;
 	g->base.context->loop->class->timer_set(g->exchange_timer, when);
 }
 
@@ -193,6 +200,17 @@ static unsigned open_of_address(const struct gate *g, const char *peer)
 	return n;
 }
 
+/* Those of many addresses together can keep nobody out: who has been waited for the longest gives
+ * way. */
+static void make_room(struct gate_client *client)
+{
+	struct login *l = client->gate->exchanges;
+	while (l && (l->client != client || !l->awaits_client))
+		l = l->next;
+	if (l && client->exchanges >= LIMIT_GATE_EXCHANGES)
+		login_free(l);
+}
+
 static bool too_many(const struct login *l)
 {
 	return l->client->exchanges >= LIMIT_GATE_EXCHANGES ||
@@ -214,6 +232,7 @@ void exchange_open(
 		login_refuse(l, ERR_SYNTAX, "no such mechanism", "mechanism");
 		return;
 	}
+	make_room(client);
 	if (too_many(l)) {
 		login_refuse(l, ERR_TEMP, "too many logins at once, try again", "exchanges");
 		return;

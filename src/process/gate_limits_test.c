@@ -238,6 +238,27 @@ static void a7_an_exchange_has_its_time(void **state)
 	}
 }
 
+/* A store that hangs for longer than an exchange may last: the gate does not turn on its heel until
+ * it answers, and then the exchange goes on. */
+static void an_exchange_outlives_a_store_that_hangs(void **state)
+{
+	struct fixture x;
+	(void)state;
+	up(&x);
+	struct login *l = begin(&x);
+	loop_sim_run_for(x.loop, LIMIT_GATE_EXCHANGE_MS - 1);
+	go_on(&x, l->number);
+	assert_int_equal(x.store.questions, 1);
+	loop_sim_run_for(x.loop, LIMIT_GATE_EXCHANGE_MS);
+	assert_ptr_equal(map_remove_u64(&x.gate.store_asks, x.store.request), l);
+	exchange_credentials(l, NULL);
+	loop_sim_run_for(x.loop, LIMIT_GATE_ANSWER_MS);
+	loop_sim_run_until_idle(x.loop);
+	assert_int_equal(x.front.type, FRAME_FAILED);
+	assert_int_equal(x.front.kind, ERR_AUTH);
+	down(&x);
+}
+
 /* An answer that tells who exists is given LIMIT_GATE_ANSWER_MS after its question, however soon
  * the store has found him or not. */
 static void a1_an_answer_takes_its_time(void **state)
@@ -350,5 +371,6 @@ static void so_many_logins_wait(void **state)
 
 TEST_MAIN(test_case(offers_are_asked_for_now_and_then), test_case(offers_that_come_late),
 	test_case(a7_steps_of_an_exchange), test_case(a7_an_exchange_has_its_time),
-	test_case(a1_an_answer_takes_its_time), test_case(logins_wait_for_the_next_store),
-	test_case(logins_wait_for_a_second), test_case(so_many_logins_wait))
+	test_case(an_exchange_outlives_a_store_that_hangs), test_case(a1_an_answer_takes_its_time),
+	test_case(logins_wait_for_the_next_store), test_case(logins_wait_for_a_second),
+	test_case(so_many_logins_wait))

@@ -298,8 +298,8 @@ static int go_on(struct liar *l, uint32_t exchange, bool cancelled)
 	return ask(l, &f);
 }
 
-/* LIMIT_GATE_EXCHANGES of a front, LIMIT_GATE_EXCHANGES_ADDRESS of an address, at N and N + 1; one
- * that is cancelled makes room; another front has its own. A7 */
+/* LIMIT_GATE_EXCHANGES of a front, whose oldest makes room for N + 1; LIMIT_GATE_EXCHANGES_ADDRESS
+ * of an address, at N and N + 1; one that is cancelled makes room; another front has its own. A7 */
 static void test_a7_exchanges_are_bounded(void **state)
 {
 	struct world w;
@@ -322,8 +322,11 @@ static void test_a7_exchanges_are_bounded(void **state)
 		send_begin(&l, i);
 	world_until(&w, l.answers == answers);
 	assert_int_equal(l.failures, failures);
-	assert_int_equal(begin_exchange(&l, LIMIT_GATE_EXCHANGES), FRAME_FAILED);
+	assert_int_equal(begin_exchange(&l, LIMIT_GATE_EXCHANGES), FRAME_CHALLENGE);
+	assert_int_equal(go_on(&l, 2, false), FRAME_FAILED); /* the oldest, since 1 was cancelled */
 	assert_int_equal(l.kind, ERR_TEMP);
+	assert_int_equal(go_on(&l, 3, false), FRAME_FAILED); /* judged */
+	assert_int_equal(l.kind, ERR_AUTH);
 	assert_int_equal(begin_exchange(&other, LIMIT_GATE_EXCHANGES), FRAME_CHALLENGE);
 	channel_free(&l.channel); /* with its front an exchange ends */
 	loop_sim_run_for(w.loop, 100);
