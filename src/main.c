@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { USAGE_BYTES = 4096 };
+
 static const struct command commands[] = {
 	{ "quickstart", NULL, cmd_quickstart, "make a directory with all that a server needs" },
 	{ "serve", NULL, cmd_serve, "be the server, in the foreground" },
@@ -146,6 +148,21 @@ static int flushed(int result)
 	return fflush(stdout) == 0 ? result : EXIT_FAILED;
 }
 
+/* What a command would take no notice of is refused: somebody meant something by it. */
+static int look_at_options(const struct command *c, const struct options *o)
+{
+	char title[64];
+	struct options ask;
+	AUTO(buf_done)
+	struct buf usage;
+	buf_init(&usage, USAGE_BYTES);
+	set_command(&ask, c, title);
+	ask.args_n = ASK_USAGE;
+	ask.usage = &usage;
+	(void)c->run(&ask);
+	return options_fit(o, buf_str(&usage));
+}
+
 static int run_command(const struct command *c, int argc, char **argv)
 {
 	char title[64];
@@ -155,7 +172,7 @@ static int run_command(const struct command *c, int argc, char **argv)
 	/* getopt begins behind its first word, which stands for the program in what it says. */
 	char program[] = "culver";
 	argv[words] = program;
-	if (options_read(&o, argc - words, argv + words)) {
+	if (options_read(&o, argc - words, argv + words) || look_at_options(c, &o)) {
 		if (has_json(argc, argv))
 			printf("{\"error\":\"%s\",\"text\":\"an option is wrong; see culver %s "
 			       "--help\"}\n",

@@ -84,6 +84,28 @@ def test_check_finds_a_store_that_is_gone(culver):
         assert r.returncode == 1 and "is its disk mounted?" in r.stderr, r.stderr
 
 
+@pytest.mark.parametrize("words", [
+    ("check", "--repair"), ("store", "reclaim", "--deleted", "--account", f"alice@{DOMAIN}"), ("domain", "list", "--erase"),
+    ("account", "list", "--quota", "5M"), ("store", "points", "--keep", "3", "/tmp"), ("version", "--all")])
+def test_options_of_other_commands_are_refused(culver, words):
+    r = culver.command(*words, check=False) if words[0] != "version" else culver.run(*words, check=False)
+    assert r.returncode == 2 and "has no option --" in r.stderr and not r.stdout, r.stderr
+    r = culver.run(*words, "--json", check=False)
+    assert r.returncode == 2 and json.loads(r.stdout)["error"] == "syntax", r.stdout
+
+
+def test_check_opens_the_log(culver):
+    text = culver.conf.read_text(encoding="utf-8")
+    for path in (culver.dir / "gone" / "log", culver.dir / "data"):
+        culver.conf.write_text(f'{text}log_file = "{path}"\n', encoding="utf-8")
+        for command in ("check", "serve"):
+            r = culver.command(command, check=False)
+            assert r.returncode in (1, 5) and str(path) in r.stderr, r.stderr
+    culver.conf.write_text(f'{text}log_file = "{culver.dir}/log"\n', encoding="utf-8")
+    culver.command("check")
+    assert not (culver.dir / "log").exists()
+
+
 def test_check_tells_modes_from_owners(culver):
     culver.add_account(f"alice@{DOMAIN}", "alice's secret")
     (culver.dir / "data" / "ledger.db").chmod(0)

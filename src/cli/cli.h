@@ -48,12 +48,16 @@ struct options {
 		*active, *legacy_auth, *label, *catch_all, *since, *mailbox, *keep, *point,
 		*account, *uid, *message_id, *into, *format, *password_file, *ca;
 	int64_t offset;
+	uint64_t given; /* bit n: the option of that row of options.c */
 	char **args;
 	int args_n;
 };
 
 /* Reads options; -1 after having said on stderr what is wrong. */
 int options_read(struct options *, int argc, char **argv);
+/* Whether a command whose usage this is has all the options that were given (-c and --json are
+ * everybody's): -1 after having said which it has not. */
+int options_fit(const struct options *, struct str usage);
 /* The configuration's path: -c, or $CULVER_CONF, or /etc/culver/culver.conf. */
 const char *options_config(const struct options *);
 

@@ -60,10 +60,13 @@ static const struct {
 	{ "all", no_argument, offsetof(struct options, all) },
 };
 
+_Static_assert(ARRAY_LEN(table) <= 64, "a bit for each");
+
 static int set_option(struct options *o, size_t i)
 {
 	char *field = (char *)o + table[i].offset;
 	uint64_t n;
+	o->given |= (uint64_t)1 << i;
 	if (table[i].has_argument == no_argument) {
 		*(bool *)field = true;
 		return 0;
@@ -97,6 +100,34 @@ int options_read(struct options *o, int argc, char **argv)
 	}
 	o->args = argv + optind;
 	o->args_n = argc - optind;
+	return 0;
+}
+
+/* As a word: --re is not named by --repair. */
+static bool names(struct str usage, const char *option)
+{
+	char word[40];
+	snprintf(word, sizeof(word), "--%s", option);
+	size_t length = strlen(word);
+	for (size_t at; (at = str_search(usage, str_from(word))) != usage.n;) {
+		usage = str_from_offset(usage, at + length);
+		if (usage.n == 0 || !(abnf_is_alnum(usage.p[0]) || usage.p[0] == '-'))
+			return true;
+	}
+	return false;
+}
+
+int options_fit(const struct options *o, struct str usage)
+{
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		bool for_all = table[i].offset == offsetof(struct options, config_path) ||
+			       table[i].offset == offsetof(struct options, json);
+		if (for_all || !(o->given >> i & 1) || names(usage, table[i].name))
+			continue;
+		fprintf(stderr, "culver: %s has no option --%s; see culver %s --help\n", o->command,
+			table[i].name, o->command);
+		return -1;
+	}
 	return 0;
 }
 

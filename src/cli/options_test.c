@@ -103,6 +103,34 @@ static void test_options(void **state)
 	assert_int_equal(options_read(&o, 3, (char **)(uintptr_t)worse), -1);
 }
 
+/* Each option by itself, as a word of the usage; -c and --json are everybody's. */
+static void test_options_fit(void **state)
+{
+	static const struct {
+		const char *option;
+		struct str usage;
+		int fits;
+	} cases[] = {
+		{ "--erase", STR_INIT("[-c FILE] [--erase] ADDRESS"), 0 },
+		{ "--erase", STR_INIT("[-c FILE] ADDRESS --erase"), 0 },
+		{ "--erase", STR_INIT("[-c FILE] [--json]"), -1 },
+		{ "--erase", STR_INIT(""), -1 },
+		{ "--password-stdin", STR_INIT("[--password-file FILE]"), -1 },
+		{ "--plain", STR_INIT("[--plain-text] [--plainer] [--plain]"), 0 },
+		{ "--plain", STR_INIT("[--plain-text] [--plainer]"), -1 },
+		{ "--json", STR_INIT(""), 0 },
+		{ "-c/x", STR_INIT(""), 0 },
+		{ "--config=/x", STR_INIT(""), 0 },
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *words[] = { "culver", cases[i].option, NULL };
+		struct options o = { .command = "account add" };
+		assert_int_equal(options_read(&o, 2, (char **)(uintptr_t)words), 0);
+		assert_int_equal(options_fit(&o, cases[i].usage), cases[i].fits);
+	}
+}
+
 static void test_since(void **state)
 {
 	static const int64_t now = 1700000000000;
@@ -143,4 +171,4 @@ static void test_since(void **state)
 }
 
 TEST_MAIN(test_case(test_json_string), test_case(test_shell_word), test_case(test_size),
-	test_case(test_since), test_case(test_options))
+	test_case(test_since), test_case(test_options), test_case(test_options_fit))

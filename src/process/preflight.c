@@ -59,6 +59,29 @@ static int look_at_key(const struct config *c, const struct teller *t, struct er
 	return 0;
 }
 
+/* A log is opened, and made where there is none, by who starts the server. */
+static int look_at_log(const struct config *c, const struct teller *t, struct err *err)
+{
+	char directory[PATH_BYTES];
+	struct stat s;
+	const char *slash = strrchr(c->log_file, '/');
+	if (strcmp(c->log_file, "stderr") == 0)
+		return 0;
+	snprintf(directory, sizeof(directory), "%.*s", slash ? (int)(slash - c->log_file) + 1 : 1,
+		slash ? c->log_file : ".");
+	int result = access(c->log_file, W_OK);
+	if (result == 0 && stat(c->log_file, &s) == 0 && S_ISDIR(s.st_mode))
+		return fail(err, ERR_CONFIG, "log_file %s: it is a directory", c->log_file);
+	if (result < 0 && errno == ENOENT)
+		result = access(directory, W_OK | X_OK);
+	if (result < 0 && errno == EACCES)
+		say(t, "log_file %s: this user may not write it", c->log_file);
+	else if (result < 0)
+		return fail(err, ERR_CONFIG, "log_file %s: it cannot be opened: %s", c->log_file,
+			strerror(errno));
+	return 0;
+}
+
 static void look_at_user(const struct config *c, const struct teller *t)
 {
 	const char *note;
@@ -316,8 +339,9 @@ int preflight(const struct config *c, void (*warn)(void *arg, const char *text),
 	snprintf(data, sizeof(data), "%s/data", c->directory);
 	look_at_user(c, &t);
 	look_at_imap_hide(c, &t);
-	return look_at_key(c, &t, err) || preflight_data(c, err) || preflight_store(c, err) ||
-			       preflight_vanished(data, err) < 0 || look_at_certificates(c, &t, err)
+	return look_at_log(c, &t, err) || look_at_key(c, &t, err) || preflight_data(c, err) ||
+			       preflight_store(c, err) || preflight_vanished(data, err) < 0 ||
+			       look_at_certificates(c, &t, err)
 		       ? -1
 		       : 0;
 }
