@@ -103,6 +103,7 @@ static void enter_list(struct store *store, struct base *b)
 {
 	b->bytes = bytes_of(&b->entries);
 	store->bases_bytes += b->bytes;
+	b->newer = NULL;
 	b->older = store->newest;
 	*(b->older ? &b->older->newer : &store->oldest) = b;
 	store->newest = b;

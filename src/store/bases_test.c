@@ -435,6 +435,47 @@ static void answers_under_way(void **state)
 	world_done(&s.w);
 }
 
+static unsigned kept_in_order(const struct store *store)
+{
+	unsigned n = 0;
+	const struct base *newer = NULL;
+	for (const struct base *b = store->newest; b; newer = b, b = b->older, n++) {
+		assert_ptr_equal(b->newer, newer);
+		assert_ptr_equal(b->log->base, b);
+	}
+	assert_ptr_equal(store->oldest, newer);
+	return n;
+}
+
+/* One that an answer holds goes on as a copy, though another mailbox's was used after it. */
+static void a_copy_behind_another(void **state)
+{
+	struct scene s;
+	(void)state;
+	init(&s);
+	deliver_one(&s.w.mx, s.alice, STR("x"));
+	free(view_text(&s, s.inbox));
+	free(view_text(&s, s.sent));
+	assert_int_equal(kept_in_order(s.w.f.store), 2);
+	s.w.user.bulk_room = 0;
+	tell(&s.w.user, ++s.w.user.last_request, view_open(&s, s.inbox));
+	tell(&s.w.user, ++s.w.user.last_request, view_open(&s, s.sent));
+	executor_fake_run(&s.w.f.executor);
+	assert_int_equal(s.w.f.store->newest->log->mailbox, s.sent);
+	deliver_one(&s.w.mx, s.alice, STR("y"));
+	tell(&s.w.user, ++s.w.user.last_request, view_open(&s, s.inbox));
+	assert_int_equal(s.w.f.store->newest->log->mailbox, s.inbox);
+	assert_int_equal(kept_in_order(s.w.f.store), 2);
+	s.w.user.bulk_room = SIZE_MAX;
+	store_peer_room(s.w.user.peer);
+	executor_fake_run(&s.w.f.executor);
+	assert_current(&s, "a copy");
+	bases_drop(s.w.f.store);
+	assert_int_equal(kept_in_order(s.w.f.store), 0);
+	assert_int_equal(s.w.f.store->bases_bytes, 0);
+	world_done(&s.w);
+}
+
 /* STATUS and LIST wait for what they saw to be published, which is what SELECT says of a view that
  * is kept. (Found by the model client.) */
 static void status_is_not_ahead(void **state)
@@ -682,6 +723,6 @@ TEST_MAIN(test_case(status_is_not_ahead), test_case(keywords_beside_a_view),
 	test_case(bare_view_of_a_large_mailbox), test_case(names), test_case(watched_by_name),
 	test_case(bytes_that_are_kept), test_case(changes_for_nobody),
 	test_case(a_log_that_is_too_short), test_case(grows_beyond_the_limit),
-	test_case(answers_under_way), test_case(an_import_changes_uidvalidity),
-	test_case(nothing_is_kept_over_a_repair), test_case(a_log_that_was_watched),
-	test_case(whatever_is_done))
+	test_case(answers_under_way), test_case(a_copy_behind_another),
+	test_case(an_import_changes_uidvalidity), test_case(nothing_is_kept_over_a_repair),
+	test_case(a_log_that_was_watched), test_case(whatever_is_done))
