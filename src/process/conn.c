@@ -40,6 +40,7 @@ static void stranger_comes(struct conn *c)
 	struct front *f = c->front;
 	c->stranger = true;
 	c->came_ms = now(f);
+	c->younger = NULL;
 	c->older = f->youngest;
 	*(f->youngest ? &f->youngest->younger : &f->oldest) = c;
 	f->youngest = c;

@@ -117,6 +117,44 @@ static void x4_on_port_25(void **state)
 	down(&x);
 }
 
+static unsigned strangers_in_order(const struct front *f)
+{
+	unsigned n = 0;
+	const struct conn *older = NULL;
+	for (const struct conn *c = f->oldest; c; older = c, c = c->younger, n++)
+		assert_ptr_equal(c->older, older);
+	assert_ptr_equal(f->youngest, older);
+	return n;
+}
+
+/* Who comes back among the strangers is the youngest, wherever he stood before. */
+static void a_stranger_again(void **state)
+{
+	struct fixture x;
+	(void)state;
+	up(&x);
+	comes(&x, "192.0.2.1");
+	struct conn *first = x.front->conns;
+	comes(&x, "192.0.2.2");
+	comes(&x, "192.0.2.3");
+	loop_sim_run_for(x.loop, 0);
+	for (int i = 0; i < 3; i++) {
+		first->session->keeping = true;
+		conn_settle(first);
+		assert_int_equal(strangers_in_order(x.front), 2);
+		first->session->keeping = false;
+		conn_settle(first);
+		assert_ptr_equal(x.front->youngest, first);
+		assert_int_equal(strangers_in_order(x.front), 3);
+		first = x.front->oldest;
+		first->session->brought += LIMIT_STRANGER_BYTES;
+		conn_settle(first);
+		assert_int_equal(strangers_in_order(x.front), 3);
+		first = x.front->oldest;
+	}
+	down(&x);
+}
+
 static uint32_t asks(struct fixture *x)
 {
 	static const struct frame question = { .type = FRAME_RESOLVE,
@@ -476,8 +514,8 @@ static void a8_a_client_that_does_not_listen(void **state)
 }
 
 TEST_MAIN(test_case(addresses_at_once), test_case(x4_strangers_give_way), test_case(x4_on_port_25),
-	test_case(questions_at_once), test_case(questions_wait_for_the_next_store),
-	test_case(questions_wait_for_a_second), test_case(questions_are_asked_again),
-	test_case(as_many_bytes_wait), test_case(t10_keys_have_their_time),
-	test_case(t10_keys_may_start_later), test_case(keys_that_make_no_sense),
-	test_case(a8_a_client_that_does_not_listen))
+	test_case(a_stranger_again), test_case(questions_at_once),
+	test_case(questions_wait_for_the_next_store), test_case(questions_wait_for_a_second),
+	test_case(questions_are_asked_again), test_case(as_many_bytes_wait),
+	test_case(t10_keys_have_their_time), test_case(t10_keys_may_start_later),
+	test_case(keys_that_make_no_sense), test_case(a8_a_client_that_does_not_listen))
