@@ -7,7 +7,7 @@
  *
  *     if (segment_flush_file(…) < 0 && !planted("flush_error_ignored"))
  *
- * uses: nothing; used by: store, process, smtp, imap, where a fault would lose mail
+ * uses: nothing; used by: store, process, smtp, imap, cli, io, where a fault would lose mail
  */
 #ifndef CULVER_BASE_PLANTED_H
 #define CULVER_BASE_PLANTED_H

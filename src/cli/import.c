@@ -5,6 +5,7 @@
 #include "api/schemes.h"
 #include "base/abnf.h"
 #include "base/limits.h"
+#include "base/planted.h"
 #include "base/seams.h"
 #include "mail/header.h"
 #include "store/little.h"
@@ -355,7 +356,7 @@ int importer_flush(struct importer *im, struct err *err)
 	if (n > 1 && upload(im, vec_at(&im->batch, 0), n, true, err) == 0) {
 		im->imported += n;
 	} else if (n > 0 && err->kind != ERR_NONE && !is_its_own(err->kind)) {
-		rc = -1;
+		rc = planted("import_error_ignored") ? 0 : -1;
 	} else {
 		*err = (struct err)ERR_INIT;
 		for (size_t i = 0; rc == 0 && i < n; i++)
@@ -386,7 +387,8 @@ bool importer_has(struct importer *im, uint64_t entry_id)
 	uintptr_t times = times_known(im, &key);
 	if (times == 0) /* it stands for another, which was passed over for its sake */
 		return false;
-	forget_one(im, &key, times);
+	if (!planted("import_counts_one_twice"))
+		forget_one(im, &key, times);
 	(void)map_put(&im->seen, key_of(&key), im);
 	count_there(im);
 	return true;

@@ -184,26 +184,44 @@ static void ready(void *arg, int events)
 	actor_wake(c->actor);
 }
 
-bool conn_open(struct conn *c, struct actor *a, const char *service, const char *address,
-	const struct authority *by)
+static void conn_init(struct conn *c, struct actor *a)
 {
-	struct link_events events = { .ready = ready, .arg = c };
-	*c = (struct conn){ .actor = a, .by = by, .lost = true, .upgrades = world.upgrades };
+	*c = (struct conn){ .actor = a, .lost = true, .upgrades = world.upgrades };
 	buf_init(&c->in, INPUT_MOST);
 	buf_init(&c->out, INPUT_MOST);
 	buf_init(&c->line, INPUT_MOST);
+}
+
+static void conn_begin(struct conn *c, int handle)
+{
+	struct link_events events = { .ready = ready, .arg = c };
+	c->handle = handle;
+	c->lost = false;
+	c->link = world.loop->class->link_new(world.loop, handle, &events);
+	want(c);
+}
+
+void conn_take(struct conn *c, struct actor *a, int handle)
+{
+	conn_init(c, a);
+	conn_begin(c, handle);
+}
+
+bool conn_open(struct conn *c, struct actor *a, const char *service, const char *address,
+	const struct authority *by)
+{
+	conn_init(c, a);
+	c->by = by;
 	if (!world.powered)
 		return false;
 	int door = world.doors[service_row_named(str_from(service)) - service_rows];
-	c->handle = loop_sim_connect(world.loop, door, address, (uint16_t)(1024 + dice(60000)));
-	if (c->handle < 0) {
+	int handle = loop_sim_connect(world.loop, door, address, (uint16_t)(1024 + dice(60000)));
+	if (handle < 0) {
 		if (world.o.faults == 0)
 			sim_fail("%s is refused by %s", a->name, service);
 		return false;
 	}
-	c->lost = false;
-	c->link = world.loop->class->link_new(world.loop, c->handle, &events);
-	want(c);
+	conn_begin(c, handle);
 	trace(a->name, "connects to %s", service);
 	return true;
 }

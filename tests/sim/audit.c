@@ -7,11 +7,12 @@
 #include "boxes.h"
 #include "guest.h"
 #include "imap_session.h"
+#include "source.h"
 
 #include "api/schemes.h"
 
 static const char *const addresses[ACCOUNTS] = { "alice@example.test", "bob@example.test",
-	"carol@example.test", "dave@example.test" };
+	"carol@example.test", "dave@example.test", "erin@example.test" };
 
 const char *account_address(unsigned account)
 {
@@ -121,6 +122,8 @@ static void on_entry(struct user_session *s, const struct user_fetched *f)
 	uint32_t n = message_check(f->body, s->actor->name);
 	sum.messages++;
 	sum.bytes += f->body.n;
+	if (s->account == IMPORTED)
+		source_check(n, f->date, f->keyword, s->actor->name);
 	model_audit_entry(s->account, s->box, f->uid, n, f->flags);
 }
 
@@ -172,7 +175,8 @@ static void read_box(struct user_session *s, unsigned box, const char *name)
 	if (r != USER_OK)
 		sim_fail("%s of %s can't be selected", name, account_address(s->account));
 	if (s->view.n &&
-		user_command(s, "FETCH 1:* (UID FLAGS RFC822.SIZE BODY.PEEK[])") != USER_OK)
+		user_command(s, "FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])") !=
+			USER_OK)
 		sim_fail("%s of %s can't be read", name, account_address(s->account));
 }
 
@@ -226,14 +230,23 @@ static void audit_account(struct actor *a)
 	user_close(&s);
 }
 
+static void audit_one(unsigned account, void (*run)(struct actor *))
+{
+	struct actor *a = actor_new("audit", account, run);
+	world_until(a->done, 600000);
+	if (!a->done)
+		sim_fail("the audit of %s does not end", account_address(account));
+}
+
 void audit_each(void (*run)(struct actor *))
 {
-	for (unsigned i = 0; i < ACCOUNTS; i++) {
-		struct actor *a = actor_new("audit", i, run);
-		world_until(a->done, 600000);
-		if (!a->done)
-			sim_fail("the audit of %s does not end", account_address(i));
-	}
+	for (unsigned i = 0; i < ACCOUNTS; i++)
+		audit_one(i, run);
+}
+
+void audit_imported(void)
+{
+	audit_one(IMPORTED, audit_account);
 }
 
 void audit(void)

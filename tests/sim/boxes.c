@@ -14,7 +14,7 @@ struct slot {
 	bool found;
 };
 static struct box boxes[ACCOUNTS][BOX_MOST];
-static unsigned boxes_n[ACCOUNTS] = { BOXES, BOXES, BOXES, BOXES };
+static unsigned boxes_n[ACCOUNTS] = { BOXES, BOXES, BOXES, BOXES, BOXES };
 static unsigned deletions[ACCOUNTS]; /* asked for and not answered */
 static struct slot slots[ACCOUNTS][SLOTS];
 

@@ -20,7 +20,7 @@ static void crash_perhaps(void)
 static void do_password(struct admin *a)
 {
 	char password[24];
-	unsigned account = (unsigned)dice(ACCOUNTS);
+	unsigned account = (unsigned)dice(USERS);
 	account_password_ask(account, password);
 	struct frame make = { .type = FRAME_MAKE_VERIFIER,
 		.make_verifier.password = str_from(password) };
@@ -48,7 +48,7 @@ static void set_active(struct admin *a, unsigned account, bool active)
 
 static void do_active(struct admin *a)
 {
-	unsigned account = (unsigned)dice(ACCOUNTS);
+	unsigned account = (unsigned)dice(USERS);
 	set_active(a, account, false);
 	actor_sleep(a->actor, (int64_t)dice(8000));
 	set_active(a, account, true);
@@ -76,7 +76,7 @@ static void do_quota(struct admin *a)
 /* What POP3 leaves behind. Nothing is ever as old as what expires. */
 static void do_retention(struct admin *a)
 {
-	unsigned account = (unsigned)dice(ACCOUNTS);
+	unsigned account = (unsigned)dice(USERS);
 	int which = chance(40) ? RETAIN_CLIENT : (int)dice(RETAIN_EXPIRE + 1);
 	struct frame set = { .type = FRAME_ACCOUNT_SET,
 		.account_set = { .set = ACCOUNT_POP3_RETENTION,

@@ -201,7 +201,7 @@ static enum user_result do_something(struct user_session *s)
 static void session(struct actor *a)
 {
 	struct user_session s;
-	struct authority by = authority_new((unsigned)dice(ACCOUNTS));
+	struct authority by = authority_new((unsigned)dice(USERS));
 	if (user_open(&s, a, &by)) {
 		s.fetched = client_imap_fetched;
 		enum user_result r = user_select(&s, 0);

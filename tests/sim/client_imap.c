@@ -353,7 +353,7 @@ enum user_result client_imap_something(struct user_session *s)
 static void session(struct actor *a)
 {
 	struct user_session s;
-	struct authority by = authority_new((unsigned)dice(ACCOUNTS));
+	struct authority by = authority_new((unsigned)dice(USERS));
 	if (user_open(&s, a, &by)) {
 		s.fetched = client_imap_fetched;
 		enum user_result r = select_and_list(&s, dice(2) ? 0 : (unsigned)dice(BOXES));

@@ -420,7 +420,7 @@ static bool enter(struct drop *d)
 
 static void session(struct actor *a)
 {
-	struct drop d = { .actor = a, .account = (unsigned)dice(ACCOUNTS) };
+	struct drop d = { .actor = a, .account = (unsigned)dice(USERS) };
 	d.authority = authority_new(d.account);
 	vec_init(&d.items, sizeof(struct item), MESSAGES_MOST);
 	vec_init(&d.uidls, sizeof(struct api_uidl), MESSAGES_MOST);

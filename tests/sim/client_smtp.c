@@ -49,7 +49,7 @@ static void add_stuffed(struct buf *out, struct str text)
 
 struct mail {
 	uint32_t n;
-	struct copy *copies[ACCOUNTS];
+	struct copy *copies[USERS];
 	size_t copies_n;
 	bool to_guest;
 	struct guest_view guest;
@@ -67,8 +67,8 @@ static bool recipient_guest(struct conn *c, struct mail *m)
 static bool recipients(struct conn *c, struct mail *m)
 {
 	char line[200];
-	for (unsigned i = 0; i < ACCOUNTS; i++) {
-		if (!chance(35) && !(i + 1 == ACCOUNTS && m->copies_n == 0))
+	for (unsigned i = 0; i < USERS; i++) {
+		if (!chance(35) && !(i + 1 == USERS && m->copies_n == 0))
 			continue;
 		snprintf(line, sizeof(line), "RCPT TO:<%s>\r\n", account_address(i));
 		struct room room = room_before(i);
@@ -186,7 +186,7 @@ void client_smtp_run(struct actor *a)
 {
 	while (!round_over) {
 		actor_sleep(a, (int64_t)dice(5000));
-		struct authority by = authority_new((unsigned)dice(ACCOUNTS));
+		struct authority by = authority_new((unsigned)dice(USERS));
 		if (!round_over)
 			session(a, chance(40) ? &by : NULL);
 	}

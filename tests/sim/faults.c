@@ -131,6 +131,7 @@ static void ledger(void)
 		damage_to("ledger.db");
 }
 
+/* What is not here strikes of itself. */
 static void (*const strike[FAULT_KINDS])(void) = { [FAULT_POWER] = power,
 	[FAULT_CRASH] = crash,
 	[FAULT_MEMORY] = memory,
@@ -157,7 +158,7 @@ void faults_tick(void)
 		kind = FAULT_LEDGER;
 	if (damages() && chance(20))
 		kind = FAULT_DAMAGE;
-	if (!(world.o.faults & 1U << kind))
+	if (!(world.o.faults & 1U << kind) || strike[kind] == NULL)
 		return;
 	trace("fault", "soon: %s", fault_rows[kind].text);
 	strike[kind]();

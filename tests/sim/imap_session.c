@@ -97,19 +97,19 @@ static bool not_blank(char c)
 	return c != ' ' && c != ')' && c != '(';
 }
 
-static uint8_t parse_flags(struct scan *s)
+static void parse_flags(struct scan *s, struct user_fetched *f)
 {
-	uint8_t flags = 0;
+	f->has_flags = true;
 	scan_char(s, '(');
 	while (!scan_char(s, ')') && !scan_end(s)) {
 		struct str word = scan_while(s, not_blank);
 		for (int i = 0; i < FLAGS; i++)
 			if (str_equal_nocase(word, str_from(flag_names[i])))
-				flags |= (uint8_t)(1 << i);
+				f->flags |= (uint8_t)(1 << i);
+		f->keyword |= str_equal_nocase(word, STR(KEYWORD));
 		if (!scan_sp(s) && word.n == 0 && scan_peek(s) != ')')
 			break;
 	}
-	return flags;
 }
 
 static bool parse_body(struct scan *s, struct str *ret)
@@ -127,9 +127,11 @@ static bool parse_item(struct scan *s, struct user_fetched *f)
 		return true;
 	}
 	if (scan_literal_nocase(s, STR("FLAGS "))) {
-		f->flags = parse_flags(s);
-		return f->has_flags = true;
+		parse_flags(s, f);
+		return true;
 	}
+	if (scan_literal_nocase(s, STR("INTERNALDATE \"")))
+		return scan_until(s, '"', &f->date) && scan_char(s, '"');
 	if (scan_literal_nocase(s, STR("MODSEQ (")))
 		return scan_number(s, INT64_MAX, &f->modseq) && scan_char(s, ')');
 	if (scan_literal_nocase(s, STR("BODY[] NIL")))

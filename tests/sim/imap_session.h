@@ -14,8 +14,9 @@ struct user_fetched { /* of one FETCH response */
 	bool has_flags, has_body;
 	bool damaged; /* BODY[] NIL */
 	uint8_t flags;
+	bool keyword;          /* the one that the simulation knows */
 	uint64_t modseq, size; /* 0: not told */
-	struct str body;
+	struct str body, date; /* INTERNALDATE */
 };
 
 struct user_session {

@@ -27,7 +27,7 @@ struct job {
 
 struct totals {
 	uint64_t runs, failed, steps, simulated_ms, acknowledged, seen, operations;
-	uint64_t backups, reclaimed, undeleted, upgrades;
+	uint64_t backups, reclaimed, undeleted, upgrades, imports, imported;
 	uint64_t struck[FAULT_KINDS], hits[HIT_KINDS], outcomes[OUTCOME_KINDS];
 };
 
@@ -167,6 +167,8 @@ static void add(struct totals *t, const struct sim_report *r, bool well)
 	t->reclaimed += r->reclaimed;
 	t->undeleted += r->undeleted;
 	t->upgrades += r->upgrades;
+	t->imports += r->imports;
+	t->imported += r->imported;
 	for (int i = 0; i < FAULT_KINDS; i++)
 		t->struck[i] += r->struck[i];
 	for (int i = 0; i < HIT_KINDS; i++)
@@ -182,9 +184,10 @@ static void print_totals(const struct totals *t, double took)
 		(double)t->simulated_ms / 1e3, (double)t->simulated_ms / 1e3 / took,
 		(unsigned long long)t->steps);
 	printf("%llu backups held, %llu segments reclaimed, %llu messages put back, "
-	       "%llu upgrades\n",
+	       "%llu upgrades, %llu imports of %llu messages\n",
 		(unsigned long long)t->backups, (unsigned long long)t->reclaimed,
-		(unsigned long long)t->undeleted, (unsigned long long)t->upgrades);
+		(unsigned long long)t->undeleted, (unsigned long long)t->upgrades,
+		(unsigned long long)t->imports, (unsigned long long)t->imported);
 	printf("%llu operations, %llu messages acknowledged, %llu read; struck:",
 		(unsigned long long)t->operations, (unsigned long long)t->acknowledged,
 		(unsigned long long)t->seen);
@@ -239,7 +242,7 @@ static uint64_t number(const char *text)
 	return scan_number(&s, INT64_MAX, &n) ? n : 0;
 }
 
-enum { DEFAULT_CLIENTS = 8, DEFAULT_ROUNDS = 3, DEFAULT_MS = 20000 };
+enum { DEFAULT_CLIENTS = 9, DEFAULT_ROUNDS = 3, DEFAULT_MS = 20000 };
 
 struct settings {
 	struct sim_options o;

@@ -113,6 +113,8 @@ static void bind(struct copy *c, uint32_t uid)
 	if (uid < c->uid_floor)
 		sim_fail("%s came after UIDNEXT %u was told, and has UID %u", NAME(c), c->uid_floor,
 			uid);
+	if (c->want_uid && uid != c->want_uid)
+		sim_fail("%s was to keep UID %u, and has %u", NAME(c), c->want_uid, uid);
 	c->uid = uid;
 	c->certain_since = model_time();
 }
@@ -189,6 +191,8 @@ static unsigned rank(const struct copy *c, uint32_t uid)
 {
 	if (c == NULL || uid < c->uid_floor)
 		return c ? 1 : 0;
+	if (c->want_uid)
+		return c->want_uid == uid ? 6 : 1;
 	if (c->gone)
 		return 2;
 	return c->acked ? c->may_go ? 4 : 5 : 3;

@@ -25,6 +25,7 @@ struct hook {
 	void (*ready)(void *arg, int events);
 	void (*accepted)(void *arg, int handle, const char *address, uint16_t port);
 	void *arg;
+	struct blocking *blocking; /* of a worker */
 };
 
 static struct role_loop *role_loop_of(struct loop *loop)
@@ -166,8 +167,10 @@ static bool step(void *arg)
 	struct hook h = *(struct hook *)arg;
 	if (!enter(&h))
 		return false;
-	bool more = h.step(h.arg);
+	bool more = h.blocking ? false : h.step(h.arg);
 	leave();
+	if (h.blocking)
+		blocking_wake(h.blocking);
 	return more;
 }
 
@@ -177,6 +180,8 @@ static struct worker *start(struct executor_seam *executor, const struct worker_
 	struct hook *h = hook_new(l->process, spec->arg);
 	h->step = spec->step;
 	h->call = spec->done;
+	if (blocking_is(spec))
+		h->blocking = blocking_new(l->process, spec);
 	struct worker_spec ours = { .name = spec->name, .step = step, .done = fire, .arg = h };
 	struct executor_seam *e = real()->executor(world.loop);
 	return e->start(e, &ours);

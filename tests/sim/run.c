@@ -17,7 +17,8 @@ static const struct {
 	void (*run)(struct actor *);
 } kinds[] = { { "smtp", client_smtp_run }, { "imap", client_imap_run }, { "pop3", client_pop3_run },
 	{ "sync", client_sync_run }, { "admin", client_admin_run }, { "smtp", client_smtp_run },
-	{ "imap", client_imap_run }, { "boxes", client_boxes_run } };
+	{ "imap", client_imap_run }, { "boxes", client_boxes_run },
+	{ "import", client_import_run } };
 
 static void wait_until_up(void)
 {
@@ -60,6 +61,8 @@ static void look(void)
 		wait_until_up();
 	}
 	audit();
+	if (import_settle())
+		audit_imported();
 }
 
 static void sum_up(void)

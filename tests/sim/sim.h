@@ -9,9 +9,11 @@
  *     image.c        the supervisor becomes another image (an upgrade)
  *     role_loop.c    the loop as one role sees it: knows whose code runs, and stops the dead
  *     role_files.c   the disk as one role sees it: where it may crash
+ *     blocking.c     workers that block; names.c: DNS and what is at its addresses
  *     stubs.c        what stands in for passwords' cost, configuration files and memory
  *     actor.c        who acts in the world: coroutines, and connections for them
  *     client_*.c     simulated users
+ *     source.c       another provider's IMAP server, from which client_import.c imports
  *     message.c      messages that can be told from one another and checked to the byte
  *     model.c        what must be true of all mail; flags.c: of its flags; expunge.c: of those
  *                    that carry \Deleted
@@ -36,7 +38,9 @@
 #include <stdlib.h>
 #include <ucontext.h>
 
-enum { PROCESSES = 4000, SERVICES = 16, ACCOUNTS = 4 };
+enum { PROCESSES = 4000, SERVICES = 16 };
+/* Accounts of users; and one that nobody uses, into which mail is imported. */
+enum { USERS = 4, IMPORTED = USERS, ACCOUNTS };
 
 /* What can go wrong: bits of sim_options.faults. */
 #define FAULTS(X)                                                                                  \
@@ -49,6 +53,7 @@ enum { PROCESSES = 4000, SERVICES = 16, ACCOUNTS = 4 };
 	X(SHORT, "short", "reads and writes do less than was asked, or are interrupted")           \
 	X(CLOCK, "clock", "the wall clock jumps, or everything sleeps for minutes")                \
 	X(NETWORK, "network", "connections are lost, bytes trickle, sides close by half")          \
+	X(DNS, "dns", "names have no answer, a late one or a wrong one; nobody is at an address")  \
 	X(DAMAGE, "damage", "a write to a segment is lost, misdirected or a bit of it flips")      \
 	X(LEDGER, "ledger", "the same of a write to the ledger: not among all, its runs are others")
 enum fault_kind {
@@ -97,7 +102,18 @@ enum outcome {
 	X("half-closed", world.half_closed)                                                        \
 	X("trickled", world.trickled)                                                              \
 	X("split", loop_sim_of(world.loop)->splits)                                                \
-	X("bytes delayed", loop_sim_of(world.loop)->delays)
+	X("bytes delayed", loop_sim_of(world.loop)->delays)                                        \
+	X("names late", world.names.late)                                                          \
+	X("failed", world.names.failed)                                                            \
+	X("not there", world.names.missing)                                                        \
+	X("without addresses", world.names.empty)                                                  \
+	X("with none that is good", world.names.dead)                                              \
+	X("connections refused", world.names.refused)                                              \
+	X("timed out", world.names.silent)                                                         \
+	X("unreachable", world.names.unreachable)                                                  \
+	X("source slow", world.source_slow)                                                        \
+	X("said NO", world.source_refused)                                                         \
+	X("said BYE", world.source_ended)
 #define X(...) +1
 enum { HIT_KINDS = 0 HITS(X) };
 #undef X
@@ -118,7 +134,7 @@ struct sim_report {
 	int64_t simulated_ms;
 	uint64_t acknowledged, seen, operations;
 	uint32_t struck[FAULT_KINDS];
-	uint32_t backups, reclaimed, undeleted, upgrades;
+	uint32_t backups, reclaimed, undeleted, upgrades, imports, imported;
 	uint64_t hits[HIT_KINDS];
 	enum outcome outcome;
 	bool finished;
@@ -140,6 +156,7 @@ struct process {
 	struct files_seam *files;
 	int status;         /* as waitpid(2) has it */
 	bool ending;        /* it hears nothing any more */
+	bool of_command;    /* not the supervisor's child, but a command's */
 	bool dead;          /* and no call of it succeeds */
 	bool read_only;     /* a store that has said so */
 	uint64_t crash_in;  /* so many calls of the system from now; 0: not */
@@ -173,6 +190,10 @@ struct world {
 	int64_t slept_ms;
 	unsigned upgrades; /* steps of any: asked for, made, ended */
 	uint64_t trickled, broken, half_closed, jumps, sleeps; /* how often */
+	struct {
+		uint64_t late, failed, missing, empty, dead, refused, silent, unreachable;
+	} names;
+	uint64_t source_slow, source_refused, source_ended;
 	struct log_sink sink;
 };
 extern struct world world;
@@ -186,6 +207,8 @@ bool world_all_up(void);
 bool world_read_only(void);                   /* a store that runs has said that it is */
 struct process *world_role(const char *name); /* that runs now, or NULL */
 void world_kill_process(struct process *, int status);
+/* Starts a process that is a command's. log: -1 for none. */
+struct process *world_spawn(const struct role_row *, uint32_t instance, int control, int log);
 /* Called by the seams of a role: false, the call must fail. Counts towards a crash. */
 bool world_call(struct process *);
 /* All at once, as when somebody pulls the plug. Boots again later. */
@@ -198,8 +221,9 @@ void world_run_for(int64_t ms);
 	for (int64_t until_ = sim_ms() + (ms); !(condition) && sim_ms() < until_;)                 \
 	world_run_for(10)
 
-int64_t sim_ms(void);   /* since the run's beginning */
-int64_t awake_ms(void); /* without what all slept through */
+int64_t sim_loop_ms(void); /* as the loop has it */
+int64_t sim_ms(void);      /* since the run's beginning */
+int64_t awake_ms(void);    /* without what all slept through */
 /* 0 to n - 1. */
 uint64_t dice(uint64_t n);
 static inline bool chance(unsigned percent)
@@ -218,6 +242,19 @@ _Noreturn void sim_fail(const char *format, ...) PRINTF_LIKE(1, 2);
 void image_init(void);
 void image_power_cut(void);
 
+/* ---- blocking.c: workers that block ---- */
+
+struct blocking;
+bool blocking_is(const struct worker_spec *);
+struct blocking *blocking_new(struct process *, const struct worker_spec *);
+void blocking_wake(struct blocking *);
+/* Inside of a step of such a one. Does not return when its role has ended meanwhile. */
+void blocking_wait(int64_t ms);
+
+/* ---- names.c ---- */
+
+struct dialer *names_open(struct role_context *);
+
 /* ---- role_loop.c, role_files.c ---- */
 
 struct loop *role_loop_new(struct process *);
@@ -234,6 +271,7 @@ struct actor {
 	void *fake_stack; /* AddressSanitizer's */
 	struct timer *timer;
 	bool done, waiting, timed_out;
+	void *arg;
 };
 struct actor *actor_new(const char *name, unsigned number, void (*run)(struct actor *));
 /* Inside of run alone. False: the time is over. */
@@ -256,6 +294,8 @@ struct conn {
 /* False: refused. */
 bool conn_open(struct conn *, struct actor *, const char *service, const char *address,
 	const struct authority *by);
+/* The other side of one. */
+void conn_take(struct conn *, struct actor *, int handle);
 void conn_close(struct conn *);
 /* The next line without its CRLF, until the next call. False: lost, or nothing for a minute. */
 bool conn_line(struct conn *, struct str *ret);
@@ -297,6 +337,7 @@ enum {
 };
 extern const char *const box_names[BOXES];
 extern const char *const flag_names[FLAGS];
+#define KEYWORD "$Carried"
 
 /* One copy of a message in a mailbox: somebody was asked to put it there. */
 struct copy {
@@ -319,6 +360,7 @@ struct copy {
 	struct copy *moved_to;  /* the removal is a move to there, and nothing else */
 	unsigned together;      /* or in one step with others, all of it or nothing: its number */
 	unsigned put_step;      /* and that in which it is put there */
+	uint32_t want_uid;      /* that it must have; 0: any */
 	bool removed_otherwise; /* or something else besides */
 	uint32_t uid_floor;     /* its UID is at least this */
 	uint8_t flags_on, flags_off; /* known to be set, known not to be */
@@ -439,6 +481,9 @@ void client_pop3_run(struct actor *);
 void client_admin_run(struct actor *);
 void client_sync_run(struct actor *);
 void client_boxes_run(struct actor *);
+void client_import_run(struct actor *);
+/* Nothing goes wrong any more: an import comes to a good end. False: nobody has begun any. */
+bool import_settle(void);
 extern bool round_over; /* clients come to an end */
 const char *account_address(unsigned account);
 
@@ -452,6 +497,7 @@ void backup_take(struct admin *);
 void backup_check(void);
 /* All that the model says, and what the store's own check says. */
 void audit(void);
+void audit_imported(void); /* the account into which mail is imported alone */
 /* With segments damaged: what can be read is right, what can't be is reported; then sets them
  * right.
  */

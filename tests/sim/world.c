@@ -16,9 +16,14 @@ enum { FIRST_PID = 1000 };
 
 /* ---- time, chance, words ---- */
 
+int64_t sim_loop_ms(void)
+{
+	return world.loop->clock->monotonic_ms(world.loop->clock);
+}
+
 int64_t sim_ms(void)
 {
-	return world.loop ? world.loop->clock->monotonic_ms(world.loop->clock) - 1000000 : 0;
+	return world.loop ? sim_loop_ms() - 1000000 : 0;
 }
 
 int64_t awake_ms(void)
@@ -143,7 +148,7 @@ static void process_end(void *arg)
 		p->status & 0x7f ? p->status : p->status >> 8);
 	process_free(p);
 	p->pid = 0;
-	if (world.spawn.ended && world.supervisor)
+	if (world.spawn.ended && world.supervisor && !p->of_command)
 		world.spawn.ended(world.spawn.arg, pid, p->status);
 }
 
@@ -225,6 +230,7 @@ static void process_init(struct process *p, const struct role_row *row, uint32_t
 		.instance = instance,
 		.open_files = open_files,
 		.close_files = close_files,
+		.open_dialer = names_open,
 		.finish = on_finish,
 		.owner = p };
 	log_init(&p->context.log, &p->sink, "role=%s", row->name);
@@ -236,24 +242,38 @@ static void nothing(void *arg, int events)
 	(void)events;
 }
 
-static int spawn_start(struct spawn_seam *seam, const struct role_row *row, uint32_t instance,
-	int control, int log)
+static struct process *process_start(
+	const struct role_row *row, uint32_t instance, int control, int log)
 {
 	struct link_events events = { .ready = nothing };
-	(void)seam;
 	if (world.processes_n == PROCESSES)
 		sim_fail("%d processes were started", PROCESSES);
 	struct process *p = &world.processes[world.processes_n++];
 	p->pid = FIRST_PID + (int)world.processes_n;
 	process_init(p, row, instance);
 	p->end = world.loop->class->timer_new(world.loop, process_end, p);
-	p->log = world.loop->class->link_new(world.loop, log, &events);
+	if (log >= 0)
+		p->log = world.loop->class->link_new(world.loop, log, &events);
 	struct process *before = world.current;
 	world.current = p;
 	p->host = role_host_new(&p->context, control);
 	world.current = before;
 	trace("world", "%s %d starts", row->name, p->pid);
-	return p->pid;
+	return p;
+}
+
+static int spawn_start(struct spawn_seam *seam, const struct role_row *row, uint32_t instance,
+	int control, int log)
+{
+	(void)seam;
+	return process_start(row, instance, control, log)->pid;
+}
+
+struct process *world_spawn(const struct role_row *row, uint32_t instance, int control, int log)
+{
+	struct process *p = process_start(row, instance, control, log);
+	p->of_command = true;
+	return p;
 }
 
 static void spawn_kill(struct spawn_seam *seam, int pid, int number)
