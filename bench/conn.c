@@ -267,9 +267,68 @@ static size_t make_head(
 		recipient, i, i, random_bits(state));
 }
 
+/* Two of three messages answer one of the 40 before them; 0: this one begins a thread. */
+static unsigned long answered(unsigned long i)
+{
+	uint64_t state = i * 0x9e3779b97f4a7c15ULL | 1;
+	uint64_t bits = random_bits(&state) >> 20;
+
+	return bits % 3 == 0 || i <= 40 ? 0 : i - bits / 3 % 40 - 1;
+}
+
+/* Words that are the same for the same number. */
+static size_t words_of(char *to, unsigned long i, size_t n)
+{
+	uint64_t state = i * 0xbf58476d1ce4e5b9ULL | 1;
+	size_t at = 0;
+
+	for (; n > 0; n--) {
+		at += random_word(to + at, &state);
+		to[at++] = n > 1 ? ' ' : 0;
+	}
+	return at - 1;
+}
+
+/* The head of a message in a conversation: its thread's subject, one of 300 senders, a date some
+ * days around that of its neighbours, what it answers. */
+static size_t make_talk(char *to, size_t size, unsigned long i, const char *recipient)
+{
+	enum { REFERENCES = 6 };
+	char subject[100], name[40];
+	unsigned long first = i, parents[REFERENCES], n_parents = 0;
+	uint64_t state = i * 0x94d049bb133111ebULL | 1;
+	uint64_t bits = random_bits(&state) >> 16;
+	unsigned sent = (unsigned)((i * 240 + bits % 400000) %
+				   (28 * 86400)); /* second of a month */
+	size_t n;
+
+	for (unsigned long up = answered(i); up > 0; up = answered(up)) {
+		first = up;
+		if (n_parents < REFERENCES)
+			parents[n_parents++] = up;
+	}
+	words_of(subject, first, 4);
+	words_of(name, bits / 400000 % 300, 2);
+	n = (size_t)snprintf(to, size,
+		"From: %s <%.3s%lu@load.example>\r\nTo: <%s>\r\nSubject: %s%s\r\n"
+		"Date: %u Nov 2026 %02u:%02u:%02u +0000\r\nMessage-ID: <talk%lu@load.example>\r\n",
+		name, name, (unsigned long)(bits / 400000 % 300), recipient,
+		first == i ? "" : "Re: ", subject, sent / 86400 + 1, sent / 3600 % 24,
+		sent / 60 % 60, sent % 60, i);
+	if (n_parents > 0)
+		n += (size_t)snprintf(to + n, size - n,
+			"In-Reply-To: <talk%lu@load.example>\r\nReferences:", parents[0]);
+	for (unsigned long k = n_parents; k > 0; k--)
+		n += (size_t)snprintf(
+			to + n, size - n, " <talk%lu@load.example>\r\n", parents[k - 1]);
+	return n +
+	       (size_t)snprintf(to + n, size - n,
+		       "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n");
+}
+
 size_t make_prose(char *to, size_t size, unsigned long i, const char *recipient, uint64_t *state)
 {
-	size_t n = make_head(to, size, i, recipient, state);
+	size_t n = make_talk(to, size, i, recipient);
 
 	n += (size_t)snprintf(to + n, size - n, "Serial%luend\r\n", i);
 	return n + random_prose(to + n, size - n, state);

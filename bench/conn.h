@@ -48,7 +48,8 @@ void conn_expect(struct conn *c, const char *start);
 uint64_t random_bits(uint64_t *state);
 /* A message of at most size bytes, its number i in it; its length. */
 size_t make_message(char *to, size_t size, unsigned long i, const char *recipient, uint64_t *state);
-/* The same of words, of which 4,096 differ, with "Serial" and its number and "end" in the text. */
+/* The same of words, of which 4,096 differ, with "Serial" and its number and "end" in the text; with
+ * subject, sender and date of its own, and mostly an answer to one before it. */
 size_t make_prose(char *to, size_t size, unsigned long i, const char *recipient, uint64_t *state);
 
 /* Tells the caller and waits for its line. */

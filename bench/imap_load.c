@@ -107,6 +107,48 @@ static void imap_search(struct conn *c, const struct step *s, unsigned long mess
 		die("%s found %lu of %lu", s->name, found - 1, wanted);
 }
 
+/* All messages, each once, whatever the order or the threads. */
+static void imap_sort(struct conn *c, const struct step *s, unsigned long messages)
+{
+	unsigned long found = 0;
+	bool within = false;
+
+	conn_say(c, "a %s\r\n", s->command);
+	for (;;) {
+		size_t len;
+		char *line = conn_line(c, &len);
+
+		/* Others say from time to time how far they are. */
+		bool is_it = memcmp(line, "* SORT", 6) == 0 || memcmp(line, "* THREAD", 8) == 0;
+
+		for (size_t i = 0; is_it && i < len; i++) {
+			bool digit = line[i] >= '0' && line[i] <= '9';
+
+			found += digit && !within;
+			within = digit;
+		}
+		if (line[0] != '*' && (len < 4 || memcmp(line, "a OK", 4) != 0))
+			die("the server said %.*s", (int)len, line);
+		if (line[0] != '*')
+			break;
+	}
+	if (found != messages)
+		die("%s put %lu of %lu in order", s->name, found, messages);
+}
+
+static void selected_steps(char **argv, const struct step *steps, size_t n)
+{
+	struct conn c;
+
+	imap_login(&c, number(argv[2]), false, argv[3], argv[4]);
+	conn_say(&c, "a SELECT INBOX\r\n");
+	imap_answer(&c);
+	run_steps(&c, steps, n, number(argv[5]));
+	conn_say(&c, "a LOGOUT\r\n");
+	imap_answer(&c);
+	conn_close(&c);
+}
+
 int imap_searches(int argc, char **argv)
 {
 	static const struct step steps[] = {
@@ -116,16 +158,26 @@ int imap_searches(int argc, char **argv)
 		{ "SEARCH-BODY-hit", 5, "SEARCH BODY serial471end", imap_search },
 		{ "SEARCH-TEXT-hit", 5, "SEARCH TEXT serial471end", imap_search },
 	};
-	struct conn c;
-
+	selected_steps(argv, steps, sizeof steps / sizeof steps[0]);
 	(void)argc;
-	imap_login(&c, number(argv[2]), false, argv[3], argv[4]);
-	conn_say(&c, "a SELECT INBOX\r\n");
-	imap_answer(&c);
-	run_steps(&c, steps, sizeof steps / sizeof steps[0], number(argv[5]));
-	conn_say(&c, "a LOGOUT\r\n");
-	imap_answer(&c);
-	conn_close(&c);
+	return 0;
+}
+
+int imap_sorts(int argc, char **argv)
+{
+	static const struct step steps[] = {
+		{ "SORT-SUBJECT-first", 1, "SORT (SUBJECT) US-ASCII ALL", imap_sort },
+		{ "SORT-SUBJECT", 10, "SORT (SUBJECT) US-ASCII ALL", imap_sort },
+		{ "SORT-DATE-first", 1, "SORT (DATE) US-ASCII ALL", imap_sort },
+		{ "SORT-DATE", 10, "SORT (DATE) US-ASCII ALL", imap_sort },
+		{ "SORT-FROM-first", 1, "SORT (FROM) US-ASCII ALL", imap_sort },
+		{ "SORT-FROM", 10, "SORT (FROM) US-ASCII ALL", imap_sort },
+		{ "THREAD-REFERENCES-first", 1, "THREAD REFERENCES US-ASCII ALL", imap_sort },
+		{ "THREAD-REFERENCES", 10, "THREAD REFERENCES US-ASCII ALL", imap_sort },
+	};
+
+	selected_steps(argv, steps, sizeof steps / sizeof steps[0]);
+	(void)argc;
 	return 0;
 }
 

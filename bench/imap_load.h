@@ -7,6 +7,7 @@
 
 int imap_load(int argc, char **argv);
 int imap_searches(int argc, char **argv);
+int imap_sorts(int argc, char **argv);
 int imap_fill(int argc, char **argv);
 int imap_many(int argc, char **argv);
 int imap_mixed(int argc, char **argv);

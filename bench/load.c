@@ -5,7 +5,7 @@
  *     load smtp PORT CONNECTIONS MESSAGES BYTES RECIPIENT...    (or lmtp)
  *     load pop3 PORT USER PASSWORD MESSAGES
  *     load imap PORT USER PASSWORD MESSAGES
- *     load search PORT USER PASSWORD MESSAGES
+ *     load search|sort PORT USER PASSWORD MESSAGES
  *     load fill|prose PORT USER PASSWORD MESSAGES BYTES
  *     load append|store|expunge PORT CONNECTIONS COUNT BYTES USER...
  *     load mixed PORT CONNECTIONS SECONDS logins|kept USER...
@@ -17,10 +17,11 @@
  * from every other: random letters in lines of 76, which lose a quarter at best to any compression,
  * as every attachment in base64 does.
  *
- * fill appends to INBOX, 50 messages a command (RFC 3502), prose the same of words: search searches
- * those, for what is in none of them and what is in one. append appends one at a time, store sets
- * or takes a flag of one message a command, expunge marks and expunges one (two commands): COUNT in
- * all over the connections, of users (whose password is their local part and "-secret") in turns.
+ * fill appends to INBOX, 50 messages a command (RFC 3502), prose the same of words, in
+ * conversations: search searches those, for what is in none of them and what is in one, and puts
+ * them in order by SORT and THREAD. append appends one at a time, store sets or takes a flag of one
+ * message a command, expunge marks and expunges one (two commands): COUNT in all over the
+ * connections, of users (whose password is their local part and "-secret") in turns.
  *
  * All but smtp and fill tell of their steps: before and after each one a line is printed ("begin
  * NAME REPEATS", "end NAME seconds=S bytes=B own_cpu=S") and a line of standard input is awaited,
@@ -226,6 +227,7 @@ int main(int argc, char **argv)
 		{ "pop3", 6, pop3_load },
 		{ "imap", 6, imap_load },
 		{ "search", 6, imap_searches },
+		{ "sort", 6, imap_sorts },
 		{ "fill", 7, imap_fill },
 		{ "prose", 7, imap_fill },
 		{ "append", 7, imap_many },
