@@ -261,6 +261,7 @@
 #define LIMIT_VIEW_SLICE_ROWS       50000              /* about 10 ms of one snapshot */
 #define LIMIT_MODSEQ                (INT64_MAX - 1000) /* RFC 7162 7: 63 bits; an operation takes few; I21 */
 #define LIMIT_CHANGE_LOG            16384              /* changes remembered of a watched mailbox */
+#define LIMIT_FLAGS_TOLD            8192 /* entries of one STORE that are told one by one: half a log */
 #define LIMIT_BASES_BYTES           (32 * 1024 * 1024) /* views kept in memory for who opens them next */
 #define LIMIT_BASE_CHANGES          1024 /* of a mailbox that nobody watches; then its view is not kept */
 #define LIMIT_RECLAIM_RATE_BYTES                                                                   \

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* STORE (RFC 9051 6.4.6) and UID STORE, with UNCHANGEDSINCE (RFC 7162 3.1.3). The store changes the
- * flags; what they became is asked for like any other news, so that the session's view and its
- * client's knowledge come from one place. */
+ * flags. A view that had everything before that does the same by itself; any other asks for what
+ * they became like for any other news. */
 #include "imap/grammar.h"
 #include "imap/imap_private.h"
+#include "imap/selected.h"
 #include "imap/token.h"
 
 struct store_work {
@@ -68,18 +69,19 @@ static void reply_modified(struct imap *s, struct store_work *w)
 }
 
 /* What this command did is told to everybody else; the client that said .SILENT knows. */
-static void expect_own(struct imap *s, const struct store_work *w, uint64_t modseq)
+static void note_own(struct imap *s, const struct store_work *w, const struct frame_changed *c)
 {
 	struct view_own *own = &s->sel.own;
 
 	*own = (struct view_own){ .uids = seqset_of(&w->uids),
 		.failed = seqset_of(&w->failed),
-		.modseq = modseq,
+		.modseq = c->modseq,
 		.mode = (uint8_t)w->mode,
 		.flags = w->flags.flags };
 	s->sel.own_keywords = w->flags.keywords;
 	s->sel.n_own_keywords = w->flags.n;
-	s->sel.has_own = true;
+	s->sel.has_own = w->silent;
+	selected_store(s, c->before);
 }
 
 static void stored(struct imap *s, const struct frame *answer)
@@ -96,9 +98,8 @@ static void stored(struct imap *s, const struct frame *answer)
 	s->sel.stale = true;
 	if (!imap_expect(s, answer, FRAME_CHANGED))
 		return;
-	if (w->silent)
-		expect_own(s, w, c->modseq);
-	else
+	note_own(s, w, c);
+	if (!w->silent)
 		view_mark_changed(s->sel.view,
 			&(struct seqset){ .ranges = (void *)w->sequence.p, .n = w->sequence.n });
 	if (w->failed.n > 0)

@@ -109,13 +109,32 @@ static void test_store_goes_in_a_view(void **state)
 					"S: * 1 FETCH (FLAGS ())\n"
 					"S: a OK ~\n"
 					"X: horizon\n"
-					"X: noviews\n"
-					"C: b STORE 1 +FLAGS (\\Flagged)\n"
+					"X: noviews\n" MAIL2 "C: b STORE 1 +FLAGS (\\Flagged)\n"
 					"S: b OK ~\n"
 					"X: views\n"
 					"C: c NOOP\n"
+					"S: * 2 EXISTS\n"
 					"S: * 1 FETCH (FLAGS (\\Flagged))\n"
 					"S: c OK ~\n");
+}
+
+/* A view that had everything before a STORE needs nothing of the store to tell what it did. */
+static void test_store_is_known(void **state)
+{
+	(void)state;
+	dialogue(LOGIN MAIL1 INBOX("1") "C: a FETCH 1 FLAGS\n"
+					"S: * 1 FETCH (FLAGS ())\n"
+					"S: a OK ~\n"
+					"C: b STORE 1 +FLAGS.SILENT (\\Seen)\n"
+					"S: b OK ~\n"
+					"X: horizon\n"
+					"X: noviews\n"
+					"C: c STORE 1 +FLAGS (\\Flagged)\n"
+					"S: * 1 FETCH (FLAGS (\\Flagged \\Seen))\n"
+					"S: c OK ~\n"
+					"X: views\n"
+					"C: d NOOP\n"
+					"S: d OK ~\n");
 }
 
 /* RFC 9051 6.3.13, and two sessions on one mailbox */
@@ -439,6 +458,7 @@ static void test_no_rest(void **state)
 TEST_MAIN(test_case(test_a_promise), test_case(test_rest), test_case(test_no_rest),
 	test_case(test_store_goes_behind_a_change), test_case(test_fetch_behind_a_change),
 	test_case(test_idle_behind_a_change), test_case(test_store_goes_in_a_view),
-	test_case(test_idle_after_a_store), test_case(test_idle_retries),
-	test_case(test_fetch_gone), test_case(test_idle), test_case(test_two_sessions),
-	test_case(test_store_lost), test_case(test_select_while_the_store_is_lost))
+	test_case(test_store_is_known), test_case(test_idle_after_a_store),
+	test_case(test_idle_retries), test_case(test_fetch_gone), test_case(test_idle),
+	test_case(test_two_sessions), test_case(test_store_lost),
+	test_case(test_select_while_the_store_is_lost))

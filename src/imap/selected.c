@@ -323,13 +323,12 @@ static void changes_failed(struct imap *s, const struct frame *frame)
 		load(s);
 }
 
-/* The keywords of this session's own change have their bits now. */
-static const struct view_own *own_change(struct imap *s)
+/* Gives the keywords of this session's own change their bits; false: some have none yet. */
+static bool own_keywords(struct imap *s)
 {
 	struct view_own *own = &s->sel.own;
+	bool all = true;
 
-	if (!s->sel.has_own)
-		return NULL;
 	own->keywords_low = own->keywords_high = 0;
 	for (size_t i = 0; i < s->sel.n_own_keywords; i++) {
 		int bit = view_keyword_bit(s->sel.view, s->sel.own_keywords[i]);
@@ -338,8 +337,26 @@ static const struct view_own *own_change(struct imap *s)
 			own->keywords_high |= 1ULL << (bit - 64);
 		else if (bit >= 0)
 			own->keywords_low |= 1ULL << bit;
+		all = all && bit >= 0;
 	}
-	return own;
+	return all;
+}
+
+static const struct view_own *own_change(struct imap *s)
+{
+	if (!s->sel.has_own)
+		return NULL;
+	own_keywords(s);
+	return &s->sel.own;
+}
+
+void selected_store(struct imap *s, uint64_t before)
+{
+	s->sel.stale = true; /* somebody else may have changed something since */
+	if (!s->sel.loaded || before == 0 || s->sel.modseq != before || !own_keywords(s))
+		return;
+	view_store(s->sel.view, &s->sel.own, s->sel.has_own);
+	s->sel.modseq = s->sel.own.modseq;
 }
 
 /* New messages, and what came and went, need no entries: the promise grows. */

@@ -23,6 +23,9 @@ void selected_load(struct imap *s, imap_step *then);
 /* Fetches what is new since sel.modseq if there may be something, then runs `after`. A store that
  * is away leaves the news for later. */
 void selected_refresh(struct imap *s, imap_step *after);
+/* This session's STORE is done, as sel.own says, to a mailbox that was at the modseq `before`: a
+ * view that is at that takes it in. Any other is stale. */
+void selected_store(struct imap *s, uint64_t before);
 /* Tells what may be told; false: there is no room, call again. */
 bool selected_tell(struct imap *s, bool expunge);
 /* The store was replaced: opens session and view again, then runs `after` (may be NULL). When that

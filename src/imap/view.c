@@ -155,6 +155,22 @@ static void change(
 		view_mark(v, i, VIEW_MODSEQ);
 }
 
+void view_store(struct view *v, const struct view_own *own, bool silent)
+{
+	for (size_t r = 0; r < own->uids.n; r++) {
+		size_t i = view_lower_bound(v, v->sorted, own->uids.ranges[r].low);
+		for (; i < v->sorted && v->entries[i].uid <= own->uids.ranges[r].high; i++) {
+			struct api_entry *e = &v->entries[i], now = expected(e, own);
+			if (same_flags(e, &now) ||
+				(own->failed.n > 0 && seqset_contains(&own->failed, e->uid)))
+				continue;
+			now.modseq = own->modseq;
+			*e = now;
+			view_mark(v, i, silent ? VIEW_MODSEQ : VIEW_FLAGS);
+		}
+	}
+}
+
 /* ---- a whole view ---- */
 
 void view_load_begin(struct view *v)

@@ -55,9 +55,9 @@ size_t view_count_below(const struct view *v, uint32_t uid);
 /* Forgets all entries; keywords stay. */
 void view_clear(struct view *v);
 
-/* This session's own STORE ….SILENT of these UIDs: changes with this modseq that are exactly what
- * the client expects are not told (but for MODSEQ, RFC 7162 3.1.3). Others' changes of the same
- * commit have the same modseq. */
+/* This session's own STORE of these UIDs. Of a .SILENT one changes with this modseq that are
+ * exactly what the client expects are not told (but for MODSEQ, RFC 7162 3.1.3). Others' changes of
+ * the same commit have the same modseq. */
 struct view_own {
 	struct seqset uids, failed; /* but for those that UNCHANGEDSINCE kept back */
 	uint64_t modseq;
@@ -68,6 +68,9 @@ struct view_own {
 /* One frame of changes; own may be NULL. False: a UID that cannot be new is new. */
 bool view_apply(struct view *v, const struct api_entry *entries, size_t n, const uint32_t *expunged,
 	size_t n_expunged, const struct view_own *own) MUST_CHECK;
+/* The change itself, to a view that has everything before it. The client is to be told of it, but
+ * for a silent one. */
+void view_store(struct view *v, const struct view_own *own, bool silent);
 /* After the last frame of changes, before anything below. */
 void view_apply_end(struct view *v);
 

@@ -119,23 +119,32 @@ static bool tell_recent(struct view *v, struct buf *out)
 	return true;
 }
 
+/* A STORE of a whole mailbox says one for each message: so piece by piece, without a format. */
 static void add_fetch(struct view *v, size_t i, const struct view_tell *tell, struct buf *out)
 {
 	const struct api_entry *e = &v->entries[i];
-	const char *space = "";
-	buf_addf(out, "* %zu FETCH (", i + 1);
+	const char *gap = " FETCH (";
+	buf_add(out, "* ", 2);
+	buf_add_number(out, i + 1);
 	if (tell->uid) {
-		buf_addf(out, "UID %u", e->uid);
-		space = " ";
+		buf_addz(out, gap);
+		buf_add(out, "UID ", 4);
+		buf_add_number(out, e->uid);
+		gap = " ";
 	}
 	if (v->marks[i] & VIEW_FLAGS) {
-		buf_addf(out, "%sFLAGS ", space);
+		buf_addz(out, gap);
+		buf_add(out, "FLAGS ", 6);
 		view_add_flags(v, out, e);
-		space = " ";
+		gap = " ";
 	}
-	if (tell->modseq)
-		buf_addf(out, "%sMODSEQ (%llu)", space, (unsigned long long)e->modseq);
-	buf_addz(out, ")\r\n");
+	if (tell->modseq) {
+		buf_addz(out, gap);
+		buf_add(out, "MODSEQ (", 8);
+		buf_add_number(out, e->modseq);
+		buf_addc(out, ')');
+	}
+	buf_add(out, ")\r\n", 3);
 }
 
 static bool tell_fetch(struct view *v, const struct view_tell *tell, struct buf *out)

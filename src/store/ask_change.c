@@ -130,7 +130,8 @@ static enum produced changed_produce(struct job *job, struct frame *frame)
 		.changed = { .modseq = result->modseq,
 			.failed = { n ? vec_at(&job->items, job->at) : NULL, job->step },
 			.done_count = result->done_count,
-			.last = job->step == n } };
+			.last = job->step == n,
+			.before = result->before } };
 	return PRODUCED_FRAME;
 }
 

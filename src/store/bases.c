@@ -283,6 +283,36 @@ void base_keep_up(struct store *store, struct mailbox_log *log, size_t to)
 		stay_within(store, log, b);
 }
 
+/* What was read later has this already, and perhaps what came after it. */
+static void apply_flags(struct vec *entries, const struct change *change)
+{
+	const struct op_flags *op = change->flags.op;
+	for (size_t r = 0; r < op->uids.n; r++) {
+		struct api_range range = op->uids.items[r];
+		for (size_t i = entries_from(entries, range.low); i < entries->n; i++) {
+			struct api_entry *x = vec_at(entries, i);
+			if (x->uid > range.high)
+				break;
+			if (x->modseq < change->modseq && x->modseq <= op->unchanged_since &&
+				op_flags_apply(op, change->flags.bits, x))
+				x->modseq = change->modseq;
+		}
+	}
+}
+
+void base_flags(struct store *store, struct mailbox_log *log, const struct change *change)
+{
+	struct base *b = catch_up(store, log, log->items.n);
+	vec_clear(&log->items);
+	log->dropped = change->modseq;
+	if (b == NULL)
+		return;
+	b = alone(store, b);
+	b->at = 0;
+	apply_flags(&b->entries, change);
+	b->unseen_known = false;
+}
+
 void base_moved(struct mailbox_log *log, size_t gone)
 {
 	if (log->base)

@@ -27,7 +27,8 @@ static void init(struct scene *s)
 {
 	world_init(&s->w);
 	s->bounds = store_bounds_normal;
-	s->w.f.store->settings.bounds = &s->bounds;
+	s->w.f.settings.bounds = &s->bounds;
+	world_restart(&s->w);
 	s->alice = account_of(&s->w.mx, "alice@example.test");
 	s->session = open_session(&s->w.user, s->alice);
 	s->inbox = mailbox_of(&s->w.user, s->session, "INBOX");
@@ -121,6 +122,11 @@ static void kept_is_what_the_ledger_says(void **state)
 	assert_current(&s, "fewer flags");
 	flag(&s, 1, 9, FLAGS_REPLACE, FLAG_DELETED, "$Other");
 	assert_current(&s, "other flags");
+	s.bounds.flags_told = 3;
+	flag(&s, 2, 6, FLAGS_ADD, FLAG_SEEN, "$Work");
+	assert_current(&s, "flags of many");
+	flag(&s, 1, 9, FLAGS_REPLACE, FLAG_DELETED, "$Other");
+	assert_current(&s, "other flags of many");
 	copy(&s, s.inbox, s.sent, 2, 5, false);
 	assert_current(&s, "a copy");
 	copy(&s, s.inbox, s.sent, 4, 4, true);
@@ -709,6 +715,7 @@ static void whatever_is_done(void **state)
 			if (chance(&s, 2))
 				readers_alone(&s);
 		}
+		s.bounds.flags_told = chance(&s, 2) ? LIMIT_FLAGS_TOLD : chance(&s, 6);
 		something(&s);
 		executor_fake_run(&s.w.f.executor);
 		free(view_text(&s, s.inbox));

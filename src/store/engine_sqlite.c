@@ -120,7 +120,8 @@ static int open_all(struct sqlite_engine *e, struct err *err)
 	if (db == NULL)
 		return -1;
 	sqlite_reader_init(&e->conn, db);
-	if (sqlite_schema_bring(db, e->seams, e->read_only, err) < 0)
+	if (sqlite_schema_bring(db, e->seams, e->read_only, err) < 0 ||
+		sqlite_flags_known(e, err) < 0)
 		return -1;
 	if (e->restored && !e->read_only && sqlite_begin_history(e, e->restored, err) < 0)
 		return -1;

@@ -413,6 +413,54 @@ static void rows_of_one_group(void **state)
 	ledger_done(&l);
 }
 
+/* Of LIMIT_FLAGS_TOLD entries each is told, of more what was done to all. What had the flags
+ * already does not count, and another change of the transaction stays. */
+static void flags_are_told_one_by_one(void **state)
+{
+	enum { N = 5 };
+	struct store_bounds bounds = store_bounds_normal;
+	struct str keyword = STR("$Word");
+	struct ledger l;
+	(void)state;
+	assert_int_equal(store_bounds_normal.flags_told, LIMIT_FLAGS_TOLD);
+	assert_true(LIMIT_FLAGS_TOLD <= LIMIT_CHANGE_LOG / 2);
+	ledger_init(&l);
+	bounds.flags_told = N;
+	l.bounds = &bounds;
+	ledger_reopen(&l);
+	uint64_t a = make_account(&l, "alice@example.test");
+	uint64_t inbox = mailbox(&l, a, "INBOX").id;
+	for (uint32_t n = N - 1; n <= N + 1; n++) {
+		while (mailbox(&l, a, "INBOX").messages < n)
+			land(&l, a, 0, 10, false, NULL);
+		for (int mode = FLAGS_ADD; mode <= FLAGS_REMOVE; mode++) {
+			struct txn *txn = txn_new();
+			struct op *op = txn_add(txn, OP_FLAGS);
+			op->by.account = a;
+			op->flags = (struct op_flags){ .mailbox = inbox,
+				.uids = ALL_UIDS,
+				.mode = mode,
+				.flags = FLAG_SEEN,
+				.keywords = { &keyword, 1 },
+				.unchanged_since = UINT64_MAX };
+			assert_int_equal(run(&l, txn), ERR_NONE);
+			assert_int_equal(op->result.done_count, n);
+			assert_true(op->result.before < op->result.modseq);
+			struct change *last = vec_at(&txn->changes, txn->changes.n - 1);
+			bool made = n == N - 1 && mode == FLAGS_ADD; /* the keyword */
+			assert_int_equal(txn->changes.n, made + (n <= N ? n : 1));
+			assert_int_equal(last->kind, n <= N ? CHANGE_ENTRY : CHANGE_FLAGS);
+			assert_int_equal(last->modseq, op->result.modseq);
+			if (n > N)
+				assert_int_equal(last->flags.bits[0], 1);
+			txn_free(&txn);
+		}
+		assert_int_equal(mailbox(&l, a, "INBOX").unseen, n);
+	}
+	no_findings(&l);
+	ledger_done(&l);
+}
+
 /* What many huge transactions write at once does not lie in the log together: it is started over
  * between groups. */
 static void log_of_huge_transactions(void **state)
@@ -469,8 +517,8 @@ static void i21_modseqs_run_out(void **state)
 }
 
 TEST_MAIN(ENGINE_SUITE, test_case(i21_modseqs_run_out), test_case(rows_of_one_group),
-	test_case(log_of_huge_transactions), test_case(log_is_started_over),
-	test_case(q3_log_is_cut_where_room_is_short), test_case(long_log_is_cut),
-	test_case(g8_newer_store_is_refused), test_case(schema_2_becomes_3),
-	test_case(g6_check_finds_damage), test_case(recount_mends),
+	test_case(flags_are_told_one_by_one), test_case(log_of_huge_transactions),
+	test_case(log_is_started_over), test_case(q3_log_is_cut_where_room_is_short),
+	test_case(long_log_is_cut), test_case(g8_newer_store_is_refused),
+	test_case(schema_2_becomes_3), test_case(g6_check_finds_damage), test_case(recount_mends),
 	test_case(mend_counts_dead_bytes), test_case(read_only_refuses), test_case(log_is_reused))

@@ -12,6 +12,7 @@ const struct store_bounds store_bounds_normal = {
 	.log_bytes = LIMIT_WAL_BYTES,
 	.group_rows = LIMIT_GROUP_ROWS,
 	.bases_bytes = LIMIT_BASES_BYTES,
+	.flags_told = LIMIT_FLAGS_TOLD,
 };
 
 struct txn *txn_new(void)
@@ -79,6 +80,23 @@ bool txn_keep_strings(struct txn *txn, struct api_str_list *list)
 	}
 	list->items = items;
 	return true;
+}
+
+static uint64_t mix(enum flags_mode mode, uint64_t old, uint64_t given)
+{
+	if (mode == FLAGS_REPLACE)
+		return given;
+	return mode == FLAGS_ADD ? old | given : old & ~given;
+}
+
+bool op_flags_apply(const struct op_flags *op, const uint64_t bits[2], struct api_entry *entry)
+{
+	struct api_entry old = *entry;
+	entry->flags = (uint8_t)mix(op->mode, old.flags, op->flags & FLAGS_ALL);
+	entry->keywords_low = mix(op->mode, old.keywords_low, bits[0]);
+	entry->keywords_high = mix(op->mode, old.keywords_high, bits[1]);
+	return entry->flags != old.flags || entry->keywords_low != old.keywords_low ||
+	       entry->keywords_high != old.keywords_high;
 }
 
 void txn_reset_results(struct txn *txn)

@@ -39,6 +39,7 @@ struct store_bounds {
 	size_t log_bytes;         /* LIMIT_WAL_BYTES */
 	size_t group_rows;        /* LIMIT_GROUP_ROWS */
 	size_t bases_bytes;       /* LIMIT_BASES_BYTES */
+	uint32_t flags_told;      /* LIMIT_FLAGS_TOLD */
 };
 extern const struct store_bounds store_bounds_normal;
 
@@ -130,6 +131,8 @@ struct op_flags {
 	struct api_str_list keywords;
 	uint64_t unchanged_since; /* UINT64_MAX: not given. RFC 7162 3.1.3 */
 };
+/* What it makes of an entry's flags, with the bits of its keywords; whether that is another. */
+bool op_flags_apply(const struct op_flags *op, const uint64_t bits[2], struct api_entry *entry);
 
 struct op_copy {
 	uint64_t mailbox, target;
@@ -246,6 +249,7 @@ struct op_annotate {
 
 struct op_result {
 	uint64_t modseq;
+	uint64_t before; /* flags: the mailbox's modseq without this */
 	uint64_t mailbox;
 	uint32_t uidvalidity;
 	uint32_t uid;
@@ -289,6 +293,7 @@ struct op {
 /* What others hear after the flush. */
 enum change_kind {
 	CHANGE_ENTRY,    /* new, or its flags changed: `entry` is what it is now */
+	CHANGE_FLAGS,    /* of more entries than are told one by one: what `flags` did */
 	CHANGE_EXPUNGED, /* entry.uid is gone */
 	CHANGE_KEYWORD,  /* the mailbox has a new keyword: bit and name */
 	CHANGE_MODSEQ,   /* of the mailbox alone: annotations */
@@ -300,9 +305,15 @@ struct change {
 	uint64_t account, mailbox;
 	uint64_t modseq;
 	uint32_t uidnext;
-	struct api_entry entry;
+	union {
+		struct api_entry entry;
+		struct {
+			const struct op_flags *op;
+			uint64_t bits[2]; /* of its keywords */
+		} flags;
+	};
 	uint32_t bit;
-	struct str name; /* lives as long as the transaction */
+	struct str name; /* lives as long as the transaction, as flags.op does */
 };
 
 struct txn {

@@ -102,6 +102,12 @@ static void log_change(struct store *store, struct mailbox_log *log, const struc
 			log->latest = change->modseq;
 		return;
 	}
+	if (change->kind == CHANGE_FLAGS) {
+		base_flags(store, log, change);
+		if (change->modseq > log->latest)
+			log->latest = change->modseq;
+		return;
+	}
 	make_room(store, log);
 	struct logged item = { .modseq = change->modseq,
 		.expunged = change->kind == CHANGE_EXPUNGED,

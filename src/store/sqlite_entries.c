@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Operations on entries: landing, flags, copying and moving, expunging. Each takes one modseq of
- * the account when it changes something at all, and leaves a change for each entry.
+ * Operations on entries: landing, copying and moving, expunging (flags: sqlite_flags.c). Each takes
+ * one modseq of the account when it changes something at all, and leaves a change for each entry.
  *
  * UIDs are given here, inside the transaction, and are never given again: uidnext only rises
  * (RFC 9051 2.3.1.1).
@@ -24,7 +24,7 @@ struct row {
 
 /* ---- counters ---- */
 
-static void count_entry(struct mailbox_state *m, const struct api_entry *entry, bool in)
+void sqlite_count_entry(struct mailbox_state *m, const struct api_entry *entry, bool in)
 {
 	uint64_t one = in ? 1 : (uint64_t)-1;
 	m->messages += one;
@@ -69,7 +69,7 @@ static uint32_t take_uid(struct mailbox_state *m, uint32_t wanted)
 	return uid;
 }
 
-static void tell(struct sqlite_engine *e, enum change_kind kind, const struct mailbox_state *m,
+void sqlite_tell(struct sqlite_engine *e, enum change_kind kind, const struct mailbox_state *m,
 	const struct api_entry *entry)
 {
 	state_change(e, &(struct change){ .kind = kind,
@@ -125,7 +125,7 @@ static void set_bit(uint64_t bits[2], int bit)
 	bits[bit / 64] |= (uint64_t)1 << (bit % 64);
 }
 
-static int keyword_bits(struct sqlite_engine *e, struct mailbox_state *m, struct api_str_list names,
+int sqlite_keyword_bits(struct sqlite_engine *e, struct mailbox_state *m, struct api_str_list names,
 	bool make, uint64_t bits[2], struct err *err)
 {
 	for (size_t i = 0; i < names.n; i++) {
@@ -203,7 +203,6 @@ struct walk {
 	uint32_t seen;
 	struct str name; /* of the mailbox, once it was asked for */
 	int (*each)(struct walk *, struct row *, struct err *);
-	int (*range_end)(struct walk *, struct err *); /* NULL: nothing */
 	const void *op;
 };
 
@@ -235,27 +234,33 @@ static int walk_range(struct walk *w, uint32_t low, uint32_t high, struct err *e
 	return 0;
 }
 
-/* Every entry in the ranges, which must rise and not overlap. Entries that the walk itself adds
- * are not seen: they are beyond the UIDNEXT of its begin. */
+int sqlite_range_next(struct range_walk *w, uint32_t *ret_low, uint32_t *ret_high, struct err *err)
+{
+	if (w->at == w->uids.n)
+		return 0;
+	struct api_range r = w->uids.items[w->at++];
+	if (r.low == 0 || r.low > r.high || r.low < w->floor)
+		return fail(err, ERR_SYNTAX, "UID ranges must rise");
+	if (r.low > w->last)
+		return 0;
+	*ret_low = r.low;
+	*ret_high = r.high < w->last ? r.high : w->last;
+	w->floor = (uint64_t)*ret_high + 1;
+	return 1;
+}
+
+/* Every entry in the ranges. Entries that the walk itself adds are not seen: they are beyond the
+ * UIDNEXT of its begin. */
 static int walk(struct walk *w, struct api_range_list uids, struct err *err)
 {
-	uint32_t last = w->m->uidnext - 1, floor = 1;
-	for (size_t i = 0; i < uids.n; i++) {
-		uint32_t low = uids.items[i].low, high = uids.items[i].high;
-		if (low > high || low < floor)
-			return fail(err, ERR_SYNTAX, "UID ranges must rise");
-		if (low > last)
-			break;
-		if (high > last)
-			high = last;
-		if (walk_range(w, low, high, err) < 0 || (w->range_end && w->range_end(w, err) < 0))
+	struct range_walk ranges = { uids, w->m->uidnext - 1 };
+	uint32_t low = 0, high = 0;
+	int more;
+	while ((more = sqlite_range_next(&ranges, &low, &high, err)) > 0)
+		if (walk_range(w, low, high, err) < 0)
 			return -1;
-		if (high == UINT32_MAX)
-			break;
-		floor = high + 1;
-	}
 	w->result->modseq = w->modseq ? w->modseq : w->m->modseq;
-	return 0;
+	return more;
 }
 
 /* ---- landing ---- */
@@ -289,7 +294,7 @@ int sqlite_op_land(struct sqlite_engine *e, struct op *op, struct err *err)
 		return fail(err, ERR_QUOTA, "the account is over its quota");
 	if (!has_uids(m))
 		return fail(err, ERR_LIMIT, "the mailbox has given all its UIDs");
-	if (land->keywords.n && keyword_bits(e, m, land->keywords, true, bits, err) < 0)
+	if (land->keywords.n && sqlite_keyword_bits(e, m, land->keywords, true, bits, err) < 0)
 		return -1;
 	state_touch_mailbox(e, m);
 	uint32_t uid = take_uid(m, land->uid);
@@ -310,9 +315,9 @@ int sqlite_op_land(struct sqlite_engine *e, struct op *op, struct err *err)
 		.uidl = land->mark };
 	if (insert_entry(e, m, &row, err) < 0)
 		return -1;
-	count_entry(m, &row.entry, true);
+	sqlite_count_entry(m, &row.entry, true);
 	charge(e, a, land->size, true);
-	tell(e, CHANGE_ENTRY, m, &row.entry);
+	sqlite_tell(e, CHANGE_ENTRY, m, &row.entry);
 	op->result.modseq = m->modseq;
 	op->result.mailbox = m->id;
 	op->result.uidvalidity = m->uidvalidity;
@@ -366,125 +371,10 @@ int sqlite_entry_back(struct sqlite_engine *e, struct account_state *a, struct m
 		.prefix_size = back->prefix_size };
 	if (insert_entry(e, m, &row, err) < 0)
 		return -1;
-	count_entry(m, &row.entry, true);
+	sqlite_count_entry(m, &row.entry, true);
 	charge(e, a, back->size, true);
-	tell(e, CHANGE_ENTRY, m, &row.entry);
+	sqlite_tell(e, CHANGE_ENTRY, m, &row.entry);
 	return 0;
-}
-
-/* ---- flags ---- */
-
-/* Rows that follow each other and are all changed, all in the same way, are one statement. */
-struct flags_walk {
-	const struct op_flags *op;
-	bool has_bits;
-	uint64_t bits[2];
-	struct api_entry first; /* of the run, as it is to be */
-	uint32_t last, run;     /* UID of its end; rows in it */
-};
-
-/* New keywords are made for the first entry that may have them: a STORE whose UNCHANGEDSINCE keeps
- * all back changes nothing, the mailbox's list neither. RFC 7162 3.1.3 */
-static int flags_bits(struct walk *w, struct flags_walk *f, struct err *err)
-{
-	bool make = f->op->mode != FLAGS_REMOVE;
-	if (!f->has_bits && keyword_bits(w->e, w->m, f->op->keywords, make, f->bits, err) < 0)
-		return -1;
-	f->has_bits = true;
-	return 0;
-}
-
-static uint64_t mix(enum flags_mode mode, uint64_t old, uint64_t given)
-{
-	if (mode == FLAGS_REPLACE)
-		return given;
-	return mode == FLAGS_ADD ? old | given : old & ~given;
-}
-
-static int write_one(struct walk *w, const struct api_entry *x, struct err *err)
-{
-	return sql_run(&w->e->conn,
-		sql_bound(&w->e->conn, SQL_ENTRY_FLAGS, "iiiiii", (int64_t)x->flags,
-			(int64_t)x->keywords_low, (int64_t)x->keywords_high, (int64_t)x->modseq,
-			(int64_t)w->m->id, (int64_t)x->uid),
-		err);
-}
-
-/* What of the old stays, as mix() has it. */
-static int64_t kept(enum flags_mode mode, uint64_t given)
-{
-	return mode == FLAGS_REPLACE ? 0 : mode == FLAGS_ADD ? -1 : (int64_t)~given;
-}
-
-static int write_many(struct walk *w, const struct flags_walk *f, struct err *err)
-{
-	enum flags_mode mode = f->op->mode;
-	uint64_t flags = f->op->flags & FLAGS_ALL;
-	bool puts = mode != FLAGS_REMOVE;
-	return sql_run(&w->e->conn,
-		sql_bound(&w->e->conn, SQL_ENTRIES_FLAGS, "iiiiiiiiii", kept(mode, flags),
-			puts ? (int64_t)flags : 0, kept(mode, f->bits[0]),
-			puts ? (int64_t)f->bits[0] : 0, kept(mode, f->bits[1]),
-			puts ? (int64_t)f->bits[1] : 0, (int64_t)f->first.modseq, (int64_t)w->m->id,
-			(int64_t)f->first.uid, (int64_t)f->last),
-		err);
-}
-
-/* Writes the run, if there is one. */
-static int flags_write(struct walk *w, struct err *err)
-{
-	struct flags_walk *f = (struct flags_walk *)(uintptr_t)w->op;
-	uint32_t run = f->run;
-	f->run = 0;
-	if (run == 0 || planted("flags_not_kept"))
-		return 0;
-	return run == 1 ? write_one(w, &f->first, err) : write_many(w, f, err);
-}
-
-static int flags_each(struct walk *w, struct row *row, struct err *err)
-{
-	struct flags_walk *f = (struct flags_walk *)(uintptr_t)w->op;
-	struct api_entry *x = &row->entry, old = *x;
-	if (x->modseq > f->op->unchanged_since) {
-		vec_push(&w->result->failed, &x->uid);
-		return flags_write(w, err);
-	}
-	if (flags_bits(w, f, err) < 0)
-		return -1;
-	w->result->done_count++;
-	x->flags = (uint8_t)mix(f->op->mode, x->flags, f->op->flags & FLAGS_ALL);
-	x->keywords_low = mix(f->op->mode, x->keywords_low, f->bits[0]);
-	x->keywords_high = mix(f->op->mode, x->keywords_high, f->bits[1]);
-	if (x->flags == old.flags && x->keywords_low == old.keywords_low &&
-		x->keywords_high == old.keywords_high)
-		return flags_write(w, err); /* changes nothing, gives no modseq: RFC 7162 3.1.3 */
-	x->modseq = walk_modseq(w);
-	if (f->run++ == 0)
-		f->first = *x;
-	f->last = x->uid;
-	count_entry(w->m, &old, false);
-	count_entry(w->m, x, true);
-	tell(w->e, CHANGE_ENTRY, w->m, x);
-	return 0;
-}
-
-int sqlite_op_flags(struct sqlite_engine *e, struct op *op, struct err *err)
-{
-	struct account_state *a = state_by(e, &op->by, err);
-	struct mailbox_state *m = a ? state_owned(e, op->flags.mailbox, a->id, err) : NULL;
-	struct flags_walk f = { .op = &op->flags };
-	if (m == NULL)
-		return -1;
-	if (op->flags.mode > FLAGS_REMOVE)
-		return fail(err, ERR_SYNTAX, "no such mode");
-	struct walk w = { .e = e,
-		.a = a,
-		.m = m,
-		.result = &op->result,
-		.each = flags_each,
-		.range_end = flags_write,
-		.op = &f };
-	return walk(&w, op->flags.uids, err);
 }
 
 /* ---- copy and move ---- */
@@ -536,8 +426,8 @@ static int leave_source(struct walk *w, struct row *row, struct err *err)
 	gone.modseq = walk_modseq(w);
 	if (delete_entry(w->e, w->m, &gone, err) < 0)
 		return -1;
-	count_entry(w->m, &gone, false);
-	tell(w->e, CHANGE_EXPUNGED, w->m, &gone);
+	sqlite_count_entry(w->m, &gone, false);
+	sqlite_tell(w->e, CHANGE_EXPUNGED, w->m, &gone);
 	return 0;
 }
 
@@ -566,10 +456,10 @@ static int copy_each(struct walk *w, struct row *row, struct err *err)
 	row->entry.modseq = to->modseq = w->modseq;
 	if (insert_entry(w->e, to, row, err) < 0)
 		return -1;
-	count_entry(to, &row->entry, true);
+	sqlite_count_entry(to, &row->entry, true);
 	if (!c->move)
 		charge(w->e, w->a, row->entry.size, true);
-	tell(w->e, CHANGE_ENTRY, to, &row->entry);
+	sqlite_tell(w->e, CHANGE_ENTRY, to, &row->entry);
 	struct api_pair pair = { .from = from, .to = row->entry.uid };
 	vec_push(&w->result->pairs, &pair);
 	w->result->done_count++;
@@ -665,9 +555,9 @@ static int expunge_each(struct walk *w, struct row *row, struct err *err)
 	x->modseq = walk_modseq(w);
 	if (delete_entry(w->e, w->m, x, err) < 0 || keep_deleted(w, row, err) < 0)
 		return -1;
-	count_entry(w->m, x, false);
+	sqlite_count_entry(w->m, x, false);
 	charge(w->e, w->a, x->size, false);
-	tell(w->e, CHANGE_EXPUNGED, w->m, x);
+	sqlite_tell(w->e, CHANGE_EXPUNGED, w->m, x);
 	w->result->done_count++;
 	return 0;
 }

@@ -91,7 +91,7 @@ enum sql {
 	SQL_BODY_EACH,
 	SQL_ENTRY_INSERT,
 	SQL_ENTRIES,
-	SQL_ENTRY_FLAGS,
+	SQL_ENTRIES_ANY,
 	SQL_ENTRIES_FLAGS,
 	SQL_ENTRY_DELETE,
 	SQL_ENTRY_PLACE,
@@ -212,6 +212,7 @@ struct sqlite_engine {
 	struct vec touched_accounts, touched_mailboxes;       /* by the running transaction */
 	struct vec dirty_accounts, dirty_mailboxes;           /* by the running group */
 	struct txn *txn;                                      /* the running one */
+	struct flags_walk *flags;                             /* of the running STORE */
 	enum { ERASE_NOTHING, ERASE_NOW, ERASE_LATER } erase; /* the log holds what is to go */
 	sqlite3 *copy; /* the ledger's copy in the making, or NULL */
 	sqlite3_backup *copying;
@@ -377,6 +378,26 @@ int sqlite_entries_copy(struct sqlite_engine *, struct account_state *a, struct 
 int sqlite_entry_back(struct sqlite_engine *, struct account_state *a, struct mailbox_state *m,
 	const struct deleted_row *row, struct err *err);
 bool sqlite_has_room(const struct account_state *a, uint64_t size);
+/* An entry comes into the mailbox's counters, or leaves them. */
+void sqlite_count_entry(struct mailbox_state *m, const struct api_entry *entry, bool in);
+void sqlite_tell(struct sqlite_engine *, enum change_kind, const struct mailbox_state *m,
+	const struct api_entry *entry);
+/* The bits of keywords, which get one where `make`. */
+int sqlite_keyword_bits(struct sqlite_engine *, struct mailbox_state *m, struct api_str_list names,
+	bool make, uint64_t bits[2], struct err *err);
+/* Ranges of UIDs, which must rise and not overlap, up to the last UID that there is. */
+struct range_walk {
+	struct api_range_list uids;
+	uint32_t last;
+	size_t at;
+	uint64_t floor;
+};
+/* 1: the next range; 0: there is none; -1: they do not rise. */
+int sqlite_range_next(struct range_walk *w, uint32_t *ret_low, uint32_t *ret_high, struct err *err);
+
+/* ---- sqlite_flags.c ---- */
+/* Makes known to the writer's connection what the statement for flags calls. */
+int sqlite_flags_known(struct sqlite_engine *, struct err *err);
 
 /* ---- sqlite_deleted.c ---- */
 /* Keeps one entry, which was deleted before (what the quota has no room for is forgotten at once,

@@ -158,12 +158,13 @@ const char *const sql_text[SQL_STATEMENTS] = {
 	[SQL_ENTRIES] = "SELECT uid,flags,keywords_low,keywords_high,modseq,size,time,entry_id,"
 			"body,prefix_at,prefix_size,saved,uidl FROM entries "
 			"WHERE mailbox=? AND uid>=? AND uid<=? ORDER BY uid LIMIT ?",
-	[SQL_ENTRY_FLAGS] = "UPDATE entries SET flags=?,keywords_low=?,keywords_high=?,modseq=? "
-			    "WHERE mailbox=? AND uid=?",
+	[SQL_ENTRIES_ANY] = "SELECT 1 FROM entries WHERE mailbox=? AND uid BETWEEN ? AND ? "
+			    "AND modseq<=? LIMIT 1",
 	[SQL_ENTRIES_FLAGS] =
 		"UPDATE entries SET flags=(flags&?)|?,keywords_low=(keywords_low&?)|?,"
 		"keywords_high=(keywords_high&?)|?,modseq=? "
-		"WHERE mailbox=? AND uid BETWEEN ? AND ?",
+		"WHERE mailbox=? AND uid BETWEEN ? AND ? AND entry_changes(uid,flags,keywords_low,"
+		"keywords_high,modseq,size,time,entry_id,saved)",
 	[SQL_ENTRY_DELETE] = "DELETE FROM entries WHERE mailbox=? AND uid=?",
 	[SQL_ENTRY_PLACE] = "SELECT e.prefix_at,e.prefix_size,e.size,b.id,b.segment,b.offset,"
 			    "b.stored,b.size,b.sha256 FROM entries e LEFT JOIN bodies b "

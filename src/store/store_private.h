@@ -493,6 +493,9 @@ void base_unless_long(struct store *store, struct mailbox_log *log);
 /* So many of the log's items are about to go, and have gone. */
 void base_keep_up(struct store *store, struct mailbox_log *log, size_t to);
 void base_moved(struct mailbox_log *log, size_t gone);
+/* Flags of more entries changed than the log has room for: what is kept has that, and the log,
+ * which has not, begins anew behind it. */
+void base_flags(struct store *store, struct mailbox_log *log, const struct change *change);
 /* Is not kept any more; the log may end with it. */
 void base_drop(struct store *store, struct mailbox_log *log);
 void bases_drop(struct store *store);
