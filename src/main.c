@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "process/os.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -187,8 +188,20 @@ static bool is_one_of(const char *word, const char *a, const char *b)
 	return strcmp(word, a) == 0 || strcmp(word, b) == 0;
 }
 
+/* Standard descriptors that were closed are taken, so that no file and no socket of ours gets their
+ * numbers, and with them what is printed or logged. Nothing can be read from them or written to
+ * them, as before. */
+static void take_standard_descriptors(void)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+			open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
+			return; /* no /dev: then it is as it was */
+}
+
 int main(int argc, char **argv)
 {
+	take_standard_descriptors();
 	if (argc < 2) {
 		print_help(stderr);
 		return EXIT_USAGE;

@@ -3,10 +3,12 @@
 command that meets it, and nothing bounces for it."""
 import json
 import os
+import pty
 import shlex
 import shutil
 import signal
 import smtplib
+import subprocess
 
 import pytest
 
@@ -104,6 +106,64 @@ def test_check_opens_the_log(culver):
     culver.conf.write_text(f'{text}log_file = "{culver.dir}/log"\n', encoding="utf-8")
     culver.command("check")
     assert not (culver.dir / "log").exists()
+
+
+def test_services_that_are_none(culver):
+    """An empty word (a variable of a script that is not set, say) switches nothing off."""
+    for words in ("", "imap,none", "none,imap", "imap,,pop3"):
+        r = culver.command("account", "add", "--services", words, "--password-stdin", f"alice@{DOMAIN}", check=False,
+                           stdin="alice's secret\n")
+        assert r.returncode == 2 and "services are" in r.stderr, (words, r.stderr)
+    culver.add_account(f"alice@{DOMAIN}", "alice's secret", "--services", "none")
+
+
+@pytest.mark.parametrize("second,code", [("alice's secret", 0), ("alice's secert", 2)])
+def test_a_password_is_typed_twice(culver, second, code):
+    terminal, theirs = pty.openpty()
+    with subprocess.Popen([culver.binary, "account", "add", "-c", str(culver.conf), f"alice@{DOMAIN}"], stdin=theirs,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as p:
+        os.close(theirs)
+        for prompt, word in (("Password: ", "alice's secret"), ("The same again: ", second)):
+            said = ""
+            while not said.endswith(prompt):
+                said += p.stderr.read(1) or pytest.fail(said)
+            os.write(terminal, word.encode() + b"\n")
+        out, err = p.communicate(timeout=30)
+    os.close(terminal)
+    assert p.returncode == code and ("added" in out) == (code == 0), err
+
+
+def test_quickstart_follows_no_links(culver):
+    """What it makes belongs to the server's user, who may have put a link there: root would give away what it leads to."""
+    bait = culver.dir / "bait"
+    bait.mkdir(mode=0o700)
+    (bait / "file").write_text("mine", encoding="utf-8")
+    (culver.dir / "master.key").unlink()
+    (culver.dir / "master.key.new").symlink_to(bait / "file")
+    words = ("quickstart", "--dir", culver.dir, "--hostname", "mail.example.test", "--domain", DOMAIN)
+    culver.run(*words)
+    assert (bait / "file").read_text(encoding="utf-8") == "mine" and len((culver.dir / "master.key").read_bytes()) == 32
+    (culver.dir / "empty").rmdir()
+    (culver.dir / "empty.new").symlink_to(bait)
+    r = culver.run(*words, check=False)
+    assert r.returncode == 1 and bait.stat().st_mode & 0o777 == 0o700, r.stderr
+
+
+def test_closed_descriptors(culver):
+    """Scripts close them; no file of ours gets their numbers, so a command does what it should and says so."""
+    def shell(what):
+        words = [culver.binary, "account", "list", "-c", str(culver.conf)]
+        return subprocess.run(["sh", "-c", f'"$@" {what}', "sh", *words], capture_output=True, text=True, check=False,
+                              timeout=60)
+    culver.add_account(f"alice@{DOMAIN}", "alice's secret")
+    for running in (False, True):
+        r = shell("<&-")
+        assert r.returncode == 0 and "alice@" in r.stdout, (running, r)
+        assert shell("<&- 2>&-").returncode == 0
+        assert shell(">&-").returncode == 1  # what it had to say was not said
+        assert shell("<&- >&- 2>&-").returncode == 1
+        if not running:
+            culver.start()
 
 
 def test_check_tells_modes_from_owners(culver):

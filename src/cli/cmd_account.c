@@ -55,12 +55,26 @@ static int read_line(int fd, struct buf *out, struct err *err)
 				LIMIT_PASSWORD_BYTES);
 	if (n < 0)
 		return fail_errno(err, "cannot read the password");
-	if (out->n > 0 && out->n < SHORT_PASSWORD_BYTES)
-		fprintf(stderr,
-			"culver: warning: a password of less than %d characters is soon "
-			"guessed\n",
-			SHORT_PASSWORD_BYTES);
 	return out->n ? 0 : fail(err, ERR_SYNTAX, "the password is empty");
+}
+
+/* What nobody sees is typed twice. */
+static int read_twice(struct buf *out, struct err *err)
+{
+	struct buf again;
+	buf_init(&again, LIMIT_PASSWORD_BYTES);
+	fprintf(stderr, "Password: ");
+	int result = read_line(STDIN_FILENO, out, err);
+	if (result == 0) {
+		fprintf(stderr, "\nThe same again: ");
+		result = read_line(STDIN_FILENO, &again, err);
+	}
+	if (result == 0 && !str_equal(buf_str(out), buf_str(&again)))
+		result = fail(err, ERR_SYNTAX, "the second is not the first; nothing was done");
+	if (again.p)
+		mem_wipe(again.p, again.cap);
+	buf_done(&again);
+	return result;
 }
 
 static int ask_terminal(struct buf *out, struct err *err)
@@ -71,9 +85,8 @@ static int ask_terminal(struct buf *out, struct err *err)
 			"no terminal to ask for the password; give it with --password-stdin");
 	silent = was;
 	silent.c_lflag &= ~(tcflag_t)ECHO;
-	fprintf(stderr, "Password: ");
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
-	int result = read_line(STDIN_FILENO, out, err);
+	int result = read_twice(out, err);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &was);
 	fprintf(stderr, "\n");
 	return result;
@@ -86,6 +99,11 @@ static int read_verifier(const struct options *o, struct remote *r, bool legacy_
 	buf_init(&password, LIMIT_PASSWORD_BYTES);
 	int result = o->password_stdin ? read_line(STDIN_FILENO, &password, err)
 				       : ask_terminal(&password, err);
+	if (result == 0 && password.n < SHORT_PASSWORD_BYTES)
+		fprintf(stderr,
+			"culver: warning: a password of less than %d characters is soon "
+			"guessed\n",
+			SHORT_PASSWORD_BYTES);
 	if (result == 0)
 		result = remote_make_verifier(
 			r, buf_str(&password), str_from(o->args[0]), legacy_auth, ret, err);
@@ -101,13 +119,15 @@ int cli_services(const char *text, uint32_t *ret, struct err *err)
 {
 	struct str rest = str_from(text);
 	*ret = 0;
-	while (rest.n && !str_equal(rest, STR("none"))) {
+	if (str_equal(rest, STR("none")))
+		return 0;
+	do {
 		struct str name = str_split(&rest, ',');
 		const struct word *w = word_named(service_words, ARRAY_LEN(service_words), name);
 		if (w == NULL)
 			return fail(err, ERR_SYNTAX, "services are smtp,imap,pop3 or none");
 		*ret |= w->value;
-	}
+	} while (rest.n);
 	return 0;
 }
 

@@ -54,7 +54,9 @@ static int write_path(
 	snprintf(temporary, sizeof(temporary), "%s.new", path);
 	if (access(path, F_OK) == 0)
 		return 0;
-	int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+	/* Root follows no link that the server's user has put there. */
+	(void)unlink(temporary);
+	int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 	if (fd < 0)
 		return fail_errno(err, "cannot write %s", path);
 	bool good = fchmod(fd, mode) == 0 &&

@@ -66,10 +66,11 @@ static int remove_directory(const char *path, bool with_blobs, struct err *err)
 	return rc;
 }
 
+/* (lchown: root follows no link that the server's user has put there.) */
 static int make_directory(const struct restoring *r, const char *path, struct err *err)
 {
 	if (mkdir(path, 0700) < 0 ||
-		(r->who.uid >= 0 && chown(path, (uid_t)r->who.uid, (gid_t)r->who.gid) < 0))
+		(r->who.uid >= 0 && lchown(path, (uid_t)r->who.uid, (gid_t)r->who.gid) < 0))
 		return fail_errno(err, "can't make %s", path);
 	return 0;
 }
@@ -78,7 +79,7 @@ static int own_file(const struct restoring *r, const char *name, struct err *err
 {
 	char path[PATH_BYTES + 100];
 	snprintf(path, sizeof(path), "%s/%s", r->fresh, name);
-	if (r->who.uid >= 0 && chown(path, (uid_t)r->who.uid, (gid_t)r->who.gid) < 0)
+	if (r->who.uid >= 0 && lchown(path, (uid_t)r->who.uid, (gid_t)r->who.gid) < 0)
 		return fail_errno(err, "can't give %s its owner", path);
 	return 0;
 }

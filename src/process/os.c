@@ -53,9 +53,15 @@ int os_make_directory(const char *path, unsigned mode, struct identity who, stru
 	snprintf(fresh, sizeof(fresh), "%.*s.new", (int)n, path);
 	if (mkdir(fresh, mode) < 0 && errno != EEXIST)
 		return fail_errno(err, "cannot make %s", path);
-	if (chmod(fresh, mode) < 0 ||
-		(who.uid >= 0 && chown(fresh, (uid_t)who.uid, (gid_t)who.gid) < 0))
-		return fail_errno(err, "cannot give %s its owner", path);
+	/* Root follows no link that another user has put there. */
+	int fd = open(fresh, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	bool good = fd >= 0 && fchmod(fd, mode) == 0 &&
+		    (who.uid < 0 || fchown(fd, (uid_t)who.uid, (gid_t)who.gid) == 0);
+	int result = good ? 0 : fail_errno(err, "cannot give %s its owner", path);
+	if (fd >= 0)
+		close(fd);
+	if (result < 0)
+		return -1;
 	if (rename(fresh, path) < 0)
 		return fail_errno(err, "cannot make %s", path);
 	return 0;
