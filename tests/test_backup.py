@@ -399,6 +399,25 @@ def test_restore_on_a_new_machine(target):
             new.close()
 
 
+def test_a_restore_that_is_killed_leaves_no_ledger(target, tmp_path):
+    """The copy of the ledger that it works with has everybody's verifiers."""
+    with Culver() as c:
+        deliver(c, [f"m {i}" for i in range(400)])
+        backup(c, target)
+        c.command("account", "remove", "--erase", f"alice@{DOMAIN}")
+        c.add_account(f"alice@{DOMAIN}", "another secret")
+        words = [c.binary, "store", "restore", "-c", str(c.conf), "--account", f"alice@{DOMAIN}", str(target)]
+        for number in (signal.SIGKILL, signal.SIGINT, signal.SIGTERM):
+            with subprocess.Popen(words, env=dict(os.environ, TMPDIR=str(tmp_path)), stdout=subprocess.DEVNULL) as p:
+                wait_for(lambda: list(tmp_path.glob("culver-restore-*/ledger.db")), 10, 0.001)
+                p.send_signal(number)
+                p.wait(timeout=10)
+            wait_for(lambda: not os.listdir(tmp_path), 10)
+        r = subprocess.run(words, env=dict(os.environ, TMPDIR=str(tmp_path)), capture_output=True, text=True, timeout=60,
+                           check=True)
+        assert "messages restored" in r.stdout and not os.listdir(tmp_path), r.stdout
+
+
 def test_a_clock_that_was_set_back(target):
     """A point of a time to come is not the newest for ever: what is made after it is behind it."""
     with Culver() as c:

@@ -9,6 +9,7 @@
 #include "cli/backup.h"
 #include "cli/remote.h"
 #include "cli/restore.h"
+#include "cli/scratch.h"
 
 #include "api/schemes.h"
 #include "base/map.h"
@@ -30,7 +31,7 @@ struct past {
 	struct backup *b;
 	struct point point;
 	struct manifest m;
-	char directory[PATH_BYTES]; /* ours, with a copy of the ledger */
+	struct scratch scratch; /* with a copy of the ledger */
 	struct seams seams;
 	struct engine *engine;
 	struct reader *reader;
@@ -61,19 +62,12 @@ struct giving_back {
 
 static int copy_ledger(struct past *p, struct err *err)
 {
-	const char *base = getenv("TMPDIR");
 	uint8_t sum[SHA256_BYTES];
 	char name[BACKUP_NAME_BYTES];
 	struct backup to = { .hashes = p->b->hashes };
 	struct backup_sink sink;
-	snprintf(p->directory, sizeof(p->directory), "%s/culver-restore-XXXXXX",
-		base && base[0] ? base : "/var/tmp");
-	if (mkdtemp(p->directory) == NULL) {
-		p->directory[0] = '\0';
-		return fail_errno(err, "can't make a directory for the ledger (TMPDIR)");
-	}
 	p->seams = (struct seams){ .clock = clock_os(), .random = random_os() };
-	p->seams.files = to.files = files_os_new(p->directory, err);
+	p->seams.files = to.files = files_os_new(p->scratch.path, err);
 	if (to.files == NULL || backup_sink_open(&sink, &to, "ledger.db", 0, NULL, err) < 0)
 		return -1;
 	backup_copy(p->b, backup_point_name(name, &p->point, ".ledger"), p->m.ledger.length, &sink);
@@ -114,6 +108,9 @@ static int open_engine(struct past *p, struct err *err)
 static int past_open(struct past *p, const struct options *o, struct err *err)
 {
 	manifest_init(&p->m);
+	/* First: later there are threads, of which a fork has one. */
+	if (scratch_make(&p->scratch, err) < 0)
+		return -1;
 	p->b = backup_open(o->args[0], false, err);
 	if (p->b == NULL || backup_point(p->b, o->point, &p->point, err) < 0 ||
 		backup_manifest(p->b, &p->point, &p->m, err) < 0 || copy_ledger(p, err) < 0)
@@ -123,7 +120,6 @@ static int past_open(struct past *p, const struct options *o, struct err *err)
 
 static void past_close(struct past *p)
 {
-	static const char *const names[] = { "ledger.db", "ledger.db-wal", "ledger.db-shm" };
 	segment_reader_free(&p->bodies);
 	segments_close(&p->segments);
 	files_os_free(&p->blobs);
@@ -131,11 +127,8 @@ static void past_close(struct past *p)
 		p->engine->class->reader_close(&p->reader);
 	if (p->engine)
 		p->engine->class->close(&p->engine);
-	for (size_t i = 0; p->seams.files && i < ARRAY_LEN(names); i++)
-		(void)p->seams.files->unlink(p->seams.files, names[i]);
 	files_os_free(&p->seams.files);
-	if (p->directory[0])
-		(void)rmdir(p->directory);
+	scratch_remove(&p->scratch);
 	manifest_done(&p->m);
 	backup_close(&p->b);
 }
