@@ -117,7 +117,8 @@ static void ask_store(struct imap *s, struct store_work *w)
 			.mode = (uint8_t)w->mode,
 			.flags = w->flags.flags,
 			.keywords = { w->flags.keywords, w->flags.n },
-			.unchanged_since = w->unchanged_since } };
+			.unchanged_since = w->unchanged_since,
+			.before = true } };
 
 	view_uids(s->sel.view, &w->sequence, &w->uids);
 	if (w->uids.n > 0) {

@@ -680,7 +680,7 @@ static void fake_set_flags(struct fake *f, struct fake_question *q, const struct
 		e->modseq = modseq;
 		changed.changed.done_count++;
 	}
-	changed.changed.before = modseq - 1;
+	changed.changed.before = s->before ? modseq - 1 : 0;
 	changed.changed.modseq = modseq;
 	changed.changed.failed.items = failed;
 	fake_say(f, q->from, q->request, &changed);

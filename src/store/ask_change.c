@@ -124,6 +124,7 @@ static enum produced changed_produce(struct job *job, struct frame *frame)
 	if (job->finished)
 		return PRODUCED_END;
 	const struct op_result *result = &txn_op(job->txn, 0)->result;
+	bool before = job->ask.type == FRAME_SET_FLAGS && job->ask.set_flags.before;
 	size_t n = job->items.n - job->at;
 	job->step = n > RANGES_A_FRAME ? RANGES_A_FRAME : n;
 	*frame = (struct frame){ .type = FRAME_CHANGED,
@@ -131,7 +132,7 @@ static enum produced changed_produce(struct job *job, struct frame *frame)
 			.failed = { n ? vec_at(&job->items, job->at) : NULL, job->step },
 			.done_count = result->done_count,
 			.last = job->step == n,
-			.before = result->before } };
+			.before = before ? result->before : 0 } };
 	return PRODUCED_FRAME;
 }
 
