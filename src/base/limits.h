@@ -139,7 +139,8 @@
 #define LIMIT_IMAP_SEARCH_KEYS   1024  /* keys and joints of a SEARCH; I5 */
 #define LIMIT_IMAP_SEARCH_DEPTH  64    /* NOT, OR and parentheses; I5 */
 #define LIMIT_IMAP_FACTS_BYTES   (6 * 1024 * 1024) /* envelopes kept for the next SORT */
-#define LIMIT_NOTIFY_BYTES       (512 * 1024)      /* what one NOTIFY is parsed into */
+#define LIMIT_IMAP_RANKS         262144 /* of messages by keys of SORT, 8 bytes each: 2 MiB a session */
+#define LIMIT_NOTIFY_BYTES       (512 * 1024) /* what one NOTIFY is parsed into */
 #define LIMIT_NOTIFY_GROUPS      32
 #define LIMIT_NOTIFY_NAMES       256 /* of one group */
 #define LIMIT_NOTIFY_MAILBOXES                                                                     \
@@ -262,8 +263,10 @@
 #define LIMIT_MODSEQ                (INT64_MAX - 1000) /* RFC 7162 7: 63 bits; an operation takes few; I21 */
 #define LIMIT_CHANGE_LOG            16384              /* changes remembered of a watched mailbox */
 #define LIMIT_FLAGS_TOLD            8192 /* entries of one STORE that are told one by one: half a log */
-#define LIMIT_BASES_BYTES           (32 * 1024 * 1024) /* views kept in memory for who opens them next */
-#define LIMIT_BASE_CHANGES          1024 /* of a mailbox that nobody watches; then its view is not kept */
+#define LIMIT_UNSEEN_LOOKED                                                                        \
+	1000 /* entries that a SELECT looks at for the first unseen; then it reads the view */
+#define LIMIT_BASES_BYTES  (32 * 1024 * 1024) /* views kept in memory for who opens them next */
+#define LIMIT_BASE_CHANGES 1024 /* of a mailbox that nobody watches; then its view is not kept */
 #define LIMIT_RECLAIM_RATE_BYTES                                                                   \
 	(10 * 1000 * 1000) /* a second, read and copied, while others want something */
 #define LIMIT_DISTRUST_AGAIN_MS                                                                    \

@@ -25,11 +25,26 @@ static void begin(struct job *job, bool whole)
 	job->worked = 0;
 }
 
-/* A bare view needs no rows, but where the first unseen message is to be found. */
-static bool needs_rows(const struct job *job)
+/* A bare view needs no rows, but where the first unseen message is not among the first. */
+static int read_numbers(struct reading *r, struct job *job, bool *ret_all)
 {
 	const struct frame_view_open *ask = &job->ask.view_open;
-	return !ask->bare || (ask->unseen && job->mailbox->status.unseen > 0);
+	vec_clear(&job->keywords);
+	if (r->reader->class->numbers(r->reader, ask->mailbox,
+		    ask->unseen ? job->store->settings.bounds->unseen_looked : 0, job->mailbox,
+		    &job->arena, &job->keywords, &job->unseen, &job->err) < 0)
+		return -1;
+	*ret_all = !ask->unseen || job->unseen > 0 || job->mailbox->status.unseen == 0;
+	return 0;
+}
+
+static int read_slice(struct reading *r, struct job *job)
+{
+	struct api_entry *last = job->worked ? vec_at(&job->items, job->worked - 1) : NULL;
+	/* The last slice's keywords are the ones that count: the list only grows. */
+	vec_clear(&job->keywords);
+	return r->reader->class->view(r->reader, job->ask.view_open.mailbox, last ? last->uid : 0,
+		job->step, job->mailbox, &job->arena, &job->keywords, &job->items, &job->err);
 }
 
 /* One slice: `step` rows behind the first `worked`. */
@@ -40,16 +55,11 @@ static void view_work(struct reading *r, struct job *job)
 			job->ask.view_open.name, job->mailbox, &job->err);
 		return;
 	}
-	struct api_entry *last = job->worked ? vec_at(&job->items, job->worked - 1) : NULL;
-	/* The last slice's keywords are the ones that count: the list only grows. */
-	size_t rows = job->ask.view_open.bare && job->worked == 0 ? 0 : job->step;
-	do {
-		vec_clear(&job->keywords);
-		if (r->reader->class->view(r->reader, job->ask.view_open.mailbox,
-			    last ? last->uid : 0, rows, job->mailbox, &job->arena, &job->keywords,
-			    &job->items, &job->err) < 0)
-			return;
-	} while (rows == 0 && needs_rows(job) && (rows = job->step) > 0);
+	bool all = false;
+	if (job->ask.view_open.bare && job->worked == 0 && read_numbers(r, job, &all) < 0)
+		return;
+	if (!all && read_slice(r, job) < 0)
+		return;
 	if (job->mailbox->account != job->by.account)
 		fail(&job->err, ERR_NOT_FOUND, "no such mailbox");
 	if (job->worked == 0)
@@ -136,7 +146,10 @@ static int answer_view(struct job *job, struct err *err)
 		return -1;
 	/* What was read before a rewriting may be wrong. */
 	bool keep = job->noted == job->store->rewrites;
-	if (keep && job->base == NULL && !(job->ask.view_open.bare && job->items.n == 0))
+	if (keep && job->base == NULL && job->ask.view_open.bare && job->items.n == 0)
+		job->base = base_bare(job->store, job->log, &job->mailbox->status,
+			job->ask.view_open.unseen ? &job->unseen : NULL);
+	else if (keep && job->base == NULL)
 		job->base = base_new(job->store, job->log, job->mailbox->status.uidvalidity,
 			job->mailbox->status.highest_modseq, &job->items);
 	if (keep && job->base && job->mailbox->status.name.n)
@@ -247,6 +260,14 @@ static void view_sent(struct job *job)
 	job->finished |= job->ask.view_open.bare;
 }
 
+/* Numbers that are kept say all that a bare view is to say. */
+static bool says_all(const struct job *job, const struct base *base)
+{
+	const struct frame_view_open *ask = &job->ask.view_open;
+	return ask->bare && (!ask->unseen || base->unseen_known) &&
+	       (!ask->recent || job->log->recent >= job->log->uidnext);
+}
+
 /* What is kept of the mailbox answers at once, but that a peer which is sent a lot already waits
  * like for any other answer. */
 static bool answer_kept(struct job *job, struct err *err)
@@ -255,6 +276,11 @@ static bool answer_kept(struct job *job, struct err *err)
 	struct base *base = base_get(job->store, job->log);
 	if (base == NULL)
 		return false;
+	if (base->bare && !says_all(job, base)) {
+		base_drop(job->store, job->log);
+		base_put(&base);
+		return false;
+	}
 	size_t bytes = base->entries.cap * base->entries.size;
 	if (peer->waiting ||
 		(peer->held_bytes && peer->held_bytes + bytes > LIMIT_PEER_ANSWER_BYTES)) {
@@ -266,6 +292,7 @@ static bool answer_kept(struct job *job, struct err *err)
 		.name = job->mailbox->status.name,
 		.uidvalidity = base->uidvalidity,
 		.uidnext = job->log->uidnext,
+		.messages = base->messages,
 		.highest_modseq = base->modseq };
 	keep_keywords(job, job->log, err);
 	return true;

@@ -189,6 +189,25 @@ struct base *base_new(struct store *store, struct mailbox_log *log, uint32_t uid
 	return b;
 }
 
+struct base *base_bare(struct store *store, struct mailbox_log *log, const struct api_mailbox *m,
+	const uint32_t *unseen)
+{
+	struct base *b = xmalloc(sizeof(*b));
+	*b = (struct base){ .refs = 1,
+		.uidvalidity = m->uidvalidity,
+		.modseq = m->highest_modseq,
+		.bare = true,
+		.messages = m->messages,
+		.unseen = unseen ? *unseen : 0,
+		.unseen_known = unseen != NULL };
+	vec_init(&b->entries, sizeof(struct api_entry), 1);
+	b->at = log_behind(log, b->modseq);
+	if (log->base == NULL && !log->gone && log_reaches(log, b->modseq) &&
+		log->latest <= b->modseq)
+		keep(store, log, b);
+	return b;
+}
+
 /* ---- names ---- */
 
 void base_name(struct base *b, struct str name)
@@ -255,6 +274,10 @@ static struct base *catch_up(struct store *store, struct mailbox_log *log, size_
 	struct err err = ERR_INIT;
 	if (b == NULL || b->at >= to)
 		return b;
+	if (b->bare) {
+		base_drop(store, log);
+		return NULL;
+	}
 	b = alone(store, b);
 	if (take_in(log, b->at, to, &b->entries, &err) < 0) {
 		base_drop(store, log);
@@ -302,6 +325,8 @@ static void apply_flags(struct vec *entries, const struct change *change)
 
 void base_flags(struct store *store, struct mailbox_log *log, const struct change *change)
 {
+	if (log->base && log->base->bare)
+		base_drop(store, log);
 	struct base *b = catch_up(store, log, log->items.n);
 	vec_clear(&log->items);
 	log->dropped = change->modseq;
@@ -324,6 +349,10 @@ static struct base *bring_up_to_date(struct store *store, struct mailbox_log *lo
 {
 	bool newer = log->base && log->latest > log->base->modseq;
 	struct base *b = catch_up(store, log, log->items.n);
+	if (b && newer && b->bare) {
+		base_drop(store, log);
+		return NULL;
+	}
 	if (b && newer) {
 		b->modseq = log->latest;
 		shorten(log, b);
@@ -353,7 +382,9 @@ void base_unwatched(struct store *store, struct mailbox_log *log)
 
 void base_unless_long(struct store *store, struct mailbox_log *log)
 {
-	if (log->watches == NULL && log->items.n > LIMIT_BASE_CHANGES)
+	struct base *b = log->base;
+	bool old = b && b->bare && log->latest > b->modseq;
+	if (old || (log->watches == NULL && log->items.n > LIMIT_BASE_CHANGES))
 		base_drop(store, log);
 }
 

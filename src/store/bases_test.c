@@ -188,6 +188,7 @@ static void bare_view_of_a_large_mailbox(void **state)
 		deliver_one(&s.w.mx, s.alice, STR("x"));
 	flag(&s, 1, 2, FLAGS_ADD, FLAG_SEEN, "");
 	s.bounds.slice_rows = 2;
+	s.bounds.unseen_looked = 1;
 	struct frame bare = view_open(&s, s.inbox);
 	bare.view_open.bare = true;
 	unsigned all = 0;
@@ -203,6 +204,71 @@ static void bare_view_of_a_large_mailbox(void **state)
 		all = kept ? steps : all;
 	}
 	assert_int_equal(steps, all - 2);
+	world_done(&s.w);
+}
+
+/* Of LIMIT_UNSEEN_LOOKED entries the first unseen is found without the rest, and what was found
+ * stands until something changes. */
+static void the_first_unseen_is_looked_for(void **state)
+{
+	enum { N = 4 };
+	struct scene s;
+	(void)state;
+	assert_int_equal(store_bounds_normal.unseen_looked, LIMIT_UNSEEN_LOOKED);
+	init(&s);
+	for (int i = 0; i < N + 2; i++)
+		deliver_one(&s.w.mx, s.alice, STR("x"));
+	s.bounds.unseen_looked = N;
+	struct frame bare = view_open(&s, s.inbox);
+	bare.view_open.bare = true;
+	for (uint32_t n = N - 1; n <= N + 1; n++) {
+		flag(&s, 1, n - 1, FLAGS_ADD, FLAG_SEEN, "");
+		bases_drop(s.w.f.store);
+		assert_int_equal(ask(&s.w.user, bare)->view_is.unseen, n);
+		assert_int_equal(s.w.f.store->newest->entries.n, n <= N ? 0 : N + 2);
+		steps = 0;
+		const struct frame *is = ask(&s.w.user, bare);
+		assert_int_equal(is->view_is.unseen, n);
+		assert_int_equal(is->view_is.messages, N + 2);
+		assert_int_equal(steps, 0);
+	}
+	bases_drop(s.w.f.store);
+	flag(&s, 1, 1, FLAGS_REMOVE, FLAG_SEEN, "");
+	assert_int_equal(ask(&s.w.user, bare)->view_is.unseen, 1);
+	assert_true(s.w.f.store->newest->bare);
+	deliver_one(&s.w.mx, s.alice, STR("x"));
+	assert_null(s.w.f.store->newest);
+	assert_int_equal(ask(&s.w.user, bare)->view_is.messages, N + 3);
+	assert_true(s.w.f.store->newest->bare);
+	free(view_text(&s, s.inbox)); /* whoever wants the entries gets them */
+	assert_int_equal(s.w.f.store->newest->entries.n, N + 3);
+	assert_int_equal(ask(&s.w.user, bare)->view_is.messages, N + 3);
+	assert_int_equal(s.w.f.store->newest->entries.n, N + 3);
+	world_done(&s.w);
+}
+
+/* An older front, which would not know the field, does not ask for it. */
+static void the_modseq_before(void **state)
+{
+	struct scene s;
+	struct frame set = { .type = FRAME_SET_FLAGS };
+	(void)state;
+	init(&s);
+	deliver_one(&s.w.mx, s.alice, STR("x"));
+	set.set_flags.session = s.session;
+	set.set_flags.mailbox = s.inbox;
+	set.set_flags.flags = FLAG_SEEN;
+	set.set_flags.unchanged_since = UINT64_MAX;
+	uint64_t modseq = ask(&s.w.user, view_open(&s, s.inbox))->view_is.modseq;
+	const struct frame *changed = ask_about(&s.w.user, 1, 1, set);
+	assert_int_equal(changed->changed.before, 0);
+	assert_true(changed->changed.modseq > modseq);
+	modseq = changed->changed.modseq;
+	set.set_flags.flags = FLAG_DRAFT;
+	set.set_flags.before = true;
+	changed = ask_about(&s.w.user, 1, 1, set);
+	assert_int_equal(changed->changed.before, modseq);
+	assert_true(changed->changed.modseq > modseq);
 	world_done(&s.w);
 }
 
@@ -725,9 +791,10 @@ static void whatever_is_done(void **state)
 	world_done(&s.w);
 }
 
-TEST_MAIN(test_case(status_is_not_ahead), test_case(keywords_beside_a_view),
-	test_case(kept_is_what_the_ledger_says), test_case(bare_views),
-	test_case(bare_view_of_a_large_mailbox), test_case(names), test_case(watched_by_name),
+TEST_MAIN(test_case(the_modseq_before), test_case(status_is_not_ahead),
+	test_case(keywords_beside_a_view), test_case(kept_is_what_the_ledger_says),
+	test_case(bare_views), test_case(bare_view_of_a_large_mailbox),
+	test_case(the_first_unseen_is_looked_for), test_case(names), test_case(watched_by_name),
 	test_case(bytes_that_are_kept), test_case(changes_for_nobody),
 	test_case(a_log_that_is_too_short), test_case(grows_beyond_the_limit),
 	test_case(answers_under_way), test_case(a_copy_behind_another),

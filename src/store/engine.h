@@ -220,6 +220,10 @@ struct engine_class {
 	int (*view)(struct reader *, uint64_t mailbox, uint32_t after, size_t rows,
 		struct mailbox_row *, struct arena *, struct vec *keywords, struct vec *entries,
 		struct err *);
+	/* The mailbox's row and keywords, as view() has them, and in the same snapshot which of the
+	 * first `looked` entries is the first without \Seen, counted from 1; 0: none of them. */
+	int (*numbers)(struct reader *, uint64_t mailbox, size_t looked, struct mailbox_row *,
+		struct arena *, struct vec *keywords, uint32_t *ret_unseen, struct err *);
 	/* Annotations of a mailbox of the account, or (0) of the account, in order of name. */
 	int (*annotation_each)(struct reader *, uint64_t account, uint64_t mailbox,
 		int (*)(void *, const struct api_annotation *), void *, struct err *);

@@ -481,6 +481,7 @@ const struct engine_class engine_sqlite = {
 	.mailbox_by_id = sqlite_mailbox_by_id,
 	.recent = sqlite_recent,
 	.view = sqlite_view,
+	.numbers = sqlite_numbers,
 	.expunged = sqlite_expunged,
 	.annotation_each = sqlite_annotation_each,
 	.snapshot_begin = sqlite_snapshot_begin,

@@ -13,6 +13,7 @@ const struct store_bounds store_bounds_normal = {
 	.group_rows = LIMIT_GROUP_ROWS,
 	.bases_bytes = LIMIT_BASES_BYTES,
 	.flags_told = LIMIT_FLAGS_TOLD,
+	.unseen_looked = LIMIT_UNSEEN_LOOKED,
 };
 
 struct txn *txn_new(void)

@@ -40,6 +40,7 @@ struct store_bounds {
 	size_t group_rows;        /* LIMIT_GROUP_ROWS */
 	size_t bases_bytes;       /* LIMIT_BASES_BYTES */
 	uint32_t flags_told;      /* LIMIT_FLAGS_TOLD */
+	uint32_t unseen_looked;   /* LIMIT_UNSEEN_LOOKED */
 };
 extern const struct store_bounds store_bounds_normal;
 

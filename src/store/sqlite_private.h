@@ -92,6 +92,7 @@ enum sql {
 	SQL_ENTRY_INSERT,
 	SQL_ENTRIES,
 	SQL_ENTRIES_ANY,
+	SQL_ENTRIES_SEEN,
 	SQL_ENTRIES_FLAGS,
 	SQL_ENTRY_DELETE,
 	SQL_ENTRY_PLACE,
@@ -470,6 +471,8 @@ int sqlite_mailbox_by_name(
 int sqlite_mailbox_by_id(struct reader *, uint64_t, struct mailbox_row *, struct err *err);
 int sqlite_recent(
 	struct reader *, const struct api_mailbox *, uint32_t from, uint32_t *ret, struct err *err);
+int sqlite_numbers(struct reader *, uint64_t mailbox, size_t looked, struct mailbox_row *,
+	struct arena *, struct vec *keywords, uint32_t *ret_unseen, struct err *);
 int sqlite_view(struct reader *, uint64_t mailbox, uint32_t after, size_t rows,
 	struct mailbox_row *, struct arena *, struct vec *keywords, struct vec *entries,
 	struct err *err);

@@ -359,6 +359,39 @@ int sqlite_view(struct reader *r, uint64_t mailbox, uint32_t after, size_t rows,
 	return rc;
 }
 
+static int first_unseen(
+	struct sqlite_reader *c, uint64_t mailbox, size_t looked, uint32_t *ret, struct err *err)
+{
+	sqlite3_stmt *st = sql_bound(c, SQL_ENTRIES_SEEN, "ii", (int64_t)mailbox, (int64_t)looked);
+	uint32_t n = 0;
+	int row;
+	while ((row = sql_row(c, st, err)) > 0) {
+		n++;
+		if (sql_u32(st, 0) == 0) {
+			*ret = n;
+			sql_end(st);
+			return 0;
+		}
+	}
+	return row;
+}
+
+int sqlite_numbers(struct reader *r, uint64_t mailbox, size_t looked, struct mailbox_row *ret,
+	struct arena *arena, struct vec *keywords, uint32_t *ret_unseen, struct err *err)
+{
+	struct sqlite_reader *c = sqlite_reader_of(r);
+	*ret_unseen = 0;
+	if (sqlite_snapshot_begin(r, err) < 0)
+		return -1;
+	int rc = sqlite_mailbox_by_id(r, mailbox, ret, err);
+	if (rc == 0)
+		rc = read_keywords(c, mailbox, arena, keywords, err);
+	if (rc == 0 && looked > 0 && ret->status.unseen > 0)
+		rc = first_unseen(c, mailbox, looked, ret_unseen, err);
+	sqlite_snapshot_end(r);
+	return rc;
+}
+
 /* ---- what was expunged ---- */
 
 static int add_uid(struct vec *ranges, uint32_t uid, struct err *err)

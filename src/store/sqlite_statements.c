@@ -160,6 +160,7 @@ const char *const sql_text[SQL_STATEMENTS] = {
 			"WHERE mailbox=? AND uid>=? AND uid<=? ORDER BY uid LIMIT ?",
 	[SQL_ENTRIES_ANY] = "SELECT 1 FROM entries WHERE mailbox=? AND uid BETWEEN ? AND ? "
 			    "AND modseq<=? LIMIT 1",
+	[SQL_ENTRIES_SEEN] = "SELECT flags&1 FROM entries WHERE mailbox=? ORDER BY uid LIMIT ?",
 	[SQL_ENTRIES_FLAGS] =
 		"UPDATE entries SET flags=(flags&?)|?,keywords_low=(keywords_low&?)|?,"
 		"keywords_high=(keywords_high&?)|?,modseq=? "

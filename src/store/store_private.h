@@ -109,7 +109,9 @@ struct base {
 	size_t bytes;       /* of store->bases_bytes */
 	uint32_t unseen;    /* the first without \Seen, counted from 1; 0: none */
 	bool unseen_known;
-	char *name; /* the mailbox's; NULL: not known since one was renamed */
+	bool bare;         /* the numbers alone, which stand until the log has something newer */
+	uint32_t messages; /* bare: how many there are */
+	char *name;        /* the mailbox's; NULL: not known since one was renamed */
 };
 
 /* ---- upkeep: loop, but that a job's part goes with it ---- */
@@ -469,6 +471,9 @@ struct base *base_get(struct store *store, struct mailbox_log *log);
  * kept for the next time. NULL: it is too large, and stays where it is. */
 struct base *base_new(struct store *store, struct mailbox_log *log, uint32_t uidvalidity,
 	uint64_t modseq, struct vec *entries);
+/* The numbers of a mailbox that was opened bare, like base_new, kept where nothing else is. */
+struct base *base_bare(struct store *store, struct mailbox_log *log, const struct api_mailbox *m,
+	const uint32_t *unseen);
 /* Whether a view of so many entries may be worth keeping. */
 bool base_fits(const struct store *store, size_t entries);
 /* Accepts NULL. */
@@ -488,7 +493,8 @@ void bases_forget_names(struct store *store);
 void bases_forget(struct store *store);
 /* Nobody watches any more, perhaps: then it has all of the log, which ends. */
 void base_unwatched(struct store *store, struct mailbox_log *log);
-/* Is not kept any more if nobody watches and the log is longer than LIMIT_BASE_CHANGES. */
+/* Is not kept any more if nobody watches and the log is longer than LIMIT_BASE_CHANGES, or if it is
+ * numbers that stand no more. */
 void base_unless_long(struct store *store, struct mailbox_log *log);
 /* So many of the log's items are about to go, and have gone. */
 void base_keep_up(struct store *store, struct mailbox_log *log, size_t to);
