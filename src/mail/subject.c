@@ -159,6 +159,11 @@ static size_t unquote(struct str s, size_t at, struct buf *out)
 	return at + 1;
 }
 
+static bool ends_run(char c)
+{
+	return c == '<' || c == '>' || c == '"' || c == '(' || is_wsp(c) || c == '\r' || c == '\n';
+}
+
 /* msg-id = "<" id-left "@" id-right ">", with what RFC 5322 4.5.4 lets be around and between.
  * *ret_end is where it ends, or, when it is none, from where on there may be another: so no byte is
  * looked at twice. */
@@ -173,12 +178,16 @@ static bool message_id(struct str s, struct buf *out, size_t *ret_end)
 			at = unquote(s, at, out);
 		} else if (c == '(') {
 			at = skip_comment(s, at);
-		} else {
-			left = left || (c == '@' && out->n > 0);
-			whole = left && c != '@';
-			if (!is_wsp(c) && c != '\r' && c != '\n')
-				buf_addc(out, c);
+		} else if (is_wsp(c) || c == '\r' || c == '\n') {
+			whole = left;
 			at++;
+		} else {
+			size_t from = at;
+			for (; at < s.n && !ends_run(s.p[at]); at++) {
+				left = left || (s.p[at] == '@' && out->n + at > from);
+				whole = left && s.p[at] != '@';
+			}
+			buf_add(out, s.p + from, at - from);
 		}
 	}
 	bool closed = at < s.n && s.p[at] == '>';
