@@ -2,12 +2,16 @@
 /* SORT and THREAD (RFC 5256; DISPLAYFROM, DISPLAYTO: RFC 5957; RETURN: RFC 5267 3), by number and
  * by UID. First a search, as SEARCH does it; then the digests of what was found stream by; then
  * what was taken from them is put in order, in steps between which others have their turn. */
+#include "imap/facts.h"
 #include "imap/gather.h"
 #include "imap/search_run.h"
 #include "imap/sort.h"
 #include "imap/thread.h"
 
 #define COMPARISONS_A_TURN 20000
+#define RANKED_A_TURN      50000
+
+_Static_assert((int)SORT_KEYS == (int)FACTS_KEYS, "facts keeps ranks of each key");
 
 struct sort_work {
 	struct search_run run;
@@ -16,6 +20,8 @@ struct sort_work {
 	/* SORT */
 	struct sort_criteria criteria;
 	struct sorter *sorter;
+	size_t ranked;              /* of found: put in by rank */
+	size_t ranks_at[SORT_KEYS]; /* facts_rank's, of each criterion */
 	struct search_result result;
 	struct search_write write;
 	/* THREAD */
@@ -87,8 +93,37 @@ static void sort_write_step(struct imap *s)
 	imap_finish(s);
 }
 
+/* Where the messages came by the first key is there for the next SORT. The ranks are put down by
+ * sequence number, so they are in order. */
+static void keep_ranks(struct imap *s, struct sort_work *w)
+{
+	size_t n = sorter_count(w->sorter), most = view_exists(s->sel.view);
+	unsigned key = w->criteria.v[0].key;
+	uint32_t rank = 1, *ranks;
+	struct vec kept;
+
+	if (w->ranked > 0 || s->sel.facts == NULL || !sort_needs_digest(key) ||
+		n > LIMIT_IMAP_RANKS)
+		return;
+	ranks = xcalloc(most + 1, sizeof *ranks); /* 0: was not found */
+	for (size_t i = 0; i < n; i++) {
+		rank += i > 0 && !sorter_equal(w->sorter, i - 1, i);
+		ranks[sorter_at(w->sorter, i)] = w->criteria.v[0].reverse ? (uint32_t)n + 1 - rank
+									  : rank;
+	}
+	vec_init(&kept, sizeof(struct facts_rank), LIMIT_IMAP_RANKS);
+	for (uint32_t i = 1; i <= most; i++)
+		if (ranks[i] != 0)
+			vec_push(&kept,
+				&(struct facts_rank){ view_entry(s->sel.view, i)->uid, ranks[i] });
+	facts_put_ranks(s->sel.facts, key, &kept);
+	vec_done(&kept);
+	free(ranks);
+}
+
 static void sorted(struct imap *s, struct sort_work *w)
 {
+	keep_ranks(s, w);
 	for (size_t i = 0; i < sorter_count(w->sorter); i++)
 		if (!search_result_add_sorted(&w->result, &w->run.search, s->sel.view,
 			    sorter_at(w->sorter, i), s->cmd.uid)) {
@@ -118,6 +153,51 @@ static bool add_to_sort(struct imap *s, uint32_t sequence, const struct digest *
 	return sorter_add(w->sorter, sequence, view_entry(s->sel.view, sequence), d);
 }
 
+static void sort_gather(struct imap *s)
+{
+	struct sort_work *w = s->cmd.work;
+
+	sorter_free(&w->sorter);
+	w->sorter = sorter_new(&w->criteria, LIMIT_IMAP_SORT_BYTES);
+	w->ranked = 0;
+	gather_begin(s, &w->gather, &w->found, add_to_sort, sort_step);
+}
+
+/* False: one has no rank yet, so that all digests are to be looked at. */
+static bool add_by_rank(struct imap *s, struct sort_work *w, uint32_t sequence)
+{
+	const struct api_entry *e = view_entry(s->sel.view, sequence);
+	uint32_t ranks[SORT_KEYS] = { 0 };
+
+	for (size_t i = 0; i < w->criteria.n; i++)
+		if (sort_needs_digest(w->criteria.v[i].key) &&
+			!facts_rank(s->sel.facts, w->criteria.v[i].key, &w->ranks_at[i], e->uid,
+				&ranks[i]))
+			return false;
+	if (!sorter_add_ranked(w->sorter, sequence, e, ranks))
+		w->gather.error = ERR_LIMIT;
+	return true;
+}
+
+/* What was in order before is so by the ranks that it had. */
+static void ranked_step(struct imap *s)
+{
+	struct sort_work *w = s->cmd.work;
+	size_t end = w->ranked + RANKED_A_TURN;
+
+	for (; w->ranked < w->found.n && w->gather.error == ERR_NONE; w->ranked++) {
+		if (w->ranked == end) {
+			imap_yield(s, ranked_step);
+			return;
+		}
+		if (!add_by_rank(s, w, *(uint32_t *)(void *)vec_at(&w->found, w->ranked))) {
+			sort_gather(s);
+			return;
+		}
+	}
+	s->step = sort_step;
+}
+
 static void sort_found(struct imap *s)
 {
 	struct sort_work *w = s->cmd.work;
@@ -128,7 +208,7 @@ static void sort_found(struct imap *s)
 	}
 	w->sorter = sorter_new(&w->criteria, LIMIT_IMAP_SORT_BYTES);
 	if (w->criteria.needs_digest) {
-		gather_begin(s, &w->gather, &w->found, add_to_sort, sort_step);
+		s->step = ranked_step;
 		return;
 	}
 	VEC_EACH (const uint32_t, n, &w->found)

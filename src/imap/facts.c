@@ -20,6 +20,7 @@ struct facts {
 	struct map by_uid;
 	struct arena records;
 	size_t max;
+	struct vec ranks[FACTS_KEYS]; /* struct facts_rank */
 };
 
 struct facts *facts_new(const uint8_t key[16], size_t max)
@@ -27,6 +28,8 @@ struct facts *facts_new(const uint8_t key[16], size_t max)
 	struct facts *f = xmalloc(sizeof(*f));
 	map_init(&f->by_uid, key, max / SLOT_BYTES + 1);
 	arena_init(&f->records, max);
+	for (size_t i = 0; i < FACTS_KEYS; i++)
+		vec_init(&f->ranks[i], sizeof(struct facts_rank), LIMIT_IMAP_RANKS);
 	f->max = max;
 	return f;
 }
@@ -37,6 +40,8 @@ void facts_free(struct facts **f)
 		return;
 	map_done(&(*f)->by_uid);
 	arena_done(&(*f)->records);
+	for (size_t i = 0; i < FACTS_KEYS; i++)
+		vec_done(&(*f)->ranks[i]);
 	free(*f);
 	*f = NULL;
 }
@@ -75,4 +80,35 @@ bool facts_get(const struct facts *f, uint32_t uid, struct digest *ret)
 		at += r->lengths[i];
 	}
 	return true;
+}
+
+/* ---- ranks ---- */
+
+void facts_put_ranks(struct facts *f, unsigned key, struct vec *ranks)
+{
+	size_t sum = ranks->n;
+	if (ranks->n < f->ranks[key].n / 2)
+		return;
+	vec_done(&f->ranks[key]);
+	for (size_t i = 0; i < FACTS_KEYS; i++)
+		sum += f->ranks[i].n;
+	for (size_t i = 0; i < FACTS_KEYS && sum > LIMIT_IMAP_RANKS; i++) {
+		sum -= f->ranks[i].n;
+		vec_done(&f->ranks[i]);
+	}
+	f->ranks[key] = *ranks;
+	vec_init(ranks, ranks->size, ranks->max);
+}
+
+bool facts_rank(const struct facts *f, unsigned key, size_t *at, uint32_t uid, uint32_t *ret)
+{
+	if (f == NULL)
+		return false;
+	for (const struct vec *ranks = &f->ranks[key]; *at < ranks->n; ++*at) {
+		const struct facts_rank *r = (const void *)vec_at(ranks, *at);
+		*ret = r->rank;
+		if (r->uid >= uid)
+			return r->uid == uid;
+	}
+	return false;
 }

@@ -53,4 +53,60 @@ static void i22_memory_of_facts(void **state)
 	assert_int_equal(LIMIT_IMAP_FACTS_BYTES, 6 * 1024 * 1024);
 }
 
-TEST_MAIN(test_case(what_was_put), test_case(i22_memory_of_facts))
+/* n ranks of every second UID. */
+static void put_ranks(struct facts *f, unsigned by, uint32_t n)
+{
+	struct vec ranks;
+	vec_init(&ranks, sizeof(struct facts_rank), LIMIT_IMAP_RANKS);
+	for (uint32_t i = 1; i <= n; i++)
+		vec_push(&ranks, &(struct facts_rank){ 2 * i, n - i });
+	facts_put_ranks(f, by, &ranks);
+	vec_done(&ranks);
+}
+
+static void ranks_are_found(void **state)
+{
+	(void)state;
+	struct facts *f = facts_new(key, 1000);
+	uint32_t rank;
+	size_t at = 0;
+	assert_false(facts_rank(NULL, 1, &at, 2, &rank));
+	assert_false(facts_rank(f, 1, &at, 2, &rank));
+	put_ranks(f, 1, 100);
+	assert_false(facts_rank(f, 2, &at, 2, &rank));
+	assert_true(facts_rank(f, 1, &at, 2, &rank));
+	assert_int_equal(rank, 99);
+	assert_true(facts_rank(f, 1, &at, 200, &rank));
+	assert_int_equal(rank, 0);
+	assert_false(facts_rank(f, 1, &at, 202, &rank));
+	at = 0;
+	assert_false(facts_rank(f, 1, &at, 3, &rank));
+	assert_true(facts_rank(f, 1, &at, 4, &rank));
+	put_ranks(f, 1, 49); /* far fewer are not worth it */
+	assert_true(facts_rank(f, 1, &at, 200, &rank));
+	at = 0;
+	put_ranks(f, 1, 50);
+	assert_false(facts_rank(f, 1, &at, 200, &rank));
+	facts_free(&f);
+}
+
+/* Whose ranks are put last are kept. */
+static void i22_number_of_ranks(void **state)
+{
+	(void)state;
+	for (int over = -1; over <= 1; over++) {
+		struct facts *f = facts_new(key, 1000);
+		uint32_t rank;
+		size_t at = 0, other = 0, last = 0;
+		put_ranks(f, 0, 10);
+		put_ranks(f, 1, 10);
+		put_ranks(f, 2, (uint32_t)(LIMIT_IMAP_RANKS - 20 + over));
+		assert_int_equal(facts_rank(f, 0, &at, 2, &rank), over <= 0);
+		assert_true(facts_rank(f, 1, &other, 2, &rank));
+		assert_true(facts_rank(f, 2, &last, 2, &rank));
+		facts_free(&f);
+	}
+}
+
+TEST_MAIN(test_case(ranks_are_found), test_case(i22_number_of_ranks), test_case(what_was_put),
+	test_case(i22_memory_of_facts))

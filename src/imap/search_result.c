@@ -157,7 +157,8 @@ static bool add_numbers(const struct search_result *r, struct search_write *w, s
 				w->next = n;
 				return false;
 			}
-			buf_addf(out, " %u", n);
+			buf_addc(out, ' ');
+			buf_add_number(out, n);
 			if (n == range->high)
 				break;
 		}

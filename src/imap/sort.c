@@ -35,6 +35,11 @@ static const struct {
 	{ STR_INIT("TO"), SORT_TO },
 };
 
+bool sort_needs_digest(enum sort_key key)
+{
+	return key != SORT_ARRIVAL && key != SORT_SIZE;
+}
+
 static void add_criterion(struct sort_criteria *c, enum sort_key key, bool reverse)
 {
 	for (size_t i = 0; i < c->n; i++)
@@ -42,7 +47,7 @@ static void add_criterion(struct sort_criteria *c, enum sort_key key, bool rever
 			return;
 	c->v[c->n].key = key;
 	c->v[c->n++].reverse = reverse;
-	c->needs_digest |= key != SORT_ARRIVAL && key != SORT_SIZE;
+	c->needs_digest |= sort_needs_digest(key);
 }
 
 /* sort-criterion = ["REVERSE" SP] sort-key */
@@ -239,6 +244,23 @@ bool sorter_add(
 	return vec_push(&t->sequence, &sequence) != NULL;
 }
 
+bool sorter_add_ranked(struct sorter *t, uint32_t sequence, const struct api_entry *e,
+	const uint32_t ranks[SORT_KEYS])
+{
+	t->used += t->criteria.n * sizeof(struct value) + 3 * sizeof(uint32_t);
+	if (t->used > t->max)
+		return false;
+	for (size_t i = 0; i < t->criteria.n; i++) {
+		enum sort_key key = t->criteria.v[i].key;
+		uint64_t number = ranks[i];
+		if (!sort_needs_digest(key))
+			key_of(t, key, e, NULL, &number);
+		if (!add_value(t, false, number))
+			return false;
+	}
+	return vec_push(&t->sequence, &sequence) != NULL;
+}
+
 /* ---- sorting ---- */
 
 static int compare_values(const struct value *a, const struct value *b)
@@ -334,4 +356,11 @@ size_t sorter_count(const struct sorter *t)
 uint32_t sorter_at(const struct sorter *t, size_t i)
 {
 	return *(const uint32_t *)(const void *)vec_at(&t->sequence, t->order[i]);
+}
+
+bool sorter_equal(const struct sorter *t, size_t i, size_t k)
+{
+	const struct value *values = (const void *)t->values.p;
+	size_t n = t->criteria.n;
+	return compare_values(&values[t->order[i] * n], &values[t->order[k] * n]) == 0;
 }

@@ -46,6 +46,8 @@ struct sort_criteria {
 	bool needs_digest;
 };
 
+/* Whether the key is in the digest rather than in the entry. */
+bool sort_needs_digest(enum sort_key key);
 /* sort-criteria = "(" sort-criterion *(SP sort-criterion) ")" */
 bool sort_criteria_parse(struct scan *s, struct sort_criteria *ret);
 
@@ -56,10 +58,15 @@ void sorter_free(struct sorter **t);
 /* d: NULL when there is none, or the criteria need none. False: beyond the memory. */
 bool sorter_add(struct sorter *t, uint32_t sequence, const struct api_entry *e,
 	const struct digest *d) MUST_CHECK;
+/* The same with a rank (facts.h) in the place of the digest, for each criterion that needs one. */
+bool sorter_add_ranked(struct sorter *t, uint32_t sequence, const struct api_entry *e,
+	const uint32_t ranks[SORT_KEYS]) MUST_CHECK;
 /* Goes on sorting for so many comparisons; true: it is sorted. */
 bool sorter_step(struct sorter *t, size_t comparisons);
 size_t sorter_count(const struct sorter *t);
 uint32_t sorter_at(const struct sorter *t, size_t i);
+/* Whether two compare equal by the first criterion. */
+bool sorter_equal(const struct sorter *t, size_t i, size_t k);
 
 /* The sent date in ms since 1970, of the Date field or else the internal date. RFC 5256 2.2 */
 int64_t sort_sent_ms(const struct api_entry *e, const struct digest *d);

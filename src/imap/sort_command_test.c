@@ -59,6 +59,41 @@ static void test_sort(void **state)
 				       "S: j OK ~\n");
 }
 
+/* What was in order once is so again, whatever came and went. */
+static void test_sort_again(void **state)
+{
+	(void)state;
+	dialogue(LOGIN FIVE INBOX("5") "C: a SORT (REVERSE SUBJECT) UTF-8 ALL\n"
+				       "S: * SORT 1 2 3 4 5\n"
+				       "S: a OK ~\n"
+				       "C: b SORT (SUBJECT) UTF-8 ALL\n"
+				       "S: * SORT 5 2 3 4 1\n"
+				       "S: b OK ~\n"
+				       "C: c SORT (DATE) UTF-8 ALL\n"
+				       "S: * SORT 3 1 2 4 5\n"
+				       "S: c OK ~\n"
+				       "C: d SORT (SUBJECT REVERSE DATE) UTF-8 ALL\n"
+				       "S: * SORT 5 4 2 3 1\n"
+				       "S: d OK ~\n"
+				       "C: e SORT (REVERSE SUBJECT SIZE) UTF-8 2,4:5,1\n"
+				       "S: * SORT 1 4 2 5\n"
+				       "S: e OK ~\n" M("nonsense", "<d@x>", "b@x", "aaa",
+					       "") "C: f NOOP\n"
+						   "S: * 6 EXISTS\n"
+						   "S: f OK ~\n"
+						   "C: g SORT (SUBJECT) UTF-8 ALL\n"
+						   "S: * SORT 5 6 2 3 4 1\n"
+						   "S: g OK ~\n"
+						   "C: h STORE 2 +FLAGS.SILENT (\\Deleted)\n"
+						   "S: h OK ~\n"
+						   "C: i EXPUNGE\n"
+						   "S: * 2 EXPUNGE\n"
+						   "S: i OK ~\n"
+						   "C: j SORT (SUBJECT) UTF-8 ALL\n"
+						   "S: * SORT 4 5 2 3 1\n"
+						   "S: j OK ~\n");
+}
+
 static void test_refusals(void **state)
 {
 	(void)state;
@@ -308,6 +343,6 @@ static void test_partial_fetch(void **state)
 		     "S: g BAD ~\n");
 }
 
-TEST_MAIN(test_case(test_partial_fetch), test_case(test_sort), test_case(test_refusals),
-	test_case(test_esort), test_case(test_thread), test_case(test_expunge_waits),
-	test_case(test_store_away), test_case(test_partial_search))
+TEST_MAIN(test_case(test_partial_fetch), test_case(test_sort), test_case(test_sort_again),
+	test_case(test_refusals), test_case(test_esort), test_case(test_thread),
+	test_case(test_expunge_waits), test_case(test_store_away), test_case(test_partial_search))
