@@ -14,6 +14,7 @@
 #include "imap/grammar.h"
 #include "imap/imap_private.h"
 #include "imap/url.h"
+#include "mail/header.h"
 #include "mail/mime.h"
 
 #define APPEND_DATA_MAX 65000 /* upload_bytes, upload_digest: data */
@@ -93,6 +94,7 @@ struct append_work {
 	struct catenate catenate;
 	/* to the store */
 	struct mail_parser *parser;
+	struct mail_header_watch watch;
 	struct buf piece;  /* what the channel had no room for */
 	struct buf digest; /* once all came */
 	size_t digest_at;

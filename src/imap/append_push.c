@@ -177,6 +177,7 @@ void append_push_message(struct imap *s, uint64_t size)
 	buf_clear(&w->digest);
 	mail_parser_free(&w->parser);
 	w->parser = mail_parser_new(NULL);
+	w->watch = (struct mail_header_watch){ .over = false };
 	if (++w->n > 1) {
 		w->push = PUSH_NEXT;
 		return;
@@ -194,6 +195,7 @@ bool append_push_bytes(struct imap *s, struct str bytes)
 	struct append_work *w = s->cmd.work;
 
 	w->bytes += bytes.n;
+	mail_header_watch(&w->watch, bytes);
 	if (w->bytes > s->session.host->settings->message_bytes)
 		return false;
 	if (s->upload == 0)

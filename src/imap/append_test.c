@@ -154,6 +154,69 @@ static void test_utf8(void **state)
 					       "S: h BAD ~\n");
 }
 
+/* RFC 6855 4: header fields in UTF-8, of who has not said that he takes them */
+static void test_utf8_header(void **state)
+{
+	(void)state;
+	dialogue(LOGIN EMPTY_INBOX
+		"C: a APPEND INBOX {10}\n"
+		"S: + Ready ~\n"
+		"C: a: \xc3\xa4\n"
+		"C: \n"
+		"C: x\n"
+		"S: a NO [CANNOT] Header fields in UTF-8 need ENABLE UTF8=ACCEPT\n"
+		"C: b APPEND INBOX {4+}\n" /* of several none */
+		"C: a: b {5+}\n"
+		"C: a: \xc3\xa4 {4+}\n"
+		"C: c: d\n"
+		"S: b NO [CANNOT] ~\n"
+		"C: c APPEND INBOX CATENATE (TEXT {4+}\n"
+		"C: a: \xc3 TEXT {1+}\n"
+		"C: \xa4)\n"
+		"S: c NO [CANNOT] ~\n"
+		/* a body may hold anything, and a field what is no UTF-8 */
+		"C: d APPEND INBOX {12+}\n"
+		"C: a: b\n"
+		"C: \n"
+		"C: \xc3\xa4\n"
+		"C:  {4+}\n"
+		"C: a: \xe4\n"
+		"S: * 2 EXISTS\n"
+		"S: d OK ~\n"
+		"C: e REPLACE 1 INBOX {5+}\n"
+		"C: a: \xc3\xa4\n"
+		"S: e NO [CANNOT] ~\n"
+		"C: f ENABLE UTF8=ACCEPT\n"
+		"S: * ENABLED UTF8=ACCEPT\n"
+		"S: f OK ~\n"
+		"C: g APPEND INBOX {5+}\n"
+		"C: a: \xc3\xa4\n"
+		"S: * 3 EXISTS\n"
+		"S: g OK ~\n");
+	dialogue(LOGIN EMPTY_INBOX "C: a ENABLE IMAP4rev2\n" /* RFC 9051 6.3.12 */
+				   "S: * ENABLED IMAP4rev2\n"
+				   "S: a OK ~\n"
+				   "C: b APPEND INBOX {5+}\n"
+				   "C: a: \xc3\xa4\n"
+				   "S: * 1 EXISTS\n"
+				   "S: b OK ~\n");
+}
+
+/* Where UTF8=ACCEPT is not announced RFC 3501 6.3.11 alone holds. */
+static void test_utf8_hidden(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	fake_init(&f);
+	f.settings.imap_hide = "UTF8=ACCEPT";
+	fake_connect(&f, "imaps", true);
+	dialogue_with(&f, LOGIN "C: a APPEND INBOX {5+}\n"
+				"C: a: \xc3\xa4\n"
+				"S: a OK ~\n");
+	fake_done(&f);
+}
+
 /* RFC 8508 3.2, 3.3 */
 static void test_replace(void **state)
 {
@@ -223,5 +286,5 @@ static void test_replace_refused(void **state)
 }
 
 TEST_MAIN(test_case(test_multiappend), test_case(test_pipelined), test_case(test_cancelled),
-	test_case(test_too_many), test_case(test_utf8), test_case(test_replace),
-	test_case(test_replace_refused))
+	test_case(test_too_many), test_case(test_utf8), test_case(test_utf8_header),
+	test_case(test_utf8_hidden), test_case(test_replace), test_case(test_replace_refused))

@@ -128,6 +128,11 @@ static bool is_hidden(const struct imap *s, const char *name, unsigned when)
 	return false;
 }
 
+bool imap_announces(const struct imap *s, const char *name)
+{
+	return !is_hidden(s, name, AFTER);
+}
+
 uint32_t imap_append_limit(const struct imap *s)
 {
 	uint64_t most = s->session.host->settings->message_bytes;

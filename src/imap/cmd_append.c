@@ -4,10 +4,7 @@
  * go to the store while they arrive and are never whole in memory; digests are made on the way.
  * What can be refused is refused before the client sends it: no such mailbox, too large. Nothing is
  * kept unless everything came (I18, T11), and of several all or none: whatever ends the command
- * early aborts the upload.
- *
- * rfc/6855:232 not followed: mail of old has 8-bit header fields, and a client that moves it here
- * would stop or lose it. */
+ * early aborts the upload. */
 #include "imap/append.h"
 
 #include "imap/mailbox_name.h"
@@ -309,6 +306,18 @@ static void cancel_empty(struct imap *s)
 	append_stop(s);
 }
 
+/* RFC 6855 4: an internationalized message is for who has said ENABLE UTF8=ACCEPT, if that is
+ * announced, or knows rev2, where RFC 9051 6.3.12 takes it from everybody.
+ *
+ * rfc/6855:232 not followed for fields that are beyond ASCII and no UTF-8: mail of old has them,
+ * nobody is told by them what they say, and a client that moves it here would stop or lose it. */
+static bool is_for_others(const struct imap *s)
+{
+	const struct append_work *w = s->cmd.work;
+
+	return mail_header_is_utf8(&w->watch) && !imap_utf8(s) && imap_announces(s, "UTF8=ACCEPT");
+}
+
 /* What came before is a whole message; the same item is read again when it is with the store. */
 static void end_message(struct imap *s)
 {
@@ -316,6 +325,11 @@ static void end_message(struct imap *s)
 
 	if (w->bytes == 0) {
 		cancel_empty(s);
+		return;
+	}
+	if (is_for_others(s)) {
+		reply_no(s, "CANNOT", "Header fields in UTF-8 need ENABLE UTF8=ACCEPT");
+		append_stop(s);
 		return;
 	}
 	append_push_end(s);

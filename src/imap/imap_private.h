@@ -300,6 +300,8 @@ void status_add(const struct imap *s, struct buf *out, const struct api_mailbox 
 	uint32_t recent);
 /* Whether the store is to count for RECENT. */
 bool status_wants_recent(const struct imap *s, unsigned atts);
+/* Whether this client is told of a capability that is for who has logged in. */
+bool imap_announces(const struct imap *s, const char *name);
 /* The largest message that APPEND takes. RFC 7889 */
 uint32_t imap_append_limit(const struct imap *s);
 /* Names and addresses are said in UTF-8: RFC 9051 5.1, RFC 6855 3. */

@@ -86,4 +86,21 @@ enum mail_piece mail_splitter_next(
 /* After the last byte: gives what is still held, then MAIL_PIECE_MORE. */
 enum mail_piece mail_splitter_end(struct mail_splitter *s, struct str *ret_piece);
 
+/*
+ * Of bytes that stream by, whether the header block is that of an internationalized message (RFC
+ * 6532): it goes beyond ASCII, and all of it is UTF-8. Any split of the input gives the same.
+ */
+struct mail_header_watch {
+	bool over;   /* the empty line came */
+	bool beyond; /* a byte beyond ASCII was seen */
+	bool broken; /* one that is no UTF-8 */
+	bool filled; /* the line has a byte besides a CR at its front */
+	bool cr;     /* that CR is there */
+	uint8_t held_n;
+	char held[4]; /* a character that is not complete */
+};
+/* Begin with all zero. */
+void mail_header_watch(struct mail_header_watch *w, struct str bytes);
+bool mail_header_is_utf8(const struct mail_header_watch *w);
+
 #endif

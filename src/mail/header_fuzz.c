@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The streaming splitter, at any split, gives the bytes back and reads the same fields as the
- * reader of whole blocks. Dates are read from the same bytes. */
+ * reader of whole blocks; who watches for UTF-8 sees what the whole block is. Dates are read from
+ * the same bytes. */
 #include "base/fuzz.h"
 #include "mail/date.h"
 #include "mail/header.h"
@@ -36,6 +37,15 @@ static void read_split(struct str all, struct reading *r)
 		take(r, &s, kind, piece);
 }
 
+static void watch_split(struct str all)
+{
+	struct mail_header_watch w = { .over = false };
+	struct str block = str_sub(all, 0, mail_header_size(all));
+	for (size_t at = 0, n = 1; at < all.n; at += n, n = n % 3 + 1)
+		mail_header_watch(&w, str_sub(all, at, n));
+	FUZZ_CHECK(mail_header_is_utf8(&w) == (!str_is_ascii(block) && str_is_utf8(block)));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str all = str_make(data, size), rest = all;
@@ -47,6 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_init(&r.names, size * 2 + 2);
 	buf_init(&names, size * 2 + 2);
 	read_split(all, &r);
+	watch_split(all);
 	FUZZ_CHECK(str_equal(buf_str(&r.bytes), all));
 	size_t total = 0;
 	while (mail_field_next(&rest, &f)) {

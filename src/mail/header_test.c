@@ -160,5 +160,37 @@ static void m3_bounds_names(void **state)
 	}
 }
 
+static void watches_for_utf8(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *message;
+		bool utf8;
+	} rows[] = {
+		{ "A: \xc3\xa4\r\n\r\n", true },
+		{ "A: \xf0\x9f\x98\x80\n\n\xff", true }, /* the body does not count */
+		{ "A: \xe2\x82\xac", true },
+		{ "\xc3\xa4: 1\r\n", true },
+		{ "A: 1\r\n\r\n\xc3\xa4", false },
+		{ "\r\n\xc3\xa4", false },
+		{ "\r\r\n\xc3\xa4", true },                  /* not empty: above */
+		{ "A: \xc3\xa4\r\nB: \xe4\r\n\r\n", false }, /* ISO 8859-1 beside it */
+		{ "A: \xe2\x82\r\n\r\n", false },
+		{ "A: \xe2\x82", false },
+		{ "A: \xed\xa0\x80\n", false }, /* a surrogate: RFC 3629 3 */
+		{ "A: \xc0\x80\n", false },
+		{ "A: \xf8\x88\x80\x80\x80\n", false },
+		{ "", false },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		for (size_t n = 1; n < 6; n++) {
+			struct mail_header_watch w = { .over = false };
+			struct str all = str_from(rows[i].message);
+			for (size_t at = 0; at < all.n; at += n)
+				mail_header_watch(&w, str_sub(all, at, n));
+			assert_int_equal(mail_header_is_utf8(&w), rows[i].utf8);
+		}
+}
+
 TEST_MAIN(test_case(m3_cuts_fields), test_case(finds_and_counts), test_case(unfolds_values),
-	test_case(splits_anywhere), test_case(m3_bounds_names))
+	test_case(splits_anywhere), test_case(m3_bounds_names), test_case(watches_for_utf8))
