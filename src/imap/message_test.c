@@ -131,6 +131,69 @@ static void test_append_cut(void **state)
 	fake_done(&f);
 }
 
+/* Who closes his side has the answers to what he had said before, of all that it was. */
+static void test_half_closed(void **state)
+{
+	struct fake f;
+	struct session *session;
+
+	(void)state;
+	fake_init(&f);
+	fake_connect(&f, "imaps", true);
+	dialogue_part(&f, LOGIN MAIL1 INBOX("1"));
+	session = f.clients[0].session;
+	session->class->input(session, STR("a SEARCH ALL\r\n"));
+	session->class->eof(session);
+	fake_run(&f);
+	dialogue_part(&f, "S: * SEARCH 1\n"
+			  "S: a OK SEARCH completed\n"
+			  "X: closed\n");
+	fake_connect(&f, "imaps", true);
+	dialogue_part(&f, LOGIN "C: a IDLE\n"
+				"S: + idling\n");
+	f.clients[0].session->class->eof(f.clients[0].session);
+	fake_run(&f);
+	dialogue_with(&f, "X: closed\n");
+	fake_done(&f);
+}
+
+/* RFC 9051 7.1 PERMANENTFLAGS: when no keyword can be added any more, "\\*" goes. */
+static void test_keywords_are_full(void **state)
+{
+	struct fake f;
+	struct buf in;
+
+	(void)state;
+	buf_init(&in, 4096);
+	fake_init(&f);
+	fake_connect(&f, "imaps", true);
+	dialogue_part(&f, LOGIN MAIL1 INBOX("1") "C: a STORE 1 +FLAGS.SILENT (x)\n"
+						 "S: * FLAGS (~ x)\n"
+						 "S: a OK ~\n");
+	buf_addz(&in, "b STORE 1 +FLAGS.SILENT (");
+	for (int i = 1; i < LIMIT_KEYWORDS; i++)
+		buf_addf(&in, "%sk%d", i > 1 ? " " : "", i);
+	buf_addz(&in, ")\r\n");
+	fake_send(&f, 0, buf_str(&in));
+	dialogue_with(&f, "S: * FLAGS (~ x k1 k2 ~ k127)\n"
+			  "S: * OK [PERMANENTFLAGS (~ x k1 k2 ~ k127)] ~\n"
+			  "S: b OK ~\n"
+			  "C: c SELECT INBOX\n"
+			  "S: * OK [CLOSED] ~\n"
+			  "S: * FLAGS (~ k127)\n"
+			  "S: * OK [PERMANENTFLAGS (~ k127)] ~\n"
+			  "S: * 1 EXISTS\n"
+			  "S: ~\n"
+			  "S: ~\n"
+			  "S: ~\n"
+			  "S: ~\n"
+			  "S: ~\n"
+			  "S: ~\n"
+			  "S: c OK ~\n");
+	buf_done(&in);
+	fake_done(&f);
+}
+
 static void test_fetch(void **state)
 {
 	(void)state;
@@ -406,6 +469,7 @@ static void test_signatures(void **state)
 
 TEST_MAIN(test_case(test_signatures), test_case(test_long_keyword), test_case(test_sent),
 	test_case(test_append), test_case(test_append_keywords), test_case(test_append_bytes),
-	test_case(test_append_cut), test_case(test_fetch), test_case(test_store),
-	test_case(test_condstore), test_case(test_expunge), test_case(test_copy_move),
-	test_case(test_copy_races), test_case(test_search))
+	test_case(test_append_cut), test_case(test_half_closed), test_case(test_keywords_are_full),
+	test_case(test_fetch), test_case(test_store), test_case(test_condstore),
+	test_case(test_expunge), test_case(test_copy_move), test_case(test_copy_races),
+	test_case(test_search))

@@ -477,18 +477,20 @@ bool selected_tell(struct imap *s, bool expunge)
 void selected_write_flags(struct imap *s, bool permanent)
 {
 	struct buf *out = imap_out(s);
+	bool full = view_keyword_count(s->sel.view) == VIEW_KEYWORDS;
 
 	buf_addz(out, "* FLAGS ");
 	view_add_all_flags(s->sel.view, out, NULL);
 	buf_addz(out, "\r\n");
-	if (!permanent)
+	/* RFC 9051 7.1: \* says that new keywords can be made; when no more can be, that is told.
+	 */
+	if (!permanent && !full)
 		return;
-	/* RFC 9051 7.1: \* says that new keywords can be made. */
 	buf_addz(out, "* OK [PERMANENTFLAGS ");
 	if (s->sel.read_only)
 		buf_addz(out, "()");
 	else
-		view_add_all_flags(s->sel.view, out, "\\*");
+		view_add_all_flags(s->sel.view, out, full ? NULL : "\\*");
 	buf_addz(out, "] Flags that are kept\r\n");
 }
 

@@ -150,6 +150,13 @@ void imap_look_later(struct imap *s, int64_t ms)
 
 /* ---- turns ---- */
 
+static bool takes_input(const struct imap *s)
+{
+	return s->session.next == NEXT_GO_ON && s->step == NULL && s->request == 0 &&
+	       s->cmd.timer == NULL && !s->cmd.busy && s->line.n == 0 &&
+	       buf_room(&s->session.out) >= IMAP_ROOM_BYTES;
+}
+
 void imap_run(struct imap *s)
 {
 	for (;;) {
@@ -164,13 +171,8 @@ void imap_run(struct imap *s)
 	}
 	s->session.idle = s->step == NULL && s->request == 0 && !s->cmd.busy &&
 			  s->wire.text.n == 0 && s->line.n == 0;
-}
-
-static bool takes_input(const struct imap *s)
-{
-	return s->session.next == NEXT_GO_ON && s->step == NULL && s->request == 0 &&
-	       s->cmd.timer == NULL && !s->cmd.busy && s->line.n == 0 &&
-	       buf_room(&s->session.out) >= IMAP_ROOM_BYTES;
+	if (s->eof && takes_input(s))
+		s->session.next = NEXT_CLOSE;
 }
 
 static size_t input(struct session *session, struct str bytes)
@@ -298,12 +300,14 @@ static void tls_started(struct session *session)
 	imap_run(s);
 }
 
+/* Who says no more may still listen: what was said is answered, then this ends. Of a client that
+ * is gone we hear when we write. */
 static void eof(struct session *session)
 {
 	struct imap *s = imap_of(session);
 
 	s->eof = true;
-	session->next = NEXT_CLOSE;
+	imap_run(s);
 }
 
 static void drain_front(struct session *session)
