@@ -335,6 +335,7 @@ def test_hostile_maildir(tmp_path):
         r = run_import(c, ALICE, root, check=False)
         told = json.loads(r.stdout)
         assert r.returncode == 1 and told["left_out"] >= 7, r.stderr
+        assert {".a..b: is no name of a folder", "....: is no name of a folder"[1:]} <= set(r.stderr.split("\n")), r.stderr
         found = contents(culver_imap(c))
         everything = b"".join(m for *_, messages in found.values() for *_, m in messages.values())
         assert b"secret" not in everything and b"Subject: large" not in everything

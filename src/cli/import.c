@@ -35,14 +35,26 @@ static void print_name(const char *name)
 			stderr);
 }
 
-void importer_tell(struct importer *im, const char *what, const char *why)
+static void tell(struct importer *im, const char *mailbox, const char *what, const char *why)
 {
 	im->left_out++;
 	fputs(im->shown_ms ? "\r\033[K" : "", stderr);
-	print_name(im->mailbox.text);
-	fputs(": ", stderr);
+	if (mailbox != NULL) {
+		print_name(mailbox);
+		fputs(": ", stderr);
+	}
 	print_name(what);
 	fprintf(stderr, ": %s\n", why);
+}
+
+void importer_tell(struct importer *im, const char *what, const char *why)
+{
+	tell(im, im->mailbox.text, what, why);
+}
+
+void importer_tell_of_mailbox(struct importer *im, const char *name, const char *why)
+{
+	tell(im, NULL, name, why);
 }
 
 static void show_progress(struct importer *im)
@@ -215,7 +227,7 @@ int importer_mailbox(struct importer *im, const struct import_mailbox *m, struct
 	make_name(im, m->name, &name);
 	if (mailbox_name_canonical(buf_str(&name), &im->mailbox, &why) < 0) {
 		im->mailbox = (struct mailbox_name){ .n = 0 };
-		importer_tell(im, name.p ? name.p : "", err_log_text(&why));
+		importer_tell_of_mailbox(im, name.p ? name.p : "", err_log_text(&why));
 		return 1;
 	}
 	struct frame f = { .type = FRAME_RESTORE_MAILBOX,

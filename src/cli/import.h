@@ -74,6 +74,8 @@ void importer_abandon(struct importer *);
 void importer_done(struct importer *);
 /* Something was left out, and why. */
 void importer_tell(struct importer *, const char *what, const char *why);
+/* A whole mailbox is left out. */
+void importer_tell_of_mailbox(struct importer *, const char *name, const char *why);
 
 /* A message is known to be that entry of the account, without its bytes: it is there already, and
  * counts for none that comes. False: it counts as what has come. */

@@ -329,7 +329,7 @@ static int open_mailbox(struct source *s, const struct listed *m, struct err *er
 		*err = why;
 		return -1;
 	}
-	importer_tell(s->im, m->name.p, why.public_text);
+	importer_tell_of_mailbox(s->im, m->name.p, why.public_text);
 	return 1;
 }
 
@@ -362,7 +362,7 @@ static int look_at(struct source *s, struct listed *m, struct err *err)
 {
 	vec_init(&m->wanted, sizeof(struct api_fetched_entry), LIMIT_VIEW_ENTRIES);
 	if (m->path.n == 0) {
-		importer_tell(s->im, m->name.p, "is no name of a mailbox");
+		importer_tell_of_mailbox(s->im, m->name.p, "is no name of a mailbox");
 		return 0;
 	}
 	int rc = open_mailbox(s, m, err);
@@ -385,7 +385,7 @@ static int take_from(struct source *s, struct listed *m, struct err *err)
 	if (rc)
 		return rc < 0 ? -1 : 0;
 	if (s->opened.uidvalidity != m->uidvalidity) {
-		importer_tell(s->im, m->name.p, "was made anew on the server meanwhile");
+		importer_tell_of_mailbox(s->im, m->name.p, "was made anew on the server meanwhile");
 		return 0;
 	}
 	rc = make_mailbox(s, m, true, err);

@@ -239,7 +239,7 @@ static int import_entry(const struct import_level *level, const char *entry, str
 	if (good && is_maildir(below))
 		rc = import_folder(md, below, buf_str(&name), err);
 	else if (!good && is_maildir(below))
-		importer_tell(md->im, entry, "is no name of a folder");
+		importer_tell_of_mailbox(md->im, entry, "is no name of a folder");
 	struct import_level next = { md, below, buf_str(&name), level->depth + 1 };
 	if (rc == 0 && good && !beside)
 		rc = import_walk(&next, import_entry, err);

@@ -116,7 +116,7 @@ static int import_entry(const struct import_level *level, const char *entry, str
 		file = openat(
 			level->directory, entry, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (!good)
-		importer_tell(im, entry, "is no name of a mailbox");
+		importer_tell_of_mailbox(im, entry, "is no name of a mailbox");
 	else if (below >= 0)
 		rc = import_walk(&next, import_entry, err);
 	else if (file >= 0 && is_mbox(file))
