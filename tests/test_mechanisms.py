@@ -375,6 +375,20 @@ def external(server, folder, name):
     return smtplib.SMTP_SSL("127.0.0.1", server.port("submissions"), context=context)
 
 
+def test_nobody_acts_for_another(server):
+    """RFC 5530 3: AUTHORIZATIONFAILED is for who is who he says, and wants to be another; it says so of no wrong password."""
+    for authzid, password, code in ((BOB, SECRET, "AUTHORIZATIONFAILED"), ("nobody", SECRET, "AUTHORIZATIONFAILED"),
+                                    (BOB, "wrong", "AUTHENTICATIONFAILED"), (ALICE, SECRET, "CAPABILITY")):
+        imap = Lines(server, "imaps")
+        said = imap.say("a AUTHENTICATE PLAIN " + b64(f"{authzid}\0{ALICE}\0{password}"))
+        assert f"[{code}" in said, (authzid, said)
+        imap.close()
+        smtp = Smtp(server)
+        said = smtp.say("AUTH PLAIN " + b64(f"{authzid}\0{ALICE}\0{password}"))
+        assert said.startswith("235" if code == "CAPABILITY" else "535"), (authzid, said)
+        smtp.close()
+
+
 def test_external(server, certificates):
     server.command("account", "certificate", "add", "--label", "laptop", ALICE,
                    certificates / "alice.crt")

@@ -51,6 +51,8 @@ static void login_fails(struct imap *s, struct str user, const struct frame *ans
 		reply_no(s, "AUTHENTICATIONFAILED", "Wrong user name or password");
 	else if (kind == ERR_DENIED)
 		reply_no(s, "CONTACTADMIN", "This login is not for IMAP"); /* RFC 5530 3 */
+	else if (kind == ERR_UNSUPPORTED) /* the password was right: RFC 5530 3 */
+		reply_no(s, "AUTHORIZATIONFAILED", "Nobody may act for somebody else here");
 	else
 		reply_failed(s, answer);
 	s->lost = false;

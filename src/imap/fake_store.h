@@ -452,7 +452,10 @@ static void fake_login(
 			&(struct frame){ .type = FRAME_LOGIN_OK,
 				.login_ok = { 7, STR("alice@example.test"), STR(FAKE_TICKET) } });
 	else
-		fake_fail(f, s, request, str_equal(l->user, STR("carol")) ? ERR_DENIED : ERR_AUTH);
+		fake_fail(f, s, request,
+			str_equal(l->user, STR("carol"))  ? ERR_DENIED
+			: str_equal(l->user, STR("dave")) ? ERR_UNSUPPORTED
+							  : ERR_AUTH);
 }
 
 static void fake_session(struct fake *f, struct session *s, uint32_t request, struct str ticket)

@@ -404,14 +404,18 @@ static void test_ends(void **state)
 	fake_done(&f);
 }
 
-/* RFC 5530 3: the service is off for the account, or the app password is for others */
+/* RFC 5530 3: the service is off for the account, or the app password is for others; the password
+ * was right, and somebody else is to be acted for */
 static void test_denied(void **state)
 {
 	(void)state;
 	dialogue("S: * OK ~\n"
 		 "C: a LOGIN carol secret\n"
 		 "X: wait 2000\n"
-		 "S: a NO [CONTACTADMIN] ~\n");
+		 "S: a NO [CONTACTADMIN] ~\n"
+		 "C: b AUTHENTICATE PLAIN Ym9iAGRhdmUAc2VjcmV0\n"
+		 "X: wait 2000\n"
+		 "S: b NO [AUTHORIZATIONFAILED] ~\n");
 }
 
 /* What the configuration hides is not announced, and works all the same */

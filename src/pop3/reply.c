@@ -17,6 +17,7 @@ static const char *const codes[ERR_KINDS] = {
 	[ERR_IN_USE] = "[IN-USE] ",
 	[ERR_READ_ONLY] = "[SYS/TEMP] ",
 	[ERR_CORRUPT] = "[SYS/PERM] ",
+	[ERR_UNSUPPORTED] = "[AUTH] ",
 	[ERR_FULL] = "[SYS/TEMP] ",
 };
 

@@ -134,11 +134,12 @@ static void admit(struct login *l)
 void login_decide(struct login *l)
 {
 	struct str authzid = str_from(l->authzid);
-	if (authzid.n && !str_equal_nocase(authzid, str_from(l->address)) &&
-		!str_equal_nocase(authzid, str_from(l->user)))
-		login_refuse_wrong(l, "authorization-identity");
-	else if (!l->active)
+	if (!l->active)
 		login_refuse_wrong(l, "inactive");
+	else if (authzid.n && !str_equal_nocase(authzid, str_from(l->address)) &&
+		 !str_equal_nocase(authzid, str_from(l->user)))
+		login_refuse(l, ERR_UNSUPPORTED, "nobody may act for somebody else here",
+			"authorization-identity");
 	else if (!(l->services & login_service(l->service)))
 		login_refuse(l, ERR_DENIED, "this service is switched off for the account",
 			"service-off");
