@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* IDLE (RFC 9051 6.3.13): news are told as they come, until DONE; what NOTIFY asked for when it was
- * said (RFC 5465 4). */
+ * said (RFC 5465 4). Now and then a word that says nothing: what is between the client and us may
+ * forget a connection that is silent, and of a client that is gone we hear when we write. */
 #include "imap/facts.h"
 #include "imap/imap_private.h"
 #include "imap/notify.h"
@@ -30,6 +31,7 @@ static void idle_line(struct imap *s, struct str line)
 {
 	s->cmd.line = NULL;
 	s->cmd.news = NULL;
+	s->alive_ms = 0;
 	if (str_equal_nocase(line, STR("DONE")))
 		reply_ok(s, NULL, "IDLE terminated");
 	else
@@ -47,5 +49,6 @@ void imap_idle(struct imap *s)
 	wire_plain(&s->wire);
 	s->cmd.line = idle_line;
 	s->cmd.news = idle_news;
+	imap_keep_alive(s);
 	idle_news(s);
 }

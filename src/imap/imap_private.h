@@ -154,6 +154,7 @@ struct imap {
 	int64_t limit_ms;          /* the session's own deadline */
 	int64_t arriving_until_ms; /* what has begun to arrive must be here then; 0: nothing has */
 	int64_t look_ms;           /* when a session at rest looks after itself; 0: not */
+	int64_t alive_ms;          /* when who is in IDLE hears a word; 0: not */
 	uint64_t commands, bytes_in, appended, fetched;
 };
 
@@ -191,6 +192,8 @@ void imap_set_deadline(struct imap *s);
 /* If the session is at rest in so many ms: a store that is away is tried again (a client in IDLE
  * waits for news), and the entries of the selected mailbox are given back. */
 void imap_look_later(struct imap *s, int64_t ms);
+/* IDLE begins: from now on the client hears a word every few minutes, and we that it is gone. */
+void imap_keep_alive(struct imap *s);
 
 /* ---- session.c: commands ---- */
 

@@ -414,7 +414,8 @@ static void test_rest(void **state)
 			  "S2: * 1 EXPUNGE\n"
 			  "S2: d OK ~\n"
 			  "S: * 1 EXPUNGE\n"
-			  "X: wait 60000\n");
+			  "X: wait 60000\n"
+			  "S: * OK Still here\n");
 	assert_false(imap_of(f.clients[0].session)->sel.loaded);
 	dialogue_with(&f, "C: DONE\n"
 			  "S: b OK ~\n"
@@ -455,10 +456,39 @@ static void test_no_rest(void **state)
 	fake_done(&f);
 }
 
-TEST_MAIN(test_case(test_a_promise), test_case(test_rest), test_case(test_no_rest),
-	test_case(test_store_goes_behind_a_change), test_case(test_fetch_behind_a_change),
-	test_case(test_idle_behind_a_change), test_case(test_store_goes_in_a_view),
-	test_case(test_store_is_known), test_case(test_idle_after_a_store),
-	test_case(test_idle_retries), test_case(test_fetch_gone), test_case(test_idle),
-	test_case(test_two_sessions), test_case(test_store_lost),
-	test_case(test_select_while_the_store_is_lost))
+/* Who is in IDLE hears that we are there, until it ends; autologout counts on all the same. */
+static void test_keep_alive(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	fake_init(&f);
+	fake_connect(&f, "imaps", true);
+	dialogue_part(&f, LOGIN EMPTY_INBOX "C: a IDLE\n"
+					    "S: + idling\n");
+	fake_wait(&f, LIMIT_IMAP_ALIVE_MS - 1);
+	assert_int_equal(f.clients[0].received.n, 0);
+	fake_wait(&f, 1);
+	dialogue_part(&f, "S: * OK Still here\n");
+	fake_wait(&f, LIMIT_IMAP_ALIVE_MS + 1);
+	dialogue_part(&f, "S: * OK Still here\n" MAIL1 "S: * 1 EXISTS\n"
+			  "C: DONE\n"
+			  "S: a OK IDLE terminated\n");
+	fake_wait(&f, LIMIT_IMAP_ALIVE_MS);
+	dialogue_part(&f, "C: b IDLE\n"
+			  "S: + idling\n");
+	fake_wait(&f, LIMIT_IMAP_IDLE_MS - 1);
+	dialogue_part(&f, "S: * OK Still here\n");
+	fake_wait(&f, 1);
+	dialogue_with(&f, "S: * BYE Autologout: idle for too long\n"
+			  "X: closed\n");
+	fake_done(&f);
+}
+
+TEST_MAIN(test_case(test_keep_alive), test_case(test_a_promise), test_case(test_rest),
+	test_case(test_no_rest), test_case(test_store_goes_behind_a_change),
+	test_case(test_fetch_behind_a_change), test_case(test_idle_behind_a_change),
+	test_case(test_store_goes_in_a_view), test_case(test_store_is_known),
+	test_case(test_idle_after_a_store), test_case(test_idle_retries),
+	test_case(test_fetch_gone), test_case(test_idle), test_case(test_two_sessions),
+	test_case(test_store_lost), test_case(test_select_while_the_store_is_lost))

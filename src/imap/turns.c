@@ -97,6 +97,18 @@ int64_t imap_now(const struct imap *s)
 	return clock->monotonic_ms(clock);
 }
 
+/* The first of what the session waits for. */
+static void set_alarm(struct imap *s)
+{
+	int64_t at = s->limit_ms;
+
+	if (s->look_ms != 0 && s->look_ms < at)
+		at = s->look_ms;
+	if (s->alive_ms != 0 && s->alive_ms < at)
+		at = s->alive_ms;
+	s->session.deadline_ms = at;
+}
+
 /* RFC 9051 5.4: the autologout timer is at least 30 minutes; strangers have a minute in all. */
 void imap_set_deadline(struct imap *s)
 {
@@ -108,11 +120,11 @@ void imap_set_deadline(struct imap *s)
 		s->limit_ms = s->arriving_until_ms;
 	else
 		s->limit_ms = imap_now(s) + LIMIT_IMAP_IDLE_MS;
-	s->session.deadline_ms = s->limit_ms;
+	if (s->cmd.news == NULL)
+		s->alive_ms = 0;
 	if (s->sel.loaded && !s->lost && !s->sel.behind)
-		imap_look_later(s, LIMIT_IMAP_VIEW_MS);
-	else if (s->look_ms != 0)
-		imap_look_later(s, s->look_ms - imap_now(s));
+		s->look_ms = imap_now(s) + LIMIT_IMAP_VIEW_MS;
+	set_alarm(s);
 }
 
 /* A command, or a line of one, has its time from its first byte on, however it trickles. Only a
@@ -144,8 +156,13 @@ static void time_anew(struct imap *s)
 void imap_look_later(struct imap *s, int64_t ms)
 {
 	s->look_ms = imap_now(s) + ms;
-	if (s->look_ms < s->limit_ms)
-		s->session.deadline_ms = s->look_ms;
+	set_alarm(s);
+}
+
+void imap_keep_alive(struct imap *s)
+{
+	s->alive_ms = imap_now(s) + LIMIT_IMAP_ALIVE_MS;
+	set_alarm(s);
 }
 
 /* ---- turns ---- */
@@ -264,6 +281,23 @@ static void look(struct imap *s)
 		selected_rest(s);
 }
 
+/* What is due of that, both at once perhaps. */
+static void before_the_limit(struct imap *s)
+{
+	bool looks = s->look_ms != 0 && imap_now(s) >= s->look_ms;
+
+	if (looks)
+		s->look_ms = 0;
+	if (s->alive_ms != 0 && imap_now(s) >= s->alive_ms) {
+		if (takes_input(s)) /* it has taken all, and nothing is on its way */
+			imap_write(s, STR("* OK Still here\r\n"));
+		s->alive_ms = imap_now(s) + LIMIT_IMAP_ALIVE_MS;
+	}
+	set_alarm(s);
+	if (looks)
+		look(s);
+}
+
 static void timeout(struct session *session)
 {
 	struct imap *s = imap_of(session);
@@ -273,10 +307,8 @@ static void timeout(struct session *session)
 		s->cmd.timer = NULL;
 		imap_set_deadline(s);
 		timer(s);
-	} else if (s->look_ms != 0 && imap_now(s) < s->limit_ms) {
-		s->look_ms = 0;
-		session->deadline_ms = s->limit_ms;
-		look(s);
+	} else if ((s->look_ms != 0 || s->alive_ms != 0) && imap_now(s) < s->limit_ms) {
+		before_the_limit(s);
 	} else if (s->state == NOT_AUTHENTICATED) {
 		imap_bye(s, "Login takes too long");
 	} else if (s->request != 0 || s->step != NULL || s->cmd.busy) {
