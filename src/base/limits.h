@@ -214,6 +214,7 @@
 #define LIMIT_IMAP_STRANGER_MS    60000   /* from the greeting to a login */
 #define LIMIT_IMAP_IDLE_MS        1800000 /* autologout; RFC 9051 5.4 */
 #define LIMIT_IMAP_ALIVE_MS       240000  /* between two words to who is in IDLE */
+#define LIMIT_IMAP_GONE_MS        5000    /* a search goes on for a client that says no more */
 #define LIMIT_IMAP_VIEW_MS        60000   /* at rest until the view's entries are given back */
 #define LIMIT_IMAP_RETRY_MS       500 /* between two tries of IDLE to reach a store that is away */
 #define LIMIT_IMAP_COMMAND_MS     300000 /* within a command that has begun to arrive */

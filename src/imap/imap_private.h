@@ -129,6 +129,7 @@ struct imap {
 	bool draining;
 	bool lost; /* the store's session must be opened anew */
 	bool eof;
+	int64_t eof_ms; /* since when */
 	struct wire wire;
 	struct command cmd;
 	struct arena arena; /* the command's */

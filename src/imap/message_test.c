@@ -157,6 +157,32 @@ static void test_half_closed(void **state)
 	fake_done(&f);
 }
 
+/* A search goes on for a while for who has closed his side, and is then cancelled: mostly he has
+ * gone. */
+static void test_search_of_who_is_gone(void **state)
+{
+	(void)state;
+	for (int over = -1; over <= 1; over++) {
+		struct fake f;
+		struct session *session;
+
+		fake_init(&f);
+		fake_connect(&f, "imaps", true);
+		dialogue_part(&f, LOGIN MAIL1 INBOX("1"));
+		session = f.clients[0].session;
+		session->class->input(session, STR("a SEARCH BODY zzz\r\n"));
+		session->class->eof(session);
+		f.clock.monotonic_ms += LIMIT_IMAP_GONE_MS + over;
+		fake_run(&f);
+		assert_int_equal(f.clients[0].received.n > 0, over < 0);
+		if (over < 0)
+			dialogue_part(&f, "S: * SEARCH\n"
+					  "S: a OK ~\n");
+		dialogue_with(&f, "X: closed\n");
+		fake_done(&f);
+	}
+}
+
 /* RFC 9051 7.1 PERMANENTFLAGS: when no keyword can be added any more, "\\*" goes. */
 static void test_keywords_are_full(void **state)
 {
@@ -469,7 +495,8 @@ static void test_signatures(void **state)
 
 TEST_MAIN(test_case(test_signatures), test_case(test_long_keyword), test_case(test_sent),
 	test_case(test_append), test_case(test_append_keywords), test_case(test_append_bytes),
-	test_case(test_append_cut), test_case(test_half_closed), test_case(test_keywords_are_full),
+	test_case(test_append_cut), test_case(test_half_closed),
+	test_case(test_search_of_who_is_gone), test_case(test_keywords_are_full),
 	test_case(test_fetch), test_case(test_store), test_case(test_condstore),
 	test_case(test_expunge), test_case(test_copy_move), test_case(test_copy_races),
 	test_case(test_search))

@@ -326,6 +326,10 @@ static void scan_step(struct imap *s)
 {
 	struct search_run *w = s->cmd.search;
 
+	if (s->eof && imap_now(s) - s->eof_ms >= LIMIT_IMAP_GONE_MS) {
+		s->session.next = NEXT_CLOSE; /* cancelled */
+		return;
+	}
 	if (w->search.n_needles > 0) {
 		if (!look_at_window(s, w) && w->batch.n == 0 && w->worst == ERR_NONE &&
 			fill_window(s, w)) {

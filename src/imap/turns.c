@@ -339,6 +339,7 @@ static void eof(struct session *session)
 	struct imap *s = imap_of(session);
 
 	s->eof = true;
+	s->eof_ms = imap_now(s);
 	imap_run(s);
 }
 
