@@ -3,6 +3,7 @@
  * BDAT, and sometimes go before they have heard the answer. */
 #include "accounts.h"
 #include "guest.h"
+#include "source.h"
 
 /* The code of a reply, with all its lines read; 0: cut off. */
 static int reply_code(struct conn *c)
@@ -49,7 +50,7 @@ static void add_stuffed(struct buf *out, struct str text)
 
 struct mail {
 	uint32_t n;
-	struct copy *copies[USERS];
+	struct copy *copies[ACCOUNTS];
 	size_t copies_n;
 	bool to_guest;
 	struct guest_view guest;
@@ -67,8 +68,9 @@ static bool recipient_guest(struct conn *c, struct mail *m)
 static bool recipients(struct conn *c, struct mail *m)
 {
 	char line[200];
-	for (unsigned i = 0; i < USERS; i++) {
-		if (!chance(35) && !(i + 1 == USERS && m->copies_n == 0))
+	unsigned n = source_shares_inbox() ? ACCOUNTS : USERS;
+	for (unsigned i = 0; i < n; i++) {
+		if (!chance(35) && !(i + 1 == n && m->copies_n == 0))
 			continue;
 		snprintf(line, sizeof(line), "RCPT TO:<%s>\r\n", account_address(i));
 		struct room room = room_before(i);

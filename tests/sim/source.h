@@ -20,11 +20,15 @@ int source_connect(void);
 void source_grow(size_t n);
 size_t source_messages(void); /* in all of its mailboxes */
 
+/* In some runs mail is delivered to the account, too: then INBOX has UIDs of its own, and what is
+ * in it is known by its bytes. */
+bool source_shares_inbox(void);
+
 /* An import begins; what is there now is to be in the account when it has come to a good end. */
 void source_import_begin(void);
 /* Whether all of it was done; told: something was left out, and that was said. */
 void source_import_end(bool done, bool told);
-/* A message of the account as IMAP has it. */
+/* A message of the account as IMAP has it; of those that were delivered it knows nothing. */
 void source_check(uint32_t n, struct str date, bool keyword, const char *who);
 
 #endif
