@@ -205,10 +205,10 @@ static int add_people(const struct quickstart *q, struct remote *r, struct err *
 	char path[4300];
 	AUTO(buf_done)
 	struct buf passwords;
+	buf_init(&passwords, 8192);
 	snprintf(path, sizeof(path), "%s/passwords", q->dir);
 	if (!q->o->demo || access(path, F_OK) == 0)
 		return 0;
-	buf_init(&passwords, 8192);
 	int result = add_person(q, r, "alice", &passwords, err);
 	if (result == 0)
 		result = add_person(q, r, "bob", &passwords, err);

@@ -80,6 +80,7 @@ static int mbox_mailbox(struct export_writer *w, const struct api_mailbox *mailb
 	AUTO(buf_done)
 	struct buf name;
 	struct str rest = mailbox->name;
+	buf_init(&name, 8 * LIMIT_MAILBOX_NAME_BYTES);
 	w->uidvalidity = view->uidvalidity;
 	w->uidnext = view->uidnext;
 	w->first = true;
@@ -89,7 +90,6 @@ static int mbox_mailbox(struct export_writer *w, const struct api_mailbox *mailb
 			STR_ARG(view->keywords.items[i]));
 	if (has_children && view->messages == 0)
 		return 0;
-	buf_init(&name, 8 * LIMIT_MAILBOX_NAME_BYTES);
 	int directory = open_levels(w, &rest, &name, err);
 	if (directory < 0)
 		return -1;

@@ -221,9 +221,9 @@ int importer_mailbox(struct importer *im, const struct import_mailbox *m, struct
 	struct buf name;
 	struct err why = ERR_INIT;
 	struct frame_restore_mailbox_is is = { 0 };
+	buf_init(&name, 3 * LIMIT_MAILBOX_NAME_BYTES);
 	if (importer_flush(im, err) < 0)
 		return -1;
-	buf_init(&name, 3 * LIMIT_MAILBOX_NAME_BYTES);
 	make_name(im, m->name, &name);
 	if (mailbox_name_canonical(buf_str(&name), &im->mailbox, &why) < 0) {
 		im->mailbox = (struct mailbox_name){ .n = 0 };
