@@ -84,7 +84,7 @@ class Mixed:
 
     def imap(self, r):
         """One session, which reads and changes at random; what others have removed meanwhile is no mistake."""
-        c = imaplib.IMAP4("127.0.0.1", self.culver.port("imap"), timeout=120)
+        c = imaplib.IMAP4("127.0.0.1", self.culver.port("imap"), timeout=300)
         c.login(BOB, self.culver.password("bob"))
         c.enable("CONDSTORE QRESYNC" if r.random() < 0.3 else "UTF8=ACCEPT")
         for _ in range(r.randrange(1, 6)):
@@ -104,7 +104,7 @@ class Mixed:
             c.shutdown()
 
     def pop3(self, r):
-        c = poplib.POP3("127.0.0.1", self.culver.port("pop3"), timeout=120)
+        c = poplib.POP3("127.0.0.1", self.culver.port("pop3"), timeout=300)
         c.user(BOB)
         try:
             c.pass_(self.culver.password("bob"))

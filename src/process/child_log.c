@@ -52,7 +52,8 @@ void child_log_open(struct child *c, int handle)
 	struct link_events events = { .ready = ready, .arg = c };
 	child_log_close(c);
 	c->log = loop->class->link_new(loop, handle, &events);
-	loop->class->link_want(c->log, LINK_READ);
+	if (c->log)
+		loop->class->link_want(c->log, LINK_READ);
 }
 
 /* What a child said last is often what matters: it is read to the end. */

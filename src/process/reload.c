@@ -171,7 +171,7 @@ static void give_config(struct supervisor *s)
 	}
 }
 
-static void end_when_settled(struct supervisor *s)
+void reload_go_on(struct supervisor *s)
 {
 	if (s->reload.phase != RELOAD_SETTLING)
 		return;
@@ -184,7 +184,7 @@ static void end_when_settled(struct supervisor *s)
 void reload_settled(struct child *child)
 {
 	child->settles = false;
-	end_when_settled(child->supervisor);
+	reload_go_on(child->supervisor);
 }
 
 /* ---- asking ---- */
@@ -219,7 +219,7 @@ static void commit(struct supervisor *s)
 		use_certificates(s);
 	r->phase = RELOAD_SETTLING;
 	s->loop->class->timer_set(r->timer, supervisor_now(s) + LIMIT_RELOAD_MS);
-	end_when_settled(s);
+	reload_go_on(s);
 }
 
 static void commit_when_all_answered(struct supervisor *s)

@@ -406,7 +406,7 @@ static void child_ended(struct child *c, int status)
 	c->process = 0;
 	c->state = CHILD_DOWN;
 	c->died_ms = supervisor_now(s);
-	reload_settled(c);
+	c->settles = false;
 	channel_free(&c->control);
 	child_log_close(c);
 	s->loop->class->timer_set(c->timer, 0);
@@ -427,6 +427,7 @@ static void child_ended(struct child *c, int status)
 		child_set_timer(c, back_off_ms(c));
 		release_when_fronts_are_up(s);
 	}
+	reload_go_on(s); /* last: what it begins may start this very child again */
 }
 
 static void on_ended(void *arg, int process, int status)

@@ -85,6 +85,34 @@ static void x8_a_reload_has_its_time(void **state)
 	world_done(&w);
 }
 
+/* The old keys dies as the last whom a reload waits for, and another was asked for meanwhile: that
+ * one starts this very child again. */
+static void a_reload_follows_a_death(void **state)
+{
+	struct world w;
+	char path[200];
+	(void)state;
+	up(&w, 13);
+	snprintf(path, sizeof(path), "%s/tls", w.path);
+	assert_int_equal(mkdir(path, 0700), 0);
+	world_write(&w, "tls/a.crt", "x", 1);
+	struct reload *r = &w.supervisor->reload;
+	struct child *old = world_child(&w, "keys");
+	r->phase = RELOAD_SETTLING;
+	r->again = true;
+	old->spare = true;
+	old->settles = true;
+	VEC_EACH (struct child *, c, &w.supervisor->children)
+		if (*c != old && (*c)->row == old->row)
+			(*c)->spare = false;
+	world_kill(&w.spawn, old->process, SIGKILL);
+	world_until(&w, r->phase == RELOAD_STARTING && r->keys == old);
+	assert_int_equal(old->state, CHILD_STARTING);
+	assert_non_null(old->control);
+	assert_false(world_said(&w, "event=reload-refused"));
+	world_done(&w);
+}
+
 /* It listens on every port all the same, so nothing else would say why nobody gets in by TLS. */
 static void no_certificate_is_said(void **state)
 {
@@ -441,9 +469,9 @@ static void goodbyes_are_spread(void **state)
 	}
 }
 
-TEST_MAIN(test_case(who_hangs_is_killed), test_case(x8_a_reload_has_its_time),
-	test_case(certificates_that_end_soon), test_case(no_certificate_is_said),
-	test_case(the_check_of_a_new_binary_has_its_time),
+TEST_MAIN(test_case(who_hangs_is_killed), test_case(a_reload_follows_a_death),
+	test_case(x8_a_reload_has_its_time), test_case(certificates_that_end_soon),
+	test_case(no_certificate_is_said), test_case(the_check_of_a_new_binary_has_its_time),
 	test_case(a_check_that_fails_without_a_word),
 	test_case(a_program_that_ends_well_is_not_yet_the_next_image),
 	test_case(an_upgrade_that_is_asked_for_meanwhile_follows),

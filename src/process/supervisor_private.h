@@ -210,6 +210,8 @@ void reload_offer(struct child *front);
 void reload_answered(struct child *front, const struct frame_certificates_are *);
 /* It has the configuration that it was given; or it has ended. */
 void reload_settled(struct child *);
+/* Ends a reload that waits for nobody any more, and begins the next one if it was asked for. */
+void reload_go_on(struct supervisor *);
 
 /* control.c */
 void control_accepted(void *supervisor, int handle, const char *address, uint16_t port);

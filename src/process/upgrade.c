@@ -192,11 +192,12 @@ static struct str hear(struct supervisor *s, char *said, size_t room)
 {
 	size_t n = 0;
 	ssize_t got = 1;
-	while (got > 0 && n < room) {
+	while (s->upgrade.said && got > 0 && n < room) {
 		got = s->loop->class->link_read(s->upgrade.said, said + n, room - n, NULL);
 		n += got > 0 ? (size_t)got : 0;
 	}
-	s->loop->class->link_free(&s->upgrade.said);
+	if (s->upgrade.said)
+		s->loop->class->link_free(&s->upgrade.said);
 	return str_make(said, n);
 }
 

@@ -99,6 +99,7 @@ void job_free(struct job *job)
 {
 	if (job->peer)
 		leave_peer(job);
+	job_leave_log(job); /* one that only waited still has it */
 	txn_free(&job->txn);
 	base_put(&job->base);
 	for (size_t i = 0; i < job->n_bodies; i++)

@@ -75,8 +75,9 @@ static int fill_window(
 
 static bool in_window(const struct segment_reader *r, uint32_t number, uint64_t at, size_t n)
 {
+	/* No sum of what a damaged row says: it may go round. */
 	return r->window_n && number == r->window_segment && at >= r->window_at &&
-	       at + n <= r->window_at + r->window_n;
+	       at - r->window_at <= r->window_n && n <= r->window_n - (at - r->window_at);
 }
 
 const uint8_t *segment_window(

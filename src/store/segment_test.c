@@ -373,7 +373,7 @@ static void wrong_refs_are_refused(void **state)
 	char got[100];
 	struct blob_ref good = put(&w, 1, 5000, &at), other = put(&w, 2, 5000, NULL);
 	flush_all(&w);
-	struct blob_ref bad[] = { good, good, good, good, good, good, good };
+	struct blob_ref bad[] = { good, good, good, good, good, good, good, good };
 	bad[0].id++;
 	bad[1].segment = 2;
 	bad[2].offset = other.offset;
@@ -381,6 +381,8 @@ static void wrong_refs_are_refused(void **state)
 	bad[4].offset = 1ULL << 60;
 	bad[5].segment = 0;
 	bad[6].length = UINT64_MAX;
+	bad[7].offset = UINT64_MAX -
+			99; /* its end is behind the beginning of what is in the window */
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		assert_int_equal(segment_read(w.r, &bad[i], 0, got, sizeof(got), &w.err), -1);
 		assert_int_equal(w.err.kind, ERR_CORRUPT);

@@ -284,6 +284,30 @@ static void answers_that_fit(void **state)
 	world_done(&w);
 }
 
+/* A view that waits for room ends with its peer, and the mailbox's log has one user less. */
+static void who_waits_goes_with_its_peer(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w);
+	uint64_t alice = account_of(&w.mx, "alice@example.test");
+	deliver_one(&w.mx, alice, STR("x"));
+	uint32_t session = open_session(&w.user, alice);
+	uint64_t inbox = mailbox_of(&w.user, session, "INBOX");
+	w.user.peer->held_bytes += LIMIT_PEER_ANSWER_BYTES;
+	tell(&w.user, 1000,
+		(struct frame){ .type = FRAME_VIEW_OPEN,
+			.view_open = { .session = session, .mailbox = inbox } });
+	executor_fake_run(&w.f.executor);
+	assert_non_null(w.user.peer->waiting);
+	assert_int_equal(w.f.store->logs.n, 1);
+	w.user.peer->held_bytes -= LIMIT_PEER_ANSWER_BYTES;
+	store_peer_remove(&w.user.peer);
+	executor_fake_run(&w.f.executor);
+	assert_int_equal(w.f.store->logs.n, 0);
+	world_done(&w);
+}
+
 /* The memory of a peer's uploads, all of them together. */
 static void memory_of_uploads(void **state)
 {
@@ -489,4 +513,4 @@ TEST_MAIN(test_case(recipients_that_are_known), test_case(deleted_messages_of_a_
 	test_case(uploads_at_once), test_case(recipients_of_one_message),
 	test_case(sessions_of_one_front), test_case(watches_of_one_front),
 	test_case(transactions_of_one_flush), test_case(answers_that_wait),
-	test_case(answers_that_fit))
+	test_case(answers_that_fit), test_case(who_waits_goes_with_its_peer))
