@@ -102,12 +102,20 @@ static void known_sent(struct job *job)
 	job->finished = job->at == job->items.n;
 }
 
+/* Not when its peer has ended it, and perhaps begun another. */
+static bool is_in_force(const struct job *job)
+{
+	return job->peer &&
+	       str_equal(address_str(&job->peer->restores), job->ask.restore_begin.address);
+}
+
 /* What whoever was at work before has under way is in the ledger first: a command that was killed,
  * and is run again at once, would not know of it. */
 static bool begin_done(struct job *job)
 {
 	if (job->txn == NULL) {
-		job->peer->restored = job->size;
+		if (is_in_force(job))
+			job->peer->restored = job->size;
 		return true;
 	}
 	txn_free(&job->txn);
@@ -117,7 +125,7 @@ static bool begin_done(struct job *job)
 
 static void begin_always(struct job *job)
 {
-	if (job->err.kind != ERR_NONE && job->peer)
+	if (job->err.kind != ERR_NONE && is_in_force(job))
 		restore_leave(job->peer);
 }
 

@@ -286,6 +286,37 @@ static void two_accounts_are_restored_at_once(void **state)
 	world_done(&w);
 }
 
-TEST_MAIN(test_case(two_accounts_are_restored_at_once), test_case(one_backup_at_a_time),
-	test_case(a_backup_goes_with_its_peer), test_case(commits_beside_the_copy_are_in_it),
-	test_case(repair_is_refused_beside_others), test_case(restore_is_one_peers))
+/* Who begins another restore before the first has answered is at the second's account. */
+static void an_ended_restore_changes_nothing(void **state)
+{
+	struct world w;
+	struct test_peer other;
+	struct frame start = { .type = FRAME_RESTORE_BEGIN };
+	struct frame mailbox = { .type = FRAME_RESTORE_MAILBOX };
+	(void)state;
+	world_init(&w);
+	peer_init(&other, &w.f, CLASS_ADMIN, 7);
+	(void)account_of(&w.mx, "alice@example.test");
+	uint64_t bob = account_of(&w.mx, "bob@example.test");
+	static const char *const first[] = { "alice@example.test", "nobody@example.test" };
+	for (size_t i = 0; i < ARRAY_LEN(first); i++) {
+		start.restore_begin.address = str_from(first[i]);
+		tell(&w.admin, 1000, start);
+		tell(&w.admin, 1001, (struct frame){ .type = FRAME_RESTORE_END });
+		start.restore_begin.address = STR("bob@example.test");
+		tell(&w.admin, 1002, start);
+		executor_fake_run(&w.f.executor);
+		mailbox.restore_mailbox = (struct frame_restore_mailbox){ bob, STR("Back"), 0 };
+		assert_frame(ask(&w.admin, mailbox), FRAME_RESTORE_MAILBOX_IS);
+		assert_failed(ask(&other, start), ERR_IN_USE);
+		assert_frame(
+			ask(&w.admin, (struct frame){ .type = FRAME_RESTORE_END }), FRAME_DONE);
+	}
+	peer_done(&other);
+	world_done(&w);
+}
+
+TEST_MAIN(test_case(an_ended_restore_changes_nothing), test_case(two_accounts_are_restored_at_once),
+	test_case(one_backup_at_a_time), test_case(a_backup_goes_with_its_peer),
+	test_case(commits_beside_the_copy_are_in_it), test_case(repair_is_refused_beside_others),
+	test_case(restore_is_one_peers))
