@@ -82,6 +82,46 @@ def test_bytes_behind_the_command(culver):
     assert b"d OK" in c.until(rb"^d [^\r]*\r\n")
 
 
+def test_who_says_no_more_is_let_go(culver):
+    """COMPRESS and the end of TLS in one segment: the end is seen before the answer is sent. The connection ends then,
+    not half an hour later."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    s = socket.create_connection(("127.0.0.1", culver.port("imaps")), timeout=10)
+    heard, said = ssl.MemoryBIO(), ssl.MemoryBIO()
+    t = context.wrap_bio(heard, said)
+
+    def until(what):
+        while True:
+            try:
+                return what()
+            except ssl.SSLWantReadError:
+                if said.pending:
+                    s.sendall(said.read())
+                data = s.recv(65536)
+                if not data:
+                    raise EOFError
+                heard.write(data)
+
+    def answer(end):
+        got = b""
+        while end not in got:
+            got += until(lambda: t.read(65536))
+
+    until(t.do_handshake)
+    answer(b"is ready\r\n")
+    t.write(b'a LOGIN alice@example.test "%s"\r\n' % PASSWORDS["alice"].encode())
+    answer(b"a OK")
+    t.write(b"b NOOP\r\nc COMPRESS DEFLATE\r\n")
+    with pytest.raises(ssl.SSLWantReadError):
+        t.unwrap()
+    s.sendall(said.read())
+    got = b""
+    while data := s.recv(65536):
+        got += data
+    assert got
+
+
 def test_a_bomb_is_only_much_input(culver):
     """100 MB of one long line are 100 KB compressed: a command that is too long, and no memory."""
     c = Client(culver, False)

@@ -152,6 +152,9 @@ static void do_next(struct conn *c)
 		s->next = NEXT_GO_ON;
 		stream_start_compression(c->stream);
 		stream_resume(c->stream);
+		/* it took no input meanwhile, nor the end of it */
+		s->class->resume(s);
+		conn_settle(c);
 	}
 }
 
