@@ -414,6 +414,11 @@ bool smtp_receive_committing(const struct smtp *s)
 	return s->receiving != NULL && s->receiving->stage == STAGE_ANSWER;
 }
 
+bool smtp_receive_complete(const struct smtp *s)
+{
+	return s->receiving != NULL && s->receiving->stage != STAGE_BODY;
+}
+
 /* The store gave up on the upload before its end. */
 static void upload_failed(struct smtp *s, enum smtp_reply why)
 {

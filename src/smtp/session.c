@@ -310,6 +310,8 @@ static void end_login(struct smtp *s)
 /* What holds after each call from outside. */
 static void settle(struct smtp *s)
 {
+	if (s->closed_by_peer && s->receiving == NULL && s->request == 0)
+		s->session.next = NEXT_CLOSE; /* all is said */
 	bool between = s->reading == READ_COMMAND && s->request == 0 && s->receiving == NULL &&
 		       s->session.next == NEXT_GO_ON;
 	if (s->login_ended && !at_work(s))
@@ -362,8 +364,6 @@ static void session_answer(struct session *session, uint32_t request, const stru
 		s->answered = NULL;
 		s->patient_until_ms = smtp_now(s) + LIMIT_SMTP_COMMAND_MS;
 		answered(s, answer);
-		if (s->closed_by_peer && s->request == 0)
-			session->next = NEXT_CLOSE;
 	} else {
 		smtp_receive_answer(s, request, answer);
 	}
@@ -416,9 +416,9 @@ static void session_tls_started(struct session *session)
 static void session_eof(struct session *session)
 {
 	struct smtp *s = smtp_of(session);
-	/* Without its terminator there is no message (RFC 5321 4.1.1.10); once it is with the
-	 * store, its outcome is worth a line in the log. */
-	if (smtp_receive_committing(s)) {
+	/* Without its terminator there is no message (RFC 5321 4.1.1.10); once it is complete, what
+	 * becomes of it is said, and is worth a line in the log. */
+	if (smtp_receive_complete(s)) {
 		s->closed_by_peer = true;
 		return;
 	}

@@ -290,6 +290,44 @@ static void gone_while_committing(void **state)
 	}
 }
 
+/* A client that says no more behind a message that is complete hears what becomes of it: while its
+ * owners are asked for, and while the store has no room. */
+static void half_closed_behind_a_message(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		submission();
+		say(SUBMITTED);
+		say("DATA\r\n");
+		f.hold_answers = true;
+		fake_input(&f, i == 1 ? STR("From: bob@example.test\r\n\r\nx\r\n.\r\n")
+				      : STR("From: sales@example.test\r\n\r\nx\r\n.\r\n"));
+		f.session->class->eof(f.session);
+		assert_int_equal(f.session->next, NEXT_GO_ON);
+		f.no_room_now = i == 2 ? 3 : 0;
+		f.hold_answers = false;
+		fake_run(&f);
+		assert_string_equal(codes(), i == 1 ? "550 closed" : "250 closed");
+		assert_int_equal(f.copies, i == 1 ? 0 : 1);
+		assert_int_equal(f.no_room_told > 0, i == 2);
+	}
+	/* the store goes while it has no room */
+	submission();
+	say(SUBMITTED);
+	say("DATA\r\n");
+	f.hold_answers = true;
+	fake_input(&f, STR("From: sales@example.test\r\n\r\nx\r\n.\r\n"));
+	f.session->class->eof(f.session);
+	f.hold_answers = false;
+	f.no_room_now = 1;
+	while (fake_answer_one(&f))
+		;
+	assert_int_equal(f.session->next, NEXT_GO_ON);
+	f.session->class->store_lost(f.session);
+	fake_take_output(&f);
+	assert_string_equal(codes(), "451 closed");
+}
+
 static void idles(void **state)
 {
 	(void)state;
@@ -306,4 +344,4 @@ TEST_MAIN(test_case(s1_to_s14_bare_line_ends), test_case(s8_through_the_session)
 	test_case(s15_plaintext_behind_starttls), test_case(s18_starttls_out_of_place),
 	test_case(s20_s21_improper_pipelining), test_case(drains_between_transactions),
 	test_case(password_changed), test_case(gone_while_committing),
-	cmocka_unit_test_teardown(idles, teardown))
+	test_case(half_closed_behind_a_message), cmocka_unit_test_teardown(idles, teardown))

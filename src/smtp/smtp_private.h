@@ -177,6 +177,8 @@ void smtp_receive_abort(struct smtp *);
 void smtp_receive_store_lost(struct smtp *);
 /* Whether the store has been told to commit and has not answered. */
 bool smtp_receive_committing(const struct smtp *);
+/* Whether all of the message has come, and it has no reply yet. */
+bool smtp_receive_complete(const struct smtp *);
 /* One event in the log for a message that ends without a reply. */
 void smtp_receive_log(struct smtp *, const char *reason);
 
