@@ -352,7 +352,7 @@ void imap_compress(struct imap *s)
 }
 
 /* RFC 7162 3.1.2.1: after the first CONDSTORE-enabling command with a mailbox selected, the client
- * is told where the mailbox stands. */
+ * is told where the mailbox stands, as far as he knows it: 3.2. */
 void imap_enable_condstore(struct imap *s)
 {
 	if (s->condstore)
@@ -360,5 +360,5 @@ void imap_enable_condstore(struct imap *s)
 	s->condstore = true;
 	if (s->sel.view != NULL)
 		imap_writef(s, "* OK [HIGHESTMODSEQ %llu] Highest\r\n",
-			(unsigned long long)s->sel.modseq);
+			(unsigned long long)s->sel.told);
 }

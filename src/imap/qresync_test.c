@@ -212,6 +212,27 @@ static void test_held_back(void **state)
 			   "S: f OK ~\n");
 }
 
+/* Nor does who enables it then hear more than he was told. RFC 7162 3.2 */
+static void test_enable_while_held_back(void **state)
+{
+	(void)state;
+	dialogue(LOGIN MAIL5 INBOX("5") LOGIN2 "C2: a SELECT INBOX\n" OPENS_UNSEEN(
+		"2:", "5") "S2: a OK ~\n"
+			   "C2: b STORE 2 +FLAGS.SILENT (\\Deleted)\n"
+			   "S2: b OK ~\n"
+			   "C2: c EXPUNGE\n"
+			   "S2: * 2 EXPUNGE\n"
+			   "S2: c OK ~\n"
+			   "C: d FETCH 5 (UID)\n"
+			   "S: * 5 FETCH (UID 5)\n"
+			   "S: d OK ~\n"
+			   "C: e ENABLE QRESYNC\n"
+			   "S: * ENABLED QRESYNC\n"
+			   "S: * OK [HIGHESTMODSEQ 15] ~\n"
+			   "S: * VANISHED 2\n"
+			   "S: e OK ~\n");
+}
+
 /* ---- the sample ---- */
 
 static struct seqset set_of(struct arena *a, const char *text)
@@ -266,4 +287,4 @@ static void test_match(void **state)
 
 TEST_MAIN(test_case(test_vanished), test_case(test_select), test_case(test_no_memory),
 	test_case(test_fetch), test_case(test_refusals), test_case(test_held_back),
-	test_case(test_match))
+	test_case(test_enable_while_held_back), test_case(test_match))
