@@ -3,8 +3,8 @@
  * What SORT and THREAD have seen of the selected mailbox's messages, for the next of them: the
  * envelope of a digest, which never changes, by UID; and where messages come by a key of SORT,
  * which so never changes either. Bounded (LIMIT_IMAP_FACTS_BYTES, LIMIT_IMAP_RANKS); what finds no
- * room is asked for, or put in order, again. It goes with the selected mailbox, and when the client
- * says IDLE.
+ * room is asked for, or put in order, again. It goes with the selected mailbox, when the client
+ * says IDLE, and when he says nothing for a minute.
  *
  *     if (!facts_get(*f, uid, &digest)) … ask for it, then facts_put(f, key, max, uid, &digest)
  *

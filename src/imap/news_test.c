@@ -426,6 +426,26 @@ static void test_rest(void **state)
 	fake_done(&f);
 }
 
+/* What SORT has seen goes too, and is seen again when it is needed. */
+static void test_rest_after_a_sort(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	fake_init(&f);
+	fake_connect(&f, "imaps", true);
+	for (int i = 0; i < 2; i++) {
+		dialogue_with(&f, i == 0 ? LOGIN MAIL2 MAIL1 INBOX("2") : "");
+		dialogue_with(&f, "C: a SORT (SUBJECT) UTF-8 ALL\n"
+				  "S: * SORT 2 1\n"
+				  "S: a OK ~\n");
+		assert_non_null(imap_of(f.clients[0].session)->sel.facts);
+		fake_wait(&f, LIMIT_IMAP_VIEW_MS);
+		assert_null(imap_of(f.clients[0].session)->sel.facts);
+	}
+	fake_done(&f);
+}
+
 /* What is still to be told keeps the entries: an EXPUNGE waits for its moment. */
 static void test_no_rest(void **state)
 {
@@ -486,9 +506,10 @@ static void test_keep_alive(void **state)
 }
 
 TEST_MAIN(test_case(test_keep_alive), test_case(test_a_promise), test_case(test_rest),
-	test_case(test_no_rest), test_case(test_store_goes_behind_a_change),
-	test_case(test_fetch_behind_a_change), test_case(test_idle_behind_a_change),
-	test_case(test_store_goes_in_a_view), test_case(test_store_is_known),
-	test_case(test_idle_after_a_store), test_case(test_idle_retries),
-	test_case(test_fetch_gone), test_case(test_idle), test_case(test_two_sessions),
-	test_case(test_store_lost), test_case(test_select_while_the_store_is_lost))
+	test_case(test_no_rest), test_case(test_rest_after_a_sort),
+	test_case(test_store_goes_behind_a_change), test_case(test_fetch_behind_a_change),
+	test_case(test_idle_behind_a_change), test_case(test_store_goes_in_a_view),
+	test_case(test_store_is_known), test_case(test_idle_after_a_store),
+	test_case(test_idle_retries), test_case(test_fetch_gone), test_case(test_idle),
+	test_case(test_two_sessions), test_case(test_store_lost),
+	test_case(test_select_while_the_store_is_lost))

@@ -109,6 +109,21 @@ static void test_selected(void **state)
 		"S2: f OK ~\n");
 }
 
+/* A minute without a command changes nothing of that. */
+static void test_rest(void **state)
+{
+	(void)state;
+	talk(LOGIN MAIL1 INBOX("1"),
+		"C: a NOTIFY SET (selected (MessageNew (uid flags) MessageExpunge))\n"
+		"S: a OK NOTIFY completed\n"
+		"X: wait 60000\n" MAIL2 "S: * 2 EXISTS\n"
+		"S: * 2 FETCH (UID 2 FLAGS ())\n"
+		"C: b NOTIFY NONE\n"
+		"S: b OK NOTIFY completed\n"
+		"X: wait 60000\n" MAIL2 "C: c NOOP\n"
+		"S: c OK ~\n");
+}
+
 static void test_nothing(void **state)
 {
 	(void)state;
@@ -496,8 +511,8 @@ static void test_replaced(void **state)
 		"S: * 1 FETCH (UID 1)\n");
 }
 
-TEST_MAIN(test_case(test_example), test_case(test_selected), test_case(test_nothing),
-	test_case(test_idle), test_case(test_names), test_case(test_other),
+TEST_MAIN(test_case(test_example), test_case(test_selected), test_case(test_rest),
+	test_case(test_nothing), test_case(test_idle), test_case(test_names), test_case(test_other),
 	test_case(test_metadata), test_case(test_own_metadata), test_case(test_arguments),
 	test_case(test_limits), test_case(i13_many_mailboxes), test_case(test_too_many_mailboxes),
 	test_case(test_replaced), test_case(test_late_notice))

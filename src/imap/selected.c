@@ -266,12 +266,13 @@ static void load(struct imap *s)
 }
 
 /* What the client knows is then a promise again, as after SELECT. What it is still to be told, or
- * does not know, only the entries say. */
+ * does not know, only the entries say. NOTIFY speaks of messages at once, and counts on them. */
 void selected_rest(struct imap *s)
 {
 	struct selected *sel = &s->sel;
 
-	if (!sel->loaded || sel->stale || sel->behind || sel->gone ||
+	facts_free(&sel->facts);
+	if (!sel->loaded || sel->stale || sel->behind || sel->gone || s->notify != NULL ||
 		view_has_news(sel->view, true, true))
 		return;
 	sel->exists = view_exists(sel->view);

@@ -15,8 +15,8 @@ void selected_leave(struct imap *s);
  * made: how many there are, and to what modseq. opened gets the last frame, or the failed one; on
  * failure nothing is selected. */
 void selected_open(struct imap *s, struct str name, bool read_only, bool bare, imap_answer *opened);
-/* Gives the entries back if the client knows all that they say; they are loaded again when needed.
- */
+/* Gives back what SORT and THREAD have seen, and the entries if the client knows all that they say;
+ * they are loaded again when needed. */
 void selected_rest(struct imap *s);
 /* Runs `then` with the view's entries there. A command that can't have them is finished with NO. */
 void selected_load(struct imap *s, imap_step *then);
