@@ -446,6 +446,44 @@ static void test_rest_after_a_sort(void **state)
 	fake_done(&f);
 }
 
+/* A keyword that another session made is told before a message has it, however it came to be known:
+ * RFC 9051 7.3.1 */
+static void test_new_keywords(void **state)
+{
+#define KNOWN "S: * FLAGS (~ New)\n"
+	static const struct {
+		const char *how, *known;
+	} cases[] = {
+		{ "C: b NOOP\n", KNOWN },
+		{ "X: horizon\nC: b NOOP\n", KNOWN },
+		{ "X: replace\n", KNOWN "C: b NOOP\n" },
+		{ "X: wait 60000\nC: b NOOP\n", KNOWN },
+		{ "X: wait 60000\nX: horizon\nC: b NOOP\n", KNOWN },
+		{ "X: wait 60000\nX: replace\n", KNOWN "C: b NOOP\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct fake f;
+
+		fake_init(&f);
+		fake_connect(&f, "imaps", true);
+		dialogue_with(&f, LOGIN MAIL1 MAIL2 INBOX("2") FLAGS_OF_TWO LOGIN2
+			"C2: a SELECT INBOX\n" OPENS_UNSEEN(
+				"2:", "2") "S2: a OK ~\n"
+					   "C2: b STORE 1 +FLAGS.SILENT (New)\n"
+					   "S2: * FLAGS (~ New)\n"
+					   "S2: b OK ~\n");
+		dialogue_part(&f, cases[i].how);
+		dialogue_part(&f, cases[i].known);
+		dialogue_with(&f, "S: * 1 FETCH (FLAGS (New))\n"
+				  "S: b OK ~\n"
+				  "C: c NOOP\n"
+				  "S: c OK ~\n");
+		fake_done(&f);
+	}
+}
+
 /* What is still to be told keeps the entries: an EXPUNGE waits for its moment. */
 static void test_no_rest(void **state)
 {
@@ -506,7 +544,7 @@ static void test_keep_alive(void **state)
 }
 
 TEST_MAIN(test_case(test_keep_alive), test_case(test_a_promise), test_case(test_rest),
-	test_case(test_no_rest), test_case(test_rest_after_a_sort),
+	test_case(test_no_rest), test_case(test_rest_after_a_sort), test_case(test_new_keywords),
 	test_case(test_store_goes_behind_a_change), test_case(test_fetch_behind_a_change),
 	test_case(test_idle_behind_a_change), test_case(test_store_goes_in_a_view),
 	test_case(test_store_is_known), test_case(test_idle_after_a_store),

@@ -70,8 +70,9 @@ static void take_view_is(struct imap *s, const struct frame_view_is *is)
 	s->sel.unseen = is->unseen;
 	s->sel.recent = is->recent;
 	learn_recent(s, is->recent_uid, is->uidnext);
-	/* Who was promised the entries was told the keywords of then. */
-	if (view_set_keywords(s->sel.view, is->keywords.items, is->keywords.n) && s->sel.loading)
+	/* Who has it selected already was told the keywords of then; SELECT tells these itself. */
+	if (view_set_keywords(s->sel.view, is->keywords.items, is->keywords.n) &&
+		s->state == SELECTED)
 		selected_write_flags(s, false);
 	view_load_begin(s->sel.view);
 }
