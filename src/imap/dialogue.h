@@ -8,7 +8,7 @@
  *     X: what              something happens: "connect2", "replace", "away", "back", "wait 1000",
  *                          "stingy", "closed", "closed2", "nodigests", "horizon", "races",
  *                          "nonews", "news", "noviews", "views", "noreads", "reads",
- *                          "recents"
+ *                          "badviews", "onetoomany", "recents"
  *
  * A client's lines must all be expected: before its next C and at the end nothing may be left.
  */
@@ -85,6 +85,10 @@ static void dialogue_happens(struct fake *f, struct str what)
 		f->no_news = str_equal(what, STR("nonews"));
 	else if (str_equal(what, STR("noviews")) || str_equal(what, STR("views")))
 		f->no_views = str_equal(what, STR("noviews"));
+	else if (str_equal(what, STR("badviews")))
+		f->bad_views = true;
+	else if (str_equal(what, STR("onetoomany")))
+		f->one_too_many = true;
 	else if (str_equal(what, STR("recents")))
 		f->recents = true;
 	else if (str_equal(what, STR("races")))

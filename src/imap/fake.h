@@ -90,13 +90,15 @@ struct fake {
 	int more_boxes;   /* mailbox_list has so many others */
 	uint32_t horizon; /* view_changes reaches back to this modseq */
 	bool stingy, away;
-	uint32_t damaged; /* a UID whose bytes can't be read */
-	bool no_digests;  /* digest_read finds none */
-	bool no_reads;    /* message_read fails for the moment */
-	bool no_news;     /* view_changes fails: the store went behind a change */
-	bool no_views;    /* view_open fails behind view_is: it went in the middle of it */
-	bool recents;     /* messages that no session was told of are \Recent */
-	bool races;       /* a copy's target, or its first message, goes just before it */
+	uint32_t damaged;  /* a UID whose bytes can't be read */
+	bool no_digests;   /* digest_read finds none */
+	bool no_reads;     /* message_read fails for the moment */
+	bool no_news;      /* view_changes fails: the store went behind a change */
+	bool no_views;     /* view_open fails behind view_is: it went in the middle of it */
+	bool bad_views;    /* view_open's entries break the order of their UIDs */
+	bool one_too_many; /* digest_read's last answer is for nobody */
+	bool recents;      /* messages that no session was told of are \Recent */
+	bool races;        /* a copy's target, or its first message, goes just before it */
 	unsigned refused;
 	unsigned puts;         /* digest_put frames */
 	unsigned signs, reads; /* signature_put frames, questions for bytes */

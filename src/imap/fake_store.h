@@ -76,6 +76,8 @@ static void fake_view(struct fake *f, struct session *s, uint32_t request, struc
 		if (fake_entry(b, i)->gone)
 			continue;
 		some[n++] = fake_entry(b, i)->e;
+		if (f->bad_views)
+			some[n - 1].uid = 1;
 		if (n == 3) {
 			fake_say(f, s, request,
 				&(struct frame){ .type = FRAME_VIEW_ENTRIES,
@@ -384,7 +386,8 @@ static void fake_digests(
 
 	for (size_t i = 0; i < r->uids.n; i++) {
 		struct frame d = { .type = FRAME_DIGEST_IS,
-			.digest_is = { .uid = r->uids.items[i], .last = i + 1 == r->uids.n } };
+			.digest_is = { .uid = r->uids.items[i],
+				.last = i + 1 == r->uids.n && !f->one_too_many } };
 
 		for (size_t k = 0; b != NULL && !f->no_digests && k < b->entries.n; k++)
 			if (fake_entry(b, k)->e.uid == r->uids.items[i])
@@ -400,6 +403,9 @@ static void fake_digests(
 		}
 		fake_say(f, s, request, &d);
 	}
+	if (f->one_too_many)
+		fake_say(f, s, request,
+			&(struct frame){ .type = FRAME_DIGEST_IS, .digest_is = { .last = true } });
 }
 
 static struct fake_entry *fake_by_uid(struct fake *f, uint64_t mailbox, uint32_t uid)

@@ -144,15 +144,9 @@ static void one_digest(struct imap *s, struct gather *g, struct str bytes, uint3
 		take(s, g, n, &d);
 }
 
-static void take_digest(struct imap *s, const struct frame *frame)
+/* A digest, or a piece of it. Of more than were asked for nothing is taken. */
+static void take_piece(struct imap *s, struct gather *g, const struct frame_digest_is *is)
 {
-	const struct frame_digest_is *is = &frame->digest_is;
-	struct gather *g = s->cmd.gather;
-	if (frame->type != FRAME_DIGEST_IS) {
-		end(s, g,
-			frame->type == FRAME_FAILED ? (enum err_kind)frame->failed.kind : ERR_TEMP);
-		return;
-	}
 	if (g->answered == g->asked)
 		return;
 	if (is->more || g->piece.n > 0)
@@ -161,7 +155,18 @@ static void take_digest(struct imap *s, const struct frame *frame)
 		one_digest(s, g, g->piece.n > 0 ? buf_str(&g->piece) : is->digest, is->prefix_size);
 		buf_clear(&g->piece);
 	}
-	if (!is->last)
+}
+
+static void take_digest(struct imap *s, const struct frame *frame)
+{
+	struct gather *g = s->cmd.gather;
+	if (frame->type != FRAME_DIGEST_IS) {
+		end(s, g,
+			frame->type == FRAME_FAILED ? (enum err_kind)frame->failed.kind : ERR_TEMP);
+		return;
+	}
+	take_piece(s, g, &frame->digest_is);
+	if (!frame->digest_is.last)
 		return;
 	s->request = 0;
 	s->step = ask_step;

@@ -484,6 +484,29 @@ static void test_new_keywords(void **state)
 	}
 }
 
+/* A store whose entries make no view: no command takes that for one. */
+static void test_broken_view(void **state)
+{
+	(void)state;
+	dialogue(LOGIN MAIL1 MAIL2 INBOX("2") "X: badviews\n"
+					      "C: a FETCH 1:2 FLAGS\n"
+					      "S: a NO ~\n"
+					      "C: b NOOP\n"
+					      "S: b OK ~\n");
+	dialogue(LOGIN MAIL1 MAIL2 INBOX("2") FLAGS_OF_TWO "X: horizon\n"
+							   "X: badviews\n" MAIL1 "C: b NOOP\n"
+							   "S: b OK ~\n"
+							   "C: c FETCH 1 FLAGS\n"
+							   "S: c NO ~\n");
+	dialogue(LOGIN MAIL1 MAIL2 "C: a NOTIFY SET (selected (MessageNew MessageExpunge))\n"
+				   "S: a OK ~\n"
+				   "X: badviews\n"
+				   "C: b SELECT INBOX\n"
+				   "S: b NO ~\n"
+				   "C: c FETCH 1 FLAGS\n"
+				   "S: c BAD ~\n");
+}
+
 /* What is still to be told keeps the entries: an EXPUNGE waits for its moment. */
 static void test_no_rest(void **state)
 {
@@ -545,9 +568,9 @@ static void test_keep_alive(void **state)
 
 TEST_MAIN(test_case(test_keep_alive), test_case(test_a_promise), test_case(test_rest),
 	test_case(test_no_rest), test_case(test_rest_after_a_sort), test_case(test_new_keywords),
-	test_case(test_store_goes_behind_a_change), test_case(test_fetch_behind_a_change),
-	test_case(test_idle_behind_a_change), test_case(test_store_goes_in_a_view),
-	test_case(test_store_is_known), test_case(test_idle_after_a_store),
-	test_case(test_idle_retries), test_case(test_fetch_gone), test_case(test_idle),
-	test_case(test_two_sessions), test_case(test_store_lost),
-	test_case(test_select_while_the_store_is_lost))
+	test_case(test_broken_view), test_case(test_store_goes_behind_a_change),
+	test_case(test_fetch_behind_a_change), test_case(test_idle_behind_a_change),
+	test_case(test_store_goes_in_a_view), test_case(test_store_is_known),
+	test_case(test_idle_after_a_store), test_case(test_idle_retries),
+	test_case(test_fetch_gone), test_case(test_idle), test_case(test_two_sessions),
+	test_case(test_store_lost), test_case(test_select_while_the_store_is_lost))

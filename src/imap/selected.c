@@ -77,6 +77,14 @@ static void take_view_is(struct imap *s, const struct frame_view_is *is)
 	view_load_begin(s->sel.view);
 }
 
+/* Entries that make no view: the store is broken. What else of them comes is heard no more. */
+static void view_is_broken(struct imap *s)
+{
+	s->session.host->cancel(s->session.host, &s->session, s->request);
+	view_fails(s, &(struct frame){ .type = FRAME_FAILED,
+			      .failed = { ERR_CORRUPT, STR_INIT("The mailbox is damaged") } });
+}
+
 /* view_is, then view_entries until the last. */
 static void take_view(struct imap *s, const struct frame *frame)
 {
@@ -88,10 +96,13 @@ static void take_view(struct imap *s, const struct frame *frame)
 		take_view_is(s, &frame->view_is);
 		return;
 	}
-	if (frame->type != FRAME_VIEW_ENTRIES ||
-		!view_load(s->sel.view, frame->view_entries.entries.items,
-			frame->view_entries.entries.n)) {
+	if (frame->type != FRAME_VIEW_ENTRIES) {
 		view_fails(s, frame);
+		return;
+	}
+	if (!view_load(s->sel.view, frame->view_entries.entries.items,
+		    frame->view_entries.entries.n)) {
+		view_is_broken(s);
 		return;
 	}
 	if (!frame->view_entries.last)

@@ -303,6 +303,16 @@ static void test_partial_search(void **state)
 		     "S: n OK ~\n");
 }
 
+/* A store that answers for a message nobody asked for is heard to its end. */
+static void test_one_too_many(void **state)
+{
+	(void)state;
+	dialogue(LOGIN FIVE INBOX("5") "X: onetoomany\n"
+				       "C: a SORT (SUBJECT) UTF-8 ALL\n"
+				       "S: * SORT 5 2 3 4 1\n"
+				       "S: a OK ~\n");
+}
+
 /* RFC 9394 3.3, 3.4 */
 static void test_partial_fetch(void **state)
 {
@@ -345,4 +355,5 @@ static void test_partial_fetch(void **state)
 
 TEST_MAIN(test_case(test_partial_fetch), test_case(test_sort), test_case(test_sort_again),
 	test_case(test_refusals), test_case(test_esort), test_case(test_thread),
-	test_case(test_expunge_waits), test_case(test_store_away), test_case(test_partial_search))
+	test_case(test_expunge_waits), test_case(test_one_too_many), test_case(test_store_away),
+	test_case(test_partial_search))
