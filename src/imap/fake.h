@@ -96,6 +96,7 @@ struct fake {
 	bool no_news;      /* view_changes fails: the store went behind a change */
 	bool no_views;     /* view_open fails behind view_is: it went in the middle of it */
 	bool bad_views;    /* view_open's entries break the order of their UIDs */
+	bool no_uidnext;   /* view_changed says none */
 	bool one_too_many; /* digest_read's last answer is for nobody */
 	bool recents;      /* messages that no session was told of are \Recent */
 	bool races;        /* a copy's target, or its first message, goes just before it */

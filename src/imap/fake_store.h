@@ -111,7 +111,7 @@ static void fake_changes(struct fake *f, struct session *s, uint32_t request, st
 			entries[n++] = e->e;
 	}
 	c.view_changed.modseq = f->modseq;
-	c.view_changed.uidnext = b->m.uidnext;
+	c.view_changed.uidnext = f->no_uidnext ? 0 : b->m.uidnext;
 	c.view_changed.recent_uid = fake_recent(f, b, changes->recent, changes->take);
 	c.view_changed.keywords.n = fake_keywords(b, names);
 	c.view_changed.keywords.items = names;

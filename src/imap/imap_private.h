@@ -100,6 +100,7 @@ struct selected {
 	bool loading;      /* they are on their way */
 	struct promise promise;
 	uint32_t exists, unseen, recent; /* of the view as it was opened */
+	uint32_t changed_to; /* above the UIDs of the changes that have come in a refresh */
 	uint32_t recent_to;  /* whether a message is \Recent is known of UIDs below this */
 	bool read_only;      /* EXAMINE */
 	bool stale;          /* there may be news */

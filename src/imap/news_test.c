@@ -371,6 +371,36 @@ static void test_a_promise(void **state)
 			   "S: d OK ~\n");
 }
 
+/* A store that does not know the UIDNEXT of its changes (it has nothing older than these) says
+ * none: the promise is whole by what it said before, and by the UIDs that came. */
+static void test_a_promise_without_uidnext(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	fake_init(&f);
+	fake_connect(&f, "imaps", true);
+	dialogue_with(&f, LOGIN MAIL1 INBOX("1"));
+	f.no_uidnext = true;
+	dialogue_with(&f, "C: a NOOP\n"
+			  "S: a OK ~\n" MAIL2 "C: b NOOP\n"
+			  "S: * 2 EXISTS\n"
+			  "S: b OK ~\n" MAIL1 "C: c NOOP\n"
+			  "S: * 3 EXISTS\n"
+			  "S: c OK ~\n"
+			  "C: d FETCH 1:* UID\n"
+			  "S: * 1 FETCH (UID 1)\n"
+			  "S: * 2 FETCH (UID 2)\n"
+			  "S: * 3 FETCH (UID 3)\n"
+			  "S: d OK ~\n" MAIL1 "C: e NOOP\n"
+			  "S: * 4 EXISTS\n"
+			  "S: e OK ~\n"
+			  "C: f UID FETCH 4:* FLAGS\n"
+			  "S: * 4 FETCH (FLAGS () UID 4)\n"
+			  "S: f OK ~\n");
+	fake_done(&f);
+}
+
 #define FLAGS_OF_TWO                                                                               \
 	"C: a FETCH 1:2 FLAGS\n"                                                                   \
 	"S: * 1 FETCH (FLAGS ())\n"                                                                \
@@ -566,8 +596,9 @@ static void test_keep_alive(void **state)
 	fake_done(&f);
 }
 
-TEST_MAIN(test_case(test_keep_alive), test_case(test_a_promise), test_case(test_rest),
-	test_case(test_no_rest), test_case(test_rest_after_a_sort), test_case(test_new_keywords),
+TEST_MAIN(test_case(test_keep_alive), test_case(test_a_promise),
+	test_case(test_a_promise_without_uidnext), test_case(test_rest), test_case(test_no_rest),
+	test_case(test_rest_after_a_sort), test_case(test_new_keywords),
 	test_case(test_broken_view), test_case(test_store_goes_behind_a_change),
 	test_case(test_fetch_behind_a_change), test_case(test_idle_behind_a_change),
 	test_case(test_store_goes_in_a_view), test_case(test_store_is_known),

@@ -398,6 +398,24 @@ static void promise_recent(struct imap *s)
 	view_recent_say(s->sel.view, n);
 }
 
+/* It never falls: changes may be told at a modseq whose uidnext the store does not know, but that
+ * it is not below what it said before. */
+static uint32_t uidnext_after(const struct imap *s, const struct frame_view_changed *c)
+{
+	uint32_t next = s->sel.uidnext;
+
+	if (next < c->uidnext)
+		next = c->uidnext;
+	return next < s->sel.changed_to ? s->sel.changed_to : next;
+}
+
+static void note_changed(struct imap *s, const struct frame_view_changed *c)
+{
+	for (size_t i = 0; i < c->entries.n; i++)
+		if (c->entries.items[i].uid >= s->sel.changed_to)
+			s->sel.changed_to = c->entries.items[i].uid + 1;
+}
+
 static void changes_end(struct imap *s, const struct frame_view_changed *c)
 {
 	struct promise *p = &s->sel.promise;
@@ -409,7 +427,7 @@ static void changes_end(struct imap *s, const struct frame_view_changed *c)
 	}
 	view_apply_end(s->sel.view);
 	s->sel.modseq = c->modseq;
-	s->sel.uidnext = c->uidnext;
+	s->sel.uidnext = uidnext_after(s, c);
 	if (!s->sel.loaded) {
 		s->sel.exists = p->exists + p->arrived;
 		promise(s);
@@ -431,7 +449,8 @@ static void take_changes(struct imap *s, const struct frame *frame)
 	}
 	if (view_set_keywords(s->sel.view, c->keywords.items, c->keywords.n))
 		selected_write_flags(s, false);
-	learn_recent(s, c->recent_uid, c->uidnext);
+	note_changed(s, c);
+	learn_recent(s, c->recent_uid, uidnext_after(s, c));
 	if (!s->sel.loaded)
 		look_at_changes(s, c);
 	else if (!view_apply(s->sel.view, c->entries.items, c->entries.n, c->expunged.items,
@@ -452,7 +471,7 @@ void selected_refresh(struct imap *s, imap_step *after)
 	}
 	s->sel.after = after;
 	s->sel.needed = s->sel.promise.differs = false;
-	s->sel.promise.arrived = s->sel.promise.recent = 0;
+	s->sel.promise.arrived = s->sel.promise.recent = s->sel.changed_to = 0;
 	s->sel.stale = s->sel.noticed = false;
 	imap_ask(s, ASK_STORE,
 		&(struct frame){ .type = FRAME_VIEW_CHANGES,

@@ -62,8 +62,10 @@ static void view_work(struct reading *r, struct job *job)
 		return;
 	if (job->mailbox->account != job->by.account)
 		fail(&job->err, ERR_NOT_FOUND, "no such mailbox");
-	if (job->worked == 0)
-		job->size = job->mailbox->status.highest_modseq; /* of the first slice */
+	if (job->worked == 0) { /* of the first slice */
+		job->size = job->mailbox->status.highest_modseq;
+		job->uidnext = job->mailbox->status.uidnext;
+	}
 	if (job->unseen == 0)
 		job->unseen = entries_unseen(&job->items, job->worked);
 	if (job->worked == 0 && job->ask.view_open.recent && job->err.kind == ERR_NONE)
@@ -150,11 +152,12 @@ static int answer_view(struct job *job, struct err *err)
 		job->base = base_bare(job->store, job->log, &job->mailbox->status,
 			job->ask.view_open.unseen ? &job->unseen : NULL);
 	else if (keep && job->base == NULL)
-		job->base = base_new(job->store, job->log, job->mailbox->status.uidvalidity,
-			job->mailbox->status.highest_modseq, &job->items);
+		job->base = base_new(job->store, job->log, &job->mailbox->status, &job->items);
 	if (keep && job->base && job->mailbox->status.name.n)
 		base_name(job->base, job->mailbox->status.name);
 	job_holds(job);
+	if (job->mailbox->status.highest_modseq > job->log->said)
+		job->log->said = job->mailbox->status.highest_modseq;
 	send_view_is(job);
 	if (job->ask.view_open.take)
 		recent_take(job->store, job->log, job->mailbox->status.uidnext);
@@ -176,8 +179,7 @@ static enum settled make_one(struct job *job, struct err *err)
 {
 	struct mailbox_log *log = job->log;
 	uint64_t last = job->mailbox->status.highest_modseq;
-	log_view_was_read(
-		log, job->size, job->mailbox->status.uidnext, job->mailbox->recent, &job->keywords);
+	log_view_was_read(log, job->size, job->uidnext, job->mailbox->recent, &job->keywords);
 	if (log->gone) {
 		fail(err, ERR_NOT_FOUND, "no such mailbox");
 		return SETTLED;
@@ -188,7 +190,8 @@ static enum settled make_one(struct job *job, struct err *err)
 		return SETTLED_LATER;
 	struct err short_log = ERR_INIT;
 	job->mailbox->status.highest_modseq = log->latest;
-	job->mailbox->status.uidnext = log->uidnext;
+	if (log->uidnext > job->mailbox->status.uidnext)
+		job->mailbox->status.uidnext = log->uidnext;
 	if (log_correct(log, job->size, &job->items, &short_log) < 0)
 		return SETTLED_AGAIN;
 	job->unseen = entries_unseen(&job->items, 0);
@@ -265,7 +268,14 @@ static bool says_all(const struct job *job, const struct base *base)
 {
 	const struct frame_view_open *ask = &job->ask.view_open;
 	return ask->bare && (!ask->unseen || base->unseen_known) &&
-	       (!ask->recent || job->log->recent >= job->log->uidnext);
+	       (!ask->recent || job->log->recent >= base->uidnext);
+}
+
+/* What is kept may be older than what somebody was told who opened the mailbox when it was ahead of
+ * what is published: who asks for the entries behind numbers gets none that are older. */
+static bool may_answer(const struct job *job, const struct base *base)
+{
+	return base->modseq >= job->log->said && (!base->bare || says_all(job, base));
 }
 
 /* What is kept of the mailbox answers at once, but that a peer which is sent a lot already waits
@@ -276,7 +286,7 @@ static bool answer_kept(struct job *job, struct err *err)
 	struct base *base = base_get(job->store, job->log);
 	if (base == NULL)
 		return false;
-	if (base->bare && !says_all(job, base)) {
+	if (!may_answer(job, base)) {
 		base_drop(job->store, job->log);
 		base_put(&base);
 		return false;
@@ -291,7 +301,7 @@ static bool answer_kept(struct job *job, struct err *err)
 	job->mailbox->status = (struct api_mailbox){ .id = job->log->mailbox,
 		.name = job->mailbox->status.name,
 		.uidvalidity = base->uidvalidity,
-		.uidnext = job->log->uidnext,
+		.uidnext = base->uidnext,
 		.messages = base->messages,
 		.highest_modseq = base->modseq };
 	keep_keywords(job, job->log, err);
@@ -364,7 +374,7 @@ static enum produced changes_produce(struct job *job, struct frame *frame)
 	bool first = job->at == 0 && job->worked == 0;
 	*frame = (struct frame){ .type = FRAME_VIEW_CHANGED,
 		.view_changed = { .modseq = job->size,
-			.uidnext = (uint32_t)job->noted,
+			.uidnext = job->uidnext,
 			.keywords = { (void *)job->keywords.p, first ? job->keywords.n : 0 },
 			.entries = { entries ? vec_at(&job->items, job->at) : NULL, job->step },
 			.expunged = { gone ? vec_at(&job->more_items, job->worked) : NULL, gone },
@@ -391,7 +401,7 @@ static int collect_changes(
 	if (keep_keywords(job, log, err) < 0)
 		return -1;
 	job->size = log->latest > since ? log->latest : since;
-	job->noted = log->uidnext;
+	job->uidnext = log_uidnext(log);
 	job->recent = log->recent;
 	return 0;
 }
@@ -413,7 +423,7 @@ ASK(ask_view_changes)
 	if (log == NULL || log->account != session->by.account)
 		fail(&err, ERR_LIMIT, "changes since then are not known any more");
 	else if (collect_changes(job, log, ask->since, &err) == 0 && ask->take)
-		recent_take(peer->store, log, log->uidnext);
+		recent_take(peer->store, log, job->uidnext);
 	if (err.kind != ERR_NONE)
 		job_answer_failed(job, &err);
 	else

@@ -173,18 +173,20 @@ bool base_fits(const struct store *store, size_t entries)
 	return fits(store, entries * sizeof(struct api_entry));
 }
 
-struct base *base_new(struct store *store, struct mailbox_log *log, uint32_t uidvalidity,
-	uint64_t modseq, struct vec *entries)
+struct base *base_new(struct store *store, struct mailbox_log *log, const struct api_mailbox *m,
+	struct vec *entries)
 {
 	if (!fits(store, bytes_of(entries)))
 		return NULL;
 	struct base *b = xmalloc(sizeof(*b));
-	*b = (struct base){
-		.refs = 1, .uidvalidity = uidvalidity, .modseq = modseq, .entries = *entries
-	};
+	*b = (struct base){ .refs = 1,
+		.uidvalidity = m->uidvalidity,
+		.uidnext = m->uidnext,
+		.modseq = m->highest_modseq,
+		.entries = *entries };
 	vec_init(entries, entries->size, entries->max);
-	b->at = log_behind(log, modseq);
-	if (log->base == NULL && !log->gone && log_reaches(log, modseq))
+	b->at = log_behind(log, b->modseq);
+	if (log->base == NULL && !log->gone && log_reaches(log, b->modseq))
 		keep(store, log, b);
 	return b;
 }
@@ -195,6 +197,7 @@ struct base *base_bare(struct store *store, struct mailbox_log *log, const struc
 	struct base *b = xmalloc(sizeof(*b));
 	*b = (struct base){ .refs = 1,
 		.uidvalidity = m->uidvalidity,
+		.uidnext = m->uidnext,
 		.modseq = m->highest_modseq,
 		.bare = true,
 		.messages = m->messages,
@@ -264,7 +267,16 @@ static void shorten(struct mailbox_log *log, struct base *b)
 	vec_done(&log->items);
 	b->at = 0;
 	log->floor = b->modseq;
+	log->floor_uidnext = b->uidnext;
 	log->dropped = 0;
+}
+
+/* Behind what it had when it was read, which may have been ahead of what was published. */
+static void pass_by_known(const struct mailbox_log *log, struct base *b, size_t to)
+{
+	while (b->at < to &&
+		((const struct logged *)vec_at(&log->items, b->at))->modseq <= b->modseq)
+		b->at++;
 }
 
 /* Takes in the log up to an item; NULL: it can't, and is not kept any more. */
@@ -272,6 +284,8 @@ static struct base *catch_up(struct store *store, struct mailbox_log *log, size_
 {
 	struct base *b = log->base;
 	struct err err = ERR_INIT;
+	if (b)
+		pass_by_known(log, b, to);
 	if (b == NULL || b->at >= to)
 		return b;
 	if (b->bare) {
@@ -306,7 +320,6 @@ void base_keep_up(struct store *store, struct mailbox_log *log, size_t to)
 		stay_within(store, log, b);
 }
 
-/* What was read later has this already, and perhaps what came after it. */
 static void apply_flags(struct vec *entries, const struct change *change)
 {
 	const struct op_flags *op = change->flags.op;
@@ -325,15 +338,19 @@ static void apply_flags(struct vec *entries, const struct change *change)
 
 void base_flags(struct store *store, struct mailbox_log *log, const struct change *change)
 {
-	if (log->base && log->base->bare)
+	/* What was read later has this already, and perhaps what came after it. */
+	bool newer = log->base && change->modseq > log->base->modseq;
+	if (newer && log->base->bare)
 		base_drop(store, log);
-	struct base *b = catch_up(store, log, log->items.n);
+	struct base *b = newer ? catch_up(store, log, log->items.n) : log->base;
 	vec_clear(&log->items);
 	log->dropped = change->modseq;
 	if (b == NULL)
 		return;
-	b = alone(store, b);
 	b->at = 0;
+	if (!newer)
+		return;
+	b = alone(store, b);
 	apply_flags(&b->entries, change);
 	b->unseen_known = false;
 }
@@ -355,6 +372,8 @@ static struct base *bring_up_to_date(struct store *store, struct mailbox_log *lo
 	}
 	if (b && newer) {
 		b->modseq = log->latest;
+		if (log->uidnext > b->uidnext)
+			b->uidnext = log->uidnext;
 		shorten(log, b);
 	}
 	return b;

@@ -618,8 +618,6 @@ static void keywords_beside_a_view(void **state)
 	world_done(&s.w);
 }
 
-/* ---- what no log has ---- */
-
 /* The readers' part of all that was asked is done; what it brought waits. */
 static void readers_alone(struct scene *s)
 {
@@ -627,6 +625,155 @@ static void readers_alone(struct scene *s)
 		while (w->spec.step != NULL && w->awake)
 			w->awake = w->spec.step(w->spec.arg);
 }
+
+/* ---- ahead of what is published ---- */
+
+/* What the workers have done of what was asked, before the loop hears of it: one job. */
+static struct job *held_back(struct scene *s)
+{
+	struct worker *writer = s->w.f.executor.workers;
+	while (writer->awake)
+		writer->awake = writer->spec.step(writer->spec.arg);
+	readers_alone(s);
+	for (struct worker *w = writer; w; w = w->next)
+		w->notified = false;
+	struct job *job = job_queue_take(&s->w.f.store->finished, 2);
+	assert_non_null(job);
+	assert_null(job->next);
+	return job;
+}
+
+static void goes_on(struct scene *s, struct job *job)
+{
+	struct worker *writer = s->w.f.executor.workers;
+	job_queue_put(&s->w.f.store->finished, job);
+	writer->spec.done(writer->spec.arg);
+	executor_fake_run(&s->w.f.executor);
+}
+
+/* In the ledger, and not published. */
+static struct job *committed(struct scene *s, uint32_t uid, struct frame change)
+{
+	uint32_t request = ++s->w.user.last_request;
+	tell_uids(&s->w.user, request, uid, uid);
+	tell(&s->w.user, request, change);
+	return held_back(s);
+}
+
+static struct frame copy_of(const struct scene *s)
+{
+	return (struct frame){ .type = FRAME_COPY, .copy = { s->session, s->inbox, s->inbox } };
+}
+
+/* Who hears of changes is told the UIDNEXT that goes with them, whatever somebody else has seen. */
+static void uidnext_is_not_ahead(void **state)
+{
+	struct scene s;
+	(void)state;
+	init(&s);
+	struct frame open = view_open(&s, s.inbox), other = open;
+	open.view_open.watch = open.view_open.bare = true;
+	other.view_open.session = open_session(&s.w.user, s.alice);
+	deliver_one(&s.w.mx, s.alice, STR("x"));
+	struct frame changes = { .type = FRAME_VIEW_CHANGES,
+		.view_changes = { s.session, s.inbox, ask(&s.w.user, open)->view_is.modseq } };
+	assert_int_equal(ask(&s.w.user, changes)->view_changed.uidnext, 2);
+	deliver_one(&s.w.mx, s.alice, STR("x"));
+	bases_drop(s.w.f.store);
+	struct job *copied = committed(&s, 1, copy_of(&s));
+	for (int kept = 0; kept < 2; kept++) {
+		const struct frame *is = ask(&s.w.user, other);
+		assert_int_equal(is->view_is.uidnext, 4);
+		assert_int_equal(is->view_is.messages, 3);
+		const struct frame *changed = ask(&s.w.user, changes);
+		assert_int_equal(changed->view_changed.entries.n, 1);
+		assert_int_equal(changed->view_changed.uidnext, 3);
+	}
+	changes.view_changes.since = ask(&s.w.user, changes)->view_changed.modseq;
+	goes_on(&s, copied);
+	const struct frame *changed = ask(&s.w.user, changes);
+	assert_int_equal(changed->view_changed.entries.n, 1);
+	assert_int_equal(changed->view_changed.uidnext, 4);
+	free(view_text(&s, s.sent));
+	assert_current(&s, "a copy that was seen early");
+	world_done(&s.w);
+}
+
+/* Whoever was told numbers gets no older entries to them: also where an older view is kept. */
+static void nothing_opens_behind_what_was_said(void **state)
+{
+	struct scene s;
+	(void)state;
+	init(&s);
+	deliver_one(&s.w.mx, s.alice, STR("x"));
+	bases_drop(s.w.f.store);
+	struct frame bare = view_open(&s, s.inbox);
+	bare.view_open.watch = bare.view_open.bare = true;
+	tell(&s.w.user, ++s.w.user.last_request, view_open(&s, s.inbox));
+	struct job *older = held_back(&s), *copied = committed(&s, 1, copy_of(&s));
+	uint32_t request = ++s.w.user.last_request;
+	tell(&s.w.user, request, bare);
+	struct job *newer = held_back(&s);
+	goes_on(&s, older);
+	assert_true(is_kept(&s, s.inbox));
+	goes_on(&s, newer);
+	assert_int_equal(reply_at(&s.w.user, request, 0)->view_is.messages, 2);
+	assert_int_equal(reply_at(&s.w.user, request, 0)->view_is.uidnext, 3);
+	const struct frame *is = ask(&s.w.user, view_open(&s, s.inbox));
+	assert_int_equal(is->view_is.messages, 2);
+	assert_int_equal(is->view_is.uidnext, 3);
+	goes_on(&s, copied);
+	free(view_text(&s, s.sent));
+	assert_current(&s, "a copy that was seen early");
+	world_done(&s.w);
+}
+
+/* What is published after it was read is passed by: it may be older than what was read. */
+static void published_after_it_was_read(void **state)
+{
+	enum { FLAGS_TOLD, FLAGS_OF_MANY, GOES, CASES };
+	struct scene s;
+	(void)state;
+	for (int i = 0; i < 2 * CASES; i++) {
+		bool numbers = i >= CASES, goes = i % CASES == GOES;
+		init(&s);
+		deliver_one(&s.w.mx, s.alice, STR("x"));
+		s.bounds.flags_told = i % CASES == FLAGS_OF_MANY ? 0 : LIMIT_FLAGS_TOLD;
+		struct frame set = { .type = FRAME_SET_FLAGS,
+			.set_flags = { .session = s.session,
+				.mailbox = s.inbox,
+				.mode = FLAGS_REPLACE,
+				.flags = FLAG_FLAGGED,
+				.unchanged_since = UINT64_MAX } };
+		struct frame expunge = { .type = FRAME_EXPUNGE, .expunge = { s.session, s.inbox } };
+		struct frame open = view_open(&s, s.inbox);
+		open.view_open.bare = numbers;
+		bases_drop(s.w.f.store);
+		struct job *first = committed(&s, 1, goes ? copy_of(&s) : set);
+		set.set_flags.flags = FLAG_DRAFT;
+		struct job *second = committed(&s, goes ? 2 : 1, goes ? expunge : set);
+		free(view_text(&s, s.sent));
+		uint64_t modseq = ask(&s.w.user, open)->view_is.modseq;
+		goes_on(&s, first);
+		if (numbers) {
+			assert_true(is_kept(&s, s.inbox));
+			steps = 0;
+			const struct frame *is = ask(&s.w.user, open);
+			assert_int_equal(steps, 0);
+			assert_int_equal(is->view_is.modseq, modseq);
+			assert_int_equal(is->view_is.uidnext, goes ? 3 : 2);
+		} else {
+			assert_current(&s, "the older change");
+		}
+		goes_on(&s, second);
+		if (numbers)
+			free(view_text(&s, s.inbox));
+		assert_current(&s, "both changes");
+		world_done(&s.w);
+	}
+}
+
+/* ---- what no log has ---- */
 
 static uint32_t import_into(struct scene *s, const char *name, uint32_t uidvalidity)
 {
@@ -799,4 +946,6 @@ TEST_MAIN(test_case(the_modseq_before), test_case(status_is_not_ahead),
 	test_case(a_log_that_is_too_short), test_case(grows_beyond_the_limit),
 	test_case(answers_under_way), test_case(a_copy_behind_another),
 	test_case(an_import_changes_uidvalidity), test_case(nothing_is_kept_over_a_repair),
-	test_case(a_log_that_was_watched), test_case(whatever_is_done))
+	test_case(uidnext_is_not_ahead), test_case(nothing_opens_behind_what_was_said),
+	test_case(published_after_it_was_read), test_case(a_log_that_was_watched),
+	test_case(whatever_is_done))

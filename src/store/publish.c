@@ -59,14 +59,16 @@ static void set_keyword(struct mailbox_log *log, uint32_t bit, struct str name)
 }
 
 /* Every change that was published since the log was made is in it, and a view that was read after
- * that has all that was published before: so the log is complete from the view's modseq on. */
+ * that has all that was published before: so the log is complete from the view's modseq on. The
+ * view may be ahead of what is published: its uidnext goes with its modseq, and with no older one.
+ */
 void log_view_was_read(struct mailbox_log *log, uint64_t modseq, uint32_t uidnext, uint32_t recent,
 	const struct vec *keywords)
 {
-	if (modseq < log->floor)
+	if (modseq < log->floor) {
 		log->floor = modseq;
-	if (uidnext > log->uidnext)
-		log->uidnext = uidnext;
+		log->floor_uidnext = uidnext;
+	}
 	if (recent > log->recent)
 		log->recent = recent;
 	/* One that was published while the view was read may be there already, without those before
@@ -74,6 +76,11 @@ void log_view_was_read(struct mailbox_log *log, uint64_t modseq, uint32_t uidnex
 	for (size_t i = 0; i < keywords->n; i++)
 		if (i >= log->n_keywords || log->keywords[i][0] == '\0')
 			set_keyword(log, (uint32_t)i, *(struct str *)vec_at(keywords, i));
+}
+
+uint32_t log_uidnext(const struct mailbox_log *log)
+{
+	return log->uidnext > log->floor_uidnext ? log->uidnext : log->floor_uidnext;
 }
 
 /* The older half goes when the log is full; what is kept of the mailbox has taken it in by then. */

@@ -81,14 +81,16 @@ struct logged {
 struct mailbox_log {
 	uint64_t mailbox, account;
 	struct watch *watches;
-	uint32_t users;    /* views that are being read for a watcher, and `base` */
-	struct base *base; /* bases.c: the view as it was read; NULL: not kept */
-	struct vec items;  /* struct logged, by modseq */
-	uint64_t floor;    /* UINT64_MAX: not known before the first view has been read */
-	uint64_t dropped;  /* modseq of the newest that was dropped */
-	uint64_t latest;   /* of what was published since the log was made */
+	uint32_t users;         /* views that are being read for a watcher, and `base` */
+	struct base *base;      /* bases.c: the view as it was read; NULL: not kept */
+	struct vec items;       /* struct logged, by modseq */
+	uint64_t floor;         /* UINT64_MAX: not known before the first view has been read */
+	uint32_t floor_uidnext; /* the mailbox's at the floor */
+	uint64_t dropped;       /* modseq of the newest that was dropped */
+	uint64_t latest;        /* of what was published since the log was made */
+	uint32_t uidnext; /* the mailbox's at `latest`; 0: nothing was published that says it */
+	uint64_t said;    /* newest modseq of a view that was opened: none opens behind it */
 	bool gone;
-	uint32_t uidnext;
 	uint32_t recent;   /* the first UID that no session was told of: recent.c */
 	bool recent_waits; /* in store->recents */
 	struct mailbox_log *recent_next;
@@ -103,8 +105,9 @@ struct base {
 	struct mailbox_log *log;    /* NULL: not kept any more, or never */
 	uint32_t refs;              /* the log's, and answers' */
 	uint32_t uidvalidity;
+	uint32_t uidnext; /* at `modseq`: what is ahead of what is published may say another */
 	uint64_t modseq;
-	size_t at;          /* items of the log that it has taken in; those behind are newer */
+	size_t at;          /* items of the log that it has taken in, or had when it was read */
 	struct vec entries; /* struct api_entry, by UID */
 	size_t bytes;       /* of store->bases_bytes */
 	uint32_t unseen;    /* the first without \Seen, counted from 1; 0: none */
@@ -288,6 +291,7 @@ struct job {
 	struct account_row *account;
 	struct buf bytes;
 	uint64_t size;
+	uint32_t uidnext;        /* view: the first slice's, at `size`; changes: what is said */
 	uint64_t noted;          /* store->endings at the begin */
 	uint32_t recent;         /* view: the log's at the begin; changes: what is answered */
 	uint32_t n_recent;       /* view: how many there are from there on */
@@ -448,6 +452,9 @@ void log_release(struct store *store, struct mailbox_log *log);
 void logs_done(struct store *store);
 void log_view_was_read(struct mailbox_log *log, uint64_t modseq, uint32_t uidnext, uint32_t recent,
 	const struct vec *keywords);
+/* The mailbox's at the newest modseq that its log knows of, as far as it does: not what a reader
+ * has seen ahead of that. */
+uint32_t log_uidnext(const struct mailbox_log *log);
 /* NULL and err: too many watches. */
 struct watch *watch_add(struct store_session *session, uint64_t mailbox, struct err *err);
 struct watch *watch_find(const struct store_session *session, uint64_t mailbox);
@@ -469,8 +476,8 @@ int log_part(const struct mailbox_log *log, size_t from, size_t to, struct vec *
 struct base *base_get(struct store *store, struct mailbox_log *log);
 /* A view that was read (a vec of struct api_entry, which moves into it) for the caller to put back;
  * kept for the next time. NULL: it is too large, and stays where it is. */
-struct base *base_new(struct store *store, struct mailbox_log *log, uint32_t uidvalidity,
-	uint64_t modseq, struct vec *entries);
+struct base *base_new(struct store *store, struct mailbox_log *log, const struct api_mailbox *m,
+	struct vec *entries);
 /* The numbers of a mailbox that was opened bare, like base_new, kept where nothing else is. */
 struct base *base_bare(struct store *store, struct mailbox_log *log, const struct api_mailbox *m,
 	const uint32_t *unseen);
