@@ -160,7 +160,7 @@ static int ready_now(const struct link *k)
 	const struct end *e = k->end;
 	int ready = 0;
 	if (e->reset)
-		return k->wanted ? LINK_READ : 0;
+		return k->wanted; /* who waits to write alone hears of it too */
 	if (k->wanted & LINK_READ && first_arrived(k->sim, e) != NULL)
 		ready |= LINK_READ;
 	if (k->wanted & LINK_WRITE && (e->peer == NULL || buf_room(&e->peer->bytes) > 0))
