@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* LIST (RFC 9051 6.3.9, RFC 5258, 5819, 6154), LSUB (RFC 3501 6.3.9), NAMESPACE (RFC 9051 6.3.10).
- * One question brings all names; what is asked for is then chosen and written step by step, so that
- * a client that reads slowly holds no more than the names. */
+ * One question brings all names. They are looked at from the last to the first, so that what is
+ * below a name is known before it, each name once and so much in a turn; then what was chosen is
+ * written step by step, so that a client that reads slowly holds no more than the names. */
 #include "imap/grammar.h"
 #include "imap/imap_private.h"
 #include "imap/mailbox_name.h"
@@ -30,18 +31,35 @@ struct recent_in {
 	uint32_t n;
 };
 
+/* What is true of a name. */
+enum fact {
+	MATCHES = 1,
+	CHOSEN = 2,        /* by the selection options */
+	HAS_CHILDREN = 4,  /* one below exists */
+	CHOSEN_BELOW = 8,  /* one below is chosen */
+	HIDDEN_BELOW = 16, /* one below is, and does not match */
+};
+
+struct looked {
+	uint32_t after; /* where the names end that are below it */
+	uint8_t facts;  /* enum fact */
+};
+
 struct list_work {
 	struct mailboxes boxes;
-	struct vec recents; /* struct recent_in, of those that have any; for STATUS */
+	struct looked *looked; /* as many as boxes */
+	struct vec recents;    /* struct recent_in, of those that have any; for STATUS */
 	struct match patterns[PATTERNS_MAX];
 	size_t n_patterns;
+	uint64_t words; /* of all patterns: what a byte of a name costs */
 	unsigned options;
 	unsigned atts; /* of STATUS */
 	bool lsub;
 	bool percent;  /* a pattern has one */
 	bool too_many; /* patterns */
 	bool extended; /* LIST-EXTENDED syntax was used */
-	size_t at;
+	size_t left;   /* of boxes, to be looked at */
+	size_t at;     /* of boxes, to be written */
 };
 
 static void drop(struct imap *s)
@@ -50,6 +68,7 @@ static void drop(struct imap *s)
 
 	mailboxes_done(&w->boxes);
 	vec_done(&w->recents);
+	free(w->looked);
 	for (size_t i = 0; i < w->n_patterns; i++)
 		match_done(&w->patterns[i]);
 }
@@ -147,7 +166,8 @@ static bool one_pattern(struct imap *s, struct list_work *w, struct str referenc
 	}
 	ok = match_init(&w->patterns[w->n_patterns], reference, buf_str(&pattern));
 	w->percent |= str_find(buf_str(&pattern), '%') < pattern.n;
-	w->n_patterns += ok;
+	if (ok)
+		w->words += w->patterns[w->n_patterns++].words;
 	buf_done(&pattern);
 	return ok;
 }
@@ -165,7 +185,7 @@ static bool patterns(struct imap *s, struct list_work *w, struct str reference)
 	return scan_char(&s->cmd.args, ')');
 }
 
-/* ---- what is answered ---- */
+/* ---- what is true of each name ---- */
 
 static bool matches(struct list_work *w, struct str name)
 {
@@ -174,6 +194,75 @@ static bool matches(struct list_work *w, struct str name)
 			return true;
 	return false;
 }
+
+static bool is_selected(const struct list_work *w, const struct api_mailbox *m, unsigned facts)
+{
+	if (w->options & SELECT_SUBSCRIBED)
+		return m->subscribed && ((w->options & SELECT_SPECIAL_USE) == 0 || m->special_use);
+	if (w->options & SELECT_SPECIAL_USE)
+		return m->special_use != 0;
+	/* a parent that was deleted and has children still */
+	return m->exists || (facts & HAS_CHILDREN) != 0;
+}
+
+/* What a name that was looked at says of those that it is below. */
+static unsigned facts_above(const struct api_mailbox *m, unsigned facts)
+{
+	unsigned above = facts & (HAS_CHILDREN | CHOSEN_BELOW | HIDDEN_BELOW);
+
+	if (m->exists)
+		above |= HAS_CHILDREN;
+	if (facts & CHOSEN)
+		above |= facts & MATCHES ? CHOSEN_BELOW : CHOSEN_BELOW | HIDDEN_BELOW;
+	return above;
+}
+
+/* All names behind this one were looked at. Its children hand on what is below them, so each name
+ * is asked by its parent alone. */
+static void look_at(struct list_work *w, size_t i)
+{
+	const struct api_mailbox *m = mailboxes_at(&w->boxes, i), *below;
+	unsigned facts = matches(w, m->name) ? MATCHES : 0;
+	size_t k = i + 1;
+
+	while (k < w->boxes.all.n &&
+		mailboxes_is_below((below = mailboxes_at(&w->boxes, k))->name, m->name)) {
+		facts |= facts_above(below, w->looked[k].facts);
+		k = w->looked[k].after;
+	}
+	if (is_selected(w, m, facts))
+		facts |= CHOSEN;
+	w->looked[i] = (struct looked){ (uint32_t)k, (uint8_t)facts };
+}
+
+static void list_step(struct imap *s);
+
+static void look_step(struct imap *s)
+{
+	struct list_work *w = s->cmd.work;
+	uint64_t work = 0;
+
+	while (w->left > 0) {
+		work += (mailboxes_at(&w->boxes, w->left - 1)->name.n + 1) * (w->words + 1);
+		if (work > LIMIT_IMAP_LIST_WORK) {
+			imap_yield(s, look_step);
+			return;
+		}
+		look_at(w, --w->left);
+	}
+	s->step = list_step;
+}
+
+static void look(struct imap *s)
+{
+	struct list_work *w = s->cmd.work;
+
+	w->left = w->boxes.all.n;
+	w->looked = xcalloc(w->left + 1, sizeof *w->looked);
+	s->step = look_step;
+}
+
+/* ---- what is answered ---- */
 
 static void add_flag(struct buf *out, const char **gap, const char *flag)
 {
@@ -194,8 +283,8 @@ static void write_childinfo(struct buf *out, const struct list_work *w)
 }
 
 /* mailbox-list = "(" [mbx-list-flags] ")" SP DQUOTE QUOTED-CHAR DQUOTE SP mailbox [SP extended] */
-static void write_box(
-	struct imap *s, const struct list_work *w, const struct api_mailbox *m, bool childinfo)
+static void write_box(struct imap *s, const struct list_work *w, const struct api_mailbox *m,
+	unsigned facts, bool childinfo)
 {
 	struct buf *out = imap_out(s);
 	const char *gap = "";
@@ -207,9 +296,7 @@ static void write_box(
 	if (!m->exists && (!s->rev2 || w->lsub))
 		add_flag(out, &gap, "\\Noselect");
 	if (!w->lsub)
-		add_flag(out, &gap,
-			mailboxes_has_children(&w->boxes, m->name) ? "\\HasChildren"
-								   : "\\HasNoChildren");
+		add_flag(out, &gap, facts & HAS_CHILDREN ? "\\HasChildren" : "\\HasNoChildren");
 	if (m->subscribed && !w->lsub && (w->options & (SELECT_SUBSCRIBED | RETURN_SUBSCRIBED)))
 		add_flag(out, &gap, "\\Subscribed");
 	for (uint16_t bit = 1; !w->lsub && bit <= USE_ALL; bit = (uint16_t)(bit << 1))
@@ -222,32 +309,14 @@ static void write_box(
 	buf_addz(out, "\r\n");
 }
 
-static bool is_selected(const struct list_work *w, const struct api_mailbox *m)
-{
-	if (w->options & SELECT_SUBSCRIBED)
-		return m->subscribed && ((w->options & SELECT_SPECIAL_USE) == 0 || m->special_use);
-	if (w->options & SELECT_SPECIAL_USE)
-		return m->special_use != 0;
-	/* a parent that was deleted and has children still */
-	return m->exists || mailboxes_has_children(&w->boxes, m->name);
-}
-
 /* RFC 9051 6.3.9.6: with RECURSIVEMATCH a name tells of selected ones below it; one that is not
  * selected itself is told of only when one of those does not match. RFC 3501 6.3.9: LSUB with "%"
  * does the latter, and says \Noselect. */
-static bool stands_for_others(struct list_work *w, const struct api_mailbox *m, bool selected)
+static bool stands_for_others(const struct list_work *w, unsigned facts)
 {
 	if (w->lsub ? !w->percent : (w->options & SELECT_RECURSIVE) == 0)
 		return false;
-	for (size_t i = mailboxes_after(&w->boxes, m->name); i < w->boxes.all.n; i++) {
-		const struct api_mailbox *below = mailboxes_at(&w->boxes, i);
-
-		if (!mailboxes_is_below(below->name, m->name))
-			return false;
-		if (is_selected(w, below) && (selected || !matches(w, below->name)))
-			return true;
-	}
-	return false;
+	return (facts & (facts & CHOSEN ? CHOSEN_BELOW : HIDDEN_BELOW)) != 0;
 }
 
 static int compare_recents(const void *pa, const void *pb)
@@ -279,20 +348,18 @@ static void keep_recents(struct list_work *w, const struct frame_mailboxes *m)
 		qsort(w->recents.p, w->recents.n, sizeof(struct recent_in), compare_recents);
 }
 
-static void list_one(struct imap *s, struct list_work *w, const struct api_mailbox *m)
+static void list_one(struct imap *s, struct list_work *w, size_t i)
 {
+	const struct api_mailbox *m = mailboxes_at(&w->boxes, i);
 	struct api_mailbox shown = *m;
-	bool selected, others;
+	unsigned facts = w->looked[i].facts;
+	bool selected = (facts & CHOSEN) != 0, others = stands_for_others(w, facts);
 
-	if (!matches(w, m->name))
-		return;
-	selected = is_selected(w, m);
-	others = stands_for_others(w, m, selected);
-	if (!selected && !others)
+	if ((facts & MATCHES) == 0 || (!selected && !others))
 		return;
 	if (w->lsub) /* \Noselect: it is not subscribed itself */
 		shown.exists = selected;
-	write_box(s, w, &shown, others && !w->lsub);
+	write_box(s, w, &shown, facts, others && !w->lsub);
 	/* Who only stands for others has none: RFC 9051 6.3.9.8, example 11. */
 	if (m->exists && selected && (w->options & RETURN_STATUS))
 		status_add(s, imap_out(s), m, w->atts, recent_in(w, m->id));
@@ -303,7 +370,7 @@ static void list_step(struct imap *s)
 	struct list_work *w = s->cmd.work;
 
 	while (w->at < w->boxes.all.n && imap_out(s)->n < IMAP_ROOM_BYTES)
-		list_one(s, w, mailboxes_at(&w->boxes, w->at++));
+		list_one(s, w, w->at++);
 	if (w->at < w->boxes.all.n) {
 		s->step = list_step;
 		return;
@@ -338,7 +405,7 @@ static void take_boxes(struct imap *s, const struct frame *answer)
 		return;
 	s->request = 0;
 	if (mailboxes_end(&w->boxes))
-		s->step = list_step;
+		look(s);
 	else
 		too_many(s);
 }

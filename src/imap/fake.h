@@ -88,6 +88,7 @@ struct fake {
 	struct fake_annotation annotations[16];
 	size_t n_annotations;
 	int more_boxes;   /* mailbox_list has so many others */
+	const char *more; /* what their names begin with; NULL: "more-" */
 	uint32_t horizon; /* view_changes reaches back to this modseq */
 	bool stingy, away;
 	uint32_t damaged;  /* a UID whose bytes can't be read */
@@ -102,6 +103,7 @@ struct fake {
 	bool races;        /* a copy's target, or its first message, goes just before it */
 	unsigned refused;
 	unsigned puts;         /* digest_put frames */
+	unsigned yields;       /* turns that ended with work left */
 	unsigned signs, reads; /* signature_put frames, questions for bytes */
 	/* Last, and only the first n_boxes are anything: zeroing all is slow where that is done for
 	 * each input of a fuzz target. */

@@ -219,10 +219,12 @@ static void fake_list(struct fake *f, struct session *s, uint32_t request, bool 
 					.mailboxes = { { &m, 1 }, false, { &n, recent } } });
 	}
 	for (int i = 0; i < f->more_boxes; i++) {
-		char name[32];
-		struct api_mailbox m = { .id = 1000000 + (uint64_t)i, .exists = true };
+		char name[256];
+		struct api_mailbox m = {
+			.id = 1000000 + (uint64_t)i, .exists = true, .subscribed = true
+		};
 
-		snprintf(name, sizeof name, "more-%d", i);
+		snprintf(name, sizeof name, "%s%d", f->more != NULL ? f->more : "more-", i);
 		m.name = str_from(name);
 		fake_say(f, s, request,
 			&(struct frame){
@@ -572,6 +574,7 @@ static void fake_ask_store(struct fake *f, struct session *s, uint32_t r, const 
 		fake_session(f, s, r, q->session_open.ticket);
 		break;
 	case FRAME_PING:
+		f->yields++;
 		fake_ok(f, s, r);
 		break;
 	case FRAME_MAILBOX_LIST:
