@@ -160,7 +160,8 @@
 #define LIMIT_VIEW_ENTRIES          4000000 /* entries of one mailbox in a view: 260 MB */
 
 /* ---- IMAP: what a command does in one turn, before others have theirs ---- */
-#define LIMIT_IMAP_LIST_WORK 4000000 /* bytes of names times 64 bytes of patterns; I10 */
+#define LIMIT_IMAP_LIST_WORK   4000000 /* bytes of names times 64 bytes of patterns; I10 */
+#define LIMIT_IMAP_SEARCH_WORK 1000000 /* keys asked of messages; I5 */
 
 #define LIMIT_IMPORT_NAMES_BYTES (256 << 20) /* names of one directory that is imported */
 

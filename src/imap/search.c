@@ -66,14 +66,25 @@ static void add_needle(struct search *search, struct search_key *key)
 		key->needle = (int)search->n_needles++;
 }
 
+/* How many ranges seqset_contains looks at. */
+static uint32_t looks(const struct vec *ranges)
+{
+	uint32_t looks = 0;
+	for (size_t n = ranges->n; n > 0; n /= 2)
+		looks++;
+	return looks;
+}
+
 int search_begin(
 	struct search *search, const struct view *v, const struct seqset *saved, struct err *err)
 {
 	search->scratch = xcalloc(search->n, 2);
 	search->n_needles = 0;
+	search->work = 0;
 	for (size_t i = 0; i < search->n; i++) {
 		struct search_key *key = &search->keys[i];
 		bool ok = true;
+		search->work++;
 		add_needle(search, key);
 		if (key->op == SEARCH_KEYWORD)
 			key->bit = view_keyword_bit(v, key->text);
@@ -88,6 +99,7 @@ int search_begin(
 			ok = resolve_sequence(key, view_exists(v));
 		if (!ok)
 			return fail(err, ERR_LIMIT, "the search is too large");
+		search->work += looks(&key->ranges);
 	}
 	return 0;
 }

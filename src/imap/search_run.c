@@ -229,6 +229,24 @@ static void digests_step(struct imap *s)
 
 /* ---- all messages ---- */
 
+/* Who has closed his side may listen still, but not for long. */
+static bool is_cancelled(struct imap *s)
+{
+	if (!s->eof || imap_now(s) - s->eof_ms < LIMIT_IMAP_GONE_MS)
+		return false;
+	s->session.next = NEXT_CLOSE;
+	return true;
+}
+
+/* Whether this turn may ask one more message. */
+static bool may_ask(struct search_run *w)
+{
+	if (w->worked + w->search.work > LIMIT_IMAP_SEARCH_WORK)
+		return false;
+	w->worked += w->search.work;
+	return true;
+}
+
 static void look_at(struct imap *s, struct search_run *w, uint32_t sequence, uint8_t held)
 {
 	enum search_answer a = search_entry(&w->search, s->sel.view, sequence);
@@ -279,19 +297,15 @@ static struct str needle_bytes(
 	return str_make(room, 2 * needle->n);
 }
 
-/* The next messages that the entries don't answer; false: there are none. */
-static bool fill_window(struct imap *s, struct search_run *w)
+/* It belongs into the window unless the entry answers no. */
+static void fill(struct imap *s, struct search_run *w, uint32_t sequence)
 {
-	vec_clear(&w->window);
-	w->looked = w->told = 0;
-	for (; w->next <= view_exists(s->sel.view) && w->window.n < WINDOW; w->next++) {
-		struct windowed m = { .sequence = w->next };
-		if (search_entry(&w->search, s->sel.view, w->next) == SEARCH_NO)
-			continue;
-		m.uid = view_entry(s->sel.view, w->next)->uid;
-		vec_push(&w->window, &m);
-	}
-	return w->window.n > 0;
+	struct windowed m = { .sequence = sequence };
+
+	if (search_entry(&w->search, s->sel.view, sequence) == SEARCH_NO)
+		return;
+	m.uid = view_entry(s->sel.view, sequence)->uid;
+	vec_push(&w->window, &m);
 }
 
 static void ask_signatures(struct imap *s, struct search_run *w)
@@ -312,39 +326,71 @@ static void ask_signatures(struct imap *s, struct search_run *w)
 		signatures_come);
 }
 
-/* Takes messages from the window, as many as the batch has room for; false: it is empty. */
+/* The next messages of which the store is to say what their signatures hold. */
+static void fill_step(struct imap *s)
+{
+	struct search_run *w = s->cmd.search;
+
+	if (is_cancelled(s))
+		return;
+	for (w->worked = 0; w->next <= view_exists(s->sel.view) && w->window.n < WINDOW;
+		w->next++) {
+		if (!may_ask(w)) {
+			imap_yield(s, fill_step);
+			return;
+		}
+		fill(s, w, w->next);
+	}
+	if (w->window.n > 0)
+		ask_signatures(s, w);
+	else
+		end(s);
+}
+
+static bool has_room(const struct search_run *w)
+{
+	return w->batch.n < BATCH_MAX && w->worst == ERR_NONE;
+}
+
+/* Takes messages from the window, as many as the batch has room for and the turn has time; false:
+ * it is empty. */
 static bool look_at_window(struct imap *s, struct search_run *w)
 {
-	while (w->looked < w->window.n && w->batch.n < BATCH_MAX && w->worst == ERR_NONE) {
+	while (w->looked < w->window.n && has_room(w) && may_ask(w)) {
 		const struct windowed *m = vec_at(&w->window, w->looked++);
 		look_at(s, w, m->sequence, m->held);
 	}
 	return w->looked < w->window.n;
 }
 
+/* The same from the view. */
+static bool look_at_view(struct imap *s, struct search_run *w)
+{
+	while (w->next <= view_exists(s->sel.view) && has_room(w) && may_ask(w))
+		look_at(s, w, w->next++, 0);
+	return w->next <= view_exists(s->sel.view);
+}
+
 static void scan_step(struct imap *s)
 {
 	struct search_run *w = s->cmd.search;
+	bool more;
 
-	if (s->eof && imap_now(s) - s->eof_ms >= LIMIT_IMAP_GONE_MS) {
-		s->session.next = NEXT_CLOSE; /* cancelled */
+	if (is_cancelled(s))
 		return;
-	}
-	if (w->search.n_needles > 0) {
-		if (!look_at_window(s, w) && w->batch.n == 0 && w->worst == ERR_NONE &&
-			fill_window(s, w)) {
-			ask_signatures(s, w);
-			return;
-		}
-	} else {
-		while (w->next <= view_exists(s->sel.view) && w->batch.n < BATCH_MAX &&
-			w->worst == ERR_NONE)
-			look_at(s, w, w->next++, 0);
-	}
-	if (w->batch.n > 0 && w->worst == ERR_NONE)
+	w->worked = 0;
+	more = w->search.n_needles > 0 ? look_at_window(s, w) : look_at_view(s, w);
+	if (more && has_room(w)) {
+		imap_yield(s, scan_step);
+	} else if (w->batch.n > 0 && w->worst == ERR_NONE) {
 		batch_load(s, &w->batch, digests_step);
-	else
+	} else if (w->search.n_needles > 0 && w->worst == ERR_NONE) {
+		vec_clear(&w->window);
+		w->looked = w->told = 0;
+		s->step = fill_step;
+	} else {
 		end(s);
+	}
 }
 
 /* ---- beginning ---- */

@@ -4,7 +4,7 @@
  * here its stages are fed: entries at once; then, if bytes are searched for, the store says what
  * the signatures of the next thousands hold; then a batch of messages that are still open gets its
  * digests, then what is open even so is read, several messages in flight. Who is read and had no
- * signature gets one.
+ * signature gets one. However many keys and messages there are, others have their turn between.
  *
  *     search_run_init(&w);
  *     if (search_parse(…, &w.search, &err) < 0) { search_refuse(s, &w.search, &err); return; }
@@ -38,6 +38,7 @@ struct search_run {
 	bool (*found)(struct imap *, uint32_t sequence);
 	imap_step *end;
 	uint32_t next;     /* sequence number */
+	uint32_t worked;   /* in this turn, of LIMIT_IMAP_SEARCH_WORK */
 	struct vec window; /* struct windowed: those whose signatures were asked for */
 	size_t looked;     /* of the window */
 	size_t told;       /* of it: the store has said */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A command that costs much goes on in another turn, so that others have theirs: hostile-input I10.
- * The answers are those of a command that costs little. */
+/* A command that costs much goes on in another turn, so that others have theirs: hostile-input I5,
+ * I10. The answers are those of a command that costs little. */
 #include "imap/dialogue.h"
 
 #define PATTERN_BYTES 1000
@@ -135,4 +135,85 @@ static void test_list_deep(void **state)
 	end(&f, &command);
 }
 
-TEST_MAIN(test_case(test_list), test_case(test_list_deep))
+/* ---- SEARCH ---- */
+
+#define KEYS 1000
+
+static void open_inbox(struct fake *f, uint32_t messages)
+{
+	for (uint32_t i = 1; i <= messages; i++)
+		fake_deliver(
+			f, "INBOX", i % 2 ? STR("A: b\r\n\r\nword\r\n") : STR("A: b\r\n\r\nc\r\n"));
+	fake_run(f);
+	fake_send(f, 0, STR("s SELECT INBOX\r\n"));
+}
+
+static void add_times(struct buf *command, size_t n, const char *what)
+{
+	for (size_t i = 0; i < n; i++)
+		buf_addz(command, what);
+}
+
+/* The first SEARCH that takes two turns, by the number of messages: so many keys and what joins
+ * them are asked of each. */
+static void test_search(void **state)
+{
+	(void)state;
+	for (uint32_t over = 0; over <= 2; over++) {
+		uint32_t n = LIMIT_IMAP_SEARCH_WORK / (KEYS + 1) - 1 + over;
+		struct fake f;
+		struct buf command;
+		struct str heard;
+		unsigned yields;
+		char all[32];
+
+		begin(&f, &command);
+		open_inbox(&f, n);
+		buf_addz(&command, "a SEARCH RETURN (ALL)");
+		add_times(&command, KEYS, " ALL");
+		heard = hear(&f, &command, &yields);
+		assert_int_equal(yields, over == 2);
+		snprintf(all, sizeof all, "ALL 1:%u\r\n", n);
+		assert_int_equal(count(heard, all), 1);
+		assert_int_equal(count(heard, "a OK SEARCH completed"), 1);
+		end(&f, &command);
+	}
+}
+
+/* Sets of many ranges cost more; what the bytes answer goes by windows, and batches, as well. */
+static void test_search_more(void **state)
+{
+	static const char *const last[] = { "", " TEXT word", " HEADER A b TEXT word" };
+	struct buf command, set;
+	struct fake f;
+	unsigned yields;
+
+	(void)state;
+	begin(&f, &command);
+	open_inbox(&f, 400);
+	buf_init(&set, 10000);
+	buf_addz(&set, " UID 1");
+	for (int uid = 3; uid < 400; uid += 2)
+		buf_addf(&set, ",%d", uid);
+	buf_addc(&set, '\0');
+	for (size_t i = 0; i < ARRAY_LEN(last); i++) {
+		struct str heard;
+
+		buf_addz(&command, "a SEARCH RETURN (COUNT MAX)");
+		add_times(&command, KEYS, set.p);
+		buf_addz(&command, last[i]);
+		heard = hear(&f, &command, &yields);
+		assert_in_range(yields, 3, 8);
+		assert_int_equal(count(heard, "MAX 399 COUNT 200\r\n"), 1);
+		assert_int_equal(count(heard, "a OK SEARCH completed"), 1);
+		buf_addf(&command, "b SEARCH RETURN (COUNT MAX)%s%s", set.p, last[i]);
+		heard = hear(&f, &command, &yields);
+		assert_int_equal(yields, 0);
+		assert_int_equal(count(heard, "MAX 399 COUNT 200\r\n"), 1);
+	}
+	buf_done(&set);
+	end(&f, &command);
+}
+
+TEST_MAIN(test_case(test_list), test_case(test_list_deep), test_case(test_search),
+	test_case(test_search_more))
