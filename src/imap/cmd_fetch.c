@@ -243,6 +243,11 @@ static void messages_step(struct imap *s)
 			s->step = fetch_batch_step;
 			return;
 		}
+		if (f->worked > LIMIT_IMAP_FETCH_WORK) {
+			f->worked = 0;
+			imap_yield(s, messages_step);
+			return;
+		}
 		if (fetch_message_step(s, f, messages_step) != GO_ON)
 			return;
 	}

@@ -4,7 +4,8 @@
  * know, fetch_bytes.c what needs bytes.
  *
  * Messages go by in batches. Two cursors walk the same road over the batch's messages and items:
- * `ahead` asks for bytes, `here` writes them; so what arrives is always what is written next.
+ * `ahead` asks for bytes, `here` writes them; so what arrives is always what is written next. To
+ * find a part is to walk over those before it: after so much of that others have their turn.
  */
 #ifndef CULVER_IMAP_FETCH_H
 #define CULVER_IMAP_FETCH_H
@@ -70,7 +71,9 @@ struct fetch_work {
 	struct stream stream;
 	struct batch batch;
 	struct cursor here, ahead;
-	bool spaced; /* the space before the present item is written */
+	uint64_t worked; /* since others had their turn, of LIMIT_IMAP_FETCH_WORK */
+	size_t without;  /* so many first items of the next message need no bytes */
+	bool spaced;     /* the space before the present item is written */
 	struct mail_parser *parser;
 	struct sending sending;
 	struct vec seen; /* struct api_range: UIDs that become \Seen */

@@ -63,11 +63,17 @@ static struct extent item_extent(
 	return e;
 }
 
-static struct extent extent_at(const struct fetch_work *f, const struct cursor *c)
+static struct extent extent_at(struct fetch_work *f, const struct cursor *c)
 {
 	const struct message *m = &f->batch.messages[c->message];
+	const struct fetch_item *i;
 
-	return c->item == 0 ? parse_extent(f, m) : item_extent(f, m, &f->attrs.items[c->item - 1]);
+	if (c->item == 0)
+		return parse_extent(f, m);
+	i = &f->attrs.items[c->item - 1];
+	if (i->section.n_part > 0)
+		f->worked += m->digest.bytes.n;
+	return item_extent(f, m, i);
 }
 
 /* ---- asking ahead ---- */
@@ -93,7 +99,16 @@ static bool is_whole(const struct extent *e, const struct message *m)
 	       e->length <= READS_BYTES;
 }
 
-/* Whole messages that follow each other are one question. */
+/* What was gone past without bytes is not looked at again to see that it needs none. */
+static void catch_up(struct fetch_work *f, const struct cursor *to)
+{
+	if (f->ahead.message < to->message ||
+		(f->ahead.message == to->message && f->ahead.item < to->item))
+		f->ahead = (struct cursor){ .message = to->message, .item = to->item };
+}
+
+/* Whole messages that follow each other are one question. Once something is on its way, the rest
+ * need not be found in this turn. */
 static void ask_ahead(struct imap *s, struct fetch_work *f)
 {
 	struct cursor *c = &f->ahead;
@@ -101,7 +116,8 @@ static void ask_ahead(struct imap *s, struct fetch_work *f)
 
 	if (!reads_wants(&s->reads))
 		return;
-	while (c->message < f->batch.n) {
+	while (c->message < f->batch.n &&
+		(f->worked <= LIMIT_IMAP_FETCH_WORK || s->reads.n + many.n == 0)) {
 		const struct message *m = &f->batch.messages[c->message];
 		struct extent e = extent_at(f, c);
 		uint64_t left = e.length - c->at;
@@ -137,6 +153,7 @@ static struct piece *next_piece(struct imap *s, struct fetch_work *f, imap_step 
 {
 	struct piece *p;
 
+	catch_up(f, &f->here);
 	ask_ahead(s, f);
 	p = reads_first(&s->reads);
 	if (p == NULL)
@@ -163,6 +180,7 @@ static enum progress skip_message(struct imap *s, struct fetch_work *f, enum err
 	note(f, why);
 	mail_parser_free(&f->parser);
 	f->here = (struct cursor){ .message = f->here.message + 1 };
+	f->without = 0;
 	restart(s, f, f->here);
 	return GO_ON;
 }
@@ -395,14 +413,22 @@ static enum progress item_step(struct imap *s, struct fetch_work *f, imap_step *
 
 /* ---- one message ---- */
 
-static bool has_extents(const struct fetch_work *f, size_t message)
+/* Which item of the message is the first that needs bytes: they are asked for from there on. False:
+ * it takes more than one turn to know. */
+static bool first_is_known(struct fetch_work *f)
 {
-	struct cursor c = { .message = message };
+	struct cursor c = { .message = f->here.message };
 
-	for (c.item = 1; c.item <= f->attrs.n; c.item++)
+	while (f->without < f->attrs.n) {
+		if (f->worked > LIMIT_IMAP_FETCH_WORK)
+			return false;
+		c.item = f->without + 1;
 		if (extent_at(f, &c).length > 0)
-			return true;
-	return false;
+			break;
+		f->without++;
+	}
+	catch_up(f, &c);
+	return true;
 }
 
 /* Nothing is said of a message before its first bytes are here: until then it may turn out to be
@@ -413,7 +439,9 @@ static enum progress open_message(struct imap *s, struct fetch_work *f, imap_ste
 
 	if (f->attrs.needs_digest && !m->has_digest)
 		return parse_step(s, f, step);
-	if (has_extents(f, f->here.message)) {
+	if (!first_is_known(f))
+		return GO_ON; /* as far as here, and on in another turn */
+	if (f->without < f->attrs.n) {
 		const struct piece *p = next_piece(s, f, step);
 
 		if (p == NULL)
@@ -421,6 +449,7 @@ static enum progress open_message(struct imap *s, struct fetch_work *f, imap_ste
 		if (p->error != ERR_NONE)
 			return skip_message(s, f, p->error);
 	}
+	f->without = 0;
 	fetch_open(s, m->sequence);
 	f->here.item = 1;
 	return GO_ON;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A command that costs much goes on in another turn, so that others have theirs: hostile-input I5,
- * I10. The answers are those of a command that costs little. */
+ * I6, I10. The answers are those of a command that costs little. */
 #include "imap/dialogue.h"
+#include "mail/mime.h"
 
 #define PATTERN_BYTES 1000
 #define PATTERN_WORDS (PATTERN_BYTES / 64 + 1)
@@ -215,5 +216,136 @@ static void test_search_more(void **state)
 	end(&f, &command);
 }
 
-TEST_MAIN(test_case(test_list), test_case(test_list_deep), test_case(test_search),
+/* ---- FETCH ---- */
+
+#define PARTS 3000
+
+static size_t digest_bytes(struct str message)
+{
+	struct mail_parser *parser = mail_parser_new(NULL);
+	struct buf digest;
+	size_t n;
+
+	buf_init(&digest, LIMIT_DIGEST_BYTES);
+	mail_parser_input(parser, message);
+	mail_parser_end(parser, &digest);
+	mail_parser_free(&parser);
+	n = digest.n;
+	buf_done(&digest);
+	return n;
+}
+
+/* A message of many parts; what its digest has bytes. */
+static size_t deliver_parts(struct fake *f, int parts)
+{
+	struct buf b;
+	size_t n;
+
+	buf_init(&b, 1024 * 1024);
+	buf_addz(&b, "Content-Type: multipart/mixed; boundary=x\r\n\r\n");
+	for (int i = 0; i < parts; i++)
+		buf_addf(&b, "--x\r\n\r\n%d\r\n", i + 1);
+	buf_addz(&b, "--x--\r\n");
+	fake_deliver(f, "INBOX", buf_str(&b));
+	fake_run(f);
+	n = digest_bytes(buf_str(&b));
+	buf_done(&b);
+	return n;
+}
+
+static void add_missing(struct buf *command, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		buf_addf(command, " BODY.PEEK[%zu.MIME]", PARTS + 1 + i);
+}
+
+/* The first FETCH that takes two turns, by the number of parts that are looked for: each twice, to
+ * know whether there are bytes to wait for, and to be written. */
+static void test_fetch(void **state)
+{
+	struct fake f;
+	struct buf command;
+	size_t most;
+
+	(void)state;
+	begin(&f, &command);
+	most = (LIMIT_IMAP_FETCH_WORK / deliver_parts(&f, PARTS) + 1) / 2;
+	assert_in_range(most, 2, LIMIT_IMAP_FETCH_ITEMS - 2);
+	fake_send(&f, 0, STR("s SELECT INBOX\r\n"));
+	for (size_t n = most - 1; n <= most + 1; n++) {
+		unsigned yields;
+		struct str heard;
+
+		buf_addz(&command, "a FETCH 1 (UID");
+		add_missing(&command, n);
+		buf_addc(&command, ')');
+		heard = hear(&f, &command, &yields);
+		assert_int_equal(yields, n > most);
+		assert_int_equal(count(heard, ".MIME] NIL"), n);
+		assert_int_equal(count(heard, "a OK FETCH completed"), 1);
+	}
+	end(&f, &command);
+}
+
+/* Copies of it, and what is there among what is not: what is asked for ahead stays in step. */
+static void test_fetch_ahead(void **state)
+{
+	enum { COPIES = 6, MISSING = 60 };
+	struct fake f;
+
+	(void)state;
+	for (int stingy = 0; stingy <= 1; stingy++) {
+		struct buf command;
+		struct str heard;
+		unsigned yields;
+
+		begin(&f, &command);
+		for (int i = 0; i < COPIES; i++)
+			deliver_parts(&f, PARTS);
+		fake_send(&f, 0, STR("s SELECT INBOX\r\n"));
+		f.stingy = stingy;
+		buf_addz(&command, "a FETCH 1:* (BODY.PEEK[2999]");
+		add_missing(&command, MISSING);
+		buf_addz(&command, " BODY.PEEK[3000])");
+		heard = hear(&f, &command, &yields);
+		assert_in_range(yields, COPIES, 10 * COPIES);
+		assert_int_equal(
+			count(heard, "FETCH (BODY[2999] {4}\r\n2999 BODY[3001.MIME] NIL "), COPIES);
+		assert_int_equal(count(heard, ".MIME] NIL"), COPIES * MISSING);
+		assert_int_equal(count(heard, " BODY[3000] {4}\r\n3000)\r\n"), COPIES);
+		assert_int_equal(count(heard, "a OK FETCH completed"), 1);
+		end(&f, &command);
+	}
+}
+
+/* The last of them alone has what is asked for. */
+static void test_fetch_last(void **state)
+{
+	enum { COPIES = 6, WANTED = 60 };
+	struct fake f;
+	struct buf command;
+	struct str heard;
+	unsigned yields;
+
+	(void)state;
+	begin(&f, &command);
+	for (int i = 1; i <= COPIES; i++)
+		deliver_parts(&f, i == COPIES ? PARTS + WANTED : PARTS);
+	fake_send(&f, 0, STR("s SELECT INBOX\r\n"));
+	for (int again = 0; again <= 1; again++) {
+		buf_addz(&command, "a FETCH 1:* (FLAGS");
+		add_missing(&command, WANTED);
+		buf_addc(&command, ')');
+		heard = hear(&f, &command, &yields);
+		assert_in_range(yields, COPIES, 10 * COPIES);
+		assert_int_equal(count(heard, "FETCH (FLAGS () BODY["), COPIES);
+		assert_int_equal(count(heard, ".MIME] NIL"), (COPIES - 1) * WANTED);
+		assert_int_equal(count(heard, ".MIME] {2}\r\n\r\n"), WANTED);
+		assert_int_equal(count(heard, "a OK FETCH completed"), 1);
+	}
+	end(&f, &command);
+}
+
+TEST_MAIN(test_case(test_fetch), test_case(test_fetch_ahead), test_case(test_fetch_last),
+	test_case(test_list), test_case(test_list_deep), test_case(test_search),
 	test_case(test_search_more))
