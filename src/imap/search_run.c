@@ -176,6 +176,7 @@ static void batch_end(struct imap *s, struct search_run *w)
 	vec_clear(&w->candidates);
 	drop_open(w);
 	batch_clear(&w->batch);
+	w->opened = 0;
 	s->step = scan_step;
 }
 
@@ -212,17 +213,30 @@ static void read_step(struct imap *s)
 		batch_end(s, w);
 }
 
+/* Each key may have so many bytes decoded: eight of them count as much as a key. */
+static void open_one(struct imap *s, struct search_run *w, size_t i)
+{
+	const struct message *m = &w->batch.messages[i];
+
+	if (m->has_digest) {
+		w->worked += (uint64_t)w->search.work * m->digest.bytes.n / 8;
+		with_digest(s, w, i);
+	} else {
+		w->open[i].stage = STAGE_PARSE;
+		w->open[i].parser = mail_parser_new(NULL);
+	}
+}
+
 static void digests_step(struct imap *s)
 {
 	struct search_run *w = s->cmd.search;
 
-	for (size_t i = 0; i < w->batch.n; i++) {
-		if (w->batch.messages[i].has_digest) {
-			with_digest(s, w, i);
-		} else {
-			w->open[i].stage = STAGE_PARSE;
-			w->open[i].parser = mail_parser_new(NULL);
+	for (w->worked = 0; w->opened < w->batch.n; w->opened++) {
+		if (w->worked > LIMIT_IMAP_SEARCH_WORK) {
+			imap_yield(s, digests_step);
+			return;
 		}
+		open_one(s, w, w->opened);
 	}
 	s->step = read_step;
 }

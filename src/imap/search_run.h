@@ -38,7 +38,8 @@ struct search_run {
 	bool (*found)(struct imap *, uint32_t sequence);
 	imap_step *end;
 	uint32_t next;     /* sequence number */
-	uint32_t worked;   /* in this turn, of LIMIT_IMAP_SEARCH_WORK */
+	uint64_t worked;   /* in this turn, of LIMIT_IMAP_SEARCH_WORK */
+	size_t opened;     /* of the batch: their digests were looked at */
 	struct vec window; /* struct windowed: those whose signatures were asked for */
 	size_t looked;     /* of the window */
 	size_t told;       /* of it: the store has said */

@@ -216,12 +216,10 @@ static void test_search_more(void **state)
 	end(&f, &command);
 }
 
-/* ---- FETCH ---- */
-
-#define PARTS 3000
-
-static size_t digest_bytes(struct str message)
+/* Somebody delivers a message; the size of its digest, which the store has if `known`. */
+static size_t deliver(struct fake *f, struct str message, bool known)
 {
+	struct fake_box *inbox = fake_box_by_name(f, STR("INBOX"));
 	struct mail_parser *parser = mail_parser_new(NULL);
 	struct buf digest;
 	size_t n;
@@ -230,10 +228,50 @@ static size_t digest_bytes(struct str message)
 	mail_parser_input(parser, message);
 	mail_parser_end(parser, &digest);
 	mail_parser_free(&parser);
+	fake_deliver(f, "INBOX", message);
+	if (known)
+		buf_adds(&fake_entry(inbox, inbox->entries.n - 1)->digest, buf_str(&digest));
 	n = digest.n;
 	buf_done(&digest);
 	return n;
 }
+
+/* Long fields, which each key has decoded: the digests of a batch take more than one turn. */
+static void test_search_digests(void **state)
+{
+	enum { MESSAGES = 8, TO_BYTES = 10000 };
+	struct buf command, message;
+	struct fake f;
+
+	(void)state;
+	begin(&f, &command);
+	buf_init(&message, 20000);
+	for (int i = 0; i < MESSAGES; i++) {
+		buf_clear(&message);
+		buf_addz(&message, "To: ");
+		add_times(&message, TO_BYTES / 20, "somebody@a.example,\r\n ");
+		buf_addf(&message, "%s@b.example\r\n\r\n", i % 2 ? "word" : "other");
+		deliver(&f, buf_str(&message), true);
+	}
+	open_inbox(&f, 0);
+	for (int few = 0; few <= 1; few++) {
+		unsigned yields;
+		struct str heard;
+
+		buf_addz(&command, "a SEARCH RETURN (ALL)");
+		add_times(&command, few ? 1 : KEYS, " TO word");
+		heard = hear(&f, &command, &yields);
+		assert_int_equal(yields, few ? 0 : MESSAGES - 1);
+		assert_int_equal(count(heard, "ALL 2,4,6,8\r\n"), 1);
+		assert_int_equal(count(heard, "a OK SEARCH completed"), 1);
+	}
+	buf_done(&message);
+	end(&f, &command);
+}
+
+/* ---- FETCH ---- */
+
+#define PARTS 3000
 
 /* A message of many parts; what its digest has bytes. */
 static size_t deliver_parts(struct fake *f, int parts)
@@ -246,9 +284,8 @@ static size_t deliver_parts(struct fake *f, int parts)
 	for (int i = 0; i < parts; i++)
 		buf_addf(&b, "--x\r\n\r\n%d\r\n", i + 1);
 	buf_addz(&b, "--x--\r\n");
-	fake_deliver(f, "INBOX", buf_str(&b));
+	n = deliver(f, buf_str(&b), false);
 	fake_run(f);
-	n = digest_bytes(buf_str(&b));
 	buf_done(&b);
 	return n;
 }
@@ -348,4 +385,4 @@ static void test_fetch_last(void **state)
 
 TEST_MAIN(test_case(test_fetch), test_case(test_fetch_ahead), test_case(test_fetch_last),
 	test_case(test_list), test_case(test_list_deep), test_case(test_search),
-	test_case(test_search_more))
+	test_case(test_search_digests), test_case(test_search_more))
