@@ -162,7 +162,10 @@
 /* ---- IMAP: what a command does in one turn, before others have theirs ---- */
 #define LIMIT_IMAP_LIST_WORK   4000000 /* bytes of names times 64 bytes of patterns; I10 */
 #define LIMIT_IMAP_SEARCH_WORK 1000000 /* keys asked of messages; I5 */
-#define LIMIT_IMAP_FETCH_WORK  2000000 /* bytes of digests that parts are looked for in; I6 */
+#define LIMIT_IMAP_SEARCH_RANGES                                                                   \
+	500000                        /* of all sets of a search, "$" in each place of its own     \
+				       */
+#define LIMIT_IMAP_FETCH_WORK 2000000 /* bytes of digests that parts are looked for in; I6 */
 
 #define LIMIT_IMPORT_NAMES_BYTES (256 << 20) /* names of one directory that is imported */
 

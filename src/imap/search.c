@@ -78,6 +78,7 @@ static uint32_t looks(const struct vec *ranges)
 int search_begin(
 	struct search *search, const struct view *v, const struct seqset *saved, struct err *err)
 {
+	size_t room = LIMIT_IMAP_SEARCH_RANGES;
 	search->scratch = xcalloc(search->n, 2);
 	search->n_needles = 0;
 	search->work = 0;
@@ -92,13 +93,14 @@ int search_begin(
 			key->day = search->now_ms / 1000 - (int64_t)key->number;
 		if (key->op != SEARCH_SEQUENCE && key->op != SEARCH_UID)
 			continue;
-		vec_init(&key->ranges, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
+		vec_init(&key->ranges, sizeof(struct api_range), room);
 		if (key->op == SEARCH_UID || key->set.saved)
 			ok = view_resolve(v, &key->set, true, saved, &key->ranges);
 		else
 			ok = resolve_sequence(key, view_exists(v));
 		if (!ok)
 			return fail(err, ERR_LIMIT, "the search is too large");
+		room -= key->ranges.n;
 		search->work += looks(&key->ranges);
 	}
 	return 0;

@@ -441,11 +441,49 @@ static void looks_at_so_much_of_a_field(void **state)
 	buf_done(&bytes);
 }
 
+/* Each "$" is ranges of its own: all of them together are bounded. */
+static void ranges_of_all_sets(void **state)
+{
+	enum { EACH = 5000, KEYS = LIMIT_IMAP_SEARCH_RANGES / EACH };
+	struct api_entry *e = xcalloc(2 * EACH, sizeof(*e));
+	struct api_range saved[EACH];
+	struct seqset set = { .ranges = saved, .n = EACH };
+	struct view *v = view_new();
+	(void)state;
+	_Static_assert(LIMIT_IMAP_SEARCH_RANGES % EACH == 0, "KEYS sets are the limit");
+	for (uint32_t i = 0; i < 2 * EACH; i++)
+		e[i] = (struct api_entry){ .uid = i + 1, .modseq = 1 };
+	for (uint32_t i = 0; i < EACH; i++)
+		saved[i] = (struct api_range){ 2 * i + 1, 2 * i + 1 };
+	assert_true(view_apply(v, e, 2 * EACH, NULL, 0, NULL));
+	view_apply_end(v);
+	view_tell_all(v);
+	for (int over = -1; over <= 1; over++) {
+		struct search search = { 0 };
+		struct err err = ERR_INIT;
+		struct buf text;
+		buf_init(&text, 4096);
+		for (int i = 0; i < KEYS - (over < 0); i++)
+			buf_addz(&text, " $");
+		buf_addz(&text, over > 0 ? " UID 7" : "");
+		struct scan s = scan_from(buf_str(&text));
+		arena_reset(&arena);
+		assert_int_equal(search_parse(&s, &arena, &search, NULL), 0);
+		assert_int_equal(search_begin(&search, v, &set, &err), over > 0 ? -1 : 0);
+		assert_int_equal(err.kind, over > 0 ? ERR_LIMIT : ERR_NONE);
+		search_end(&search);
+		buf_done(&text);
+	}
+	view_free(&v);
+	free(e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { test_case(answers_from_entries),
 		test_case(answers_from_digest_and_bytes), test_case(a_short_message_ends),
 		test_case(finds_across_slices), test_case(small_parts_come_together),
-		test_case(asks_so_much_of_signatures), test_case(looks_at_so_much_of_a_field) };
+		test_case(asks_so_much_of_signatures), test_case(looks_at_so_much_of_a_field),
+		test_case(ranges_of_all_sets) };
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
