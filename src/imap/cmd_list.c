@@ -237,6 +237,11 @@ static void look_at(struct list_work *w, size_t i)
 
 static void list_step(struct imap *s);
 
+_Static_assert((LIMIT_MAILBOX_NAME_BYTES + 1) *
+			       (PATTERNS_MAX * (LIMIT_MAILBOX_PATTERN_BYTES / 64 + 2) + 1) <=
+		       LIMIT_IMAP_LIST_WORK,
+	"any name fits into a turn, so that each goes on");
+
 static void look_step(struct imap *s)
 {
 	struct list_work *w = s->cmd.work;

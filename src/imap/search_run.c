@@ -252,6 +252,9 @@ static bool is_cancelled(struct imap *s)
 	return true;
 }
 
+_Static_assert(LIMIT_IMAP_SEARCH_KEYS *(1 + 32) <= LIMIT_IMAP_SEARCH_WORK,
+	"any message fits into a turn, so that each goes on");
+
 /* Whether this turn may ask one more message. */
 static bool may_ask(struct search_run *w)
 {

@@ -112,8 +112,8 @@ size_t source_messages(void)
 }
 
 /* One that is in some mailbox already, or 0. Messages that are alike are told apart by their UIDs
- * alone: where these are not kept, one may be taken for another's that is in another mailbox
- * (TODO.md). */
+ * alone: where these are not kept, one may be taken for another's that is in another
+ * mailbox (docs/simulation.md, what it cannot see). */
 static uint32_t any_message(void)
 {
 	if (source_shares_inbox() || source.out_of_order)
