@@ -327,6 +327,8 @@ void job_items_sent(struct job *job)
 
 void job_keep_uids(struct job *job, struct api_u32_list *uids)
 {
+	if (uids->n == 0)
+		return; /* an empty list has no items to point to */
 	uint32_t *copy = arena_array(&job->arena, uids->n, sizeof(*copy));
 	memcpy(copy, uids->items, uids->n * sizeof(*copy));
 	uids->items = copy;

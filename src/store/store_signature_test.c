@@ -101,6 +101,7 @@ static void are_kept(void **state)
 		assert_int_equal((uint8_t)got.p[2], 0); /* there is no such message */
 		got = held(&w.user, session, inbox, uids, 1, STR("fi"), STR(""));
 		assert_int_equal((uint8_t)got.p[0], SIGNED | 3); /* too short to tell */
+		held(&w.user, session, inbox, NULL, 0, STR("first"), STR("secret"));
 		world_peers_done(&w);
 		store_free(&w.f.store);
 		assert_true(fixture_open(&w.f));
