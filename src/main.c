@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The table of subcommands. */
+#include "base/planted.h"
 #include "cli/cli.h"
 #include "process/os.h"
 
@@ -202,6 +203,7 @@ static void take_standard_descriptors(void)
 int main(int argc, char **argv)
 {
 	take_standard_descriptors();
+	planted_from_environment();
 	if (argc < 2) {
 		print_help(stderr);
 		return EXIT_USAGE;

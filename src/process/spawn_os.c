@@ -4,6 +4,7 @@
 #include "process/os.h"
 
 #include "base/limits.h"
+#include "base/planted.h"
 #include "base/scan.h"
 #include "store/store.h"
 
@@ -35,7 +36,18 @@ struct spawn_os {
 
 extern char **environ;
 
-/* Of the environment only what sanitizers and coverage need is handed on. */
+static bool is_planted(struct str name)
+{
+#ifdef CULVER_PLANTED
+	return str_equal(name, STR("CULVER_PLANTED"));
+#else
+	(void)name;
+	return false;
+#endif
+}
+
+/* Of the environment only what sanitizers, coverage and (in builds with tests) planted faults need
+ * is handed on. */
 static void clean_environment(char *kept[], size_t room)
 {
 	static char lang[] = "LANG=C.UTF-8", zone[] = "TZ=UTC";
@@ -46,7 +58,7 @@ static void clean_environment(char *kept[], size_t room)
 		struct str name = str_from(*e);
 		name.n = str_find(name, '=');
 		if (str_ends_nocase(name, STR("SAN_OPTIONS")) ||
-			str_starts(name, STR("LLVM_PROFILE")))
+			str_starts(name, STR("LLVM_PROFILE")) || is_planted(name))
 			kept[n++] = *e;
 	}
 	kept[n] = NULL;

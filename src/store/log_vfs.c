@@ -59,9 +59,6 @@ static int log_sync(sqlite3_file *file, int flags)
 	int rc = hand_on(f);
 	if (rc != SQLITE_OK)
 		return rc;
-#ifdef CULVER_FAULT_NO_ROW_FLUSH /* the crash tests show that they notice */
-	return SQLITE_OK;
-#endif
 	if (planted("row_flush_left_out"))
 		return SQLITE_OK;
 	return real(f)->pMethods->xSync(real(f), flags);

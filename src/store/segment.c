@@ -153,10 +153,8 @@ static int flush_batch(struct segments *s, struct err *err)
 	uint64_t end = segment_block_up(batch_end(s));
 	if (segment_write_out(s, pad_batch(s), err) < 0 && !planted("write_error_ignored"))
 		return forget(s);
-#ifndef CULVER_FAULT_NO_BODY_FLUSH
 	if (!planted("body_flush_left_out") && segment_flush_file(s, s->file, err) < 0)
 		return -1;
-#endif
 	settled(s);
 	segment_batch_is_in(s, end);
 	return 0;
