@@ -3,6 +3,7 @@
 real clients and with ones that cheat (hostile-input.md A3, A4, A5, A7, S48, P7)."""
 import base64
 import hashlib
+import hmac
 import imaplib
 import json
 import poplib
@@ -237,6 +238,39 @@ def test_cram_md5_and_apop(server):
             with pytest.raises(poplib.error_proto, match=r"-ERR \[AUTH\]"):
                 p.apop(ALICE, password)
         p.close()
+
+
+def test_one_spelling_is_as_good_as_another(server):
+    """SASLprep for every mechanism, not for SCRAM alone (RFC 4616 2, RFC 6856 2.2): who has typed
+    U+2168 and a decomposed letter gets in with "IX" and the letter in one piece, and the other way
+    round; a client that makes a digest prepares the password first."""
+    typed, prepared = "\u2168-pa\u0308ss99", "IX-p\u00e4ss99"
+    for when_set in (typed, prepared):
+        server.command("account", "password", "--password-stdin", ALICE, stdin=when_set + "\n")
+        for password in (typed, prepared):
+            smtp = Smtp(server)
+            assert smtp.step("AUTH PLAIN " + b64(f"\0{ALICE}\0{password}")).startswith("235")
+            smtp.close()
+            p = Lines(server, "pop3s")
+            assert p.say("USER " + ALICE).startswith("+OK")
+            assert p.say("PASS " + password).startswith("+OK")
+            p.say("QUIT")
+            p.close()
+        p = Lines(server, "pop3s")
+        stamp = re.search("<.*>", p.greeting)[0]
+        digest = hashlib.md5((stamp + prepared).encode()).hexdigest()
+        assert p.say(f"APOP {ALICE} {digest}").startswith("+OK")
+        p.say("QUIT")
+        p.close()
+        smtp = Smtp(server)
+        challenge = smtp.step("AUTH CRAM-MD5")
+        digest = hmac.new(prepared.encode(), challenge, "md5").hexdigest()
+        assert smtp.step(b64(f"{ALICE} {digest}")).startswith("235")
+        smtp.close()
+        smtp = Smtp(server)
+        assert smtp.scram(Scram(ALICE, prepared)).startswith("235")
+        smtp.close()
+    server.command("account", "password", "--password-stdin", ALICE, stdin=SECRET + "\n")
 
 
 def test_swaks_cram_md5(server):

@@ -101,6 +101,55 @@ static void crypt_schemes_of_others_check(void **state)
 	}
 }
 
+/* RFC 4616 2, RFC 4013 3: U+2168 is "IX", U+00AD is nothing, a + U+0308 is U+00E4. */
+static void one_spelling_is_as_good_as_another(void **state)
+{
+	(void)state;
+	static const struct str spellings[] = { STR_INIT("IX p\xc3\xa4ss"),
+		STR_INIT("\xe2\x85\xa8 p\xc3\xa4ss"), STR_INIT("I\xc2\xadX\xc2\xa0pa\xcc\x88ss") };
+	struct random_fake random;
+	struct err err = ERR_INIT;
+	struct buf v;
+	random_fake_init(&random, 1);
+	buf_init(&v, 256);
+	for (size_t i = 0; i < ARRAY_LEN(spellings); i++) {
+		buf_clear(&v);
+		assert_int_equal(verifier_make(&random.seam, spellings[i], &v, &err), 0);
+		for (size_t j = 0; j < ARRAY_LEN(spellings); j++)
+			assert_int_equal(verifier_check(buf_str(&v), spellings[j]), VERDICT_RIGHT);
+		assert_int_equal(verifier_check(buf_str(&v), STR("IX p\xc3\xa5ss")), VERDICT_WRONG);
+	}
+	buf_done(&v);
+}
+
+/* The verifier is of what was typed, U+2168 and all: made by Python's crypt. */
+static void what_others_hashed_as_it_was_is_still_good(void **state)
+{
+	(void)state;
+	static const char typed[] = "$5$saltstring$4dVqi1JhpS3SmaZwKsuM93Kzp9za3cgtQLLqAQzd6uA";
+	assert_int_equal(
+		verifier_check(str_from(typed), STR("\xe2\x85\xa8-roman99")), VERDICT_RIGHT);
+	assert_int_equal(verifier_check(str_from(typed), STR("IX-roman99")), VERDICT_WRONG);
+}
+
+/* What SASLprep prohibits (a control) or does not know (not UTF-8) is itself, as it always was. */
+static void what_can_not_be_prepared_is_itself(void **state)
+{
+	(void)state;
+	static const struct str odd[] = { STR_INIT("bell\a99"), STR_INIT("latin\xe4 1") };
+	struct random_fake random;
+	struct err err = ERR_INIT;
+	struct buf v;
+	random_fake_init(&random, 1);
+	buf_init(&v, 256);
+	for (size_t i = 0; i < ARRAY_LEN(odd); i++) {
+		buf_clear(&v);
+		assert_int_equal(verifier_make(&random.seam, odd[i], &v, &err), 0);
+		assert_int_equal(verifier_check(buf_str(&v), odd[i]), VERDICT_RIGHT);
+	}
+	buf_done(&v);
+}
+
 static int64_t thread_ns(void)
 {
 	struct timespec t;
@@ -130,4 +179,7 @@ static void A1_nobody_costs_as_much_as_somebody(void **state)
 
 TEST_MAIN(test_case(a_ticket_opens_for_its_front_alone), test_case(a_verifier_knows_its_password),
 	test_case(common_schemes_are_accepted), test_case(crypt_schemes_of_others_check),
+	test_case(one_spelling_is_as_good_as_another),
+	test_case(what_others_hashed_as_it_was_is_still_good),
+	test_case(what_can_not_be_prepared_is_itself),
 	test_case(A1_nobody_costs_as_much_as_somebody))

@@ -48,3 +48,18 @@ bool saslprep(struct str text, struct buf *out)
 		return buf_adds(out, text);
 	return str_is_utf8(text) && prepare(text, out);
 }
+
+void saslprep_password(struct str password, struct buf *ret)
+{
+	enum { ROOM = 64 * LIMIT_PASSWORD_BYTES };
+	buf_init(ret, ROOM);
+	buf_reserve(ret, ROOM); /* at once: growing leaves copies behind */
+	if (!saslprep(password, ret))
+		buf_adds(ret, password);
+}
+
+void saslprep_password_done(struct buf *prepared)
+{
+	mem_wipe(prepared->p, prepared->cap);
+	buf_done(prepared);
+}

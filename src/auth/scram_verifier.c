@@ -43,16 +43,13 @@ bool scram_verifier_is_current(const struct scram_verifier *v, const uint8_t sal
 bool scram_verifier_make(
 	const uint8_t salt[SCRAM_SALT_BYTES], struct str password, struct scram_verifier *ret)
 {
-	enum { ROOM = 64 * LIMIT_PASSWORD_BYTES };
 	struct buf prepared;
-	buf_init(&prepared, ROOM);
-	buf_reserve(&prepared, ROOM); /* at once: growing leaves copies behind */
+	saslprep_password(password, &prepared);
 	*ret = (struct scram_verifier){ .iterations = SCRAM_ITERATIONS,
 		.salt_n = SCRAM_SALT_BYTES };
 	memcpy(ret->salt, salt, SCRAM_SALT_BYTES);
-	bool good = derive(saslprep(password, &prepared) ? buf_str(&prepared) : password, ret);
-	mem_wipe(prepared.p, prepared.cap);
-	buf_done(&prepared);
+	bool good = derive(buf_str(&prepared), ret);
+	saslprep_password_done(&prepared);
 	return good;
 }
 

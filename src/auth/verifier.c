@@ -2,6 +2,7 @@
 /* Password verifiers by crypt(3). */
 #include "auth/verifier.h"
 
+#include "auth/saslprep.h"
 #include "base/limits.h"
 
 #include <crypt.h>
@@ -45,18 +46,14 @@ static void phrase_done(struct buf *phrase)
 	buf_done(phrase);
 }
 
-int verifier_make(struct random_seam *random, struct str password, struct buf *ret, struct err *err)
+static int make(struct random_seam *random, struct str prepared, struct buf *ret, struct err *err)
 {
 	char salt[CRYPT_GENSALT_OUTPUT_SIZE], bytes[16];
-	if (password.n == 0 || password.n > LIMIT_PASSWORD_BYTES)
-		return fail(err, ERR_SYNTAX, "a password has 1 to %d bytes", LIMIT_PASSWORD_BYTES);
-	if (str_find(password, 0) != password.n)
-		return fail(err, ERR_SYNTAX, "a password holds no NUL");
 	random->fill(random, bytes, sizeof(bytes));
 	if (crypt_gensalt_rn("$y$", 0, bytes, sizeof(bytes), salt, sizeof(salt)) == NULL)
 		return fail_errno(err, "crypt_gensalt");
 	struct buf phrase;
-	phrase_of(password, &phrase);
+	phrase_of(prepared, &phrase);
 	struct crypt_data *data = xmalloc(sizeof(*data));
 	const char *hash = phrase.n ? crypt_rn(phrase.p, salt, data, (int)sizeof(*data)) : NULL;
 	int result = hash == NULL ? fail_errno(err, "crypt") : 0;
@@ -68,11 +65,23 @@ int verifier_make(struct random_seam *random, struct str password, struct buf *r
 	return result;
 }
 
-enum verdict verifier_check(struct str verifier, struct str password)
+int verifier_make(struct random_seam *random, struct str password, struct buf *ret, struct err *err)
+{
+	struct buf prepared;
+	if (password.n == 0 || password.n > LIMIT_PASSWORD_BYTES)
+		return fail(err, ERR_SYNTAX, "a password has 1 to %d bytes", LIMIT_PASSWORD_BYTES);
+	if (str_find(password, 0) != password.n)
+		return fail(err, ERR_SYNTAX, "a password holds no NUL");
+	saslprep_password(password, &prepared);
+	int result = make(random, buf_str(&prepared), ret, err);
+	saslprep_password_done(&prepared);
+	return result;
+}
+
+static enum verdict check(struct str verifier, struct str password, bool usable)
 {
 	bool known = verifier_known(verifier);
-	bool usable = known && password.n > 0 && password.n <= LIMIT_PASSWORD_BYTES &&
-		      str_find(password, 0) == password.n;
+	usable = usable && known;
 	char *setting = str_dup(known ? verifier : str_from(stand_in));
 	struct buf phrase;
 	phrase_of(usable ? password : STR("-"), &phrase);
@@ -89,4 +98,19 @@ enum verdict verifier_check(struct str verifier, struct str password)
 	if (no_memory)
 		return VERDICT_NO_MEMORY;
 	return usable && equal ? VERDICT_RIGHT : VERDICT_WRONG;
+}
+
+enum verdict verifier_check(struct str verifier, struct str password)
+{
+	bool usable = password.n > 0 && password.n <= LIMIT_PASSWORD_BYTES &&
+		      str_find(password, 0) == password.n;
+	struct buf prepared;
+	saslprep_password(usable ? password : STR("-"), &prepared);
+	enum verdict verdict = check(verifier, buf_str(&prepared), usable);
+	/* Other systems hash what is typed, and so did we. Which of the two it is of, the verifier
+	 * does not say; that this takes twice as long tells what was sent, and nothing else. */
+	if (verdict == VERDICT_WRONG && usable && !str_equal(buf_str(&prepared), password))
+		verdict = check(verifier, password, usable);
+	saslprep_password_done(&prepared);
+	return verdict;
 }

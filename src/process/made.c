@@ -7,6 +7,7 @@
  */
 #include "process/gate_private.h"
 
+#include "auth/saslprep.h"
 #include "auth/sealed.h"
 #include "base/limits.h"
 #include "store/names.h"
@@ -31,24 +32,35 @@ static void refuse(struct login *l, const char *text)
 	login_answer(l, &f);
 }
 
+/* Seals what clients make their digests of (RFC 6856 2.2). False: it is too long (which *ret_room
+ * says), or there is no memory. */
+static bool seal(const struct login *l, struct buf *out, bool *ret_room)
+{
+	const struct gate *g = l->client->gate;
+	struct buf prepared;
+	saslprep_password(l->job.password, &prepared);
+	*ret_room = prepared.n <= SEALED_TEXT_BYTES;
+	bool good = *ret_room && sealed_make(g->base.context->seams.random, g->facts.sealed_key,
+					 str_from(l->address), buf_str(&prepared), out);
+	saslprep_password_done(&prepared);
+	return good;
+}
+
 static void made(struct hash_job *job)
 {
 	struct login *l = CONTAINER_OF(job, struct login, job);
-	const struct gate *g = l->client->gate;
 	AUTO(buf_done)
 	struct buf sealed;
+	bool room = true;
 	buf_init(&sealed, LIMIT_SECRET_BYTES);
 	if (job->problem.kind == ERR_SYNTAX)
 		refuse(l, "a password has 1 to 1024 bytes and no NUL");
-	else if (l->wants_sealed && job->password.n > SEALED_TEXT_BYTES)
-		refuse(l, "with CRAM-MD5 and APOP a password has at most 483 bytes");
-	else if (job->problem.kind != ERR_NONE ||
-		 (l->wants_sealed &&
-			 !sealed_make(g->base.context->seams.random, g->facts.sealed_key,
-				 str_from(l->address), job->password, &sealed)))
-		login_refuse_no_memory(l);
-	else
+	else if (job->problem.kind == ERR_NONE && (!l->wants_sealed || seal(l, &sealed, &room)))
 		answer_made(l, buf_str(&sealed));
+	else if (!room)
+		refuse(l, "with CRAM-MD5 and APOP a password has at most 483 bytes");
+	else
+		login_refuse_no_memory(l);
 }
 
 /* The account's, so that its app passwords have the same; without an account any. False: no memory.
@@ -195,12 +207,11 @@ static bool has_current_scram(const struct login *l)
 
 void make_the_rest(struct login *l)
 {
-	const struct gate *g = l->client->gate;
 	AUTO(buf_done)
 	struct buf sealed;
+	bool room;
 	buf_init(&sealed, LIMIT_SECRET_BYTES);
-	if (l->wants_sealed && sealed_make(g->base.context->seams.random, g->facts.sealed_key,
-				       str_from(l->address), l->job.password, &sealed))
+	if (l->wants_sealed && seal(l, &sealed, &room))
 		keep(l, SECRET_RECOVERABLE, buf_str(&sealed));
 	if (l->wants_scram && !has_current_scram(l))
 		make_scram(l);
