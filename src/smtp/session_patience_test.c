@@ -222,6 +222,30 @@ static void commit_refusals(void **state)
 	}
 }
 
+/* An account was removed behind its RCPT. The others' message is not refused for ever because of
+ * it: at the next try RCPT tells them apart. */
+static void one_of_several_is_gone(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *recipients, *reply;
+	} cases[] = { { "RCPT TO:<bob@example.test>\r\n", "550 5.1.1 " },
+		{ "RCPT TO:<bob@example.test>\r\nRCPT TO:<bob+x@example.test>\r\n", "550 5.1.1 " },
+		{ "RCPT TO:<bob@example.test>\r\nRCPT TO:<alice@example.test>\r\n", "451 4.3.0 " },
+		{ "RCPT TO:<team@example.test>\r\n", "451 4.3.0 " } };
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		start("smtp", false);
+		say(HELLO);
+		say("MAIL FROM:<a@b.example>\r\n");
+		say(cases[i].recipients);
+		say("DATA\r\n");
+		f.commit_fails = ERR_NOT_FOUND;
+		say("x\r\n.\r\n");
+		assert_true(said(cases[i].reply));
+		assert_int_equal(f.copies, 0);
+	}
+}
+
 /* A failure that the store tells before the end: the rest is not sent, and the reply is its. */
 static void upload_refused_early(void **state)
 {
@@ -314,5 +338,6 @@ static void s45_output_without_room(void **state)
 
 TEST_MAIN(test_case(s44_deadlines), test_case(s44_each_wait), test_case(s44_data_rate),
 	test_case(silent_store), test_case(store_away), test_case(store_replaced),
-	test_case(commit_refusals), test_case(upload_refused_early), test_case(back_pressure),
-	test_case(no_room_at_all), cmocka_unit_test_teardown(s45_output_without_room, teardown))
+	test_case(commit_refusals), test_case(one_of_several_is_gone),
+	test_case(upload_refused_early), test_case(back_pressure), test_case(no_room_at_all),
+	cmocka_unit_test_teardown(s45_output_without_room, teardown))
