@@ -199,10 +199,10 @@
 #define LIMIT_SMTP_ENVELOPE_BYTES (1024 * 1024) /* memory of one envelope */
 #define LIMIT_SMTP_LOGIN_FAILURES 5             /* a connection; RFC 4954 4 */
 #define LIMIT_SMTP_COMMAND_MS     300000        /* RFC 5321 4.5.3.2.7 */
-#define LIMIT_SMTP_DATA_FIRST_MS  120000        /* after 354; RFC 5321 4.5.3.2.4 */
-#define LIMIT_SMTP_DATA_BLOCK_MS  180000        /* RFC 5321 4.5.3.2.5 */
-#define LIMIT_SMTP_ANSWER_MS      600000        /* our own processes; RFC 5321 4.5.3.2.6 */
-#define LIMIT_RECEIVED_FIELDS     100 /* hops, then it is a loop; RFC 5321 6.3: not below 100 */
+#define LIMIT_SMTP_DATA_FIRST_MS  120000        /* after 354; S44 */
+#define LIMIT_SMTP_DATA_BLOCK_MS  180000        /* at its lowest rate; S44 */
+#define LIMIT_SMTP_ANSWER_MS      600000 /* our own processes: as a client waits, RFC 5321 4.5.3.2.6 */
+#define LIMIT_RECEIVED_FIELDS     100    /* hops, then it is a loop; RFC 5321 6.3: not below 100 */
 #define LIMIT_FROM_BYTES          (16 * 1024) /* From, Sender and Resent-* of a submitted message */
 #define LIMIT_FROM_ADDRESSES      20
 /* ---- imap: one command ---- */
