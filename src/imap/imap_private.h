@@ -63,7 +63,7 @@ struct command {
 	struct search_run *search; /* the search at work */
 	struct gather *gather;     /* likewise */
 	imap_step *after_yield;
-	void *work;                  /* the verb's own, in the arena */
+	void *work;                  /* the verb's own: imap_work */
 	void (*drop)(struct imap *); /* frees what work owns; NULL: nothing */
 	void (*line)(
 		struct imap *, struct str line); /* the next line is not a command: SASL, DONE */
@@ -205,7 +205,7 @@ void imap_wire_event(struct imap *s, enum wire_event e);
 void imap_finish(struct imap *s);
 /* No news first; for what ends the selected state, and for refusals that ask nobody. */
 void imap_finish_now(struct imap *s);
-/* n zeroed bytes in the command's arena as cmd.work; drop as in struct command. */
+/* n zeroed bytes as cmd.work, until the command is over; drop as in struct command. */
 void *imap_work(struct imap *s, size_t n, void (*drop)(struct imap *));
 /* Frees what the command owns, and forgets its reads. */
 void imap_drop_work(struct imap *s);

@@ -265,25 +265,34 @@ void notify_turn(struct imap *s)
 static void over(struct imap *s)
 {
 	buf_release(&s->reply);
-	if (s->cmd.news != NULL) { /* IDLE goes on; of the arena it has the tag alone */
-		char tag[LIMIT_IMAP_TAG_BYTES];
-		size_t n = s->cmd.tag.n;
-
-		memcpy(tag, s->cmd.tag.p, n);
-		arena_reset(&s->arena);
-		s->cmd.tag = arena_str(&s->arena, str_make(tag, n));
+	if (s->cmd.news != NULL) { /* IDLE goes on */
 		s->cmd.quiet = s->cmd.busy = false;
 		return;
 	}
 	s->cmd = (struct command){ .verb = NULL };
-	arena_reset(&s->arena);
 	imap_at_rest(s);
+}
+
+/* What a turn took, before another that may follow at once. IDLE has its tag in the arena, and
+ * nothing else. */
+static void give_back(struct imap *s)
+{
+	char tag[LIMIT_IMAP_TAG_BYTES];
+	size_t n = s->cmd.tag.n;
+
+	imap_drop_work(s);
+	if (s->cmd.news == NULL) {
+		arena_reset(&s->arena);
+		return;
+	}
+	memcpy(tag, s->cmd.tag.p, n);
+	arena_reset(&s->arena);
+	s->cmd.tag = arena_str(&s->arena, str_make(tag, n));
 }
 
 void notify_quiet_over(struct imap *s)
 {
-	imap_drop_work(s);
-	s->cmd.work = NULL;
+	give_back(s);
 	if (s->lost || s->session.next != NEXT_GO_ON || s->draining)
 		over(s);
 	else if (has_new(s) && fetch_new(s))

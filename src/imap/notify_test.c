@@ -15,6 +15,7 @@ static void talk(const char *setup, const char *text)
 	fake_done(&f);
 }
 
+#include "imap/fetch.h"
 #include "imap/notify.h"
 
 #define NOTIFY(tag, what)                                                                          \
@@ -511,8 +512,61 @@ static void test_replaced(void **state)
 		"S: * 1 FETCH (UID 1)\n");
 }
 
-TEST_MAIN(test_case(test_example), test_case(test_selected), test_case(test_rest),
-	test_case(test_nothing), test_case(test_idle), test_case(test_names), test_case(test_other),
-	test_case(test_metadata), test_case(test_own_metadata), test_case(test_arguments),
-	test_case(test_limits), test_case(i13_many_mailboxes), test_case(test_too_many_mailboxes),
-	test_case(test_replaced), test_case(test_late_notice))
+/* Somebody delivers a message, and the session hears of it before the answer that it waits for. */
+static void deliver_before_the_answer(struct fake *f)
+{
+	struct fake_answer *a, one;
+
+	fake_deliver(f, "INBOX", STR("x"));
+	assert_int_equal(f->answers.n, 2);
+	a = (struct fake_answer *)(void *)f->answers.p;
+	one = a[0];
+	a[0] = a[1];
+	a[1] = one;
+	fake_deliver_one(f);
+	fake_deliver_one(f);
+	fake_drain(f, &f->clients[0]);
+}
+
+/* News upon news without a pause, in IDLE and out of it: what a turn takes of the arena it gives
+ * back, however many follow each other. */
+static void test_no_pause(void **state)
+{
+	(void)state;
+	for (int idle = 0; idle <= 1; idle++) {
+		struct fake f;
+		struct imap *s;
+
+		fake_init(&f);
+		fake_connect(&f, "imaps", true);
+		dialogue_part(&f, LOGIN EMPTY_INBOX NOTIFY(
+					  "a", "(selected (MessageNew (UID) MessageExpunge))"));
+		if (idle)
+			dialogue_part(&f, "C: tag IDLE\n"
+					  "S: + idling\n");
+		s = imap_of(f.clients[0].session);
+		fake_deliver(&f, "INBOX", STR("x"));
+		fake_deliver_one(&f);
+		for (size_t used = 0; used <= 2 * LIMIT_IMAP_ARENA_BYTES;
+			used += sizeof(struct fetch_work)) {
+			deliver_before_the_answer(&f);
+			assert_true(s->cmd.quiet); /* there was no pause */
+			assert_true(s->arena.used <= 2 * sizeof(struct fetch_work));
+			buf_clear(&f.clients[0].received);
+		}
+		fake_run(&f);
+		buf_clear(&f.clients[0].received);
+		if (idle)
+			dialogue_part(&f, "C: DONE\n"
+					  "S: tag OK ~\n");
+		dialogue_with(&f, "C: b NOOP\n"
+				  "S: b OK ~\n");
+		fake_done(&f);
+	}
+}
+
+TEST_MAIN(test_case(test_no_pause), test_case(test_example), test_case(test_selected),
+	test_case(test_rest), test_case(test_nothing), test_case(test_idle), test_case(test_names),
+	test_case(test_other), test_case(test_metadata), test_case(test_own_metadata),
+	test_case(test_arguments), test_case(test_limits), test_case(i13_many_mailboxes),
+	test_case(test_too_many_mailboxes), test_case(test_replaced), test_case(test_late_notice))

@@ -9,6 +9,7 @@
 #include "imap/token.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 /* RFC 9051 6.1 to 6.4: which command may be given when. STARTTLS, LOGIN and AUTHENTICATE are for
  * strangers alone; NOOP, CAPABILITY, LOGOUT and ID (RFC 2971) for everybody. */
@@ -115,7 +116,7 @@ void imap_finish_now(struct imap *s)
 
 void *imap_work(struct imap *s, size_t n, void (*drop)(struct imap *))
 {
-	s->cmd.work = arena_alloc(&s->arena, n);
+	s->cmd.work = xmalloc(n);
 	s->cmd.drop = drop;
 	return s->cmd.work;
 }
@@ -127,6 +128,8 @@ void imap_drop_work(struct imap *s)
 	s->cmd.drop = NULL;
 	if (drop != NULL)
 		drop(s);
+	free(s->cmd.work);
+	s->cmd.work = NULL;
 	reads_clear(&s->reads);
 }
 
