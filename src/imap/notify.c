@@ -78,20 +78,26 @@ static bool has_new(const struct imap *s)
 	       view_last_uid(s->sel.view) > s->notify->fetched;
 }
 
+/* The number from which on messages are so. */
+static uint32_t first_new(const struct imap *s)
+{
+	uint32_t first = view_exists(s->sel.view) + 1;
+
+	while (first > 1 && view_entry(s->sel.view, first - 1)->uid > s->notify->fetched)
+		first--;
+	return first;
+}
+
+/* RFC 5465 5.2: a FETCH of each */
 static bool fetch_new(struct imap *s)
 {
 	struct notify *n = s->notify;
 	struct vec some;
 
 	vec_init(&some, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
-	for (uint32_t i = view_exists(s->sel.view); i > 0; i--) {
-		uint32_t uid = view_entry(s->sel.view, i)->uid;
-
-		if (uid <= n->fetched)
-			break;
-		if (!is_own(n, uid) && !view_is_gone(s->sel.view, i))
+	for (uint32_t i = first_new(s); i <= view_exists(s->sel.view); i++)
+		if (!is_own(n, view_entry(s->sel.view, i)->uid) && !view_is_gone(s->sel.view, i))
 			seq_ranges_add(&some, i, i);
-	}
 	n->fetched = view_last_uid(s->sel.view);
 	vec_clear(&n->own);
 	if (some.n > 0) {

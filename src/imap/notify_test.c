@@ -565,8 +565,38 @@ static void test_no_pause(void **state)
 	}
 }
 
-TEST_MAIN(test_case(test_no_pause), test_case(test_example), test_case(test_selected),
-	test_case(test_rest), test_case(test_nothing), test_case(test_idle), test_case(test_names),
-	test_case(test_other), test_case(test_metadata), test_case(test_own_metadata),
-	test_case(test_arguments), test_case(test_limits), test_case(i13_many_mailboxes),
-	test_case(test_too_many_mailboxes), test_case(test_replaced), test_case(test_late_notice))
+/* RFC 5465 5.2: of several messages that came at once each has its FETCH, but for those that the
+ * session made itself, and those that went. */
+static void test_several(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	fake_init(&f);
+	fake_connect(&f, "imaps", true);
+	dialogue_part(&f, LOGIN LOGIN2 MAIL1 INBOX("1")
+				  NOTIFY("a", "(selected (MessageNew (UID) MessageExpunge))"));
+	for (int i = 0; i < 3; i++)
+		fake_deliver(&f, "INBOX", STR("x"));
+	fake_run(&f);
+	dialogue_part(&f, "S: * 4 EXISTS\n"
+			  "S: * 2 FETCH (UID 2)\n"
+			  "S: * 3 FETCH (UID 3)\n"
+			  "S: * 4 FETCH (UID 4)\n");
+	/* the second is its own */
+	fake_deliver(&f, "INBOX", STR("x"));
+	buf_addz(&f.clients[0].unread, "b COPY 1 INBOX\r\n");
+	fake_input(&f.clients[0]);
+	fake_run(&f);
+	dialogue_with(&f, "S: * 6 EXISTS\n"
+			  "S: b OK ~\n"
+			  "S: * 5 FETCH (UID 5)\n");
+	fake_done(&f);
+}
+
+TEST_MAIN(test_case(test_several), test_case(test_no_pause), test_case(test_example),
+	test_case(test_selected), test_case(test_rest), test_case(test_nothing),
+	test_case(test_idle), test_case(test_names), test_case(test_other),
+	test_case(test_metadata), test_case(test_own_metadata), test_case(test_arguments),
+	test_case(test_limits), test_case(i13_many_mailboxes), test_case(test_too_many_mailboxes),
+	test_case(test_replaced), test_case(test_late_notice))
