@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* NOTIFY SET and NOTIFY NONE (RFC 5465 3.1). A command that is refused for what it says leaves what
- * was before. */
+/* NOTIFY SET and NOTIFY NONE (RFC 5465 3.1). A command that is refused leaves what was before. */
 #include "imap/notify.h"
 
 #include "imap/mailbox_name.h"
@@ -68,10 +67,11 @@ static void take_effect(struct imap *s)
 	struct notify *n = s->notify;
 
 	if (n->overflow) {
-		notify_off(s);
+		notify_put_back(s);
 		overflow(s);
 		return;
 	}
+	notify_in_force(s);
 	notify_listed_first(s);
 	if (n->spec.status)
 		notify_write_status(s);
@@ -100,15 +100,14 @@ void imap_notify(struct imap *s)
 	} else if (!read_names(s, w->wanted)) {
 		overflow(s);
 	} else {
-		notify_free(&s->notify);
-		s->notify = w->wanted;
-		w->wanted = NULL;
+		notify_replace(s, &w->wanted);
 		if (s->sel.view != NULL)
 			notify_selected(s);
 		if (notify_wants_boxes(s->notify)) {
 			notify_read_list(s, take_effect);
 			return;
 		}
+		notify_in_force(s);
 		notify_watch(s, false);
 		done(s);
 	}

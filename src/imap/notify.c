@@ -32,6 +32,7 @@ void notify_free(struct notify **n)
 	vec_done(&(*n)->changed);
 	vec_done(&(*n)->set);
 	arena_done(&(*n)->arena);
+	notify_free(&(*n)->before);
 	free(*n);
 	*n = NULL;
 }
@@ -124,6 +125,32 @@ void notify_off(struct imap *s)
 	s->notify = notify_new();
 }
 
+void notify_replace(struct imap *s, struct notify **wanted)
+{
+	(*wanted)->before = s->notify;
+	s->notify = *wanted;
+	*wanted = NULL;
+}
+
+void notify_in_force(struct imap *s)
+{
+	notify_free(&s->notify->before);
+}
+
+/* Its list is read again, with all that came meanwhile.                 RFC 5465 3.1 */
+void notify_put_back(struct imap *s)
+{
+	struct notify *refused = s->notify;
+
+	s->notify = refused->before;
+	refused->before = NULL;
+	notify_free(&refused);
+	if (s->notify != NULL && notify_wants_boxes(s->notify))
+		s->notify->stale = true;
+	else
+		notify_watch(s, false);
+}
+
 static void take_list(struct imap *s, const struct frame *answer)
 {
 	struct notify *n = s->notify;
@@ -131,7 +158,7 @@ static void take_list(struct imap *s, const struct frame *answer)
 
 	if (answer->type != FRAME_MAILBOXES) { /* the next change tells all of it */
 		if (!s->cmd.quiet)
-			notify_off(s);
+			notify_put_back(s);
 		imap_expect(s, answer, FRAME_MAILBOXES);
 		return;
 	}
@@ -206,11 +233,9 @@ static bool push_annotated(struct vec *v, uint64_t mailbox, struct str name)
 	return true;
 }
 
-void notify_account_changed(struct imap *s, const struct frame_account_changed *f)
+static void account_changed(struct notify *n, const struct frame_account_changed *f)
 {
-	struct notify *n = s->notify;
-
-	if (n == NULL || !notify_wants_boxes(n)) /* it was on its way when that was said */
+	if (!notify_wants_boxes(n)) /* it was on its way when that was said */
 		return;
 	n->stale = true;
 	n->overflow = n->overflow || (f->more && (n->spec.all & EVENT_METADATA));
@@ -222,6 +247,12 @@ void notify_account_changed(struct imap *s, const struct frame_account_changed *
 			return;
 		}
 	}
+}
+
+void notify_account_changed(struct imap *s, const struct frame_account_changed *f)
+{
+	for (struct notify *n = s->notify; n != NULL; n = n->before)
+		account_changed(n, f);
 }
 
 void notify_reopened(struct imap *s)

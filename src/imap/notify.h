@@ -81,13 +81,15 @@ struct notify {
 	struct arena arena; /* spec's */
 	struct notify_spec spec;
 	struct notify_snapshot now, next;
-	bool stale;         /* the account has changed since */
-	bool overflow;      /* more than can be told */
-	uint32_t fetched;   /* UID up to which new messages were told with their attributes */
-	struct vec own;     /* struct api_range: UIDs above that this session made itself */
-	struct vec changed; /* struct notify_annotated */
-	struct vec set;     /* struct notify_annotated: by this session, not yet in changed */
-	imap_step *listed;  /* after the list was read */
+	bool stale;            /* the account has changed since */
+	bool overflow;         /* more than can be told */
+	uint32_t fetched;      /* UID up to which new messages were told with their attributes */
+	struct vec own;        /* struct api_range: UIDs above that this session made itself */
+	struct vec changed;    /* struct notify_annotated */
+	struct vec set;        /* struct notify_annotated: by this session, not yet in changed */
+	imap_step *listed;     /* after the list was read */
+	struct notify *before; /* what holds if this one is refused yet; NULL: it is in force, or
+				  there was none */
 };
 
 /* ---- notify.c ---- */
@@ -118,6 +120,11 @@ bool notify_wants_boxes(const struct notify *n);
 void notify_watch(struct imap *s, bool on);
 /* As if NOTIFY NONE had been said. */
 void notify_off(struct imap *s);
+/* What is wanted takes the place of what was before, which is kept until it is in force or refused.
+ * Takes it. */
+void notify_replace(struct imap *s, struct notify **wanted);
+void notify_in_force(struct imap *s);
+void notify_put_back(struct imap *s);
 
 /* This session's own changes, of which it need not hear (RFC 5465 5). Nothing without s->notify. */
 void notify_own_messages(struct imap *s, uint64_t mailbox, uint32_t low, uint32_t high);

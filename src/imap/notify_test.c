@@ -594,9 +594,63 @@ static void test_several(void **state)
 	fake_done(&f);
 }
 
-TEST_MAIN(test_case(test_several), test_case(test_no_pause), test_case(test_example),
-	test_case(test_selected), test_case(test_rest), test_case(test_nothing),
-	test_case(test_idle), test_case(test_names), test_case(test_other),
-	test_case(test_metadata), test_case(test_own_metadata), test_case(test_arguments),
-	test_case(test_limits), test_case(i13_many_mailboxes), test_case(test_too_many_mailboxes),
-	test_case(test_replaced), test_case(test_late_notice))
+/* A NOTIFY that is refused leaves what was before, be it that none was said: RFC 5465 3.1 */
+static void test_refused_changes_nothing(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	for (int before = 0; before <= 2; before++) {
+		fake_init(&f);
+		fake_connect(&f, "imaps", true);
+		dialogue_part(&f, LOGIN LOGIN2 EMPTY_INBOX);
+		if (before == 1)
+			dialogue_part(&f, NOTIFY("a", "(selected (MessageNew (UID) "
+						      "MessageExpunge)) (personal (MailboxName "
+						      "MailboxMetadataChange))"));
+		else if (before == 2)
+			dialogue_part(&f, NOTIFY("a", "(selected (MessageNew MessageExpunge))"));
+		f.more_boxes = LIMIT_NOTIFY_MAILBOXES;
+		dialogue_part(&f, "C: b NOTIFY SET (personal (MailboxName))\n"
+				  "S: b NO [NOTIFICATIONOVERFLOW] ~\n");
+		f.more_boxes = 0;
+		if (before == 1) /* what is told again is that there are too many */
+			dialogue_part(&f, "S: * OK [NOTIFICATIONOVERFLOW] ~\n"
+					  "C: b2 NOTIFY SET (selected (MessageNew (UID) "
+					  "MessageExpunge)) (personal (MailboxName "
+					  "MailboxMetadataChange))\n"
+					  "S: b2 OK ~\n");
+		dialogue_part(&f, "X: away\n"
+				  "C: c NOTIFY SET STATUS (personal (MailboxName))\n"
+				  "S: c NO [UNAVAILABLE] ~\n"
+				  "X: back\n" MAIL1);
+		if (before == 1)
+			dialogue_part(&f, "S: * 1 EXISTS\n"
+					  "S: * 1 FETCH (UID 1)\n"
+					  "C2: d CREATE News\n"
+					  "S2: d OK ~\n"
+					  "S: * LIST (\\HasNoChildren) \"/\" News\n"
+					  "C2: d2 SETMETADATA News (/private/comment \"x\")\n"
+					  "S2: d2 OK ~\n"
+					  "S: * METADATA News /private/comment\n");
+		else if (before == 2)
+			dialogue_part(&f, "S: * 1 EXISTS\n"
+					  "C2: d CREATE News\n"
+					  "S2: d OK ~\n");
+		else
+			dialogue_part(&f, "C: e NOOP\n"
+					  "S: * 1 EXISTS\n"
+					  "S: e OK ~\n");
+		assert_int_equal(f.clients[0].account, before == 1);
+		dialogue_with(&f, "C: g NOOP\n"
+				  "S: g OK ~\n");
+		fake_done(&f);
+	}
+}
+
+TEST_MAIN(test_case(test_refused_changes_nothing), test_case(test_several),
+	test_case(test_no_pause), test_case(test_example), test_case(test_selected),
+	test_case(test_rest), test_case(test_nothing), test_case(test_idle), test_case(test_names),
+	test_case(test_other), test_case(test_metadata), test_case(test_own_metadata),
+	test_case(test_arguments), test_case(test_limits), test_case(i13_many_mailboxes),
+	test_case(test_too_many_mailboxes), test_case(test_replaced), test_case(test_late_notice))
