@@ -203,8 +203,9 @@ static void note_needs(struct fetch_attrs *f, const struct fetch_item *item)
 	f->looks_at_digest |= item->lazy;
 	if (item->kind < FETCH_PREVIEW || item->lazy)
 		return;
-	bool whole = item->kind >= FETCH_SECTION && item->section.n_part == 0 &&
-		     item->section.text == SECTION_ALL;
+	/* BINARY[] needs to know whether there is a NUL: it is a literal8 then. */
+	bool whole = item->kind >= FETCH_SECTION && item->kind != FETCH_BINARY &&
+		     item->section.n_part == 0 && item->section.text == SECTION_ALL;
 	f->needs_digest |= !whole;
 	f->needs_bytes |= item->kind >= FETCH_SECTION;
 }

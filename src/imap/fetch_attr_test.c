@@ -46,7 +46,7 @@ static void reads_and_names(void **state)
 		{ "BODY[4.header.fields.not (a)]", "BODY[4.HEADER.FIELDS.NOT (a)]", true, true,
 			true },
 		{ "BINARY[1]", "BINARY[1]", true, true, true },
-		{ "BINARY.PEEK[]", "BINARY[]", false, false, true },
+		{ "BINARY.PEEK[]", "BINARY[]", false, true, true },
 		{ "BINARY.PEEK[1.2]<3.4>", "BINARY[1.2]<3>", false, true, true },
 		{ "BINARY.SIZE[1]", "BINARY.SIZE[1]", false, true, true },
 		{ "RFC822", "RFC822", true, false, true },

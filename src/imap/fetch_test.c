@@ -332,6 +332,11 @@ static void test_nul(void **state)
 	fake_send(&f, 0, STR("b FETCH 1 BINARY.PEEK[1]\r\n"));
 	assert_str(buf_str(&f.clients[0].received),
 		STR("* 1 FETCH (BINARY[1] ~{5}\r\na\0b\r\n)\r\nb OK FETCH completed\r\n"));
+	buf_clear(&f.clients[0].received);
+	fake_send(&f, 0, STR("c FETCH 1 BINARY.PEEK[]\r\n"));
+	assert_str(buf_str(&f.clients[0].received),
+		STR("* 1 FETCH (BINARY[] ~{13}\r\nX: y\r\n\r\na\0b\r\n)\r\n"
+		    "c OK FETCH completed\r\n"));
 	fake_done(&f);
 }
 
