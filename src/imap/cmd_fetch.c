@@ -125,6 +125,7 @@ static void write_preview(struct imap *s, const struct message *m)
 
 void fetch_open(struct imap *s, uint32_t sequence)
 {
+	s->cmd.within = true;
 	buf_addz(imap_out(s), "* ");
 	buf_add_number(imap_out(s), sequence);
 	buf_addz(imap_out(s), " FETCH (");
@@ -195,6 +196,7 @@ void fetch_message_done(struct imap *s, struct fetch_work *f, const struct messa
 	const struct api_entry *e = view_entry(s->sel.view, m->sequence);
 
 	buf_addz(imap_out(s), ")\r\n");
+	s->cmd.within = false;
 	s->fetched++;
 	if (f->attrs.wants[FETCH_FLAGS] && (!s->condstore || f->attrs.wants[FETCH_MODSEQ]))
 		view_mark_told(s->sel.view, m->sequence);

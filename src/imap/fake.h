@@ -91,16 +91,17 @@ struct fake {
 	const char *more; /* what their names begin with; NULL: "more-" */
 	uint32_t horizon; /* view_changes reaches back to this modseq */
 	bool stingy, away;
-	uint32_t damaged;  /* a UID whose bytes can't be read */
-	bool no_digests;   /* digest_read finds none */
-	bool no_reads;     /* message_read fails for the moment */
-	bool no_news;      /* view_changes fails: the store went behind a change */
-	bool no_views;     /* view_open fails behind view_is: it went in the middle of it */
-	bool bad_views;    /* view_open's entries break the order of their UIDs */
-	bool no_uidnext;   /* view_changed says none */
-	bool one_too_many; /* digest_read's last answer is for nobody */
-	bool recents;      /* messages that no session was told of are \Recent */
-	bool races;        /* a copy's target, or its first message, goes just before it */
+	uint32_t damaged;      /* a UID whose bytes can't be read */
+	uint64_t damaged_from; /* from here on */
+	bool no_digests;       /* digest_read finds none */
+	bool no_reads;         /* message_read fails for the moment */
+	bool no_news;          /* view_changes fails: the store went behind a change */
+	bool no_views;         /* view_open fails behind view_is: it went in the middle of it */
+	bool bad_views;        /* view_open's entries break the order of their UIDs */
+	bool no_uidnext;       /* view_changed says none */
+	bool one_too_many;     /* digest_read's last answer is for nobody */
+	bool recents;          /* messages that no session was told of are \Recent */
+	bool races;            /* a copy's target, or its first message, goes just before it */
 	unsigned refused;
 	unsigned puts;         /* digest_put frames */
 	unsigned yields;       /* turns that ended with work left */

@@ -340,7 +340,7 @@ static void fake_read(
 
 		if (e->e.uid != r->uid || e->gone)
 			continue;
-		if (e->e.uid == f->damaged) {
+		if (e->e.uid == f->damaged && r->offset >= f->damaged_from) {
 			fake_fail(f, s, request, ERR_CORRUPT);
 			return;
 		}

@@ -185,8 +185,8 @@ static enum progress skip_message(struct imap *s, struct fetch_work *f, enum err
 	return GO_ON;
 }
 
-/* Between items: the item is NIL, as is what follows. Within a literal there is no honest way on.
- */
+/* Between items: the item is NIL, as is what follows. Within a literal there is no honest way on,
+ * nor a word. */
 static enum progress piece_fails(struct imap *s, struct fetch_work *f, enum err_kind why)
 {
 	struct sending *x = &f->sending;

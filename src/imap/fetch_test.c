@@ -340,6 +340,61 @@ static void test_nul(void **state)
 	fake_done(&f);
 }
 
-TEST_MAIN(test_case(test_sections), test_case(test_binary), test_case(test_binary_large),
-	test_case(test_hold), test_case(test_most_response), test_case(test_slow_reader),
-	test_case(test_many), test_case(test_damage), test_case(test_nul))
+#define CUT_BYTES 300000
+#define CUT_HEAD  "* 1 FETCH (BODY[] {300000}\r\n"
+
+/* What the client has is the beginning of the answer and nothing else, and it is the end. */
+static void is_cut(struct fake *f)
+{
+	struct str got = buf_str(&f->clients[0].received);
+
+	assert_true(f->clients[0].closed);
+	assert_true(str_starts(got, STR(CUT_HEAD)));
+	assert_true(got.n < strlen(CUT_HEAD) + CUT_BYTES);
+	for (size_t i = strlen(CUT_HEAD); i < got.n; i++)
+		if (got.p[i] != 'x')
+			fail_msg("byte %zu is '%c'", i, got.p[i]);
+}
+
+/* A literal that cannot be completed ends the connection, as does a login that has ended: no word
+ * is said then, which the client would take for the literal's bytes. */
+static void test_cut(void **state)
+{
+	const struct frame ended = { .type = FRAME_SESSION_ENDED };
+	struct buf mail;
+
+	(void)state;
+	buf_init(&mail, CUT_BYTES);
+	while (buf_addc(&mail, 'x'))
+		;
+	for (int is_ended = 0; is_ended <= 1; is_ended++) {
+		struct fake f;
+		struct session *s;
+
+		fake_init(&f);
+		fake_connect(&f, "imaps", true);
+		fake_deliver(&f, "INBOX", buf_str(&mail));
+		dialogue_with(&f, LOGIN SELECT);
+		s = f.clients[0].session;
+		if (!is_ended) {
+			f.damaged = 1;
+			f.damaged_from = CUT_BYTES / 2;
+		}
+		s->class->input(s, STR("a FETCH 1 BODY.PEEK[]\r\n"));
+		while (f.clients[0].received.n <= strlen(CUT_HEAD)) {
+			assert_true(fake_deliver_one(&f));
+			fake_drain(&f, &f.clients[0]);
+		}
+		if (is_ended)
+			s->class->notice(s, &ended);
+		fake_run(&f);
+		is_cut(&f);
+		fake_done(&f);
+	}
+	buf_done(&mail);
+}
+
+TEST_MAIN(test_case(test_cut), test_case(test_sections), test_case(test_binary),
+	test_case(test_binary_large), test_case(test_hold), test_case(test_most_response),
+	test_case(test_slow_reader), test_case(test_many), test_case(test_damage),
+	test_case(test_nul))

@@ -76,6 +76,7 @@ struct command {
 	bool quiet;          /* it is none of the client's, or IDLE's: NOTIFY's, without a reply */
 	bool busy;           /* no input is taken, though nothing is asked */
 	bool reply_ready;    /* the tagged reply is in s->reply */
+	bool within;         /* a FETCH response, a literal of it perhaps: no other can be said */
 	const char *highest; /* the tagged reply is OK [HIGHESTMODSEQ …] and this text */
 };
 
@@ -209,7 +210,7 @@ void imap_finish_now(struct imap *s);
 void *imap_work(struct imap *s, size_t n, void (*drop)(struct imap *));
 /* Frees what the command owns, and forgets its reads. */
 void imap_drop_work(struct imap *s);
-/* Untagged BYE, then the stream closes. */
+/* Untagged BYE, unless within a response; then the stream closes. */
 void imap_bye(struct imap *s, const char *text);
 /* The frame answered is not `expected`: finishes the command with the refusal that a `failed`
  * carries. False then. */

@@ -157,9 +157,11 @@ void imap_at_rest(struct imap *s)
 		notify_turn(s);
 }
 
+/* Within a literal it would be taken for the message's bytes. */
 void imap_bye(struct imap *s, const char *text)
 {
-	imap_writef(s, "* BYE %s\r\n", text);
+	if (!s->cmd.within)
+		imap_writef(s, "* BYE %s\r\n", text);
 	s->step = NULL;
 	s->session.next = NEXT_CLOSE;
 }
