@@ -394,7 +394,35 @@ static void test_cut(void **state)
 	buf_done(&mail);
 }
 
-TEST_MAIN(test_case(test_cut), test_case(test_sections), test_case(test_binary),
-	test_case(test_binary_large), test_case(test_hold), test_case(test_most_response),
-	test_case(test_slow_reader), test_case(test_many), test_case(test_damage),
-	test_case(test_nul))
+#define GLOBAL                                                                                     \
+	"From: a@b\\nContent-Type: message/global\\n\\n"                                           \
+	"From: c@d\\nSubject: x\\n\\ntext\\n"
+
+/* message/global is shown with what is inside by RFC 9051 9, body-type-msg. By RFC 3501 9 that is
+ * message/rfc822 alone, and any other message is as what has nothing inside: RFC 6532 3.7 */
+static void test_global(void **state)
+{
+	(void)state;
+	dialogue(LOGIN "D: " GLOBAL "\n" SELECT "C: a FETCH 1 (BODY BODYSTRUCTURE)\n"
+		       "S: * 1 FETCH (BODY (\"message\" \"global\" NIL NIL NIL \"7BIT\" 31) "
+		       "BODYSTRUCTURE (\"message\" \"global\" NIL NIL NIL \"7BIT\" 31 NIL NIL NIL "
+		       "NIL))\n"
+		       "S: a OK FETCH completed\n"
+		       "C: b ENABLE UTF8=ACCEPT\n"
+		       "S: * ENABLED UTF8=ACCEPT\n"
+		       "S: b OK ~\n"
+		       "C: c FETCH 1 BODY\n"
+		       "S: * 1 FETCH (BODY (\"message\" \"global\" NIL NIL NIL \"7BIT\" 31 (NIL "
+		       "\"x\" ((NIL NIL \"c\" \"d\")) ~) (\"text\" \"plain\" ~ 6 1) 4))\n"
+		       "S: c OK FETCH completed\n");
+	dialogue(LOGIN "D: " GLOBAL "\n" SELECT "C: a FETCH 1 (BODY.PEEK[1.1])\n"
+		       "S: * 1 FETCH (BODY[1.1] {6}\n"
+		       "S: text\n"
+		       "S: )\n"
+		       "S: a OK FETCH completed\n");
+}
+
+TEST_MAIN(test_case(test_global), test_case(test_cut), test_case(test_sections),
+	test_case(test_binary), test_case(test_binary_large), test_case(test_hold),
+	test_case(test_most_response), test_case(test_slow_reader), test_case(test_many),
+	test_case(test_damage), test_case(test_nul))

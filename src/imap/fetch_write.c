@@ -267,12 +267,21 @@ static void put_multipart(struct writer *w, const struct digest *d, const struct
 	put_extension(w, part);
 }
 
+/* body-type-msg shows what is inside. media-message is RFC822 or GLOBAL in RFC 9051 9, in RFC 3501
+ * 9 RFC822 alone: to who goes by that, message/global is a body-type-basic, "an unknown attachment"
+ * as RFC 6532 3.7 has it. */
+static bool shows_inside(const struct writer *w, const struct digest_part *part)
+{
+	return part->kind == DIGEST_MESSAGE &&
+	       (w->utf8 || !str_equal_nocase(part->subtype, STR("global")));
+}
+
 /* body-type-1part = (body-type-basic / body-type-msg / body-type-text) [SP body-ext-1part] */
 static void put_single(struct writer *w, const struct digest *d, const struct digest_part *part)
 {
 	put_fields(w, part);
 	struct digest_part child;
-	bool message = part->kind == DIGEST_MESSAGE && digest_first_child(d, part, &child);
+	bool message = shows_inside(w, part) && digest_first_child(d, part, &child);
 	if (message) {
 		put(w, " ");
 		put_envelope(w, &part->envelope);
