@@ -276,7 +276,7 @@ static bool has_work(const struct imap *s)
 	if (s->sel.view == NULL || n->spec.selected == 0)
 		return false;
 	/* what stays hidden, now or for ever, is no work */
-	return s->sel.noticed || has_new(s) ||
+	return s->sel.noticed || s->sel.stale || has_new(s) ||
 	       view_has_news(s->sel.view, !n->spec.delayed || s->cmd.news != NULL,
 		       (n->spec.selected & EVENT_FLAGS) != 0);
 }
@@ -301,13 +301,17 @@ void notify_turn(struct imap *s)
 /* Nothing of the client's text is touched: it may have begun to send a command. */
 static void over(struct imap *s)
 {
+	bool idle = s->cmd.news != NULL;
+
 	buf_release(&s->reply);
-	if (s->cmd.news != NULL) { /* IDLE goes on */
+	if (idle) /* it goes on */
 		s->cmd.quiet = s->cmd.busy = false;
-		return;
-	}
-	s->cmd = (struct command){ .verb = NULL };
-	imap_at_rest(s);
+	else
+		s->cmd = (struct command){ .verb = NULL };
+	if (idle ? s->lost || s->sel.behind : s->sel.behind && !s->draining)
+		imap_look_later(s, LIMIT_IMAP_RETRY_MS);
+	else if (!idle)
+		imap_at_rest(s);
 }
 
 /* What a turn took, before another that may follow at once. IDLE has its tag in the arena, and
@@ -330,7 +334,7 @@ static void give_back(struct imap *s)
 void notify_quiet_over(struct imap *s)
 {
 	give_back(s);
-	if (s->lost || s->session.next != NEXT_GO_ON || s->draining)
+	if (s->lost || s->sel.behind || s->session.next != NEXT_GO_ON || s->draining)
 		over(s);
 	else if (has_new(s) && fetch_new(s))
 		return;

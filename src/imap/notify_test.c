@@ -648,9 +648,70 @@ static void test_refused_changes_nothing(void **state)
 	}
 }
 
-TEST_MAIN(test_case(test_refused_changes_nothing), test_case(test_several),
-	test_case(test_no_pause), test_case(test_example), test_case(test_selected),
-	test_case(test_rest), test_case(test_nothing), test_case(test_idle), test_case(test_names),
-	test_case(test_other), test_case(test_metadata), test_case(test_own_metadata),
-	test_case(test_arguments), test_case(test_limits), test_case(i13_many_mailboxes),
-	test_case(test_too_many_mailboxes), test_case(test_replaced), test_case(test_late_notice))
+/* The store does not say what is new for the moment, or went: IDLE and no command at all look again
+ * by themselves. */
+static void test_later(void **state)
+{
+	static const char *const idle[] = { "", "C: i IDLE\nS: + idling\n" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(idle); i++) {
+		struct fake f;
+
+		fake_init(&f);
+		fake_connect(&f, "imaps", true);
+		dialogue_part(&f, LOGIN EMPTY_INBOX NOTIFY(
+					  "a", "(selected (MessageNew (UID) MessageExpunge))"));
+		dialogue_part(&f, idle[i]);
+		dialogue_part(&f, "X: nonews\n" MAIL1 "X: wait 500\n"
+				  "X: wait 500\n"
+				  "X: news\n"
+				  "X: wait 500\n"
+				  "S: * 1 EXISTS\n"
+				  "S: * 1 FETCH (UID 1)\n");
+		dialogue_with(&f, MAIL1 "S: * 2 EXISTS\n"
+					"S: * 2 FETCH (UID 2)\n"
+					"X: wait 1000\n");
+		fake_done(&f);
+	}
+}
+
+/* The store went while it was asked, and was there again before the answer. */
+static void test_lost_in_a_turn(void **state)
+{
+	static const char *const idle[] = { "", "C: i IDLE\nS: + idling\n" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(idle); i++) {
+		struct fake f;
+		struct imap *s;
+		uint32_t request;
+
+		fake_init(&f);
+		fake_connect(&f, "imaps", true);
+		dialogue_part(&f, LOGIN EMPTY_INBOX NOTIFY(
+					  "a", "(selected (MessageNew (UID) MessageExpunge))"));
+		dialogue_part(&f, idle[i]);
+		s = imap_of(f.clients[0].session);
+		fake_deliver(&f, "INBOX", STR("x"));
+		fake_deliver_one(&f);
+		request = s->request;
+		assert_true(request != 0);
+		fake_replace_store(&f);
+		fake_fail(&f, &s->session, request, ERR_EXPIRED);
+		fake_run(&f);
+		dialogue_with(&f, "X: wait 500\n"
+				  "S: * 1 EXISTS\n"
+				  "S: * 1 FETCH (UID 1)\n" MAIL1 "S: * 2 EXISTS\n"
+				  "S: * 2 FETCH (UID 2)\n");
+		fake_done(&f);
+	}
+}
+
+TEST_MAIN(test_case(test_later), test_case(test_lost_in_a_turn),
+	test_case(test_refused_changes_nothing), test_case(test_several), test_case(test_no_pause),
+	test_case(test_example), test_case(test_selected), test_case(test_rest),
+	test_case(test_nothing), test_case(test_idle), test_case(test_names), test_case(test_other),
+	test_case(test_metadata), test_case(test_own_metadata), test_case(test_arguments),
+	test_case(test_limits), test_case(i13_many_mailboxes), test_case(test_too_many_mailboxes),
+	test_case(test_replaced), test_case(test_late_notice))

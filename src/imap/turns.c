@@ -277,6 +277,8 @@ static void look(struct imap *s)
 						       : NULL);
 	else if (s->cmd.news != NULL && s->sel.behind)
 		s->cmd.news(s);
+	else if (s->notify != NULL && s->sel.behind)
+		notify_turn(s);
 	else
 		selected_rest(s);
 }
