@@ -34,15 +34,21 @@ void view_free(struct view **v)
 	*v = NULL;
 }
 
+static void make_room(struct view *v, size_t n)
+{
+	if (n <= v->cap)
+		return;
+	v->cap = n;
+	v->entries = xrealloc(v->entries, v->cap * sizeof(*v->entries));
+	v->marks = xrealloc(v->marks, v->cap);
+}
+
 static bool add(struct view *v, const struct api_entry *e)
 {
 	if (v->n == LIMIT_VIEW_ENTRIES)
 		return false;
-	if (v->n == v->cap) {
-		v->cap = v->cap ? v->cap + v->cap / 2 : 64;
-		v->entries = xrealloc(v->entries, v->cap * sizeof(*v->entries));
-		v->marks = xrealloc(v->marks, v->cap);
-	}
+	if (v->n == v->cap)
+		make_room(v, v->cap ? v->cap + v->cap / 2 : 64);
 	v->unclean |= v->n > v->sorted && v->entries[v->n - 1].uid >= e->uid;
 	v->entries[v->n] = *e;
 	v->marks[v->n++] = 0;
@@ -252,24 +258,35 @@ size_t view_count_below(const struct view *v, uint32_t uid)
 	return view_lower_bound(v, v->n, uid);
 }
 
-/* Entries for UIDs that the view has none of, expunged already. */
-static bool add_gone(struct view *v, const struct vec *absent)
+/* The entries above a UID go to where they belong when all that is still to come is below them. */
+static size_t move_up(struct view *v, size_t from, size_t *to, uint32_t above)
 {
-	VEC_EACH (const struct api_range, r, absent)
-		for (uint32_t uid = r->low; uid <= r->high && uid != 0; uid++)
-			if (!add(v, &(struct api_entry){ .uid = uid }))
-				return false;
-	if (v->n > 1)
-		qsort(v->entries, v->n, sizeof(*v->entries), compare_entries);
-	for (size_t i = 0, at = 0; i < v->n && at < absent->n; i++) {
-		const struct api_range *r = (const void *)vec_at(absent, at);
-		if (v->entries[i].uid >= r->low && v->entries[i].uid <= r->high)
-			v->marks[i] = VIEW_GONE;
-		at += v->entries[i].uid >= r->high;
+	for (; from > 0 && v->entries[from - 1].uid > above; from--) {
+		v->entries[--*to] = v->entries[from - 1];
+		v->marks[*to] = v->marks[from - 1];
+	}
+	return from;
+}
+
+/* Entries for n UIDs that the view has none of, expunged already. Both are in order, so they are
+ * merged, from behind. */
+static bool add_gone(struct view *v, const struct vec *absent, uint64_t n)
+{
+	if (n > LIMIT_VIEW_ENTRIES - v->n)
+		return false;
+	size_t from = v->n, to = v->n + (size_t)n;
+	make_room(v, to);
+	v->n = v->sorted = to;
+	for (size_t r = absent->n; r > 0; r--) {
+		const struct api_range *range = (const void *)vec_at(absent, r - 1);
+		from = move_up(v, from, &to, range->high);
+		for (uint32_t uid = range->high; uid >= range->low && uid != 0; uid--) {
+			v->entries[--to] = (struct api_entry){ .uid = uid };
+			v->marks[to] = VIEW_GONE;
+		}
 	}
 	v->unclean = false;
-	v->sorted = v->n;
-	return true;
+	return from == to; /* else one of the UIDs was 0 */
 }
 
 /* The UIDs below uidnext that went and that the view lacks; how many that are. */
@@ -293,7 +310,8 @@ bool view_promise(struct view *v, uint32_t exists, uint32_t uidnext, uint64_t mo
 	struct vec absent;
 	vec_init(&absent, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
 	uint64_t n = find_absent(v, uidnext, vanished, &absent);
-	bool good = view_count_below(v, uidnext) + n == exists && (n == 0 || add_gone(v, &absent));
+	bool good = view_count_below(v, uidnext) + n == exists &&
+		    (n == 0 || add_gone(v, &absent, n));
 	vec_done(&absent);
 	if (!good)
 		return false;

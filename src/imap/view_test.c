@@ -533,8 +533,29 @@ static void a_promise_is_kept(void **state)
 	}
 }
 
-TEST_MAIN(test_case(a_promise_is_kept), test_case(tells_in_order),
-	test_case(new_entries_come_in_any_order), test_case(own_changes_are_silent),
+/* A promise of a large mailbox half of which went, every second message: what went is put
+ * between what is there. */
+static void a_large_promise_is_kept(void **state)
+{
+	(void)state;
+	enum { N = 100000 };
+	struct view *v = view_of(N / 2, 2);
+	struct vec vanished;
+	vec_init(&vanished, sizeof(struct api_range), N);
+	for (uint32_t uid = 1; uid < N; uid += 2)
+		vec_push(&vanished, &(struct api_range){ uid, uid });
+	assert_true(view_promise(v, N, N + 1, 1, &vanished));
+	for (uint32_t i = 1; i <= N; i++) {
+		assert_int_equal(view_entry(v, i)->uid, i);
+		assert_int_equal(view_is_gone(v, i), i % 2);
+	}
+	vec_done(&vanished);
+	view_free(&v);
+}
+
+TEST_MAIN(test_case(a_large_promise_is_kept), test_case(a_promise_is_kept),
+	test_case(tells_in_order), test_case(new_entries_come_in_any_order),
+	test_case(own_changes_are_silent),
 	test_case(what_changed_between_two_loads_has_its_flags_told), test_case(marks_and_unmarks),
 	test_case(compares_with_a_new_load), test_case(resolves_sets), test_case(writes_all_flags),
 	test_case(agrees_with_a_model), test_case(is_fast_enough), test_case(has_a_limit))
