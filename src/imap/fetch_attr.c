@@ -210,12 +210,16 @@ static void note_needs(struct fetch_attrs *f, const struct fetch_item *item)
 	f->needs_bytes |= item->kind >= FETCH_SECTION;
 }
 
+/* What is not the client's: UID of UID FETCH, MODSEQ of CHANGEDSINCE. */
+enum { ITEMS_OF_OURS = 2 };
+
 /* The same item twice is answered once; one that sets \Seen makes both do. */
-static int add_item(
-	struct fetch_attrs *f, struct arena *a, const struct fetch_item *item, struct err *err)
+static int add_item(struct fetch_attrs *f, struct arena *a, const struct fetch_item *item,
+	size_t most, struct err *err)
 {
 	if (f->items == NULL)
-		f->items = arena_array(a, LIMIT_IMAP_FETCH_ITEMS + 2, sizeof(*f->items));
+		f->items = arena_array(
+			a, LIMIT_IMAP_FETCH_ITEMS + ITEMS_OF_OURS, sizeof(*f->items));
 	if (f->items == NULL)
 		return too_much(err);
 	note_needs(f, item);
@@ -226,7 +230,7 @@ static int add_item(
 			return 0;
 		}
 	}
-	if (f->n >= LIMIT_IMAP_FETCH_ITEMS)
+	if (f->n >= most)
 		return too_much(err);
 	f->items[f->n++] = *item;
 	return 0;
@@ -234,7 +238,8 @@ static int add_item(
 
 bool fetch_attrs_add(struct fetch_attrs *f, struct arena *a, enum fetch_kind kind)
 {
-	return add_item(f, a, &(struct fetch_item){ .kind = kind, .peek = true }, NULL) == 0;
+	return add_item(f, a, &(struct fetch_item){ .kind = kind, .peek = true },
+		       LIMIT_IMAP_FETCH_ITEMS + ITEMS_OF_OURS, NULL) == 0;
 }
 
 static int bracketed_attr(
@@ -278,7 +283,7 @@ static int fetch_att(struct scan *s, struct arena *a, struct fetch_attrs *f, str
 	if (bracketed_attr(s, a, &item, &is, err) < 0)
 		return -1;
 	if (is)
-		return add_item(f, a, &item, err);
+		return add_item(f, a, &item, LIMIT_IMAP_FETCH_ITEMS, err);
 	for (size_t i = 0; i < ARRAY_LEN(plain); i++) {
 		const struct attr *t = &plain[i];
 		if (!scan_word_nocase(s, t->name))
@@ -289,7 +294,7 @@ static int fetch_att(struct scan *s, struct arena *a, struct fetch_attrs *f, str
 			item.name = t->name;
 		if (t->kind == FETCH_PREVIEW && !preview_mods(s, &item))
 			return bad_syntax(err);
-		return add_item(f, a, &item, err);
+		return add_item(f, a, &item, LIMIT_IMAP_FETCH_ITEMS, err);
 	}
 	return bad_syntax(err);
 }

@@ -422,7 +422,32 @@ static void test_global(void **state)
 		       "S: a OK FETCH completed\n");
 }
 
-TEST_MAIN(test_case(test_global), test_case(test_cut), test_case(test_sections),
-	test_case(test_binary), test_case(test_binary_large), test_case(test_hold),
-	test_case(test_most_response), test_case(test_slow_reader), test_case(test_many),
-	test_case(test_damage), test_case(test_nul))
+/* As many items as may be, and what UID FETCH and CHANGEDSINCE add: RFC 9051 6.4.9, RFC 7162
+ * 3.1.4.1 */
+static void test_most_items(void **state)
+{
+	struct fake f;
+	struct buf in;
+	struct str got;
+
+	(void)state;
+	fake_init(&f);
+	fake_connect(&f, "imaps", true);
+	fake_deliver(&f, "INBOX", STR("x"));
+	dialogue_with(&f, LOGIN SELECT);
+	buf_init(&in, 65536);
+	buf_addz(&in, "a UID FETCH 1 (");
+	for (int i = 0; i < LIMIT_IMAP_FETCH_ITEMS; i++)
+		buf_addf(&in, "%sBODY.PEEK[]<%d.1>", i ? " " : "", i);
+	buf_addz(&in, ") (CHANGEDSINCE 1)\r\n");
+	fake_send(&f, 0, buf_str(&in));
+	got = buf_str(&f.clients[0].received);
+	assert_true(str_search(got, STR(" BODY[]<255> {0}\r\n MODSEQ (11) UID 1)\r\n")) < got.n);
+	buf_done(&in);
+	fake_done(&f);
+}
+
+TEST_MAIN(test_case(test_most_items), test_case(test_global), test_case(test_cut),
+	test_case(test_sections), test_case(test_binary), test_case(test_binary_large),
+	test_case(test_hold), test_case(test_most_response), test_case(test_slow_reader),
+	test_case(test_many), test_case(test_damage), test_case(test_nul))
