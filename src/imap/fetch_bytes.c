@@ -185,6 +185,13 @@ static enum progress skip_message(struct imap *s, struct fetch_work *f, enum err
 	return GO_ON;
 }
 
+/* "BINARY.SIZE" section-binary SP number, all others nstring or nil.       RFC 9051 9 */
+static void write_nothing(struct imap *s, const struct fetch_item *i)
+{
+	fetch_item_print(i, imap_out(s));
+	buf_addz(imap_out(s), i->kind == FETCH_BINARY_SIZE ? " 0" : " NIL");
+}
+
 /* Between items: the item is NIL, as is what follows. Within a literal there is no honest way on,
  * nor a word. */
 static enum progress piece_fails(struct imap *s, struct fetch_work *f, enum err_kind why)
@@ -198,8 +205,7 @@ static enum progress piece_fails(struct imap *s, struct fetch_work *f, enum err_
 		return GIVE_UP;
 	}
 	note(f, why);
-	fetch_item_print(&f->attrs.items[f->here.item - 1], imap_out(s));
-	buf_addz(imap_out(s), " NIL");
+	write_nothing(s, &f->attrs.items[f->here.item - 1]);
 	x->open = false;
 	cursor_next(f, &f->here);
 	restart(s, f, f->here);
@@ -311,8 +317,7 @@ static bool begin_item(struct imap *s, struct fetch_work *f)
 	x->extent = extent_at(f, &f->here);
 	if (!x->extent.found || x->extent.unknown) {
 		f->unknown_cte = f->unknown_cte || x->extent.unknown;
-		fetch_item_print(i, out);
-		buf_addz(out, i->kind == FETCH_BINARY_SIZE ? " 0" : " NIL");
+		write_nothing(s, i);
 		return false;
 	}
 	if (i->kind == FETCH_BINARY_SIZE && x->extent.how == HOW_SLICE) {

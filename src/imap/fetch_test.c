@@ -447,7 +447,37 @@ static void test_most_items(void **state)
 	fake_done(&f);
 }
 
-TEST_MAIN(test_case(test_most_items), test_case(test_global), test_case(test_cut),
-	test_case(test_sections), test_case(test_binary), test_case(test_binary_large),
-	test_case(test_hold), test_case(test_most_response), test_case(test_slow_reader),
-	test_case(test_many), test_case(test_damage), test_case(test_nul))
+/* A size that cannot be found out is a number all the same: msg-att-static, RFC 9051 9 */
+static void test_damaged_size(void **state)
+{
+	struct fake f;
+	struct buf mail;
+	struct str got;
+
+	(void)state;
+	fake_init(&f);
+	fake_connect(&f, "imaps", true);
+	buf_init(&mail, 400000);
+	buf_addz(&mail, "Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\n");
+	for (int i = 0; i < 20000; i++)
+		buf_addz(&mail, "0123456\r\n");
+	buf_addz(&mail, "\r\n--x\r\nContent-Transfer-Encoding: base64\r\n\r\nAAAA\r\n--x--\r\n");
+	fake_deliver(&f, "INBOX", buf_str(&mail));
+	dialogue_with(&f, LOGIN SELECT "C: a FETCH 1 BINARY.SIZE[2]\n"
+				       "S: * 1 FETCH (BINARY.SIZE[2] 3)\n"
+				       "S: a OK FETCH completed\n");
+	f.damaged = 1;
+	f.damaged_from = 180000;
+	fake_send(&f, 0, STR("b FETCH 1 (BODY.PEEK[1] BINARY.SIZE[2] BINARY.PEEK[2])\r\n"));
+	got = buf_str(&f.clients[0].received);
+	assert_true(str_search(got, STR("\r\n BINARY.SIZE[2] 0 BINARY[2] NIL)\r\n"
+					"b NO [CORRUPTION] ")) < got.n);
+	buf_done(&mail);
+	fake_done(&f);
+}
+
+TEST_MAIN(test_case(test_damaged_size), test_case(test_most_items), test_case(test_global),
+	test_case(test_cut), test_case(test_sections), test_case(test_binary),
+	test_case(test_binary_large), test_case(test_hold), test_case(test_most_response),
+	test_case(test_slow_reader), test_case(test_many), test_case(test_damage),
+	test_case(test_nul))
