@@ -261,16 +261,16 @@ static int bracketed_attr(
 	return 0;
 }
 
-/* "PREVIEW" [SP "(" preview-mod *(SP preview-mod) ")"], preview-mod = "LAZY"   RFC 8970 6 */
+/* "PREVIEW" [SP "(" preview-mod *(SP preview-mod) ")"], preview-mod = "LAZY"   RFC 8970 6
+ * What stands in parentheses may be the command's modifiers instead. */
 static bool preview_mods(struct scan *s, struct fetch_item *item)
 {
 	struct scan at = *s;
-	if (!scan_sp(&at) || !scan_char(&at, '('))
+	if (!scan_sp(&at) || !scan_char(&at, '(') || !scan_word_nocase(&at, STR("LAZY")))
 		return true;
-	do {
+	while (scan_sp(&at))
 		if (!scan_word_nocase(&at, STR("LAZY")))
 			return false;
-	} while (scan_sp(&at));
 	item->lazy = true;
 	*s = at;
 	return scan_char(s, ')');

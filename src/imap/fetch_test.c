@@ -476,8 +476,32 @@ static void test_damaged_size(void **state)
 	fake_done(&f);
 }
 
-TEST_MAIN(test_case(test_damaged_size), test_case(test_most_items), test_case(test_global),
-	test_case(test_cut), test_case(test_sections), test_case(test_binary),
-	test_case(test_binary_large), test_case(test_hold), test_case(test_most_response),
-	test_case(test_slow_reader), test_case(test_many), test_case(test_damage),
-	test_case(test_nul))
+/* RFC 8970 6: what stands in parentheses behind PREVIEW may be the command's modifiers. */
+static void test_preview_modifiers(void **state)
+{
+	(void)state;
+	dialogue(LOGIN MAIL1 SELECT "C: a FETCH 1 PREVIEW (CHANGEDSINCE 5)\n"
+				    "S: * OK [HIGHESTMODSEQ ~\n"
+				    "S: * 1 FETCH (PREVIEW \"Hello\" MODSEQ (11))\n"
+				    "S: a OK FETCH completed\n"
+				    "C: b FETCH 1 PREVIEW (LAZY) (CHANGEDSINCE 5)\n"
+				    "S: * 1 FETCH (PREVIEW NIL MODSEQ (11))\n"
+				    "S: b OK FETCH completed\n"
+				    "C: c FETCH 1 PREVIEW (LAZY LAZY)\n"
+				    "S: * 1 FETCH (PREVIEW NIL)\n"
+				    "S: c OK FETCH completed\n"
+				    "C: d FETCH 1 PREVIEW (LAZY CHANGEDSINCE 5)\n"
+				    "S: d BAD ~\n"
+				    "C: e FETCH 1 PREVIEW (LAZYX)\n"
+				    "S: e BAD ~\n"
+				    "C: f FETCH 1 (PREVIEW (CHANGEDSINCE 5))\n"
+				    "S: f BAD ~\n"
+				    "C: g FETCH 1 PREVIEW ()\n"
+				    "S: g BAD ~\n");
+}
+
+TEST_MAIN(test_case(test_preview_modifiers), test_case(test_damaged_size),
+	test_case(test_most_items), test_case(test_global), test_case(test_cut),
+	test_case(test_sections), test_case(test_binary), test_case(test_binary_large),
+	test_case(test_hold), test_case(test_most_response), test_case(test_slow_reader),
+	test_case(test_many), test_case(test_damage), test_case(test_nul))
