@@ -59,6 +59,10 @@ static void take_digest(struct imap *s, const struct frame *frame)
 	struct batch *b = batch_of(s);
 	struct message *m;
 
+	if (frame->type != FRAME_DIGEST_IS && b->refused != NULL) {
+		b->refused(s, frame);
+		return;
+	}
 	if (frame->type != FRAME_DIGEST_IS) {
 		imap_expect(s, frame, FRAME_DIGEST_IS);
 		return;

@@ -27,6 +27,7 @@ struct batch {
 	struct message messages[BATCH_MAX];
 	size_t n;
 	imap_step *after;
+	imap_answer *refused; /* takes the store's refusal; NULL: it finishes the command */
 };
 
 void batch_init(struct batch *b);
@@ -35,7 +36,7 @@ void batch_clear(struct batch *b);
 /* The batch must have room. */
 void batch_add(struct batch *b, const struct view *v, uint32_t sequence);
 /* Asks for the digests of all; `after` becomes the step when they came, has_digest says which are
- * usable. When the store refuses, the command is finished. */
+ * usable. */
 void batch_load(struct imap *s, struct batch *b, imap_step *after);
 /* The digest in m->bytes, made by parsing: opens it, and offers it to the store. False: it does not
  * open. */

@@ -493,10 +493,44 @@ static void test_signatures(void **state)
 	fake_done(&f);
 }
 
-TEST_MAIN(test_case(test_signatures), test_case(test_long_keyword), test_case(test_sent),
-	test_case(test_append), test_case(test_append_keywords), test_case(test_append_bytes),
-	test_case(test_append_cut), test_case(test_half_closed),
-	test_case(test_search_of_who_is_gone), test_case(test_keywords_are_full),
-	test_case(test_fetch), test_case(test_store), test_case(test_condstore),
-	test_case(test_expunge), test_case(test_copy_move), test_case(test_copy_races),
-	test_case(test_search))
+/* RFC 9051 6.4.4.1: a search with SAVE that ends in NO empties "$", whatever the store failed at;
+ * one without leaves it. */
+static void test_saved_and_failed(void **state)
+{
+	static const char *const searches[] = { "SUBJECT two", "TEXT two", "BODY two" };
+	char text[300];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(searches); i++) {
+		struct fake f;
+
+		fake_init(&f);
+		fake_connect(&f, "imaps", true);
+		dialogue_part(&f, LOGIN MAIL1 MAIL2 INBOX("2") "C: a SEARCH RETURN (SAVE) ALL\n"
+							       "S: a OK ~\n");
+		snprintf(text, sizeof text, "X: away\nC: b SEARCH %s\nS: b NO [UNAVAILABLE] ~\n",
+			searches[i]);
+		dialogue_part(&f, text);
+		dialogue_part(&f, "X: back\n"
+				  "C: c SEARCH $\n"
+				  "S: * SEARCH 1 2\n"
+				  "S: c OK ~\n");
+		snprintf(text, sizeof text,
+			"X: away\nC: d SEARCH RETURN (SAVE) %s\nS: d NO [UNAVAILABLE] ~\n",
+			searches[i]);
+		dialogue_part(&f, text);
+		dialogue_with(&f, "X: back\n"
+				  "C: e SEARCH $\n"
+				  "S: * SEARCH\n"
+				  "S: e OK ~\n");
+		fake_done(&f);
+	}
+}
+
+TEST_MAIN(test_case(test_saved_and_failed), test_case(test_signatures),
+	test_case(test_long_keyword), test_case(test_sent), test_case(test_append),
+	test_case(test_append_keywords), test_case(test_append_bytes), test_case(test_append_cut),
+	test_case(test_half_closed), test_case(test_search_of_who_is_gone),
+	test_case(test_keywords_are_full), test_case(test_fetch), test_case(test_store),
+	test_case(test_condstore), test_case(test_expunge), test_case(test_copy_move),
+	test_case(test_copy_races), test_case(test_search))

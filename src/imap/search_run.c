@@ -28,9 +28,25 @@ static void drop_open(struct search_run *w)
 	}
 }
 
+/* RFC 9051 6.4.4.1: NO empties "$" */
+static void forget_saved(struct imap *s, const struct search *search)
+{
+	if (search->returns & SEARCH_RETURN_SAVE)
+		vec_clear(&s->sel.saved);
+}
+
+static void refused(struct imap *s, const struct frame *frame)
+{
+	forget_saved(s, &s->cmd.search->search);
+	s->request = 0;
+	reply_failed(s, frame);
+	imap_finish(s);
+}
+
 void search_run_init(struct search_run *w)
 {
 	batch_init(&w->batch);
+	w->batch.refused = refused;
 	vec_init(&w->candidates, sizeof(struct candidate), LIMIT_VIEW_ENTRIES);
 	vec_init(&w->window, sizeof(struct windowed), WINDOW);
 	w->next = 1;
@@ -291,7 +307,7 @@ static void signatures_come(struct imap *s, const struct frame *frame)
 	struct search_run *w = s->cmd.search;
 
 	if (frame->type != FRAME_SIGNATURES_HOLD) {
-		imap_expect(s, frame, FRAME_SIGNATURES_HOLD);
+		refused(s, frame);
 		return;
 	}
 	struct str held = frame->signatures_hold.held;
@@ -432,9 +448,8 @@ static void refuse_charset(struct imap *s, const char *text)
 
 void search_refuse(struct imap *s, const struct search *search, const struct err *err)
 {
-	/* RFC 9051 6.4.4.1: NO empties "$", BAD does not */
-	if ((search->returns & SEARCH_RETURN_SAVE) && err->kind != ERR_SYNTAX)
-		vec_clear(&s->sel.saved);
+	if (err->kind != ERR_SYNTAX) /* that is BAD, which does not */
+		forget_saved(s, search);
 	if (err->kind == ERR_UNSUPPORTED)
 		refuse_charset(s, err->public_text);
 	else
