@@ -91,7 +91,7 @@ static bool parse(struct imap *s, struct gather *g, const struct api_entry *e)
 			(uint32_t)(left < READS_BYTES ? left : READS_BYTES));
 	}
 	while (g->fed < e->size && (p = reads_first(&s->reads)) != NULL) {
-		if (p->error != ERR_NONE || p->data.n == 0) {
+		if (p->error != ERR_NONE || p->data.n != p->length) {
 			mail_parser_free(&g->parser); /* expunged, or damaged */
 			if (is_for_now(p->error))
 				g->error = p->error;

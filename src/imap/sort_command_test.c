@@ -353,7 +353,31 @@ static void test_partial_fetch(void **state)
 		     "S: g BAD ~\n");
 }
 
-TEST_MAIN(test_case(test_partial_fetch), test_case(test_sort), test_case(test_sort_again),
-	test_case(test_refusals), test_case(test_esort), test_case(test_thread),
-	test_case(test_expunge_waits), test_case(test_one_too_many), test_case(test_store_away),
-	test_case(test_partial_search))
+/* A message with fewer bytes than the view says is damaged: it is put in order like one that can't
+ * be read, and the command ends. */
+static void test_short_message(void **state)
+{
+	static const char *const commands[] = { "SORT (SUBJECT) UTF-8 ALL\nS: * SORT 2 1\n",
+		"THREAD REFERENCES UTF-8 ALL\nS: * THREAD (1)(2)\n" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		struct fake f;
+		char text[200];
+
+		fake_init(&f);
+		fake_connect(&f, "imaps", true);
+		fake_deliver(&f, "INBOX", STR("Subject: one\r\n\r\nx\r\n"));
+		fake_deliver(&f, "INBOX", STR("Subject: two\r\n\r\nx\r\n"));
+		fake_entry(&f.boxes[0], 1)->e.size += 5;
+		dialogue_part(&f, LOGIN INBOX("2"));
+		snprintf(text, sizeof text, "C: a %sS: a OK ~\n", commands[i]);
+		dialogue_with(&f, text);
+		fake_done(&f);
+	}
+}
+
+TEST_MAIN(test_case(test_short_message), test_case(test_partial_fetch), test_case(test_sort),
+	test_case(test_sort_again), test_case(test_refusals), test_case(test_esort),
+	test_case(test_thread), test_case(test_expunge_waits), test_case(test_one_too_many),
+	test_case(test_store_away), test_case(test_partial_search))
