@@ -310,6 +310,13 @@ static void fake_rename(
 		fake_fail(f, s, request, ERR_NOT_FOUND);
 	} else if (fake_box_by_name(f, r->to) != NULL) {
 		fake_fail(f, s, request, ERR_EXISTS);
+	} else if (b == &f->boxes[0]) { /* RFC 9051 6.3.6: INBOX stays, empty */
+		b = fake_make_box(f, r->to, 0);
+		b->entries = f->boxes[0].entries;
+		b->m.uidnext = f->boxes[0].m.uidnext;
+		vec_init(&f->boxes[0].entries, sizeof(struct fake_entry), 100000);
+		fake_account(f, NULL);
+		fake_ok(f, s, request);
 	} else {
 		snprintf(b->name, sizeof b->name, "%.*s", (int)r->to.n, r->to.p);
 		fake_account(f, NULL);

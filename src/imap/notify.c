@@ -422,13 +422,14 @@ void notify_own_renamed(struct imap *s, struct str from, struct str to)
 
 	if (n == NULL)
 		return;
+	if (str_equal(from, STR("INBOX"))) { /* RFC 9051 6.3.6: it stays, and what is below */
+		notify_own_created(s, &(struct api_mailbox){ .name = to, .exists = true });
+		return;
+	}
 	VEC_EACH (struct api_mailbox, m, &n->now.boxes.all) {
 		char text[2 * LIMIT_MAILBOX_NAME_BYTES + 1];
-		bool it = str_equal(m->name, from);
 
-		if (!it && !mailboxes_is_below(m->name, from))
-			continue;
-		if (it && str_equal(from, STR("INBOX"))) /* RFC 9051 6.3.6: INBOX stays */
+		if (!str_equal(m->name, from) && !mailboxes_is_below(m->name, from))
 			continue;
 		snprintf(text, sizeof text, "%" STR_FMT "%" STR_FMT, STR_ARG(to),
 			STR_ARG(str_from_offset(m->name, from.n)));

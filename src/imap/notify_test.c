@@ -708,10 +708,35 @@ static void test_lost_in_a_turn(void **state)
 	}
 }
 
-TEST_MAIN(test_case(test_later), test_case(test_lost_in_a_turn),
-	test_case(test_refused_changes_nothing), test_case(test_several), test_case(test_no_pause),
-	test_case(test_example), test_case(test_selected), test_case(test_rest),
-	test_case(test_nothing), test_case(test_idle), test_case(test_names), test_case(test_other),
+/* One's own RENAME of INBOX leaves it and what is below where they were: RFC 9051 6.3.6 */
+static void test_own_rename_of_inbox(void **state)
+{
+	(void)state;
+	talk(LOGIN LOGIN2, "C: x CREATE INBOX/below\n"
+			   "S: x OK ~\n"
+			   "C: a NOTIFY SET (personal (MailboxName))\n"
+			   "S: a OK NOTIFY completed\n"
+			   "C: b RENAME INBOX old\n"
+			   "S: b OK ~\n"
+			   "C: c NOOP\n"
+			   "S: c OK ~\n"
+			   "C2: a CREATE News\n"
+			   "S2: a OK ~\n"
+			   "S: * LIST (\\HasNoChildren) \"/\" News\n"
+			   "C2: b DELETE INBOX/below\n"
+			   "S2: b OK ~\n"
+			   "S: * LIST (\\NonExistent \\HasNoChildren) \"/\" INBOX/below\n"
+			   "S: * LIST (\\HasNoChildren) \"/\" INBOX\n"
+			   "C2: c DELETE old\n"
+			   "S2: c OK ~\n"
+			   "S: * LIST (\\NonExistent \\HasNoChildren) \"/\" old\n");
+}
+
+TEST_MAIN(test_case(test_own_rename_of_inbox), test_case(test_later),
+	test_case(test_lost_in_a_turn), test_case(test_refused_changes_nothing),
+	test_case(test_several), test_case(test_no_pause), test_case(test_example),
+	test_case(test_selected), test_case(test_rest), test_case(test_nothing),
+	test_case(test_idle), test_case(test_names), test_case(test_other),
 	test_case(test_metadata), test_case(test_own_metadata), test_case(test_arguments),
 	test_case(test_limits), test_case(i13_many_mailboxes), test_case(test_too_many_mailboxes),
 	test_case(test_replaced), test_case(test_late_notice))
