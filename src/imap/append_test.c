@@ -285,6 +285,38 @@ static void test_replace_refused(void **state)
 							      "S: b NO [READ-ONLY] ~\n");
 }
 
-TEST_MAIN(test_case(test_multiappend), test_case(test_pipelined), test_case(test_cancelled),
-	test_case(test_too_many), test_case(test_utf8), test_case(test_utf8_header),
-	test_case(test_utf8_hidden), test_case(test_replace), test_case(test_replace_refused))
+/* tag = 1*<any ASTRING-CHAR except "+">, of 64 bytes at most, whatever the literal's kind: BAD
+ * without a tag, and nothing is appended */
+static void test_tags(void **state)
+{
+	static const char *const tags[] = { "+", "a+", "(", "a%", "*",
+		"ttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(tags); i++)
+		for (int nonsync = 0; nonsync <= 1; nonsync++) {
+			struct fake f;
+			char text[300];
+
+			fake_init(&f);
+			fake_connect(&f, "imaps", true);
+			dialogue_part(&f, LOGIN EMPTY_INBOX);
+			snprintf(text, sizeof text, "C: %s APPEND INBOX {3%s}\n%sS: * BAD ~\n",
+				tags[i], nonsync ? "+" : "", nonsync ? "C: abc\n" : "");
+			dialogue_part(&f, text);
+			snprintf(text, sizeof text, "C: %s APPEND {5+}\nC: INBOX {3}\n", tags[i]);
+			dialogue_part(&f, text);
+			buf_clear(&f.clients[0].received); /* the literal is asked for, or not */
+			dialogue_part(&f, "C: abc\n"
+					  "S: * BAD ~\n");
+			dialogue_with(&f, "C: n NOOP\n"
+					  "S: n OK ~\n");
+			assert_int_equal(f.boxes[0].entries.n, 0);
+			fake_done(&f);
+		}
+}
+
+TEST_MAIN(test_case(test_tags), test_case(test_multiappend), test_case(test_pipelined),
+	test_case(test_cancelled), test_case(test_too_many), test_case(test_utf8),
+	test_case(test_utf8_header), test_case(test_utf8_hidden), test_case(test_replace),
+	test_case(test_replace_refused))

@@ -29,11 +29,9 @@ static const struct verb append_verb = { STR_INIT("APPEND"), AUTHENTICATED | SEL
 static const struct verb replace_verb = { STR_INIT("REPLACE"), SELECTED, HAS_UID, imap_append };
 
 /* "tag APPEND", "tag REPLACE" or "tag UID REPLACE", as the wire has it; NULL: it is neither. */
-static const struct verb *which(struct scan *a, bool *ret_uid)
+static const struct verb *which(struct scan *a, struct str *ret_tag, bool *ret_uid)
 {
-	struct str tag;
-
-	if (!scan_until(a, ' ', &tag) || tag.n == 0 || !scan_sp(a))
+	if (!imap_tag(a, ret_tag) || !scan_sp(a))
 		return NULL;
 	if (scan_literal_nocase(a, STR("APPEND")))
 		return scan_peek(a) == ' ' ? &append_verb : NULL;
@@ -112,9 +110,9 @@ static bool take_over(struct imap *s)
 	enum append_place place = AT_MESSAGE;
 	uint32_t number = 0;
 	bool uid = false;
-	const struct verb *verb = which(&a, &uid);
+	struct str tag, name;
+	const struct verb *verb = which(&a, &tag, &uid);
 	struct scan messages;
-	struct str name;
 	size_t at;
 
 	if (verb == NULL || (verb->states & s->state) == 0 ||
@@ -127,8 +125,7 @@ static bool take_over(struct imap *s)
 	s->cmd.running = true;
 	s->cmd.verb = verb;
 	s->cmd.uid = uid;
-	s->cmd.tag = arena_str(&s->arena,
-		str_sub(buf_str(&s->wire.text), 0, str_find(buf_str(&s->wire.text), ' ')));
+	s->cmd.tag = arena_str(&s->arena, tag);
 	work_new(s, name, number, at);
 	return true;
 }

@@ -200,6 +200,9 @@ void imap_keep_alive(struct imap *s);
 
 /* ---- session.c: commands ---- */
 
+/* tag = 1*<any ASTRING-CHAR except "+">, of LIMIT_IMAP_TAG_BYTES, and not a part of anything
+ * longer. RFC 9051 9 */
+bool imap_tag(struct scan *a, struct str *ret);
 /* What the wire found in the client's bytes. */
 void imap_wire_event(struct imap *s, enum wire_event e);
 /* The command's tagged reply is s->reply (reply.h made it): tells the news, then sends it. */

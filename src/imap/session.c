@@ -229,14 +229,17 @@ static bool is_tag_char(char c)
 	return abnf_is_imap_astring(c) && c != '+';
 }
 
-/* tag = 1*<any ASTRING-CHAR except "+">                     RFC 9051 9 */
+bool imap_tag(struct scan *a, struct str *ret)
+{
+	*ret = scan_while(a, is_tag_char);
+	return ret->n > 0 && ret->n <= LIMIT_IMAP_TAG_BYTES && (scan_peek(a) == ' ' || scan_end(a));
+}
+
 static bool parse_tag(struct imap *s)
 {
-	struct str tag = scan_while(&s->cmd.args, is_tag_char);
+	struct str tag;
 
-	if (tag.n == 0 || (scan_peek(&s->cmd.args) != ' ' && !scan_end(&s->cmd.args)))
-		return false;
-	if (tag.n > LIMIT_IMAP_TAG_BYTES)
+	if (!imap_tag(&s->cmd.args, &tag))
 		return false;
 	s->cmd.tag = arena_str(&s->arena, tag);
 	return true;
