@@ -142,7 +142,7 @@
 #define LIMIT_IMAP_RANKS         262144 /* of messages by keys of SORT, 8 bytes each: 2 MiB a session */
 #define LIMIT_NOTIFY_BYTES       (512 * 1024) /* what one NOTIFY is parsed into */
 #define LIMIT_NOTIFY_GROUPS      32
-#define LIMIT_NOTIFY_NAMES       256 /* of one group */
+#define LIMIT_NOTIFY_NAMES       512 /* of all groups: each is compared with every mailbox's */
 #define LIMIT_NOTIFY_MAILBOXES                                                                     \
 	1000 /* of the account, when some that is not selected is watched                          \
 	      */

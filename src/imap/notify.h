@@ -58,6 +58,7 @@ struct notify_spec {
 	struct fetch_attrs attrs;   /* of its MessageNew; n 0: none */
 	struct notify_group *groups;
 	size_t n;
+	size_t names; /* of all groups */
 	unsigned all; /* every event that was named */
 };
 

@@ -22,10 +22,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (notify_parse(&s, &a, &spec, &err) == 0) {
 		FUZZ_CHECK(scan_end(&s) && spec.n <= LIMIT_NOTIFY_GROUPS);
 		FUZZ_CHECK(are_complete(spec.selected) && !spec.attrs.sets_seen);
+		FUZZ_CHECK(spec.names <= LIMIT_NOTIFY_NAMES);
 		FUZZ_CHECK((spec.selected & ~(unsigned)(EVENTS_OF_MESSAGES | EVENT_UNKNOWN)) == 0);
 		for (size_t i = 0; i < spec.n; i++)
 			FUZZ_CHECK(are_complete(spec.groups[i].events) &&
-				   spec.groups[i].n <= LIMIT_NOTIFY_NAMES);
+				   spec.groups[i].n <= spec.names);
 	}
 	arena_done(&a);
 	return 0;

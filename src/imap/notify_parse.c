@@ -100,30 +100,32 @@ static int event_list(
 	return 0;
 }
 
-static int one_name(struct scan *s, struct arena *a, struct notify_group *g, struct err *err)
+static int one_name(
+	struct scan *s, struct arena *a, struct notify_group *g, size_t most, struct err *err)
 {
 	struct str name;
 
 	if (!token_astring(s, a, &name))
 		return fail(err, ERR_SYNTAX, "A mailbox is expected");
-	if (g->n == LIMIT_NOTIFY_NAMES)
+	if (g->n == most)
 		return fail(err, ERR_LIMIT, "Too many names");
 	g->names[g->n++] = name;
 	return 0;
 }
 
 /* one-or-more-mailbox = mailbox / "(" mailbox *(SP mailbox) ")" */
-static int names(struct scan *s, struct arena *a, struct notify_group *g, struct err *err)
+static int names(
+	struct scan *s, struct arena *a, struct notify_group *g, size_t most, struct err *err)
 {
-	g->names = arena_array(a, LIMIT_NOTIFY_NAMES, sizeof *g->names);
+	g->names = arena_array(a, most, sizeof *g->names);
 	if (g->names == NULL)
 		return fail(err, ERR_LIMIT, "Too many names");
 	if (!scan_sp(s))
 		return fail(err, ERR_SYNTAX, "A mailbox is expected");
 	if (!scan_char(s, '('))
-		return one_name(s, a, g, err);
+		return one_name(s, a, g, most, err);
 	do {
-		if (one_name(s, a, g, err) < 0)
+		if (one_name(s, a, g, most, err) < 0)
 			return -1;
 	} while (scan_sp(s));
 	return scan_char(s, ')') ? 0 : fail(err, ERR_SYNTAX, "Names are not understood");
@@ -159,8 +161,9 @@ static int other(struct scan *s, struct arena *a, struct notify_spec *spec, stru
 	if (spec->n == LIMIT_NOTIFY_GROUPS)
 		return fail(err, ERR_LIMIT, "Too many groups");
 	g->filter = filters[i].filter;
-	if (filters[i].names && names(s, a, g, err) < 0)
+	if (filters[i].names && names(s, a, g, LIMIT_NOTIFY_NAMES - spec->names, err) < 0)
 		return -1;
+	spec->names += g->n;
 	if (!scan_sp(s))
 		return fail(err, ERR_SYNTAX, "Events are expected");
 	if (event_list(s, a, &g->events, NULL, err) < 0)

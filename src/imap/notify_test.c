@@ -428,9 +428,13 @@ static void test_limits(void **state)
 	notify_long(LIMIT_NOTIFY_BYTES - 1, "S: a NO [NOTIFICATIONOVERFLOW] ~\n");
 	notify_long(LIMIT_NOTIFY_BYTES, "S: a NO [NOTIFICATIONOVERFLOW] ~\n");
 	notify_long(LIMIT_NOTIFY_BYTES + 1, "S: a NO [NOTIFICATIONOVERFLOW] ~\n");
-	notify_many(LIMIT_NOTIFY_GROUPS - 1, LIMIT_NOTIFY_NAMES - 1, "S: a OK ~\n");
-	notify_many(LIMIT_NOTIFY_GROUPS, LIMIT_NOTIFY_NAMES, "S: a OK ~\n");
+	notify_many(LIMIT_NOTIFY_GROUPS - 1, 1, "S: a OK ~\n");
+	notify_many(LIMIT_NOTIFY_GROUPS, LIMIT_NOTIFY_NAMES / LIMIT_NOTIFY_GROUPS, "S: a OK ~\n");
 	notify_many(LIMIT_NOTIFY_GROUPS + 1, 1, "S: a NO [NOTIFICATIONOVERFLOW] ~\n");
+	notify_many(LIMIT_NOTIFY_GROUPS, LIMIT_NOTIFY_NAMES / LIMIT_NOTIFY_GROUPS + 1,
+		"S: a NO [NOTIFICATIONOVERFLOW] ~\n");
+	notify_many(1, LIMIT_NOTIFY_NAMES - 1, "S: a OK ~\n");
+	notify_many(1, LIMIT_NOTIFY_NAMES, "S: a OK ~\n");
 	notify_many(1, LIMIT_NOTIFY_NAMES + 1, "S: a NO [NOTIFICATIONOVERFLOW] ~\n");
 }
 
