@@ -415,3 +415,22 @@ def test_status_of_a_server_whose_file_has_become_wrong(culver):
         assert r.returncode == 5 and "refused, and nothing has changed" in r.stderr and str(culver.conf) in r.stderr
     culver.stop()
     assert culver.command("status", check=False).returncode == 7
+
+
+def test_an_owner_who_goes_takes_nobody_elses_mail_along(culver):
+    """One answer is for all recipients: who asks again hears at RCPT whose mailbox is gone."""
+    for name in ("alice", "bob"):
+        culver.add_account(f"{name}@{DOMAIN}", f"{name}'s secret")
+    culver.start()
+    with smtplib.SMTP("127.0.0.1", culver.port("smtp")) as s:
+        s.ehlo()
+
+        def begin(*names):
+            s.mail("a@client.example")
+            return [s.rcpt(f"{name}@{DOMAIN}")[0] for name in names]
+        assert begin("alice", "bob") == [250, 250]
+        culver.command("account", "remove", f"bob@{DOMAIN}")
+        assert s.data(b"Subject: x\r\n\r\nx\r\n")[0] == 451
+        assert begin("alice", "bob") == [250, 550]
+        assert s.data(b"Subject: x\r\n\r\nx\r\n")[0] == 250
+    assert " 1 messages" in culver.command("account", "list").stdout

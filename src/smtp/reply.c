@@ -89,12 +89,16 @@ static const struct row {
  *
  * Sizes (RFC 1870 6.1, 6.4; RFC 3463 3.3, 3.4): 552 is for what will not fit later either, beyond
  * the server's own limit (5.3.4) or beyond the whole quota of one recipient (5.2.3); 452 is for a
- * mailbox that is full now (4.2.2) and for a disk that is (4.3.1). */
+ * mailbox that is full now (4.2.2) and for a disk that is (4.3.1).
+ *
+ * An owner who has gone between RCPT and the end of the message is one of several, perhaps: the
+ * answer is for all of them, so it is 451, and who asks again hears at RCPT whose mailbox is gone.
+ */
 static const enum smtp_reply from_error[ERR_KINDS][SMTP_CONTEXTS] = {
 	[ERR_SYNTAX] = { SAY_BAD_PATH, SAY_REFUSED, SAY_LOGIN_FAILED },
 	[ERR_AUTH] = { SAY_NO_SUCH_USER, SAY_REFUSED, SAY_LOGIN_FAILED },
 	[ERR_DENIED] = { SAY_NO_RELAY, SAY_REFUSED, SAY_LOGIN_FAILED },
-	[ERR_NOT_FOUND] = { SAY_NO_SUCH_USER, SAY_NO_SUCH_USER, SAY_LOGIN_FAILED },
+	[ERR_NOT_FOUND] = { SAY_NO_SUCH_USER, SAY_TRY_LATER, SAY_LOGIN_FAILED },
 	[ERR_QUOTA] = { SAY_MAILBOX_FULL, SAY_MAILBOX_FULL, SAY_LOGIN_LATER },
 	[ERR_LIMIT] = { SAY_TOO_MANY_RECIPIENTS, SAY_TRY_LATER, SAY_LOGIN_LATER },
 	[ERR_EXPIRED] = { SAY_TRY_LATER, SAY_TRY_LATER, SAY_LOGIN_FAILED },
