@@ -76,9 +76,7 @@ static enum produced known_produce(struct job *job, struct frame *frame)
 	if (job->finished)
 		return PRODUCED_END;
 	if (job->worked == 0) {
-		struct engine_identity id;
-		job->store->engine->class->identity(job->store->engine, &id);
-		struct str history = str_make(id.history, sizeof(id.history));
+		struct str history = str_make(job->store->history, sizeof(job->store->history));
 		*frame = (struct frame){ .type = FRAME_RESTORE_IS,
 			.restore_is = { .account = job->size } };
 		if (job_keep(job, &history))

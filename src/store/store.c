@@ -152,6 +152,7 @@ static int open_segments(struct store *store, bool distrust, struct err *err)
 		.carried = carried,
 		.carried_arg = store->engine };
 	memcpy(options.store_id, id.store_id, sizeof(options.store_id));
+	memcpy(store->history, id.history, sizeof(store->history));
 	store->segments = segments_open(&options, &report, err);
 	if (store->segments == NULL)
 		return -1;

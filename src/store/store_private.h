@@ -381,6 +381,7 @@ struct store {
 	struct err read_only_why;
 	int64_t distrust_again_ms; /* monotonic: to end and let a successor copy; 0: never */
 	uint8_t map_key[16];
+	uint8_t history[16]; /* engine_identity's, which stays; the rest of it is the writer's */
 
 	/* loop */
 	struct store_peer *peers;
