@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "process/os.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -147,7 +148,12 @@ static bool has_json(int argc, char **argv)
 /* What a disk had no room for was not said. */
 static int flushed(int result)
 {
-	return fflush(stdout) == 0 ? result : EXIT_FAILED;
+	errno = EIO; /* when an earlier write has failed, and nobody knows of what */
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return result;
+	fprintf(stderr, "culver: what there was to say could not be written: %s\n",
+		strerror(errno));
+	return EXIT_FAILED;
 }
 
 /* What a command would take no notice of is refused: somebody meant something by it. */

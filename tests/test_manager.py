@@ -259,7 +259,8 @@ def test_help_of_every_command():
 def test_what_a_full_disk_had_no_room_for_was_not_said():
     for words in (["--help"], ["account", "--help"], ["--version"], ["version"]):
         with open("/dev/full", "w", encoding="ascii") as full:
-            assert subprocess.run([BINARY, *words], stdout=full, check=False).returncode == 1, words
+            r = subprocess.run([BINARY, *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+            assert r.returncode == 1 and "could not be written: No space left" in r.stderr, (words, r)
 
 
 def options_of(words):
