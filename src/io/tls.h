@@ -44,10 +44,10 @@ void tls_certificates_free(struct tls_certificates **);
 
 /* What is in a chain's leaf. */
 struct tls_certificate_info {
-	char key_id[65];   /* as *keys* names the key that fits it */
-	char hosts[301];   /* the DNS names that it is for, with blanks between; as many as fit */
-	int64_t expires_s; /* since 1970 */
-	bool ec;           /* ECDSA, else RSA */
+	char key_id[65]; /* as *keys* names the key that fits it */
+	char hosts[301]; /* the DNS names that it is for, with blanks between; as many as fit */
+	int64_t begins_s, expires_s; /* since 1970 */
+	bool ec;                     /* ECDSA, else RSA */
 };
 /* -1 and ERR_CONFIG: not a certificate chain. ERR_TEMP, here, above and below: OpenSSL has no
  * memory. */

@@ -216,6 +216,7 @@ int tls_certificate_info(struct str chain_pem, struct tls_certificate_info *ret,
 				       : fail(err, ERR_CONFIG,
 						 "the certificate's key is of no kind we know");
 	ret->ec = EVP_PKEY_is_a(key, "EC");
+	ret->begins_s = seconds_of(X509_get0_notBefore(chain.leaf));
 	ret->expires_s = seconds_of(X509_get0_notAfter(chain.leaf));
 	add_hosts(chain.leaf, ret->hosts, sizeof(ret->hosts));
 	return 0;

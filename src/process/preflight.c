@@ -51,7 +51,8 @@ static int look_at_key(const struct config *c, const struct teller *t, struct er
 	if (stat(path, &s) < 0 && errno == EACCES)
 		say(t, "%s: this user may not look at it", path);
 	else if (stat(path, &s) < 0)
-		return fail(err, ERR_CONFIG, "%s: %s", path, strerror(errno));
+		return fail_log(err, ERR_CONFIG, "%s: %s%s", path, strerror(errno),
+			errno == ENOENT ? PREFLIGHT_NO_KEY : "");
 	else if (s.st_size != MASTER_KEY_BYTES)
 		return fail(err, ERR_CONFIG, "%s: it must have %d bytes", path, MASTER_KEY_BYTES);
 	else if (preflight_file_is_open(path))
@@ -92,11 +93,18 @@ static void look_at_user(const struct config *c, const struct teller *t)
 
 /* ---- data ---- */
 
-/* By the bits alone, as for a user who is not root. Of files reading will do: a command that root
- * gives leaves a mark that is root's. */
-static bool may_use(const struct stat *s, struct identity who)
+/* What the store writes. Of other files reading will do: a command that root gives leaves a mark
+ * that is root's. */
+static bool is_written(const char *name)
 {
-	unsigned want = S_ISDIR(s->st_mode) ? 07 : 04;
+	return str_starts(str_from(name), STR("ledger.db")) ||
+	       str_starts(str_from(name), STR("digests.db"));
+}
+
+/* By the bits alone, as for a user who is not root. */
+static bool may_use(const struct stat *s, struct identity who, bool write)
+{
+	unsigned want = S_ISDIR(s->st_mode) ? 07 : write ? 06 : 04;
 	unsigned shift = s->st_uid == (uid_t)who.uid ? 6 : s->st_gid == (gid_t)who.gid ? 3 : 0;
 	return (s->st_mode >> shift & want) == want;
 }
@@ -146,29 +154,64 @@ int preflight_vanished(const char *data, struct err *err)
 		data, path);
 }
 
-int preflight_data(const struct config *c, struct err *err)
+static int look_at(
+	const struct config *c, const char *path, struct identity who, bool write, struct err *err)
 {
-	char path[PATH_BYTES];
 	struct stat s;
-	struct identity who = identity_of(c);
+	if (lstat(path, &s) < 0 || S_ISLNK(s.st_mode) || may_use(&s, who, write))
+		return 0;
+	return refuse_use(c, path, &s, who, err);
+}
+
+/* Segments are read, and the last of them is written. What else is there is not the store's. */
+static int look_at_segments(
+	const struct config *c, const char *path, struct identity who, struct err *err)
+{
+	char name[PATH_BYTES + 300], last[9] = "";
 	int result = 0;
-	snprintf(path, sizeof(path), "%s/data", c->directory);
-	if (stat(path, &s) < 0)
-		return 0; /* a start makes it, or says why it can't */
-	if (!may_use(&s, who))
-		return refuse_use(c, path, &s, who, err);
+	DIR *dir = opendir(path);
+	for (struct dirent *d; dir && result == 0 && (d = readdir(dir)) != NULL;) {
+		if (strlen(d->d_name) != 8 || strspn(d->d_name, "0123456789abcdef") != 8)
+			continue;
+		snprintf(name, sizeof(name), "%s/%s", path, d->d_name);
+		result = look_at(c, name, who, false, err);
+		if (strcmp(d->d_name, last) > 0)
+			memcpy(last, d->d_name, sizeof(last));
+	}
+	if (dir)
+		closedir(dir);
+	snprintf(name, sizeof(name), "%s/%s", path, last);
+	return result < 0 || last[0] == '\0' ? result : look_at(c, name, who, true, err);
+}
+
+static int look_at_files(
+	const struct config *c, const char *path, struct identity who, struct err *err)
+{
+	int result = 0;
 	DIR *dir = opendir(path);
 	for (struct dirent *d; dir && result == 0 && (d = readdir(dir)) != NULL;) {
 		char name[PATH_BYTES + sizeof(d->d_name)];
-		if (d->d_name[0] == '.')
-			continue;
 		snprintf(name, sizeof(name), "%s/%s", path, d->d_name);
-		if (lstat(name, &s) == 0 && !S_ISLNK(s.st_mode) && !may_use(&s, who))
-			result = refuse_use(c, name, &s, who, err);
+		if (d->d_name[0] != '.')
+			result = look_at(c, name, who, is_written(d->d_name), err);
 	}
 	if (dir)
 		closedir(dir);
 	return result;
+}
+
+int preflight_data(const struct config *c, struct err *err)
+{
+	char path[PATH_BYTES], blobs[PATH_BYTES + 8];
+	struct stat s;
+	struct identity who = identity_of(c);
+	snprintf(path, sizeof(path), "%s/data", c->directory);
+	snprintf(blobs, sizeof(blobs), "%s/blobs", path);
+	if (stat(path, &s) < 0)
+		return 0; /* a start makes it, or says why it can't */
+	if (!may_use(&s, who, true))
+		return refuse_use(c, path, &s, who, err);
+	return look_at_files(c, path, who, err) < 0 ? -1 : look_at_segments(c, blobs, who, err);
 }
 
 /* ---- certificates and keys ---- */
@@ -220,18 +263,21 @@ static bool read_keys(struct key_ids *k, const struct config *c)
 	k->files = files_os_new(k->directory, &err);
 	if (k->files == NULL) {
 		say(k->teller, "%s", err_log_text(&err));
-		return false;
+		return access(k->directory, F_OK) < 0 && errno == ENOENT; /* there are none */
 	}
 	int result = k->files->list(k->files, ".", take_key, k);
 	files_os_free(&k->files);
 	return result == 0;
 }
 
-static void say_expiry(const struct teller *t, const char *path, int64_t expires_s)
+static void say_dates(
+	const struct teller *t, const char *path, const struct tls_certificate_info *info)
 {
-	int64_t left_s = expires_s - (int64_t)time(NULL);
+	int64_t now_s = (int64_t)time(NULL), left_s = info->expires_s - now_s;
 	if (left_s < 0)
 		say(t, "%s: it has expired", path);
+	else if (info->begins_s > now_s)
+		say(t, "%s: it is not valid yet, or the clock of this machine is wrong", path);
 	else if (left_s < (int64_t)LIMIT_EXPIRY_WARN_DAYS * DAY_S)
 		say(t, "%s: it expires in %lld days", path, (long long)(left_s / DAY_S));
 }
@@ -262,7 +308,7 @@ static int look_at_certificate(
 		return fail(err, ERR_CONFIG, "%s: %s", path, why.public_text);
 	if (keys && !has_key(keys, info.key_id))
 		return fail(err, ERR_CONFIG, "%s: no file in keys/ has its private key", path);
-	say_expiry(t, path, info.expires_s);
+	say_dates(t, path, &info);
 	return 0;
 }
 

@@ -30,6 +30,12 @@ int preflight_vanished(const char *data, struct err *err);
  * ledger"), so there is nobody to serve. */
 int preflight_store(const struct config *, struct err *);
 
+/* What to do when the master key is not there. */
+#define PREFLIGHT_NO_KEY                                                                           \
+	"; bring back the copy that was kept of it. Without one, culver quickstart makes "         \
+	"another: app "                                                                            \
+	"passwords must then be drawn anew"
+
 /* Whether group or others may read a file. */
 bool preflight_file_is_open(const char *path);
 

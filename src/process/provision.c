@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -24,8 +25,9 @@ int provision_load_master_key(struct supervisor *s, struct err *err)
 	snprintf(path, sizeof(path), "%s/master.key", s->o.config->directory);
 	int result = config_read_file(path, &bytes, &why);
 	if (result < 0 || bytes.n != sizeof(s->master_key))
-		return fail_log(err, ERR_CONFIG, "cannot read the 32 bytes of %s: %s", path,
-			result < 0 ? why.public_text : "wrong length");
+		return fail_log(err, ERR_CONFIG, "cannot read the 32 bytes of %s: %s%s", path,
+			result < 0 ? why.public_text : "wrong length",
+			access(path, F_OK) < 0 && errno == ENOENT ? PREFLIGHT_NO_KEY : "");
 	memcpy(s->master_key, bytes.p, bytes.n);
 	mem_wipe(bytes.p, bytes.n);
 	if (s->o.admin_handle < 0 && preflight_file_is_open(path))
