@@ -1,19 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mistakes of administrators and of disks: what is wrong, where, and what to do is said at once, by the
 command that meets it, and nothing bounces for it."""
+import fcntl
 import json
 import os
 import pty
+import re
 import shlex
 import shutil
 import signal
 import smtplib
+import socket
 import subprocess
+import time
 
 import pytest
 
 from disk import run, try_mount
 from harness import DOMAIN, Culver, wait_for
+from test_mechanisms import dated
 from tls import make_certificate
 
 
@@ -41,6 +46,7 @@ def test_a_master_key_that_is_not_there(culver):
     for args in (("account", "list"), ("serve",)):
         r = culver.command(*args, check=False)
         assert r.returncode != 0 and f"{culver.dir}/master.key: No such file" in r.stderr, r.stderr
+        assert "bring back the copy" in r.stderr and "app passwords must then be drawn anew" in r.stderr, r.stderr
         assert "control socket" not in r.stderr
 
 
@@ -160,7 +166,8 @@ def test_closed_descriptors(culver):
         r = shell("<&-")
         assert r.returncode == 0 and "alice@" in r.stdout, (running, r)
         assert shell("<&- 2>&-").returncode == 0
-        assert shell(">&-").returncode == 1  # what it had to say was not said
+        r = shell(">&-")  # what it had to say was not said
+        assert r.returncode == 1 and "could not be written: Bad file descriptor" in r.stderr, r
         assert shell("<&- >&- 2>&-").returncode == 1
         if not running:
             culver.start()
@@ -415,6 +422,100 @@ def test_status_of_a_server_whose_file_has_become_wrong(culver):
         assert r.returncode == 5 and "refused, and nothing has changed" in r.stderr and str(culver.conf) in r.stderr
     culver.stop()
     assert culver.command("status", check=False).returncode == 7
+
+
+# ---- what is not there yet, or is leaving ----
+
+def listen_on(c, *addresses):
+    text = c.conf.read_text(encoding="utf-8")
+    quoted = ", ".join(f'"{a}"' for a in addresses)
+    c.conf.write_text(re.sub(r"(?m)^listen.*$", f"listen = {{{quoted}}}", text), encoding="utf-8")
+
+
+@pytest.mark.parametrize("addresses", [("127.0.0.1", "2001:db8::77"), ("2001:db8::77",), ("192.0.2.177", "127.0.0.1")])
+def test_an_address_that_is_not_here_is_missed(culver, addresses):
+    """A server that went on without would be away for whoever comes by it, and nobody would be told."""
+    listen_on(culver, *addresses)
+    r = culver.command("serve", check=False)
+    [missing] = [a for a in addresses if a != "127.0.0.1"]
+    assert r.returncode == 1 and f"cannot listen on {missing} port" in r.stderr, r
+    assert "this machine does not have that address" in r.stderr and "another server" not in r.stderr
+
+
+def test_a_port_that_is_being_left_is_waited_for(culver):
+    """As after a kill -9: the roles of before have the port until they have gone."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", culver.port("imap")))
+        s.listen()
+        culver.start(wait=False)
+        time.sleep(0.7)
+        assert culver.process.poll() is None
+    culver.wait_ready()
+    culver.stop()
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", culver.port("imap")))
+        s.listen()
+        r = culver.command("serve", check=False)
+        assert r.returncode == 1 and "is another server running" in r.stderr, r
+
+
+def test_a_lock_that_is_being_left_is_waited_for(culver):
+    with open(culver.dir / "lock", "rb+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        culver.start(wait=False)
+        time.sleep(0.7)
+        assert culver.process.poll() is None
+    culver.wait_ready()
+
+
+def last_segment(c):
+    with smtplib.SMTP("127.0.0.1", c.start().port("smtp")) as s:
+        s.sendmail("a@client.example", f"alice@{DOMAIN}", b"Subject: x\r\n\r\nx\r\n")
+    c.stop()
+    return c.dir / "data" / "blobs" / "00000001"
+
+
+@pytest.mark.parametrize("which", [lambda c: c.dir / "data" / "ledger.db", last_segment])
+def test_check_tells_of_files_that_cannot_be_written(culver, which):
+    """A server that has them takes no mail."""
+    culver.add_account(f"alice@{DOMAIN}", "alice's secret")
+    path = which(culver)
+    path.chmod(0o400)
+    for words in (["check"], ["serve"]):
+        r = culver.command(*words, check=False)
+        assert r.returncode == 5 and f"{path.name} has mode 400" in r.stderr and "chmod -R u+rwX" in r.stderr, r
+    path.chmod(0o600)
+    (culver.dir / "data" / "blobs" / "of-somebody-else").write_bytes(b"x")
+    assert culver.command("check").returncode == 0
+
+
+def test_check_misses_keys(culver):
+    shutil.rmtree(culver.dir / "keys")
+    r = culver.command("check", check=False)
+    assert r.returncode == 5 and "no file in keys/ has its private key" in r.stderr, r
+
+
+def test_check_warns_of_a_certificate_of_tomorrow(culver, tmp_path):
+    """Clients refuse it, or the clock is wrong."""
+    dated(tmp_path, "early", "20480101000000Z", "20490101000000Z")
+    shutil.copy(tmp_path / "early.crt", culver.certificate)
+    shutil.copy(tmp_path / "early.key", culver.dir / "keys" / "default.key")
+    r = culver.command("check")
+    assert "tls/default.crt: it is not valid yet" in r.stderr, r
+
+
+def test_a_file_system_that_is_read_only_is_named(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    try_mount("-t", "tmpfs", "-o", "size=80m,mode=755", "none", tmp_path)
+    try:
+        c = Culver(directory=tmp_path / "c", accounts=())
+        run("mount", "-o", "remount,ro", tmp_path)
+        for words in (["serve"], ["store", "check"], ["store", "backup", "/nowhere"], ["account", "list"]):
+            r = c.command(*words, check=False)
+            assert r.returncode == 1 and "file system that is read-only" in r.stderr and "mount it" in r.stderr, r
+    finally:
+        run("umount", tmp_path)
 
 
 def test_an_owner_who_goes_takes_nobody_elses_mail_along(culver):

@@ -182,13 +182,46 @@ static void take_listeners(const struct takeover *t, struct supervisor_options *
 	o->takeover = t;
 }
 
+/* What is in the way may be leaving: roles of a server that was killed a moment ago, which have its
+ * ports, or a short command, which has the lock. */
+enum { PATIENCE_MS = 3000, PAUSE_MS = 50 };
+
+static bool wait_a_moment(struct err *err, int *waited_ms)
+{
+	if (err->kind != ERR_IN_USE || *waited_ms >= PATIENCE_MS)
+		return false;
+	*waited_ms += PAUSE_MS;
+	usleep(PAUSE_MS * 1000);
+	*err = (struct err)ERR_INIT;
+	return true;
+}
+
+static int lock_patiently(const struct config *config, struct err *err)
+{
+	int lock, waited_ms = 0;
+	do
+		lock = os_lock(config, err);
+	while (lock < 0 && wait_a_moment(err, &waited_ms));
+	return lock;
+}
+
+static int listen_patiently(const struct server *s, struct supervisor_options *o, struct err *err)
+{
+	int result,
+		waited_ms = s->taken_over ? PATIENCE_MS : 0; /* the image before accepts nothing */
+	do
+		result = os_listen(o->config, &o->listeners, &o->listeners_n, err);
+	while (result < 0 && wait_a_moment(err, &waited_ms));
+	return result;
+}
+
 static int open_sockets(struct server *s, struct supervisor_options *o, struct err *err)
 {
 	if (s->taken_over)
 		take_listeners(&s->before, o);
 	else if (manager_listeners(o->config, &o->listeners, &o->listeners_n, err))
 		return -1;
-	if (os_listen(o->config, &o->listeners, &o->listeners_n, err))
+	if (listen_patiently(s, o, err))
 		return -1;
 	if (!s->taken_over)
 		o->control_listener = os_control_listen(o->config, s->who, err);
@@ -223,7 +256,7 @@ static int serve(struct server *s, const struct options *options, struct err *er
 	struct supervisor_options o = { .config_path = path, .config = config, .admin_handle = -1 };
 	if (open_log(s, config, err))
 		return -1;
-	o.lock = s->taken_over ? s->before.lock : os_lock(config, err);
+	o.lock = s->taken_over ? s->before.lock : lock_patiently(config, err);
 	if (o.lock < 0 || preflight_data(config, err) ||
 		(!s->taken_over && preflight_store(config, err) < 0) ||
 		prepare_directories(config, s->who, jail, sizeof(jail), err) ||

@@ -203,12 +203,27 @@ static bool parse_address(const char *text, struct address *ret)
 	return inet_pton(AF_INET, text, ret->bytes) == 1;
 }
 
-/* field[n] is an address, and none of those before it. */
+/* What no socket can be bound to, as these are written; NULL: nothing. */
+static const char *why_not_listened(const struct address *a)
+{
+	static const unsigned char mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+	if (a->n == 16 && memcmp(a->bytes, mapped, sizeof(mapped)) == 0)
+		return "is an IPv4 address in IPv6's dress: write it as 192.0.2.1 (RFC 4291 "
+		       "2.5.5.2)";
+	if (a->n == 16 && a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80)
+		return "is good on one link only, and which is not said (RFC 4291 2.5.6)";
+	return NULL;
+}
+
+/* field[n] is an address that can be listened on, and none of those before it. */
 static int check_address(char *const field[], size_t n, const struct key *k, struct err *err)
 {
 	struct address this, other;
 	if (!parse_address(field[n], &this))
 		return fail(err, ERR_CONFIG, "%s: %.64s is not an IP address", k->name, field[n]);
+	const char *why = why_not_listened(&this);
+	if (why)
+		return fail(err, ERR_CONFIG, "%s: %s %s", k->name, field[n], why);
 	for (size_t i = 0; i < n; i++)
 		if (parse_address(field[i], &other) && other.n == this.n &&
 			memcmp(other.bytes, this.bytes, this.n) == 0)

@@ -91,11 +91,29 @@ static socklen_t parse_address(const char *text, uint16_t port, union address *r
 	return 0;
 }
 
-/* A machine without IPv6 has no ::, and that is no mistake of its administrator's. */
+/* A machine without IPv6 has no :: and no ::1, and that is no mistake of its administrator's.
+ * Another address that it does not have is one, or is not there yet: a server that went on without
+ * would be away for whoever comes by it, and nobody would be told. */
 static bool is_absent_ipv6(const union address *a)
 {
-	return a->any.sa_family == AF_INET6 &&
-	       (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL || errno == EPROTONOSUPPORT);
+	if (a->any.sa_family != AF_INET6)
+		return false;
+	return errno == EAFNOSUPPORT || errno == EPROTONOSUPPORT ||
+	       (errno == EADDRNOTAVAIL && (IN6_IS_ADDR_UNSPECIFIED(&a->v6.sin6_addr) ||
+						  IN6_IS_ADDR_LOOPBACK(&a->v6.sin6_addr)));
+}
+
+static int refuse_listen(const char *text, uint16_t port, const char *service, struct err *err)
+{
+	const char *hint = errno == EADDRINUSE
+				   ? "; is another server running, or is port_offset needed?"
+			   : errno == EADDRNOTAVAIL ? "; this machine does not have that address"
+			   : errno == EACCES
+				   ? "; ports below 1024 want root or CAP_NET_BIND_SERVICE"
+				   : "";
+	return fail_log(err, errno == EADDRINUSE ? ERR_IN_USE : ERR_TEMP,
+		"cannot listen on %s port %u (%s)%s: %s", text, port, service, hint,
+		strerror(errno));
 }
 
 /* A listening descriptor; -1: failed; -2: there is no IPv6 here. */
@@ -114,12 +132,7 @@ static int listen_one(const char *text, uint16_t port, const char *service, stru
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	if (bind(fd, &address.any, n) == 0 && listen(fd, SOMAXCONN) == 0)
 		return fd;
-	int result = is_absent_ipv6(&address) ? -2
-					      : fail_errno(err,
-							"cannot listen on %s port %u (%s); is "
-							"another server running, or is "
-							"port_offset needed?",
-							text, port, service);
+	int result = is_absent_ipv6(&address) ? -2 : refuse_listen(text, port, service, err);
 	close(fd);
 	return result;
 }
@@ -177,6 +190,13 @@ int os_lock(const struct config *config, struct err *err)
 	snprintf(path, sizeof(path), "%s/lock", config->directory);
 	struct stat owner;
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0 && errno == EROFS)
+		return fail_log(err, ERR_TEMP,
+			"%s is on a file system that is read-only, where nothing works on a store, "
+			"not "
+			"even what only reads: mount it so that it can be written, or copy the "
+			"directory",
+			config->directory);
 	if (fd < 0)
 		return fail_errno(err, "cannot open %s", path);
 	/* A command of root's must not keep out a server that runs as the directory's user. */
@@ -188,9 +208,13 @@ int os_lock(const struct config *config, struct err *err)
 	}
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 		return fd;
-	int result = errno == EWOULDBLOCK
-			     ? fail(err, ERR_IN_USE, "another culver runs on %s", config->directory)
-			     : fail_errno(err, "cannot lock %s", path);
+	int result =
+		errno == EWOULDBLOCK
+			? fail(err, ERR_IN_USE,
+				  "another culver runs on %s, a server or a command that is at "
+				  "work",
+				  config->directory)
+			: fail_errno(err, "cannot lock %s", path);
 	close(fd);
 	return result;
 }

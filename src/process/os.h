@@ -44,8 +44,8 @@ int role_main(int argc, char **argv);
 int role_probe_main(int argc, char **argv);
 
 /* All sockets that the configuration wants, for supervisor_options: of the services that *all has
- * none of yet. -1 with err naming address, port, service and what to do. The array is the caller's
- * to free. */
+ * none of yet. -1 with err naming address, port, service and what to do (ERR_IN_USE: somebody has
+ * the port). The array is the caller's to free. */
 int os_listen(
 	const struct config *, struct supervisor_listener **all, size_t *all_n, struct err *err);
 /* The lock on a configuration's directory: a descriptor to keep, -1 and ERR_IN_USE when somebody
