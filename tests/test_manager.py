@@ -211,6 +211,14 @@ def test_unit_exposure():
     assert complaints == []
 
 
+def test_unit_starts_again():
+    """An address that is late, a disk, a command that has the lock: the manager goes on trying, where trying helps."""
+    lines = UNIT.read_text(encoding="utf-8").splitlines()
+    for line in ("Restart=on-failure", "StartLimitIntervalSec=0", "RestartPreventExitStatus=2 5",
+                 "Wants=network-online.target", "After=network.target network-online.target"):
+        assert line in lines, line
+
+
 def test_as_a_user_with_one_capability(tmp_path):
     """What the unit does: never root, CAP_NET_BIND_SERVICE alone; no port here is low, but the roles
     must confine themselves without any right."""
