@@ -489,6 +489,21 @@ def test_check_tells_of_files_that_cannot_be_written(culver, which):
     assert culver.command("check").returncode == 0
 
 
+@pytest.mark.parametrize("how", ["empty", "missing"])
+def test_a_ledger_without_a_byte_is_no_new_store(culver, how):
+    """A store that has no mail yet has accounts: they are not to be forgotten without a word."""
+    culver.add_account(f"alice@{DOMAIN}", "alice's secret")
+    ledger = culver.dir / "data" / "ledger.db"
+    if how == "empty":
+        os.truncate(ledger, 0)
+    else:
+        ledger.unlink()
+    for words, code in ((["check"], 6), (["serve"], 1), (["store", "check"], 6), (["account", "list"], 1)):
+        r = culver.command(*words, check=False, timeout=10)
+        assert r.returncode == code and "restore a backup" in r.stdout + r.stderr, (words, r)
+    assert not ledger.exists() or ledger.stat().st_size == 0
+
+
 def test_check_misses_keys(culver):
     shutil.rmtree(culver.dir / "keys")
     r = culver.command("check", check=False)

@@ -137,21 +137,33 @@ static int refuse_use(const struct config *c, const char *path, const struct sta
 		path, s->st_uid, (long long)who.uid, name, c->directory);
 }
 
+/* Its size; -1: it is not there. */
+static int64_t size_in(const char *data, const char *name)
+{
+	char path[PATH_BYTES];
+	struct stat s;
+	snprintf(path, sizeof(path), "%s/%s", data, name);
+	return stat(path, &s) < 0 ? -1 : (int64_t)s.st_size;
+}
+
 int preflight_vanished(const char *data, struct err *err)
 {
-	static const char *const files[] = { "ledger.db", "lock", "rebuild" };
-	char path[PATH_BYTES];
-	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-		snprintf(path, sizeof(path), "%s/%s", data, files[i]);
-		if (access(path, F_OK) == 0)
-			return 1;
-	}
-	snprintf(path, sizeof(path), PREFLIGHT_MARK, data);
-	if (access(path, F_OK) < 0)
+	char mark[PATH_BYTES];
+	int64_t ledger = size_in(data, "ledger.db");
+	if (ledger > 0 || size_in(data, "rebuild") >= 0)
+		return 1;
+	snprintf(mark, sizeof(mark), PREFLIGHT_MARK, data);
+	if (access(mark, F_OK) < 0)
 		return 0;
+	if (ledger == 0 || size_in(data, "lock") >= 0)
+		return fail_log(err, ERR_CORRUPT,
+			"ledger.db is %s; restore a backup, or make it anew with culver store "
+			"check "
+			"--rebuild (in %s)",
+			ledger == 0 ? "empty" : "missing", data);
 	return fail(err, ERR_TEMP,
 		"%s held a store and does not: is its disk mounted? To begin a new one, remove %s",
-		data, path);
+		data, mark);
 }
 
 static int look_at(

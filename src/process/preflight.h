@@ -22,8 +22,9 @@ int preflight(
 int preflight_data(const struct config *, struct err *err);
 /* A store that was there and is not any more is on a disk that is not mounted: no new one is begun
  * in its place, which would know nobody and hide beneath the mount. The mark stands beside the
- * directory, outside of what is mounted. 1: there is a store in `data`; 0: there was none before;
- * -1: there was one, and err says what to do. G10 */
+ * directory, outside of what is mounted. Nor is one begun over a ledger that a file system has left
+ * without a byte. 1: there is a store in `data`; 0: there was none before; -1: there was one, and
+ * err says what to do. G10 */
 #define PREFLIGHT_MARK "%s.used"
 int preflight_vanished(const char *data, struct err *err);
 /* -1 and ERR_CORRUPT: a rebuild of the ledger was begun and has not ended (docs/store.md, "A lost
