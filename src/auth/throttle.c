@@ -71,8 +71,7 @@ static struct bucket *bucket_of(struct throttle *t, struct str address, int64_t 
 			free(b);
 		}
 		b = xmalloc(sizeof(*b));
-		memcpy(b->key, key.p, key.n);
-		b->key_n = key.n;
+		b->key_n = str_copy(key, b->key, sizeof(b->key));
 		b->at_ms = now_ms;
 		map_put(&t->buckets, key, b);
 	}

@@ -120,7 +120,20 @@ static void tries_are_failures_and_what_may_fail(void **state)
 	throttle_free(&t);
 }
 
-TEST_MAIN(test_case(tries_are_failures_and_what_may_fail),
+/* A front may leave out where its client is. */
+static void no_address_is_one_too(void **state)
+{
+	(void)state;
+	struct throttle *t = make();
+	for (int i = 0; i < LIMIT_GATE_FAILURES; i++) {
+		assert_true(throttle_may_try(t, STR_NONE, 0));
+		throttle_failed(t, STR_NONE, 0);
+	}
+	assert_false(throttle_may_try(t, STR_NONE, 0));
+	throttle_free(&t);
+}
+
+TEST_MAIN(test_case(no_address_is_one_too), test_case(tries_are_failures_and_what_may_fail),
 	test_case(failures_are_counted_by_address), test_case(a_network_of_ipv6_is_one),
 	test_case(this_machine_is_not_held_up), test_case(success_is_remembered_and_forgives_one),
 	test_case(the_quietest_is_forgotten_at_the_limit))

@@ -110,6 +110,14 @@ struct str str_split(struct str *rest, char c)
 	return head;
 }
 
+size_t str_copy(struct str s, void *to, size_t room)
+{
+	size_t n = s.n < room ? s.n : room;
+	if (n)
+		memcpy(to, s.p, n);
+	return n;
+}
+
 char *str_dup(struct str s)
 {
 	return xmemdup0(s.n ? s.p : "", s.n);

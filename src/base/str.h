@@ -67,6 +67,9 @@ struct str str_chomp(struct str s);
 /* Splits at the first c: returns what is before it and moves *rest behind it. Without c the whole
  * is returned and *rest is empty. */
 struct str str_split(struct str *rest, char c);
+/* Copies as many of the bytes as there is room for, without a NUL, and returns how many: none of an
+ * empty string, which may point nowhere (memcpy may not be given NULL). */
+size_t str_copy(struct str s, void *to, size_t room);
 /* A NUL-terminated copy for a C interface; the caller frees. NUL bytes inside are kept, so check
  * with str_find(s, 0) first where they matter. */
 char *str_dup(struct str s);

@@ -91,6 +91,13 @@ static void copies(void **state)
 	copy = str_dup(STR_NONE);
 	assert_string_equal(copy, "");
 	free(copy);
+	char room[] = "....";
+	assert_int_equal(str_copy(STR_NONE, room, sizeof(room)), 0);
+	assert_int_equal(str_copy(STR("ab"), room, 3), 2);
+	assert_string_equal(room, "ab..");
+	assert_int_equal(str_copy(STR("abc"), room, 3), 3);
+	assert_int_equal(str_copy(STR("wxyz"), room, 3), 3);
+	assert_string_equal(room, "wxy.");
 }
 
 /* S54: overlong forms, surrogates, beyond U+10FFFF, truncated. */
