@@ -99,8 +99,7 @@ static void take_ticket(struct imap *s, const struct frame *answer)
 {
 	const struct frame_login_ok *ok = &answer->login_ok;
 
-	s->ticket_bytes = ok->ticket.n > sizeof s->ticket ? sizeof s->ticket : ok->ticket.n;
-	memcpy(s->ticket, ok->ticket.p, s->ticket_bytes);
+	s->ticket_bytes = str_copy(ok->ticket, s->ticket, sizeof s->ticket);
 	snprintf(s->address, sizeof s->address, "%" STR_FMT, STR_ARG(ok->address));
 	sasl_end(&s->sasl, &s->session);
 	imap_open_session(s, session_opened);

@@ -24,6 +24,16 @@ static void test_login(void **state)
 		 "S: a OK [CAPABILITY ~LITERAL+~] Logged in\n");
 }
 
+/* A gate that was taken over lets somebody in and leaves out the ticket. */
+static void test_no_ticket(void **state)
+{
+	(void)state;
+	dialogue("S: * OK ~\n"
+		 "C: a LOGIN erin secret\n"
+		 "X: wait 1000\n"
+		 "S: a NO ~\n");
+}
+
 /* A wrong password is told after a second, then two; the fifth ends the connection. */
 static void test_login_fails(void **state)
 {
@@ -531,8 +541,9 @@ static void test_hidden_by_id(void **state)
 }
 
 TEST_MAIN(test_case(test_denied), test_case(test_hidden), test_case(test_may_hide),
-	test_case(test_hidden_by_id), test_case(test_login), test_case(test_login_fails),
-	test_case(test_login_failures), test_case(test_long_user), test_case(test_waits),
-	test_case(s44_trickle), test_case(s44_least_rate), test_case(s44_our_own_wait),
-	test_case(test_authenticate), test_case(test_starttls), test_case(test_stranger),
-	test_case(test_autologout), test_case(test_id), test_case(test_ends))
+	test_case(test_hidden_by_id), test_case(test_login), test_case(test_no_ticket),
+	test_case(test_login_fails), test_case(test_login_failures), test_case(test_long_user),
+	test_case(test_waits), test_case(s44_trickle), test_case(s44_least_rate),
+	test_case(s44_our_own_wait), test_case(test_authenticate), test_case(test_starttls),
+	test_case(test_stranger), test_case(test_autologout), test_case(test_id),
+	test_case(test_ends))

@@ -269,8 +269,7 @@ static void ask_session(struct pop3 *s)
 
 static void open_session(struct pop3 *s, struct str ticket)
 {
-	s->ticket_n = ticket.n <= sizeof(s->ticket) ? ticket.n : 0;
-	memcpy(s->ticket, ticket.p, s->ticket_n);
+	s->ticket_n = str_copy(ticket, s->ticket, sizeof(s->ticket));
 	s->began_again = false;
 	ask_session(s);
 }

@@ -283,6 +283,18 @@ static void failures_are_told(void **state)
 	close_host(f);
 }
 
+/* A gate that was taken over lets somebody in and leaves out the ticket: the store says what that
+ * is worth. */
+static void no_ticket_is_no_harm(void **state)
+{
+	(void)state;
+	struct fake_host *f = host(two, 2);
+	fake_open(f);
+	expect(f, "USER erin\r\nPASS secret\r\n",
+		"+OK name is taken\r\n+OK maildrop has 2 messages (49 octets)\r\n");
+	close_host(f);
+}
+
 /* Issue part 11: the client decides, unless the account's policy says otherwise. */
 static void retention_is_the_accounts(void **state)
 {
@@ -391,5 +403,6 @@ TEST_MAIN(test_case(greets_lists_and_signs_off), test_case(knows_its_states),
 	test_case(asks_for_tls), test_case(authenticates), test_case(guessing_is_slow),
 	test_case(bad_words_are_refused), test_case(names_have_an_end),
 	test_case(refused_lines_have_an_end), test_case(failures_are_told),
-	test_case(retention_is_the_accounts), test_case(s44_trickled_lines),
-	test_case(idles_ten_minutes), test_case(strangers_have_ten_minutes_in_all))
+	test_case(no_ticket_is_no_harm), test_case(retention_is_the_accounts),
+	test_case(s44_trickled_lines), test_case(idles_ten_minutes),
+	test_case(strangers_have_ten_minutes_in_all))

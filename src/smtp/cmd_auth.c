@@ -130,10 +130,8 @@ static bool keep_ticket(struct smtp *s, const struct frame_login_ok *ok)
 {
 	if (ok->ticket.n > sizeof(s->ticket) || ok->address.n >= sizeof(s->login))
 		return false;
-	s->ticket_n = ok->ticket.n;
-	memcpy(s->ticket, ok->ticket.p, ok->ticket.n);
-	memcpy(s->login, ok->address.p, ok->address.n);
-	s->login[ok->address.n] = '\0';
+	s->ticket_n = str_copy(ok->ticket, s->ticket, sizeof(s->ticket));
+	s->login[str_copy(ok->address, s->login, sizeof(s->login) - 1)] = '\0';
 	return true;
 }
 

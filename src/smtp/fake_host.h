@@ -152,7 +152,10 @@ static inline void fake_login(
 		.login_ok = { .account = 1,
 			.address = STR("alice@example.test"),
 			.ticket = STR("ticket") } };
-	if (str_equal(login->user, STR("alice@example.test")) &&
+	bool silent = str_equal(login->user, STR("erin@example.test"));
+	if (silent) /* a gate that says nothing more */
+		ok.login_ok = (struct frame_login_ok){ .account = 0 };
+	if ((silent || str_equal(login->user, STR("alice@example.test"))) &&
 		str_equal(login->password, STR("secret")))
 		fake_push(f, request, &ok);
 	else
