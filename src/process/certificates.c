@@ -4,6 +4,8 @@
  * back has it even when the files have become something else. */
 #include "process/supervisor_private.h"
 
+#include "base/time.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -131,6 +133,14 @@ static void copy_text(char *to, size_t room, struct str from)
 	to[n] = '\0';
 }
 
+/* A front may say any time. */
+static int64_t bounded_s(int64_t seconds)
+{
+	if (seconds < 0)
+		return 0;
+	return seconds < TIME_MAX_MS / 1000 ? seconds : TIME_MAX_MS / 1000;
+}
+
 /* Every front finds the same, so the last word stands. Of a refused reload only what was wrong is
  * kept, beside those that stay in force. */
 void certificates_found(
@@ -143,7 +153,7 @@ void certificates_found(
 	}
 	for (size_t i = 0; i < f->certificates.n; i++) {
 		const struct api_certificate *from = &f->certificates.items[i];
-		struct certificate_state c = { .expires_s = from->expires_s };
+		struct certificate_state c = { .expires_s = bounded_s(from->expires_s) };
 		if (is_refused && from->problem.n == 0)
 			continue;
 		copy_text(c.name, sizeof(c.name), from->name);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The supervisor's limits of time, to the millisecond. */
+#include "base/time.h"
 #include "process/world_test.h"
 
 static void up(struct world *w, uint64_t seed)
@@ -160,6 +161,32 @@ static void certificates_that_end_soon(void **state)
 			world_said(&w, "event=certificate-expires name=mine days=13"), over >= 0);
 		world_done(&w);
 	}
+}
+
+/* A front that was taken over says any time: the last one that can be written stands for all later,
+ * and 1970 for all before. */
+static void certificates_that_never_end(void **state)
+{
+	static const int64_t last_s = TIME_MAX_MS / 1000;
+	static const int64_t said_s[] = { INT64_MIN, -1, 0, 1, TIME_MAX_MS / 1000 - 1,
+		TIME_MAX_MS / 1000, TIME_MAX_MS / 1000 + 1, INT64_MAX };
+	struct api_certificate list[LIMIT_CERTIFICATES];
+	struct world w;
+	(void)state;
+	up(&w, 2);
+	for (size_t i = 0; i < ARRAY_LEN(said_s); i++) {
+		struct api_certificate c = { .name = STR("mine"), .expires_s = said_s[i] };
+		struct frame_certificates_are are = { .certificates = { &c, 1 }, .good = true };
+		certificates_found(w.supervisor, &are, false);
+		assert_int_equal(certificates_list(w.supervisor, list), 1);
+		assert_int_equal(list[0].expires_s, said_s[i] < 0        ? 0
+						    : said_s[i] > last_s ? last_s
+									 : said_s[i]);
+		buf_clear(&w.log);
+		loop_sim_run_for(w.loop, 1000);
+		assert_int_equal(world_said(&w, "event=certificate-expires"), said_s[i] <= 1);
+	}
+	world_done(&w);
 }
 
 /* ---- another image ---- */
@@ -471,7 +498,8 @@ static void goodbyes_are_spread(void **state)
 
 TEST_MAIN(test_case(who_hangs_is_killed), test_case(a_reload_follows_a_death),
 	test_case(x8_a_reload_has_its_time), test_case(certificates_that_end_soon),
-	test_case(no_certificate_is_said), test_case(the_check_of_a_new_binary_has_its_time),
+	test_case(certificates_that_never_end), test_case(no_certificate_is_said),
+	test_case(the_check_of_a_new_binary_has_its_time),
 	test_case(a_check_that_fails_without_a_word),
 	test_case(a_program_that_ends_well_is_not_yet_the_next_image),
 	test_case(an_upgrade_that_is_asked_for_meanwhile_follows),
