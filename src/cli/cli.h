@@ -11,6 +11,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+#include <stdio.h>
+
 /* Exit codes: fixed, in every manual page. */
 enum exit_code {
 	EXIT_GOOD = 0,
@@ -85,6 +87,10 @@ void cli_service_names(uint32_t services, struct buf *out);
 /* JSON text of a string, quoted, into out. In text that is no UTF-8 each byte above 127 becomes
  * U+FFFD. */
 void json_string(struct buf *out, struct str s);
+
+/* A text that somebody else chose, for a terminal: control characters (U+0080 to U+009F too) and
+ * bytes that are no UTF-8 are printed as '?'. */
+void cli_print(FILE *to, struct str s);
 
 /* What --json lists comes one by one and is printed when it is whole, between head and tail: so a
  * command that fails has printed nothing before its error. -1: it is too long. */

@@ -17,10 +17,23 @@ static void keep_drawn(void *arg, const struct frame *frame)
 	struct drawn *d = arg;
 	if (frame->type != FRAME_APP_PASSWORD)
 		return;
-	struct str text = str_sub(frame->app_password.text, 0, sizeof(d->text));
-	struct str value = str_sub(frame->app_password.value, 0, sizeof(d->value));
-	memcpy(d->text, text.p, d->text_n = text.n);
-	memcpy(d->value, value.p, d->value_n = value.n);
+	d->text_n = str_copy(frame->app_password.text, d->text, sizeof(d->text));
+	d->value_n = str_copy(frame->app_password.value, d->value, sizeof(d->value));
+}
+
+static void show(const struct options *o, struct str password)
+{
+	struct buf json;
+	if (o->json) {
+		buf_init(&json, 1024);
+		json_string(&json, password);
+		printf("{\"password\":%s}\n", json.p);
+		mem_wipe(json.p, json.n);
+		buf_done(&json);
+	} else {
+		cli_print(stdout, password);
+		putchar('\n');
+	}
 }
 
 static int add(const struct options *o, struct remote *r, struct err *err)
@@ -42,7 +55,7 @@ static int add(const struct options *o, struct remote *r, struct err *err)
 			.services = services } };
 	int result = remote_ask(r, REMOTE_STORE, &f, NULL, NULL, err);
 	if (result == 0)
-		printf(o->json ? "{\"password\":\"%.*s\"}\n" : "%.*s\n", (int)d.text_n, d.text);
+		show(o, str_make(d.text, d.text_n));
 	mem_wipe(&d, sizeof(d));
 	return result;
 }

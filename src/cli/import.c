@@ -25,25 +25,15 @@ _Static_assert(BATCH_MESSAGES <= LIMIT_UPLOAD_MESSAGES, "a batch is one upload")
 
 /* ---- saying ---- */
 
-/* A stranger chose the name: nothing of it is the terminal's business. */
-static void print_name(const char *name)
-{
-	struct str s = str_from(name);
-	bool utf8 = str_is_utf8(s);
-	for (size_t i = 0; i < s.n; i++)
-		fputc(abnf_is_ctl(s.p[i]) || (!utf8 && abnf_is_8bit(s.p[i])) ? '?' : s.p[i],
-			stderr);
-}
-
 static void tell(struct importer *im, const char *mailbox, const char *what, const char *why)
 {
 	im->left_out++;
 	fputs(im->shown_ms ? "\r\033[K" : "", stderr);
 	if (mailbox != NULL) {
-		print_name(mailbox);
+		cli_print(stderr, str_from(mailbox));
 		fputs(": ", stderr);
 	}
-	print_name(what);
+	cli_print(stderr, str_from(what));
 	fprintf(stderr, ": %s\n", why);
 }
 

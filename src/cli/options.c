@@ -236,6 +236,19 @@ void json_string(struct buf *out, struct str s)
 	buf_addc(out, '"');
 }
 
+void cli_print(FILE *to, struct str s)
+{
+	while (s.n) {
+		size_t n = str_utf8_sequence(s);
+		bool c1 = n == 2 && s.p[0] == '\xc2' && (uint8_t)s.p[1] < 0xa0;
+		if (n == 0 || c1 || abnf_is_ctl(s.p[0]))
+			fputc('?', to);
+		else
+			fwrite(s.p, 1, n, to);
+		s = str_from_offset(s, n ? n : 1);
+	}
+}
+
 static bool is_plain_in_shells(char c)
 {
 	return abnf_is_alnum(c) || strchr("/._-+,:@%", c) != NULL;

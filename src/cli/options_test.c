@@ -27,6 +27,31 @@ static void test_json_string(void **state)
 	}
 }
 
+/* Nothing of what somebody else chose is the terminal's business. */
+static void test_print(void **state)
+{
+	static const struct {
+		struct str text, printed;
+	} cases[] = {
+		{ STR_INIT(""), STR_INIT("") },
+		{ STR_INIT("a b~"), STR_INIT("a b~") },
+		{ STR_INIT("\x1b[2J\r\n\0\x7f"), STR_INIT("?[2J????") },
+		{ STR_INIT("gr\xc3\xbc\xc3\x9f"), STR_INIT("gr\xc3\xbc\xc3\x9f") },
+		{ STR_INIT("\xc3\xbc\x9b[m\xc2\x9b[m\xc2\xa0"),
+			STR_INIT("\xc3\xbc?[m?[m\xc2\xa0") },
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char *text;
+		size_t n;
+		FILE *to = open_memstream(&text, &n);
+		cli_print(to, cases[i].text);
+		fclose(to);
+		assert_str(str_make(text, n), cases[i].printed);
+		free(text);
+	}
+}
+
 static void test_shell_word(void **state)
 {
 	static const char *const cases[][2] = {
@@ -170,5 +195,6 @@ static void test_since(void **state)
 	}
 }
 
-TEST_MAIN(test_case(test_json_string), test_case(test_shell_word), test_case(test_size),
-	test_case(test_since), test_case(test_options), test_case(test_options_fit))
+TEST_MAIN(test_case(test_json_string), test_case(test_print), test_case(test_shell_word),
+	test_case(test_size), test_case(test_since), test_case(test_options),
+	test_case(test_options_fit))
