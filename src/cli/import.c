@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/planted.h"
 #include "base/seams.h"
+#include "base/time.h"
 #include "mail/header.h"
 #include "store/little.h"
 
@@ -465,6 +466,16 @@ static int open_plain(int directory, const char *name, struct stat *st)
 	return file;
 }
 
+/* A file may say any time. */
+static int64_t ms_of(struct timespec t)
+{
+	if (t.tv_sec < TIME_MIN_MS / 1000)
+		return TIME_MIN_MS;
+	if (t.tv_sec > TIME_MAX_MS / 1000)
+		return TIME_MAX_MS;
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 int import_read_file(int directory, const char *name, struct buf *out, int64_t *ret_time_ms)
 {
 	struct stat st;
@@ -478,7 +489,7 @@ int import_read_file(int directory, const char *name, struct buf *out, int64_t *
 		buf_used(out, (size_t)n);
 	close(file);
 	if (ret_time_ms)
-		*ret_time_ms = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
+		*ret_time_ms = ms_of(st.st_mtim);
 	if (p == NULL)
 		errno = EFBIG;
 	return p == NULL || n < 0 ? 1 : 0;

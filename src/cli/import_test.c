@@ -3,6 +3,7 @@
 #include "base/test.h"
 
 #include "base/limits.h"
+#include "base/time.h"
 #include "cli/import.h"
 
 #include <fcntl.h>
@@ -109,4 +110,34 @@ static void levels_have_names_and_an_end(void **state)
 	close(directory);
 }
 
-TEST_MAIN(test_case(names_have_an_end), test_case(levels_have_names_and_an_end))
+/* A file may have been made at any time, as far as its file system says. */
+static void files_are_of_any_time(void **state)
+{
+	static const struct {
+		int64_t s, ms;
+	} times_of[] = { { INT64_MIN, TIME_MIN_MS }, { -1, -1000 }, { 0, 0 }, { 1, 1000 },
+		{ INT64_MAX, TIME_MAX_MS } };
+	struct buf bytes;
+	char path[] = "/dev/shm/culver-import-XXXXXX";
+	(void)state;
+	if (mkdtemp(path) == NULL)
+		skip();
+	int directory = open(path, O_RDONLY | O_DIRECTORY);
+	buf_init(&bytes, 100000);
+	close(openat(directory, "file", O_CREAT | O_WRONLY, 0600));
+	for (size_t i = 0; i < ARRAY_LEN(times_of); i++) {
+		struct timespec times[2] = { { .tv_sec = times_of[i].s },
+			{ .tv_sec = times_of[i].s } };
+		int64_t ms = -1;
+		assert_int_equal(utimensat(directory, "file", times, 0), 0);
+		assert_int_equal(import_read_file(directory, "file", &bytes, &ms), 0);
+		assert_int_equal(ms, times_of[i].ms);
+	}
+	buf_done(&bytes);
+	unlinkat(directory, "file", 0);
+	rmdir(path);
+	close(directory);
+}
+
+TEST_MAIN(test_case(files_are_of_any_time), test_case(names_have_an_end),
+	test_case(levels_have_names_and_an_end))
