@@ -47,12 +47,25 @@ static int read_slice(struct reading *r, struct job *job)
 		job->step, job->mailbox, &job->arena, &job->keywords, &job->items, &job->err);
 }
 
+/* Which mailbox is it, and whose? A log is made for the owner alone: as long as there is one for
+ * somebody else, the owner is told that there is no such mailbox. */
+static void find_mailbox(struct reading *r, struct job *job)
+{
+	const struct engine_class *engine = r->reader->class;
+	const struct frame_view_open *ask = &job->ask.view_open;
+	int found = ask->mailbox ? engine->mailbox_by_id(
+					   r->reader, ask->mailbox, job->mailbox, &job->err)
+				 : engine->mailbox_by_name(r->reader, job->by.account, ask->name,
+					   job->mailbox, &job->err);
+	if (found == 0 && job->mailbox->account != job->by.account)
+		fail(&job->err, ERR_NOT_FOUND, "no such mailbox");
+}
+
 /* One slice: `step` rows behind the first `worked`. */
 static void view_work(struct reading *r, struct job *job)
 {
-	if (job->log == NULL) { /* which mailbox is it? */
-		(void)r->reader->class->mailbox_by_name(r->reader, job->by.account,
-			job->ask.view_open.name, job->mailbox, &job->err);
+	if (job->log == NULL) {
+		find_mailbox(r, job);
 		return;
 	}
 	bool all = false;
@@ -346,7 +359,7 @@ ASK(ask_view_open)
 		.cost = LIMIT_PEER_ANSWER_BYTES / 8 };
 	const struct frame_view_open *ask = &frame->view_open;
 	struct mailbox_log *log = ask->mailbox
-					  ? NULL
+					  ? map_get_u64(&peer->store->logs, ask->mailbox)
 					  : base_log(peer->store, session->by.account, ask->name);
 	struct job *job = job_new(peer, &class, request, frame);
 	if (job == NULL)
@@ -355,11 +368,12 @@ ASK(ask_view_open)
 	job->session = session->number;
 	job->noted = peer->store->rewrites;
 	job->mailbox = arena_alloc(&job->arena, sizeof(*job->mailbox));
-	job->ask.view_open.mailbox = log ? log->mailbox : ask->mailbox;
-	if (job->ask.view_open.mailbox)
+	if (log) {
+		job->ask.view_open.mailbox = log->mailbox;
 		view_begin(job);
-	else
+	} else {
 		job_read_with(job, &job->ask.view_open.name);
+	}
 }
 
 /* ---- changes ---- */

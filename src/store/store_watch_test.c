@@ -159,6 +159,68 @@ static struct worker *reader_of(struct world *w)
 	return w->f.executor.workers->next; /* the writer comes first */
 }
 
+/* Who asks for a mailbox by its number makes no log of it before it is known to be his: the owner
+ * would be told that there is no such mailbox. */
+static void others_views_are_in_nobodys_way(void **state)
+{
+	struct world w;
+	struct test_peer other;
+	(void)state;
+	world_init(&w);
+	uint64_t alice = account_of(&w.mx, "alice@example.test");
+	peer_init(&other, &w.f, CLASS_USER, 3);
+	uint32_t hers = open_session(&other, alice);
+	uint32_t his = open_session(&w.user, account_of(&w.mx, "bob@example.test"));
+	uint64_t inbox = mailbox_of(&other, hers, "INBOX");
+	w.user.peer->held_bytes += LIMIT_PEER_ANSWER_BYTES; /* for as long as he likes */
+	tell(&w.user, 1000,
+		(struct frame){ .type = FRAME_VIEW_OPEN, .view_open = { his, inbox, true } });
+	executor_fake_run(&w.f.executor);
+	assert_non_null(w.user.peer->waiting);
+	assert_int_equal(w.f.store->logs.n, 0);
+	struct frame open = { .type = FRAME_VIEW_OPEN, .view_open = { hers, inbox, true } };
+	assert_frame(ask(&other, open), FRAME_VIEW_IS);
+	w.user.peer->held_bytes -= LIMIT_PEER_ANSWER_BYTES;
+	peer_start_waiting(w.user.peer);
+	executor_fake_run(&w.f.executor);
+	assert_failed(reply_at(&w.user, 1000, 0), ERR_NOT_FOUND);
+	/* Where there is a log, a view takes no second turn: this one is kept, and takes none. */
+	tell(&other, 1001, open);
+	assert_frame(reply_at(&other, 1001, 0), FRAME_VIEW_IS);
+	peer_done(&other);
+	world_done(&w);
+}
+
+/* A mailbox is deleted after it was looked up: before its log is made, or before it is read. */
+static void deleted_before_it_is_read(void **state)
+{
+	(void)state;
+	for (int made = 0; made <= 1; made++) {
+		struct world w;
+		world_init(&w);
+		uint32_t session = open_session(&w.user, account_of(&w.mx, "alice@example.test"));
+		uint64_t sent = mailbox_of(&w.user, session, "Sent");
+		tell(&w.user, 1000,
+			(struct frame){
+				.type = FRAME_VIEW_OPEN, .view_open = { session, sent, true } });
+		struct worker *reader = reader_of(&w);
+		reader->spec.step(reader->spec.arg);
+		assert_int_equal(w.f.store->logs.n, 0);
+		if (made) {
+			reader->spec.done(reader->spec.arg);
+			assert_int_equal(w.f.store->logs.n, 1);
+		}
+		tell(&w.user, 1001,
+			(struct frame){ .type = FRAME_MAILBOX_DELETE,
+				.mailbox_delete = { session, STR("Sent") } });
+		executor_fake_run(&w.f.executor);
+		assert_frame(reply_at(&w.user, 1001, 0), FRAME_DONE);
+		assert_failed(reply_at(&w.user, 1000, 0), ERR_NOT_FOUND);
+		assert_int_equal(w.f.store->logs.n, 0);
+		world_done(&w);
+	}
+}
+
 /* Slices of a view, between which the mailbox changes: the answer is the mailbox at one modseq. */
 static void view_in_slices_is_one_snapshot(void **state)
 {
@@ -383,7 +445,8 @@ static void peers_go_at_any_time(void **state)
 	world_done(&w);
 }
 
-TEST_MAIN(test_case(watchers_hear_once_and_ask), test_case(what_vanished_is_remembered),
+TEST_MAIN(test_case(others_views_are_in_nobodys_way), test_case(deleted_before_it_is_read),
+	test_case(watchers_hear_once_and_ask), test_case(what_vanished_is_remembered),
 	test_case(change_log_is_bounded), test_case(view_in_slices_is_one_snapshot),
 	test_case(changes_answer_in_series), test_case(ranges_are_limited),
 	test_case(slow_peer_is_waited_for), test_case(peers_go_at_any_time))
