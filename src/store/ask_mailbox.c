@@ -77,7 +77,10 @@ static bool waits(struct job *job)
 
 static bool read_done(struct job *job)
 {
-	return !waits(job);
+	if (waits(job))
+		return false;
+	job_holds(job);
+	return true;
 }
 
 static void published(struct job *job)
@@ -144,7 +147,7 @@ ASK(ask_mailbox_list)
 		.published = published,
 		.produce = mailboxes_produce,
 		.sent = job_items_sent,
-		.cost = 64 * 1024 };
+		.cost = LIMIT_PEER_ANSWER_BYTES / 8 };
 	struct job *job = job_new(peer, &class, request, frame);
 	if (job == NULL)
 		return;

@@ -452,6 +452,10 @@ ASK(ask_upload_commit)
 		return;
 	}
 	struct job *job = job_new(peer, &class, request, frame);
+	if (job) { /* which holds it until it is answered */
+		job->asked = u->held;
+		u->held = 0;
+	}
 	if (job && fill_job(job, u, &err) < 0)
 		job_answer_failed(job, &err);
 	else if (job)

@@ -434,14 +434,18 @@ ASK(ask_view_changes)
 	struct job *job = job_new(peer, &class, request, frame);
 	if (job == NULL)
 		return;
-	if (log == NULL || log->account != session->by.account)
+	/* A peer that takes none of its answers is to open the view again, which waits its turn. */
+	if (log == NULL || log->account != session->by.account ||
+		peer->held_bytes > LIMIT_PEER_ANSWER_BYTES)
 		fail(&err, ERR_LIMIT, "changes since then are not known any more");
 	else if (collect_changes(job, log, ask->since, &err) == 0 && ask->take)
 		recent_take(peer->store, log, job->uidnext);
-	if (err.kind != ERR_NONE)
+	if (err.kind != ERR_NONE) {
 		job_answer_failed(job, &err);
-	else
-		peer_out(peer, job);
+		return;
+	}
+	job_holds(job);
+	peer_out(peer, job);
 }
 
 ASK(ask_view_close)

@@ -92,6 +92,7 @@ static void leave_peer(struct job *job)
 		job->peer_next->peer_link = job->peer_link;
 	job->peer->n_jobs--;
 	job->peer->held_bytes -= job->held;
+	job->peer->upload_bytes -= job->asked;
 	peer_start_waiting(job->peer);
 }
 
@@ -170,10 +171,30 @@ void job_said(struct job *job)
 	job_free(job);
 }
 
+/* What a question holds until it is answered counts as uploads do: a peer may ask thousands of
+ * questions at once, but not all of them with as many bytes as a frame has. An upload's have
+ * counted before. */
+static int count_question(struct job *job, struct err *err)
+{
+	struct store_peer *peer = job->peer;
+	if (peer == NULL || job->asked)
+		return 0;
+	job->asked = sizeof(*job) + job->arena.used + (job->txn ? job->txn->arena.used : 0);
+	peer->upload_bytes += job->asked;
+	if (peer->upload_bytes > job->store->settings.bounds->upload_bytes)
+		return fail(err, ERR_TEMP, "too many questions at once");
+	return 0;
+}
+
 void job_read(struct job *job)
 {
 	struct store_peer *peer = job->peer;
 	size_t cost = job->class->cost;
+	struct err err = ERR_INIT;
+	if (count_question(job, &err) < 0) {
+		job_answer_failed(job, &err);
+		return;
+	}
 	if (peer == NULL || cost == 0 || job->held) {
 		to_readers(job);
 		return;
@@ -222,9 +243,10 @@ void job_read_with(struct job *job, struct str *s)
 void job_write(struct job *job)
 {
 	struct store *store = job->store;
-	if (store->read_only) {
-		struct err err = ERR_INIT;
+	struct err err = ERR_INIT;
+	if (store->read_only)
 		fail(&err, ERR_READ_ONLY, "the store takes no changes at present");
+	if (store->read_only || count_question(job, &err) < 0) {
 		job_answer_failed(job, &err);
 		return;
 	}
@@ -283,7 +305,8 @@ void jobs_drop(struct store *store)
 
 void job_holds(struct job *job)
 {
-	size_t bytes = job_series(job)->cap * job_series(job)->size;
+	size_t bytes = job_series(job)->cap * job_series(job)->size +
+		       job->more_items.cap * job->more_items.size + job->arena.used;
 	job->peer->held_bytes += bytes - job->held;
 	job->held = bytes;
 	peer_start_waiting(job->peer);

@@ -311,6 +311,156 @@ static void who_waits_goes_with_its_peer(void **state)
 	world_done(&w);
 }
 
+/* Changes are answered at once; a peer that takes none of its answers gets no more of them. */
+static void changes_that_nobody_takes(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w);
+	uint64_t alice = account_of(&w.mx, "alice@example.test");
+	uint32_t session = open_session(&w.user, alice);
+	uint64_t inbox = mailbox_of(&w.user, session, "INBOX");
+	struct store_peer *peer = w.user.peer;
+	uint64_t modseq = ask(&w.user,
+		(struct frame){ .type = FRAME_VIEW_OPEN, .view_open = { session, inbox, true } })
+				  ->view_is.modseq;
+	deliver_one(&w.mx, alice, STR("x"));
+	struct frame changes = { .type = FRAME_VIEW_CHANGES,
+		.view_changes = { session, inbox, modseq } };
+	for (int over = -1; over <= 1; over++) {
+		uint32_t request = (uint32_t)(2000 + over);
+		size_t others = LIMIT_PEER_ANSWER_BYTES + (size_t)over;
+		w.user.bulk_room = 0;
+		peer->blocked = false;
+		peer->held_bytes += others;
+		tell(&w.user, request, changes);
+		if (over > 0)
+			assert_failed(reply_at(&w.user, request, 0), ERR_LIMIT);
+		else
+			assert_true(peer->held_bytes >= others + sizeof(struct api_entry));
+		peer->held_bytes -= others;
+		w.user.bulk_room = SIZE_MAX;
+		store_peer_room(peer);
+		if (over <= 0)
+			assert_frame(reply_at(&w.user, request, 0), FRAME_VIEW_CHANGED);
+		assert_int_equal(peer->held_bytes, 0);
+	}
+	world_done(&w);
+}
+
+/* A list of mailboxes counts as what it may hold until it is read, and then as what it holds. */
+static void lists_that_nobody_takes(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w);
+	uint32_t session = open_session(&w.user, account_of(&w.mx, "alice@example.test"));
+	struct store_peer *peer = w.user.peer;
+	w.user.bulk_room = 0;
+	tell(&w.user, 1000,
+		(struct frame){ .type = FRAME_MAILBOX_LIST, .mailbox_list.session = session });
+	assert_int_equal(peer->held_bytes, LIMIT_PEER_ANSWER_BYTES / 8);
+	executor_fake_run(&w.f.executor);
+	const struct job *job = peer->out;
+	assert_non_null(job);
+	assert_int_equal(
+		peer->held_bytes, job->items.cap * sizeof(struct api_mailbox) + job->arena.used);
+	assert_true(job->arena.used > 0); /* the names */
+	w.user.bulk_room = SIZE_MAX;
+	store_peer_room(peer);
+	assert_frame(reply_at(&w.user, 1000, 0), FRAME_MAILBOXES);
+	assert_int_equal(peer->held_bytes, 0);
+	world_done(&w);
+}
+
+/* What questions hold until they are answered counts as uploads do: an upload's own bytes, the
+ * ranges of a change, the bytes of a digest. */
+static void memory_of_questions(void **state)
+{
+	static struct store_bounds bounds;
+	enum { RANGES = 1000 };
+	struct world w;
+	struct api_range ranges[RANGES];
+	char bytes[20000];
+	(void)state;
+	world_init(&w);
+	w.f.random.seam.fill(&w.f.random.seam, bytes, sizeof(bytes));
+	bounds = store_bounds_normal;
+	w.f.store->settings.bounds = &bounds;
+	uint64_t alice = account_of(&w.mx, "alice@example.test");
+	deliver_one(&w.mx, alice, str_make(bytes, sizeof(bytes)));
+	uint32_t session = open_session(&w.user, alice);
+	uint64_t inbox = mailbox_of(&w.user, session, "INBOX");
+	struct store_peer *peer = w.user.peer;
+	assert_int_equal(peer->upload_bytes, 0);
+	for (uint32_t i = 0; i < RANGES; i++)
+		ranges[i] = (struct api_range){ 2 * i + 1, 2 * i + 1 };
+	struct frame uids = { .type = FRAME_UIDS, .uids.ranges = { ranges, RANGES } };
+	struct frame expunge = { .type = FRAME_EXPUNGE, .expunge = { session, inbox, true } };
+	struct frame put = { .type = FRAME_DIGEST_PUT,
+		.digest_put = { session, inbox, 1, str_make(bytes, sizeof(bytes)) } };
+	tell(&w.user, 100, put);
+	size_t digest = peer->upload_bytes;
+	assert_true(digest >= sizeof(bytes));
+	tell(&w.user, 101, uids);
+	tell(&w.user, 101, expunge);
+	size_t both = peer->upload_bytes;
+	assert_true(both >= digest + sizeof(ranges));
+	executor_fake_run(&w.f.executor);
+	assert_frame(reply_at(&w.user, 100, 0), FRAME_DONE);
+	assert_frame(reply_at(&w.user, 101, 0), FRAME_CHANGED);
+	assert_int_equal(peer->upload_bytes, 0);
+	for (int over = -1; over <= 1; over++) {
+		uint32_t request = (uint32_t)(200 + 10 * over);
+		bounds.upload_bytes = both - (size_t)over;
+		tell(&w.user, request, put);
+		tell(&w.user, request + 1, uids);
+		tell(&w.user, request + 1, expunge);
+		executor_fake_run(&w.f.executor);
+		assert_frame(reply_at(&w.user, request, 0), FRAME_DONE);
+		if (over > 0)
+			assert_failed(reply_at(&w.user, request + 1, 0), ERR_TEMP);
+		else
+			assert_frame(reply_at(&w.user, request + 1, 0), FRAME_CHANGED);
+		assert_int_equal(peer->upload_bytes, 0);
+	}
+	world_done(&w);
+}
+
+/* An upload's bytes are given back when it is answered, not when its commit waits for the writer.
+ */
+static void memory_of_commits(void **state)
+{
+	struct world w;
+	char bytes[20000];
+	(void)state;
+	world_init(&w);
+	w.f.random.seam.fill(&w.f.random.seam, bytes, sizeof(bytes));
+	uint64_t alice = account_of(&w.mx, "alice@example.test");
+	for (int whole = 0; whole <= 1; whole++) {
+		uint32_t request = (uint32_t)(100 + whole);
+		tell(&w.mx, request, (struct frame){ .type = FRAME_UPLOAD_OPEN });
+		tell(&w.mx, request,
+			(struct frame){ .type = FRAME_UPLOAD_BYTES,
+				.upload_bytes.data = str_make(bytes, sizeof(bytes)) });
+		if (whole)
+			tell(&w.mx, request,
+				(struct frame){
+					.type = FRAME_UPLOAD_TO, .upload_to.account = alice });
+		assert_true(w.mx.peer->upload_bytes >= sizeof(bytes));
+		tell(&w.mx, request, (struct frame){ .type = FRAME_UPLOAD_COMMIT });
+		if (whole) {
+			assert_true(w.mx.peer->upload_bytes >= sizeof(bytes));
+			executor_fake_run(&w.f.executor);
+			assert_frame(reply_at(&w.mx, request, 0), FRAME_DELIVERED);
+		} else {
+			assert_failed(reply_at(&w.mx, request, 0), ERR_NOT_NOW);
+		}
+		assert_int_equal(w.mx.peer->upload_bytes, 0);
+	}
+	world_done(&w);
+}
+
 /* The memory of a peer's uploads, all of them together. */
 static void memory_of_uploads(void **state)
 {
@@ -512,7 +662,9 @@ static void deleted_messages_of_a_list(void **state)
 }
 
 TEST_MAIN(test_case(recipients_that_are_known), test_case(deleted_messages_of_a_list),
-	test_case(memory_of_uploads), test_case(entries_of_a_view), test_case(rows_of_a_slice),
+	test_case(changes_that_nobody_takes), test_case(lists_that_nobody_takes),
+	test_case(memory_of_questions), test_case(memory_of_commits), test_case(memory_of_uploads),
+	test_case(entries_of_a_view), test_case(rows_of_a_slice),
 	test_case(portions_of_a_large_view), test_case(questions_at_once),
 	test_case(uploads_at_once), test_case(recipients_of_one_message),
 	test_case(sessions_of_one_front), test_case(watches_of_one_front),

@@ -206,7 +206,7 @@ struct store_peer {
 	struct job *waiting, **waiting_end; /* for room in held_bytes */
 	size_t n_jobs, n_sessions, n_watches, n_ranges;
 	size_t held_bytes;            /* what heavy answers hold, or are thought to hold */
-	size_t upload_bytes;          /* memory of its uploads */
+	size_t upload_bytes;          /* memory of its uploads, and of questions under way */
 	struct map uploads;           /* request -> struct upload */
 	struct map ranges;            /* request -> struct ranges (ask_change.c) */
 	struct vec signing;           /* struct signing: the last LIMIT_SIGNED_UPLOADS */
@@ -273,7 +273,8 @@ struct job {
 	struct frame ask; /* the question; what it points at is in the arena */
 	struct arena arena;
 	struct err err;
-	size_t held; /* of the peer's held_bytes */
+	size_t held;  /* of the peer's held_bytes */
+	size_t asked; /* of its upload_bytes */
 
 	/* writes */
 	struct txn *txn;
@@ -324,16 +325,17 @@ bool job_is_large(const struct job *job); /* its answer is many MB */
 /* Copies a string of the question into the job; false: it does not fit. */
 bool job_keep(struct job *job, struct str *s) MUST_CHECK;
 void job_keep_uids(struct job *job, struct api_u32_list *uids);
-/* To the readers, or (heavy ones) as soon as the peer's answers leave room. */
+/* To the readers, or (heavy ones) as soon as the peer's answers leave room. ERR_TEMP is answered
+ * when its questions hold too much. */
 void job_read(struct job *job);
 /* For a read whose question is one string: keeps it and hands the job over. job may be NULL. */
 void job_read_with(struct job *job, struct str *s);
-/* To the writer. ERR_READ_ONLY is answered at once. */
+/* To the writer. ERR_READ_ONLY is answered at once, and ERR_TEMP when the peer's questions hold too
+ * much. */
 void job_write(struct job *job);
 /* What an answer sends: its items, or those of its base. */
 const struct vec *job_series(const struct job *job);
-/* The answer's items were read: what they really hold takes the place of what they were thought to.
- */
+/* The answer was read: what it really holds takes the place of what it was thought to. */
 void job_holds(struct job *job);
 /* For `done`: reads on until the work says `finished`; then the items are a series to be sent. */
 bool job_items_read(struct job *job);
