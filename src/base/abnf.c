@@ -35,6 +35,14 @@ bool abnf_is_imap_atom(char c)
 	return abnf_is_vchar(c) && !is_one_of(c, "(){%*\"\\]");
 }
 
+bool abnf_is_imap_keyword(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!abnf_is_imap_atom(s.p[i]))
+			return false;
+	return s.n > 0;
+}
+
 bool abnf_is_imap_astring(char c)
 {
 	return c == ']' || abnf_is_imap_atom(c);

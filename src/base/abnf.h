@@ -50,6 +50,8 @@ bool abnf_is_ftext(char c);
 bool abnf_is_qtext(char c);
 /* ATOM-CHAR: CHAR except atom-specials         RFC 9051 9 */
 bool abnf_is_imap_atom(char c);
+/* flag-keyword, which is an atom               RFC 9051 9 */
+bool abnf_is_imap_keyword(struct str s);
 /* ASTRING-CHAR = ATOM-CHAR / "]"               RFC 9051 9 */
 bool abnf_is_imap_astring(char c);
 /* 0-15, or -1 */

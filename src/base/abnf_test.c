@@ -45,6 +45,17 @@ static void controls_and_eight_bits(void **state)
 	}
 }
 
+static void keywords(void **state)
+{
+	(void)state;
+	assert_true(abnf_is_imap_keyword(STR("$MDNSent")) && abnf_is_imap_keyword(STR("x")));
+	static const struct str none[] = { STR_INIT(""), STR_INIT(" "), STR_INIT("a b"),
+		STR_INIT("\\Seen"), STR_INIT("x)"), STR_INIT("x\r\n"), STR_INIT("x\0"),
+		STR_INIT("gr\xc3\xbc\xc3\x9f") };
+	for (size_t i = 0; i < ARRAY_LEN(none); i++)
+		assert_false(abnf_is_imap_keyword(none[i]));
+}
+
 static void hex(void **state)
 {
 	(void)state;
@@ -69,5 +80,5 @@ static void hex_bytes(void **state)
 		abnf_hex_bytes(STR("00g0"), bytes, 2) || abnf_hex_bytes(STR("0 00"), bytes, 2));
 }
 
-TEST_MAIN(test_case(classes_are_their_sets), test_case(controls_and_eight_bits), test_case(hex),
-	test_case(hex_bytes))
+TEST_MAIN(test_case(classes_are_their_sets), test_case(controls_and_eight_bits),
+	test_case(keywords), test_case(hex), test_case(hex_bytes))

@@ -3,6 +3,7 @@
  * each message. What goes meanwhile is left out; what can't be read is told. */
 #include "cli/export.h"
 
+#include "base/abnf.h"
 #include "base/limits.h"
 #include "base/vec.h"
 
@@ -175,7 +176,7 @@ static int export_message(struct exporter *x, const struct api_entry *entry)
 	if (rc)
 		return rc < 0 ? -1 : 0;
 	for (size_t i = 0; i < x->view.keywords.n && i < ARRAY_LEN(m.keywords); i++)
-		if (bits[i / 64] >> (i % 64) & 1)
+		if (bits[i / 64] >> (i % 64) & 1 && abnf_is_imap_keyword(x->view.keywords.items[i]))
 			m.keywords[m.n_keywords++] = x->view.keywords.items[i];
 	m.bytes = buf_str(&x->message);
 	x->totals->messages++;

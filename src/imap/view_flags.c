@@ -3,6 +3,7 @@
 #include "imap/view_private.h"
 
 #include "api/schemes.h"
+#include "base/abnf.h"
 
 #include <stdlib.h>
 
@@ -139,8 +140,10 @@ static void add_names(
 		if (flags & system_flags[i].bit)
 			add_name(l, system_flags[i].name);
 	}
+	/* A ledger may have names from when any bytes were one. */
 	for (size_t i = 0; (low | high) != 0 && i < v->n_keywords; i++) {
-		if ((i < 64 ? low >> i : high >> (i - 64)) & 1)
+		bool has = (i < 64 ? low >> i : high >> (i - 64)) & 1;
+		if (has && abnf_is_imap_keyword(v->keywords[i]))
 			add_name(l, v->keywords[i]);
 	}
 }

@@ -276,6 +276,17 @@ static void writes_all_flags(void **state)
 	assert_true(view_add_flags(
 		v, &b, &(struct api_entry){ .flags = FLAG_SEEN, .keywords_high = 1 << 5 }));
 	assert_str(buf_str(&b), STR("(\\Seen last)"));
+	/* A ledger may have names that are none: no session is told of them. */
+	names[0] = STR("x)\r\n* BYE");
+	names[1] = STR(" ");
+	names[2] = STR("");
+	assert_true(view_set_keywords(v, names, 4));
+	buf_clear(&b);
+	assert_true(view_add_flags(v, &b, &(struct api_entry){ .keywords_low = 15 }));
+	assert_str(buf_str(&b), STR("(k)"));
+	buf_clear(&b);
+	assert_true(view_add_all_flags(v, &b, NULL));
+	assert_str(buf_str(&b), STR("(\\Answered \\Flagged \\Deleted \\Seen \\Draft k)"));
 	assert_int_equal(flag_bit(STR("\\seen")), FLAG_SEEN);
 	assert_int_equal(flag_bit(STR("seen")), 0);
 	buf_done(&b);

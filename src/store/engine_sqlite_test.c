@@ -516,7 +516,36 @@ static void i21_modseqs_run_out(void **state)
 	}
 }
 
-TEST_MAIN(ENGINE_SUITE, test_case(i21_modseqs_run_out), test_case(rows_of_one_group),
+/* A ledger that has names from when any bytes were a keyword: a message comes back without them,
+ * and a copy leaves them behind. */
+static void strange_keywords_of_old(void **state)
+{
+	struct ledger l;
+	struct op_result result;
+	struct str names[] = { STR("one"), STR("two"), STR("good") };
+	(void)state;
+	ledger_init(&l);
+	uint64_t a = make_account(&l, "alice@example.test");
+	uint64_t inbox = mailbox(&l, a, "INBOX").id, sent = mailbox(&l, a, "Sent").id;
+	land(&l, a, 0, 10, false, NULL);
+	flag(&l, a, inbox, FLAGS_ADD, 0, names, ARRAY_LEN(names), UINT64_MAX);
+	alter(&l, "UPDATE keywords SET name=' ' WHERE bit=0;"
+		  "UPDATE keywords SET name='x)'||char(13,10)||'*' WHERE bit=1");
+	ledger_open(&l);
+	assert_run(&l, ERR_NONE, .kind = OP_COPY, .by.account = a,
+		.copy = { .mailbox = inbox, .target = sent, .uids = ALL_UIDS });
+	assert_int_equal(keywords_of(&l, sent), 1);
+	assert_int_equal(entry_of(&l, sent, 1).keywords_low, 1);
+	assert_run(&l, ERR_NONE, .kind = OP_EXPUNGE, .by.account = a,
+		.expunge = { .mailbox = inbox, .uids = ALL_UIDS });
+	assert_int_equal(undelete(&l, (struct op_undelete){ .since = 0 }, &result), ERR_NONE);
+	assert_int_equal(result.done_count, 1);
+	assert_int_equal(entry_of(&l, inbox, 2).keywords_low, 1 << 2);
+	ledger_done(&l);
+}
+
+TEST_MAIN(ENGINE_SUITE, test_case(strange_keywords_of_old),
+	test_case(i21_modseqs_run_out), test_case(rows_of_one_group),
 	test_case(flags_are_told_one_by_one), test_case(log_of_huge_transactions),
 	test_case(log_is_started_over), test_case(q3_log_is_cut_where_room_is_short),
 	test_case(long_log_is_cut), test_case(g8_newer_store_is_refused),

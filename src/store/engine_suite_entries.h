@@ -222,6 +222,26 @@ static void kept_back_makes_no_keyword(void **state)
 	ledger_done(&l);
 }
 
+/* What is no keyword of IMAP (RFC 9051 9) becomes none, whoever says it: all sessions would be told
+ * of it as it is. */
+static void strange_keywords_are_none(void **state)
+{
+	struct ledger l;
+	struct str names[] = { STR("x)\r\n* BYE"), STR(" "), STR("a b"), STR(""), STR("\\Seen"),
+		STR("gr\xc3\xbc\xc3\x9f"), STR("$Good") };
+	(void)state;
+	ledger_init(&l);
+	uint64_t alice = make_account(&l, "alice@example.test");
+	uint64_t inbox = mailbox(&l, alice, "INBOX").id;
+	land(&l, alice, 0, 10, false, NULL);
+	assert_int_equal(flag(&l, alice, inbox, FLAGS_ADD, 0, names, ARRAY_LEN(names), UINT64_MAX),
+		ERR_NONE);
+	assert_int_equal(keywords_of(&l, inbox), 1);
+	assert_int_equal(entry_of(&l, inbox, 1).keywords_low, 1);
+	no_findings(&l);
+	ledger_done(&l);
+}
+
 /* I18: N - 1, N, N + 1 keywords, and bytes of one. */
 static void keywords_are_limited(void **state)
 {
@@ -247,7 +267,7 @@ static void keywords_are_limited(void **state)
 	struct str shorter = str_make(name, LIMIT_KEYWORD_BYTES - 1);
 	assert_int_equal(flag(&l, alice, sent, FLAGS_ADD, 0, &too_long, 1, UINT64_MAX), ERR_LIMIT);
 	assert_int_equal(flag(&l, alice, sent, FLAGS_REMOVE, 0, &shorter, 1, UINT64_MAX), ERR_NONE);
-	assert_int_equal(flag(&l, alice, sent, FLAGS_ADD, 0, &empty, 1, UINT64_MAX), ERR_LIMIT);
+	assert_int_equal(flag(&l, alice, sent, FLAGS_ADD, 0, &empty, 1, UINT64_MAX), ERR_NONE);
 	assert_int_equal(flag(&l, alice, sent, FLAGS_ADD, 0, &longest, 1, UINT64_MAX), ERR_NONE);
 	assert_run(&l, ERR_NONE, .kind = OP_COPY, .by.account = alice,
 		.copy = { .mailbox = inbox, .target = sent, .uids = ALL_UIDS });
@@ -365,7 +385,8 @@ static void expunge_takes_the_deleted(void **state)
 	test_case(uids_rise_and_are_never_given_again), test_case(one_fails_alone),                \
 		test_case(quotas_hold), test_case(flags_change),                                   \
 		test_case(unchanged_since_keeps_back), test_case(kept_back_makes_no_keyword),      \
-		test_case(keywords_are_limited), test_case(copy_keeps_what_it_must),               \
-		test_case(move_leaves_nothing), test_case(expunge_takes_the_deleted)
+		test_case(strange_keywords_are_none), test_case(keywords_are_limited),             \
+		test_case(copy_keeps_what_it_must), test_case(move_leaves_nothing),                \
+		test_case(expunge_takes_the_deleted)
 
 #endif

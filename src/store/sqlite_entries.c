@@ -6,6 +6,7 @@
  * UIDs are given here, inside the transaction, and are never given again: uidnext only rises
  * (RFC 9051 2.3.1.1).
  */
+#include "base/abnf.h"
 #include "base/buf.h"
 #include "base/planted.h"
 #include "store/sqlite_private.h"
@@ -85,8 +86,8 @@ void sqlite_tell(struct sqlite_engine *e, enum change_kind kind, const struct ma
 static int add_keyword(
 	struct sqlite_engine *e, struct mailbox_state *m, struct str name, struct err *err)
 {
-	if (name.n == 0 || name.n > LIMIT_KEYWORD_BYTES)
-		return fail(err, ERR_LIMIT, "a keyword has 1 to %d bytes", LIMIT_KEYWORD_BYTES);
+	if (name.n > LIMIT_KEYWORD_BYTES)
+		return fail(err, ERR_LIMIT, "a keyword has at most %d bytes", LIMIT_KEYWORD_BYTES);
 	if (m->n_keywords == LIMIT_KEYWORDS)
 		return fail(err, ERR_LIMIT, "a mailbox has at most %d keywords", LIMIT_KEYWORDS);
 	uint32_t bit = m->n_keywords;
@@ -105,10 +106,13 @@ static int add_keyword(
 	return (int)bit;
 }
 
-/* The bit of a keyword: RFC 9051 2.3.2, without regard to case. -1 none; -2 failed. */
+/* The bit of a keyword: RFC 9051 2.3.2, without regard to case. -1 none; -2 failed. None is made of
+ * what is no keyword of IMAP, whoever says it: every session is told the names as they are. */
 static int keyword_bit(struct sqlite_engine *e, struct mailbox_state *m, struct str name, bool make,
 	struct err *err)
 {
+	if (make && !abnf_is_imap_keyword(name))
+		return -1;
 	if (state_keywords(e, m, err) < 0)
 		return -2;
 	for (uint32_t i = 0; i < m->n_keywords; i++)
@@ -329,7 +333,8 @@ int sqlite_op_land(struct sqlite_engine *e, struct op *op, struct err *err)
 
 /* ---- coming back ---- */
 
-/* Keywords for which the mailbox has no room are left out. */
+/* Keywords for which the mailbox has no room are left out, and those that a ledger has from when
+ * any bytes were one (blanks among them, at which names are split here). */
 static int bits_of(struct sqlite_engine *e, struct mailbox_state *m, struct str names,
 	uint64_t bits[2], struct err *err)
 {
