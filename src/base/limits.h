@@ -251,8 +251,9 @@
 #define LIMIT_IMAP_CLIENT_SECRET_BYTES 1024   /* of a user's name, or a password */
 
 /* ---- store: ledger ---- */
-#define LIMIT_MAILBOXES             100000 /* an account; hostile-input I25, G11 */
-#define LIMIT_SUBSCRIPTIONS         100000 /* an account; hostile-input I25 */
+#define LIMIT_MAILBOXES             100000    /* an account; hostile-input I25, G11 */
+#define LIMIT_SUBSCRIPTIONS         100000    /* an account; hostile-input I25 */
+#define LIMIT_IMPORTED_UID          INT32_MAX /* of another server, and kept: half are left; I20 */
 #define LIMIT_KEYWORDS              128 /* a mailbox: two 64-bit words an entry; hostile-input I18 */
 #define LIMIT_ALIAS_TARGETS         128  /* one address stands for at most so many accounts */
 #define LIMIT_KNOWN_ADDRESSES       4096 /* recipients that a store keeps in memory: 1.3 MiB */

@@ -205,8 +205,40 @@ static void an_imported_mailbox_keeps_its_uids(void **state)
 	ledger_done(&l);
 }
 
+/* I20: another server says how many UIDs are left. Where it would be less than half of them, the
+ * mailbox begins anew, and a message gets a UID of ours. */
+static void an_imported_mailbox_has_uids_left(void **state)
+{
+	struct ledger l;
+	struct op_result box;
+	char name[2] = "a";
+	(void)state;
+	ledger_init(&l);
+	uint64_t alice = make_account(&l, "alice@example.test");
+	static const uint32_t uidnexts[] = { INT32_MAX - 1, INT32_MAX, (uint32_t)INT32_MAX + 1,
+		UINT32_MAX };
+	for (size_t i = 0; i < ARRAY_LEN(uidnexts); i++, name[0]++) {
+		bool kept = uidnexts[i] <= INT32_MAX;
+		assert_int_equal(
+			ensure(&l, alice, name, 1170000000 + (uint32_t)i, uidnexts[i], &box),
+			ERR_NONE);
+		assert_int_equal(box.uidvalidity == 1170000000 + (uint32_t)i, kept);
+		assert_int_equal(
+			land_as(&l, alice, box.mailbox, 0), kept ? uidnexts[i] : UINT32_C(1));
+		assert_int_equal(land_as(&l, alice, box.mailbox, UINT32_MAX - 1),
+			kept ? uidnexts[i] + 1 : UINT32_C(2));
+	}
+	assert_int_equal(ensure(&l, alice, "uids", 1170000009, 1, &box), ERR_NONE);
+	assert_int_equal(land_as(&l, alice, box.mailbox, (uint32_t)INT32_MAX + 1), 1);
+	assert_int_equal(land_as(&l, alice, box.mailbox, INT32_MAX), INT32_MAX);
+	assert_int_equal(land_as(&l, alice, box.mailbox, 0), (uint32_t)INT32_MAX + 1);
+	no_findings(&l);
+	ledger_done(&l);
+}
+
 #define ENGINE_SUITE_UIDL                                                                          \
 	test_case(p4_uidl_is_one_entrys), test_case(p4_uidl_stays_when_history_begins_anew),       \
-		test_case(an_imported_mailbox_keeps_its_uids)
+		test_case(an_imported_mailbox_keeps_its_uids),                                     \
+		test_case(an_imported_mailbox_has_uids_left)
 
 #endif

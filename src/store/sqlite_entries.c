@@ -59,12 +59,12 @@ static bool has_uids(const struct mailbox_state *m)
 	return m->uidnext < UINT32_MAX && m->uidfloor < UINT32_MAX;
 }
 
-/* wanted: what an imported message had elsewhere, which it keeps while UIDs rise; or 0. One that is
- * given here is beyond all that were given there. */
+/* wanted: what an imported message had elsewhere, which it keeps while UIDs rise and many are left;
+ * or 0. One that is given here is beyond all that were given there. */
 static uint32_t take_uid(struct mailbox_state *m, uint32_t wanted)
 {
 	uint32_t uid = m->uidnext > m->uidfloor ? m->uidnext : m->uidfloor;
-	if (wanted >= m->uidnext && wanted < UINT32_MAX)
+	if (wanted >= m->uidnext && wanted <= LIMIT_IMPORTED_UID)
 		uid = wanted;
 	m->uidnext = uid + 1;
 	return uid;

@@ -168,14 +168,16 @@ static int is_free(struct sqlite_engine *e, uint32_t uidvalidity, struct err *er
 }
 
 /* An imported mailbox keeps UIDs by keeping its UIDVALIDITY, if name, UIDVALIDITY and UID stay one
- * message for ever (RFC 9051 2.3.1.1). */
+ * message for ever (RFC 9051 2.3.1.1). One whose UIDs are all given, or soon will be, begins anew:
+ * another server says what it likes, and the mailbox would take no mail any more. I20 */
 static int keep_uidvalidity(struct sqlite_engine *e, struct op *op, struct err *err)
 {
 	struct mailbox_state *m = state_mailbox(e, op->result.mailbox, err);
 	uint32_t wanted = op->mailbox.uidvalidity;
 	if (m == NULL)
 		return -1;
-	if (wanted && m->uidnext == 1 && m->messages == 0) {
+	if (wanted && op->mailbox.uidnext <= LIMIT_IMPORTED_UID && m->uidnext == 1 &&
+		m->messages == 0) {
 		int taken = is_free(e, wanted, err);
 		if (taken > 0)
 			taken = take_uidvalidity(e, op, err);
