@@ -544,7 +544,23 @@ static void strange_keywords_of_old(void **state)
 	ledger_done(&l);
 }
 
-TEST_MAIN(ENGINE_SUITE, test_case(strange_keywords_of_old),
+/* A damaged ledger may say any number. */
+static void uidl_of_any_number(void **state)
+{
+	struct ledger l;
+	(void)state;
+	ledger_init(&l);
+	uint64_t a = make_account(&l, "alice@example.test");
+	uint64_t inbox = mailbox(&l, a, "INBOX").id;
+	land(&l, a, 0, 10, false, NULL);
+	alter(&l, "UPDATE entries SET uidl=-9223372036854775808");
+	ledger_open(&l);
+	struct uidl_list now = uidls(&l, inbox);
+	assert_true(is_of_uid(&now.items[0], 1, 0));
+	ledger_done(&l);
+}
+
+TEST_MAIN(ENGINE_SUITE, test_case(strange_keywords_of_old), test_case(uidl_of_any_number),
 	test_case(i21_modseqs_run_out), test_case(rows_of_one_group),
 	test_case(flags_are_told_one_by_one), test_case(log_of_huge_transactions),
 	test_case(log_is_started_over), test_case(q3_log_is_cut_where_room_is_short),

@@ -540,7 +540,7 @@ static struct api_uidl uidl_from_row(sqlite3_stmt *st)
 		ret.recipient = sql_u32(st, 9);
 		ret.mark = (uint64_t)uidl;
 	} else {
-		ret.validity = (uint32_t)-uidl;
+		ret.validity = (uint32_t)(0 - (uint64_t)uidl); /* damage may say any number */
 	}
 	return ret;
 }
