@@ -408,8 +408,8 @@ static void take_credit(struct channel *c, const struct frame_credit *f)
 	if (!credit_add(&c->lanes[SMALL], f->small, LIMIT_CHANNEL_SMALL_CREDIT) ||
 		!credit_add(&c->lanes[BULK], f->bulk, LIMIT_CHANNEL_BULK_CREDIT))
 		channel_fail(c, "more credit than there is");
-	else
-		stall_watch(c, true);
+	else /* none is no progress */
+		stall_watch(c, f->small || f->bulk);
 	flush_soon(c);
 }
 

@@ -135,6 +135,34 @@ static void channel_stalls(void **state)
 	}
 }
 
+/* To be given a credit of nothing, again and again, is to be given none. */
+static void credit_of_nothing(void **state)
+{
+	(void)state;
+	struct loop *l = loop_sim_new(7);
+	struct side front = { .bulk_total = 200 }, store = { .hold = true };
+	static const struct frame nothing = { .type = FRAME_CREDIT };
+	int h[2];
+	loop_sim_set_network(l, &(struct loop_sim_network){ 0, 64 * 1024, false });
+	l->class->pair(l, h);
+	front.channel = channel_new(l, h[0], CLASS_USER, CLASS_STORE,
+		&(struct channel_events){ saw_frame, pump, saw_closed, &front });
+	store.channel = channel_new(l, h[1], CLASS_STORE, CLASS_USER,
+		&(struct channel_events){ saw_frame, NULL, saw_closed, &store });
+	pump(&front);
+	for (int i = 0; i < 3; i++) {
+		assert_true(loop_sim_run_for(l, LIMIT_CHANNEL_STALL_MS / 3));
+		if (front.reason == NULL)
+			assert_true(channel_send(store.channel, 0, &nothing));
+	}
+	assert_true(loop_sim_run_for(l, 3));
+	assert_non_null(front.reason);
+	assert_string_equal(front.reason, "the peer stalls");
+	channel_free(&front.channel);
+	channel_free(&store.channel);
+	loop_sim_free(&l);
+}
+
 static void channel_loses_its_peer(void **state)
 {
 	(void)state;
@@ -656,9 +684,10 @@ static void handles_are_passed(void **state)
 }
 
 TEST_MAIN(test_case(channels_survive_any_network), test_case(channel_stalls),
-	test_case(channel_loses_its_peer), test_case(a_reset_wakes_a_writer),
-	test_case(stream_echoes_over_any_network), test_case(stream_keeps_what_is_not_taken),
-	test_case(stream_gives_up_a_deaf_client), test_case(stream_closes_in_time),
-	test_case(t7_handshake_has_a_deadline), test_case(t7_handshake_has_a_bound),
-	test_case(handles_that_wait_are_bounded), test_case(workers_step_by_the_seed),
-	test_case(doors_refuse_and_pause), test_case(handles_are_passed))
+	test_case(credit_of_nothing), test_case(channel_loses_its_peer),
+	test_case(a_reset_wakes_a_writer), test_case(stream_echoes_over_any_network),
+	test_case(stream_keeps_what_is_not_taken), test_case(stream_gives_up_a_deaf_client),
+	test_case(stream_closes_in_time), test_case(t7_handshake_has_a_deadline),
+	test_case(t7_handshake_has_a_bound), test_case(handles_that_wait_are_bounded),
+	test_case(workers_step_by_the_seed), test_case(doors_refuse_and_pause),
+	test_case(handles_are_passed))
