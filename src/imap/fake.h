@@ -106,6 +106,7 @@ struct fake {
 	unsigned puts;         /* digest_put frames */
 	unsigned yields;       /* turns that ended with work left */
 	unsigned signs, reads; /* signature_put frames, questions for bytes */
+	size_t most_waiting;   /* answers on their way at once, behind such a question */
 	/* Last, and only the first n_boxes are anything: zeroing all is slow where that is done for
 	 * each input of a fuzz target. */
 	struct fake_box boxes[FAKE_MAILBOXES];

@@ -388,6 +388,19 @@ static void fake_read_many(
 	}
 }
 
+static void fake_bytes(struct fake *f, struct session *s, uint32_t request, const struct frame *q)
+{
+	f->reads++;
+	if (f->no_reads)
+		fake_fail(f, s, request, ERR_TEMP);
+	else if (q->type == FRAME_MESSAGE_READ)
+		fake_read(f, s, request, &q->message_read);
+	else
+		fake_read_many(f, s, request, &q->messages_read);
+	if (f->answers.n > f->most_waiting)
+		f->most_waiting = f->answers.n;
+}
+
 static void fake_digests(
 	struct fake *f, struct session *s, uint32_t request, const struct frame_digest_read *r)
 {
@@ -622,14 +635,8 @@ static void fake_ask_store(struct fake *f, struct session *s, uint32_t r, const 
 		fake_vanished(f, s, r, &q->view_vanished);
 		break;
 	case FRAME_MESSAGE_READ:
-		f->reads++;
-		if (f->no_reads)
-			fake_fail(f, s, r, ERR_TEMP);
-		else
-			fake_read(f, s, r, &q->message_read);
-		break;
 	case FRAME_MESSAGES_READ:
-		fake_read_many(f, s, r, &q->messages_read);
+		fake_bytes(f, s, r, q);
 		break;
 	case FRAME_DIGEST_READ:
 		fake_digests(f, s, r, &q->digest_read);

@@ -81,27 +81,90 @@ static bool is_for_now(enum err_kind error)
 	return error != ERR_NONE && error != ERR_NOT_FOUND && error != ERR_CORRUPT;
 }
 
-/* Asks ahead, and parses what is there. False: more has to come. */
-static bool parse(struct imap *s, struct gather *g, const struct api_entry *e)
+static const struct api_entry *entry_of(struct imap *s, const struct unparsed *u)
 {
-	struct piece *p;
-	for (; g->wanted < e->size && reads_room(&s->reads, NULL); g->wanted += READS_BYTES) {
-		uint64_t left = e->size - g->wanted;
-		reads_ask(&s->reads, e->uid, g->wanted,
-			(uint32_t)(left < READS_BYTES ? left : READS_BYTES));
+	return view_entry(s->sel.view, u->sequence);
+}
+
+/* The next piece of what is not asked for yet; false: this message is asked for. Small messages are
+ * read whole, many by one question. */
+static bool ask_piece(struct imap *s, struct gather *g, struct reads_many *many)
+{
+	const struct unparsed *u = (const void *)vec_at(&g->missing, g->ahead);
+	const struct api_entry *e = entry_of(s, u);
+	uint64_t left;
+	if (g->wanted < u->prefix_size)
+		g->wanted = u->prefix_size;
+	if (g->wanted >= e->size)
+		return false;
+	left = e->size - g->wanted;
+	if (e->size <= READS_BYTES) {
+		reads_add(&s->reads, many, e->uid, (uint32_t)e->size);
+	} else {
+		left = left < READS_BYTES ? left : READS_BYTES;
+		reads_ask_many(&s->reads, many);
+		reads_ask(&s->reads, e->uid, g->wanted, (uint32_t)left);
 	}
-	while (g->fed < e->size && (p = reads_first(&s->reads)) != NULL) {
+	g->wanted += left;
+	return true;
+}
+
+/* While one is parsed the next are on their way. */
+static void ask_ahead(struct imap *s, struct gather *g)
+{
+	struct reads_many many = { .n = 0 };
+	if (!reads_wants(&s->reads))
+		return;
+	while (g->ahead < g->missing.n && reads_room(&s->reads, &many)) {
+		if (ask_piece(s, g, &many))
+			continue;
+		g->ahead++;
+		g->wanted = 0;
+	}
+	reads_ask_many(&s->reads, &many);
+}
+
+/* Expunged, or damaged. The rest of it may be on its way, before what is of others. */
+static void unreadable(
+	struct imap *s, struct gather *g, const struct api_entry *e, enum err_kind error)
+{
+	mail_parser_free(&g->parser);
+	if (is_for_now(error))
+		g->error = error;
+	if (e->size <= READS_BYTES) {
+		reads_pop(&s->reads);
+		return;
+	}
+	reads_clear(&s->reads);
+	g->ahead = g->parsed + 1;
+	g->wanted = 0;
+}
+
+/* The message begins behind its prefix. */
+static struct str behind(const struct piece *p, uint32_t prefix_size)
+{
+	uint64_t skip = p->offset < prefix_size ? prefix_size - p->offset : 0;
+	return str_from_offset(buf_str(&p->data), (size_t)skip);
+}
+
+/* Parses what is there. False: more has to come. */
+static bool parse(struct imap *s, struct gather *g, const struct unparsed *u)
+{
+	const struct api_entry *e = entry_of(s, u);
+	struct piece *p;
+	for (; g->fed < e->size; reads_pop(&s->reads)) {
+		ask_ahead(s, g);
+		p = reads_first(&s->reads);
+		if (p == NULL)
+			return false;
 		if (p->error != ERR_NONE || p->data.n != p->length) {
-			mail_parser_free(&g->parser); /* expunged, or damaged */
-			if (is_for_now(p->error))
-				g->error = p->error;
+			unreadable(s, g, e, p->error);
 			return true;
 		}
-		mail_parser_input(g->parser, buf_str(&p->data));
-		g->fed += p->data.n;
-		reads_pop(&s->reads);
+		mail_parser_input(g->parser, behind(p, u->prefix_size));
+		g->fed = p->offset + p->data.n;
 	}
-	return g->fed >= e->size;
+	return true;
 }
 
 static void parse_step(struct imap *s)
@@ -109,18 +172,16 @@ static void parse_step(struct imap *s)
 	struct gather *g = s->cmd.gather;
 	for (; g->parsed < g->missing.n && g->error == ERR_NONE; g->parsed++) {
 		const struct unparsed *u = unparsed(g);
-		const struct api_entry *e = view_entry(s->sel.view, u->sequence);
 		if (g->parser == NULL) {
 			g->parser = mail_parser_new(NULL);
-			g->wanted = g->fed = u->prefix_size;
+			g->fed = u->prefix_size;
 		}
-		if (u->prefix_size <= e->size && !parse(s, g, e)) {
+		if (!parse(s, g, u)) {
 			reads_wait(&s->reads, parse_step);
 			return;
 		}
-		reads_clear(&s->reads);
-		if (g->parser != NULL && u->prefix_size <= e->size)
-			parsed(s, g, e->size);
+		if (g->parser != NULL && u->prefix_size <= entry_of(s, u)->size)
+			parsed(s, g, entry_of(s, u)->size);
 		else if (g->error == ERR_NONE)
 			take(s, g, u->sequence, NULL);
 		mail_parser_free(&g->parser);

@@ -3,7 +3,8 @@
  * The digests of many messages, one after the other, for who takes a little from each: SORT and
  * THREAD. They are asked for by the hundred and looked at as they come; their envelopes are kept
  * for the next time (facts.h), so d may have no more than those. A message that has none, or one
- * that does not open, is read and parsed, and its digest offered to the store; these come last.
+ * that does not open, is read and parsed, and its digest offered to the store; these come last,
+ * each while the next are on their way.
  *
  *     gather_init(&g);
  *     gather_begin(s, &g, &sequence, each, end)      sequence: a vec of uint32_t, which stays
@@ -33,7 +34,9 @@ struct gather {
 	struct vec missing;     /* struct unparsed */
 	size_t parsed;          /* of missing */
 	struct mail_parser *parser;
-	uint64_t wanted, fed; /* bytes of the message being parsed */
+	uint64_t fed;    /* bytes of the message being parsed */
+	size_t ahead;    /* of missing: asked for */
+	uint64_t wanted; /* bytes of the next one that were asked for */
 };
 
 void gather_init(struct gather *g);

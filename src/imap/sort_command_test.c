@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* SORT and THREAD as dialogues: RFC 5256, RFC 5957, RFC 5267 3; and PARTIAL, RFC 9394. */
 #include "imap/dialogue.h"
+#include "imap/reads.h"
 
 #define M(date, from, to, subject, more)                                                           \
 	"D: Date: " date "\\nFrom: " from "\\nTo: " to "\\nSubject: " subject "\\n" more           \
@@ -244,6 +245,66 @@ static void test_store_away(void **state)
 							"S: c OK ~\n");
 }
 
+/* Delivers so many, of which the later is the earlier in the order of subjects; all are small but
+ * that of the number `large`. */
+static void deliver_unsorted(struct fake *f, int n, int large)
+{
+	struct buf b;
+
+	buf_init(&b, 1024 * 1024);
+	for (int i = 1; i <= n; i++) {
+		buf_clear(&b);
+		buf_addf(&b, "Subject: %03d\r\n\r\n", 999 - i);
+		for (int k = 0; k < (i == large ? 20000 : 3); k++)
+			buf_addz(&b, "ten bytes\r\n");
+		fake_deliver(f, "INBOX", buf_str(&b));
+	}
+	fake_run(f);
+	buf_done(&b);
+}
+
+/* Messages without a digest are read while others are parsed, many by one question; one that is
+ * damaged, and one that takes several pieces, is in its place. */
+static void test_reads_ahead(void **state)
+{
+	enum { MESSAGES = 100, LARGE = 50 };
+	static const int damaged[] = { 0, 1, 21, LARGE, MESSAGES };
+	struct buf expected;
+
+	(void)state;
+	buf_init(&expected, 10000);
+	for (size_t i = 0; i < ARRAY_LEN(damaged); i++) {
+		struct fake f;
+
+		fake_init(&f);
+		fake_connect(&f, "imaps", true);
+		f.no_digests = true;
+		f.damaged = (uint32_t)damaged[i];
+		deliver_unsorted(&f, MESSAGES, LARGE);
+		fake_send(&f, 0, STR("a LOGIN alice secret\r\nb SELECT INBOX\r\n"));
+		buf_clear(&f.clients[0].received);
+		f.reads = 0;
+		fake_send(&f, 0, STR("c SORT (SUBJECT) UTF-8 ALL\r\n"));
+		buf_clear(&expected);
+		buf_addz(&expected, "* SORT");
+		if (damaged[i]) /* it has no subject */
+			buf_addf(&expected, " %d", damaged[i]);
+		for (int n = MESSAGES; n > 0; n--)
+			if (n != damaged[i])
+				buf_addf(&expected, " %d", n);
+		buf_addz(&expected, "\r\nc OK SORT completed\r\n");
+		assert_true(str_equal(buf_str(&f.clients[0].received), buf_str(&expected)));
+		assert_in_range(f.most_waiting, READS_MAX / 2,
+			damaged[i] ? 2 * READS_MAX : READS_MAX); /* what is asked again, too */
+		/* each of a question by itself when one is damaged; once more behind the large one
+		 */
+		assert_in_range(f.reads, 100 / READS_AT_ONCE, 45);
+		assert_int_equal(f.puts, MESSAGES - (damaged[i] != 0));
+		fake_done(&f);
+	}
+	buf_done(&expected);
+}
+
 /* RFC 9394 3.1, 3.2 */
 static void test_partial_search(void **state)
 {
@@ -380,4 +441,5 @@ static void test_short_message(void **state)
 TEST_MAIN(test_case(test_short_message), test_case(test_partial_fetch), test_case(test_sort),
 	test_case(test_sort_again), test_case(test_refusals), test_case(test_esort),
 	test_case(test_thread), test_case(test_expunge_waits), test_case(test_one_too_many),
-	test_case(test_store_away), test_case(test_partial_search))
+	test_case(test_store_away), test_case(test_reads_ahead),
+	test_case(test_partial_search))
