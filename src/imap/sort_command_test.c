@@ -441,5 +441,4 @@ static void test_short_message(void **state)
 TEST_MAIN(test_case(test_short_message), test_case(test_partial_fetch), test_case(test_sort),
 	test_case(test_sort_again), test_case(test_refusals), test_case(test_esort),
 	test_case(test_thread), test_case(test_expunge_waits), test_case(test_one_too_many),
-	test_case(test_store_away), test_case(test_reads_ahead),
-	test_case(test_partial_search))
+	test_case(test_store_away), test_case(test_reads_ahead), test_case(test_partial_search))

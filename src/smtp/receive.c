@@ -363,23 +363,13 @@ static bool send_copies(struct smtp *s)
 	return r->copy == NULL;
 }
 
-/* What the store said against the message. One of several accounts that has gone since its RCPT is
- * no reason to refuse the others for ever: at the next try RCPT tells them apart. */
-static enum smtp_reply why_not(const struct smtp *s, const struct frame *answer)
-{
-	enum err_kind kind = smtp_failure(answer);
-	if (kind == ERR_NOT_FOUND && s->tx.deliveries > 1)
-		return SAY_TRY_LATER;
-	return smtp_reply_for(kind, SMTP_FOR_MESSAGE);
-}
-
 static void commit_answer(struct smtp *s, const struct frame *answer)
 {
 	s->receiving->upload = 0;
 	if (answer->type == FRAME_DELIVERED || planted("failure_taken_for_success"))
 		finish(s, SAY_ACCEPTED);
 	else
-		finish(s, why_not(s, answer));
+		finish(s, smtp_reply_for(smtp_failure(answer), SMTP_FOR_MESSAGE));
 }
 
 static bool send_commit(struct smtp *s)
@@ -444,7 +434,7 @@ bool smtp_receive_answer(struct smtp *s, uint32_t request, const struct frame *a
 {
 	if (s->receiving == NULL || request == 0 || request != s->receiving->upload)
 		return false;
-	upload_failed(s, why_not(s, answer));
+	upload_failed(s, smtp_reply_for(smtp_failure(answer), SMTP_FOR_MESSAGE));
 	return true;
 }
 

@@ -227,21 +227,18 @@ static void commit_refusals(void **state)
 static void one_of_several_is_gone(void **state)
 {
 	(void)state;
-	static const struct {
-		const char *recipients, *reply;
-	} cases[] = { { "RCPT TO:<bob@example.test>\r\n", "550 5.1.1 " },
-		{ "RCPT TO:<bob@example.test>\r\nRCPT TO:<bob+x@example.test>\r\n", "550 5.1.1 " },
-		{ "RCPT TO:<bob@example.test>\r\nRCPT TO:<alice@example.test>\r\n", "451 4.3.0 " },
-		{ "RCPT TO:<team@example.test>\r\n", "451 4.3.0 " } };
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+	static const char *const recipients[] = { "RCPT TO:<bob@example.test>\r\n",
+		"RCPT TO:<bob@example.test>\r\nRCPT TO:<alice@example.test>\r\n",
+		"RCPT TO:<team@example.test>\r\n" };
+	for (size_t i = 0; i < ARRAY_LEN(recipients); i++) {
 		start("smtp", false);
 		say(HELLO);
 		say("MAIL FROM:<a@b.example>\r\n");
-		say(cases[i].recipients);
+		say(recipients[i]);
 		say("DATA\r\n");
 		f.commit_fails = ERR_NOT_FOUND;
 		say("x\r\n.\r\n");
-		assert_true(said(cases[i].reply));
+		assert_true(said("451 4.3.0 "));
 		assert_int_equal(f.copies, 0);
 	}
 }
