@@ -4,6 +4,7 @@ command that meets it, and nothing bounces for it."""
 import fcntl
 import json
 import os
+import poplib
 import pty
 import re
 import shlex
@@ -502,6 +503,16 @@ def test_a_ledger_without_a_byte_is_no_new_store(culver, how):
         r = culver.command(*words, check=False, timeout=10)
         assert r.returncode == code and "restore a backup" in r.stdout + r.stderr, (words, r)
     assert not ledger.exists() or ledger.stat().st_size == 0
+
+
+def test_a_password_from_a_file_with_crlf(culver):
+    """Nobody could give one with a CR by LOGIN or PASS."""
+    culver.add_account(f"alice@{DOMAIN}", "alice's secret\r")
+    culver.start()
+    p = poplib.POP3("127.0.0.1", culver.port("pop3"), timeout=10)
+    p.user(f"alice@{DOMAIN}")
+    assert p.pass_("alice's secret").startswith(b"+OK")
+    p.quit()
 
 
 def test_check_misses_keys(culver):

@@ -44,7 +44,8 @@ static const char *word_for(const struct word *words, size_t n, uint32_t value)
 
 enum { SHORT_PASSWORD_BYTES = 8 };
 
-/* The first line of a descriptor, without its newline. */
+/* The first line of a descriptor, without its end, be it LF or CRLF: a password with a CR could not
+ * be given by LOGIN or PASS. */
 static int read_line(int fd, struct buf *out, struct err *err)
 {
 	char c;
@@ -55,6 +56,8 @@ static int read_line(int fd, struct buf *out, struct err *err)
 				LIMIT_PASSWORD_BYTES);
 	if (n < 0)
 		return fail_errno(err, "cannot read the password");
+	if (out->n && out->p[out->n - 1] == '\r')
+		buf_truncate(out, out->n - 1);
 	return out->n ? 0 : fail(err, ERR_SYNTAX, "the password is empty");
 }
 
