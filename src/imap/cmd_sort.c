@@ -266,7 +266,7 @@ static void thread_step(struct imap *s)
 
 	if (w->gather.error != ERR_NONE) {
 		refuse(s, w->gather.error);
-	} else if (threader_step(w->threader)) {
+	} else if (threader_step(w->threader, COMPARISONS_A_TURN)) {
 		s->cmd.busy = false;
 		s->step = thread_write_step;
 	} else {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Sorting: keys of messages, and a merge sort that can stop anywhere. RFC 5256 3, RFC 5957 3. */
+/* Sorting: keys of messages, and their order. RFC 5256 3, RFC 5957 3. */
 #include "imap/sort.h"
 
 #include "base/arena.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/vec.h"
+#include "imap/merge.h"
 #include "mail/address.h"
 #include "mail/charset.h"
 #include "mail/date.h"
@@ -116,9 +117,7 @@ struct sorter {
 	struct arena scratch;
 	struct buf text, display;
 	size_t max, used;
-	/* merging: runs of `width` are sorted in order[]; pairs of them go to spare[] */
-	uint32_t *order, *spare;
-	size_t width, left, i, j, k;
+	struct merge merge; /* of indices of sequence */
 };
 
 struct sorter *sorter_new(const struct sort_criteria *criteria, size_t max)
@@ -145,8 +144,7 @@ void sorter_free(struct sorter **t)
 	arena_done(&(*t)->scratch);
 	buf_done(&(*t)->text);
 	buf_done(&(*t)->display);
-	free((*t)->order);
-	free((*t)->spare);
+	merge_done(&(*t)->merge);
 	free(*t);
 	*t = NULL;
 }
@@ -274,8 +272,9 @@ static int compare_values(const struct value *a, const struct value *b)
 	return a->n < b->n ? -1 : a->n > b->n;
 }
 
-static int compare(const struct sorter *t, uint32_t a, uint32_t b)
+static int compare(const void *arg, uint32_t a, uint32_t b)
 {
+	const struct sorter *t = arg;
 	size_t n = t->criteria.n;
 	const struct value *values = (const void *)t->values.p; /* NULL when n is 0 */
 	for (size_t i = 0; i < n; i++) {
@@ -287,65 +286,18 @@ static int compare(const struct sorter *t, uint32_t a, uint32_t b)
 	return sequence[a] < sequence[b] ? -1 : 1;
 }
 
-static size_t at_most(size_t n, size_t most)
-{
-	return n < most ? n : most;
-}
-
-/* The next pair of runs begins at `left`. */
-static void begin_pair(struct sorter *t, size_t left)
-{
-	t->left = t->i = t->k = left;
-	t->j = at_most(left + t->width, t->sequence.n);
-}
-
 static void begin(struct sorter *t)
 {
-	size_t n = t->sequence.n;
-	t->order = xcalloc(n + 1, sizeof(*t->order));
-	t->spare = xcalloc(n + 1, sizeof(*t->spare));
-	for (size_t i = 0; i < n; i++)
-		t->order[i] = (uint32_t)i;
-	t->width = 1;
-	begin_pair(t, 0);
-}
-
-/* All pairs of this width are merged. */
-static void end_pass(struct sorter *t)
-{
-	uint32_t *merged = t->spare;
-	t->spare = t->order;
-	t->order = merged;
-	t->width *= 2;
-	begin_pair(t, 0);
-}
-
-/* One message goes where it belongs. False: the pair is merged. */
-static bool merge_one(struct sorter *t)
-{
-	size_t n = t->sequence.n, mid = at_most(t->left + t->width, n),
-	       end = at_most(t->left + 2 * t->width, n);
-	if (t->k == end)
-		return false;
-	bool first = t->j == end || (t->i < mid && compare(t, t->order[t->i], t->order[t->j]) <= 0);
-	t->spare[t->k++] = first ? t->order[t->i++] : t->order[t->j++];
-	return true;
+	merge_begin(&t->merge, t->sequence.n);
+	for (size_t i = 0; i < t->merge.n; i++)
+		t->merge.order[i] = (uint32_t)i;
 }
 
 bool sorter_step(struct sorter *t, size_t comparisons)
 {
-	if (t->order == NULL)
+	if (t->merge.order == NULL)
 		begin(t);
-	while (t->width < t->sequence.n) {
-		if (comparisons-- == 0)
-			return false;
-		if (merge_one(t))
-			continue;
-		begin_pair(t, at_most(t->left + 2 * t->width, t->sequence.n));
-		if (t->left == t->sequence.n)
-			end_pass(t);
-	}
-	return true;
+	return merge_step(&t->merge, &comparisons, compare, t);
 }
 
 size_t sorter_count(const struct sorter *t)
@@ -355,12 +307,12 @@ size_t sorter_count(const struct sorter *t)
 
 uint32_t sorter_at(const struct sorter *t, size_t i)
 {
-	return *(const uint32_t *)(const void *)vec_at(&t->sequence, t->order[i]);
+	return *(const uint32_t *)(const void *)vec_at(&t->sequence, t->merge.order[i]);
 }
 
 bool sorter_equal(const struct sorter *t, size_t i, size_t k)
 {
 	const struct value *values = (const void *)t->values.p;
 	size_t n = t->criteria.n;
-	return compare_values(&values[t->order[i] * n], &values[t->order[k] * n]) == 0;
+	return compare_values(&values[t->merge.order[i] * n], &values[t->merge.order[k] * n]) == 0;
 }

@@ -60,7 +60,7 @@ static void check_threads(const struct messages *m, enum thread_algorithm algori
 	buf_init(&out, 1 << 20);
 	for (uint32_t i = 0; i < m->n; i++)
 		FUZZ_CHECK(threader_add(t, i + 1, &m->entries[i], &m->digests[i]));
-	while (!threader_step(t))
+	while (!threader_step(t, 3))
 		;
 	FUZZ_CHECK(threader_write(t, NULL, &out));
 	for (struct scan s = scan_from(buf_str(&out)); !scan_end(&s);) {

@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/map.h"
 #include "base/vec.h"
+#include "imap/merge.h"
 #include "mail/charset.h"
 #include "mail/digest.h"
 #include "mail/subject.h"
@@ -35,10 +36,15 @@ struct threader {
 	uint8_t key[16];
 	struct arena texts;
 	struct buf id, base, text;
-	struct vec list; /* uint32_t: siblings being sorted */
+	struct merge merge; /* nodes being sorted */
+	bool sorting;       /* they are siblings, and the sorting goes on */
+	uint32_t child;     /* the next that merge is to have; NONE: it has all */
+	size_t linked;      /* so many are in their place */
+	bool apart;         /* there is no memory to join threads of one subject */
 	size_t max, used, loop_steps;
 	unsigned stage;
-	uint32_t at; /* writing: the node whose turn it is */
+	size_t work; /* that is left for this turn */
+	uint32_t at; /* the node whose turn it is in the stage, or to be written */
 	bool up;     /* it was written, with all below */
 };
 
@@ -68,7 +74,6 @@ struct threader *threader_new(enum thread_algorithm algorithm, const uint8_t key
 	t->loop_steps = LOOP_STEPS;
 	memcpy(t->key, key, sizeof(t->key));
 	vec_init(&t->nodes, sizeof(struct node), 1 + max / NODE_BYTES);
-	vec_init(&t->list, sizeof(uint32_t), 1 + max / NODE_BYTES);
 	map_init(&t->ids, key, 1 + max / NODE_BYTES);
 	map_init(&t->subjects, key, 1 + max / NODE_BYTES);
 	arena_init(&t->texts, max);
@@ -84,7 +89,7 @@ void threader_free(struct threader **t)
 	if (*t == NULL)
 		return;
 	vec_done(&(*t)->nodes);
-	vec_done(&(*t)->list);
+	merge_done(&(*t)->merge);
 	map_done(&(*t)->ids);
 	map_done(&(*t)->subjects);
 	arena_done(&(*t)->texts);
@@ -293,46 +298,98 @@ static uint32_t stands_for(const struct threader *t, uint32_t i)
 	return is_dummy(t, i) && node(t, i)->first != NONE ? node(t, i)->first : i;
 }
 
-static int by_date(const void *a, const void *b, void *arg)
+static int by_date(const void *arg, uint32_t a, uint32_t b)
 {
 	const struct threader *t = arg;
-	const struct node *x = node(t, stands_for(t, *(const uint32_t *)a)),
-			  *y = node(t, stands_for(t, *(const uint32_t *)b));
+	const struct node *x = node(t, stands_for(t, a)), *y = node(t, stands_for(t, b));
 	if (x->ms != y->ms)
 		return x->ms < y->ms ? -1 : 1;
 	return x->sequence < y->sequence ? -1 : x->sequence > y->sequence;
 }
 
-static int by_subject(const void *a, const void *b, void *arg)
+static int by_subject(const void *arg, uint32_t a, uint32_t b)
 {
 	const struct threader *t = arg;
-	int c = str_compare(
-		node(t, *(const uint32_t *)a)->subject, node(t, *(const uint32_t *)b)->subject);
-	return c != 0 ? c : by_date(a, b, arg);
+	int c = str_compare(node(t, a)->subject, node(t, b)->subject);
+	return c != 0 ? c : by_date(arg, a, b);
 }
 
-/* Sorts the children of a node. */
-static void sort_children(struct threader *t, uint32_t parent)
+/* False: the turn is over. */
+static bool spend(struct threader *t)
 {
-	uint32_t c = node(t, parent)->first;
-	if (c == node(t, parent)->last)
-		return;
-	vec_clear(&t->list);
-	for (; c != NONE; c = node(t, c)->next)
-		vec_push(&t->list, &c);
-	qsort_r(t->list.p, t->list.n, sizeof(uint32_t), by_date, t);
-	node(t, parent)->first = node(t, parent)->last = NONE;
-	VEC_EACH (const uint32_t, i, &t->list)
-		append(t, parent, *i);
+	if (t->work == 0)
+		return false;
+	t->work--;
+	return true;
+}
+
+static bool take_children(struct threader *t)
+{
+	for (; t->child != NONE; t->child = node(t, t->child)->next) {
+		if (!spend(t))
+			return false;
+		t->merge.order[t->merge.n++] = t->child;
+	}
+	merge_begin(&t->merge, t->merge.n);
+	return true;
+}
+
+static bool link_children(struct threader *t, uint32_t parent)
+{
+	if (t->linked == 0)
+		node(t, parent)->first = node(t, parent)->last = NONE;
+	for (; t->linked < t->merge.n; t->linked++) {
+		if (!spend(t))
+			return false;
+		append(t, parent, t->merge.order[t->linked]);
+	}
+	return true;
+}
+
+/* Sorts the children of a node. False: it goes on in another turn. */
+static bool sort_children(struct threader *t, uint32_t parent)
+{
+	if (!t->sorting && node(t, parent)->first == node(t, parent)->last)
+		return true;
+	if (!t->sorting) {
+		merge_begin(&t->merge, t->nodes.n);
+		t->merge.n = t->linked = 0;
+		t->child = node(t, parent)->first;
+		t->sorting = true;
+	}
+	if (t->child != NONE && !take_children(t))
+		return false;
+	if (!merge_step(&t->merge, &t->work, by_date, t) || !link_children(t, parent))
+		return false;
+	t->sorting = false;
+	return true;
+}
+
+/* ---- stages: each goes on at t->at, which is NONE at its beginning, until the turn is over
+ * (false) or it is done ---- */
+
+static void begin_at(struct threader *t, uint32_t first)
+{
+	if (t->at == NONE)
+		t->at = first;
+}
+
+static void begin_at_top(struct threader *t)
+{
+	begin_at(t, node(t, ROOT)->first);
 }
 
 /* ---- (2), (3): the root; no dummy below the top, and none at it without two children ---- */
 
-static void gather(struct threader *t)
+static bool gather(struct threader *t)
 {
-	for (uint32_t i = 1; i < t->nodes.n; i++)
-		if (!has_parent(t, i))
-			append(t, ROOT, i);
+	for (begin_at(t, 1); t->at < t->nodes.n; t->at++) {
+		if (!spend(t))
+			return false;
+		if (!has_parent(t, t->at))
+			append(t, ROOT, t->at);
+	}
+	return true;
 }
 
 /* The node behind i and all below it, in document order, or NONE. */
@@ -344,32 +401,46 @@ static uint32_t behind(const struct threader *t, uint32_t i)
 }
 
 /* Parents first: so no child is handed on twice. */
-static void prune_below(struct threader *t)
+static bool prune_below(struct threader *t)
 {
-	for (uint32_t i = node(t, ROOT)->first; i != NONE;) {
-		uint32_t first = node(t, i)->first, after = first != NONE ? first : behind(t, i);
+	begin_at_top(t);
+	while (t->at != NONE) {
+		uint32_t i = t->at, first = node(t, i)->first;
+		if (!spend(t))
+			return false;
+		t->at = first != NONE ? first : behind(t, i);
 		if (is_dummy(t, i) && !node(t, i)->top)
 			replace_by_children(t, i);
-		i = after;
 	}
+	return true;
 }
 
-static void prune_top(struct threader *t)
+static bool prune_top(struct threader *t)
 {
-	for (uint32_t i = node(t, ROOT)->first, next; i != NONE; i = next) {
-		next = node(t, i)->next;
+	begin_at_top(t);
+	while (t->at != NONE) {
+		uint32_t i = t->at;
+		if (!spend(t))
+			return false;
+		t->at = node(t, i)->next;
 		if (is_dummy(t, i) && node(t, i)->first == node(t, i)->last)
 			replace_by_children(t, i);
 	}
+	return true;
 }
 
 /* (4), and (6) for the top: what a dummy stands for is known once its children are in order. */
-static void sort_top(struct threader *t)
+static bool sort_dummies(struct threader *t)
 {
-	for (uint32_t i = node(t, ROOT)->first; i != NONE; i = node(t, i)->next)
-		if (is_dummy(t, i))
-			sort_children(t, i);
-	sort_children(t, ROOT);
+	for (begin_at_top(t); t->at != NONE; t->at = node(t, t->at)->next)
+		if ((!t->sorting && !spend(t)) || (is_dummy(t, t->at) && !sort_children(t, t->at)))
+			return false;
+	return true;
+}
+
+static bool sort_top(struct threader *t)
+{
+	return sort_children(t, ROOT);
 }
 
 /* ---- (5): threads of one subject ---- */
@@ -379,20 +450,32 @@ static struct str thread_subject(const struct threader *t, uint32_t i)
 	return node(t, stands_for(t, i))->subject;
 }
 
-/* (5)(B) */
+static bool forget_ids(struct threader *t)
+{
+	map_done(&t->ids);
+	map_init(&t->ids, t->key, 1);
+	return true;
+}
+
+/* (5)(B) for one. False: no memory. */
+static bool put_subject(struct threader *t, uint32_t i)
+{
+	struct str subject = thread_subject(t, i);
+	if (subject.n == 0)
+		return true;
+	uint32_t had = marked(map_get(&t->subjects, subject));
+	bool better = had == NONE ||
+		      (!is_dummy(t, had) &&
+			      (is_dummy(t, i) || (node(t, had)->reply && !node(t, i)->reply)));
+	return !better || map_put(&t->subjects, subject, mark(i));
+}
+
 static bool fill_subjects(struct threader *t)
 {
-	for (uint32_t i = node(t, ROOT)->first; i != NONE; i = node(t, i)->next) {
-		struct str subject = thread_subject(t, i);
-		if (subject.n == 0)
-			continue;
-		uint32_t had = marked(map_get(&t->subjects, subject));
-		bool better = had == NONE ||
-			      (!is_dummy(t, had) &&
-				      (is_dummy(t, i) ||
-					      (node(t, had)->reply && !node(t, i)->reply)));
-		if (better && !map_put(&t->subjects, subject, mark(i)))
+	for (begin_at_top(t); t->at != NONE && !t->apart; t->at = node(t, t->at)->next) {
+		if (!spend(t))
 			return false;
+		t->apart = !put_subject(t, t->at);
 	}
 	return true;
 }
@@ -412,7 +495,7 @@ static bool join_below_dummy(struct threader *t, struct str subject, uint32_t a,
 }
 
 /* (5)(C), of one thread and the one that the table has. */
-static bool merge(struct threader *t, struct str subject, uint32_t i, uint32_t into)
+static bool merge_two(struct threader *t, struct str subject, uint32_t i, uint32_t into)
 {
 	if (is_dummy(t, i) && is_dummy(t, into)) {
 		for (uint32_t c = node(t, i)->first, next; c != NONE; c = next) {
@@ -431,75 +514,77 @@ static bool merge(struct threader *t, struct str subject, uint32_t i, uint32_t i
 	return join_below_dummy(t, subject, into, i);
 }
 
-static void merge_subjects(struct threader *t)
+/* Without memory for a dummy the threads stay apart. */
+static bool merge_subjects(struct threader *t)
 {
-	for (uint32_t i = node(t, ROOT)->first, next; i != NONE; i = next) {
-		next = node(t, i)->next;
+	begin_at_top(t);
+	while (t->at != NONE && !t->apart) {
+		uint32_t i = t->at;
+		if (!spend(t))
+			return false;
+		t->at = node(t, i)->next;
 		struct str subject = thread_subject(t, i);
 		uint32_t into = subject.n ? marked(map_get(&t->subjects, subject)) : NONE;
-		/* Without memory for a dummy the threads stay apart. */
-		if (into != NONE && into != i && !merge(t, subject, i, into))
-			return;
+		t->apart = into != NONE && into != i && !merge_two(t, subject, i, into);
 	}
+	return true;
 }
 
 /* (6) */
-static void sort_all(struct threader *t)
+static bool sort_all(struct threader *t)
 {
-	for (uint32_t i = 1; i < t->nodes.n; i++)
-		sort_children(t, i);
-	sort_top(t);
+	for (begin_at(t, 1); t->at < t->nodes.n; t->at++)
+		if ((!t->sorting && !spend(t)) || !sort_children(t, t->at))
+			return false;
+	return true;
 }
 
 /* ---- ORDEREDSUBJECT ---- */
 
-static void order_by_subject(struct threader *t)
+static bool sort_subjects(struct threader *t)
 {
-	uint32_t head = NONE;
-	vec_clear(&t->list);
-	for (uint32_t i = 1; i < t->nodes.n; i++)
-		vec_push(&t->list, &i);
-	if (t->list.n == 0)
-		return;
-	qsort_r(t->list.p, t->list.n, sizeof(uint32_t), by_subject, t);
-	VEC_EACH (const uint32_t, i, &t->list) {
-		if (head != NONE && str_equal(node(t, head)->subject, node(t, *i)->subject)) {
-			append(t, head, *i);
-			continue;
-		}
-		head = *i;
-		append(t, ROOT, head);
+	if (!t->sorting) {
+		merge_begin(&t->merge, t->nodes.n - 1);
+		for (size_t i = 0; i < t->merge.n; i++)
+			t->merge.order[i] = (uint32_t)i + 1;
 	}
+	t->sorting = !merge_step(&t->merge, &t->work, by_subject, t);
+	return !t->sorting;
 }
 
-/* ---- stages ---- */
-
-static void fill(struct threader *t)
+/* The first of each subject is at the top. */
+static bool link_subjects(struct threader *t)
 {
-	map_done(&t->ids);
-	map_init(&t->ids, t->key, 1);
-	if (fill_subjects(t))
-		merge_subjects(t);
+	for (; t->at < t->merge.n; t->at++) {
+		if (!spend(t))
+			return false;
+		uint32_t i = t->merge.order[t->at], head = node(t, ROOT)->last;
+		bool same = head != NONE && str_equal(node(t, head)->subject, node(t, i)->subject);
+		append(t, same ? head : ROOT, i);
+	}
+	return true;
 }
 
-static void begin_writing(struct threader *t)
-{
-	t->at = node(t, ROOT)->first;
-	t->up = false;
-}
+/* ---- all stages ---- */
 
-typedef void stage(struct threader *);
-static stage *const stages[][7] = {
-	[THREAD_ORDEREDSUBJECT] = { order_by_subject, sort_top, begin_writing },
-	[THREAD_REFERENCES] = { gather, prune_below, prune_top, sort_top, fill, sort_all,
-		begin_writing },
+typedef bool stage(struct threader *);
+static stage *const stages[][12] = {
+	[THREAD_ORDEREDSUBJECT] = { sort_subjects, link_subjects, sort_top },
+	[THREAD_REFERENCES] = { gather, prune_below, prune_top, sort_dummies, sort_top, forget_ids,
+		fill_subjects, merge_subjects, sort_all, sort_dummies, sort_top },
 };
 
-bool threader_step(struct threader *t)
+bool threader_step(struct threader *t, size_t work)
 {
-	if (t->stage < ARRAY_LEN(stages[0]) && stages[t->algorithm][t->stage] != NULL)
-		stages[t->algorithm][t->stage++](t);
-	return t->stage == ARRAY_LEN(stages[0]) || stages[t->algorithm][t->stage] == NULL;
+	t->work = work;
+	for (; stages[t->algorithm][t->stage] != NULL; t->stage++) {
+		if (!stages[t->algorithm][t->stage](t))
+			return false;
+		t->at = NONE;
+	}
+	t->at = node(t, ROOT)->first;
+	t->up = false;
+	return true;
 }
 
 /* ---- writing ---- */

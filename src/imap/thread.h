@@ -5,7 +5,7 @@
  *     struct threader *t = threader_new(THREAD_REFERENCES, key, LIMIT_IMAP_SORT_BYTES);
  *     threader_add(t, n, entry, digest) for each message; of several with one Message-ID the first
  *                                       that is added has it
- *     while (!threader_step(t)) … let others have their turn
+ *     while (!threader_step(t, 20000)) … let others have their turn
  *     while (!threader_write(t, view or NULL, out)) … out has no room; again when it has
  *
  * Nothing recurses: a thread may be as deep as the mailbox is long. Time is O(n log n), but for the
@@ -32,8 +32,8 @@ void threader_free(struct threader **t);
 /* d: NULL when there is none. False: beyond the memory. */
 bool threader_add(struct threader *t, uint32_t sequence, const struct api_entry *e,
 	const struct digest *d) MUST_CHECK;
-/* The next stage; true: all are done. */
-bool threader_step(struct threader *t);
+/* Goes on for so many nodes and comparisons; true: all is done. */
+bool threader_step(struct threader *t, size_t work);
 /* Adds 1*thread-list, with UIDs of the view or (NULL) sequence numbers. False: out has no room. */
 bool threader_write(struct threader *t, const struct view *v, struct buf *out);
 

@@ -383,6 +383,37 @@ static void test_fetch_last(void **state)
 	end(&f, &command);
 }
 
-TEST_MAIN(test_case(test_fetch), test_case(test_fetch_ahead), test_case(test_fetch_last),
-	test_case(test_list), test_case(test_list_deep), test_case(test_search),
-	test_case(test_search_digests), test_case(test_search_more))
+/* ---- THREAD ---- */
+
+/* The more messages, the more turns. */
+static void test_thread(void **state)
+{
+	static const char *const algorithms[] = { "ORDEREDSUBJECT", "REFERENCES" };
+	unsigned yields[2][ARRAY_LEN(algorithms)];
+
+	(void)state;
+	for (int many = 0; many <= 1; many++) {
+		uint32_t n = many ? 3000 : 30;
+		struct fake f;
+		struct buf command;
+
+		begin(&f, &command);
+		open_inbox(&f, n);
+		for (size_t i = 0; i < ARRAY_LEN(algorithms); i++) {
+			struct str heard;
+
+			buf_addf(&command, "a THREAD %s UTF-8 ALL", algorithms[i]);
+			heard = hear(&f, &command, &yields[many][i]);
+			assert_int_equal(count(heard, "a OK THREAD completed"), 1);
+			/* without a subject they are one thread by the first */
+			assert_int_equal(count(heard, "("), i == 0 ? n : n);
+		}
+		end(&f, &command);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(algorithms); i++)
+		assert_in_range(yields[1][i], yields[0][i] + 1, yields[0][i] + 10);
+}
+
+TEST_MAIN(test_case(test_thread), test_case(test_fetch), test_case(test_fetch_ahead),
+	test_case(test_fetch_last), test_case(test_list), test_case(test_list_deep),
+	test_case(test_search), test_case(test_search_digests), test_case(test_search_more))
