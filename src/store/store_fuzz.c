@@ -2,8 +2,8 @@
 /*
  * A peer that sends whatever it likes. The input is a series of frames: a byte chooses the type, a
  * byte the peer and which session and mailbox the frame is made to name (so that it gets past the
- * first check), two bytes the length of the payload that follows. One value of the first byte is no
- * frame: the second then says how much time passes before a bit of upkeep.
+ * first check), two bytes the length of the payload that follows. One place in the table of types
+ * is no frame's: the second byte then says how much time passes before a bit of upkeep.
  *
  * Properties: whatever is sent, the store becomes idle, no question is answered to the end twice,
  * and (for lengths of a multiple of CHECK_EVERY, since it is slow) the store's own check finds
@@ -33,7 +33,8 @@ enum {
 	BOXES = 4
 };
 
-/* Only ever appended to: the corpus names them by their place. */
+/* Only ever appended to: the corpus names them by their place. One place is no frame's. */
+enum { UPKEEP = 52 };
 static const enum frame_type types[] = { FRAME_RESOLVE, FRAME_UPLOAD_OPEN, FRAME_UPLOAD_BYTES,
 	FRAME_UPLOAD_DIGEST, FRAME_UPLOAD_TO, FRAME_UPLOAD_INTO, FRAME_UPLOAD_COMMIT,
 	FRAME_UPLOAD_ABORT, FRAME_SESSION_OPEN, FRAME_SESSION_CLOSE, FRAME_OWNS_ADDRESS,
@@ -46,8 +47,13 @@ static const enum frame_type types[] = { FRAME_RESOLVE, FRAME_UPLOAD_OPEN, FRAME
 	FRAME_ALIAS_REMOVE, FRAME_ALIAS_LIST, FRAME_STORE_CHECK, FRAME_STORE_STATUS, FRAME_PING,
 	FRAME_GET_CREDENTIALS, FRAME_MESSAGES_READ, FRAME_STORE_RECLAIM, FRAME_UNDELETE,
 	FRAME_DELETED_LIST, FRAME_ACCOUNT_RECOUNT, FRAME_SIGNATURE_ASK, FRAME_SIGNATURE_PUT,
-	FRAME_UPLOAD_SIGNATURE };
-enum { UPKEEP = ARRAY_LEN(types) }; /* comes after the frames */
+	FRAME_UPLOAD_SIGNATURE, [UPKEEP] = 0, FRAME_UPLOAD_NEXT, FRAME_UPLOAD_REPLACE,
+	FRAME_UPLOAD_RESTORE, FRAME_VIEW_VANISHED, FRAME_ACCOUNT_WATCH, FRAME_UIDL_LIST,
+	FRAME_QUOTA_GET, FRAME_METADATA_GET, FRAME_METADATA_SET, FRAME_KEEP_SECRET,
+	FRAME_SECRET_USED, FRAME_SECRET_ADD, FRAME_SECRET_REMOVE, FRAME_SECRET_LIST,
+	FRAME_GET_OFFERS, FRAME_BACKUP_BEGIN, FRAME_BACKUP_READ, FRAME_BACKUP_END,
+	FRAME_RESTORE_BEGIN, FRAME_RESTORE_MAILBOX, FRAME_RESTORE_ANNOTATIONS, FRAME_RESTORE_END,
+	FRAME_BODIES_LIST, FRAME_ACCOUNT_OPEN };
 
 struct answers {
 	bool check_done;
@@ -220,14 +226,43 @@ static void find_boxes(struct cast *c)
 	}
 }
 
+/* Those that name an account in the place of a session. */
+static void aim_account(struct frame *frame, uint64_t account, uint64_t box)
+{
+	switch ((unsigned)frame->type) {
+	case FRAME_UPLOAD_TO:
+		frame->upload_to.account = account;
+		break;
+	case FRAME_KEEP_SECRET:
+		frame->keep_secret.account = account;
+		break;
+	case FRAME_SECRET_USED:
+		frame->secret_used.account = account;
+		break;
+	case FRAME_RESTORE_MAILBOX:
+		frame->restore_mailbox.account = account;
+		break;
+	case FRAME_RESTORE_ANNOTATIONS:
+		frame->restore_annotations.account = account;
+		frame->restore_annotations.mailbox = box;
+		break;
+	case FRAME_UPLOAD_RESTORE:
+		frame->upload_restore.account = account;
+		frame->upload_restore.mailbox = box;
+		break;
+	default:
+		break;
+	}
+}
+
 /* Makes a frame name what is there, as the bits of `how` say. */
 static void aim(struct cast *c, struct frame *frame, uint8_t how)
 {
 	uint32_t session = c->sessions[how >> 2 & 1];
 	uint64_t box = c->boxes[how >> 3 & 3];
-	if (frame->type == FRAME_UPLOAD_TO)
-		frame->upload_to.account = c->accounts[how >> 2 & 1];
-	if (frame->type < FRAME_SESSION_CLOSE && frame->type != FRAME_UPLOAD_INTO)
+	aim_account(frame, c->accounts[how >> 2 & 1], box);
+	if (frame->type < FRAME_SESSION_CLOSE && frame->type != FRAME_UPLOAD_INTO &&
+		frame->type != FRAME_UPLOAD_REPLACE)
 		return;
 	if (frame->type >= FRAME_ACCOUNT_ADD || frame->type == FRAME_UIDS)
 		return;
@@ -251,6 +286,11 @@ static void aim(struct cast *c, struct frame *frame, uint8_t how)
 	case FRAME_SIGNATURE_PUT:
 	case FRAME_SET_FLAGS:
 	case FRAME_EXPUNGE:
+	case FRAME_UPLOAD_REPLACE:
+	case FRAME_VIEW_VANISHED:
+	case FRAME_UIDL_LIST:
+	case FRAME_METADATA_GET:
+	case FRAME_METADATA_SET:
 		frame->view_close.mailbox = box; /* all begin with session and mailbox */
 		break;
 	default:
@@ -317,7 +357,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		size_t length = (size_t)data[2] | (size_t)data[3] << 8;
 		if (length > size - 4)
 			length = size - 4;
-		unsigned what = data[0] % (UPKEEP + 1);
+		unsigned what = data[0] % ARRAY_LEN(types);
 		if (what == UPKEEP)
 			upkeep(data[1]);
 		else
