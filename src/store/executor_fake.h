@@ -3,7 +3,7 @@
  * An executor that a test drives by hand: steps are taken when executor_fake_run is called, one
  * worker after the other, so everything is deterministic. One executor a program.
  *
- * uses: seams; used by: the store's tests and fuzz targets
+ * uses: seams; used by: the store's tests and fuzz targets, and the gate's
  */
 #ifndef CULVER_STORE_EXECUTOR_FAKE_H
 #define CULVER_STORE_EXECUTOR_FAKE_H
