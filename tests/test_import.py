@@ -261,6 +261,103 @@ def test_a_second_run_takes_what_is_new(tmp_path):
         assert told["imported"] == 0 and told["there"] == 4
 
 
+def bodies_in(client):
+    """mailbox -> its messages' bytes, in the order of their UIDs."""
+    return {name: [m[2] for _, m in sorted(messages.items())] for name, (*_, messages) in contents(client).items() if messages}
+
+
+@pytest.mark.parametrize("kind", ["maildir", "mbox"])
+def test_a_new_copy_is_put_where_it_is_new(tmp_path, kind):
+    """Messages that are alike are taken for those in the same mailbox first; what the account has in another one alone
+    stands for one that is nowhere else, be it moved here or there."""
+    first, second, third = (b"Subject: %s\n\nx\n" % word for word in (b"first", b"second", b"third"))
+    crlf = {m: m.replace(b"\n", b"\r\n") for m in (first, second, third)}
+
+    def put(name, *messages):
+        if kind == "mbox":
+            path = tmp_path / "mail" / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(b"".join(b"From x Tue Nov 14 22:13:20 2023\n" + m + b"\n" for m in messages))
+            return
+        folder = tmp_path / "mail" / ("." if name == "INBOX" else "." + name)
+        shutil.rmtree(folder / "cur", ignore_errors=True)
+        (folder / "cur").mkdir(parents=True)
+        for i, m in enumerate(messages):
+            (folder / "cur" / f"{i}.x:2,S").write_bytes(m)
+
+    with Culver() as c:
+        put("INBOX", first)
+        put("Work", first, second)
+        assert run_import(c, ALICE, tmp_path / "mail")["imported"] == 3
+        client = culver_imap(c)
+        assert bodies_in(client) == {"INBOX": [crlf[first]], "Work": [crlf[first], crlf[second]]}
+        put("Archive", first, third, second)  # before Work in any order, and new there
+        told = run_import(c, ALICE, tmp_path / "mail")
+        assert (told["imported"], told["there"], told["mailboxes"], told["left_out"]) == (3, 3, 3, 0)
+        expected = {"INBOX": [crlf[first]], "Archive": [crlf[first], crlf[third], crlf[second]],
+                    "Work": [crlf[first], crlf[second]]}
+        assert bodies_in(client) == expected
+        assert run_import(c, ALICE, tmp_path / "mail")["imported"] == 0
+        # The same where the mailbox holds something already.
+        put("INBOX", first, second, third)
+        told = run_import(c, ALICE, tmp_path / "mail")
+        assert (told["imported"], told["there"], told["mailboxes"], told["left_out"]) == (2, 6, 3, 0)
+        expected["INBOX"] += [crlf[second], crlf[third]]
+        assert bodies_in(client) == expected
+        # What was moved on either side does not come again.
+        client.select("Work")
+        client.uid("MOVE", "1:*", "Sent")
+        put("Archive")
+        put("Drafts", first, third, second)
+        told = run_import(c, ALICE, tmp_path / "mail")
+        assert (told["imported"], told["there"], told["left_out"]) == (0, 8, 0)
+        client.logout()
+
+
+def test_uids_are_kept_behind_a_message_that_waits(tmp_path):
+    """One that may be another mailbox's is decided about late: those behind it come after it."""
+    with Culver() as c:
+        root = tmp_path / "Maildir"
+
+        def put(folder, uids):
+            (root / folder / "cur").mkdir(parents=True, exist_ok=True)
+            (root / folder / "dovecot-uidlist").write_text(
+                f"3 V1170000000 N{max(uids) + 1}\n" + "".join(f"{uid} :{uid}.x\n" for uid in uids))
+            for uid, word in uids.items():
+                (root / folder / "cur" / f"{uid}.x:2,").write_bytes(b"Subject: %s\n\nx\n" % word)
+
+        put(".", {1: b"one"})
+        put(".Work", {1: b"two"})
+        assert run_import(c, ALICE, root)["imported"] == 2
+        put(".", {1: b"one", 5: b"two", 8: b"three", 9: b"one"})
+        assert run_import(c, ALICE, root)["imported"] == 3
+        client = culver_imap(c)
+        found = contents(client)
+        client.logout()
+        assert {uid: m[2].split()[1] for uid, m in found["INBOX"][2].items()} == {1: b"one", 5: b"two", 8: b"three", 9: b"one"}
+        assert [m[2].split()[1] for m in found["Work"][2].values()] == [b"two"]
+
+
+def test_what_is_left_out_is_told_once(tmp_path):
+    """Though files may be read twice."""
+    with Culver(config="message_bytes = 65536") as c:
+        root = tmp_path / "Maildir"
+        make_maildir(root, ["1.a:2,S"])
+        make_maildir(root / ".Work", ["1.a:2,S"])
+        assert run_import(c, ALICE, root)["imported"] == 2
+        for folder in root, root / ".Work", root / ".New":
+            (folder / "cur").mkdir(parents=True, exist_ok=True)
+            (folder / "cur" / "2.large:2,").write_bytes(b"Subject: large\n\n" + b"x" * 70000)
+            (folder / "cur" / "3.link:2,").symlink_to("/nowhere")
+        (root / ".a..b" / "cur").mkdir(parents=True)
+        for name in "3.c:2,", "4.d:2,":
+            (root / "cur" / name).write_bytes((root / "cur" / "1.a:2,S").read_bytes())
+        r = run_import(c, ALICE, root, check=False)
+        told = json.loads(r.stdout)
+        assert r.returncode == 1 and len(r.stderr.splitlines()) == told["left_out"] == 7, r.stderr
+        assert (told["imported"], told["there"], told["mailboxes"]) == (2, 2, 3)
+
+
 def test_two_accounts_at_once(tmp_path):
     """While one import is held in its middle another account's runs to its end; one of the same account does not."""
     with Culver() as c:

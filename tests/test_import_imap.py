@@ -240,6 +240,44 @@ def test_copies_are_as_many_as_there(passwords):
         here.logout()
 
 
+def test_a_new_copy_is_put_where_it_is_new(passwords):
+    """Where UIDs are not kept, since mail had landed there, messages are known by their bytes: one that is new in one
+    mailbox, and alike to what is in another, is not taken for that."""
+    names = "AAA", "BBB", "CCC"
+    with Culver() as old, Culver() as c:
+        here, there = culver_imap(c), culver_imap(old)
+        for name in names:
+            there.create(name)
+            here.create(name)
+            here.append(name, None, None, b"Subject: was here\r\n\r\nx\r\n")
+        for n, name in enumerate(("AAA", "BBB", "BBB", "CCC")):
+            there.append(name, None, None, b"Subject: %d\r\n\r\nx\r\n" % n)
+        secret = passwords(old.password("alice"))
+        options = ("--ca", old.certificate, "--password-file", secret)
+        assert pull(c, from_culver(old), *options)["imported"] == 4
+        there.select("BBB")
+        there.copy("1:2", "AAA")
+        there.copy("2", "CCC")
+        there.append("AAA", r"(\Flagged)", None, b"Subject: new\r\n\r\nx\r\n")
+        told = pull(c, from_culver(old), *options)
+        assert (told["imported"], told["there"], told["left_out"]) == (4, 4, 0)
+
+        def subjects(client):
+            return {name: [m[2].split(b"\r\n")[0][9:] for _, m in sorted(contents(client)[name][2].items())] for name in names}
+
+        assert subjects(here) == {"AAA": [b"was here", b"0", b"1", b"2", b"new"], "BBB": [b"was here", b"1", b"2"],
+                                  "CCC": [b"was here", b"3", b"2"]}
+        told = pull(c, from_culver(old), *options)
+        assert (told["imported"], told["there"], told["left_out"]) == (0, 8, 0)
+        # What was moved there is not put here again: it stays where it is.
+        there.select("BBB")
+        there.uid("MOVE", "1:*", "Trash")
+        told = pull(c, from_culver(old), *options)
+        assert (told["imported"], told["there"]) == (0, 8)
+        here.logout()
+        there.logout()
+
+
 def make_many(old, count, root):
     """Messages by the way that is quickest, in an INBOX of long ago, whose UIDs another server keeps."""
     (root / "cur").mkdir(parents=True)

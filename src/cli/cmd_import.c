@@ -18,28 +18,39 @@ struct totals {
 	uint64_t failed; /* servers that could not be read, or not to the end */
 };
 
-/* A Maildir, an mbox, or a directory of these: what it is shows. */
-static int import_path(struct importer *im, const char *path, struct err *err)
-{
+struct source_path {
+	const char *path;
+	int file;
 	struct stat st;
-	int file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (file < 0 || fstat(file, &st) < 0) {
-		if (file >= 0)
-			close(file);
-		return fail_errno(err, "%s can't be read", path);
-	}
-	int rc = -1, cur = import_open_directory(file, "cur");
-	if (S_ISREG(st.st_mode))
-		rc = import_mbox(im, file, STR("INBOX"), err);
-	else if (cur >= 0)
-		rc = import_maildir(im, file, err);
-	else if (S_ISDIR(st.st_mode))
-		rc = import_mboxes(im, file, err);
-	else
-		fail(err, ERR_SYNTAX, "%s is neither a Maildir nor an mbox", path);
+};
+
+/* A Maildir, an mbox, or a directory of these: what it is shows. */
+static int read_path(struct importer *im, void *arg, struct err *err)
+{
+	const struct source_path *p = arg;
+	int cur = import_open_directory(p->file, "cur");
 	if (cur >= 0)
 		close(cur);
-	close(file);
+	if (S_ISREG(p->st.st_mode))
+		return import_mbox(im, p->file, STR("INBOX"), err);
+	if (cur >= 0)
+		return import_maildir(im, p->file, err);
+	if (S_ISDIR(p->st.st_mode))
+		return import_mboxes(im, p->file, err);
+	return fail(err, ERR_SYNTAX, "%s is neither a Maildir nor an mbox", p->path);
+}
+
+static int import_path(struct importer *im, const char *path, struct err *err)
+{
+	struct source_path p = { .path = path,
+		.file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC) };
+	if (p.file < 0 || fstat(p.file, &p.st) < 0) {
+		if (p.file >= 0)
+			close(p.file);
+		return fail_errno(err, "%s can't be read", path);
+	}
+	int rc = importer_read(im, read_path, &p, err);
+	close(p.file);
 	return rc;
 }
 

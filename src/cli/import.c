@@ -21,14 +21,23 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCH_MESSAGES = 64, BATCH_BYTES = 4 << 20, DATA_BYTES = 65000, SHOWN_EVERY_MS = 250 };
+enum {
+	MOST = 1 << 25,
+	BATCH_MESSAGES = 64,
+	BATCH_BYTES = 4 << 20,
+	DATA_BYTES = 65000,
+	SHOWN_EVERY_MS = 250
+};
 _Static_assert(BATCH_MESSAGES <= LIMIT_UPLOAD_MESSAGES, "a batch is one upload");
 
 /* ---- saying ---- */
 
-static void tell(struct importer *im, const char *mailbox, const char *what, const char *why)
+static void say(struct importer *im, const char *mailbox, const char *what, const char *why)
 {
-	im->left_out++;
+	if (im->says) {
+		im->says(im, mailbox, what, why);
+		return;
+	}
 	fputs(im->shown_ms ? "\r\033[K" : "", stderr);
 	if (mailbox != NULL) {
 		cli_print(stderr, str_from(mailbox));
@@ -38,14 +47,24 @@ static void tell(struct importer *im, const char *mailbox, const char *what, con
 	fprintf(stderr, ": %s\n", why);
 }
 
+static void tell(struct importer *im, const char *what, const char *why)
+{
+	im->left_out++;
+	say(im, im->mailbox.text, what, why);
+}
+
 void importer_tell(struct importer *im, const char *what, const char *why)
 {
-	tell(im, im->mailbox.text, what, why);
+	if (!im->quiet)
+		tell(im, what, why);
 }
 
 void importer_tell_of_mailbox(struct importer *im, const char *name, const char *why)
 {
-	tell(im, NULL, name, why);
+	if (im->second)
+		return;
+	im->left_out++;
+	say(im, NULL, name, why);
 }
 
 static void show_progress(struct importer *im)
@@ -66,84 +85,81 @@ static void show_progress(struct importer *im)
 
 /* ---- what the account has ---- */
 
-struct body_key {
-	struct api_body_hash hash;
-};
-
-static struct str key_of(const struct body_key *key)
-{
-	return str_make(key, sizeof(*key));
-}
-
-static uintptr_t times_known(const struct importer *im, const struct body_key *key)
-{
-	return (uintptr_t)map_get(&im->known, key_of(key));
-}
-
 static void on_bodies(void *arg, const struct frame *frame)
 {
 	struct importer *im = arg;
 	const struct frame_bodies_are *are = &frame->bodies_are;
 	if (frame->type != FRAME_BODIES_ARE)
 		return;
-	for (size_t i = 0; i < are->bodies.n; i++) {
-		struct body_key key = { are->bodies.items[i] };
-		uint64_t entry = i < are->entries.n ? are->entries.items[i] : 0;
-		if (entry && vec_push(&im->bodies, &key.hash))
-			(void)map_put_u64(&im->entries, entry, (void *)(uintptr_t)im->bodies.n);
-		uintptr_t times = times_known(im, &key) + 1;
-		(void)map_put(&im->known, key_of(&key), (void *)times);
-	}
+	for (size_t i = 0; i < are->bodies.n; i++)
+		bodies_add(&im->known, are->bodies.items[i],
+			i < are->mailboxes.n ? are->mailboxes.items[i] : 0,
+			i < are->entries.n ? are->entries.items[i] : 0);
 }
 
-static void forget_one(struct importer *im, const struct body_key *key, uintptr_t times)
-{
-	if (times == 1)
-		(void)map_remove(&im->known, key_of(key));
-	else
-		(void)map_put(&im->known, key_of(key), (void *)(times - 1));
-}
-
-static struct body_key hash(const struct importer *im, struct str bytes)
+static struct api_body_hash hash(const struct importer *im, struct str bytes)
 {
 	uint8_t sum[SHA256_BYTES];
 	struct sha256 *h = sha256_begin(im->hashes);
 	sha256_add(h, bytes);
 	sha256_end(im->hashes, &h, sum);
-	return (struct body_key){ .hash = { get_u64(sum), get_u64(sum + 8) } };
-}
-
-/* Whether the account has it; once for each time that it has it. */
-static bool is_known(struct importer *im, const struct body_key *key)
-{
-	uintptr_t times = times_known(im, key);
-	if (times > 0)
-		forget_one(im, key, times);
-	return times > 0;
+	return (struct api_body_hash){ get_u64(sum), get_u64(sum + 8) };
 }
 
 /* What was delivered here and exported has the lines in front that this store keeps beside the body
  * (smtp/trace.c), in this order. The rest is what it knows. */
-static bool is_known_inside(struct importer *im, struct str bytes)
+static bool find_inside(struct str *bytes)
 {
 	static const struct str lines[] = { STR_INIT("Return-Path"), STR_INIT("Delivered-To"),
 		STR_INIT("Received") };
 	struct mail_field field;
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
-		if (!mail_field_next(&bytes, &field) || !str_equal_nocase(field.name, lines[i]))
+		if (!mail_field_next(bytes, &field) || !str_equal_nocase(field.name, lines[i]))
 			return false;
-	struct body_key key = hash(im, bytes);
-	return is_known(im, &key);
+	return true;
 }
 
-/* Of a mailbox that shows what is in others also what one of those had. */
-static bool is_there(struct importer *im, struct str bytes)
+static struct import_body body_of(const struct importer *im, struct str bytes)
 {
-	struct body_key key = hash(im, bytes);
-	if (im->once && map_get(&im->seen, key_of(&key)))
+	struct import_body body = { .whole = hash(im, bytes) };
+	body.has_inside = find_inside(&bytes);
+	if (body.has_inside)
+		body.inside = hash(im, bytes);
+	return body;
+}
+
+static void see(struct importer *im, struct api_body_hash hash)
+{
+	(void)map_put(&im->seen, str_make(&hash, sizeof(hash)), im);
+}
+
+/* Of a mailbox that shows what is in others: what one of those had. Of files none is such. */
+static bool was_seen(struct importer *im, const struct import_body *body)
+{
+	if (im->files)
+		return false;
+	if (im->once && map_get(&im->seen, str_make(&body->whole, sizeof(body->whole))))
 		return true;
-	(void)map_put(&im->seen, key_of(&key), im);
-	return is_known(im, &key) || is_known_inside(im, bytes);
+	see(im, body->whole);
+	return false;
+}
+
+static bool is_here(struct importer *im, const struct import_body *body)
+{
+	return bodies_take_here(&im->known, body->whole, im->number) ||
+	       (body->has_inside && bodies_take_here(&im->known, body->inside, im->number));
+}
+
+static bool is_anywhere(struct importer *im, const struct import_body *body)
+{
+	return bodies_take(&im->known, body->whole) ||
+	       (body->has_inside && bodies_take(&im->known, body->inside));
+}
+
+static bool may_be_elsewhere(const struct importer *im, const struct import_body *body)
+{
+	return bodies_has(&im->known, body->whole) ||
+	       (body->has_inside && bodies_has(&im->known, body->inside));
 }
 
 static void on_restore(void *arg, const struct frame *frame)
@@ -157,10 +173,12 @@ int importer_begin(struct importer *im, struct str address, struct err *err)
 {
 	uint8_t key[16];
 	random_os()->fill(random_os(), key, sizeof(key));
-	map_init(&im->known, key, 1 << 25);
-	map_init(&im->seen, key, 1 << 25);
-	map_init(&im->entries, key, 1 << 25);
-	vec_init(&im->bodies, sizeof(struct api_body_hash), 1 << 24);
+	bodies_init(&im->known, key);
+	bodies_init(&im->late, key);
+	map_init(&im->seen, key, MOST);
+	map_init(&im->looked_at, key, MOST);
+	map_init(&im->passed, key, MOST);
+	vec_init(&im->put_off, sizeof(struct import_put_off), MOST);
 	vec_init(&im->batch, sizeof(struct import_message), BATCH_MESSAGES);
 	im->hashes = sha256_pool_new();
 	if (address_canonical(address, &im->address, err) < 0)
@@ -218,6 +236,7 @@ int importer_mailbox(struct importer *im, const struct import_mailbox *m, struct
 	make_name(im, m->name, &name);
 	if (mailbox_name_canonical(buf_str(&name), &im->mailbox, &why) < 0) {
 		im->mailbox = (struct mailbox_name){ .n = 0 };
+		im->quiet = im->second;
 		importer_tell_of_mailbox(im, name.p ? name.p : "", err_log_text(&why));
 		return 1;
 	}
@@ -234,7 +253,8 @@ int importer_mailbox(struct importer *im, const struct import_mailbox *m, struct
 	im->number = is.mailbox;
 	im->once = m->once;
 	im->keeps_uids = m->uidvalidity && is.uidvalidity == m->uidvalidity;
-	im->mailboxes += !m->again;
+	im->holds = im->quiet = false;
+	im->mailboxes += !im->counted;
 	show_progress(im);
 	return 0;
 }
@@ -338,8 +358,8 @@ static int upload_alone(struct importer *im, const struct import_message *m, str
 		*err = (struct err)ERR_INIT;
 		rc = upload(im, m, 1, false, err);
 		if (rc == 0)
-			fprintf(stderr, "UID %u comes without keywords: the mailbox has too many\n",
-				m->uid);
+			say(im, im->mailbox.text, m->from,
+				"comes without keywords: the mailbox has too many");
 	}
 	if (rc == 0) {
 		im->imported++;
@@ -347,7 +367,7 @@ static int upload_alone(struct importer *im, const struct import_message *m, str
 	}
 	if (!is_its_own(err->kind))
 		return -1;
-	importer_tell(im, m->from, err_log_text(err));
+	tell(im, m->from, err_log_text(err));
 	*err = (struct err)ERR_INIT;
 	return 0;
 }
@@ -383,18 +403,49 @@ static void count_there(struct importer *im)
 
 bool importer_has(struct importer *im, uint64_t entry_id)
 {
-	size_t at = (size_t)(uintptr_t)map_get_u64(&im->entries, entry_id);
-	if (at == 0)
+	struct api_body_hash hash;
+	if (!bodies_take_entry(&im->known, entry_id, &hash))
 		return false;
-	struct body_key key = { *(struct api_body_hash *)(void *)vec_at(&im->bodies, at - 1) };
-	uintptr_t times = times_known(im, &key);
-	if (times == 0) /* it stands for another, which was passed over for its sake */
-		return false;
-	if (!planted("import_counts_one_twice"))
-		forget_one(im, &key, times);
-	(void)map_put(&im->seen, key_of(&key), im);
+	see(im, hash);
 	count_there(im);
 	return true;
+}
+
+static int put_off(struct importer *im, const struct import_message *m,
+	const struct import_body *body, struct err *err)
+{
+	struct import_put_off p = { .body = *body, .mailbox = im->number, .uid = m->uid };
+	im->holds = true;
+	return vec_push(&im->put_off, &p) ? 0 : fail(err, ERR_LIMIT, "there are too many messages");
+}
+
+/* A file's message that need not be read again; of those that are alike in a mailbox the first,
+ * since the last are late. */
+static void pass(struct importer *im, const struct import_body *body, uint64_t mailbox)
+{
+	struct placed_body placed = { body->whole, mailbox };
+	if (im->files && im->turn == IMPORT_AT_HAND)
+		count_more(&im->passed, str_make(&placed, sizeof(placed)));
+}
+
+static bool is_late(struct importer *im, const struct import_body *body)
+{
+	struct placed_body placed = { body->whole, im->number };
+	return !count_less(&im->passed, str_make(&placed, sizeof(placed))) &&
+	       bodies_take_here(&im->late, body->whole, im->number);
+}
+
+void importer_settle(struct importer *im)
+{
+	VEC_EACH (struct import_put_off, p, &im->put_off) {
+		p->late = !is_anywhere(im, &p->body);
+		if (p->late) {
+			bodies_add(&im->late, p->body.whole, p->mailbox, 0);
+			continue;
+		}
+		pass(im, &p->body, p->mailbox);
+		count_there(im);
+	}
 }
 
 int importer_message(struct importer *im, const struct import_message *m, struct err *err)
@@ -403,10 +454,22 @@ int importer_message(struct importer *im, const struct import_message *m, struct
 		importer_tell(im, m->from, "larger than a message may be (message_bytes)");
 		return 0;
 	}
-	if (is_there(im, m->bytes)) {
-		count_there(im);
-		return 0;
-	}
+	bool at_hand = im->turn == IMPORT_AT_HAND;
+	struct import_body body = body_of(im, m->bytes);
+	if (im->turn == IMPORT_LATE)
+		return is_late(im, &body) ? importer_put(im, m, err) : 0;
+	bool there = was_seen(im, &body) || (at_hand ? is_here(im, &body) : is_anywhere(im, &body));
+	if (!there && at_hand && (im->holds || may_be_elsewhere(im, &body)))
+		return put_off(im, m, &body, err);
+	pass(im, &body, im->number);
+	if (!there)
+		return importer_put(im, m, err);
+	count_there(im);
+	return 0;
+}
+
+int importer_put(struct importer *im, const struct import_message *m, struct err *err)
+{
 	if (im->batch.n && im->batch_bytes + m->bytes.n > BATCH_BYTES &&
 		importer_flush(im, err) < 0)
 		return -1;
@@ -444,15 +507,54 @@ void importer_done(struct importer *im)
 {
 	clear_batch(im);
 	vec_done(&im->batch);
-	map_done(&im->known);
+	bodies_done(&im->known);
+	bodies_done(&im->late);
 	map_done(&im->seen);
-	map_done(&im->entries);
-	vec_done(&im->bodies);
+	map_done(&im->looked_at);
+	map_done(&im->passed);
+	vec_done(&im->put_off);
 	if (im->hashes)
 		sha256_pool_free(&im->hashes);
 }
 
 /* ---- files ---- */
+
+int importer_read(struct importer *im, int (*read)(struct importer *, void *arg, struct err *),
+	void *arg, struct err *err)
+{
+	im->files = true;
+	if (bodies_any(&im->known)) {
+		im->turn = IMPORT_AT_HAND;
+		if (read(im, arg, err) < 0)
+			return -1;
+		importer_settle(im);
+		im->second = im->counted = true;
+	}
+	return read(im, arg, err);
+}
+
+/* Whether it is read this time. */
+static bool is_its_turn(struct importer *im)
+{
+	bool looked_at = map_get_u64(&im->looked_at, im->number) != NULL;
+	if (im->second) {
+		im->turn = looked_at ? IMPORT_LATE : IMPORT_REST;
+		im->quiet = looked_at;
+		return !looked_at || bodies_in(&im->late, im->number);
+	}
+	if (im->turn == IMPORT_REST || looked_at)
+		return true;
+	im->quiet = !bodies_in(&im->known, im->number);
+	if (!im->quiet)
+		(void)map_put_u64(&im->looked_at, im->number, im);
+	return !im->quiet;
+}
+
+int importer_folder(struct importer *im, const struct import_mailbox *m, struct err *err)
+{
+	int rc = importer_mailbox(im, m, err);
+	return rc ? rc : !is_its_turn(im);
+}
 
 /* No link is followed, and nothing but a plain file is opened for reading: a pipe would wait. */
 static int open_plain(int directory, const char *name, struct stat *st)

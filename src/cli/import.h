@@ -5,6 +5,11 @@
  * what an account has already, by its bytes and as often as it has it, is passed over. So an import
  * can be run again, and goes on where it was stopped.
  *
+ * Messages may be alike, and then one that is new in a mailbox is not to be taken for what was
+ * there in another. So mailboxes that hold something here come first, and are looked at by
+ * themselves; what the account has elsewhere alone is put off until all of these were
+ * (importer_settle). What it has not then is read again, and comes late.
+ *
  * uses: cli, folders, store's names and hashes; used by: cmd_import.c
  */
 #ifndef CULVER_CLI_IMPORT_H
@@ -13,6 +18,7 @@
 #include "base/map.h"
 #include "base/vec.h"
 #include "cli/cli.h"
+#include "cli/import_bodies.h"
 #include "cli/remote.h"
 #include "folders/folders.h"
 #include "store/names.h"
@@ -33,8 +39,27 @@ struct import_mailbox {
 	struct str name;               /* "Work/2026" */
 	uint32_t uidvalidity, uidnext; /* that it had; 0: unknown */
 	bool unsubscribed;
-	bool once;  /* it shows what is in others: what was seen in one does not come again */
-	bool again; /* it was told of before */
+	bool once; /* it shows what is in others: what was seen in one does not come again */
+};
+
+/* How messages of the mailbox at hand are looked at. */
+enum import_turn {
+	IMPORT_REST,    /* what is known anywhere is there; all else lands */
+	IMPORT_AT_HAND, /* what is known elsewhere is put off */
+	IMPORT_LATE     /* what was put off and is not there lands, and nothing else */
+};
+
+/* By what a message is known. */
+struct import_body {
+	struct api_body_hash whole, inside; /* inside: without what this store put in front */
+	bool has_inside;
+};
+
+struct import_put_off {
+	struct import_body body;
+	uint64_t mailbox;
+	uint32_t uid;
+	bool late; /* it is not there: it is to be read again */
 };
 
 struct importer {
@@ -43,17 +68,28 @@ struct importer {
 	struct address_name address;
 	uint64_t account;
 	uint64_t most_bytes; /* of a message */
-	struct map known;    /* hash of a body -> how often the account has it still */
-	struct map entries;  /* entry's id -> its body in `bodies`, from 1 on */
-	struct vec bodies;   /* struct api_body_hash */
+	/* Where people hear what was left out, or happened to a message; NULL: standard error. */
+	void (*says)(struct importer *, const char *mailbox, const char *what, const char *why);
+	struct import_bodies known; /* what no message of the source's stands for yet */
 	struct sha256_pool *hashes;
+	struct map seen; /* hashes of bodies that were in a mailbox of this run */
+	bool counted;    /* all mailboxes were told of, and are told of again */
+	/* what was put off */
+	struct vec put_off;        /* struct import_put_off */
+	struct import_bodies late; /* of these, what is to be read again */
+	/* files, which are read once or twice */
+	bool files, second;
+	struct map looked_at; /* mailboxes' numbers */
+	struct map passed; /* struct placed_body -> how often it came in these, and was not late */
 	/* the mailbox at hand */
+	enum import_turn turn;
 	struct mailbox_name mailbox;
 	uint64_t id;     /* 0: the INBOX */
 	uint64_t number; /* the same, the INBOX's as well */
 	bool once;
-	struct map seen; /* hashes of bodies that were in a mailbox of this run */
 	bool keeps_uids;
+	bool holds; /* one was put off, so those behind it are, too: their order is kept */
+	bool quiet; /* what is to be said of it is said when files are read the other time */
 	/* messages that land together */
 	struct vec batch; /* struct import_message, owned */
 	size_t batch_bytes;
@@ -66,6 +102,10 @@ int importer_begin(struct importer *, struct str address, struct err *err);
 /* What follows is for this mailbox. 1: it can't be had, which was said; nothing is to follow. */
 int importer_mailbox(struct importer *, const struct import_mailbox *, struct err *err);
 int importer_message(struct importer *, const struct import_message *, struct err *err);
+/* The same of one that is known not to be there. */
+int importer_put(struct importer *, const struct import_message *, struct err *err);
+/* All mailboxes that hold something were looked at: says of what was put off whether it is late. */
+void importer_settle(struct importer *);
 /* Writes what waits. */
 int importer_flush(struct importer *, struct err *err);
 int importer_end(struct importer *, struct err *err);
@@ -81,8 +121,15 @@ void importer_tell_of_mailbox(struct importer *, const char *name, const char *w
  * counts for none that comes. False: it counts as what has come. */
 bool importer_has(struct importer *, uint64_t entry_id);
 
+/* Files are read once or twice: first of mailboxes that hold something here, then of the others and
+ * what is late. */
+int importer_read(struct importer *, int (*read)(struct importer *, void *arg, struct err *),
+	void *arg, struct err *err);
+/* importer_mailbox for who reads files. 1: also when nothing is to follow this time. */
+int importer_folder(struct importer *, const struct import_mailbox *, struct err *err);
+
 int import_imap(struct importer *, const struct remote_server *, struct err *err);
-/* The directory or file, already open. */
+/* The directory or file, already open; may be called again. */
 int import_maildir(struct importer *, int directory, struct err *err);
 int import_mboxes(struct importer *, int directory, struct err *err);
 int import_mbox(struct importer *, int file, struct str mailbox, struct err *err);

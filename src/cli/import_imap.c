@@ -7,7 +7,8 @@
  *
  * A message is known without being fetched where the mailbox has the server's UIDVALIDITY, and the
  * message of that UID the same size and date: then it came from there. (A UID alone would not do:
- * what is delivered here takes UIDs too.) What is fetched is known by its bytes.
+ * what is delivered here takes UIDs too.) What is fetched is known by its bytes: where the account
+ * has something that no message stands for yet, mailbox by mailbox (import.h).
  */
 #include "cli/import.h"
 
@@ -26,7 +27,10 @@ struct listed {
 	bool unsubscribed;
 	uint16_t special_use;
 	uint32_t uidvalidity;
-	struct vec wanted; /* struct api_fetched_entry: what is to be fetched */
+	struct vec wanted;    /* struct api_fetched_entry: what is to be fetched */
+	uint64_t here;        /* the account's mailbox */
+	bool at_hand;         /* which holds something, and comes first */
+	size_t put_off, ends; /* what was put off of it */
 };
 
 struct gathered {
@@ -49,6 +53,7 @@ struct source {
 	struct vec view;    /* struct api_entry: what the account's mailbox has */
 	struct vec entries; /* struct api_fetched_entry: what the server's has */
 	uint32_t session;
+	bool late; /* what was put off comes */
 	/* messages on their way */
 	struct vec gathered; /* struct gathered */
 	struct buf bytes, words;
@@ -236,7 +241,7 @@ static int take_message(struct source *s, const struct gathered *g, struct err *
 		.from = from };
 	snprintf(from, sizeof(from), "UID %" PRIu32, g->uid);
 	if (!g->too_big)
-		return importer_message(s->im, &m, err);
+		return s->late ? importer_put(s->im, &m, err) : importer_message(s->im, &m, err);
 	importer_tell(s->im, from, "larger than a message may be (message_bytes)");
 	return 0;
 }
@@ -345,14 +350,13 @@ static int read_entries(struct source *s, struct err *err)
 	return s->full ? fail(err, ERR_LIMIT, "the mailbox is too large") : 0;
 }
 
-static int make_mailbox(struct source *s, const struct listed *m, bool again, struct err *err)
+static int make_mailbox(struct source *s, const struct listed *m, struct err *err)
 {
 	struct import_mailbox mailbox = { .name = m->path,
 		.uidvalidity = s->opened.uidvalidity,
 		.uidnext = s->opened.uidnext,
 		.unsubscribed = m->unsubscribed,
-		.once = is_virtual(m),
-		.again = again };
+		.once = is_virtual(m) };
 	return importer_mailbox(s->im, &mailbox, err);
 }
 
@@ -367,12 +371,13 @@ static int look_at(struct source *s, struct listed *m, struct err *err)
 	}
 	int rc = open_mailbox(s, m, err);
 	if (rc == 0)
-		rc = make_mailbox(s, m, false, err);
+		rc = make_mailbox(s, m, err);
 	if (rc)
 		return rc < 0 ? -1 : 0;
 	if (read_entries(s, err) < 0 || read_view(s, err) < 0)
 		return -1;
 	m->uidvalidity = s->opened.uidvalidity;
+	m->here = s->im->number;
 	choose(s, &m->wanted);
 	return s->full ? fail(err, ERR_LIMIT, "the server has too many messages") : 0;
 }
@@ -388,8 +393,41 @@ static int take_from(struct source *s, struct listed *m, struct err *err)
 		importer_tell_of_mailbox(s->im, m->name.p, "was made anew on the server meanwhile");
 		return 0;
 	}
-	rc = make_mailbox(s, m, true, err);
-	return rc ? rc < 0 ? -1 : 0 : fetch_all(s, &m->wanted, err);
+	rc = make_mailbox(s, m, err);
+	if (rc)
+		return rc < 0 ? -1 : 0;
+	m->put_off = s->im->put_off.n;
+	rc = fetch_all(s, &m->wanted, err);
+	m->ends = s->im->put_off.n;
+	return rc;
+}
+
+static int take_at_hand(struct source *s, struct listed *m, struct err *err)
+{
+	return m->at_hand ? take_from(s, m, err) : 0;
+}
+
+/* Of what was put off, in the order of UIDs as well, what is not there. */
+static int take_late(struct source *s, struct listed *m, struct err *err)
+{
+	const struct vec *put_off = &s->im->put_off;
+	size_t n = 0, at = m->put_off, ends = m->ends;
+	if (!m->at_hand)
+		return 0;
+	VEC_EACH (struct api_fetched_entry, e, &m->wanted) {
+		const struct import_put_off *p = NULL;
+		while (at < ends && (p = vec_at(put_off, at))->uid < e->uid)
+			at++;
+		if (at < ends && p->uid == e->uid && p->late)
+			memmove(vec_at(&m->wanted, n++), e, sizeof(*e));
+	}
+	m->wanted.n = n;
+	return take_from(s, m, err);
+}
+
+static int take_rest(struct source *s, struct listed *m, struct err *err)
+{
+	return m->at_hand ? 0 : take_from(s, m, err);
 }
 
 static int each_mailbox(struct source *s,
@@ -399,6 +437,25 @@ static int each_mailbox(struct source *s,
 		if (what(s, m, err) < 0)
 			return -1;
 	return 0;
+}
+
+/* Those that show what is in others come last in any case. */
+static int take(struct source *s, struct err *err)
+{
+	struct importer *im = s->im;
+	VEC_EACH (struct listed, m, &s->mailboxes)
+		m->at_hand = !is_virtual(m) && bodies_in(&im->known, m->here);
+	im->counted = true;
+	im->turn = IMPORT_AT_HAND;
+	if (each_mailbox(s, take_at_hand, err) < 0)
+		return -1;
+	importer_settle(im);
+	s->late = true;
+	if (each_mailbox(s, take_late, err) < 0)
+		return -1;
+	s->late = false;
+	im->turn = IMPORT_REST;
+	return each_mailbox(s, take_rest, err);
 }
 
 int import_imap(struct importer *im, const struct remote_server *server, struct err *err)
@@ -417,7 +474,7 @@ int import_imap(struct importer *im, const struct remote_server *server, struct 
 	if (rc == 0)
 		rc = each_mailbox(&s, look_at, err);
 	if (rc == 0)
-		rc = each_mailbox(&s, take_from, err);
+		rc = take(&s, err);
 	remote_fetch_end(im->remote);
 	/* Another's mistakes are not those of who typed the command. */
 	if (rc < 0 && (err->kind == ERR_SYNTAX || err->kind == ERR_NOT_FOUND))

@@ -198,7 +198,7 @@ static int import_folder(struct maildir *md, int directory, struct str name, str
 		.uidvalidity = f.list.uidvalidity,
 		.uidnext = f.list.uidnext,
 		.unsubscribed = md->has_list && !map_get(&md->subscribed, name) };
-	int rc = importer_mailbox(md->im, &m, err);
+	int rc = importer_folder(md->im, &m, err);
 	if (rc == 0)
 		rc = import_files(&f, err);
 	uidlist_done(&f.list);

@@ -35,7 +35,7 @@ static int on_message(void *arg, struct str text, bool too_big)
 			.uidvalidity = good ? meta.uidvalidity : 0,
 			.uidnext = good ? meta.uidlast + 1 : 0 };
 		mi->begun = true;
-		mi->refused = importer_mailbox(mi->im, &m, mi->err) != 0;
+		mi->refused = importer_folder(mi->im, &m, mi->err) != 0;
 	}
 	if (mi->refused)
 		return -1;
@@ -70,10 +70,11 @@ int import_mbox(struct importer *im, int file, struct str mailbox, struct err *e
 	buf_init(&mi.message, LIMIT_BODY_BYTES);
 	buf_init(&mi.keywords, WORDS_BYTES);
 	mbox_init(&mbox, LIMIT_BODY_BYTES, on_message, &mi);
+	(void)lseek(file, 0, SEEK_SET);
 	int rc = read_all(&mbox, file, err);
 	/* An empty one is a mailbox, too. */
 	if (rc == 0 && !mi.begun)
-		rc = importer_mailbox(im, &(struct import_mailbox){ .name = mailbox }, err);
+		rc = importer_folder(im, &(struct import_mailbox){ .name = mailbox }, err);
 	if (mbox.skipped)
 		importer_tell(im, "before the first message", "bytes that belong to none");
 	mbox_done(&mbox);

@@ -10,16 +10,29 @@ enum { BODIES_A_FRAME = 2000, ROWS_A_SLICE = 10000, MOST_BODIES = 1 << 24 };
 /* ---- bodies ---- */
 
 /* What is told of a message. */
-struct hashed {
+struct told {
 	struct api_body_hash hash;
-	uint64_t entry_id;
+	uint64_t entry_id, mailbox;
 	bool found;
+};
+
+/* The same as a frame has it. */
+struct told_frame {
+	struct api_body_hash bodies[BODIES_A_FRAME];
+	uint64_t entries[BODIES_A_FRAME], mailboxes[BODIES_A_FRAME];
+};
+_Static_assert(sizeof(struct told_frame) < LIMIT_FRAME_BYTES - 64, "a frame takes it");
+
+/* A message; entry_id 0: it is deleted. */
+struct placed {
+	uint64_t entry_id, mailbox, body;
 };
 
 struct collecting {
 	struct job *job;
 	struct vec mailboxes; /* uint64_t */
-	struct vec ids;       /* struct api_known: of each message its body; entry_id 0: deleted */
+	struct vec placed;    /* struct placed */
+	uint64_t mailbox;     /* at hand */
 	uint32_t last;
 	struct deleted_row last_deleted;
 	size_t n;
@@ -33,11 +46,11 @@ static int add_mailbox(void *arg, const struct api_mailbox *mailbox)
 		       : fail(&c->job->err, ERR_LIMIT, "too many mailboxes");
 }
 
-static int add_id(struct collecting *c, uint64_t entry_id, uint64_t body)
+static int add_placed(struct collecting *c, uint64_t entry_id, uint64_t mailbox, uint64_t body)
 {
-	struct api_known known = { entry_id, body };
+	struct placed placed = { entry_id, mailbox, body };
 	c->n++;
-	return vec_push(&c->ids, &known)
+	return vec_push(&c->placed, &placed)
 		       ? 0
 		       : fail(&c->job->err, ERR_LIMIT, "the account has too many messages");
 }
@@ -46,14 +59,14 @@ static int add_entry(void *arg, const struct entry_ids *ids)
 {
 	struct collecting *c = arg;
 	c->last = ids->uid;
-	return add_id(c, ids->entry_id, ids->body);
+	return add_placed(c, ids->entry_id, c->mailbox, ids->body);
 }
 
 static int add_deleted(void *arg, const struct deleted_row *row)
 {
 	struct collecting *c = arg;
 	c->last_deleted = *row;
-	return add_id(c, 0, row->body);
+	return add_placed(c, 0, row->mailbox, row->body);
 }
 
 static int collect_entries(struct reading *r, struct collecting *c)
@@ -61,6 +74,7 @@ static int collect_entries(struct reading *r, struct collecting *c)
 	const struct engine_class *engine = r->reader->class;
 	VEC_EACH (uint64_t, mailbox, &c->mailboxes) {
 		c->last = 0;
+		c->mailbox = *mailbox;
 		do {
 			c->n = 0;
 			if (engine->entry_ids(r->reader, *mailbox, c->last, ROWS_A_SLICE, add_entry,
@@ -87,21 +101,20 @@ static int collect_deleted(struct reading *r, struct collecting *c, uint64_t acc
 
 static int keep_hash(void *arg, const struct body_place *place)
 {
-	struct hashed *h = arg;
-	h->hash = (struct api_body_hash){ get_u64(place->sha256), get_u64(place->sha256 + 8) };
-	h->found = true;
+	struct told *t = arg;
+	t->hash = (struct api_body_hash){ get_u64(place->sha256), get_u64(place->sha256 + 8) };
+	t->found = true;
 	return 0;
 }
 
 static int look_up(struct reading *r, struct collecting *c)
 {
-	VEC_EACH (const struct api_known, known, &c->ids) {
-		struct hashed h = { .entry_id = known->entry_id };
+	VEC_EACH (const struct placed, placed, &c->placed) {
+		struct told t = { .entry_id = placed->entry_id, .mailbox = placed->mailbox };
 		if (r->reader->class->body_each(
-			    r->reader, known->body - 1, 1, keep_hash, &h, &c->job->err) < 0)
+			    r->reader, placed->body - 1, 1, keep_hash, &t, &c->job->err) < 0)
 			return -1;
-		if (h.found && (!vec_push(&c->job->items, &h.hash) ||
-				       !vec_push(&c->job->more_items, &h.entry_id)))
+		if (t.found && !vec_push(&c->job->items, &t))
 			return fail(&c->job->err, ERR_LIMIT, "the account has too many messages");
 	}
 	return 0;
@@ -112,20 +125,20 @@ static void bodies_work(struct reading *r, struct job *job)
 	struct account_row account;
 	struct collecting c = { .job = job };
 	vec_done(&job->items);
-	vec_init(&job->items, sizeof(struct api_body_hash), MOST_BODIES);
+	vec_init(&job->items, sizeof(struct told), MOST_BODIES);
 	vec_done(&job->more_items);
-	vec_init(&job->more_items, sizeof(uint64_t), MOST_BODIES);
+	vec_init(&job->more_items, sizeof(struct told_frame), 1);
 	if (r->reader->class->account_by_address(
 		    r->reader, job->ask.bodies_list.address, &account, &job->err) < 0)
 		return;
 	vec_init(&c.mailboxes, sizeof(uint64_t), LIMIT_MAILBOXES);
-	vec_init(&c.ids, sizeof(struct api_known), MOST_BODIES);
+	vec_init(&c.placed, sizeof(struct placed), MOST_BODIES);
 	if (r->reader->class->mailbox_each(r->reader, account.id, add_mailbox, &c, &job->err) ==
 			0 &&
 		collect_entries(r, &c) == 0 && collect_deleted(r, &c, account.id) == 0)
 		(void)look_up(r, &c);
 	vec_done(&c.mailboxes);
-	vec_done(&c.ids);
+	vec_done(&c.placed);
 }
 
 static enum produced bodies_produce(struct job *job, struct frame *frame)
@@ -134,12 +147,19 @@ static enum produced bodies_produce(struct job *job, struct frame *frame)
 		return PRODUCED_END;
 	size_t n = job->items.n - job->at;
 	job->step = n > BODIES_A_FRAME ? BODIES_A_FRAME : n;
+	vec_clear(&job->more_items);
+	struct told_frame *f = vec_push(&job->more_items, NULL);
+	for (size_t i = 0; i < job->step; i++) {
+		const struct told *t = vec_at(&job->items, job->at + i);
+		f->bodies[i] = t->hash;
+		f->entries[i] = t->entry_id;
+		f->mailboxes[i] = t->mailbox;
+	}
 	*frame = (struct frame){ .type = FRAME_BODIES_ARE,
-		.bodies_are = {
-			.bodies = { job->step ? vec_at(&job->items, job->at) : NULL, job->step },
+		.bodies_are = { .bodies = { f->bodies, job->step },
 			.last = job->step == n,
-			.entries = { job->step ? vec_at(&job->more_items, job->at) : NULL,
-				job->step } } };
+			.entries = { f->entries, job->step },
+			.mailboxes = { f->mailboxes, job->step } } };
 	return PRODUCED_FRAME;
 }
 

@@ -11,8 +11,6 @@
 
 enum { TURN_MS = 60 * 1000, GROWS_MOST = 5 };
 
-void __wrap_importer_tell(struct importer *im, const char *what, const char *why);
-
 /* Of one command. */
 struct running {
 	struct actor *actor;
@@ -25,10 +23,10 @@ struct running {
 static struct running *at_work;
 static bool begun;
 
-void __wrap_importer_tell(struct importer *im, const char *what, const char *why)
+static void says(struct importer *im, const char *mailbox, const char *what, const char *why)
 {
-	im->left_out++;
-	trace(at_work->actor->name, "%s: %s: %s", im->mailbox.text, what, why);
+	(void)im;
+	trace(at_work->actor->name, "%s: %s: %s", mailbox ? mailbox : "-", what, why);
 }
 
 /* ---- the command's loop ---- */
@@ -185,9 +183,10 @@ static void import_once(struct actor *a, bool must)
 	struct timer *killed = world.loop->class->timer_new(world.loop, on_killed, &c);
 	if (world.o.faults & 1U << FAULT_CRASH && !must && chance(15))
 		world.loop->class->timer_set(killed, sim_loop_ms() + (int64_t)dice(6000));
-	struct importer im = {
-		.o = &o, .remote = c.remote, .most_bytes = (uint64_t)c.remote->config->message_bytes
-	};
+	struct importer im = { .o = &o,
+		.remote = c.remote,
+		.most_bytes = (uint64_t)c.remote->config->message_bytes,
+		.says = says };
 	size_t before = source_messages();
 	trace(a->name, "imports from %s", from);
 	source_import_begin();
