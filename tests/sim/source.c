@@ -20,7 +20,7 @@ static struct {
 	unsigned sessions;
 	/* Something was left out once, so it comes behind those that follow it, and takes a UID
 	 * that one to come would have had. */
-	bool any_uid[BOXES], out_of_order;
+	bool any_uid[BOXES];
 } source;
 
 /* Follow from the message's number, like all of it. */
@@ -41,10 +41,18 @@ bool source_shares_inbox(void)
 	return world.o.seed % 3 == 0;
 }
 
+/* In the same runs UIDs of these mean nothing in another session: they are numbered anew (RFC 9051
+ * 2.3.1.1: then UIDVALIDITY is another), as are those of INBOX for what landed there. So messages
+ * are known by their bytes, and those that are alike by where they are. */
+static bool is_numbered_anew(unsigned box)
+{
+	return source_shares_inbox() && (box == 1 || box == 2);
+}
+
 static void expect_copy(unsigned box, struct letter *l)
 {
 	l->copy = model_put(IMPORTED, box, l->n);
-	source.any_uid[box] |= box == 0 && source_shares_inbox();
+	source.any_uid[box] |= (box == 0 && source_shares_inbox()) || is_numbered_anew(box);
 	l->copy->want_uid = source.any_uid[box] ? 0 : l->uid;
 	model_put_flags(l->copy, l->flags, (uint8_t)~l->flags);
 	model_take_flags(l->copy);
@@ -66,7 +74,6 @@ void source_import_begin(void)
 
 void source_import_end(bool done, bool told)
 {
-	source.out_of_order |= told;
 	for (unsigned box = 0; box < BOXES; box++)
 		VEC_EACH (struct letter, l, &source.boxes[box]) {
 			if (l->wanted && done && !told && !l->copy->acked)
@@ -80,19 +87,26 @@ void source_import_end(bool done, bool told)
 				l->copy->want_uid = 0;
 }
 
-static size_t times_there(uint32_t n)
+static size_t times_in(const struct vec *box, uint32_t n)
 {
 	size_t times = 0;
-	for (unsigned box = 0; box < BOXES; box++)
-		VEC_EACH (const struct letter, l, &source.boxes[box])
-			times += l->n == n;
+	VEC_EACH (const struct letter, l, box)
+		times += l->n == n;
 	return times;
+}
+
+static bool is_there(uint32_t n)
+{
+	for (unsigned box = 0; box < BOXES; box++)
+		if (times_in(&source.boxes[box], n))
+			return true;
+	return false;
 }
 
 void source_check(uint32_t n, struct str date, bool keyword, const char *who)
 {
 	struct time_text text;
-	if (times_there(n) == 0)
+	if (!is_there(n))
 		return;
 	if (!str_equal(date, str_from(time_imap(&text, date_of(n)))))
 		sim_fail("%s: message %u was of %s, and is of %" STR_FMT, who, n, text.text,
@@ -111,22 +125,21 @@ size_t source_messages(void)
 	return n;
 }
 
-/* One that is in some mailbox already, or 0. Messages that are alike are told apart by their UIDs
- * alone: where these are not kept, one may be taken for another's that is in another
- * mailbox (docs/simulation.md, what it cannot see). */
-static uint32_t any_message(void)
+/* One that is in some mailbox already, or 0. Those that are alike in one mailbox are told apart by
+ * their UIDs alone: where these are not kept, one may come with the other's flags
+ * (docs/simulation.md, what it cannot see). */
+static uint32_t any_message_for(unsigned to)
 {
-	if (source_shares_inbox() || source.out_of_order)
-		return 0;
 	const struct vec *box = &source.boxes[dice(BOXES)];
-	return box->n ? ((struct letter *)vec_at(box, (size_t)dice(box->n)))->n : 0;
+	uint32_t n = box->n ? ((struct letter *)vec_at(box, (size_t)dice(box->n)))->n : 0;
+	return source.any_uid[to] && times_in(&source.boxes[to], n) ? 0 : n;
 }
 
 void source_grow(size_t n)
 {
 	for (; n > 0; n--) {
 		unsigned box = (unsigned)dice(BOXES);
-		uint32_t same = chance(15) ? any_message() : 0;
+		uint32_t same = chance(15) ? any_message_for(box) : 0;
 		struct letter l = { .n = same ? same : model_next_message(),
 			.uid = source.uidnext[box],
 			.flags = (uint8_t)dice(1 << FLAGS) };
@@ -140,6 +153,7 @@ void source_grow(size_t n)
 
 struct visit {
 	struct conn conn;
+	unsigned number;
 	unsigned box; /* BOX_NONE: none is selected */
 	char tag[16];
 	bool over;
@@ -172,7 +186,7 @@ static bool ends(struct visit *s)
 	return true;
 }
 
-/* Of a message that has its like, alone: it would be left out. */
+/* Of a message that has its like beside it, alone: it would be left out, and come behind that. */
 static bool must_give(const struct vec *box, struct str set)
 {
 	struct scan s = scan_from(set);
@@ -181,7 +195,7 @@ static bool must_give(const struct vec *box, struct str set)
 		return false;
 	VEC_EACH (const struct letter, l, box)
 		if (l->uid == uid)
-			return times_there(l->n) > 1;
+			return times_in(box, l->n) > 1;
 	return false;
 }
 
@@ -268,7 +282,9 @@ static void on_examine(struct visit *s, struct scan *in)
 	conn_sendf(&s->conn,
 		"* FLAGS (\\Seen \\Answered)\r\n* %zu EXISTS\r\n* 0 RECENT\r\n"
 		"* OK [UIDVALIDITY %u] so\r\n* OK [UIDNEXT %u] so\r\n",
-		source.boxes[s->box].n, UIDVALIDITY + s->box, source.uidnext[s->box]);
+		source.boxes[s->box].n,
+		UIDVALIDITY + s->box + (is_numbered_anew(s->box) ? s->number * BOXES : 0),
+		source.uidnext[s->box]);
 	ok(s, "[READ-ONLY] done");
 }
 
@@ -369,7 +385,8 @@ static void command(struct visit *s, struct str line)
 
 static void run(struct actor *a)
 {
-	struct visit s = { .box = BOX_NONE,
+	struct visit s = { .number = a->number,
+		.box = BOX_NONE,
 		.plain = dice(2),
 		.sasl_ir = dice(2),
 		.namespace = dice(2),
