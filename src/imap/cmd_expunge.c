@@ -57,6 +57,7 @@ static void expunged(struct imap *s, const struct frame *answer)
 		return;
 	if (!imap_expect(s, answer, FRAME_CHANGED))
 		return;
+	s->cmd.owes_expunges = answer->changed.done_count > 0;
 	imap_finish_expunged(s, answer->changed.done_count > 0, "EXPUNGE completed");
 }
 

@@ -51,6 +51,25 @@ static void test_store_goes_behind_a_change(void **state)
 					"S: b OK ~\n");
 }
 
+/* Behind an EXPUNGE: who hears OK without an EXPUNGE takes it that nothing went (RFC 9051 6.4.3).
+ */
+static void test_store_goes_behind_an_expunge(void **state)
+{
+	(void)state;
+	dialogue(LOGIN MAIL1 MAIL2 INBOX("2") "C: a STORE 1 +FLAGS.SILENT (\\Deleted)\n"
+					      "S: a OK ~\n"
+					      "X: nonews\n"
+					      "C: b EXPUNGE\n"
+					      "S: b NO [UNAVAILABLE] ~\n"
+					      "X: news\n"
+					      "C: c EXPUNGE\n"
+					      "S: * 1 EXPUNGE\n"
+					      "S: c OK ~\n"
+					      "X: nonews\n"
+					      "C: d EXPUNGE\n" /* of nothing */
+					      "S: d OK ~\n");
+}
+
 /* Nor does a command read from what a STORE is missing in. */
 static void test_fetch_behind_a_change(void **state)
 {
@@ -600,8 +619,9 @@ TEST_MAIN(test_case(test_keep_alive), test_case(test_a_promise),
 	test_case(test_a_promise_without_uidnext), test_case(test_rest), test_case(test_no_rest),
 	test_case(test_rest_after_a_sort), test_case(test_new_keywords),
 	test_case(test_broken_view), test_case(test_store_goes_behind_a_change),
-	test_case(test_fetch_behind_a_change), test_case(test_idle_behind_a_change),
-	test_case(test_store_goes_in_a_view), test_case(test_store_is_known),
-	test_case(test_idle_after_a_store), test_case(test_idle_retries),
-	test_case(test_fetch_gone), test_case(test_idle), test_case(test_two_sessions),
-	test_case(test_store_lost), test_case(test_select_while_the_store_is_lost))
+	test_case(test_store_goes_behind_an_expunge), test_case(test_fetch_behind_a_change),
+	test_case(test_idle_behind_a_change), test_case(test_store_goes_in_a_view),
+	test_case(test_store_is_known), test_case(test_idle_after_a_store),
+	test_case(test_idle_retries), test_case(test_fetch_gone), test_case(test_idle),
+	test_case(test_two_sessions), test_case(test_store_lost),
+	test_case(test_select_while_the_store_is_lost))

@@ -96,6 +96,11 @@ static void tell_news(struct imap *s)
 		s->step = tell_news;
 		return;
 	}
+	/* RFC 9051 6.4.3: before OK there is an EXPUNGE for each. The store went in between. */
+	if (s->sel.behind && s->cmd.owes_expunges) {
+		s->cmd.highest = NULL;
+		reply_no(s, "UNAVAILABLE", "Done, but what went can't be told yet");
+	}
 	s->step = send_reply;
 }
 
