@@ -48,7 +48,7 @@ static bool add(struct view *v, const struct api_entry *e)
 	if (v->n == LIMIT_VIEW_ENTRIES)
 		return false;
 	if (v->n == v->cap)
-		make_room(v, v->cap ? v->cap + v->cap / 2 : 64);
+		make_room(v, v->cap + v->cap / 2 + 64);
 	v->unclean |= v->n > v->sorted && v->entries[v->n - 1].uid >= e->uid;
 	v->entries[v->n] = *e;
 	v->marks[v->n++] = 0;

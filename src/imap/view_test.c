@@ -544,6 +544,32 @@ static void a_promise_is_kept(void **state)
 	}
 }
 
+/* All that was promised went, and then mail comes: there is room for it, however little there was.
+ */
+static void mail_comes_behind_a_promise(void **state)
+{
+	(void)state;
+	for (uint32_t n = 1; n <= 4; n++) {
+		struct api_range gone[] = { { 1, n } };
+		struct vec vanished = { .p = (char *)(void *)gone, .n = 1, .size = sizeof(*gone) };
+		struct view *v = view_new();
+		view_load_begin(v);
+		view_load_end(v);
+		assert_true(view_promise(v, n, n + 1, 5, &vanished));
+		for (uint32_t uid = n + 1; uid <= 100; uid++) {
+			struct api_entry e = { .uid = uid, .modseq = 5 + uid };
+			apply(v, &e, 1, NULL, 0, NULL);
+		}
+		char text[200] = "";
+		for (uint32_t k = n; k > 0; k--)
+			snprintf(text + strlen(text), 20, "* %u EXPUNGE\r\n", k);
+		snprintf(text + strlen(text), 20, "* %u EXISTS\r\n", 100 - n);
+		expect_tell(v, (struct view_tell){ .expunge = true }, text);
+		assert_int_equal(view_last_uid(v), 100);
+		view_free(&v);
+	}
+}
+
 /* A promise of a large mailbox half of which went, every second message: what went is put
  * between what is there. */
 static void a_large_promise_is_kept(void **state)
@@ -564,9 +590,9 @@ static void a_large_promise_is_kept(void **state)
 	view_free(&v);
 }
 
-TEST_MAIN(test_case(a_large_promise_is_kept), test_case(a_promise_is_kept),
-	test_case(tells_in_order), test_case(new_entries_come_in_any_order),
-	test_case(own_changes_are_silent),
+TEST_MAIN(test_case(mail_comes_behind_a_promise), test_case(a_large_promise_is_kept),
+	test_case(a_promise_is_kept), test_case(tells_in_order),
+	test_case(new_entries_come_in_any_order), test_case(own_changes_are_silent),
 	test_case(what_changed_between_two_loads_has_its_flags_told), test_case(marks_and_unmarks),
 	test_case(compares_with_a_new_load), test_case(resolves_sets), test_case(writes_all_flags),
 	test_case(agrees_with_a_model), test_case(is_fast_enough), test_case(has_a_limit))
