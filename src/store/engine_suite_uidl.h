@@ -215,10 +215,10 @@ static void an_imported_mailbox_has_uids_left(void **state)
 	(void)state;
 	ledger_init(&l);
 	uint64_t alice = make_account(&l, "alice@example.test");
-	static const uint32_t uidnexts[] = { INT32_MAX - 1, INT32_MAX, (uint32_t)INT32_MAX + 1,
-		UINT32_MAX };
+	static const uint32_t uidnexts[] = { LIMIT_IMPORTED_UID - 1, LIMIT_IMPORTED_UID,
+		(uint32_t)LIMIT_IMPORTED_UID + 1, UINT32_MAX };
 	for (size_t i = 0; i < ARRAY_LEN(uidnexts); i++, name[0]++) {
-		bool kept = uidnexts[i] <= INT32_MAX;
+		bool kept = uidnexts[i] <= LIMIT_IMPORTED_UID;
 		assert_int_equal(
 			ensure(&l, alice, name, 1170000000 + (uint32_t)i, uidnexts[i], &box),
 			ERR_NONE);
@@ -229,9 +229,9 @@ static void an_imported_mailbox_has_uids_left(void **state)
 			kept ? uidnexts[i] + 1 : UINT32_C(2));
 	}
 	assert_int_equal(ensure(&l, alice, "uids", 1170000009, 1, &box), ERR_NONE);
-	assert_int_equal(land_as(&l, alice, box.mailbox, (uint32_t)INT32_MAX + 1), 1);
-	assert_int_equal(land_as(&l, alice, box.mailbox, INT32_MAX), INT32_MAX);
-	assert_int_equal(land_as(&l, alice, box.mailbox, 0), (uint32_t)INT32_MAX + 1);
+	assert_int_equal(land_as(&l, alice, box.mailbox, (uint32_t)LIMIT_IMPORTED_UID + 1), 1);
+	assert_int_equal(land_as(&l, alice, box.mailbox, LIMIT_IMPORTED_UID), LIMIT_IMPORTED_UID);
+	assert_int_equal(land_as(&l, alice, box.mailbox, 0), (uint32_t)LIMIT_IMPORTED_UID + 1);
 	no_findings(&l);
 	ledger_done(&l);
 }
