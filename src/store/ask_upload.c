@@ -453,7 +453,7 @@ ASK(ask_upload_commit)
 	}
 	struct job *job = job_new(peer, &class, request, frame);
 	if (job) { /* which holds it until it is answered */
-		job->asked = u->held;
+		job->uploaded = u->held;
 		u->held = 0;
 	}
 	if (job && fill_job(job, u, &err) < 0)

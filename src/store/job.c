@@ -92,7 +92,8 @@ static void leave_peer(struct job *job)
 		job->peer_next->peer_link = job->peer_link;
 	job->peer->n_jobs--;
 	job->peer->held_bytes -= job->held;
-	job->peer->upload_bytes -= job->asked;
+	job->peer->asked_bytes -= job->asked;
+	job->peer->upload_bytes -= job->uploaded;
 	peer_start_waiting(job->peer);
 }
 
@@ -171,17 +172,17 @@ void job_said(struct job *job)
 	job_free(job);
 }
 
-/* What a question holds until it is answered counts as uploads do: a peer may ask thousands of
- * questions at once, but not all of them with as many bytes as a frame has. An upload's have
- * counted before. */
+/* What a question holds counts until it is answered: a peer may ask thousands of questions at once,
+ * but not all of them with as many bytes as a frame has. Beside its uploads, so that who sends many
+ * large messages does not keep others of that front from asking. */
 static int count_question(struct job *job, struct err *err)
 {
 	struct store_peer *peer = job->peer;
-	if (peer == NULL || job->asked)
+	if (peer == NULL || job->asked || job->uploaded)
 		return 0;
 	job->asked = sizeof(*job) + job->arena.used + (job->txn ? job->txn->arena.used : 0);
-	peer->upload_bytes += job->asked;
-	if (peer->upload_bytes > job->store->settings.bounds->upload_bytes)
+	peer->asked_bytes += job->asked;
+	if (peer->asked_bytes > job->store->settings.bounds->upload_bytes)
 		return fail(err, ERR_TEMP, "too many questions at once");
 	return 0;
 }

@@ -373,8 +373,8 @@ static void lists_that_nobody_takes(void **state)
 	world_done(&w);
 }
 
-/* What questions hold until they are answered counts as uploads do: an upload's own bytes, the
- * ranges of a change, the bytes of a digest. */
+/* What questions hold counts until they are answered: the ranges of a change, the bytes of a
+ * digest. */
 static void memory_of_questions(void **state)
 {
 	static struct store_bounds bounds;
@@ -392,7 +392,7 @@ static void memory_of_questions(void **state)
 	uint32_t session = open_session(&w.user, alice);
 	uint64_t inbox = mailbox_of(&w.user, session, "INBOX");
 	struct store_peer *peer = w.user.peer;
-	assert_int_equal(peer->upload_bytes, 0);
+	assert_int_equal(peer->asked_bytes, 0);
 	for (uint32_t i = 0; i < RANGES; i++)
 		ranges[i] = (struct api_range){ 2 * i + 1, 2 * i + 1 };
 	struct frame uids = { .type = FRAME_UIDS, .uids.ranges = { ranges, RANGES } };
@@ -400,16 +400,16 @@ static void memory_of_questions(void **state)
 	struct frame put = { .type = FRAME_DIGEST_PUT,
 		.digest_put = { session, inbox, 1, str_make(bytes, sizeof(bytes)) } };
 	tell(&w.user, 100, put);
-	size_t digest = peer->upload_bytes;
+	size_t digest = peer->asked_bytes;
 	assert_true(digest >= sizeof(bytes));
 	tell(&w.user, 101, uids);
 	tell(&w.user, 101, expunge);
-	size_t both = peer->upload_bytes;
+	size_t both = peer->asked_bytes;
 	assert_true(both >= digest + sizeof(ranges));
 	executor_fake_run(&w.f.executor);
 	assert_frame(reply_at(&w.user, 100, 0), FRAME_DONE);
 	assert_frame(reply_at(&w.user, 101, 0), FRAME_CHANGED);
-	assert_int_equal(peer->upload_bytes, 0);
+	assert_int_equal(peer->asked_bytes, 0);
 	for (int over = -1; over <= 1; over++) {
 		uint32_t request = (uint32_t)(200 + 10 * over);
 		bounds.upload_bytes = both - (size_t)over;
@@ -422,7 +422,7 @@ static void memory_of_questions(void **state)
 			assert_failed(reply_at(&w.user, request + 1, 0), ERR_TEMP);
 		else
 			assert_frame(reply_at(&w.user, request + 1, 0), FRAME_CHANGED);
-		assert_int_equal(peer->upload_bytes, 0);
+		assert_int_equal(peer->asked_bytes, 0);
 	}
 	world_done(&w);
 }

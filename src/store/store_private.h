@@ -206,7 +206,8 @@ struct store_peer {
 	struct job *waiting, **waiting_end; /* for room in held_bytes */
 	size_t n_jobs, n_sessions, n_watches, n_ranges;
 	size_t held_bytes;            /* what heavy answers hold, or are thought to hold */
-	size_t upload_bytes;          /* memory of its uploads, and of questions under way */
+	size_t upload_bytes;          /* memory of its uploads, until they are answered */
+	size_t asked_bytes;           /* of its other questions under way */
 	struct map uploads;           /* request -> struct upload */
 	struct map ranges;            /* request -> struct ranges (ask_change.c) */
 	struct vec signing;           /* struct signing: the last LIMIT_SIGNED_UPLOADS */
@@ -273,8 +274,9 @@ struct job {
 	struct frame ask; /* the question; what it points at is in the arena */
 	struct arena arena;
 	struct err err;
-	size_t held;  /* of the peer's held_bytes */
-	size_t asked; /* of its upload_bytes */
+	size_t held;     /* of the peer's held_bytes */
+	size_t asked;    /* of its asked_bytes */
+	size_t uploaded; /* of its upload_bytes */
 
 	/* writes */
 	struct txn *txn;
