@@ -21,13 +21,13 @@
 #include "base/str.h"
 
 /* Tests that go through every case take every TEST_STEP-th where a sanitizer makes each of them
- * slow; the plain build takes them all. 7 has no divisor in common with a byte, a block or a page.
+ * slow; the plain build takes them all. 13 has no divisor in common with a byte, a block or a page.
  */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { TEST_STEP = 7 };
+enum { TEST_STEP = 13 };
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-enum { TEST_STEP = 7 };
+enum { TEST_STEP = 13 };
 #else
 enum { TEST_STEP = 1 };
 #endif

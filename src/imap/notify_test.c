@@ -473,10 +473,11 @@ static void test_too_many_mailboxes(void **state)
 static void i13_many_mailboxes(void **state)
 {
 	(void)state;
-	mailboxes(100000, "C: a NOTIFY SET STATUS (personal (MessageNew MessageExpunge))\n"
-			  "S: a NO [NOTIFICATIONOVERFLOW] ~\n"
-			  "C: b NOOP\n"
-			  "S: b OK ~\n");
+	mailboxes(100000 / TEST_STEP,
+		"C: a NOTIFY SET STATUS (personal (MessageNew MessageExpunge))\n"
+		"S: a NO [NOTIFICATIONOVERFLOW] ~\n"
+		"C: b NOOP\n"
+		"S: b OK ~\n");
 }
 
 /* What was on its way when NOTIFY NONE was said has no effect */

@@ -294,7 +294,7 @@ static void every_part_of_it(void **state)
 {
 	(void)state;
 	for (size_t unit = 512; unit <= SEGMENT_BLOCK; unit *= 8) {
-		for (unsigned mask = 0; mask < 1U << 8; mask++) {
+		for (unsigned mask = 0; mask < 1U << 8; mask += TEST_STEP) {
 			struct world w = world_new(1, 0);
 			size_t size;
 			begin(&w);
@@ -333,7 +333,7 @@ static void every_part_of_it(void **state)
 static void the_segment_alone(void **state)
 {
 	(void)state;
-	for (uint64_t seed = 1; seed <= 200; seed++) {
+	for (uint64_t seed = 1; seed <= 200; seed += TEST_STEP) {
 		struct world w = world_new(seed, 0);
 		struct segment_carry c;
 		begin(&w);
@@ -461,7 +461,7 @@ static void run_one(uint64_t seed)
 static void whatever_happens(void **state)
 {
 	(void)state;
-	for (uint64_t seed = 1; seed <= SEEDS; seed++)
+	for (uint64_t seed = 1; seed <= SEEDS; seed += TEST_STEP)
 		run_one(seed);
 }
 
