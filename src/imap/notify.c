@@ -118,7 +118,8 @@ void notify_watch(struct imap *s, bool on)
 			.account_watch = { s->session.store_session, on } });
 }
 
-void notify_off(struct imap *s)
+/* As if NOTIFY NONE had been said. */
+static void turn_off(struct imap *s)
 {
 	notify_watch(s, false);
 	notify_free(&s->notify);
@@ -208,7 +209,7 @@ static void tell_boxes(struct imap *s)
 	if (n->overflow) { /* RFC 5465 5.8: as if NOTIFY NONE had been said */
 		imap_write(s,
 			STR("* OK [NOTIFICATIONOVERFLOW] Too much to be told, NOTIFY is off\r\n"));
-		notify_off(s);
+		turn_off(s);
 	} else {
 		notify_diff(s);
 		take_next(n);

@@ -119,8 +119,6 @@ void notify_listed_first(struct imap *s);
 bool notify_wants_boxes(const struct notify *n);
 /* The store tells of the account from now on, or does not. */
 void notify_watch(struct imap *s, bool on);
-/* As if NOTIFY NONE had been said. */
-void notify_off(struct imap *s);
 /* What is wanted takes the place of what was before, which is kept until it is in force or refused.
  * Takes it. */
 void notify_replace(struct imap *s, struct notify **wanted);
