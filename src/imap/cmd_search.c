@@ -23,9 +23,11 @@ static void write_step(struct imap *s)
 
 	if (!search_result_write(&w->result, search, s->cmd.tag, s->cmd.uid,
 		    search->extended || s->rev2, &w->write, &s->session.out)) {
+		s->cmd.within = true;
 		s->step = write_step;
 		return;
 	}
+	s->cmd.within = false;
 	if (search->returns & SEARCH_RETURN_SAVE)
 		search_result_save(&w->result, search, &s->sel.saved);
 	reply_ok(s, NULL, "SEARCH completed");

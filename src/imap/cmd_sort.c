@@ -84,9 +84,11 @@ static void sort_write_step(struct imap *s)
 
 	if (!search_result_write(&w->result, &w->run.search, s->cmd.tag, s->cmd.uid, false,
 		    &w->write, &s->session.out)) {
+		s->cmd.within = true;
 		s->step = sort_write_step;
 		return;
 	}
+	s->cmd.within = false;
 	if (is_save(w))
 		search_result_save(&w->result, &w->run.search, &s->sel.saved);
 	reply_ok(s, NULL, "SORT completed");
@@ -247,6 +249,7 @@ static void thread_end_step(struct imap *s)
 		return;
 	}
 	imap_write(s, STR("\r\n"));
+	s->cmd.within = false;
 	reply_ok(s, NULL, "THREAD completed");
 	imap_finish(s);
 }
@@ -257,6 +260,7 @@ static void thread_write_step(struct imap *s)
 	struct sort_work *w = s->cmd.work;
 
 	imap_write(s, w->found.n > 0 ? STR("* THREAD ") : STR("* THREAD"));
+	s->cmd.within = true;
 	s->step = thread_end_step;
 }
 

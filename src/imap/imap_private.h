@@ -76,7 +76,7 @@ struct command {
 	bool quiet;          /* it is none of the client's, or IDLE's: NOTIFY's, without a reply */
 	bool busy;           /* no input is taken, though nothing is asked */
 	bool reply_ready;    /* the tagged reply is in s->reply */
-	bool within;         /* a FETCH response, a literal of it perhaps: no other can be said */
+	bool within;         /* half of a response is written: no other can be said */
 	bool owes_expunges;  /* it is OK only when the client has heard what went */
 	const char *highest; /* the tagged reply is OK [HIGHESTMODSEQ …] and this text */
 };

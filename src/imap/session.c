@@ -162,7 +162,8 @@ void imap_at_rest(struct imap *s)
 		notify_turn(s);
 }
 
-/* Within a literal it would be taken for the message's bytes. */
+/* Within a literal it would be taken for the message's bytes, within a SEARCH for one of its
+ * numbers. */
 void imap_bye(struct imap *s, const char *text)
 {
 	if (!s->cmd.within)

@@ -438,7 +438,48 @@ static void test_short_message(void **state)
 	}
 }
 
-TEST_MAIN(test_case(test_short_message), test_case(test_partial_fetch), test_case(test_sort),
-	test_case(test_sort_again), test_case(test_refusals), test_case(test_esort),
-	test_case(test_thread), test_case(test_expunge_waits), test_case(test_one_too_many),
-	test_case(test_store_away), test_case(test_reads_ahead), test_case(test_partial_search))
+#define MESSAGES_OF_A_CUT 13000
+
+/* Whose login ends while half of an answer is written hears no BYE within its line. */
+static void test_cut(void **state)
+{
+	static const char *const commands[] = { "a SEARCH ALL\r\n",
+		"a SORT (ARRIVAL) US-ASCII ALL\r\n", "a THREAD ORDEREDSUBJECT US-ASCII ALL\r\n" };
+	const struct frame ended = { .type = FRAME_SESSION_ENDED };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		struct fake f;
+		struct session *s;
+		struct str out;
+		size_t line;
+
+		fake_init(&f);
+		fake_connect(&f, "imaps", true);
+		for (int n = 0; n < MESSAGES_OF_A_CUT; n++)
+			fake_deliver(&f, "INBOX", STR("Subject: x\r\n\r\nx\r\n"));
+		dialogue_with(&f, LOGIN INBOX("13000"));
+		s = f.clients[0].session;
+		/* nobody reads, until an answer has no room */
+		while (s->class->input(s, str_from(commands[i])) > 0)
+			while (fake_deliver_one(&f))
+				;
+		s->class->notice(s, &ended);
+		assert_int_equal(s->next, NEXT_CLOSE);
+		out = buf_str(&s->out);
+		for (line = out.n; line > 0 && out.p[line - 1] != '\n'; line--)
+			;
+		out = str_from_offset(out, line);
+		assert_true(str_starts(out, STR("* SEARCH 1 ")) ||
+			    str_starts(out, STR("* SORT 1 ")) ||
+			    str_starts(out, STR("* THREAD (")));
+		assert_int_equal(str_search(out, STR("BYE")), out.n);
+		fake_done(&f);
+	}
+}
+
+TEST_MAIN(test_case(test_cut), test_case(test_short_message), test_case(test_partial_fetch),
+	test_case(test_sort), test_case(test_sort_again), test_case(test_refusals),
+	test_case(test_esort), test_case(test_thread), test_case(test_expunge_waits),
+	test_case(test_one_too_many), test_case(test_store_away), test_case(test_reads_ahead),
+	test_case(test_partial_search))
