@@ -136,6 +136,8 @@ class Culver:
         end = time.monotonic() + seconds
         while not self.ready.wait(0.02):
             if self.process.poll() is not None or time.monotonic() > end:
+                for t in self.readers:  # its last words may be under way
+                    t.join(0.5)
                 raise AssertionError("culver serve did not become ready:\n" + self.log_text())
 
     def _read_ready(self, process):
