@@ -303,6 +303,30 @@ def test_upgrade_to_another_binary(tmp_path):
             assert os.readlink(f"/proc/{c.process.pid}/exe") == str(binary)
 
 
+def test_upgrade_through_a_symbolic_link(tmp_path):
+    """/opt/culver/current/culver, which leads to another directory by then: what is there now is what
+    runs. The file that the server was started from is not installed any more."""
+    source = Culver(quickstart=False)
+    shutil.rmtree(source.dir)
+    tmp_path.chmod(0o755)
+    for version in ("1", "2"):
+        (tmp_path / version).mkdir()
+        shutil.copy(source.binary, tmp_path / version / "culver")
+    current = tmp_path / "current"
+    current.symlink_to("1")
+    with Culver(binary=str(current / "culver")) as c:
+        exe = f"/proc/{c.process.pid}/exe"
+        assert os.readlink(exe) == str(tmp_path / "1" / "culver")
+        current.unlink()
+        current.symlink_to("2")
+        assert "upgraded" in c.command("upgrade").stdout
+        assert os.readlink(exe) == str(tmp_path / "2" / "culver")
+        current.unlink()
+        c.binary = source.binary
+        r = c.command("upgrade", check=False)
+        assert r.returncode == 1 and "No such file" in r.stderr
+
+
 def test_a_store_that_has_taken_mail_makes_way_at_once():
     """Nothing of a delivery stays with it: it is not waited for, and killed, when its successor has come."""
     with Culver() as c:

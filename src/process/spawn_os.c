@@ -15,8 +15,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -304,6 +306,26 @@ static void on_child(void *arg, int number)
 			s->seam.ended(s->seam.arg, pid, status);
 }
 
+/* The path that this program was started by, symbolic links and all: where one leads elsewhere by
+ * then is what an upgrade is about. What is no path of this file (a script's, a descriptor's) is of
+ * no use, and the file's own name has to do. */
+static bool find_program(char ret[PATH_MAX])
+{
+	struct stat given, self;
+	const char *name = (const char *)getauxval(AT_EXECFN);
+	char here[PATH_MAX] = "";
+	if (name && stat(name, &given) == 0 && stat("/proc/self/exe", &self) == 0 &&
+		given.st_dev == self.st_dev && given.st_ino == self.st_ino &&
+		(name[0] == '/' || getcwd(here, sizeof(here)))) {
+		int n = snprintf(ret, PATH_MAX, "%s%s%s", here, here[0] ? "/" : "", name);
+		if (n < PATH_MAX)
+			return true;
+	}
+	ssize_t n = readlink("/proc/self/exe", ret, PATH_MAX - 1);
+	ret[n > 0 ? n : 0] = '\0';
+	return n > 0;
+}
+
 struct spawn_seam *spawn_os_new(
 	struct loop *loop, struct identity who, const char *jail, const char *config_path)
 {
@@ -312,7 +334,7 @@ struct spawn_seam *spawn_os_new(
 	s->loop = loop;
 	s->who = who;
 	s->jail = xstrdup(jail);
-	if (config_path && readlink("/proc/self/exe", s->program, sizeof(s->program) - 1) > 0) {
+	if (config_path && find_program(s->program)) {
 		s->config_path = xstrdup(config_path);
 		s->seam.check = check;
 		s->seam.become = become;
