@@ -216,19 +216,39 @@ static const char *why_not_listened(const struct address *a)
 	return NULL;
 }
 
-/* field[n] is an address that can be listened on, and none of those before it. */
+static bool is_any(const struct address *a)
+{
+	static const unsigned char none[16];
+	return memcmp(a->bytes, none, a->n) == 0;
+}
+
+/* Two sockets of one port: nobody else can have what one has already. */
+static int check_pair(const char *before, const char *after, const struct key *k, struct err *err)
+{
+	struct address a, b;
+	if (!parse_address(before, &a) || !parse_address(after, &b) || a.n != b.n)
+		return 0;
+	if (memcmp(a.bytes, b.bytes, a.n) == 0)
+		return fail(err, ERR_CONFIG, "%s: %s is there twice", k->name, after);
+	if (is_any(&a) || is_any(&b))
+		return fail(err, ERR_CONFIG, "%s: %s is all of IPv%c, %s too: remove one", k->name,
+			is_any(&a) ? before : after, a.n == 4 ? '4' : '6',
+			is_any(&a) ? after : before);
+	return 0;
+}
+
+/* field[n] is an address that can be listened on, and beside those before it. */
 static int check_address(char *const field[], size_t n, const struct key *k, struct err *err)
 {
-	struct address this, other;
+	struct address this;
 	if (!parse_address(field[n], &this))
 		return fail(err, ERR_CONFIG, "%s: %.64s is not an IP address", k->name, field[n]);
 	const char *why = why_not_listened(&this);
 	if (why)
 		return fail(err, ERR_CONFIG, "%s: %s %s", k->name, field[n], why);
 	for (size_t i = 0; i < n; i++)
-		if (parse_address(field[i], &other) && other.n == this.n &&
-			memcmp(other.bytes, this.bytes, this.n) == 0)
-			return fail(err, ERR_CONFIG, "%s: %s is there twice", k->name, field[n]);
+		if (check_pair(field[i], field[n], k, err))
+			return -1;
 	return 0;
 }
 
