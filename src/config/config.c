@@ -111,7 +111,8 @@ static const struct key keys[] = {
 		"how long deleted messages can be put back by culver account undelete; 0: not at "
 		"all" },
 	{ "log_file", KEY_TEXT, AT(log_file), "stderr", 0, 0, NULL, FOR_SUPERVISOR,
-		"where log lines go: a path, or stderr; opened again at SIGHUP and SIGUSR1" },
+		"where log lines go: a path, relative to this file, or stderr; opened again at "
+		"SIGHUP and SIGUSR1" },
 	{ "log_format", KEY_TEXT, AT(log_format), "logfmt", 0, 0, "logfmt|json", FOR_ALL,
 		"form of log lines" },
 	{ "log_level", KEY_TEXT, AT(log_level), "info", 0, 0, "error|warn|info|debug", FOR_ALL,
@@ -483,6 +484,23 @@ static int make_absolute(struct config *c, const char *path, struct err *err)
 	return 0;
 }
 
+/* A log file, too: where the server was started from says nothing. */
+static int make_log_absolute(struct config *c, const char *path, struct err *err)
+{
+	AUTO(mem_free_p)
+	char *copy = xstrdup(path);
+	char real[PATH_MAX], joined[2 * PATH_MAX];
+	if (c->log_file[0] == '/' || strcmp(c->log_file, "stderr") == 0)
+		return 0;
+	if (realpath(dirname(copy), real) == NULL)
+		return fail(
+			err, ERR_CONFIG, "%s: log_file %s: %s", path, c->log_file, strerror(errno));
+	snprintf(joined, sizeof(joined), "%s/%s", real, c->log_file);
+	free(c->log_file);
+	c->log_file = xstrdup(joined);
+	return 0;
+}
+
 static int read_regular(int fd, struct buf *out, struct err *err)
 {
 	struct stat s;
@@ -543,7 +561,7 @@ static int load(struct config *c, cfg_t *cfg, const char *path, char **error_tex
 			twice.second, STR_ARG(twice.name), twice.first);
 	if (take_values(c, cfg, &why))
 		return fail(err, ERR_CONFIG, "%s: %s", path, why.public_text);
-	return make_absolute(c, path, err);
+	return make_absolute(c, path, err) || make_log_absolute(c, path, err) ? -1 : 0;
 }
 
 struct config *config_load(const char *path, struct err *err)

@@ -143,6 +143,21 @@ static void what_quotes_hold_is_no_comment(void **state)
 	config_free(&c);
 }
 
+/* Not to where the server was started, which a service manager decides. */
+static void a_log_file_is_relative_to_the_file(void **state)
+{
+	(void)state;
+	struct err err = ERR_INIT;
+	struct config *c = load_text("log_file = \"log/culver\"\n", &err);
+	assert_non_null(c);
+	assert_string_equal(c->log_file, "/tmp/log/culver");
+	config_free(&c);
+	c = load_text("log_file = stderr\n", &err);
+	assert_non_null(c);
+	assert_string_equal(c->log_file, "stderr");
+	config_free(&c);
+}
+
 /* What only looks as if it were given twice. */
 static void once_is_once(void **state)
 {
@@ -224,5 +239,5 @@ static void the_manual_page_is_the_tables(void **state)
 TEST_MAIN(test_case(the_manual_page_is_the_tables), test_case(values_are_read),
 	test_case(the_host_name_is_kept_as_a_labels), test_case(mistakes_are_named_with_their_line),
 	test_case(comments_do_not_shift_lines), test_case(what_quotes_hold_is_no_comment),
-	test_case(once_is_once), test_case(what_cannot_be_read_is_named),
-	test_case(a_role_gets_its_own_keys))
+	test_case(a_log_file_is_relative_to_the_file), test_case(once_is_once),
+	test_case(what_cannot_be_read_is_named), test_case(a_role_gets_its_own_keys))
