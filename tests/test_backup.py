@@ -155,6 +155,14 @@ def test_what_is_no_backup_is_refused_by_name(target):
             r = c.run("store", "points", directory, check=False)
             assert r.returncode == 3 and f"{directory} is no backup" in r.stderr, r.stderr
             assert r.stdout == ""
+        # In data/ it would go with what it is a backup of, and its owner would keep the server from starting.
+        link = target.parent / "link"
+        link.symlink_to(c.dir / "data")
+        for inside in (c.dir / "data" / "backup", c.dir / "data" / "blobs" / "backup", link / "backup"):
+            r = c.command("store", "backup", inside, check=False)
+            assert r.returncode == 5 and "name another one" in r.stderr, r.stderr
+            assert not inside.exists()
+        c.restart()
         disk = target.parent / "disk"
         (disk / "lost+found").mkdir(parents=True)
         assert backup(c, disk)["points"] == 1

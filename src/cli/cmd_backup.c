@@ -10,13 +10,18 @@
 #include "cli/remote.h"
 
 #include "base/limits.h"
+#include "base/mem.h"
 #include "base/scan.h"
 #include "base/time.h"
 #include "store/disk.h"
 #include "store/ledger_verify.h"
 
 #include <inttypes.h>
+#include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Asked for at a time: what is flushed at once, and lost when the run is interrupted. */
@@ -377,9 +382,41 @@ static void print_made(const struct making *m, size_t removed)
 			m->b->points.n);
 }
 
+/* Where it is, or will be: its parent has a name already. */
+static bool is_below(const char *path, const char *directory)
+{
+	AUTO(mem_free_p)
+	char *copy = xstrdup(path);
+	char real[PATH_MAX], top[PATH_MAX];
+	if (realpath(directory, top) == NULL ||
+		(realpath(path, real) == NULL && realpath(dirname(copy), real) == NULL))
+		return false;
+	size_t n = strlen(top);
+	return strncmp(real, top, n) == 0 && (real[n] == '/' || real[n] == '\0');
+}
+
+/* A backup in data/ would go when data/ does, and the server could not start: it is not its user's.
+ */
+static int refuse_own_data(const struct options *o, struct err *err)
+{
+	char data[PATH_MAX];
+	AUTO(config_free)
+	struct config *c = config_load_directory(options_config(o));
+	if (c == NULL)
+		return 0; /* what is wrong is told by who asks the server */
+	snprintf(data, sizeof(data), "%s/data", c->directory);
+	if (is_below(o->args[0], data))
+		return fail(err, ERR_CONFIG,
+			"%s is in %s, the directory of a server, with its mail: name another one",
+			o->args[0], data);
+	return 0;
+}
+
 static int backup(struct making *m, size_t keep, struct err *err)
 {
 	size_t removed = 0;
+	if (refuse_own_data(m->o, err) < 0)
+		return -1;
 	m->b = backup_open(m->o->args[0], true, err);
 	if (m->b == NULL)
 		return -1;
