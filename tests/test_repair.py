@@ -245,10 +245,11 @@ def test_damaged_log_is_not_taken_for_its_end():
         assert c.process.wait(60) != 0
         c.forget_process()
         assert "event=store-damage file=ledger.db-wal" in c.log_text()
-        r = check(c)
-        assert r.returncode != 0 and "--accept-loss" in r.stderr
-        for option in "--repair", "--json":
-            assert c.command("store", "check", option, check=False).returncode != 0
+        for options in (), ("--json",), ("--repair",):  # damage that was found, and what can be done
+            r = c.command("store", "check", *options, check=False)
+            assert r.returncode == 6 and "--accept-loss" in r.stdout + r.stderr, (options, r.returncode, r.stdout, r.stderr)
+            assert "--json" not in options or "--accept-loss" in json.loads(r.stdout)["findings"][0]
+        assert c.command("store", "check", "--rebuild", check=False).returncode == 4  # it would lose more
         code, told = repair(c, "--accept-loss")
         assert code == 0 and "was damaged" in said(told, "found")[0] and not said(told, "damage"), told
         assert not (c.dir / "data" / "accept-loss").exists() and not (c.dir / "data" / "restored").exists()

@@ -9,6 +9,7 @@
 
 #include "process/os.h"
 #include "store/ledger_verify.h"
+#include "store/log_damage.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -85,17 +86,24 @@ static bool is_there(const struct config *config, const char *name)
 	return access(path, F_OK) == 0;
 }
 
-static int verify_ledger(const struct config *config, struct err *err)
+/* ERR_CORRUPT: with what can be done. */
+static int verify_log(struct files_seam *files, struct err *err)
 {
-	char data[PATH_BYTES];
+	struct log_damage found;
+	int damaged = log_damage(files, "ledger.db-wal", &found, err);
+	if (damaged <= 0)
+		return damaged;
+	return fail_log(err, ERR_CORRUPT,
+		"ledger.db-wal is damaged at offset %" PRId64
+		": what was acknowledged behind it is lost; restore a backup (culver store restore "
+		"--replace), or go on without (culver store check --accept-loss)",
+		found.at);
+}
+
+static int verify_ledger(struct files_seam *files, struct err *err)
+{
 	struct err why = ERR_INIT;
-	snprintf(data, sizeof(data), "%s/data", config->directory);
-	int lock = os_lock(config, err);
-	struct files_seam *files = lock < 0 ? NULL : files_os_new(data, err);
-	int rc = files ? ledger_verify(files, "ledger.db", &why) : -1;
-	files_os_free(&files);
-	if (lock >= 0)
-		close(lock);
+	int rc = ledger_verify(files, "ledger.db", &why);
 	if (why.kind == ERR_CORRUPT || why.kind == ERR_NOT_FOUND)
 		return fail_log(err, ERR_CORRUPT,
 			"%.200s; restore a backup (culver store restore --replace), or make it "
@@ -106,13 +114,31 @@ static int verify_ledger(const struct config *config, struct err *err)
 	return rc;
 }
 
+/* The ledger of a store that nobody has open; log: and what is not in its pages yet. */
+static int verify(const struct config *config, bool log, struct err *err)
+{
+	char data[PATH_BYTES];
+	snprintf(data, sizeof(data), "%s/data", config->directory);
+	int lock = os_lock(config, err);
+	struct files_seam *files = lock < 0 ? NULL : files_os_new(data, err);
+	int rc = files ? 0 : -1;
+	if (rc == 0 && log)
+		rc = verify_log(files, err);
+	if (rc == 0)
+		rc = verify_ledger(files, err);
+	files_os_free(&files);
+	if (lock >= 0)
+		close(lock);
+	return rc;
+}
+
 int repair_verify_ledger(const struct options *o, struct err *err)
 {
 	AUTO(config_free)
 	struct config *config = config_load(options_config(o), err);
 	if (config == NULL || remote_must_be_stopped(config, err) < 0)
 		return -1;
-	return verify_ledger(config, err);
+	return verify(config, true, err);
 }
 
 /* Whoever has a ledger that is whole loses by a rebuild, and one that was set aside by an earlier
@@ -130,7 +156,7 @@ static int may_rebuild(const struct repairing *r, const struct config *config, s
 			config->directory);
 	if (r->o->force)
 		return 0;
-	if (verify_ledger(config, &why) < 0) {
+	if (verify(config, false, &why) < 0) {
 		if (why.kind == ERR_CORRUPT)
 			return 0;
 		*err = why;
@@ -168,7 +194,7 @@ static int repair(struct repairing *r, struct err *err)
 	if (r->o->rebuild) {
 		if (begin_rebuild(r, config, err) < 0)
 			return -1;
-	} else if (!r->o->accept_loss && verify_ledger(config, err) < 0) {
+	} else if (!r->o->accept_loss && verify(config, true, err) < 0) {
 		return -1; /* rows that can't all be read are not set right by what can */
 	} else if (ask(r, "found", &check, err) < 0) {
 		return -1;

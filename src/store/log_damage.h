@@ -6,7 +6,7 @@
  *     struct log_damage found;
  *     if (log_damage(files, "ledger.db-wal", &found, err) == 1) … found.at …
  *
- * uses: base; used by: store (before the ledger is opened; the check)
+ * uses: base; used by: store (before the ledger is opened; the check), cli (store check)
  */
 #ifndef CULVER_STORE_LOG_DAMAGE_H
 #define CULVER_STORE_LOG_DAMAGE_H
