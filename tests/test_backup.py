@@ -124,6 +124,38 @@ def test_damage_to_a_backup_is_seen_and_healed(target):
         assert code == 6
 
 
+@pytest.mark.parametrize("which", ["newest", "all"])
+def test_a_damaged_manifest_does_not_end_the_backups(target, which):
+    """It costs the point that it is of: the next is made, of what can be trusted, and the damage is told."""
+    with Culver() as c:
+        for i in range(2):
+            deliver(c, [f"m {i}"])
+            backup(c, target)
+        manifests = sorted((target / "points").glob("*.manifest"))
+        bad = manifests[-1:] if which == "newest" else manifests
+        for path in bad:
+            path.write_bytes(path.read_bytes()[:60])
+        if which == "all":  # nothing says any more what the segment was
+            segment = next(target.glob("segments-*/blobs/*"))
+            data = bytearray(segment.read_bytes())
+            data[9000] ^= 1
+            segment.write_bytes(data)
+        r = c.command("store", "restore", "--account", f"alice@{DOMAIN}", target, check=False)
+        assert r.returncode == 6 and f"points/{manifests[-1].name}" in r.stderr, r.stderr
+        r = c.command("store", "backup", "--json", target, check=False)
+        assert r.returncode == 6 and all(f"points/{path.name}" in r.stderr for path in bad), r.stderr
+        made = json.loads(r.stdout)["point"]
+        code, found = points(c, target, "--verify")
+        assert code == 6 and [p["damaged"] for p in found] == [p in bad for p in manifests] + [False]
+        for path in bad:
+            path.unlink()
+        assert points(c, target, "--verify")[0] == 0 and backup(c, target)["points"] == 4 - len(bad)
+        c.stop()
+        c.command("store", "restore", "--replace", "--point", made, target)
+        c.start()
+        assert sorted(mail(c)) == ["m 0", "m 1"]
+
+
 def test_refusals(target):
     with Culver() as c, Culver() as other:
         backup(c, target)

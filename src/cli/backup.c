@@ -217,7 +217,10 @@ int backup_manifest(
 	manifest_init(ret);
 	if (read_small(b->files, backup_point_name(name, p, ".manifest"), &text, err) < 0)
 		return -1;
-	return manifest_parse(buf_str(&text), ret, err);
+	struct err why = ERR_INIT;
+	if (manifest_parse(buf_str(&text), ret, &why) == 0)
+		return 0;
+	return fail_log(err, why.kind, "%s: %s", name, err_log_text(&why));
 }
 
 /* ---- verifying ---- */

@@ -35,6 +35,7 @@ struct making {
 	struct backup *b;
 	struct manifest now, last;
 	bool have_last;     /* a point of the same history */
+	bool damaged;       /* a newer one, or all of them */
 	struct vec extents; /* struct api_backup_segment */
 	uint64_t copied_bytes, total_bytes;
 	uint32_t new_segments;
@@ -167,7 +168,7 @@ static int copy_segment(struct making *m, struct manifest_file *f, struct err *e
 							 : NULL;
 	int64_t there = backup_size(m->b, backup_segment(name, m->now.history, f->number, ""));
 	uint64_t size = there < 0 ? 0 : (uint64_t)there;
-	if (there < 0 || size < (known ? known->length : f->length))
+	if (there < 0 || size < (known ? known->length : f->length) || (!known && m->damaged))
 		return copy_whole(m, f, err);
 	if (known ? known->length >= f->length : size == f->length)
 		return take_as_is(m, known, f, err);
@@ -318,19 +319,30 @@ static int write_manifest(struct making *m, struct err *err)
 	return 0;
 }
 
-/* The newest point, when it is of this store; of another the directory is not touched. */
-static int look_back(struct making *m, struct err *err)
+/* Of another store the directory is not touched. */
+static int compare_last(struct making *m, struct err *err)
 {
-	struct point newest;
-	struct err none = ERR_INIT;
-	if (backup_point(m->b, NULL, &newest, &none) < 0)
-		return 0;
-	manifest_done(&m->last);
-	if (backup_manifest(m->b, &newest, &m->last, err) < 0)
-		return -1;
 	if (memcmp(m->last.store_id, m->now.store_id, sizeof(m->now.store_id)) != 0)
 		return fail(err, ERR_CONFIG, "the directory holds the backup of another store");
 	m->have_last = memcmp(m->last.history, m->now.history, sizeof(m->now.history)) == 0;
+	return 0;
+}
+
+/* The newest point whose manifest can be read. One that can't is lost, and is told; the points to
+ * come are not. */
+static int look_back(struct making *m, struct err *err)
+{
+	for (size_t i = m->b->points.n; i > 0; i--) {
+		manifest_done(&m->last);
+		if (backup_manifest(m->b, vec_at(&m->b->points, i - 1), &m->last, err) == 0)
+			return compare_last(m, err);
+		if (err->kind != ERR_CORRUPT)
+			return -1;
+		m->damaged = true;
+		fprintf(stderr, "culver %s: %s: the point is lost; remove this file\n",
+			m->o->command, err_log_text(err));
+		*err = (struct err)ERR_INIT;
+	}
 	return 0;
 }
 
@@ -446,7 +458,9 @@ int cmd_store_backup(const struct options *o)
 	manifest_done(&m.now);
 	manifest_done(&m.last);
 	vec_done(&m.extents);
-	return rc < 0 ? cli_fail(o, &err) : EXIT_GOOD;
+	if (rc < 0)
+		return cli_fail(o, &err);
+	return m.damaged ? EXIT_DAMAGE : EXIT_GOOD;
 }
 
 /* ---- points ---- */
