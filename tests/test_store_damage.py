@@ -172,6 +172,27 @@ def test_malformed_point_is_told_and_not_restored(target):
         assert contents(c) == before
 
 
+@pytest.mark.parametrize("lost", [False, True])
+def test_no_rebuild_begins_without_segments(lost):
+    """A store that has had no mail yet: its ledger is all there is, and the server is not kept from starting."""
+    with Culver() as c:
+        c.stop()
+        data = c.dir / "data"
+        if lost:
+            for name in "ledger.db", "ledger.db-wal":
+                (data / name).unlink(missing_ok=True)
+        r = c.command("store", "check", "--rebuild", "--force", check=False)
+        assert r.returncode == 1 and "there is no segment" in r.stderr and "To have it back" not in r.stderr, r.stderr
+        assert not (data / "rebuild").exists() and not (data / "ledger.lost").exists()
+        (data / "rebuild").touch()  # as an older program left it
+        r = c.command("store", "check", "--rebuild", check=False)
+        assert r.returncode == 1 and f"remove {data}/rebuild" in r.stderr, r.stderr
+        (data / "rebuild").unlink()
+        if not lost:
+            c.start()
+            assert c.command("account", "list").stdout.count("@") == 2
+
+
 def test_rebuild_of_a_whole_ledger_must_be_forced():
     with Culver() as c:
         furnish(c)

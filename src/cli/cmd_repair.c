@@ -10,6 +10,7 @@
 #include "process/os.h"
 #include "store/ledger_verify.h"
 #include "store/log_damage.h"
+#include "store/segment.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -141,6 +142,28 @@ int repair_verify_ledger(const struct options *o, struct err *err)
 	return verify(config, true, err);
 }
 
+/* The store would begin it, and end at once, at every start. */
+static int has_segments(const struct config *config, struct err *err)
+{
+	char data[PATH_BYTES];
+	uint8_t id[16];
+	uint64_t epoch;
+	struct err why = ERR_INIT;
+	snprintf(data, sizeof(data), "%s/data", config->directory);
+	struct files_seam *files = files_os_new(data, err);
+	int rc = files ? segments_identity(files, id, &epoch, &why) : -1;
+	files_os_free(&files);
+	if (why.kind == ERR_NOT_FOUND)
+		return fail(err, ERR_TEMP,
+			"%s: if ledger.db is whole remove %s/rebuild, if that is there; if not, "
+			"restore a backup (culver store restore --replace), or begin anew with "
+			"%s and %s.used moved away",
+			why.public_text, data, data, data);
+	if (why.kind != ERR_NONE)
+		*err = why;
+	return rc;
+}
+
 /* Whoever has a ledger that is whole loses by a rebuild, and one that was set aside by an earlier
  * rebuild would be lost with this one. One that was begun is only gone on with. */
 static int may_rebuild(const struct repairing *r, const struct config *config, struct err *err)
@@ -170,13 +193,15 @@ static int may_rebuild(const struct repairing *r, const struct config *config, s
 
 static int begin_rebuild(struct repairing *r, const struct config *config, struct err *err)
 {
-	if (may_rebuild(r, config, err) < 0 || write_mark(config, "rebuild", err) < 0)
+	if (has_segments(config, err) < 0 || may_rebuild(r, config, err) < 0 ||
+		write_mark(config, "rebuild", err) < 0)
 		return -1;
 	fprintf(stderr,
 		"the ledger is made anew from the segments; the old one, if any, is kept as "
-		"%s/data/ledger.lost. To have it back: with the server stopped remove rebuild, "
-		"ledger.db and ledger.db-wal there, and rename ledger.lost to ledger.db and "
-		"ledger.lost-wal, if it is there, to ledger.db-wal\n",
+		"%s/data/ledger.lost. To have it back: with the server stopped, if ledger.lost is "
+		"there, remove rebuild, ledger.db and ledger.db-wal there, and rename ledger.lost "
+		"to ledger.db and ledger.lost-wal, if it is there, to ledger.db-wal; if it is not, "
+		"remove rebuild alone\n",
 		config->directory);
 	return 0;
 }

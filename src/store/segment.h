@@ -29,7 +29,7 @@
  * each, at the same time. open, close, check: nobody else at work (check may run beside readers and
  * the writer: it looks at flushed bytes only).
  *
- * uses: base, record, chunk, spool; used by: the ledger half of the store
+ * uses: base, record, chunk, spool; used by: the ledger half of the store, cli (before a rebuild)
  */
 #ifndef CULVER_STORE_SEGMENT_H
 #define CULVER_STORE_SEGMENT_H
