@@ -75,6 +75,8 @@ bool options_takes_value(struct str name);
 
 /* A quota: "10G", "500M", "1000", or "none", which is 0; at most 2^60. */
 int cli_size(const char *text, uint64_t *ret, struct err *err);
+/* The same of messages: "10000" or "none". */
+int cli_count(const char *text, uint64_t *ret, struct err *err);
 
 /* A time: an age ("90m", "2h", "3d") before now, or a date of UTC ("2026-11-28",
  * "2026-11-28T10:30Z"). Milliseconds since 1970. */

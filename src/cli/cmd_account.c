@@ -182,7 +182,7 @@ static int parse_fields(
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
 		*set |= fields[i].given ? fields[i].bit : 0;
 	if ((o->quota && cli_size(o->quota, &a->quota_bytes, err)) ||
-		(o->messages && cli_size(o->messages, &a->quota_messages, err)) ||
+		(o->messages && cli_count(o->messages, &a->quota_messages, err)) ||
 		(o->services && cli_services(o->services, &a->services, err)) ||
 		(o->kind && parse_kind(o->kind, &a->kind, err)) ||
 		(o->retention && parse_retention(o->retention, a, err)))

@@ -270,10 +270,26 @@ void cli_shell_word(struct buf *out, struct str word)
 	buf_addc(out, '\'');
 }
 
+enum { MOST_LOG = 60 }; /* 2^60 bytes, or messages */
+
+int cli_count(const char *text, uint64_t *ret, struct err *err)
+{
+	struct scan s = scan_from(str_from(text));
+	uint64_t n = 0;
+	*ret = 0;
+	if (strcmp(text, "none") == 0)
+		return 0;
+	if (!scan_number(&s, (uint64_t)1 << MOST_LOG, &n) || !scan_end(&s) || n == 0)
+		return fail(
+			err, ERR_SYNTAX, "%s is no number of messages; try 10000 or none", text);
+	*ret = n;
+	return 0;
+}
+
 int cli_size(const char *text, uint64_t *ret, struct err *err)
 {
 	static const char units[] = "KMGT";
-	const uint64_t most = (uint64_t)1 << 60;
+	const uint64_t most = (uint64_t)1 << MOST_LOG;
 	struct scan s = scan_from(str_from(text));
 	uint64_t n, factor = 1, unit = 1;
 	*ret = 0;

@@ -109,6 +109,34 @@ static void test_size(void **state)
 	}
 }
 
+/* Of messages: their number has no unit. */
+static void test_count(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t count;
+		bool good;
+	} cases[] = {
+		{ "none", 0, true },
+		{ "1", 1, true },
+		{ "1152921504606846976", (uint64_t)1 << 60, true },
+		{ "1152921504606846977", 0, false },
+		{ "5K", 0, false },
+		{ "0", 0, false },
+		{ "-1", 0, false },
+		{ "", 0, false },
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct err err = ERR_INIT;
+		uint64_t n = 7;
+		assert_int_equal(cli_count(cases[i].text, &n, &err) == 0, cases[i].good);
+		assert_int_equal(n, cases[i].count);
+		if (!cases[i].good)
+			assert_non_null(strstr(err.public_text, "is no number of messages"));
+	}
+}
+
 static void test_options(void **state)
 {
 	struct options o = { .command = "account add" };
@@ -196,5 +224,5 @@ static void test_since(void **state)
 }
 
 TEST_MAIN(test_case(test_json_string), test_case(test_print), test_case(test_shell_word),
-	test_case(test_size), test_case(test_since), test_case(test_options),
+	test_case(test_size), test_case(test_count), test_case(test_since), test_case(test_options),
 	test_case(test_options_fit))
