@@ -101,6 +101,37 @@ static void crypt_schemes_of_others_check(void **state)
 	}
 }
 
+/* A verifier says what it costs to try it, and whoever keeps the store may have written it. Each
+ * kind at half of its limit or below, at it and above; then what no crypt(3) makes. */
+static void a_verifier_has_its_price(void **state)
+{
+	(void)state;
+	_Static_assert(LIMIT_VERIFIER_BYTES == 64 << 20 && LIMIT_VERIFIER_BCRYPT == 14 &&
+			       LIMIT_VERIFIER_ROUNDS == 1000000,
+		"as below");
+	static const char *const good[] = { /* 32 and 64 MiB; the library's own is 16, $y$j9T$ */
+		"$y$j9T$salt$hash", "$y$jAT$salt$hash", "$y$jBT$salt$hash", "$gy$jBT$salt$hash",
+		"$y$jD5$salt$hash", "$7$BU..../....salt$hash", "$7$CU..../....salt$hash",
+		"$2b$13$x", "$2y$14$x", "$2a$04$x", "$5$salt$hash", "$6$rounds=999999$salt$hash",
+		"$6$rounds=1000000$salt$hash", "$5$rounds=1000000$salt$hash"
+	};
+	static const char *const bad[] = { "$y$jCT$salt$hash", "$gy$jCT$salt$hash",
+		"$y$jE5$salt$hash", "$y$jBU$salt$hash", "$7$DU..../....salt$hash",
+		"$7$CV..../....salt$hash", "$7$CU....0....salt$hash", "$2b$15$x", "$2y$31$x",
+		"$6$rounds=1000001$salt$hash", "$5$rounds=999999999$salt$hash",
+		/* more parameters, or no number at all */
+		"$y$j9T..$salt$hash", "$y$j9T", "$y$j9", "$y$", "$y$.9T$salt$hash",
+		"$7$zzzzzzzzzzz", "$7$CU..", "$7$CUzzzz/....salt$hash", "$7$CU..../zzzzsalt$hash",
+		"$2b$x", "$2b$", "$6$rounds=$x", "$6$rounds=18446744073709551617$x",
+		"$y$j*T$salt$hash" };
+	for (size_t i = 0; i < ARRAY_LEN(good); i++)
+		if (!verifier_known(str_from(good[i])))
+			fail_msg("%s", good[i]);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		if (verifier_known(str_from(bad[i])))
+			fail_msg("%s", bad[i]);
+}
+
 /* RFC 4616 2, RFC 4013 3: U+2168 is "IX", U+00AD is nothing, a + U+0308 is U+00E4. */
 static void one_spelling_is_as_good_as_another(void **state)
 {
@@ -178,8 +209,8 @@ static void A1_nobody_costs_as_much_as_somebody(void **state)
 }
 
 TEST_MAIN(test_case(a_ticket_opens_for_its_front_alone), test_case(a_verifier_knows_its_password),
-	test_case(common_schemes_are_accepted), test_case(crypt_schemes_of_others_check),
-	test_case(one_spelling_is_as_good_as_another),
+	test_case(a_verifier_has_its_price), test_case(common_schemes_are_accepted),
+	test_case(crypt_schemes_of_others_check), test_case(one_spelling_is_as_good_as_another),
 	test_case(what_others_hashed_as_it_was_is_still_good),
 	test_case(what_can_not_be_prepared_is_itself),
 	test_case(A1_nobody_costs_as_much_as_somebody))

@@ -4,26 +4,109 @@
 
 #include "auth/saslprep.h"
 #include "base/limits.h"
+#include "base/scan.h"
 
 #include <crypt.h>
 #include <errno.h>
 #include <openssl/evp.h>
+#include <string.h>
 
 /* Stands in where there is no account: same scheme and cost as verifier_make's, of a password
  * nobody knows (its hash is all dots, which yescrypt never makes). */
 static const char stand_in[] = "$y$j9T$culverstandinfornobody..$"
 			       "...........................................";
 
-static const char *const schemes[] = { "$y$", "$gy$", "$7$", "$2b$", "$2a$", "$2y$", "$6$", "$5$" };
+/* ---- what it costs to try one: its parameters, as libxcrypt writes them behind the prefix ---- */
+
+/* The number that a character is; false: none. */
+static bool take_digit(struct scan *s, uint64_t *ret)
+{
+	static const char digits[] =
+		"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+	const char *at = scan_end(s) || *s->p == '\0' ? NULL : strchr(digits, *s->p);
+	if (at == NULL)
+		return false;
+	s->p++;
+	*ret = (uint64_t)(at - digits);
+	return true;
+}
+
+/* Five of them, the lowest first. */
+static bool take_digits(struct scan *s, uint64_t *ret)
+{
+	uint64_t digit;
+	*ret = 0;
+	for (unsigned i = 0; i < 5; i++) {
+		if (!take_digit(s, &digit))
+			return false;
+		*ret |= digit << (6 * i);
+	}
+	return true;
+}
+
+/* N = 2^n blocks of 128 r bytes, p times. */
+static bool fits(uint64_t n, uint64_t r, uint64_t p)
+{
+	return n < 30 && r * p <= (uint64_t)LIMIT_VERIFIER_BYTES / 128 >> n;
+}
+
+/* Of yescrypt's parameters those that crypt_gensalt gives: its flavour j, N and r, each a character
+ * and counted from 1. A larger r has a second one, and so no '$' here. */
+static bool yescrypt(struct scan *s)
+{
+	uint64_t n, r;
+	return scan_char(s, 'j') && take_digit(s, &n) && take_digit(s, &r) && scan_char(s, '$') &&
+	       fits(n + 1, r + 1, 1);
+}
+
+static bool scrypt(struct scan *s)
+{
+	uint64_t n, r, p;
+	return take_digit(s, &n) && take_digits(s, &r) && take_digits(s, &p) && fits(n, r, p);
+}
+
+static bool bcrypt(struct scan *s)
+{
+	uint64_t cost;
+	return scan_digits(s, 2, &cost) && scan_char(s, '$') && cost <= LIMIT_VERIFIER_BCRYPT;
+}
+
+static bool sha(struct scan *s)
+{
+	uint64_t rounds;
+	if (!scan_literal_nocase(s, STR("rounds=")))
+		return true; /* 5,000 */
+	return scan_number(s, LIMIT_VERIFIER_ROUNDS, &rounds) && scan_char(s, '$');
+}
+
+static const struct scheme {
+	const char *prefix;
+	bool (*affordable)(struct scan *);
+} schemes[] = {
+	{ "$y$", yescrypt },
+	{ "$gy$", yescrypt },
+	{ "$7$", scrypt },
+	{ "$2b$", bcrypt },
+	{ "$2a$", bcrypt },
+	{ "$2y$", bcrypt },
+	{ "$6$", sha },
+	{ "$5$", sha },
+};
 
 bool verifier_known(struct str verifier)
 {
-	for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
-		if (str_starts(verifier, str_from(schemes[i])))
-			return verifier.n < CRYPT_OUTPUT_SIZE &&
-			       str_find(verifier, 0) == verifier.n;
+	if (verifier.n >= CRYPT_OUTPUT_SIZE || str_find(verifier, 0) != verifier.n)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
+		struct str prefix = str_from(schemes[i].prefix);
+		struct scan s = scan_from(str_from_offset(verifier, prefix.n));
+		if (str_starts(verifier, prefix))
+			return schemes[i].affordable(&s);
+	}
 	return false;
 }
+
+/* ---- hashing ---- */
 
 /* What crypt(3) is given. It takes less than CRYPT_MAX_PASSPHRASE_SIZE (512) bytes, so a longer
  * password is stood in for by its SHA-512 in base64. */

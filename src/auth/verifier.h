@@ -18,11 +18,12 @@
  * no memory (ERR_TEMP). */
 int verifier_make(struct random_seam *, struct str password, struct buf *ret, struct err *err);
 /* Whether the password is the verifier's, as SASLprep has it or as it is. Takes tens of
- * milliseconds by intent. For a verifier that is empty or of an unknown scheme it takes as long as
+ * milliseconds by intent. For a verifier that is empty or not known it takes as long as
  * for a fresh one, and says no. */
 enum verdict { VERDICT_WRONG, VERDICT_RIGHT, VERDICT_NO_MEMORY };
 enum verdict verifier_check(struct str verifier, struct str password) MUST_CHECK;
-/* Whether the scheme is one we accept. */
+/* Whether the scheme is one we accept, and its parameters are such that a try costs no more than
+ * about a second (LIMIT_VERIFIER_…): who keeps the store may have written them. */
 bool verifier_known(struct str verifier);
 
 #endif

@@ -101,6 +101,10 @@
 
 /* ---- passwords ---- */
 #define LIMIT_PASSWORD_BYTES 1024 /* hostile-input A2 */
+#define LIMIT_VERIFIER_BYTES                                                                       \
+	(64 * 1024 * 1024) /* memory of yescrypt or scrypt, and so its time; of ours 16 MiB; A2 */
+#define LIMIT_VERIFIER_BCRYPT 14      /* cost of bcrypt: a second */
+#define LIMIT_VERIFIER_ROUNDS 1000000 /* of $5$ and $6$: half a second; as for SCRAM */
 #define LIMIT_SECRETS                                                                              \
 	61 /* app passwords and certificates of an account; with the password's own three as many  \
 	      as frame credentials carries */

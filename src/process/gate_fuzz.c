@@ -209,7 +209,7 @@ static void hash(void)
 	settle();
 }
 
-/* A scheme that is known may be as slow as it likes: here it is a quick one, of "secret". */
+/* One that is known may take a second: here it is a quick one, of "secret". */
 static void name_account(struct frame_credentials *c)
 {
 	if (verifier_known(c->verifier))
