@@ -301,7 +301,7 @@
 #define LIMIT_PEER_WATCHES      65536
 #define LIMIT_PEER_JOBS         8192                /* unanswered questions of one peer */
 #define LIMIT_PEER_UPLOADS      4096                /* open uploads of one peer */
-#define LIMIT_PEER_ANSWER_BYTES (32 * 1024 * 1024)  /* read for a peer and not yet sent */
+#define LIMIT_PEER_ANSWER_BYTES (32 * 1024 * 1024)  /* read and not yet sent; of changes as much */
 #define LIMIT_PEER_UPLOAD_BYTES (256 * 1024 * 1024) /* one peer's uploads; its questions */
 #define LIMIT_REQUEST_RANGES    70000               /* UID ranges of one request; IMAP I5 */
 #define LIMIT_MAILDROP_OPENINGS                                                                    \

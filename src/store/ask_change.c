@@ -99,6 +99,18 @@ static struct job *change_new(struct store_peer *peer, const struct store_sessio
 	return job;
 }
 
+/* What an answer may hold that names as many entries as these UIDs may be: what it holds in the end
+ * is not known before. A vec that grows has twice as much. */
+static size_t cost_of(const struct job *job, const struct api_range_list *uids)
+{
+	uint64_t n = 0, most = job->store->settings.bounds->changed_entries;
+	for (size_t i = 0; i < uids->n && n < most; i++) {
+		const struct api_range *r = &uids->items[i];
+		n += r->high >= r->low ? (uint64_t)r->high - r->low + 1 : 0;
+	}
+	return 2 * sizeof(struct api_pair) * (size_t)(n < most ? n : most);
+}
+
 /* UIDs, rising, as ranges. */
 static void make_ranges(struct job *job, const struct vec *uids)
 {
@@ -115,7 +127,10 @@ static void make_ranges(struct job *job, const struct vec *uids)
 
 static bool changed(struct job *job)
 {
-	make_ranges(job, &txn_op(job->txn, 0)->result.failed);
+	struct vec *failed = &txn_op(job->txn, 0)->result.failed;
+	make_ranges(job, failed);
+	vec_done(failed);
+	job_holds(job);
 	return true;
 }
 
@@ -155,6 +170,8 @@ ASK(ask_set_flags)
 		.flags = ask->flags,
 		.keywords = ask->keywords,
 		.unchanged_since = ask->unchanged_since };
+	if (ask->unchanged_since != UINT64_MAX)
+		job->cost = cost_of(job, &uids);
 	if (txn_keep_strings(job->txn, &op->flags.keywords)) {
 		job_write(job);
 		return;
@@ -182,6 +199,7 @@ ASK(ask_expunge)
 static bool copied(struct job *job)
 {
 	job->size = txn_op(job->txn, 0)->result.pairs.n;
+	job_holds(job);
 	return true;
 }
 
@@ -219,5 +237,6 @@ ASK(ask_copy)
 	txn_op(job->txn, 0)->copy = (struct op_copy){
 		.mailbox = ask->mailbox, .target = ask->target, .uids = uids, .move = ask->move
 	};
+	job->cost = cost_of(job, &uids);
 	job_write(job);
 }

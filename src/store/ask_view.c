@@ -305,8 +305,8 @@ static bool answer_kept(struct job *job, struct err *err)
 		return false;
 	}
 	size_t bytes = base->entries.cap * base->entries.size;
-	if (peer->waiting ||
-		(peer->held_bytes && peer->held_bytes + bytes > LIMIT_PEER_ANSWER_BYTES)) {
+	if (peer->reads.waiting ||
+		(peer->reads.held && peer->reads.held + bytes > LIMIT_PEER_ANSWER_BYTES)) {
 		base_put(&base);
 		return false;
 	}
@@ -436,7 +436,7 @@ ASK(ask_view_changes)
 		return;
 	/* A peer that takes none of its answers is to open the view again, which waits its turn. */
 	if (log == NULL || log->account != session->by.account ||
-		peer->held_bytes > LIMIT_PEER_ANSWER_BYTES)
+		peer->reads.held > LIMIT_PEER_ANSWER_BYTES)
 		fail(&err, ERR_LIMIT, "changes since then are not known any more");
 	else if (collect_changes(job, log, ask->since, &err) == 0 && ask->take)
 		recent_take(peer->store, log, job->uidnext);

@@ -54,6 +54,7 @@ struct job *job_new_own(struct store *store, const struct job_class *class)
 {
 	struct job *job = xmalloc(sizeof(*job));
 	job->class = class;
+	job->cost = class->cost;
 	job->store = store;
 	arena_init(&job->arena, JOB_ARENA_BYTES);
 	vec_init(&job->items, 1, 1);
@@ -85,13 +86,18 @@ struct job *job_new(struct store_peer *peer, const struct job_class *class, uint
 	return job;
 }
 
+static struct peer_room *room_of(const struct job *job)
+{
+	return job->txn ? &job->peer->changes : &job->peer->reads;
+}
+
 static void leave_peer(struct job *job)
 {
 	*job->peer_link = job->peer_next;
 	if (job->peer_next)
 		job->peer_next->peer_link = job->peer_link;
 	job->peer->n_jobs--;
-	job->peer->held_bytes -= job->held;
+	room_of(job)->held -= job->held;
 	job->peer->asked_bytes -= job->asked;
 	job->peer->upload_bytes -= job->uploaded;
 	peer_start_waiting(job->peer);
@@ -136,6 +142,14 @@ static void to_readers(struct job *job)
 		store->seams->executor->wake(store->readings[i].worker);
 		return;
 	}
+}
+
+static void to_writer(struct job *job)
+{
+	struct store *store = job->store;
+	store->under_way++;
+	job_queue_put(&store->to_write, job);
+	store->seams->executor->wake(store->writer);
 }
 
 /* ---- the end of a series ---- */
@@ -187,45 +201,67 @@ static int count_question(struct job *job, struct err *err)
 	return 0;
 }
 
+/* Nobody works on it. */
+static void refuse(struct job *job, const struct err *err)
+{
+	job->err = *err;
+	if (job->peer && job->class->always)
+		job->class->always(job);
+	job_answer_failed(job, err);
+}
+
+static bool fits(const struct peer_room *room, size_t cost)
+{
+	return room->held == 0 || room->held + cost <= LIMIT_PEER_ANSWER_BYTES;
+}
+
+static void take_room(struct peer_room *room, struct job *job)
+{
+	job->held = job->cost;
+	room->held += job->cost;
+}
+
+/* Whether it waits, until the peer has taken answers. */
+static bool waits(struct job *job)
+{
+	if (job->peer == NULL || job->cost == 0 || job->held)
+		return false;
+	struct peer_room *room = room_of(job);
+	if (room->waiting == NULL && fits(room, job->cost)) {
+		take_room(room, job);
+		return false;
+	}
+	job->next = NULL;
+	*room->waiting_end = job;
+	room->waiting_end = &job->next;
+	return true;
+}
+
 void job_read(struct job *job)
 {
-	struct store_peer *peer = job->peer;
-	size_t cost = job->class->cost;
 	struct err err = ERR_INIT;
-	if (count_question(job, &err) < 0) {
-		job_answer_failed(job, &err);
-		return;
-	}
-	if (peer == NULL || cost == 0 || job->held) {
+	if (count_question(job, &err) < 0)
+		refuse(job, &err);
+	else if (!waits(job))
 		to_readers(job);
-		return;
+}
+
+static void start_waiting(struct peer_room *room, void (*start)(struct job *))
+{
+	while (room->waiting && fits(room, room->waiting->cost)) {
+		struct job *job = room->waiting;
+		room->waiting = job->next;
+		if (room->waiting == NULL)
+			room->waiting_end = &room->waiting;
+		take_room(room, job);
+		start(job);
 	}
-	if (peer->waiting ||
-		(peer->held_bytes && peer->held_bytes + cost > LIMIT_PEER_ANSWER_BYTES)) {
-		job->next = NULL;
-		*peer->waiting_end = job;
-		peer->waiting_end = &job->next;
-		return;
-	}
-	job->held = cost;
-	peer->held_bytes += cost;
-	to_readers(job);
 }
 
 void peer_start_waiting(struct store_peer *peer)
 {
-	while (peer->waiting) {
-		struct job *job = peer->waiting;
-		size_t cost = job->class->cost;
-		if (peer->held_bytes && peer->held_bytes + cost > LIMIT_PEER_ANSWER_BYTES)
-			return;
-		peer->waiting = job->next;
-		if (peer->waiting == NULL)
-			peer->waiting_end = &peer->waiting;
-		job->held = cost;
-		peer->held_bytes += cost;
-		to_readers(job);
-	}
+	start_waiting(&peer->reads, to_readers);
+	start_waiting(&peer->changes, to_writer);
 }
 
 void job_read_with(struct job *job, struct str *s)
@@ -247,13 +283,10 @@ void job_write(struct job *job)
 	struct err err = ERR_INIT;
 	if (store->read_only)
 		fail(&err, ERR_READ_ONLY, "the store takes no changes at present");
-	if (store->read_only || count_question(job, &err) < 0) {
-		job_answer_failed(job, &err);
-		return;
-	}
-	store->under_way++;
-	job_queue_put(&store->to_write, job);
-	store->seams->executor->wake(store->writer);
+	if (store->read_only || count_question(job, &err) < 0)
+		refuse(job, &err);
+	else if (!waits(job))
+		to_writer(job);
 }
 
 /* ---- what is ahead of what is published ---- */
@@ -304,11 +337,17 @@ void jobs_drop(struct store *store)
 
 /* ---- answers ---- */
 
+static size_t bytes_of(const struct vec *v)
+{
+	return v->cap * v->size;
+}
+
 void job_holds(struct job *job)
 {
-	size_t bytes = job_series(job)->cap * job_series(job)->size +
-		       job->more_items.cap * job->more_items.size + job->arena.used;
-	job->peer->held_bytes += bytes - job->held;
+	size_t bytes = bytes_of(job_series(job)) + bytes_of(&job->more_items) + job->arena.used;
+	if (job->txn)
+		bytes += bytes_of(&txn_op(job->txn, 0)->result.pairs);
+	room_of(job)->held += bytes - job->held;
 	job->held = bytes;
 	peer_start_waiting(job->peer);
 }

@@ -100,6 +100,12 @@ bool op_flags_apply(const struct op_flags *op, const uint64_t bits[2], struct ap
 	       entry->keywords_high != old.keywords_high;
 }
 
+void txn_forget_changes(struct txn *txn)
+{
+	vec_done(&txn->changes);
+	vec_done(&txn->dropped);
+}
+
 void txn_reset_results(struct txn *txn)
 {
 	free_results(txn);

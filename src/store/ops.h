@@ -336,6 +336,8 @@ static inline struct op *txn_op(const struct txn *txn, size_t i)
 /* Copies into the transaction. False: beyond LIMIT_TRANSACTION_BYTES. */
 bool txn_keep(struct txn *txn, struct str *s) MUST_CHECK;
 bool txn_keep_strings(struct txn *txn, struct api_str_list *list) MUST_CHECK;
+/* Gives back what others were to hear of it; results stay. */
+void txn_forget_changes(struct txn *txn);
 /* Forgets results, so that it can be run (again). Engines call it. */
 void txn_reset_results(struct txn *txn);
 

@@ -178,7 +178,8 @@ struct store_peer *store_peer_add(
 		.next = store->peers,
 		.link = &store->peers };
 	peer->out_end = &peer->out;
-	peer->waiting_end = &peer->waiting;
+	peer->reads.waiting_end = &peer->reads.waiting;
+	peer->changes.waiting_end = &peer->changes.waiting;
 	log_child(&peer->log, &store->log, "peer=%d instance=%u", class, instance);
 	map_init(&peer->uploads, store->map_key, LIMIT_PEER_UPLOADS);
 	map_init(&peer->ranges, store->map_key, LIMIT_PEER_JOBS);
@@ -197,23 +198,26 @@ static void free_uploads(struct store_peer *peer)
 	map_done(&peer->uploads);
 }
 
+static void free_jobs(struct job *jobs)
+{
+	for (struct job *next; jobs; jobs = next) {
+		next = jobs->next;
+		job_free(jobs);
+	}
+}
+
 /* Jobs that workers have go on without the peer; all others end here. */
 static void leave_jobs(struct store_peer *peer)
 {
-	struct job *idle = peer->out;
-	*peer->out_end = peer->waiting;
-	if (idle == NULL)
-		idle = peer->waiting;
-	peer->out = peer->waiting = NULL;
 	for (struct job *job = peer->jobs, *next; job; job = next) {
 		next = job->peer_next;
 		job->peer = NULL;
 	}
 	peer->jobs = NULL;
-	for (struct job *next; idle; idle = next) {
-		next = idle->next;
-		job_free(idle);
-	}
+	free_jobs(peer->out);
+	free_jobs(peer->reads.waiting);
+	free_jobs(peer->changes.waiting);
+	peer->out = peer->reads.waiting = peer->changes.waiting = NULL;
 }
 
 void store_peer_remove(struct store_peer **ppeer)

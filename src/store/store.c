@@ -360,6 +360,7 @@ static void finish(struct store *store, struct job *job)
 	if (job->txn && job->err.kind == ERR_NONE) {
 		known_after(store, job->txn);
 		publish(store, job->txn);
+		txn_forget_changes(job->txn);
 	}
 	if (job->class->always)
 		job->class->always(job);

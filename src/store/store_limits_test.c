@@ -263,23 +263,23 @@ static void answers_that_fit(void **state)
 	w.user.bulk_room = 0;
 	tell(&w.user, 1000, read);
 	executor_fake_run(&w.f.executor);
-	size_t cost = peer->held_bytes;
+	size_t cost = peer->reads.held;
 	assert_int_not_equal(cost, 0);
 	w.user.bulk_room = room;
 	store_peer_room(peer);
-	assert_int_equal(peer->held_bytes, 0);
+	assert_int_equal(peer->reads.held, 0);
 	for (int over = -1; over <= 1; over++) {
 		uint32_t request = (uint32_t)(2000 + over);
 		size_t others = LIMIT_PEER_ANSWER_BYTES - cost + (size_t)over;
-		peer->held_bytes += others;
+		peer->reads.held += others;
 		tell(&w.user, request, read);
 		executor_fake_run(&w.f.executor);
 		assert_int_equal(reply_at(&w.user, request, 0) != NULL, over <= 0);
-		peer->held_bytes -= others;
+		peer->reads.held -= others;
 		peer_start_waiting(peer);
 		executor_fake_run(&w.f.executor);
 		assert_frame(reply_at(&w.user, request, 0), FRAME_MESSAGE_BYTES);
-		assert_int_equal(peer->held_bytes, 0);
+		assert_int_equal(peer->reads.held, 0);
 	}
 	world_done(&w);
 }
@@ -299,12 +299,12 @@ static void who_waits_goes_with_its_peer(void **state)
 	assert_frame(ask(&w.user, open), FRAME_VIEW_IS);
 	const struct mailbox_log *log = map_get_u64(&w.f.store->logs, inbox);
 	uint32_t users = log->users; /* what is kept of it */
-	w.user.peer->held_bytes += LIMIT_PEER_ANSWER_BYTES;
+	w.user.peer->reads.held += LIMIT_PEER_ANSWER_BYTES;
 	tell(&w.user, 1000, open);
 	executor_fake_run(&w.f.executor);
-	assert_non_null(w.user.peer->waiting);
+	assert_non_null(w.user.peer->reads.waiting);
 	assert_int_equal(log->users, users + 1);
-	w.user.peer->held_bytes -= LIMIT_PEER_ANSWER_BYTES;
+	w.user.peer->reads.held -= LIMIT_PEER_ANSWER_BYTES;
 	store_peer_remove(&w.user.peer);
 	executor_fake_run(&w.f.executor);
 	assert_int_equal(log->users, users);
@@ -332,18 +332,18 @@ static void changes_that_nobody_takes(void **state)
 		size_t others = LIMIT_PEER_ANSWER_BYTES + (size_t)over;
 		w.user.bulk_room = 0;
 		peer->blocked = false;
-		peer->held_bytes += others;
+		peer->reads.held += others;
 		tell(&w.user, request, changes);
 		if (over > 0)
 			assert_failed(reply_at(&w.user, request, 0), ERR_LIMIT);
 		else
-			assert_true(peer->held_bytes >= others + sizeof(struct api_entry));
-		peer->held_bytes -= others;
+			assert_true(peer->reads.held >= others + sizeof(struct api_entry));
+		peer->reads.held -= others;
 		w.user.bulk_room = SIZE_MAX;
 		store_peer_room(peer);
 		if (over <= 0)
 			assert_frame(reply_at(&w.user, request, 0), FRAME_VIEW_CHANGED);
-		assert_int_equal(peer->held_bytes, 0);
+		assert_int_equal(peer->reads.held, 0);
 	}
 	world_done(&w);
 }
@@ -359,17 +359,116 @@ static void lists_that_nobody_takes(void **state)
 	w.user.bulk_room = 0;
 	tell(&w.user, 1000,
 		(struct frame){ .type = FRAME_MAILBOX_LIST, .mailbox_list.session = session });
-	assert_int_equal(peer->held_bytes, LIMIT_PEER_ANSWER_BYTES / 8);
+	assert_int_equal(peer->reads.held, LIMIT_PEER_ANSWER_BYTES / 8);
 	executor_fake_run(&w.f.executor);
 	const struct job *job = peer->out;
 	assert_non_null(job);
 	assert_int_equal(
-		peer->held_bytes, job->items.cap * sizeof(struct api_mailbox) + job->arena.used);
+		peer->reads.held, job->items.cap * sizeof(struct api_mailbox) + job->arena.used);
 	assert_true(job->arena.used > 0); /* the names */
 	w.user.bulk_room = SIZE_MAX;
 	store_peer_room(peer);
 	assert_frame(reply_at(&w.user, 1000, 0), FRAME_MAILBOXES);
-	assert_int_equal(peer->held_bytes, 0);
+	assert_int_equal(peer->reads.held, 0);
+	world_done(&w);
+}
+
+/* What the answers of a peer's changes hold, run or not. */
+static size_t held_by_changes(const struct store_peer *peer)
+{
+	size_t bytes = 0;
+	for (const struct job *job = peer->jobs; job; job = job->peer_next) {
+		const struct op_result *result = &txn_op(job->txn, 0)->result;
+		bytes += result->failed.cap * result->failed.size +
+			 result->pairs.cap * result->pairs.size + job->items.cap * job->items.size +
+			 job->txn->changes.cap * job->txn->changes.size;
+	}
+	return bytes;
+}
+
+/* Changes whose answers are long and that nobody takes: others wait until there is room. Here all
+ * are kept back by UNCHANGEDSINCE, so each names every second message, a range each. */
+static void refusals_that_nobody_takes(void **state)
+{
+	enum { DOUBLINGS = 14, MESSAGES = 1 << DOUBLINGS, STORES = 400 };
+	static struct api_range odd[MESSAGES / 2];
+	struct world w;
+	(void)state;
+	world_init(&w);
+	uint64_t alice = account_of(&w.mx, "alice@example.test");
+	uint32_t session = open_session(&w.user, alice);
+	uint64_t inbox = mailbox_of(&w.user, session, "INBOX");
+	deliver_one(&w.mx, alice, STR("x"));
+	double_mailbox(&w, session, inbox, DOUBLINGS);
+	for (uint32_t i = 0; i < ARRAY_LEN(odd); i++)
+		odd[i] = (struct api_range){ 2 * i + 1, 2 * i + 1 };
+	struct frame uids = { .type = FRAME_UIDS, .uids.ranges = { odd, ARRAY_LEN(odd) } };
+	struct frame refused = { .type = FRAME_SET_FLAGS,
+		.set_flags = { .session = session, .mailbox = inbox, .mode = 1, .flags = 1 } };
+	w.user.bulk_room = 0;
+	for (uint32_t i = 0; i < STORES; i++) {
+		tell(&w.user, 1000 + i, uids);
+		tell(&w.user, 1000 + i, refused);
+	}
+	executor_fake_run(&w.f.executor);
+	assert_true(held_by_changes(w.user.peer) <= LIMIT_PEER_ANSWER_BYTES);
+	/* All are answered, whole, when he takes them. */
+	w.user.bulk_room = SIZE_MAX;
+	while (!store_is_idle(w.f.store)) {
+		store_peer_room(w.user.peer);
+		executor_fake_run(&w.f.executor);
+	}
+	for (uint32_t i = 0; i < STORES; i++) {
+		const struct frame *first = reply_at(&w.user, 1000 + i, 0);
+		assert_frame(first, FRAME_CHANGED);
+		size_t n = first->changed.failed.n;
+		n += first->changed.last ? 0 : reply_at(&w.user, 1000 + i, 1)->changed.failed.n;
+		assert_int_equal(n, ARRAY_LEN(odd));
+	}
+	world_done(&w);
+}
+
+/* One more copy is made when its answer fits beside those that wait, to the byte; reads go on
+ * beside it. Who waits goes with its peer. */
+static void copies_that_fit(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w);
+	uint64_t alice = account_of(&w.mx, "alice@example.test");
+	uint32_t session = open_session(&w.user, alice);
+	uint64_t inbox = mailbox_of(&w.user, session, "INBOX");
+	deliver_one(&w.mx, alice, STR("x"));
+	struct store_peer *peer = w.user.peer;
+	struct frame copy = { .type = FRAME_COPY, .copy = { session, inbox, inbox, false } };
+	tell_uids(&w.user, 1000, 1, 3);
+	tell(&w.user, 1000, copy);
+	size_t cost = peer->changes.held;
+	assert_true(cost >= 3 * sizeof(struct api_pair));
+	executor_fake_run(&w.f.executor);
+	assert_int_equal(peer->changes.held, 0);
+	for (int over = -1; over <= 1; over++) {
+		uint32_t request = (uint32_t)(2000 + over);
+		size_t others = LIMIT_PEER_ANSWER_BYTES - cost + (size_t)over;
+		peer->changes.held += others;
+		tell_uids(&w.user, request, 1, 3);
+		tell(&w.user, request, copy);
+		executor_fake_run(&w.f.executor);
+		assert_int_equal(reply_at(&w.user, request, 0) != NULL, over <= 0);
+		mailbox_of(&w.user, session, "INBOX");
+		peer->changes.held -= others;
+		peer_start_waiting(peer);
+		executor_fake_run(&w.f.executor);
+		assert_frame(reply_at(&w.user, request, 0), FRAME_COPIED);
+		assert_int_equal(peer->changes.held, 0);
+	}
+	peer->changes.held += LIMIT_PEER_ANSWER_BYTES;
+	tell_uids(&w.user, 3000, 1, 3);
+	tell(&w.user, 3000, copy);
+	assert_non_null(peer->changes.waiting);
+	store_peer_remove(&w.user.peer);
+	executor_fake_run(&w.f.executor);
+	assert_true(store_is_idle(w.f.store));
 	world_done(&w);
 }
 
@@ -424,6 +523,23 @@ static void memory_of_questions(void **state)
 			assert_frame(reply_at(&w.user, request + 1, 0), FRAME_CHANGED);
 		assert_int_equal(peer->asked_bytes, 0);
 	}
+	world_done(&w);
+}
+
+/* A restore that was refused for its memory is not at work: another can begin. */
+static void a_restore_that_had_no_room(void **state)
+{
+	struct store_bounds bounds = store_bounds_normal;
+	struct world w;
+	struct frame begin = { .type = FRAME_RESTORE_BEGIN,
+		.restore_begin.address = STR("alice@example.test") };
+	(void)state;
+	world_init(&w);
+	bounds.upload_bytes = 0;
+	w.f.store->settings.bounds = &bounds;
+	assert_failed(ask(&w.admin, begin), ERR_TEMP);
+	bounds.upload_bytes = LIMIT_PEER_UPLOAD_BYTES;
+	assert_frame(ask(&w.admin, begin), FRAME_RESTORE_IS);
 	world_done(&w);
 }
 
@@ -663,10 +779,12 @@ static void deleted_messages_of_a_list(void **state)
 
 TEST_MAIN(test_case(recipients_that_are_known), test_case(deleted_messages_of_a_list),
 	test_case(changes_that_nobody_takes), test_case(lists_that_nobody_takes),
-	test_case(memory_of_questions), test_case(memory_of_commits), test_case(memory_of_uploads),
-	test_case(entries_of_a_view), test_case(rows_of_a_slice),
-	test_case(portions_of_a_large_view), test_case(questions_at_once),
-	test_case(uploads_at_once), test_case(recipients_of_one_message),
-	test_case(sessions_of_one_front), test_case(watches_of_one_front),
-	test_case(transactions_of_one_flush), test_case(answers_that_wait),
-	test_case(answers_that_fit), test_case(who_waits_goes_with_its_peer))
+	test_case(refusals_that_nobody_takes), test_case(copies_that_fit),
+	test_case(memory_of_questions), test_case(a_restore_that_had_no_room),
+	test_case(memory_of_commits), test_case(memory_of_uploads), test_case(entries_of_a_view),
+	test_case(rows_of_a_slice), test_case(portions_of_a_large_view),
+	test_case(questions_at_once), test_case(uploads_at_once),
+	test_case(recipients_of_one_message), test_case(sessions_of_one_front),
+	test_case(watches_of_one_front), test_case(transactions_of_one_flush),
+	test_case(answers_that_wait), test_case(answers_that_fit),
+	test_case(who_waits_goes_with_its_peer))

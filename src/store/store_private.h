@@ -193,6 +193,12 @@ struct signing {
 	size_t landings;
 };
 
+/* What answers that were not taken yet hold, or are thought to hold, and who waits for room. */
+struct peer_room {
+	size_t held;
+	struct job *waiting, **waiting_end;
+};
+
 struct store_peer {
 	struct store_peer *next, **link; /* of the store */
 	struct store *store;
@@ -201,11 +207,11 @@ struct store_peer {
 	struct store_replies replies;
 	struct log log;
 	struct store_session *sessions;
-	struct job *jobs;                   /* all that are under way for it */
-	struct job *out, **out_end;         /* with frames to send, in turns */
-	struct job *waiting, **waiting_end; /* for room in held_bytes */
+	struct job *jobs;           /* all that are under way for it */
+	struct job *out, **out_end; /* with frames to send, in turns */
+	struct peer_room reads;     /* heavy ones */
+	struct peer_room changes;   /* apart, since the writer may be long about one */
 	size_t n_jobs, n_sessions, n_watches, n_ranges;
-	size_t held_bytes;            /* what heavy answers hold, or are thought to hold */
 	size_t upload_bytes;          /* memory of its uploads, until they are answered */
 	size_t asked_bytes;           /* of its other questions under way */
 	struct map uploads;           /* request -> struct upload */
@@ -274,7 +280,8 @@ struct job {
 	struct frame ask; /* the question; what it points at is in the arena */
 	struct arena arena;
 	struct err err;
-	size_t held;     /* of the peer's held_bytes */
+	size_t cost;     /* class->cost, or what is known of this one */
+	size_t held;     /* of the peer's room for such answers */
 	size_t asked;    /* of its asked_bytes */
 	size_t uploaded; /* of its upload_bytes */
 
@@ -332,8 +339,8 @@ void job_keep_uids(struct job *job, struct api_u32_list *uids);
 void job_read(struct job *job);
 /* For a read whose question is one string: keeps it and hands the job over. job may be NULL. */
 void job_read_with(struct job *job, struct str *s);
-/* To the writer. ERR_READ_ONLY is answered at once, and ERR_TEMP when the peer's questions hold too
- * much. */
+/* To the writer, or as soon as there is room for its answer, as for a read. ERR_READ_ONLY is
+ * answered at once, and ERR_TEMP when the peer's questions hold too much. */
 void job_write(struct job *job);
 /* What an answer sends: its items, or those of its base. */
 const struct vec *job_series(const struct job *job);

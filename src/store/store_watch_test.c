@@ -172,15 +172,15 @@ static void others_views_are_in_nobodys_way(void **state)
 	uint32_t hers = open_session(&other, alice);
 	uint32_t his = open_session(&w.user, account_of(&w.mx, "bob@example.test"));
 	uint64_t inbox = mailbox_of(&other, hers, "INBOX");
-	w.user.peer->held_bytes += LIMIT_PEER_ANSWER_BYTES; /* for as long as he likes */
+	w.user.peer->reads.held += LIMIT_PEER_ANSWER_BYTES; /* for as long as he likes */
 	tell(&w.user, 1000,
 		(struct frame){ .type = FRAME_VIEW_OPEN, .view_open = { his, inbox, true } });
 	executor_fake_run(&w.f.executor);
-	assert_non_null(w.user.peer->waiting);
+	assert_non_null(w.user.peer->reads.waiting);
 	assert_int_equal(w.f.store->logs.n, 0);
 	struct frame open = { .type = FRAME_VIEW_OPEN, .view_open = { hers, inbox, true } };
 	assert_frame(ask(&other, open), FRAME_VIEW_IS);
-	w.user.peer->held_bytes -= LIMIT_PEER_ANSWER_BYTES;
+	w.user.peer->reads.held -= LIMIT_PEER_ANSWER_BYTES;
 	peer_start_waiting(w.user.peer);
 	executor_fake_run(&w.f.executor);
 	assert_failed(reply_at(&w.user, 1000, 0), ERR_NOT_FOUND);
