@@ -177,6 +177,15 @@ static void take_mechanisms(struct front *f, const struct frame_mechanisms *m)
 	f->settings.legacy_services = m->legacy;
 }
 
+/* Whoever asked has gone. What was opened for him would stay as long as this front, and count. */
+static void give_to_nobody(struct front_peer *p, const struct frame *frame)
+{
+	if (frame->type == FRAME_SESSION_IS)
+		(void)!channel_send(p->channel, 0,
+			&(struct frame){ .type = FRAME_SESSION_CLOSE,
+				.session_close = { frame->session_is.session } });
+}
+
 static bool on_frame(void *arg, uint32_t request, const struct frame *frame, int handle)
 {
 	struct front_peer *p = arg;
@@ -193,6 +202,8 @@ static bool on_frame(void *arg, uint32_t request, const struct frame *frame, int
 		take_mechanisms(p->front, &frame->mechanisms);
 	else if (a)
 		give(p, a, frame);
+	else
+		give_to_nobody(p, frame);
 	return true; /* an answer that nobody wants any more is no offence */
 }
 

@@ -274,6 +274,42 @@ static void questions_wait_for_the_next_store(void **state)
 	down(&x);
 }
 
+/* A client goes while the store opens its session: that is closed, since nobody else will. */
+static void a_session_that_nobody_waits_for(void **state)
+{
+	static const struct frame open = { .type = FRAME_SESSION_OPEN,
+		.session_open.service = STR_INIT("imap") },
+				  is = { .type = FRAME_SESSION_IS, .session_is.session = 77 };
+	struct fixture x;
+	struct next_store store = { .n = 0 };
+	struct channel_events events = {
+		.frame = store_hears, .closed = store_gone, .arg = &store
+	};
+	int pair[2];
+	(void)state;
+	up_as(&x, CLASS_USER);
+	x.door.service = service_row_named(STR("imap"));
+	assert_int_equal(x.loop->class->pair(x.loop, pair), 0);
+	store.channel = channel_new(x.loop, pair[1], CLASS_STORE, CLASS_USER, &events);
+	asks_set_channel(x.front, ASK_STORE, pair[0]);
+	for (int goes = 0; goes <= 1; goes++) {
+		store.n = 0;
+		comes(&x, "192.0.2.1");
+		uint32_t request = asks_for(&x, &open);
+		loop_sim_run_for(x.loop, 1000);
+		assert_int_equal(store.n, 1);
+		if (goes)
+			conn_kill(x.front->conns);
+		loop_sim_run_for(x.loop, 1000);
+		assert_true(channel_send(store.channel, request, &is));
+		loop_sim_run_for(x.loop, 1000);
+		assert_int_equal(store.n, goes ? 2 : 1);
+	}
+	assert_int_equal(store.types[1], FRAME_SESSION_CLOSE);
+	channel_free(&store.channel);
+	down(&x);
+}
+
 /* A store that is asked, and goes. */
 static void store_comes_and_goes(struct fixture *x, const struct frame *const *questions, size_t n)
 {
@@ -516,6 +552,7 @@ static void a8_a_client_that_does_not_listen(void **state)
 TEST_MAIN(test_case(addresses_at_once), test_case(x4_strangers_give_way), test_case(x4_on_port_25),
 	test_case(a_stranger_again), test_case(questions_at_once),
 	test_case(questions_wait_for_the_next_store), test_case(questions_wait_for_a_second),
-	test_case(questions_are_asked_again), test_case(as_many_bytes_wait),
-	test_case(t10_keys_have_their_time), test_case(t10_keys_may_start_later),
-	test_case(keys_that_make_no_sense), test_case(a8_a_client_that_does_not_listen))
+	test_case(questions_are_asked_again), test_case(a_session_that_nobody_waits_for),
+	test_case(as_many_bytes_wait), test_case(t10_keys_have_their_time),
+	test_case(t10_keys_may_start_later), test_case(keys_that_make_no_sense),
+	test_case(a8_a_client_that_does_not_listen))
