@@ -21,8 +21,18 @@ static const int peer_classes[FRONT_PEERS] = { CLASS_STORE, CLASS_GATE, CLASS_CO
 static const struct frame peer_is_away = { .type = FRAME_FAILED,
 	.failed = { .kind = ERR_TEMP, .text = STR_INIT("service is restarting, try again") } };
 
+/* The end of an upload that its session has not told: the connection is gone, or the store has
+ * given it up, and keeps the number for what still comes. */
+static void end_upload(struct front_peer *p, const struct ask *a)
+{
+	static const struct frame abort = { .type = FRAME_UPLOAD_ABORT };
+	if (a->uploads && p->channel)
+		(void)!channel_send(p->channel, a->request, &abort);
+}
+
 static void ask_free(struct front_peer *p, struct ask *a)
 {
+	end_upload(p, a);
 	map_remove_u64(&p->asks, a->request);
 	if (a->next)
 		a->next->link = a->link;
@@ -97,7 +107,8 @@ static uint32_t ask(struct session_host *host, struct session *s, enum session_p
 		ask_free(p, a);
 		return refuse_later(p, c);
 	}
-	if (frame->type == FRAME_UPLOAD_OPEN)
+	a->uploads = frame->type == FRAME_UPLOAD_OPEN;
+	if (a->uploads)
 		a->upload = signer_begin(request);
 	return request;
 }
@@ -116,8 +127,11 @@ static bool send_part(
 	}
 	if (!channel_send(p->channel, request, frame))
 		return false; /* there is no room */
-	if (a != NULL)
-		signer_told(p->front, a->upload, frame);
+	if (a == NULL)
+		return true;
+	a->uploads = a->uploads && frame->type != FRAME_UPLOAD_COMMIT &&
+		     frame->type != FRAME_UPLOAD_ABORT;
+	signer_told(p->front, a->upload, frame);
 	return true;
 }
 

@@ -24,6 +24,7 @@ struct ask {
 	struct conn *conn; /* NULL: no longer wanted */
 	uint32_t request;
 	enum session_peer peer;
+	bool uploads;               /* the store has its number until it hears the end of it */
 	struct buf again;           /* as it is sent, if the next store may be asked the same */
 	struct kept_upload *upload; /* NULL: it is none, or not to be signed */
 	struct ask *next, **link;   /* among its connection's */

@@ -310,6 +310,87 @@ static void a_session_that_nobody_waits_for(void **state)
 	down(&x);
 }
 
+static uint32_t upload_under_way;
+static void (*frees)(struct session **);
+
+/* As a session does whose message has come in part. */
+static void aborts_and_frees(struct session **s)
+{
+	static const struct frame abort = { .type = FRAME_UPLOAD_ABORT };
+	struct session_host *host = &((struct conn *)(*s)->host_data)->front->host;
+	host->tell(host, *s, ASK_STORE, upload_under_way, &abort);
+	frees(s);
+}
+
+/* T11: a client goes in the middle of a message. The store hears that it is given up. */
+static void t11_a_message_that_is_cut(void **state)
+{
+	static const struct frame open = { .type = FRAME_UPLOAD_OPEN };
+	struct session_class cut;
+	struct fixture x;
+	struct next_store store = { .n = 0 };
+	struct channel_events events = {
+		.frame = store_hears, .closed = store_gone, .arg = &store
+	};
+	int pair[2];
+	(void)state;
+	up(&x);
+	assert_int_equal(x.loop->class->pair(x.loop, pair), 0);
+	store.channel = channel_new(x.loop, pair[1], CLASS_STORE, CLASS_MX, &events);
+	asks_set_channel(x.front, ASK_STORE, pair[0]);
+	comes(&x, "192.0.2.1");
+	struct session *session = x.front->conns->session;
+	cut = *session->class;
+	frees = cut.free;
+	cut.free = aborts_and_frees;
+	session->class = &cut;
+	upload_under_way = asks_for(&x, &open);
+	loop_sim_run_for(x.loop, 1000);
+	conn_kill(x.front->conns);
+	loop_sim_run_for(x.loop, 1000);
+	assert_int_equal(store.n, 2);
+	assert_int_equal(store.types[1], FRAME_UPLOAD_ABORT);
+	assert_int_equal(store.requests[1], upload_under_way);
+	assert_int_equal(x.front->peers[ASK_STORE].asks.n, 0);
+	channel_free(&store.channel);
+	down(&x);
+}
+
+/* The store keeps the number of an upload that it has given up, for what still comes of it: until
+ * it hears that nothing does. */
+static void an_upload_that_the_store_gives_up(void **state)
+{
+	static const struct frame open = { .type = FRAME_UPLOAD_OPEN },
+				  bytes = { .type = FRAME_UPLOAD_BYTES,
+					  .upload_bytes.data = STR_INIT("x") },
+				  failed = { .type = FRAME_FAILED, .failed.kind = ERR_FULL };
+	struct fixture x;
+	struct next_store store = { .n = 0 };
+	struct channel_events events = {
+		.frame = store_hears, .closed = store_gone, .arg = &store
+	};
+	int pair[2];
+	(void)state;
+	up(&x);
+	assert_int_equal(x.loop->class->pair(x.loop, pair), 0);
+	store.channel = channel_new(x.loop, pair[1], CLASS_STORE, CLASS_MX, &events);
+	asks_set_channel(x.front, ASK_STORE, pair[0]);
+	comes(&x, "192.0.2.1");
+	struct session *session = x.front->conns->session;
+	uint32_t upload = asks_for(&x, &open), other = asks(&x);
+	loop_sim_run_for(x.loop, 1000);
+	assert_true(channel_send(store.channel, other, &failed));
+	assert_true(channel_send(store.channel, upload, &failed));
+	loop_sim_run_for(x.loop, 1000);
+	assert_true(x.front->host.tell(&x.front->host, session, ASK_STORE, upload, &bytes));
+	loop_sim_run_for(x.loop, 1000);
+	assert_int_equal(store.n, 3);
+	assert_int_equal(store.types[2], FRAME_UPLOAD_ABORT);
+	assert_int_equal(store.requests[2], upload);
+	channel_free(&store.channel);
+	down(&x);
+}
+
 /* A store that is asked, and goes. */
 static void store_comes_and_goes(struct fixture *x, const struct frame *const *questions, size_t n)
 {
@@ -553,6 +634,7 @@ TEST_MAIN(test_case(addresses_at_once), test_case(x4_strangers_give_way), test_c
 	test_case(a_stranger_again), test_case(questions_at_once),
 	test_case(questions_wait_for_the_next_store), test_case(questions_wait_for_a_second),
 	test_case(questions_are_asked_again), test_case(a_session_that_nobody_waits_for),
-	test_case(as_many_bytes_wait), test_case(t10_keys_have_their_time),
+	test_case(as_many_bytes_wait), test_case(t11_a_message_that_is_cut),
+	test_case(an_upload_that_the_store_gives_up), test_case(t10_keys_have_their_time),
 	test_case(t10_keys_may_start_later), test_case(keys_that_make_no_sense),
 	test_case(a8_a_client_that_does_not_listen))
