@@ -214,7 +214,7 @@ static bool on_frame(void *arg, uint32_t request, const struct frame *frame, int
 		notice(p->front, frame->session_ended.session, frame);
 	else if (frame->type == FRAME_MECHANISMS && p->number == ASK_GATE)
 		take_mechanisms(p->front, &frame->mechanisms);
-	else if (a)
+	else if (a && !a->conn->dead)
 		give(p, a, frame);
 	else
 		give_to_nobody(p, frame);

@@ -292,16 +292,19 @@ static void a_session_that_nobody_waits_for(void **state)
 	assert_int_equal(x.loop->class->pair(x.loop, pair), 0);
 	store.channel = channel_new(x.loop, pair[1], CLASS_STORE, CLASS_USER, &events);
 	asks_set_channel(x.front, ASK_STORE, pair[0]);
-	for (int goes = 0; goes <= 1; goes++) {
+	/* it stays; it has gone; it is about to be freed */
+	for (int goes = 0; goes <= 2; goes++) {
 		store.n = 0;
 		comes(&x, "192.0.2.1");
 		uint32_t request = asks_for(&x, &open);
 		loop_sim_run_for(x.loop, 1000);
 		assert_int_equal(store.n, 1);
-		if (goes)
+		if (goes == 1)
 			conn_kill(x.front->conns);
 		loop_sim_run_for(x.loop, 1000);
 		assert_true(channel_send(store.channel, request, &is));
+		if (goes == 2)
+			x.front->conns->dead = true;
 		loop_sim_run_for(x.loop, 1000);
 		assert_int_equal(store.n, goes ? 2 : 1);
 	}
