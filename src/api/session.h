@@ -52,8 +52,9 @@ struct session_bindings {
 struct session_peer_info {
 	char address[64]; /* the client's IP address as text */
 	uint16_t port;
-	bool loopback; /* 127.0.0.0/8 or ::1 */
-	bool tls;      /* TLS is on now (implicit, or after STARTTLS) */
+	char local[64]; /* ours, which it connected to */
+	bool loopback;  /* 127.0.0.0/8 or ::1 */
+	bool tls;       /* TLS is on now (implicit, or after STARTTLS) */
 	char tls_version[16];
 	char tls_cipher[64];
 	struct session_bindings bindings;

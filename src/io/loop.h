@@ -20,6 +20,7 @@ struct listener;
 struct link;
 
 enum { LINK_READ = 1, LINK_WRITE = 2 };
+enum { LOOP_ADDRESS_BYTES = 64 }; /* any address as text, and its NUL */
 
 struct link_events {
 	/* events: LINK_READ and/or LINK_WRITE, of those that are wanted. Errors and ends of file
@@ -60,6 +61,9 @@ struct loop_class {
 	/* A connected pair of handles, for channels. 0, or -errno. */
 	int (*pair)(struct loop *, int handles[2]);
 	void (*handle_close)(struct loop *, int handle);
+	/* Our end of a connection: the address that the client connected to, as text; "local" where
+	 * it has none. */
+	void (*handle_local_address)(struct loop *, int handle, char ret[LOOP_ADDRESS_BYTES]);
 
 	struct executor_seam *(*executor)(struct loop *); /* workers that notify this loop */
 };

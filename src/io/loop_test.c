@@ -153,7 +153,7 @@ struct guests {
 	struct loop *loop;
 	struct listener *listener;
 	int accepted, wanted;
-	char address[64];
+	char address[64], local[LOOP_ADDRESS_BYTES];
 	uint16_t port;
 	bool free_inside;
 };
@@ -165,6 +165,7 @@ static void guest_arrived(void *arg, int handle, const char *address, uint16_t p
 	g->port = port;
 	assert_true(fcntl(handle, F_GETFL) & O_NONBLOCK);
 	assert_true(fcntl(handle, F_GETFD) & FD_CLOEXEC);
+	g->loop->class->handle_local_address(g->loop, handle, g->local);
 	close(handle);
 	if (g->free_inside)
 		g->loop->class->listener_free(&g->listener);
@@ -203,6 +204,9 @@ static void listener_accepts_and_pauses(void **state)
 	run_for(l, 2000);
 	assert_int_equal(g.accepted, 3);
 	assert_string_equal(g.address, "127.0.0.1");
+	assert_string_equal(g.local, "127.0.0.1");
+	l->class->handle_local_address(l, -1, g.local);
+	assert_string_equal(g.local, "local");
 	assert_int_not_equal(g.port, 0);
 	for (int i = 0; i < 3; i++)
 		close(client[i]);

@@ -233,6 +233,7 @@ static const struct loop_class loop_uv_class = {
 	.link_free = uv_link_free,
 	.pair = uv_pair,
 	.handle_close = uv_handle_close,
+	.handle_local_address = uv_handle_local_address,
 	.executor = loop_executor,
 };
 

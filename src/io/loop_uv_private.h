@@ -41,6 +41,7 @@ ssize_t uv_link_write(struct link *, const void *p, size_t n, int pass);
 void uv_link_shutdown(struct link *);
 int uv_link_handle(struct link *);
 void uv_link_free(struct link **);
+void uv_handle_local_address(struct loop *, int handle, char ret[LOOP_ADDRESS_BYTES]);
 
 /* executor_uv.c */
 void uv_executor_init(struct loop_uv *);

@@ -346,6 +346,13 @@ static void sim_handle_close(struct loop *loop, int handle)
 		end_release(loop_sim_of(loop), handle);
 }
 
+static void sim_handle_local_address(struct loop *loop, int handle, char ret[LOOP_ADDRESS_BYTES])
+{
+	(void)loop;
+	(void)handle;
+	snprintf(ret, LOOP_ADDRESS_BYTES, "192.0.2.25");
+}
+
 int loop_sim_listen(struct loop *loop)
 {
 	struct end *e;
@@ -449,4 +456,5 @@ const struct loop_class sim_net_class = {
 	.link_free = sim_link_free,
 	.pair = sim_pair,
 	.handle_close = sim_handle_close,
+	.handle_local_address = sim_handle_local_address,
 };

@@ -57,8 +57,8 @@ static void listener_rest(struct listener *l)
 	uv_timer_start(&l->rest, listener_rested, ACCEPT_REST_MS, 0);
 }
 
-/* The client's address as text; an IPv4 client of an IPv6 socket is shown as IPv4; a local one
- * (AF_UNIX) is "local". */
+/* The address as text; IPv4's at an IPv6 socket is shown as IPv4; a local one (AF_UNIX) is "local".
+ */
 static void address_text(
 	const struct sockaddr_storage *from, char text[INET6_ADDRSTRLEN], uint16_t *port)
 {
@@ -109,6 +109,17 @@ static bool accept_one(struct listener *l)
 	}
 	l->accepted(l->arg, fd, text, port);
 	return true;
+}
+
+void uv_handle_local_address(struct loop *loop, int handle, char ret[LOOP_ADDRESS_BYTES])
+{
+	struct sockaddr_storage at = { 0 };
+	socklen_t size = sizeof(at);
+	uint16_t port;
+	(void)loop;
+	if (getsockname(handle, (struct sockaddr *)&at, &size) < 0)
+		at.ss_family = AF_UNSPEC;
+	address_text(&at, ret, &port);
 }
 
 static void listener_ready(uv_poll_t *poll, int status, int events)

@@ -401,12 +401,14 @@ static void turn_away(const struct front_listener *l, int handle)
 	loop->class->link_free(&link);
 }
 
-static void describe(struct conn *c, const char *address, uint16_t port)
+static void describe(struct conn *c, int handle, const char *address, uint16_t port)
 {
+	struct loop *loop = c->front->base.context->loop;
 	snprintf(c->peer.address, sizeof(c->peer.address), "%s", address);
 	snprintf(c->peer.service, sizeof(c->peer.service), "%s", c->service->name);
 	c->peer.port = port;
 	c->peer.loopback = throttle_is_loopback(str_from(address));
+	loop->class->handle_local_address(loop, handle, c->peer.local);
 }
 
 void conn_accept(struct front_listener *l, int handle, const char *address, uint16_t port)
@@ -423,7 +425,7 @@ void conn_accept(struct front_listener *l, int handle, const char *address, uint
 	c->front = f;
 	c->service = l->service;
 	c->id = ++f->next_id;
-	describe(c, address, port);
+	describe(c, handle, address, port);
 	snprintf(c->address_key, sizeof(c->address_key), "%" STR_FMT,
 		STR_ARG(throttle_client(str_from(address))));
 	if (!may_come_in(f, c->address_key, c->peer.loopback)) {

@@ -4,7 +4,12 @@
  *
  * The store says who that is. Each account gets one copy, however many recipients lead to it
  * (hostile-input S43). No parameter is announced, so each is 555.
+ *
+ * This host itself, by its name where that is no domain of ours or by the address that the client
+ * connected to, is recognized and has a postmaster alone, who is the one of "<Postmaster>":
+ * accounts have domains. RFC 5321 4.1.3, 4.5.1; RFC 1123 5.2.17
  */
+#include "mail/address.h"
 #include "smtp/smtp_private.h"
 
 static bool has_account(const struct smtp_transaction *tx, uint64_t account)
@@ -65,6 +70,14 @@ static void rcpt_overshoot(struct smtp *s)
 		smtp_say(s, SAY_TOO_MANY_RECIPIENTS);
 }
 
+static void ask_who(struct smtp *s, struct str address,
+	void (*answered)(struct smtp *, const struct frame *answer))
+{
+	struct frame question = { .type = FRAME_RESOLVE,
+		.resolve = { .address = address, .size = s->tx.size } };
+	smtp_ask(s, ASK_STORE, &question, answered);
+}
+
 static void rcpt_resolved(struct smtp *s, const struct frame *answer);
 
 void smtp_rcpt(struct smtp *s, struct str text)
@@ -94,18 +107,20 @@ void smtp_rcpt(struct smtp *s, struct str text)
 	} else if (r != SAY_NOTHING) {
 		smtp_say(s, r);
 	} else {
-		struct frame question = { .type = FRAME_RESOLVE,
-			.resolve = { .address = s->asked, .size = s->tx.size } };
-		smtp_ask(s, ASK_STORE, &question, rcpt_resolved);
+		ask_who(s, s->asked, rcpt_resolved);
 	}
 }
 
-static void rcpt_resolved(struct smtp *s, const struct frame *answer)
+static void refuse(struct smtp *s, enum smtp_reply r)
+{
+	log_refused(s, r);
+	smtp_say(s, r);
+}
+
+static void rcpt_is(struct smtp *s, const struct frame *answer)
 {
 	if (answer->type != FRAME_RESOLVED || answer->resolved.targets.n == 0) {
-		enum smtp_reply r = smtp_reply_for(smtp_failure(answer), SMTP_FOR_RECIPIENT);
-		log_refused(s, r);
-		smtp_say(s, r);
+		refuse(s, smtp_reply_for(smtp_failure(answer), SMTP_FOR_RECIPIENT));
 		return;
 	}
 	if (!add_targets(s, &answer->resolved.targets)) {
@@ -115,4 +130,24 @@ static void rcpt_resolved(struct smtp *s, const struct frame *answer)
 	s->tx.recipients++;
 	s->state = SMTP_RCPT;
 	smtp_say(s, SAY_RECIPIENT_OK);
+}
+
+static bool is_at_this_host(const struct smtp *s, struct str *ret_local)
+{
+	struct str domain;
+	return mail_address_split(s->asked, ret_local, &domain) &&
+	       (str_equal_nocase(domain, str_from(s->session.host->hostname)) ||
+		       smtp_literal_is(domain, str_from(s->session.peer->local)));
+}
+
+static void rcpt_resolved(struct smtp *s, const struct frame *answer)
+{
+	struct str local;
+	if (answer->type == FRAME_RESOLVED || smtp_failure(answer) != ERR_DENIED ||
+		!is_at_this_host(s, &local))
+		rcpt_is(s, answer);
+	else if (str_equal_nocase(local, STR("postmaster")))
+		ask_who(s, STR("postmaster"), rcpt_is);
+	else
+		refuse(s, SAY_NO_SUCH_USER);
 }

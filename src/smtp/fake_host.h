@@ -385,6 +385,7 @@ static inline void fake_init(struct fake_host *f, const char *service, bool tls)
 	log_init(&f->log, &f->sink, "session=1");
 	snprintf(f->peer.service, sizeof(f->peer.service), "%s", service);
 	snprintf(f->peer.address, sizeof(f->peer.address), "192.0.2.1");
+	snprintf(f->peer.local, sizeof(f->peer.local), "192.0.2.25");
 	f->peer.tls = tls;
 	if (tls) {
 		snprintf(f->peer.tls_version, sizeof(f->peer.tls_version), "TLSv1.3");

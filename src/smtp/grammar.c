@@ -97,32 +97,49 @@ static bool domain(struct scan *s, struct str *ret)
 	return true;
 }
 
-/* IPv4-address-literal / "IPv6:" IPv6-addr; there are no other tags.   RFC 5321 4.1.3 */
-static bool is_address(struct str text)
+struct address {
+	int family;
+	unsigned char bytes[16];
+};
+
+static bool read_address(int family, struct str text, struct address *ret)
 {
 	char zero_ended[INET6_ADDRSTRLEN];
-	unsigned char address[16];
+	*ret = (struct address){ .family = family };
+	if (text.n >= sizeof(zero_ended) || str_has_control(text))
+		return false;
+	memcpy(zero_ended, text.p, text.n);
+	zero_ended[text.n] = '\0';
+	return inet_pton(family, zero_ended, ret->bytes) == 1;
+}
+
+/* IPv4-address-literal / "IPv6:" IPv6-addr; there are no other tags.   RFC 5321 4.1.3 */
+static bool is_address(struct str text, struct address *ret)
+{
 	struct scan s = scan_from(text);
 	int family = scan_literal_nocase(&s, STR("IPv6:")) ? AF_INET6 : AF_INET;
-	struct str rest = scan_rest(&s);
-	if (rest.n >= sizeof(zero_ended) || str_has_control(rest))
-		return false;
-	memcpy(zero_ended, rest.p, rest.n);
-	zero_ended[rest.n] = '\0';
-	return inet_pton(family, zero_ended, address) == 1;
+	return read_address(family, scan_rest(&s), ret);
 }
 
 /* address-literal = "[" ( … ) "]" */
-static bool address_literal(struct scan *s, struct str *ret)
+static bool address_literal(struct scan *s, struct address *ret)
 {
 	struct scan at = *s;
 	struct str inside;
-	if (!scan_char(&at, '[') || !scan_until(&at, ']', &inside) || !is_address(inside))
+	if (!scan_char(&at, '[') || !scan_until(&at, ']', &inside) || !is_address(inside, ret))
 		return false;
 	at.p++;
-	*ret = str_make(s->p, (size_t)(at.p - s->p));
 	*s = at;
 	return true;
+}
+
+bool smtp_literal_is(struct str domain, struct str address)
+{
+	struct scan s = scan_from(domain);
+	struct address literal, ours;
+	return address_literal(&s, &literal) && scan_end(&s) &&
+	       read_address(literal.family, address, &ours) &&
+	       memcmp(literal.bytes, ours.bytes, sizeof(ours.bytes)) == 0;
 }
 
 /* Mailbox = Local-part "@" ( Domain / address-literal ) */
@@ -130,10 +147,13 @@ static bool mailbox(struct scan *s, struct smtp_path *ret)
 {
 	struct scan at = *s;
 	struct smtp_path path = { 0 };
+	struct address ignored;
 	if (!local_part(&at, &path.local) || !scan_char(&at, '@'))
 		return false;
-	if (!domain(&at, &path.domain) && !address_literal(&at, &path.domain))
+	path.domain = scan_rest(&at);
+	if (!domain(&at, &path.domain) && !address_literal(&at, &ignored))
 		return false;
+	path.domain.n = (size_t)(at.p - path.domain.p);
 	path.mailbox = str_make(s->p, (size_t)(at.p - s->p));
 	path.utf8 = !str_is_ascii(path.mailbox);
 	if (path.utf8 && !str_is_utf8(path.mailbox))
@@ -311,7 +331,7 @@ static bool is_host_char(char c)
 bool smtp_hello_name(struct str name)
 {
 	struct scan s = scan_from(name);
-	struct str ignored;
+	struct address ignored;
 	if (name.n > LIMIT_DOMAIN_BYTES)
 		return false;
 	if (address_literal(&s, &ignored))

@@ -48,6 +48,10 @@ bool smtp_chunk_args(struct str, uint64_t *ret_size, bool *ret_last);
  * literal. */
 bool smtp_hello_name(struct str);
 
+/* Whether a domain is the address literal of this address, however that is written.
+ * RFC 5321 4.1.3 */
+bool smtp_literal_is(struct str domain, struct str address);
+
 /* verb [ SP arguments ], blanks at the end dropped (RFC 5321 4.1.1 wants them tolerated). */
 void smtp_verb(struct str line, struct str *ret_verb, struct str *ret_args);
 

@@ -100,6 +100,30 @@ static void s35_paths(void **state)
 	assert_false(smtp_reverse_path(&s, &p));
 }
 
+static void own_literals(void **state)
+{
+	static const struct {
+		const char *domain, *address;
+		bool same;
+	} cases[] = {
+		{ "[192.0.2.1]", "192.0.2.1", true },
+		{ "[192.0.2.1]", "192.0.2.10", false },
+		{ "192.0.2.1", "192.0.2.1", false },
+		{ "[192.0.2.1] ", "192.0.2.1", false },
+		{ "[IPv6:2001:DB8:0::1]", "2001:db8::1", true },
+		{ "[ipv6:2001:db8::1]", "2001:db8::2", false },
+		{ "[IPv6:::1]", "127.0.0.1", false },
+		{ "[127.0.0.1]", "local", false },
+		{ "[127.0.0.1]", "", false },
+		{ "", "127.0.0.1", false },
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		if (smtp_literal_is(str_from(cases[i].domain), str_from(cases[i].address)) !=
+			cases[i].same)
+			fail_msg("%s", cases[i].domain);
+}
+
 /* A path of a local part, a label count and a last label's length. */
 static bool path_of(size_t local, size_t labels, size_t label)
 {
@@ -297,5 +321,6 @@ static void verbs(void **state)
 	assert_int_equal(verb.n, 0);
 }
 
-TEST_MAIN(test_case(s35_paths), test_case(s34_lengths), test_case(s35_long), test_case(parameters),
-	test_case(values), test_case(s25_chunk_args), test_case(hello_names), test_case(verbs))
+TEST_MAIN(test_case(s35_paths), test_case(own_literals), test_case(s34_lengths),
+	test_case(s35_long), test_case(parameters), test_case(values), test_case(s25_chunk_args),
+	test_case(hello_names), test_case(verbs))
