@@ -3,21 +3,32 @@
  * EHLO and HELO    RFC 5321 4.1.1.1
  *
  * Both end a transaction that was open ("as if RSET", 4.1.4). EHLO's answer is the list of what we
- * can do on this connection as it is now.
+ * can do on this connection as it is now. On port 25 the name must be one in form (whether it is
+ * the client's is not looked at: "MUST NOT refuse", 4.1.4); on submission any text will do, and
+ * Received has it in a comment where it is none (mail/build.h).
  */
 #include "smtp/smtp_private.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
+/* A printer, a camera or a script often has no name that is one ("Scanner 2. OG", "(none)"), and
+ * says what it has to who knows it by its login: RFC 6409 asks for no more. */
+static bool may_be_called(const struct smtp *s, struct str name)
+{
+	return smtp_hello_name(name) ||
+	       (s->submission && name.n > 0 && name.n <= LIMIT_DOMAIN_BYTES);
+}
+
 static bool greeted(struct smtp *s, struct str name, bool esmtp)
 {
-	if (!smtp_hello_name(name)) {
+	if (!may_be_called(s, name)) {
 		smtp_say(s, SAY_BAD_HELLO);
 		return false;
 	}
 	smtp_reset(s);
-	memcpy(s->hello, name.p, name.n);
+	for (size_t i = 0; i < name.n; i++)
+		s->hello[i] = abnf_is_8bit(name.p[i]) ? '?' : name.p[i]; /* Received is ASCII */
 	s->hello[name.n] = '\0';
 	s->esmtp = esmtp;
 	s->state = SMTP_GREETED;

@@ -42,6 +42,22 @@ static void s30_sizes(void **state)
 	assert_string_equal(codes(), "552 closed");
 }
 
+/* S55: on submission any text is a name, within what a domain may have. */
+static void s55_hello_names(void **state)
+{
+	(void)state;
+	char line[LIMIT_DOMAIN_BYTES + 10];
+	for (int n = LIMIT_DOMAIN_BYTES - 1; n <= LIMIT_DOMAIN_BYTES + 1; n++)
+		for (int i = 0; i < 2; i++) {
+			start(i ? "submissions" : "smtp", i);
+			snprintf(line, sizeof(line), "EHLO %0*d\r\n", n, 0);
+			line[6] = ' ';
+			assert_string_equal(
+				say(line), i && n <= LIMIT_DOMAIN_BYTES ? "250" : "501");
+			assert_string_equal(say(HELLO), "250");
+		}
+}
+
 /* S32: lines of the limit, and far beyond. */
 static void s32_long_lines(void **state)
 {
@@ -253,8 +269,8 @@ static void no_ticket_is_no_harm(void **state)
 	assert_string_equal(say("AUTH PLAIN AGVyaW5AZXhhbXBsZS50ZXN0AHNlY3JldA==\r\n"), "235");
 }
 
-TEST_MAIN(test_case(no_ticket_is_no_harm), test_case(s30_sizes), test_case(s32_long_lines),
-	test_case(s33_control_characters), test_case(s42_s43_recipients),
+TEST_MAIN(test_case(no_ticket_is_no_harm), test_case(s30_sizes), test_case(s55_hello_names),
+	test_case(s32_long_lines), test_case(s33_control_characters), test_case(s42_s43_recipients),
 	test_case(s42_envelope_bytes), test_case(most_parameters), test_case(most_deliveries),
 	test_case(s41_errors_and_junk), test_case(s47_login_failures),
 	cmocka_unit_test_teardown(s48_auth, teardown))

@@ -294,6 +294,44 @@ static void lines_in_front(void **state)
 	assert_true(str_search(lines, STR("for <alice@example.test>")) < lines.n);
 }
 
+/* Devices have names that are none: they may submit (port 25 is strict), and Received stays one. */
+static void devices_names(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name, *received; /* NULL: refused */
+	} cases[] = {
+		{ "printer", "from printer ([192.0.2.1])\r\n\tby" },
+		{ "(none)", "(helo ?none?)\r\n\tby" },
+		{ "Scanner 2. OG", "(helo Scanner 2. OG)\r\n\tby" },
+		{ "HP_LASER_1", "(helo HP_LASER_1)\r\n\tby" },
+		{ "b\xc3\xbcro\xff", "(helo b??ro?)\r\n\tby" },
+		{ "a) by b (", "(helo a? by b ?)\r\n\tby" },
+		{ "host.", "(helo host.)\r\n\tby" },
+		{ "a\\", "(helo a?)\r\n\tby" },
+		{ "", NULL },
+		{ "a\tb", NULL },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char line[64];
+		fake_done(&f);
+		fake_init(&f, "submissions", true);
+		fake_open(&f);
+		snprintf(line, sizeof(line), "EHLO %s\r\n", cases[i].name);
+		input(line);
+		if (cases[i].received == NULL) {
+			assert_true(said("50"));
+			continue;
+		}
+		input("AUTH PLAIN AGFsaWNlQGV4YW1wbGUudGVzdABzZWNyZXQ=\r\n");
+		send_message("", "bob@example.test", "x\r\n");
+		struct str lines = buf_str(&f.upload.prefixes);
+		if (str_search(lines, str_from(cases[i].received)) == lines.n)
+			fail_msg("%s is not in %" STR_FMT, cases[i].received, STR_ARG(lines));
+	}
+	fake_done(&f);
+}
+
 /* RFC 3848, RFC 6531 4.3 */
 static void protocol_names(void **state)
 {
@@ -337,4 +375,5 @@ static void protocol_names(void **state)
 
 TEST_MAIN(test_case(submitted_headers), test_case(received_headers), test_case(who_may_write_from),
 	test_case(many_from_addresses), test_case(strangers_headers), test_case(hops),
-	test_case(added_fields), test_case(lines_in_front), test_case(protocol_names))
+	test_case(added_fields), test_case(lines_in_front), test_case(devices_names),
+	test_case(protocol_names))
