@@ -227,23 +227,38 @@ static enum smtp_reply read_header(struct smtp *s)
 	struct smtp_receiving *r = s->receiving;
 	if (r->header.broken)
 		return SAY_HEADER_MALFORMED;
-	if (r->header.from_fields > 1 || r->header.sender_fields > 1 || r->header.authors.full)
-		return SAY_FROM_MALFORMED;
+	if (r->header.from_fields > 1 || r->header.sender_fields > 1)
+		return SAY_FROM_SEVERAL;
+	if (r->header.authors.full)
+		return SAY_FROM_TOO_LONG;
 	r->authors = buf_str(&r->header.authors);
 	return SAY_NOTHING;
 }
 
-/* The next of these fields. False: it can't be read. */
-static bool read_author(struct smtp *s)
+static bool lacks_domain(const struct mail_addresses *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (list->v[i].kind == MAIL_ADDRESS_MAILBOX && list->v[i].domain.n == 0)
+			return true;
+	return false;
+}
+
+/* The next of these fields, or what is wrong with it. Nothing of it is mended: a domain that is
+ * guessed "typically results in more broken addresses" (RFC 6409 8), and what is passed on as it
+ * comes keeps the signatures that it has. */
+static enum smtp_reply read_author(struct smtp *s)
 {
 	struct smtp_receiving *r = s->receiving;
 	struct mail_field field;
 	if (!mail_field_next(&r->authors, &field))
-		return false;
+		return SAY_FROM_MALFORMED;
 	mail_addresses_parse(&s->arena, field.value, &r->from);
 	r->from_at = 0;
-	return !r->from.malformed && !r->from.truncated && r->from.mailboxes > 0 &&
-	       r->from.mailboxes <= LIMIT_FROM_ADDRESSES;
+	if (r->from.truncated || r->from.mailboxes > LIMIT_FROM_ADDRESSES)
+		return SAY_FROM_TOO_LONG;
+	if (lacks_domain(&r->from))
+		return SAY_FROM_UNQUALIFIED;
+	return r->from.malformed || r->from.mailboxes == 0 ? SAY_FROM_MALFORMED : SAY_NOTHING;
 }
 
 /* An address of them in normal form, in the arena. */
@@ -273,16 +288,16 @@ static void ask_next_owner(struct smtp *s)
 {
 	struct smtp_receiving *r = s->receiving;
 	struct str address;
-	bool good = true;
+	enum smtp_reply bad = SAY_NOTHING;
 	pass_groups(r);
 	if (r->from_at == r->from.n && r->authors.n > 0) {
-		good = read_author(s); /* it has a mailbox, then */
+		bad = read_author(s); /* else it has a mailbox */
 		pass_groups(r);
 	}
 	if (r->refused != SAY_NOTHING) {
 		finish(s, r->refused);
-	} else if (!good) {
-		finish(s, SAY_FROM_MALFORMED);
+	} else if (bad != SAY_NOTHING) {
+		finish(s, bad);
 	} else if (r->from_at == r->from.n) {
 		r->stage = STAGE_BYTES;
 		go_on(s);

@@ -75,8 +75,16 @@ static const struct row {
 	[SAY_FROM_NOT_YOURS] = { 550, "5.7.1 ",
 		"From, Sender or Resent-From is not an address of yours" },
 	[SAY_FROM_MALFORMED] = { 550, "5.6.0 ",
-		"From or Sender is malformed, or there are several" },
-	[SAY_HEADER_MALFORMED] = { 550, "5.6.0 ", "The header is malformed" },
+		"From, Sender or Resent-From is no list of addresses; write \"Name\" "
+		"<name@domain>" },
+	[SAY_FROM_SEVERAL] = { 550, "5.6.0 ", "There is more than one From or Sender field" },
+	[SAY_FROM_TOO_LONG] = { 550, "5.6.0 ",
+		"From, Sender or Resent-From is too long or has too many addresses" },
+	[SAY_FROM_UNQUALIFIED] = { 550, "5.6.0 ",
+		"From, Sender or Resent-From has an address without @domain; write name@domain, "
+		"and a name that has a comma in quotes" },
+	[SAY_HEADER_MALFORMED] = { 550, "5.6.0 ",
+		"A line of the header is no field; the header ends with an empty line" },
 	[SAY_NEEDS_UTF8] = { 553, "5.6.7 ", "The address needs SMTPUTF8" },
 	[SAY_TOO_BIG] = { 552, "5.3.4 ", "Message too big" },
 	[SAY_BEYOND_QUOTA] = { 552, "5.2.3 ", "Message is larger than the mailbox's quota" },
