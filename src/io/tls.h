@@ -126,6 +126,7 @@ enum tls_result tls_conn_end(struct tls_conn *);
 /* Whether decrypted or undecrypted bytes wait inside, of which the link knows nothing. */
 bool tls_conn_pending(const struct tls_conn *);
 const char *tls_conn_reason(const struct tls_conn *);
+/* Once it is up: "TLSv1.3", and the cipher suite by its name in IANA's registry. */
 void tls_conn_info(const struct tls_conn *, char version[16], char cipher[64]);
 /* After the handshake: channel bindings, and the fingerprint of the client's certificate, if it is
  * within its dates (RFC 5280 6.1.3 (a)(2)): one that is not vouches for nobody. now_s: since 1970.

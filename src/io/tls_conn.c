@@ -197,7 +197,7 @@ const char *tls_conn_reason(const struct tls_conn *c)
 void tls_conn_info(const struct tls_conn *c, char version[16], char cipher[64])
 {
 	snprintf(version, 16, "%s", SSL_get_version(c->ssl));
-	snprintf(cipher, 64, "%s", SSL_get_cipher_name(c->ssl));
+	snprintf(cipher, 64, "%s", SSL_CIPHER_standard_name(SSL_get_current_cipher(c->ssl)));
 }
 
 /* ---- what both ends know of the connection ---- */

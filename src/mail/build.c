@@ -152,19 +152,26 @@ static bool add_comment_text(struct buf *out, struct str text)
 	return fits;
 }
 
-/* Extended-Domain = Domain / ( Domain FWS "(" TCP-info ")" ) / …    RFC 5321 4.4
- * from [address] (helo) when the client gave no domain, since `from` needs one. */
+/* TCP-info = address-literal / …    RFC 5321 4.4 */
+static bool add_peer(struct buf *out, struct str address)
+{
+	bool v6 = str_find(address, ':') < address.n;
+	return buf_addz(out, v6 ? "[IPv6:" : "[") && add_comment_text(out, address) &&
+	       buf_addc(out, ']');
+}
+
+/* Extended-Domain = Domain / ( Domain FWS "(" TCP-info ")" ) /
+ *                   ( address-literal FWS "(" TCP-info ")" )    RFC 5321 4.4
+ * A client that gave no domain is called by its address, since `from` needs one, and what it did
+ * give stands in a comment. */
 static bool add_from(struct buf *out, const struct mail_received *r)
 {
 	bool is_domain = mail_domain_valid(r->helo) || mail_address_literal_valid(r->helo);
-	bool v6 = str_find(r->peer_address, ':') < r->peer_address.n;
-	bool fits = buf_addz(out, "Received: from ");
+	bool fits = buf_addz(out, "Received: from ") &&
+		    (is_domain ? buf_adds(out, r->helo) : add_peer(out, r->peer_address)) &&
+		    buf_addz(out, " (") && add_peer(out, r->peer_address) && buf_addc(out, ')');
 	if (is_domain)
-		fits = fits && buf_adds(out, r->helo) && buf_addz(out, " (");
-	fits = fits && buf_addz(out, v6 ? "[IPv6:" : "[") &&
-	       add_comment_text(out, r->peer_address) && buf_addc(out, ']');
-	if (is_domain)
-		return fits && buf_addc(out, ')');
+		return fits;
 	return fits && buf_addz(out, " (helo ") && add_comment_text(out, r->helo) &&
 	       buf_addc(out, ')');
 }
@@ -186,13 +193,14 @@ bool mail_build_received(struct buf *out, const struct mail_received *r)
 	bool ok = mail_domain_valid(r->by) && !mail_has_unsafe(r->date) && add_from(out, r) &&
 		  buf_addz(out, "\r\n\tby ") && buf_adds(out, r->by) &&
 		  add_clause(out, " with ", r->with);
-	if (r->tls.n)
-		ok = ok && buf_addz(out, " (") && add_comment_text(out, r->tls) &&
-		     buf_addc(out, ')');
 	ok = ok && add_clause(out, "\r\n\tid ", r->id);
 	if (r->for_address.n)
 		ok = ok && is_safe_address(r->for_address) && buf_addz(out, "\r\n\tfor <") &&
 		     buf_adds(out, r->for_address) && buf_addc(out, '>');
+	ok = ok && add_clause(out, "\r\n\ttls ", r->tls_cipher);
+	if (r->tls_version.n)
+		ok = ok && buf_addz(out, " (") && add_comment_text(out, r->tls_version) &&
+		     buf_addc(out, ')');
 	ok = ok && buf_addz(out, "; ") && buf_adds(out, r->date);
 	return field_end(out, before, ok);
 }

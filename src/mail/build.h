@@ -33,9 +33,10 @@ struct mail_received {
 	struct str peer_address; /* "192.0.2.1" or "2001:db8::1" */
 	struct str by;           /* our host name */
 	struct str with;         /* "ESMTPSA": RFC 3848, RFC 6531 */
-	struct str tls;          /* "TLSv1.3 TLS_AES_256_GCM_SHA384", or empty */
 	struct str id;           /* message id of the log */
 	struct str for_address;  /* the one recipient, or empty */
+	struct str tls_cipher;   /* "TLS_AES_256_GCM_SHA384", or empty: RFC 8314 4.3 */
+	struct str tls_version;  /* "TLSv1.3", with the cipher */
 	struct str date;         /* date-time of RFC 5322, from base/time.h */
 };
 bool mail_build_received(struct buf *out, const struct mail_received *r);

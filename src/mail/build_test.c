@@ -11,15 +11,16 @@ static void builds_received(void **state)
 		.peer_address = STR("192.0.2.1"),
 		.by = STR("mx.example.test"),
 		.with = STR("ESMTPS"),
-		.tls = STR("TLSv1.3 TLS_AES_256_GCM_SHA384"),
+		.tls_cipher = STR("TLS_AES_256_GCM_SHA384"),
+		.tls_version = STR("TLSv1.3"),
 		.id = STR("7Q2K"),
 		.for_address = STR("bob@example.test"),
 		.date = STR("Sat, 21 Nov 2026 22:43:24 +0000") };
 	assert_true(mail_build_received(&b, &r));
 	assert_str(buf_str(&b),
 		STR("Received: from client.example ([192.0.2.1])\r\n\tby mx.example.test with "
-		    "ESMTPS "
-		    "(TLSv1.3 TLS_AES_256_GCM_SHA384)\r\n\tid 7Q2K\r\n\tfor <bob@example.test>; "
+		    "ESMTPS\r\n\tid 7Q2K\r\n\tfor <bob@example.test>\r\n\t"
+		    "tls TLS_AES_256_GCM_SHA384 (TLSv1.3); "
 		    "Sat, 21 Nov 2026 22:43:24 +0000\r\n"));
 	buf_clear(&b);
 	r = (struct mail_received){ .helo = STR("evil) by x\r\nBcc: a\x00\x85"),
@@ -28,9 +29,13 @@ static void builds_received(void **state)
 		.with = STR("SMTP"),
 		.date = STR("d") };
 	assert_true(mail_build_received(&b, &r));
-	assert_str(buf_str(&b), STR("Received: from [IPv6:2001:db8::1] (helo evil? by x??Bcc: a?"
+	assert_str(buf_str(&b), STR("Received: from [IPv6:2001:db8::1] ([IPv6:2001:db8::1]) (helo "
+				    "evil? by x??Bcc: a?"
 				    "?)\r\n\tby h with SMTP; d\r\n"));
 	r.with = STR("SM TP");
+	assert_false(mail_build_received(&b, &r));
+	r.with = STR("SMTP");
+	r.tls_cipher = STR("a b");
 	assert_false(mail_build_received(&b, &r));
 	buf_done(&b);
 }

@@ -379,7 +379,8 @@ static void protocol_names(void **state)
 		size_t at = str_search(lines, str_from(cases[i].with));
 		if (at == lines.n || abnf_is_alnum(lines.p[at + strlen(cases[i].with)]))
 			fail_msg("%s is not in %" STR_FMT, cases[i].with, STR_ARG(lines));
-		bool tls = str_search(lines, STR("TLS_AES_256_GCM_SHA384")) < lines.n;
+		bool tls = str_search(lines, STR("\r\n\ttls TLS_AES_256_GCM_SHA384 (TLSv1.3); ")) <
+			   lines.n;
 		assert_int_equal(tls, cases[i].tls);
 	}
 	fake_done(&f);

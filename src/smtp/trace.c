@@ -7,8 +7,6 @@
 #include "mail/build.h"
 #include "smtp/smtp_private.h"
 
-#include <stdio.h>
-
 /* The "with" of Received: RFC 3848, RFC 4954 7, and RFC 6531 4.3 for SMTPUTF8. */
 static const char *protocol(const struct smtp *s)
 {
@@ -25,19 +23,17 @@ bool smtp_trace(
 	const struct smtp *s, const struct smtp_recipient *to, int64_t wall_ms, struct buf *out)
 {
 	const struct session_peer_info *peer = s->session.peer;
-	char tls[96] = "";
 	struct time_text date;
-	if (peer->tls)
-		snprintf(tls, sizeof(tls), "%s %s", peer->tls_version, peer->tls_cipher);
 	struct mail_received received = {
 		.helo = str_from(s->hello),
 		.peer_address = str_from(peer->address),
 		.by = str_from(s->session.host->hostname),
 		.with = str_from(protocol(s)),
-		.tls = str_from(tls),
 		.id = str_from(s->tx.id),
 		/* "Postmaster" may come without a domain (RFC 5321 4.5.1); FOR may not. */
 		.for_address = str_find(to->given, '@') < to->given.n ? to->given : to->target,
+		.tls_cipher = str_from(peer->tls_cipher), /* empty without TLS */
+		.tls_version = str_from(peer->tls_version),
 		.date = str_from(time_rfc5322(&date, wall_ms)),
 	};
 	return mail_build_return_path(out, s->tx.from) &&
