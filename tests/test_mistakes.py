@@ -20,7 +20,7 @@ import pytest
 from disk import run, try_mount
 from harness import DOMAIN, Culver, wait_for
 from test_mechanisms import dated
-from tls import make_certificate
+from tls import NEW_KEY, make_certificate
 
 
 @pytest.fixture(name="culver")
@@ -76,7 +76,7 @@ def test_a_store_without_domains_refuses_for_now(culver):
 @pytest.mark.parametrize("line,said", [
     ('listen = {"300.1.1.1"}', "300.1.1.1 is not an IP address"), ('listen = {"::1", "0::1"}', "0::1 is there twice"),
     ("listen = {}", "no address to listen on"), ("nokey = 1", "nokey"), ('directory = "/nonexistent"', "directory /nonexistent:"),
-    ('hostname = "my_host"', "must be a domain name"), ("recipients = 5", "from 100 to 1000")])
+    ('hostname = "my_host"', "must be a domain name"), ('hostname = "192.0.2.1"', "no IP address"), ("recipients = 5", "from 100 to 1000")])
 def test_check_finds_what_serve_would(culver, line, said):
     text = culver.conf.read_text(encoding="utf-8").replace('listen = {"127.0.0.1", "::1"}', "")
     culver.conf.write_text(f"{text}{line}\n", encoding="utf-8")
@@ -528,6 +528,55 @@ def test_check_warns_of_a_certificate_of_tomorrow(culver, tmp_path):
     shutil.copy(tmp_path / "early.key", culver.dir / "keys" / "default.key")
     r = culver.command("check")
     assert "tls/default.crt: it is not valid yet" in r.stderr, r
+
+
+def test_check_warns_of_a_certificate_without_names(culver):
+    """No client looks into its subject any more, and no name that is asked for leads to it."""
+    name = ["-x509", "-nodes", "-days", "90", "-subj", "/CN=mail.example.test"]
+    for n, more in enumerate(([], ["-addext", "subjectAltName=IP:127.0.0.1"])):
+        subprocess.run(["openssl", "req", *name, *NEW_KEY["ec"], "-keyout", culver.dir / "keys" / f"bare{n}.key",
+                        "-out", culver.dir / "tls" / f"bare{n}.crt", *more], check=True, capture_output=True)
+        r = culver.command("check")
+        assert f"tls/bare{n}.crt: it has no DNS name in subjectAltName" in r.stderr, r
+    assert "tls/default.crt: it has" not in r.stderr
+
+
+def directory_at(name):
+    def make(c):
+        path = c.dir / name
+        path.unlink(missing_ok=True)
+        path.mkdir()
+        return f"{path}: it is a directory"
+    make.__name__ = name
+    return make
+
+
+def link_at(name):
+    def make(c):
+        path = c.dir / "data" / name
+        path.rename(c.dir / "elsewhere")
+        path.symlink_to(c.dir / "elsewhere")
+        return f"{path}: it is a link, and the store follows none below data/"
+    make.__name__ = name
+    return make
+
+
+@pytest.mark.parametrize("make", [directory_at("lock"), directory_at("control"), directory_at("data/lock"),
+                                  link_at("blobs"), link_at("ledger.db")])
+def test_check_finds_what_cannot_be_opened(culver, make):
+    """As serve does, which ends for it."""
+    said = make(culver)
+    r = culver.command("check", check=False)
+    assert r.returncode == 5 and said in r.stderr, r
+    assert culver.command("serve", check=False, timeout=30).returncode != 0
+
+
+def test_a_store_behind_a_link_is_one(culver):
+    data = culver.dir / "data"
+    data.rename(culver.dir / "elsewhere")
+    data.symlink_to("elsewhere")
+    assert culver.command("check").returncode == 0
+    assert DOMAIN in culver.command("domain", "list").stdout
 
 
 def test_a_file_system_that_is_read_only_is_named(tmp_path):

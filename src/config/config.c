@@ -162,8 +162,8 @@ static int set_domain(char **field, const struct key *k, struct str value, struc
 	buf_init(&normal, LIMIT_DOMAIN_BYTES);
 	if (!mail_domain_can_be_ours(value) || !mail_domain_normalize(value, &normal))
 		return fail(err, ERR_CONFIG,
-			"%s must be a domain name: labels of letters, digits and hyphens with dots "
-			"between them",
+			"%s must be a domain name and no IP address: labels of letters, digits and "
+			"hyphens with dots between them, the last not of digits alone",
 			k->name);
 	free(*field);
 	*field = str_dup(buf_str(&normal));

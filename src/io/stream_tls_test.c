@@ -57,6 +57,9 @@ static void certificates_are_chosen(void **state)
 		{ "mail.example.test", NULL, "EC", "" },
 		{ "mail.example.test", "RSA-PSS+SHA256", "RSA", "" },
 		{ "a.other.test", NULL, "EC", "other" },
+		{ "a.other.test.", NULL, "EC", "other" },
+		{ "a.other.test..", NULL, "EC", "" },
+		{ ".", NULL, "EC", "" },
 		{ "nobody.test", NULL, "EC", "" },
 		{ NULL, "RSA-PSS+SHA256", "RSA", "" },
 	};

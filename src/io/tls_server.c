@@ -238,11 +238,16 @@ void tls_certificates_free(struct tls_certificates **all)
  * wildcard stands for one whole label (RFC 6125 6.4.3). */
 enum { CHECK_NAMES = X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS };
 
+/* RFC 6066 3: the name comes "without a trailing dot", but from clients that send what they were
+ * given with one. */
 static const struct tls_host *host_named(
 	const struct tls_server *server, const char *name, unsigned flags)
 {
+	size_t n = strlen(name);
+	if (n > 1 && name[n - 1] == '.')
+		n--;
 	for (size_t i = 0; i < server->n; i++)
-		if (X509_check_host(server->hosts[i].leaf, name, 0, flags, NULL) == 1)
+		if (X509_check_host(server->hosts[i].leaf, name, n, flags, NULL) == 1)
 			return &server->hosts[i];
 	return NULL;
 }

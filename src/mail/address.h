@@ -66,8 +66,9 @@ bool mail_message_id_next(struct str *rest, struct str *ret);
  * suffices ("localhost"). No address literal. */
 bool mail_domain_valid(struct str domain);
 /* A domain that somebody can have: as above, but at most 253 bytes (RFC 1035 3.1: 255 with the
- * labels' lengths), and what begins with "xn--" is an A-label (RFC 5890 2.3.2.1), not just any text
- * that looks like one. What others' domains are is theirs to know; this is for ours. */
+ * labels' lengths), what begins with "xn--" is an A-label (RFC 5890 2.3.2.1), not just any text
+ * that looks like one, and the last label is no number, as in an IP address (RFC 1123 2.1). What
+ * others' domains are is theirs to know; this is for ours. */
 bool mail_domain_can_be_ours(struct str domain);
 /* "[192.0.2.1]" or "[IPv6:2001:db8::1]". RFC 5321 4.1.3 */
 bool mail_address_literal_valid(struct str domain);

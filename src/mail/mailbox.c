@@ -76,10 +76,21 @@ static bool has_a_label(struct str domain)
 	return false;
 }
 
+/* No host has a name like an address, "since at least the highest-level component label will be
+ * alphabetic". RFC 1123 2.1 */
+static bool ends_in_a_number(struct str domain)
+{
+	size_t at = str_find_last(domain, '.');
+	struct scan last = scan_from(at < domain.n ? str_from_offset(domain, at + 1) : domain);
+	return scan_while(&last, abnf_is_digit).n > 0 && scan_end(&last);
+}
+
 bool mail_domain_can_be_ours(struct str domain)
 {
 	char ascii[LIMIT_DOMAIN_BYTES + 1];
 	size_t n = domain.n;
+	if (ends_in_a_number(domain))
+		return false;
 	if (!str_is_ascii(domain) || has_a_label(domain)) {
 		n = to_a_labels(domain, ascii);
 		/* An A-label is the one that its U-label has. */

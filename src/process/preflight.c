@@ -166,6 +166,37 @@ int preflight_vanished(const char *data, struct err *err)
 		data, mark);
 }
 
+/* What the store opens below data/ must be what it is opened as, and no link (base/seams.h). */
+static int look_at_kind(const char *path, bool directory, struct err *err)
+{
+	struct stat s;
+	if (lstat(path, &s) < 0)
+		return 0;
+	if (S_ISLNK(s.st_mode))
+		return fail(err, ERR_CONFIG,
+			"%s: it is a link, and the store follows none below data/; data itself may "
+			"be one",
+			path);
+	if (S_ISDIR(s.st_mode) != directory)
+		return fail(
+			err, ERR_CONFIG, "%s: it is %s directory", path, directory ? "no" : "a");
+	return 0;
+}
+
+/* The lock and the socket for commands, which a start makes; the second replaces what is there. */
+static int look_at_places(const struct config *c, struct err *err)
+{
+	char path[PATH_BYTES];
+	struct stat s;
+	snprintf(path, sizeof(path), "%s/lock", c->directory);
+	bool bad = stat(path, &s) == 0 && S_ISDIR(s.st_mode);
+	if (!bad) {
+		snprintf(path, sizeof(path), "%s/control", c->directory);
+		bad = lstat(path, &s) == 0 && S_ISDIR(s.st_mode);
+	}
+	return bad ? fail(err, ERR_CONFIG, "%s: it is a directory", path) : 0;
+}
+
 static int look_at(
 	const struct config *c, const char *path, struct identity who, bool write, struct err *err)
 {
@@ -204,7 +235,9 @@ static int look_at_files(
 	for (struct dirent *d; dir && result == 0 && (d = readdir(dir)) != NULL;) {
 		char name[PATH_BYTES + sizeof(d->d_name)];
 		snprintf(name, sizeof(name), "%s/%s", path, d->d_name);
-		if (d->d_name[0] != '.')
+		if (is_written(d->d_name) || strcmp(d->d_name, "lock") == 0)
+			result = look_at_kind(name, false, err);
+		if (result == 0 && d->d_name[0] != '.')
 			result = look_at(c, name, who, is_written(d->d_name), err);
 	}
 	if (dir)
@@ -223,7 +256,9 @@ int preflight_data(const struct config *c, struct err *err)
 		return 0; /* a start makes it, or says why it can't */
 	if (!may_use(&s, who, true))
 		return refuse_use(c, path, &s, who, err);
-	return look_at_files(c, path, who, err) < 0 ? -1 : look_at_segments(c, blobs, who, err);
+	return look_at_kind(blobs, true, err) || look_at_files(c, path, who, err)
+		       ? -1
+		       : look_at_segments(c, blobs, who, err);
 }
 
 /* ---- certificates and keys ---- */
@@ -321,6 +356,11 @@ static int look_at_certificate(
 	if (keys && !has_key(keys, info.key_id))
 		return fail(err, ERR_CONFIG, "%s: no file in keys/ has its private key", path);
 	say_dates(t, path, &info);
+	if (info.hosts[0] == '\0')
+		say(t,
+			"%s: it has no DNS name in subjectAltName, so it is no host's, and clients "
+			"of today refuse it (RFC 6125 6.4.4)",
+			path);
 	return 0;
 }
 
@@ -397,9 +437,9 @@ int preflight(const struct config *c, void (*warn)(void *arg, const char *text),
 	snprintf(data, sizeof(data), "%s/data", c->directory);
 	look_at_user(c, &t);
 	look_at_imap_hide(c, &t);
-	return look_at_log(c, &t, err) || look_at_key(c, &t, err) || preflight_data(c, err) ||
-			       preflight_store(c, err) || preflight_vanished(data, err) < 0 ||
-			       look_at_certificates(c, &t, err)
+	return look_at_log(c, &t, err) || look_at_key(c, &t, err) || look_at_places(c, err) ||
+			       preflight_data(c, err) || preflight_store(c, err) ||
+			       preflight_vanished(data, err) < 0 || look_at_certificates(c, &t, err)
 		       ? -1
 		       : 0;
 }
