@@ -102,7 +102,8 @@ enum verdict app_password_check(struct login *l, const struct frame_credentials 
 bool app_password_is_due(const struct login *l)
 {
 	struct clock_seam *clock = l->client->gate->base.context->seams.clock;
-	return clock->wall_ms(clock) - l->app_used_ms >= LIMIT_SECRET_USED_MS;
+	int64_t ago_ms = clock->wall_ms(clock) - l->app_used_ms;
+	return ago_ms < 0 || ago_ms >= LIMIT_SECRET_USED_MS; /* a clock that ran ahead noted it */
 }
 
 void app_password_used(const struct login *l)

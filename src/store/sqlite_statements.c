@@ -82,7 +82,7 @@ const char *const sql_text[SQL_STATEMENTS] = {
 		"FROM accounts a WHERE active)",
 	[SQL_SECRET_INSERT] = "INSERT INTO secrets(account,kind,label,value,services,created_ms) "
 			      "VALUES(?,?,?,?,?,?)",
-	[SQL_SECRET_USED] = "UPDATE secrets SET used_ms=max(used_ms,?) WHERE account=? AND id=?",
+	[SQL_SECRET_USED] = "UPDATE secrets SET used_ms=? WHERE account=? AND id=?",
 	[SQL_SECRET_DELETE] = "DELETE FROM secrets WHERE account=? AND id=? AND kind>=?",
 	[SQL_SECRETS_DELETE] = "DELETE FROM secrets WHERE account=? AND kind=?",
 	[SQL_SECRETS_FORGET] = "DELETE FROM secrets WHERE account=? AND kind<=?",
