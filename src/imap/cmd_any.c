@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What may be said in any state: CAPABILITY, NOOP, LOGOUT (RFC 9051 6.1), ID (RFC 2971); CHECK,
  * which is NOOP (RFC 3501 6.4.1); and ENABLE (RFC 9051 6.3.1). */
-#include "imap/imap_private.h"
+#include "imap/notify.h"
 
 #include "auth/sasl.h"
 #include "imap/token.h"
@@ -261,7 +261,8 @@ enum enable {
 	ENABLE_CONDSTORE = 2,
 	ENABLE_QRESYNC = 4,
 	ENABLE_UTF8 = 8,
-	ENABLE_ASKED = 16 /* something, known or not */
+	ENABLE_METADATA = 16,
+	ENABLE_ASKED = 32 /* something, known or not */
 };
 
 static const struct {
@@ -272,6 +273,7 @@ static const struct {
 	{ STR_INIT("CONDSTORE"), ENABLE_CONDSTORE }, /* RFC 7162 3.1 */
 	{ STR_INIT("QRESYNC"), ENABLE_QRESYNC },     /* RFC 7162 3.2.3 */
 	{ STR_INIT("UTF8=ACCEPT"), ENABLE_UTF8 },    /* RFC 6855 3 */
+	{ STR_INIT("METADATA"), ENABLE_METADATA },   /* RFC 5464 4.1 */
 };
 
 static unsigned enable_bit(struct str name)
@@ -285,7 +287,8 @@ static unsigned enable_bit(struct str name)
 static unsigned enabled(const struct imap *s)
 {
 	return (s->rev2 ? ENABLE_REV2 : 0U) | (s->condstore ? ENABLE_CONDSTORE : 0U) |
-	       (s->qresync ? ENABLE_QRESYNC : 0U) | (s->utf8 ? ENABLE_UTF8 : 0U);
+	       (s->qresync ? ENABLE_QRESYNC : 0U) | (s->utf8 ? ENABLE_UTF8 : 0U) |
+	       (s->metadata ? ENABLE_METADATA : 0U);
 }
 
 static void enable(struct imap *s, unsigned bits)
@@ -302,6 +305,8 @@ static void enable(struct imap *s, unsigned bits)
 	s->qresync = s->qresync || (bits & ENABLE_QRESYNC) != 0;
 	if (bits & (ENABLE_CONDSTORE | ENABLE_QRESYNC)) /* RFC 7162 3.2.3 */
 		imap_enable_condstore(s);
+	if (bits & ENABLE_METADATA)
+		notify_enable_metadata(s);
 }
 
 void imap_enable(struct imap *s)

@@ -100,6 +100,8 @@ void imap_notify(struct imap *s)
 	} else if (!read_names(s, w->wanted)) {
 		overflow(s);
 	} else {
+		if (s->metadata)
+			notify_add_metadata(w->wanted);
 		notify_replace(s, &w->wanted);
 		if (s->sel.view != NULL)
 			notify_selected(s);

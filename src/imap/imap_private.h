@@ -146,7 +146,8 @@ struct imap {
 	imap_answer *upload_answer;
 	struct reads reads; /* FETCH's and SEARCH's messages on their way */
 	struct selected sel;
-	struct notify *notify; /* NULL: NOTIFY was never said */
+	struct notify *notify; /* NULL: neither NOTIFY nor ENABLE METADATA was ever said */
+	bool metadata;         /* ENABLE METADATA: RFC 5464 4.4 */
 	struct sasl *sasl;
 	uint32_t bads, failed_logins;
 	uint64_t account;

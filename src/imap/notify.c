@@ -39,6 +39,8 @@ void notify_free(struct notify **n)
 
 bool notify_wants_boxes(const struct notify *n)
 {
+	if (n->spec.metadata)
+		return true;
 	for (size_t i = 0; i < n->spec.n; i++)
 		if (n->spec.groups[i].events != 0)
 			return true;
@@ -118,12 +120,43 @@ void notify_watch(struct imap *s, bool on)
 			.account_watch = { s->session.store_session, on } });
 }
 
-/* As if NOTIFY NONE had been said. */
+/* What holds for who has not said NOTIFY: as ever, of the selected mailbox. */
+static struct notify *implied_new(void)
+{
+	struct notify *n = notify_new();
+
+	n->implied = true;
+	n->spec.selected = EVENTS_OF_MESSAGES;
+	n->spec.delayed = true;
+	return n;
+}
+
+/* As if NOTIFY NONE had been said, and ENABLE METADATA not. */
 static void turn_off(struct imap *s)
 {
+	bool implied = s->notify->implied;
+
 	notify_watch(s, false);
 	notify_free(&s->notify);
-	s->notify = notify_new();
+	s->notify = implied ? implied_new() : notify_new();
+	s->metadata = false;
+}
+
+void notify_add_metadata(struct notify *n)
+{
+	n->spec.metadata = true;
+	n->spec.all |= EVENT_METADATA | EVENT_SERVER_METADATA;
+}
+
+/* What happens from here on is told of; the list of mailboxes is read in the turn behind it. */
+void notify_enable_metadata(struct imap *s)
+{
+	s->metadata = true;
+	if (s->notify == NULL)
+		s->notify = implied_new();
+	notify_add_metadata(s->notify);
+	s->notify->stale = true;
+	notify_watch(s, true);
 }
 
 void notify_replace(struct imap *s, struct notify **wanted)

@@ -5,8 +5,9 @@
  *     notify_parse.c   the arguments                 cmd_notify.c   the command
  *     notify.c         when what is told             notify_diff.c  what is told of mailboxes
  *
- * A session without s->notify hears what RFC 9051 says; NOTIFY NONE is one with no events. What
- * happens to other mailboxes than the selected one the store only says in general
+ * A session without s->notify hears what RFC 9051 says; NOTIFY NONE is one with no events. ENABLE
+ * METADATA (RFC 5464 4.4) adds the events of annotations to what NOTIFY says, before it or later.
+ * What happens to other mailboxes than the selected one the store only says in general
  * (account_changed): the list of mailboxes is read again and compared with the one before. So
  * nothing can be missed or said twice, and a session of an account with LIMIT_NOTIFY_MAILBOXES
  * mailboxes holds some 200 KB.
@@ -58,8 +59,9 @@ struct notify_spec {
 	struct fetch_attrs attrs;   /* of its MessageNew; n 0: none */
 	struct notify_group *groups;
 	size_t n;
-	size_t names; /* of all groups */
-	unsigned all; /* every event that was named */
+	size_t names;  /* of all groups */
+	unsigned all;  /* every event that was named */
+	bool metadata; /* annotations of all mailboxes and of the server, whatever the groups say */
 };
 
 /* " SET" … or " NONE" (ret with nothing in it). The names are as the client spells them. -1:
@@ -82,6 +84,7 @@ struct notify {
 	struct arena arena; /* spec's */
 	struct notify_spec spec;
 	struct notify_snapshot now, next;
+	bool implied;          /* NOTIFY was never said */
 	bool stale;            /* the account has changed since */
 	bool overflow;         /* more than can be told */
 	uint32_t fetched;      /* UID up to which new messages were told with their attributes */
@@ -124,6 +127,9 @@ void notify_watch(struct imap *s, bool on);
 void notify_replace(struct imap *s, struct notify **wanted);
 void notify_in_force(struct imap *s);
 void notify_put_back(struct imap *s);
+/* ENABLE METADATA was said. add: is to hold in what NOTIFY wants now, too. */
+void notify_enable_metadata(struct imap *s);
+void notify_add_metadata(struct notify *n);
 
 /* This session's own changes, of which it need not hear (RFC 5465 5). Nothing without s->notify. */
 void notify_own_messages(struct imap *s, uint64_t mailbox, uint32_t low, uint32_t high);

@@ -39,7 +39,7 @@ static bool applies(const struct notify_group *g, const struct api_mailbox *m)
 
 unsigned notify_events(const struct notify *n, const struct api_mailbox *m)
 {
-	unsigned all = 0;
+	unsigned all = n->spec.metadata ? EVENT_METADATA : 0;
 
 	for (size_t i = 0; i < n->spec.n; i++)
 		if (applies(&n->spec.groups[i], m))

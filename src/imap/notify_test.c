@@ -330,6 +330,61 @@ static void test_own_metadata(void **state)
 			   "S: * METADATA INBOX /shared/comment\n");
 }
 
+/* RFC 5464 4.4: for good, before NOTIFY and behind it; the mailbox that is selected is as ever. */
+static void test_enabled_metadata(void **state)
+{
+	(void)state;
+	talk(LOGIN LOGIN2, "C: a ENABLE METADATA\n"
+			   "S: * ENABLED METADATA\n"
+			   "S: a OK ENABLE completed\n"
+			   "C: b ENABLE Metadata\n"
+			   "S: * ENABLED\n"
+			   "S: b OK ENABLE completed\n"
+			   "C2: a SETMETADATA INBOX (/shared/comment \"x\")\n"
+			   "S2: a OK ~\n"
+			   "S: * METADATA INBOX /shared/comment\n"
+			   "C2: b SETMETADATA \"\" (/private/comment \"x\")\n"
+			   "S2: b OK ~\n"
+			   "S: * METADATA \"\" /private/comment\n"
+			   "C2: c CREATE News\n"
+			   "S2: c OK ~\n"
+			   "C: c SETMETADATA INBOX (/shared/comment \"y\")\n"
+			   "S: c OK ~\n" EMPTY_INBOX MAIL1 MAIL1 "S: * 1 EXISTS\n"
+			   "S: * 2 EXISTS\n" BOTH "C2: f STORE 1 +FLAGS.SILENT (\\Deleted)\n"
+			   "S2: f OK ~\n"
+			   "S: * 1 FETCH (UID 1 FLAGS (\\Deleted))\n"
+			   "C2: g EXPUNGE\n"
+			   "S2: * 1 EXPUNGE\n"
+			   "S2: g OK ~\n"
+			   /* no EXPUNGE while no command runs: RFC 9051 7.5.1 */
+			   "C: e FETCH 2 (UID)\n"
+			   "S: * 2 FETCH (UID 2)\n"
+			   "S: e OK ~\n"
+			   "C: f NOOP\n"
+			   "S: * 1 EXPUNGE\n"
+			   "S: f OK ~\n"
+			   "C: g NOTIFY NONE\n"
+			   "S: g OK ~\n"
+			   "C2: h SETMETADATA News (/shared/comment \"z\")\n"
+			   "S2: h OK ~\n"
+			   "S: * METADATA News /shared/comment\n"
+			   "C: h NOTIFY SET (mailboxes INBOX (MailboxName))\n"
+			   "S: h OK ~\n"
+			   "C2: i SETMETADATA News (/shared/comment NIL)\n"
+			   "S2: i OK ~\n"
+			   "S: * METADATA News /shared/comment\n");
+	talk(LOGIN LOGIN2, NOTIFY("a", "(personal (MailboxName))") /* what NOTIFY has is kept */
+		"C: b ENABLE METADATA\n"
+		"S: * ENABLED METADATA\n"
+		"S: b OK ~\n"
+		"C2: a CREATE News\n"
+		"S2: a OK ~\n"
+		"S: * LIST (\\HasNoChildren) \"/\" News\n"
+		"C2: b SETMETADATA News (/shared/comment \"z\")\n"
+		"S2: b OK ~\n"
+		"S: * METADATA News /shared/comment\n");
+}
+
 static const struct {
 	const char *text;
 	const char *reply;
@@ -467,6 +522,13 @@ static void test_too_many_mailboxes(void **state)
 					      "S: a NO [NOTIFICATIONOVERFLOW] ~\n"
 					      "C: b NOTIFY SET (selected NONE)\n"
 					      "S: b OK ~\n");
+	mailboxes(LIMIT_NOTIFY_MAILBOXES + 1,
+		"C: a ENABLE METADATA\n"
+		"S: * ENABLED METADATA\n"
+		"S: a OK ~\n"
+		"S: * OK [NOTIFICATIONOVERFLOW] ~\n" EMPTY_INBOX LOGIN2 MAIL1 "S: * 1 EXISTS\n"
+		"C: b NOTIFY NONE\n"
+		"S: b OK ~\n");
 }
 
 /* 10^5, of which no more than that is read */
@@ -742,6 +804,6 @@ TEST_MAIN(test_case(test_own_rename_of_inbox), test_case(test_later),
 	test_case(test_several), test_case(test_no_pause), test_case(test_example),
 	test_case(test_selected), test_case(test_rest), test_case(test_nothing),
 	test_case(test_idle), test_case(test_names), test_case(test_other),
-	test_case(test_metadata), test_case(test_own_metadata), test_case(test_arguments),
-	test_case(test_limits), test_case(i13_many_mailboxes), test_case(test_too_many_mailboxes),
-	test_case(test_replaced), test_case(test_late_notice))
+	test_case(test_metadata), test_case(test_own_metadata), test_case(test_enabled_metadata),
+	test_case(test_arguments), test_case(test_limits), test_case(i13_many_mailboxes),
+	test_case(test_too_many_mailboxes), test_case(test_replaced), test_case(test_late_notice))

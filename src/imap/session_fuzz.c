@@ -29,10 +29,12 @@ static void run(struct fake *f, struct str input, size_t step, bool login, struc
 	fake_done(f);
 }
 
+/* NOTIFY, or ENABLE METADATA: more is said between commands. */
 static bool has_notify(struct str text)
 {
 	for (size_t i = 0; i < text.n; i++)
-		if (str_starts_nocase(str_from_offset(text, i), STR("NOTIFY")))
+		if (str_starts_nocase(str_from_offset(text, i), STR("NOTIFY")) ||
+			str_starts_nocase(str_from_offset(text, i), STR(" METADATA")))
 			return true;
 	return false;
 }
