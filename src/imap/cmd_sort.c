@@ -2,7 +2,6 @@
 /* SORT and THREAD (RFC 5256; DISPLAYFROM, DISPLAYTO: RFC 5957; RETURN: RFC 5267 3), by number and
  * by UID. First a search, as SEARCH does it; then the digests of what was found stream by; then
  * what was taken from them is put in order, in steps between which others have their turn. */
-#include "imap/facts.h"
 #include "imap/gather.h"
 #include "imap/search_run.h"
 #include "imap/sort.h"
@@ -148,11 +147,11 @@ static void sort_step(struct imap *s)
 		imap_yield(s, sort_step);
 }
 
-static bool add_to_sort(struct imap *s, uint32_t sequence, const struct digest *d)
+static bool add_to_sort(struct imap *s, uint32_t sequence, const struct message_facts *m)
 {
 	struct sort_work *w = s->cmd.work;
 
-	return sorter_add(w->sorter, sequence, view_entry(s->sel.view, sequence), d);
+	return sorter_add(w->sorter, sequence, view_entry(s->sel.view, sequence), m);
 }
 
 static void sort_gather(struct imap *s)
@@ -278,11 +277,11 @@ static void thread_step(struct imap *s)
 	}
 }
 
-static bool add_to_threads(struct imap *s, uint32_t sequence, const struct digest *d)
+static bool add_to_threads(struct imap *s, uint32_t sequence, const struct message_facts *m)
 {
 	struct sort_work *w = s->cmd.work;
 
-	return threader_add(w->threader, sequence, view_entry(s->sel.view, sequence), d);
+	return threader_add(w->threader, sequence, m);
 }
 
 static void thread_found(struct imap *s)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Envelopes that are kept between one SORT and the next: the same comes back, and memory ends. */
+/* What is kept between one SORT and the next: the same comes back, and memory ends. */
 #include "imap/facts.h"
 
 #include "base/test.h"
@@ -10,41 +10,105 @@ static void what_was_put(void **state)
 {
 	(void)state;
 	struct facts *f = facts_new(key, LIMIT_IMAP_FACTS_BYTES);
-	struct digest d = { .flags = 0 }, got;
-	d.envelope.value[DIGEST_SUBJECT] = STR("a subject");
-	d.envelope.value[DIGEST_TO] = STR("");
-	d.envelope.value[DIGEST_REFERENCES] = STR("<a@b>");
+	struct message_facts m = { .sent_ms = -5, .reply = true }, got;
+	m.text[FACTS_SUBJECT] = STR("a subject");
+	m.text[FACTS_IDS] = STR("some ids");
 	assert_false(facts_get(NULL, 1, &got));
 	assert_false(facts_get(f, 1, &got));
 	for (uint32_t uid = 1; uid <= 1000; uid++)
-		facts_put(f, uid, &d);
-	d.envelope.value[DIGEST_SUBJECT] = STR("another");
-	facts_put(f, 1, &d); /* it never changes: the first stays */
+		facts_put(f, uid, &m);
+	m.text[FACTS_SUBJECT] = STR("another");
+	facts_put(f, 1, &m); /* it never changes: the first stays */
 	for (uint32_t uid = 1; uid <= 1000; uid++) {
 		assert_true(facts_get(f, uid, &got));
-		assert_str(got.envelope.value[DIGEST_SUBJECT], STR("a subject"));
-		assert_str(got.envelope.value[DIGEST_REFERENCES], STR("<a@b>"));
-		assert_true(got.envelope.value[DIGEST_TO].p != NULL &&
-			    got.envelope.value[DIGEST_TO].n == 0);
-		assert_null(got.envelope.value[DIGEST_FROM].p);
+		assert_str(got.text[FACTS_SUBJECT], STR("a subject"));
+		assert_str(got.text[FACTS_IDS], STR("some ids"));
+		assert_int_equal(got.text[FACTS_TO].n, 0);
+		assert_true(got.sent_ms == -5 && got.reply);
 	}
 	assert_false(facts_get(f, 1001, &got));
 	facts_free(&f);
 	facts_free(&f);
 }
 
+static void expect_ids(struct str ids, const char *const *expected)
+{
+	struct str id;
+	for (; *expected != NULL; expected++) {
+		assert_true(facts_next_id(&ids, &id));
+		assert_str(id, str_from(*expected));
+	}
+	assert_false(facts_next_id(&ids, &id));
+}
+#define IDS(...)                                                                                   \
+	(const char *const[])                                                                      \
+	{                                                                                          \
+		__VA_ARGS__, NULL                                                                  \
+	}
+
+/* What is taken from a digest, and from an entry that has none. */
+static void what_is_read(void **state)
+{
+	(void)state;
+	struct facts_reader reader;
+	struct digest d = { .flags = 0 };
+	struct str *value = d.envelope.value;
+	struct message_facts m;
+	facts_reader_init(&reader);
+	facts_read(&reader, &(struct api_entry){ .time = 7 }, NULL, &m);
+	assert_true(m.sent_ms == 7 && !m.reply && m.text[FACTS_IDS].n == 0);
+	value[DIGEST_SUBJECT] = STR("Re: [x] Word");
+	value[DIGEST_DATE] = STR("1 Jan 1970 00:00:01 +0000");
+	value[DIGEST_REFERENCES] = STR("<a@x> <\"b\"@x>");
+	value[DIGEST_IN_REPLY_TO] = STR("<c@x> <d@x>");
+	facts_read(&reader, &(struct api_entry){ .time = 7 }, &d, &m);
+	assert_true(m.sent_ms == 1000 && m.reply);
+	assert_str(m.text[FACTS_SUBJECT], STR("WORD"));
+	expect_ids(m.text[FACTS_IDS], IDS("", "a@x", "b@x"));
+	value[DIGEST_MESSAGE_ID] = STR("<m@x> <n@x>");
+	value[DIGEST_REFERENCES] = STR("none at all");
+	value[DIGEST_DATE] = STR("no date");
+	value[DIGEST_SUBJECT] = STR("Word");
+	facts_read(&reader, &(struct api_entry){ .time = 7 }, &d, &m);
+	assert_true(m.sent_ms == 7 && !m.reply);
+	expect_ids(m.text[FACTS_IDS], IDS("m@x", "c@x"));
+	facts_reader_done(&reader);
+}
+
+/* As many ids as a digest has room for, each of the shortest kind. */
+static void m2_many_ids(void **state)
+{
+	(void)state;
+	struct facts_reader reader;
+	struct digest d = { .flags = 0 };
+	struct message_facts m;
+	struct buf many;
+	size_t n = 0;
+	facts_reader_init(&reader);
+	buf_init(&many, LIMIT_DIGEST_BYTES);
+	while (buf_addz(&many, "<a@b>"))
+		n++;
+	d.envelope.value[DIGEST_REFERENCES] = buf_str(&many);
+	facts_read(&reader, &(struct api_entry){ .time = 7 }, &d, &m);
+	for (struct str ids = m.text[FACTS_IDS], id; facts_next_id(&ids, &id); n--)
+		assert_true(id.n == 3 || ids.n == m.text[FACTS_IDS].n - 4);
+	assert_int_equal(n + 1, 0);
+	buf_done(&many);
+	facts_reader_done(&reader);
+}
+
 /* Not a byte beyond the bound; what finds no room is unknown. */
 static void i22_memory_of_facts(void **state)
 {
 	(void)state;
-	struct digest d = { .flags = 0 }, got;
-	d.envelope.value[DIGEST_SUBJECT] = STR(
-		"0123"); /* 48 bytes with its lengths, and a slot of 64 */
+	struct message_facts m = { .reply = false }, got;
+	m.text[FACTS_SUBJECT] = STR(
+		"0123456789abcdef"); /* 48 bytes of a record, and a slot of 64 */
 	for (size_t n = 1; n < 5; n++) {
 		for (int less = 0; less < 2; less++) {
 			struct facts *f = facts_new(key, n * 112 - (size_t)less);
 			for (uint32_t uid = 1; uid <= 10; uid++)
-				facts_put(f, uid, &d);
+				facts_put(f, uid, &m);
 			for (uint32_t uid = 1; uid <= 10; uid++)
 				assert_int_equal(facts_get(f, uid, &got), uid <= n - (size_t)less);
 			facts_free(&f);
@@ -109,4 +173,4 @@ static void i22_number_of_ranks(void **state)
 }
 
 TEST_MAIN(test_case(ranks_are_found), test_case(i22_number_of_ranks), test_case(what_was_put),
-	test_case(i22_memory_of_facts))
+	test_case(what_is_read), test_case(m2_many_ids), test_case(i22_memory_of_facts))

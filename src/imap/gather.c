@@ -2,7 +2,6 @@
 /* Digests of many messages, streaming by; see gather.h. */
 #include "imap/gather.h"
 
-#include "imap/facts.h"
 #include "mail/digest.h"
 #include "mail/mime.h"
 
@@ -17,6 +16,7 @@ struct unparsed {
 void gather_init(struct gather *g)
 {
 	*g = (struct gather){ .error = ERR_NONE };
+	facts_reader_init(&g->reader);
 	buf_init(&g->piece, LIMIT_DIGEST_BYTES);
 	vec_init(&g->todo, sizeof(uint32_t), LIMIT_VIEW_ENTRIES);
 	vec_init(&g->missing, sizeof(struct unparsed), LIMIT_VIEW_ENTRIES);
@@ -24,6 +24,7 @@ void gather_init(struct gather *g)
 
 void gather_done(struct gather *g)
 {
+	facts_reader_done(&g->reader);
 	buf_done(&g->piece);
 	vec_done(&g->todo);
 	vec_done(&g->missing);
@@ -35,12 +36,15 @@ static uint32_t number_at(const struct vec *v, size_t i)
 	return *(const uint32_t *)(const void *)vec_at(v, i);
 }
 
-/* A digest that came, or was made: it is looked at, and its envelope is kept. */
+/* A digest that came, or was made: it is looked at, and what was seen is kept. */
 static void take(struct imap *s, struct gather *g, uint32_t sequence, const struct digest *d)
 {
+	const struct api_entry *e = view_entry(s->sel.view, sequence);
+	struct message_facts seen;
+	facts_read(&g->reader, e, d, &seen);
 	if (d != NULL)
-		facts_put(s->sel.facts, view_entry(s->sel.view, sequence)->uid, d);
-	if (!g->each(s, sequence, d))
+		facts_put(s->sel.facts, e->uid, &seen);
+	if (!g->each(s, sequence, &seen))
 		g->error = ERR_LIMIT;
 }
 
@@ -259,16 +263,16 @@ static void ask_step(struct imap *s)
 static void known_step(struct imap *s)
 {
 	struct gather *g = s->cmd.gather;
-	struct digest d;
+	struct message_facts seen;
 	for (size_t i = 0; g->looked < g->sequence->n && g->error == ERR_NONE; g->looked++) {
 		uint32_t n = number_at(g->sequence, g->looked);
 		if (i++ == KNOWN_A_TURN) {
 			imap_yield(s, known_step);
 			return;
 		}
-		if (!facts_get(s->sel.facts, view_entry(s->sel.view, n)->uid, &d))
+		if (!facts_get(s->sel.facts, view_entry(s->sel.view, n)->uid, &seen))
 			vec_push(&g->todo, &n);
-		else if (!g->each(s, n, &d))
+		else if (!g->each(s, n, &seen))
 			g->error = ERR_LIMIT;
 	}
 	s->step = ask_step;

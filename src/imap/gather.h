@@ -1,26 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The digests of many messages, one after the other, for who takes a little from each: SORT and
- * THREAD. They are asked for by the hundred and looked at as they come; their envelopes are kept
- * for the next time (facts.h), so d may have no more than those. A message that has none, or one
- * that does not open, is read and parsed, and its digest offered to the store; these come last,
- * each while the next are on their way.
+ * What SORT and THREAD look at in many messages, one after the other. Their digests are asked for
+ * by the hundred and looked at as they come; what was taken from them is kept for the next time
+ * (facts.h). A message that has none, or one that does not open, is read and parsed, and its digest
+ * offered to the store; these come last, each while the next are on their way.
  *
  *     gather_init(&g);
  *     gather_begin(s, &g, &sequence, each, end)      sequence: a vec of uint32_t, which stays
- *     … each(s, n, digest) …, then the step `end`; g.error says why it ended early
+ *     … each(s, n, facts) …, then the step `end`; g.error says why it ended early
  *     gather_done(&g);
  */
 #ifndef CULVER_IMAP_GATHER_H
 #define CULVER_IMAP_GATHER_H
 
+#include "imap/facts.h"
 #include "imap/imap_private.h"
 
-struct digest;
 struct mail_parser;
 
-/* d: NULL when the message could not be read. False: it is too much (ERR_LIMIT). */
-typedef bool gather_each(struct imap *s, uint32_t sequence, const struct digest *d);
+/* m: of the entry alone when the message could not be read. False: it is too much (ERR_LIMIT). */
+typedef bool gather_each(struct imap *s, uint32_t sequence, const struct message_facts *m);
 
 struct gather {
 	const struct vec *sequence;
@@ -29,6 +28,7 @@ struct gather {
 	gather_each *each;
 	imap_step *end;
 	enum err_kind error;
+	struct facts_reader reader;
 	size_t asked, answered; /* of todo */
 	struct buf piece;       /* a digest that comes in pieces, or is made here */
 	struct vec missing;     /* struct unparsed */

@@ -6,18 +6,13 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/vec.h"
+#include "imap/facts.h"
 #include "imap/merge.h"
 #include "mail/address.h"
 #include "mail/charset.h"
-#include "mail/date.h"
-#include "mail/digest.h"
 #include "mail/encoded.h"
-#include "mail/subject.h"
 
 #include <stdlib.h>
-
-/* Of a field, so much is looked at for its first address. */
-#define ADDRESS_BYTES 4096
 
 /* ---- criteria ---- */
 
@@ -76,28 +71,6 @@ bool sort_criteria_parse(struct scan *s, struct sort_criteria *ret)
 			return false;
 	} while (scan_sp(s));
 	return scan_char(s, ')');
-}
-
-/* ---- what both SORT and THREAD look at ---- */
-
-int64_t sort_sent_ms(const struct api_entry *e, const struct digest *d)
-{
-	struct mail_date date;
-	struct str value = d == NULL ? STR_NONE : d->envelope.value[DIGEST_DATE];
-	return value.p != NULL && mail_date_parse(value, &date) ? date.ms : e->time;
-}
-
-bool sort_subject(const struct digest *d, struct buf *base, struct buf *out)
-{
-	struct str value = d == NULL ? STR_NONE : d->envelope.value[DIGEST_SUBJECT];
-	bool reply = false;
-	buf_clear(out);
-	buf_clear(base);
-	if (value.n == 0)
-		return false;
-	mail_base_subject(value, base, &reply);
-	mail_casemap(buf_str(base), out);
-	return reply;
 }
 
 /* ---- keys ---- */
@@ -167,15 +140,13 @@ static void add_address(struct sorter *t, const struct mail_address *a, bool dis
 	mail_casemap(buf_str(&t->display), &t->text);
 }
 
-static void first_address(
-	struct sorter *t, const struct digest *d, enum digest_field f, bool display)
+static void first_address(struct sorter *t, struct str value, bool display)
 {
-	struct str value = d == NULL ? STR_NONE : d->envelope.value[f];
 	struct mail_addresses list = { .n = 0 };
 	if (value.n == 0)
 		return;
 	arena_reset(&t->scratch);
-	mail_addresses_parse(&t->scratch, str_sub(value, 0, ADDRESS_BYTES), &list);
+	mail_addresses_parse(&t->scratch, value, &list);
 	if (list.n > 0)
 		add_address(t, &list.v[0], display);
 }
@@ -187,17 +158,17 @@ static uint64_t number_of(int64_t n)
 
 /* The number of a key, or its text in t->text. True: it is a text. */
 static bool key_of(struct sorter *t, enum sort_key key, const struct api_entry *e,
-	const struct digest *d, uint64_t *ret_number)
+	const struct message_facts *m, uint64_t *ret_number)
 {
 	static const struct {
-		enum digest_field field;
+		enum facts_text field;
 		bool display;
 	} addresses[SORT_KEYS] = {
-		[SORT_CC] = { DIGEST_CC, false },
-		[SORT_FROM] = { DIGEST_FROM, false },
-		[SORT_TO] = { DIGEST_TO, false },
-		[SORT_DISPLAYFROM] = { DIGEST_FROM, true },
-		[SORT_DISPLAYTO] = { DIGEST_TO, true },
+		[SORT_CC] = { FACTS_CC, false },
+		[SORT_FROM] = { FACTS_FROM, false },
+		[SORT_TO] = { FACTS_TO, false },
+		[SORT_DISPLAYFROM] = { FACTS_FROM, true },
+		[SORT_DISPLAYTO] = { FACTS_TO, true },
 	};
 	buf_clear(&t->text);
 	if (key == SORT_ARRIVAL)
@@ -205,11 +176,11 @@ static bool key_of(struct sorter *t, enum sort_key key, const struct api_entry *
 	else if (key == SORT_SIZE)
 		*ret_number = e->size;
 	else if (key == SORT_DATE)
-		*ret_number = number_of(sort_sent_ms(e, d));
+		*ret_number = number_of(m->sent_ms);
 	else if (key == SORT_SUBJECT)
-		sort_subject(d, &t->display, &t->text);
+		buf_adds(&t->text, m->text[FACTS_SUBJECT]);
 	else
-		first_address(t, d, addresses[key].field, addresses[key].display);
+		first_address(t, m->text[addresses[key].field], addresses[key].display);
 	return key != SORT_ARRIVAL && key != SORT_SIZE && key != SORT_DATE;
 }
 
@@ -227,15 +198,15 @@ static bool add_value(struct sorter *t, bool text, uint64_t number)
 	return vec_push(&t->values, &v) != NULL;
 }
 
-bool sorter_add(
-	struct sorter *t, uint32_t sequence, const struct api_entry *e, const struct digest *d)
+bool sorter_add(struct sorter *t, uint32_t sequence, const struct api_entry *e,
+	const struct message_facts *m)
 {
 	t->used += t->criteria.n * sizeof(struct value) + 3 * sizeof(uint32_t);
 	if (t->used + t->texts.used > t->max)
 		return false;
 	for (size_t i = 0; i < t->criteria.n; i++) {
 		uint64_t number = 0;
-		bool text = key_of(t, t->criteria.v[i].key, e, d, &number);
+		bool text = key_of(t, t->criteria.v[i].key, e, m, &number);
 		if (!add_value(t, text, number))
 			return false;
 	}

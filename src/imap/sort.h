@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sorting messages by what SORT names (RFC 5256 3, RFC 5957), from their entries and digests.
+ * Sorting messages by what SORT names (RFC 5256 3, RFC 5957), from their entries and what facts.h
+ * took from their digests.
  *
  *     if (!sort_criteria_parse(&scan, &criteria)) return BAD;
  *     struct sorter *t = sorter_new(&criteria, LIMIT_IMAP_SORT_BYTES);
- *     sorter_add(t, n, entry, digest) for each message
+ *     sorter_add(t, n, entry, facts) for each message
  *     while (!sorter_step(t, 20000)) … let others have their turn
  *     for (size_t i = 0; i < sorter_count(t); i++) … sorter_at(t, i)
  *
@@ -12,17 +13,15 @@
  * mailbox, in whatever order it was added. Time is O(n log n) comparisons, in steps; a key is
  * computed once.
  *
- * uses: base, api frames, mail (address, charset, date, digest, subject); used by: SORT of imap,
- * thread
+ * uses: base, facts, mail (address, charset, encoded); used by: SORT of imap
  */
 #ifndef CULVER_IMAP_SORT_H
 #define CULVER_IMAP_SORT_H
 
 #include "api/frames.h"
-#include "base/buf.h"
 #include "base/scan.h"
 
-struct digest;
+struct message_facts;
 
 enum sort_key {
 	SORT_ARRIVAL,
@@ -55,9 +54,9 @@ struct sorter;
 /* max: bytes of memory for keys. */
 struct sorter *sorter_new(const struct sort_criteria *criteria, size_t max);
 void sorter_free(struct sorter **t);
-/* d: NULL when there is none, or the criteria need none. False: beyond the memory. */
+/* m: may be NULL when the criteria need no digest. False: beyond the memory. */
 bool sorter_add(struct sorter *t, uint32_t sequence, const struct api_entry *e,
-	const struct digest *d) MUST_CHECK;
+	const struct message_facts *m) MUST_CHECK;
 /* The same with a rank (facts.h) in the place of the digest, for each criterion that needs one. */
 bool sorter_add_ranked(struct sorter *t, uint32_t sequence, const struct api_entry *e,
 	const uint32_t ranks[SORT_KEYS]) MUST_CHECK;
@@ -67,11 +66,5 @@ size_t sorter_count(const struct sorter *t);
 uint32_t sorter_at(const struct sorter *t, size_t i);
 /* Whether two compare equal by the first criterion. */
 bool sorter_equal(const struct sorter *t, size_t i, size_t k);
-
-/* The sent date in ms since 1970, of the Date field or else the internal date. RFC 5256 2.2 */
-int64_t sort_sent_ms(const struct api_entry *e, const struct digest *d);
-/* Puts the base subject as it compares into out, emptied first, by way of `base`, which has room
- * for 3 times a digest; true: it is a reply or forward. */
-bool sort_subject(const struct digest *d, struct buf *base, struct buf *out);
 
 #endif

@@ -3,6 +3,7 @@
  * alone, that are sorted and threaded. Every message comes once, and parentheses match. */
 #include "base/fuzz.h"
 #include "base/limits.h"
+#include "imap/facts.h"
 #include "imap/search.h"
 #include "imap/sort.h"
 #include "imap/thread.h"
@@ -16,6 +17,8 @@ enum { MESSAGES = 64 };
 struct messages {
 	struct buf bytes[MESSAGES];
 	struct digest digests[MESSAGES];
+	struct facts_reader reader;
+	struct facts *seen;
 	struct api_entry entries[MESSAGES];
 	uint32_t n;
 };
@@ -35,12 +38,24 @@ static void read_messages(struct messages *m, struct str text)
 	}
 }
 
-static void check_sort(const struct messages *m, const struct sort_criteria *c)
+/* As they are read, or, every second time, as they come back when they were kept. */
+static struct message_facts facts_of(struct messages *m, uint32_t i)
+{
+	struct message_facts read, kept;
+	facts_read(&m->reader, &m->entries[i], &m->digests[i], &read);
+	facts_put(m->seen, i, &read);
+	FUZZ_CHECK(facts_get(m->seen, i, &kept));
+	return i % 2 == 0 ? read : kept;
+}
+
+static void check_sort(struct messages *m, const struct sort_criteria *c)
 {
 	struct sorter *t = sorter_new(c, LIMIT_IMAP_SORT_BYTES);
 	uint64_t seen = 0;
-	for (uint32_t i = 0; i < m->n; i++)
-		FUZZ_CHECK(sorter_add(t, i + 1, &m->entries[i], &m->digests[i]));
+	for (uint32_t i = 0; i < m->n; i++) {
+		struct message_facts facts = facts_of(m, i);
+		FUZZ_CHECK(sorter_add(t, i + 1, &m->entries[i], &facts));
+	}
 	while (!sorter_step(t, 3))
 		;
 	FUZZ_CHECK(sorter_count(t) == m->n);
@@ -50,7 +65,7 @@ static void check_sort(const struct messages *m, const struct sort_criteria *c)
 	sorter_free(&t);
 }
 
-static void check_threads(const struct messages *m, enum thread_algorithm algorithm)
+static void check_threads(struct messages *m, enum thread_algorithm algorithm)
 {
 	static const uint8_t key[16] = { 1 };
 	struct threader *t = threader_new(algorithm, key, LIMIT_IMAP_SORT_BYTES);
@@ -58,8 +73,10 @@ static void check_threads(const struct messages *m, enum thread_algorithm algori
 	uint64_t seen = 0;
 	size_t depth = 0;
 	buf_init(&out, 1 << 20);
-	for (uint32_t i = 0; i < m->n; i++)
-		FUZZ_CHECK(threader_add(t, i + 1, &m->entries[i], &m->digests[i]));
+	for (uint32_t i = 0; i < m->n; i++) {
+		struct message_facts facts = facts_of(m, i);
+		FUZZ_CHECK(threader_add(t, i + 1, &facts));
+	}
 	while (!threader_step(t, 3))
 		;
 	FUZZ_CHECK(threader_write(t, NULL, &out));
@@ -105,6 +122,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct str text = str_make(data, size);
 	struct str line = str_split(&text, '\n');
 	m->n = 0;
+	facts_reader_init(&m->reader);
+	m->seen = facts_new((const uint8_t[16]){ 1 }, MESSAGES * 8 * LIMIT_DIGEST_BYTES);
 	read_messages(m, text);
 	struct sort_criteria c = arguments(line);
 	check_sort(m, &c);
@@ -112,6 +131,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_threads(m, THREAD_REFERENCES);
 	for (uint32_t i = 0; i < m->n; i++)
 		buf_done(&m->bytes[i]);
+	facts_free(&m->seen);
+	facts_reader_done(&m->reader);
 	free(m);
 	return 0;
 }

@@ -3,6 +3,7 @@
  * ends. Hostile-input I22. */
 #include "base/limits.h"
 #include "base/time.h"
+#include "imap/facts.h"
 #include "imap/sort.h"
 #include "imap/thread.h"
 #include "mail/digest.h"
@@ -18,14 +19,25 @@ static const uint8_t key[16] = "any key will do";
 struct text {
 	struct buf digest;
 	struct digest d;
+	struct facts_reader reader;
+	struct message_facts m;
 };
 
-static const struct digest *parse(struct text *t, const char *message)
+static const struct message_facts *parse(
+	struct text *t, const struct api_entry *e, const char *message)
 {
 	buf_init(&t->digest, LIMIT_DIGEST_BYTES);
 	mail_parse(str_from(message), &t->digest);
 	assert_true(digest_open(&t->d, buf_str(&t->digest), strlen(message)));
-	return &t->d;
+	facts_reader_init(&t->reader);
+	facts_read(&t->reader, e, &t->d, &t->m);
+	return &t->m;
+}
+
+static void done(struct text *t)
+{
+	buf_done(&t->digest);
+	facts_reader_done(&t->reader);
 }
 
 /* ---- sorting ---- */
@@ -95,9 +107,9 @@ static void texts(void **state)
 		char message[100];
 		struct text text;
 		snprintf(message, sizeof(message), "Subject: %s\r\n\r\n", subjects[i]);
-		assert_true(sorter_add(t, (uint32_t)i + 1, &(struct api_entry){ .uid = 1 },
-			parse(&text, message)));
-		buf_done(&text.digest);
+		struct api_entry e = { .uid = 1 };
+		assert_true(sorter_add(t, (uint32_t)i + 1, &e, parse(&text, &e, message)));
+		done(&text);
 	}
 	assert_true(sorter_step(t, 1000));
 	for (size_t i = 0; i < ARRAY_LEN(subjects); i++)
@@ -147,8 +159,8 @@ static void add(struct threader *t, uint32_t n, const struct letter *l)
 		buf_addf(&message, "Subject: %s\r\n", l->subject);
 	buf_addc(&message, '\0');
 	assert_true(threader_add(
-		t, n, &(struct api_entry){ .time = n * TIME_DAY_MS }, parse(&text, message.p)));
-	buf_done(&text.digest);
+		t, n, parse(&text, &(struct api_entry){ .time = n * TIME_DAY_MS }, message.p)));
+	done(&text);
 	buf_done(&message);
 }
 
@@ -279,9 +291,12 @@ static void i22_many(void **state)
 	(void)state;
 	for (enum shape shape = CHAIN; shape < SHAPES; shape++) {
 		struct threader *t = threader_new(THREAD_REFERENCES, key, LIMIT_IMAP_SORT_BYTES);
+		struct facts_reader reader;
 		struct digest d = { .flags = 0 };
+		struct message_facts m;
 		struct buf out;
 		clock_t begin = clock();
+		facts_reader_init(&reader);
 		buf_init(&out, 4 << 20);
 		for (uint32_t i = 1; i <= MANY; i++) {
 			char id[32], parent[32];
@@ -296,7 +311,8 @@ static void i22_many(void **state)
 			} else {
 				d.envelope.value[DIGEST_SUBJECT] = STR("Re: the same");
 			}
-			assert_true(threader_add(t, i, &(struct api_entry){ .time = i }, &d));
+			facts_read(&reader, &(struct api_entry){ .time = i }, &d, &m);
+			assert_true(threader_add(t, i, &m));
 		}
 		while (!threader_step(t, 1000))
 			;
@@ -306,6 +322,7 @@ static void i22_many(void **state)
 			clock() - begin < 20 * CLOCKS_PER_SEC); /* 0.1 s where nothing else runs */
 		buf_done(&out);
 		threader_free(&t);
+		facts_reader_done(&reader);
 	}
 }
 
@@ -313,8 +330,9 @@ static void i22_memory_of_threads(void **state)
 {
 	(void)state;
 	struct threader *t = threader_new(THREAD_REFERENCES, key, 10 * 192);
+	struct message_facts none = { .reply = false }, m;
 	size_t taken = 0;
-	while (threader_add(t, (uint32_t)taken + 1, &(struct api_entry){ .uid = 1 }, NULL))
+	while (threader_add(t, (uint32_t)taken + 1, &none))
 		taken++;
 	assert_int_equal(taken, 10);
 	threader_free(&t);
@@ -322,7 +340,11 @@ static void i22_memory_of_threads(void **state)
 	struct digest d = { .flags = 0 };
 	d.envelope.value[DIGEST_REFERENCES] = STR(
 		"<1@x> <2@x> <3@x> <4@x> <5@x> <6@x> <7@x> <8@x> <9@x> <10@x>");
-	assert_false(threader_add(t, 1, &(struct api_entry){ .uid = 1 }, &d));
+	struct facts_reader reader;
+	facts_reader_init(&reader);
+	facts_read(&reader, &(struct api_entry){ .uid = 1 }, &d, &m);
+	assert_false(threader_add(t, 1, &m));
+	facts_reader_done(&reader);
 	threader_free(&t);
 }
 

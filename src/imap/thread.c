@@ -8,9 +8,6 @@
 #include "base/map.h"
 #include "base/vec.h"
 #include "imap/merge.h"
-#include "mail/charset.h"
-#include "mail/digest.h"
-#include "mail/subject.h"
 
 #include <stdlib.h>
 
@@ -35,7 +32,6 @@ struct threader {
 	struct map ids, subjects; /* message id, base subject to a node */
 	uint8_t key[16];
 	struct arena texts;
-	struct buf id, base, text;
 	struct merge merge; /* nodes being sorted */
 	bool sorting;       /* they are siblings, and the sorting goes on */
 	uint32_t child;     /* the next that merge is to have; NONE: it has all */
@@ -77,9 +73,6 @@ struct threader *threader_new(enum thread_algorithm algorithm, const uint8_t key
 	map_init(&t->ids, key, 1 + max / NODE_BYTES);
 	map_init(&t->subjects, key, 1 + max / NODE_BYTES);
 	arena_init(&t->texts, max);
-	buf_init(&t->id, LIMIT_DIGEST_BYTES);
-	buf_init(&t->base, 3 * LIMIT_DIGEST_BYTES + 16);
-	buf_init(&t->text, MAIL_SEARCH_GROWTH * LIMIT_DIGEST_BYTES);
 	vec_push(&t->nodes, NULL);
 	return t;
 }
@@ -93,9 +86,6 @@ void threader_free(struct threader **t)
 	map_done(&(*t)->ids);
 	map_done(&(*t)->subjects);
 	arena_done(&(*t)->texts);
-	buf_done(&(*t)->id);
-	buf_done(&(*t)->base);
-	buf_done(&(*t)->text);
 	free(*t);
 	*t = NULL;
 }
@@ -225,12 +215,11 @@ static uint32_t node_of_id(struct threader *t, struct str id)
 }
 
 /* The node for a message: of its id, unless another message has that. */
-static uint32_t node_of_message(struct threader *t, const struct digest *d)
+static uint32_t node_of_message(struct threader *t, struct str id)
 {
-	struct str ids = d == NULL ? STR_NONE : d->envelope.value[DIGEST_MESSAGE_ID];
-	if (t->algorithm != THREAD_REFERENCES || !mail_reference_next(&ids, &t->id))
+	if (t->algorithm != THREAD_REFERENCES || id.n == 0)
 		return new_node(t);
-	uint32_t i = node_of_id(t, buf_str(&t->id));
+	uint32_t i = node_of_id(t, id);
 	return i == NONE || is_dummy(t, i) ? i : new_node(t);
 }
 
@@ -241,13 +230,13 @@ static void link_if_free(struct threader *t, uint32_t parent, uint32_t i)
 		append(t, parent, i);
 }
 
-/* Links what a field names, one below the other; *last is the last of them, or NONE. most: how many
- * of its ids count. False: no memory. */
-static bool link_references(struct threader *t, struct str ids, size_t most, uint32_t *last)
+/* Links what a message refers to, one below the other; *last is the last of them, or NONE. False:
+ * no memory. */
+static bool link_references(struct threader *t, struct str ids, uint32_t *last)
 {
 	*last = NONE;
-	while (most-- > 0 && mail_reference_next(&ids, &t->id)) {
-		uint32_t i = node_of_id(t, buf_str(&t->id));
+	for (struct str id; facts_next_id(&ids, &id);) {
+		uint32_t i = node_of_id(t, id);
 		if (i == NONE)
 			return false;
 		if (*last != NONE)
@@ -257,14 +246,11 @@ static bool link_references(struct threader *t, struct str ids, size_t most, uin
 	return true;
 }
 
-/* References, or else the first of In-Reply-To; then (1)(B). */
-static bool link_message(struct threader *t, uint32_t i, const struct digest *d)
+/* (1)(B) */
+static bool link_message(struct threader *t, uint32_t i, struct str references)
 {
-	uint32_t last = NONE;
-	if (d != NULL && !link_references(t, d->envelope.value[DIGEST_REFERENCES], SIZE_MAX, &last))
-		return false;
-	if (d != NULL && last == NONE &&
-		!link_references(t, d->envelope.value[DIGEST_IN_REPLY_TO], 1, &last))
+	uint32_t last;
+	if (!link_references(t, references, &last))
 		return false;
 	unlink_node(t, i);
 	if (last != NONE && !is_above(t, i, last))
@@ -272,22 +258,21 @@ static bool link_message(struct threader *t, uint32_t i, const struct digest *d)
 	return true;
 }
 
-bool threader_add(
-	struct threader *t, uint32_t sequence, const struct api_entry *e, const struct digest *d)
+bool threader_add(struct threader *t, uint32_t sequence, const struct message_facts *m)
 {
-	uint32_t i = node_of_message(t, d);
+	struct str ids = m->text[FACTS_IDS], id = STR_NONE, subject = m->text[FACTS_SUBJECT];
+	facts_next_id(&ids, &id);
+	uint32_t i = node_of_message(t, id);
 	if (i == NONE)
 		return false;
-	bool reply = sort_subject(d, &t->base, &t->text);
-	struct str subject = t->text.n == 0 ? STR_NONE : arena_str(&t->texts, buf_str(&t->text));
-	if (t->text.n > 0 && subject.p == NULL)
+	if (subject.n > 0 && (subject = arena_str(&t->texts, subject)).p == NULL)
 		return false;
 	struct node *n = node(t, i);
 	n->sequence = sequence;
-	n->ms = sort_sent_ms(e, d);
-	n->reply = reply;
+	n->ms = m->sent_ms;
+	n->reply = m->reply;
 	n->subject = subject;
-	return t->algorithm != THREAD_REFERENCES || link_message(t, i, d);
+	return t->algorithm != THREAD_REFERENCES || link_message(t, i, ids);
 }
 
 /* ---- sorting siblings ---- */
@@ -607,7 +592,7 @@ static void write_one(const struct threader *t, const struct view *v, struct buf
 	if (n->sequence == 0)
 		return;
 	const struct api_entry *e = v == NULL ? NULL : view_entry(v, n->sequence);
-	buf_addf(out, "%u", e == NULL ? n->sequence : e->uid);
+	buf_add_number(out, e == NULL ? n->sequence : e->uid);
 }
 
 bool threader_write(struct threader *t, const struct view *v, struct buf *out)

@@ -3,8 +3,8 @@
  * Threading: ORDEREDSUBJECT and REFERENCES (RFC 5256 3; hostile-input I22).
  *
  *     struct threader *t = threader_new(THREAD_REFERENCES, key, LIMIT_IMAP_SORT_BYTES);
- *     threader_add(t, n, entry, digest) for each message; of several with one Message-ID the first
- *                                       that is added has it
+ *     threader_add(t, n, facts) for each message; of several with one Message-ID the first that is
+ *                               added has it
  *     while (!threader_step(t, 20000)) … let others have their turn
  *     while (!threader_write(t, view or NULL, out)) … out has no room; again when it has
  *
@@ -12,12 +12,12 @@
  * search for loops, which has a budget of steps for all messages together; a link that would go
  * over it is not made.
  *
- * uses: base, sort, view, mail (digest, subject); used by: THREAD of imap
+ * uses: base, facts, view; used by: THREAD of imap
  */
 #ifndef CULVER_IMAP_THREAD_H
 #define CULVER_IMAP_THREAD_H
 
-#include "imap/sort.h"
+#include "imap/facts.h"
 #include "imap/view.h"
 
 enum thread_algorithm { THREAD_ORDEREDSUBJECT, THREAD_REFERENCES };
@@ -29,9 +29,8 @@ struct threader;
 /* key: random, for hash maps; max: bytes of memory. */
 struct threader *threader_new(enum thread_algorithm algorithm, const uint8_t key[16], size_t max);
 void threader_free(struct threader **t);
-/* d: NULL when there is none. False: beyond the memory. */
-bool threader_add(struct threader *t, uint32_t sequence, const struct api_entry *e,
-	const struct digest *d) MUST_CHECK;
+/* False: beyond the memory. */
+bool threader_add(struct threader *t, uint32_t sequence, const struct message_facts *m) MUST_CHECK;
 /* Goes on for so many nodes and comparisons; true: all is done. */
 bool threader_step(struct threader *t, size_t work);
 /* Adds 1*thread-list, with UIDs of the view or (NULL) sequence numbers. False: out has no room. */
