@@ -15,6 +15,7 @@
 struct select_work {
 	struct str name, given;
 	bool examine;
+	bool closed; /* another was selected, which the client is still to be told */
 	bool condstore;
 	bool qresync;
 	uint32_t uidvalidity;        /* QRESYNC: what the client knows */
@@ -86,6 +87,11 @@ static bool select_params(struct imap *s, struct select_work *w)
 			return false;
 	s->condstore = s->condstore || w->condstore;
 	return scan_end(a) && (!w->qresync || s->qresync); /* RFC 7162 3.2.5 */
+}
+
+static void say_closed(struct imap *s)
+{
+	untagged_ok(s, "CLOSED", "Previous mailbox is closed");
 }
 
 static void say_selected(struct imap *s, const struct select_work *w)
@@ -160,6 +166,8 @@ static void select_opened(struct imap *s, const struct frame *answer)
 {
 	struct select_work *w = s->cmd.work;
 
+	if (w->closed)
+		say_closed(s);
 	if (answer->type != FRAME_VIEW_ENTRIES) {
 		if (answer->type == FRAME_FAILED && answer->failed.kind == ERR_NOT_FOUND)
 			reply_no(s, "NONEXISTENT", "No such mailbox");
@@ -183,12 +191,13 @@ static void open_now(struct imap *s)
 	selected_open(s, w->name, w->examine, !w->qresync && s->notify == NULL, select_opened);
 }
 
-static void close_selected(struct imap *s)
+/* True: one was selected. */
+static bool close_selected(struct imap *s)
 {
 	if (s->sel.view == NULL)
-		return;
+		return false;
 	selected_leave(s);
-	untagged_ok(s, "CLOSED", "Previous mailbox is closed");
+	return true;
 }
 
 /* False: it was answered, with BAD for what is no string, or NO for what is no name. */
@@ -200,13 +209,14 @@ static bool arg_name(struct imap *s, struct select_work *w)
 
 	if (imap_arg_mailbox_given(s, &w->name, &w->given))
 		return true;
-	if (is_string)
-		close_selected(s);
+	if (is_string && close_selected(s))
+		say_closed(s);
 	return false;
 }
 
-/* A mailbox that was selected is closed first, whatever becomes of the new one (6.3.2), and so
- * before a store that was lost is asked. */
+/* A mailbox that was selected is closed first, whatever becomes of the new one (6.3.2). That is
+ * said with the store's answer, so that the client is written to and woken once; but at once where
+ * the store was lost, and may not answer. */
 static void open_mailbox(struct imap *s, bool examine)
 {
 	struct select_work *w = imap_work(s, sizeof *w, drop);
@@ -219,7 +229,11 @@ static void open_mailbox(struct imap *s, bool examine)
 		imap_bad_args(s);
 		return;
 	}
-	close_selected(s);
+	w->closed = close_selected(s);
+	if (w->closed && s->lost) {
+		say_closed(s);
+		w->closed = false;
+	}
 	if (s->lost)
 		selected_reopen(s, open_now);
 	else

@@ -337,6 +337,24 @@ static void list_patterns(int n, const char *end, const char *reply)
 	fake_done(&f);
 }
 
+/* The client is written to once: nothing is said before the store has answered. */
+static void test_select_says_all_at_once(void **state)
+{
+	struct fake f;
+	struct fake_client *c = &f.clients[0];
+
+	(void)state;
+	fake_init(&f);
+	fake_connect(&f, "imaps", true);
+	dialogue_with(&f, LOGIN MAIL1 INBOX("1"));
+	buf_addz(&c->unread, "a SELECT INBOX\r\n");
+	assert_true(fake_input(c));
+	assert_int_equal(c->session->out.n, 0);
+	fake_run(&f);
+	assert_true(str_starts(buf_str(&c->received), STR("* OK [CLOSED]")));
+	fake_done(&f);
+}
+
 static void test_patterns(void **state)
 {
 	(void)state;
@@ -346,6 +364,7 @@ static void test_patterns(void **state)
 	list_patterns(33, " RETURN (", "S: a BAD ~\n");
 }
 
-TEST_MAIN(test_case(test_patterns), test_case(test_oldname), test_case(test_lsub_in_rev2),
+TEST_MAIN(test_case(test_select_says_all_at_once), test_case(test_patterns),
+	test_case(test_oldname), test_case(test_lsub_in_rev2),
 	test_case(test_children_of_example_8), test_case(test_select), test_case(test_enable),
 	test_case(test_mailboxes), test_case(test_names))
