@@ -6,7 +6,7 @@ import sys
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from harness import Culver  # noqa: E402
+from harness import Culver, remove_templates  # noqa: E402
 from hostile import conditions, read_clean  # noqa: E402
 
 
@@ -15,6 +15,10 @@ def pytest_configure(config):
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     config.addinivalue_line("markers", "alone: measures, or changes the machine, so that nothing else may run beside it")
+
+
+def pytest_unconfigure(config):
+    remove_templates()  # a worker of pytest -n ends without atexit
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@
 
 Nothing here sleeps for a fixed time: it waits for what it needs, with a deadline.
 """
+import atexit
 import os
 import pathlib
 import re
@@ -17,6 +18,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import weakref
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = os.environ.get("CULVER", str(ROOT / "build" / "test" / "culver"))
@@ -65,6 +67,9 @@ def wait_for(what, seconds=10.0, every=0.005):
 
 
 class Culver:
+    copied = weakref.WeakSet()  # those whose directory is the template's copy
+    templates = {}
+
     def __init__(self, directory=None, accounts=("alice", "bob"), config="", binary=BINARY,
                  environment=None, quickstart=True):
         self.own_directory = directory is None
@@ -80,13 +85,35 @@ class Culver:
         self.log_lock = threading.Lock()
         self.ready_line = None
         if quickstart:
-            self.run("quickstart", "--dir", self.dir, "--hostname", "mail.example.test", "--domain",
-                     DOMAIN, "--offset", self.offset, "--loopback")
+            # Commands start roles and hash passwords, a copy of what they made does not. Not for two
+            # beside each other, whose keys and names must differ; nor in a directory of the test's,
+            # whose disk may lose what was not flushed.
+            if self.own_directory and environment is None and not Culver.copied:
+                self.copy_template(tuple(accounts))
+            else:
+                self.make(accounts)
             if config:
                 with open(self.conf, "a", encoding="utf-8") as f:
                     f.write(config + "\n")
-            for name in accounts:
-                self.add_account(f"{name}@{DOMAIN}", PASSWORDS.get(name, name + " secret"))
+
+    def make(self, accounts):
+        self.run("quickstart", "--dir", self.dir, "--hostname", "mail.example.test", "--domain",
+                 DOMAIN, "--offset", self.offset, "--loopback")
+        for name in accounts:
+            self.add_account(f"{name}@{DOMAIN}", self.password(name))
+
+    def copy_template(self, accounts):
+        of = self.binary, accounts
+        if of not in Culver.templates:
+            made = Culver(binary=self.binary, quickstart=False)
+            made.make(accounts)
+            Culver.templates[of] = made
+        made = Culver.templates[of]
+        subprocess.run(["cp", "-a", f"{made.dir}/.", self.dir], check=True)
+        text = self.conf.read_text(encoding="utf-8")
+        self.conf.write_text(text.replace(f"port_offset = {made.offset}\n", f"port_offset = {self.offset}\n"),
+                             encoding="utf-8")
+        Culver.copied.add(self)
 
     # -- commands --
 
@@ -205,6 +232,7 @@ class Culver:
         try:
             self.stop()
         finally:
+            Culver.copied.discard(self)
             if self.own_directory and not os.environ.get("KEEP"):
                 shutil.rmtree(self.dir, ignore_errors=True)
 
@@ -264,6 +292,13 @@ class Culver:
     def events(self, name):
         """Log lines of an event, as dicts."""
         return [fields(line) for line in self.log_text().splitlines() if f" event={name} " in line + " "]
+
+
+@atexit.register
+def remove_templates():
+    for made in Culver.templates.values():
+        shutil.rmtree(made.dir, ignore_errors=True)
+    Culver.templates.clear()
 
 
 def fields(line):
