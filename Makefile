@@ -64,10 +64,10 @@ fuzz: deps-test
 SEED = 1
 RUNS = 300
 sim: deps-test
-ifeq ($(origin SEED),command line)
+ifeq ($(origin SEED) $(origin RUNS),command line file)
 	@tools/sim --seed $(SEED) --trace
 else
-	@tools/sim --runs $(RUNS) --shrink
+	@tools/sim --seed $(SEED) --runs $(RUNS) --shrink
 endif
 
 bench: deps-bench

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Which fault is planted (see planted.h): the one global that there is, in builds with tests alone.
- */
+/* Which fault is planted (see planted.h): the only globals that there are, in builds with tests
+ * alone. */
 #include "base/planted.h"
 
 #ifdef CULVER_PLANTED
@@ -8,10 +8,14 @@
 #include <string.h>
 
 const char *planted_name;
+bool planted_reached;
 
 bool planted(const char *name)
 {
-	return planted_name && strcmp(planted_name, name) == 0;
+	bool is = planted_name && strcmp(planted_name, name) == 0;
+	if (is && !planted_reached)
+		planted_reached = true;
+	return is;
 }
 
 void planted_from_environment(void)

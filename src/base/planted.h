@@ -18,6 +18,7 @@
 
 #ifdef CULVER_PLANTED
 extern const char *planted_name; /* NULL: none */
+extern bool planted_reached;     /* somebody has come by where it is */
 bool planted(const char *name);
 void planted_from_environment(void); /* which the supervisor hands on to its roles */
 #else

@@ -2,6 +2,7 @@
 /* IDLE (RFC 9051 6.3.13): news are told as they come, until DONE; what NOTIFY asked for when it was
  * said (RFC 5465 4). Now and then a word that says nothing: what is between the client and us may
  * forget a connection that is silent, and of a client that is gone we hear when we write. */
+#include "base/planted.h"
 #include "imap/facts.h"
 #include "imap/imap_private.h"
 #include "imap/notify.h"
@@ -23,7 +24,7 @@ static void idle_news(struct imap *s)
 {
 	if (s->notify != NULL)
 		notify_turn(s);
-	else if (s->sel.view != NULL)
+	else if (s->sel.view != NULL && !planted("idle_says_nothing"))
 		selected_refresh(s, idle_tell);
 }
 

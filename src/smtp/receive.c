@@ -368,7 +368,9 @@ static bool send_copies(struct smtp *s)
 	for (; r->copy != NULL && room; r->copy = room ? r->copy->next : r->copy) {
 		struct frame f = { .type = FRAME_UPLOAD_TO };
 		buf_clear(&prefix);
-		if (!smtp_trace(s, r->copy, seams->clock->wall_ms(seams->clock), &prefix))
+		const struct smtp_recipient *to = planted("trace_of_another") ? s->tx.first
+									      : r->copy;
+		if (!smtp_trace(s, to, seams->clock->wall_ms(seams->clock), &prefix))
 			buf_clear(&prefix); /* unsafe to write: better a copy without it */
 		f.upload_to.account = r->copy->account;
 		f.upload_to.prefix = buf_str(&prefix);

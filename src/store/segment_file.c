@@ -2,6 +2,7 @@
 /* Segment files: their names, their headers, and the descriptors that readers share. */
 #include "store/segment_private.h"
 
+#include "base/planted.h"
 #include "base/scan.h"
 #include "store/crc32c.h"
 #include "store/little.h"
@@ -136,7 +137,7 @@ ssize_t segment_pread(struct files_seam *files, int file, void *p, size_t n, uin
 	while (done < n) {
 		ssize_t got = files->pread(
 			files, file, (char *)p + done, n - done, (off_t)(at + done));
-		if (got == -EINTR)
+		if (got == -EINTR && !planted("interruption_is_failure"))
 			continue;
 		if (got < 0)
 			return got;

@@ -417,7 +417,7 @@ static int copy_keywords(struct walk *w, struct copy_walk *c, struct api_entry *
 			continue;
 		if (copy_keyword(w, c, bit, err) < 0)
 			return -1;
-		if (c->bit_of[bit] >= 0)
+		if (c->bit_of[bit] >= 0 && !planted("keyword_of_copy_lost"))
 			set_bit(bits, c->bit_of[bit]);
 	}
 	x->keywords_low = bits[0];

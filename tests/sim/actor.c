@@ -217,7 +217,7 @@ bool conn_open(struct conn *c, struct actor *a, const char *service, const char 
 	int door = world.doors[service_row_named(str_from(service)) - service_rows];
 	int handle = loop_sim_connect(world.loop, door, address, (uint16_t)(1024 + dice(60000)));
 	if (handle < 0) {
-		if (world.o.faults == 0)
+		if (world_is_quiet())
 			sim_fail("%s is refused by %s", a->name, service);
 		return false;
 	}
@@ -259,7 +259,7 @@ static void perhaps_lose(struct conn *c)
 void conn_turned_away(const struct conn *c, const char *how)
 {
 	bool must_stay = !c->may_end || c->upgrades == world.upgrades;
-	if (world.o.faults == 0 && must_stay && (c->by == NULL || authority_holds(c->by)))
+	if (world_is_quiet() && must_stay && (c->by == NULL || authority_holds(c->by)))
 		sim_fail("%s is turned away: %s", c->actor->name, how);
 }
 

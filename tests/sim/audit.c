@@ -7,7 +7,6 @@
 #include "boxes.h"
 #include "guest.h"
 #include "imap_session.h"
-#include "source.h"
 
 #include "api/schemes.h"
 
@@ -119,11 +118,15 @@ static void on_entry(struct user_session *s, const struct user_fetched *f)
 {
 	if (!f->has_body || !f->has_flags || f->uid == 0)
 		sim_fail("the audit was told only a part of a message");
-	uint32_t n = message_check(f->body, s->actor->name);
+	uint32_t n = message_check(f->body, s->account, s->actor->name);
+	if (f->uid >= s->told.uidnext || f->modseq == 0 || f->modseq > s->told.modseq)
+		sim_fail("%s: UID %u of %s has modseq %llu, and UIDNEXT is %u, HIGHESTMODSEQ %llu",
+			s->actor->name, f->uid, boxes_name(s->account, s->box),
+			(unsigned long long)f->modseq, s->told.uidnext,
+			(unsigned long long)s->told.modseq);
 	sum.messages++;
 	sum.bytes += f->body.n;
-	if (s->account == IMPORTED)
-		source_check(n, f->date, f->keyword, s->actor->name);
+	message_check_date(n, f->date, s->actor->name);
 	model_audit_entry(s->account, s->box, f->uid, n, f->flags);
 }
 
@@ -174,9 +177,8 @@ static void read_box(struct user_session *s, unsigned box, const char *name)
 	enum user_result r = box == BOX_NONE ? user_select_named(s, name) : user_select(s, box);
 	if (r != USER_OK)
 		sim_fail("%s of %s can't be selected", name, account_address(s->account));
-	if (s->view.n &&
-		user_command(s, "FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])") !=
-			USER_OK)
+	if (s->view.n && user_command(s, "FETCH 1:* (UID FLAGS MODSEQ INTERNALDATE RFC822.SIZE "
+					 "BODY.PEEK[])") != USER_OK)
 		sim_fail("%s of %s can't be read", name, account_address(s->account));
 }
 

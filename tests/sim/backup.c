@@ -87,22 +87,35 @@ static void backup_free(struct backup *b)
 	free(b);
 }
 
+/* What the backup has yet to read stays. */
+static void reclaim_beside(struct admin *a)
+{
+	a->on_frame = NULL;
+	admin_reclaim(a);
+	a->on_frame = on_frame;
+}
+
 void backup_take(struct admin *a)
 {
 	struct backup *b = xcalloc(1, sizeof(*b));
 	vec_init(&b->parts, sizeof(struct part), SEGMENTS_MOST);
 	vec_init(&b->expected, sizeof(struct expected), ENTRIES_MOST);
+	unsigned upgrades = world.upgrades;
 	uint64_t began = model_time();
 	a->on_frame = on_frame;
 	a->arg = b;
 	bool good = admin_ask(a, a->store, &(struct frame){ .type = FRAME_BACKUP_BEGIN }) ==
 		    FRAME_BACKUP_SEGMENTS;
 	model_expect(began, &b->expected);
+	if (good && chance(50))
+		reclaim_beside(a);
 	for (size_t i = 0; good && i < b->parts.n; i++)
 		good = read_part(a, vec_at(&b->parts, i));
 	a->on_frame = NULL;
 	good = good &&
 	       admin_ask(a, a->store, &(struct frame){ .type = FRAME_BACKUP_END }) == FRAME_DONE;
+	if (!good && world_is_quiet() && upgrades == world.upgrades)
+		sim_fail("%s: a backup failed, and nothing is wrong: %s", a->actor->name, a->text);
 	trace(a->actor->name, good ? "has a backup" : "has no backup");
 	backup_free(good ? taken : b);
 	if (good)
@@ -254,7 +267,8 @@ static uint32_t open_session(struct asker *user, struct store *store, unsigned a
 
 /* ---- what must be in it ---- */
 
-static uint32_t read_message(struct asker *user, uint32_t session, uint64_t box, uint32_t uid)
+static uint32_t read_message(
+	struct asker *user, unsigned account, uint32_t session, uint64_t box, uint32_t uid)
 {
 	uint64_t size = 1;
 	buf_clear(&user->bytes);
@@ -264,7 +278,7 @@ static uint32_t read_message(struct asker *user, uint32_t session, uint64_t box,
 				.message_read = { session, box, uid, user->bytes.n, 65000 } },
 			FRAME_MESSAGE_BYTES)
 			       ->message_bytes.size;
-	return message_check(buf_str(&user->bytes), "backup");
+	return message_check(buf_str(&user->bytes), account, "backup");
 }
 
 static void check_box(struct asker *user, struct backup *b, unsigned account, unsigned box,
@@ -274,7 +288,7 @@ static void check_box(struct asker *user, struct backup *b, unsigned account, un
 	ask(user, (struct frame){ .type = FRAME_VIEW_OPEN, .view_open = { session, id, false } },
 		FRAME_VIEW_ENTRIES);
 	VEC_EACH (uint32_t, uid, &user->uids) {
-		uint32_t n = read_message(user, session, id, *uid);
+		uint32_t n = read_message(user, account, session, id, *uid);
 		VEC_EACH (struct expected, e, &b->expected) {
 			if (e->account != account || e->box != box || e->uid != *uid)
 				continue;

@@ -16,6 +16,7 @@ struct slot {
 static struct box boxes[ACCOUNTS][BOX_MOST];
 static unsigned boxes_n[ACCOUNTS] = { BOXES, BOXES, BOXES, BOXES, BOXES };
 static unsigned deletions[ACCOUNTS]; /* asked for and not answered */
+static uint32_t highest[ACCOUNTS];   /* UIDVALIDITY that there was at the last audit */
 static struct slot slots[ACCOUNTS][SLOTS];
 
 const char *boxes_name(unsigned account, unsigned box)
@@ -43,6 +44,9 @@ unsigned boxes_find(unsigned account, uint32_t uidvalidity)
 	unsigned *n = &boxes_n[account], known = boxes_known(account, uidvalidity);
 	if (known != BOX_NONE)
 		return known;
+	if (uidvalidity <= highest[account])
+		sim_fail("a new mailbox of %s has UIDVALIDITY %u, and there was %u before",
+			account_address(account), uidvalidity, highest[account]);
 	if (*n == BOX_MOST)
 		sim_fail("%s has had %d mailboxes", account_address(account), BOX_MOST);
 	boxes[account][*n] = (struct box){ .may_go = deletions[account] > 0 };
@@ -215,6 +219,8 @@ void boxes_audit_end(unsigned account)
 				account_address(account));
 		b->gone = !b->found;
 		b->may_go = false;
+		if (model_box(account, box).uidvalidity > highest[account])
+			highest[account] = model_box(account, box).uidvalidity;
 	}
 	for (unsigned slot = 0; slot < SLOTS; slot++) {
 		struct slot *s = &slots[account][slot];

@@ -82,7 +82,7 @@ static void do_retention(struct admin *a)
 		.account_set = { .set = ACCOUNT_POP3_RETENTION,
 			.account = { .address = str_from(account_address(account)),
 				.pop3_retention = (uint8_t)which,
-				.pop3_expire_days = which == RETAIN_EXPIRE ? 365 : 0 } } };
+				.pop3_expire_days = which == RETAIN_EXPIRE ? 36500 : 0 } } };
 	account_retention_ask(account);
 	if (admin_ask(a, a->store, &set) == FRAME_DONE)
 		account_retention_acked(account, which);
@@ -115,7 +115,7 @@ static void do_undelete(struct admin *a)
 }
 
 /* Half of them forget all that was deleted first. */
-static void do_reclaim(struct admin *a)
+void admin_reclaim(struct admin *a)
 {
 	bool forget = chance(50);
 	struct frame ask = { .type = FRAME_STORE_RECLAIM, .store_reclaim.deleted = forget };
@@ -140,7 +140,7 @@ static const struct {
 	void (*run)(struct admin *);
 	unsigned weight;
 } things[] = { { do_password, 22 }, { do_active, 8 }, { do_quota, 12 }, { guest_change, 8 },
-	{ do_retention, 8 }, { do_check, 6 }, { do_undelete, 8 }, { do_reclaim, 14 },
+	{ do_retention, 8 }, { do_check, 6 }, { do_undelete, 8 }, { admin_reclaim, 14 },
 	{ backup_take, 8 }, { do_upgrade, 6 } };
 
 static void do_something(struct admin *a)

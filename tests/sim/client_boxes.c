@@ -100,20 +100,17 @@ static enum user_result do_rename_inbox(struct user_session *s, unsigned slot)
 
 static enum user_result do_append(struct user_session *s, unsigned slot)
 {
-	struct buf text;
 	uint32_t n = model_next_message();
 	struct room room = room_before(s->account);
 	struct copy *c = model_put(s->account, BOX_BY_NAME, n);
-	message_make(n, &text);
-	enum user_result r = user_append(s, slot_names[slot], 0, buf_str(&text));
+	enum user_result r = user_append(s, slot_names[slot], 0, n);
 	if (r == USER_OK) {
-		room_granted(&room, 1, text.n, s->actor->name);
+		room_granted(&room, 1, message_bytes(n), s->actor->name);
 		model_put_acked_in(c, boxes_find(s->account, s->append_validity), s->append_uid);
 	} else if (r == USER_NO && user_said(s, "[OVERQUOTA]")) {
-		room_refused(&room, 1, text.n, s->actor->name);
+		room_refused(&room, 1, message_bytes(n), s->actor->name);
 		model_put_never(c);
 	}
-	buf_done(&text);
 	return r;
 }
 

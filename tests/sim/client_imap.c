@@ -12,7 +12,7 @@ void client_imap_fetched(struct user_session *s, const struct user_fetched *f)
 		return;
 	if (f->uid == 0)
 		sim_fail("%s: a body without its UID", s->actor->name);
-	uint32_t n = message_check(f->body, s->actor->name);
+	uint32_t n = message_check(f->body, s->account, s->actor->name);
 	model_seen(s->account, s->box, f->uid, n);
 }
 
@@ -57,23 +57,20 @@ static enum user_result do_flag(struct user_session *s)
 
 static enum user_result do_append(struct user_session *s)
 {
-	struct buf text;
 	uint32_t n = model_next_message();
 	unsigned box = (unsigned)dice(BOXES);
-	message_make(n, &text);
 	struct room room = room_before(s->account);
 	struct copy *c = model_put(s->account, box, n);
 	uint8_t flags = dice(2) ? (uint8_t)dice(1 << DELETED_FLAG) : 0;
 	model_put_flags(c, flags, (uint8_t)~flags);
-	enum user_result r = user_append(s, box_names[box], flags, buf_str(&text));
+	enum user_result r = user_append(s, box_names[box], flags, n);
 	if (r == USER_OK) {
-		room_granted(&room, 1, text.n, s->actor->name);
+		room_granted(&room, 1, message_bytes(n), s->actor->name);
 		model_put_acked(c, s->append_uid);
 	} else if (r == USER_NO && user_said(s, "[OVERQUOTA]")) {
-		room_refused(&room, 1, text.n, s->actor->name);
+		room_refused(&room, 1, message_bytes(n), s->actor->name);
 		model_put_never(c);
 	}
-	buf_done(&text);
 	return r;
 }
 
@@ -133,6 +130,8 @@ static enum user_result do_replace(struct user_session *s)
 	appended(s, r, &room, &new, 1);
 	if (r == USER_OK)
 		model_remove_acked(s->account, s->box, uid);
+	if (r == USER_NO && user_said(s, "[NONEXISTENT]") && !old->removed_otherwise)
+		sim_fail("%s: UID %u can't be replaced, and is there", s->actor->name, uid);
 	return r;
 }
 
@@ -276,22 +275,9 @@ static enum user_result do_unselect(struct user_session *s)
 	return r;
 }
 
-/* Whoever asks whether there is anything new hears of all that was there: RFC 9051 6.1.2. Of what
- * is told behind the list only the number is known. */
-static enum user_result do_look(struct user_session *s)
-{
-	uint64_t asked = model_time();
-	enum user_result r = user_command(s, "NOOP");
-	if (r == USER_OK)
-		r = do_list(s);
-	if (r == USER_OK && s->box != BOX_NONE && !user_sees(s, 0))
-		model_listed(s->account, s->box, asked, user_sees, s);
-	return r;
-}
-
 static enum user_result do_wait(struct user_session *s)
 {
-	return dice(2) ? do_look(s) : user_idle(s, (int64_t)dice(8000));
+	return dice(2) ? news_ask(s) : user_idle(s, (int64_t)dice(8000));
 }
 
 static enum user_result select_and_list(struct user_session *s, unsigned box)

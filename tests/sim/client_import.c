@@ -195,7 +195,7 @@ static void import_once(struct actor *a, bool must)
 		(unsigned long long)im.imported, (unsigned long long)im.there,
 		(unsigned long long)im.left_out, rc ? ": " : "", rc ? err_log_text(&err) : "");
 	bool nobody = strcmp(from, "nobody.example") == 0;
-	bool quiet = world.o.faults == 0 && all_up && upgrades == world.upgrades && !nobody;
+	bool quiet = world_is_quiet() && all_up && upgrades == world.upgrades && !nobody;
 	if ((must || quiet) && (rc != 0 || im.left_out))
 		sim_fail("an import failed, and nothing is wrong: %s",
 			rc ? err_log_text(&err) : "something was left out");

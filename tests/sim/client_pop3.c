@@ -280,7 +280,7 @@ static enum answer do_retr(struct drop *d, size_t i)
 	if (d->text.n != item->size)
 		sim_fail("%s: LIST said %llu octets, RETR gave %zu", d->actor->name,
 			(unsigned long long)item->size, d->text.n);
-	uint32_t n = message_check(buf_str(&d->text), d->actor->name);
+	uint32_t n = message_check(buf_str(&d->text), d->account, d->actor->name);
 	if (item->uid)
 		model_seen(d->account, 0, item->uid, n);
 	item->retrieved = true;
@@ -298,7 +298,7 @@ static enum answer do_top(struct drop *d, size_t i)
 		return a;
 	if (lines(d) != POP3_OK)
 		return POP3_CUT;
-	uint32_t n = message_check_top(buf_str(&d->text), count, d->actor->name);
+	uint32_t n = message_check_top(buf_str(&d->text), count, d->account, d->actor->name);
 	if (item->uid)
 		model_seen(d->account, 0, item->uid, n);
 	return POP3_OK;

@@ -92,7 +92,24 @@ static bool word_of(uint32_t n, char ret[WORD + 1])
 	return run == WORD;
 }
 
-/* Others may have the word by chance. */
+static char small(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* Others may have it by chance; without regard to case. */
+static bool has_word(uint32_t n, const char *word, bool body)
+{
+	struct buf text;
+	message_make(n, &text);
+	size_t at = body ? str_search(buf_str(&text), STR("\r\n\r\n")) : 0, same = 0;
+	for (; at + WORD <= text.n && same < WORD; at++)
+		for (same = 0; same < WORD && small(text.p[at + same]) == small(word[same]);)
+			same++;
+	buf_done(&text);
+	return same == WORD;
+}
+
 static enum user_result by_text(struct user_session *s, struct vec *all)
 {
 	const struct candidate *any = vec_at(all, (size_t)dice(all->n));
@@ -100,10 +117,11 @@ static enum user_result by_text(struct user_session *s, struct vec *all)
 	char word[WORD + 1];
 	if (!word_of(n, word))
 		return by_number(s, all);
-	enum user_result r = user_command(s, "UID SEARCH %s %s", dice(2) ? "BODY" : "TEXT", word);
+	bool body = dice(2);
+	enum user_result r = user_command(s, "UID SEARCH %s %s", body ? "BODY" : "TEXT", word);
 	VEC_EACH (struct candidate, x, all)
 		if (r == USER_OK)
-			must_fit(s, x, x->copy->n == n ? 1 : -1);
+			must_fit(s, x, has_word(x->copy->n, word, body));
 	return r;
 }
 
@@ -112,8 +130,8 @@ static enum user_result by_text(struct user_session *s, struct vec *all)
 static int has_flag(const struct user_session *s, const struct candidate *x, unsigned flag)
 {
 	const struct copy *c = x->copy;
-	if (world.o.faults || s->conn.upgrades != world.upgrades || !x->flags_rest ||
-		c->flag_busy || c->flag_changes != x->flag_changes)
+	if (!user_is_quiet(s) || !x->flags_rest || c->flag_busy ||
+		c->flag_changes != x->flag_changes)
 		return -1;
 	return c->flags_on & 1 << flag ? 1 : c->flags_off & 1 << flag ? 0 : -1;
 }
@@ -127,7 +145,11 @@ static enum user_result by_flag(struct user_session *s, struct vec *all)
 	enum user_result r = user_command(s, "NOOP");
 	if (r != USER_OK)
 		return r;
-	r = user_command(s, "UID SEARCH %s%s", on ? "" : "UN", flag_names[flag] + 1);
+	const char *no = on ? "" : "UN", *name = flag_names[flag];
+	if (flag == KEYWORD_FLAG)
+		r = user_command(s, "UID SEARCH %sKEYWORD %s", no, name);
+	else
+		r = user_command(s, "UID SEARCH %s%s", no, name + 1);
 	VEC_EACH (struct candidate, x, all) {
 		int has = has_flag(s, x, flag);
 		if (r == USER_OK)

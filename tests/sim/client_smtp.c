@@ -22,12 +22,27 @@ static bool is_full(const struct conn *c)
 	return str_starts(buf_str(&c->line), STR("452 4.2.2 "));
 }
 
-static int reply(struct conn *c)
+struct mail {
+	uint32_t n;
+	struct copy *copies[ACCOUNTS];
+	size_t copies_n;
+	bool to_guest;
+	struct guest_view guest;
+};
+
+/* mail: it was sent; who was removed behind his RCPT has it put off for all. */
+static int reply_about(struct conn *c, const struct mail *mail)
 {
 	int code = reply_code(c);
-	if (code == 0 || (code >= 400 && code < 500 && !is_full(c)))
+	bool removed = mail && mail->to_guest && !guest_stayed(&mail->guest);
+	if (code == 0 || (code >= 400 && code < 500 && !is_full(c) && !removed))
 		conn_turned_away(c, code ? c->line.p : "cut off");
 	return code;
+}
+
+static int reply(struct conn *c)
+{
+	return reply_about(c, NULL);
 }
 
 static int say(struct conn *c, const char *text)
@@ -47,14 +62,6 @@ static void add_stuffed(struct buf *out, struct str text)
 	}
 	buf_addz(out, ".\r\n");
 }
-
-struct mail {
-	uint32_t n;
-	struct copy *copies[ACCOUNTS];
-	size_t copies_n;
-	bool to_guest;
-	struct guest_view guest;
-};
 
 static bool recipient_guest(struct conn *c, struct mail *m)
 {
@@ -97,7 +104,7 @@ static int content(struct conn *c, const struct mail *m)
 		code = say(c, "DATA\r\n");
 		if (code == 354) {
 			add_stuffed(&out, buf_str(&text));
-			code = conn_send(c, buf_str(&out)) ? reply(c) : 0;
+			code = conn_send(c, buf_str(&out)) ? reply_about(c, m) : 0;
 		}
 	} else {
 		size_t half = dice(2) ? (size_t)dice(text.n) : 0;
@@ -110,7 +117,7 @@ static int content(struct conn *c, const struct mail *m)
 		if (half == 0 || code == 250) {
 			buf_addf(&out, "BDAT %zu LAST\r\n", text.n - half);
 			buf_add(&out, text.p + half, text.n - half);
-			code = conn_send(c, buf_str(&out)) ? reply(c) : 0;
+			code = conn_send(c, buf_str(&out)) ? reply_about(c, m) : 0;
 		}
 	}
 	buf_done(&out);

@@ -40,7 +40,7 @@ static void on_any(struct user_session *s, const struct user_fetched *f)
 	if (!f->has_body)
 		return;
 	seen.got = true;
-	model_seen(s->account, s->box, f->uid, message_check(f->body, s->actor->name));
+	model_seen(s->account, s->box, f->uid, message_check(f->body, s->account, s->actor->name));
 }
 
 static bool reopen(struct user_session *s, struct actor *a, unsigned box)

@@ -46,6 +46,13 @@ static void crash(void)
 		p->crash_in = 1 + dice(300);
 }
 
+/* Before the next one has flushed what this one has left. */
+void fault_after_crash(void)
+{
+	if (world.o.faults & 1U << FAULT_POWER && chance(20))
+		power();
+}
+
 static void memory(void)
 {
 	struct process *p = a_victim();

@@ -101,6 +101,11 @@ void guest_recipient(const struct guest_view *v, int code, const char *who)
 	guest.asked += code == 250;
 }
 
+bool guest_stayed(const struct guest_view *v)
+{
+	return holds(v, 1);
+}
+
 void guest_delivered(const struct guest_view *v)
 {
 	guest.acknowledged += holds(v, 1);

@@ -22,6 +22,7 @@ void guest_change(struct admin *);
 /* As a recipient: the code of the reply; and that of the whole message. */
 void guest_recipient(const struct guest_view *, int code, const char *who);
 void guest_delivered(const struct guest_view *);
+bool guest_stayed(const struct guest_view *); /* it is there, and was all the time */
 /* Its owner looks in. */
 void guest_visit(struct actor *);
 /* The administrator, when all rests, says whether it is there. */

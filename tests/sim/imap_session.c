@@ -2,6 +2,7 @@
 /* The client's side of an IMAP session (see imap_session.h). RFC 9051 */
 #include "imap_session.h"
 
+#include "base/time.h"
 #include "boxes.h"
 
 #include <stdarg.h>
@@ -106,7 +107,6 @@ static void parse_flags(struct scan *s, struct user_fetched *f)
 		for (int i = 0; i < FLAGS; i++)
 			if (str_equal_nocase(word, str_from(flag_names[i])))
 				f->flags |= (uint8_t)(1 << i);
-		f->keyword |= str_equal_nocase(word, STR(KEYWORD));
 		if (!scan_sp(s) && word.n == 0 && scan_peek(s) != ')')
 			break;
 	}
@@ -159,6 +159,8 @@ static void on_fetch(struct user_session *s, uint64_t number, struct scan *in)
 		on_uid(s, number, f.uid);
 	else
 		f.uid = *view_at(s, number);
+	if (f.uid && f.has_flags)
+		news_flags(s, f.uid, f.flags);
 	if (s->fetched)
 		s->fetched(s, &f);
 }
@@ -341,10 +343,13 @@ static void untagged(struct user_session *s, struct scan *in)
 	}
 }
 
-/* RFC 5530 3, RFC 9051 7.1 */
-static bool is_for_now(const struct user_session *s)
+/* What is refused for a cause. RFC 5530 3, RFC 9051 7.1; anything else is refused for the moment.
+ */
+static bool has_cause(const struct user_session *s)
 {
-	static const char *const codes[] = { "[UNAVAILABLE]", "[SERVERBUG]", "[INUSE]", "[LIMIT]" };
+	static const char *const codes[] = { "[ALREADYEXISTS]", "[AUTHENTICATIONFAILED]",
+		"[CANNOT]", "[EXPIRED]", "[EXPUNGEISSUED]", "[NONEXISTENT]", "[OVERQUOTA]",
+		"[READ-ONLY]", "[TRYCREATE]" };
 	for (size_t i = 0; i < ARRAY_LEN(codes); i++)
 		if (user_said(s, codes[i]))
 			return true;
@@ -373,7 +378,7 @@ static enum user_result read_result(struct user_session *s, bool plus)
 			return USER_OK;
 		}
 		if (scan_word_nocase(&in, STR("NO"))) {
-			if (is_for_now(s))
+			if (!has_cause(s))
 				conn_turned_away(&s->conn, s->response.p);
 			return USER_NO;
 		}
@@ -434,6 +439,7 @@ enum user_result user_command(struct user_session *s, const char *format, ...)
 	if (!conn_sendf(&s->conn, "a%u %s\r\n", s->tag, text))
 		return USER_CUT;
 	s->no_expunge = by_numbers(text);
+	news_silent(s, text);
 	enum user_result r = read_result(s, false);
 	s->no_expunge = false;
 	if (r == USER_OK && touches_mail(text))
@@ -455,34 +461,36 @@ static void add_flags(struct buf *out, uint8_t flags)
 		buf_addz(out, ") ");
 }
 
-enum user_result user_append(
-	struct user_session *s, const char *box, uint8_t flags, struct str text)
+/* [date-time SP]: RFC 9051 6.3.12 */
+static void add_date(struct buf *out, uint32_t n)
+{
+	struct time_text text;
+	if (!chance(50))
+		return;
+	message_is_dated(n);
+	buf_addf(out, "\"%s\" ", time_imap(&text, message_date(n)));
+}
+
+enum user_result user_append(struct user_session *s, const char *box, uint8_t flags, uint32_t n)
 {
 	bool wait = chance(50); /* LITERAL+: RFC 7888 */
 	int64_t asked_ms = awake_ms();
-	struct buf out;
+	struct buf out, text;
 	begin(s);
-	buf_init(&out, text.n + 200);
+	message_make(n, &text);
+	buf_addz(&text, "\r\n");
+	buf_init(&out, 400);
 	buf_addf(&out, "a%u APPEND %s ", s->tag, box);
 	add_flags(&out, flags);
-	buf_addf(&out, "{%zu%s}\r\n", text.n, wait ? "" : "+");
-	if (!conn_send(&s->conn, buf_str(&out))) {
-		buf_done(&out);
-		return USER_CUT;
-	}
-	if (wait) {
-		enum user_result r = read_result(s, true);
-		if (r != USER_OK) {
-			buf_done(&out);
-			return r;
-		}
-	}
-	buf_clear(&out);
-	buf_adds(&out, text);
-	buf_addz(&out, "\r\n");
-	bool sent = conn_send(&s->conn, buf_str(&out));
+	add_date(&out, n);
+	buf_addf(&out, "{%zu%s}\r\n", text.n - 2, wait ? "" : "+");
+	enum user_result r = conn_send(&s->conn, buf_str(&out)) ? USER_OK : USER_CUT;
 	buf_done(&out);
-	enum user_result r = sent ? read_result(s, false) : USER_CUT;
+	if (r == USER_OK && wait)
+		r = read_result(s, true);
+	if (r == USER_OK)
+		r = conn_send(&s->conn, buf_str(&text)) ? read_result(s, false) : USER_CUT;
+	buf_done(&text);
 	if (r == USER_OK)
 		authority_used(&s->authority, asked_ms, s->actor->name);
 	return r;
@@ -502,7 +510,9 @@ enum user_result user_append_all(struct user_session *s, const char *box, uint32
 		buf_addf(&out, "APPEND %s", box);
 	for (size_t i = 0; i < n; i++) {
 		message_make(numbers[i], &text);
-		buf_addf(&out, " {%zu+}\r\n", text.n);
+		buf_addc(&out, ' ');
+		add_date(&out, numbers[i]);
+		buf_addf(&out, "{%zu+}\r\n", text.n);
 		buf_adds(&out, buf_str(&text));
 		buf_done(&text);
 	}
@@ -515,6 +525,27 @@ enum user_result user_append_all(struct user_session *s, const char *box, uint32
 	return r;
 }
 
+bool user_is_quiet(const struct user_session *s)
+{
+	return world_is_quiet() && s->conn.upgrades == world.upgrades;
+}
+
+static bool listen_for(struct user_session *s, int64_t ms)
+{
+	for (int64_t until = sim_ms() + ms; sim_ms() < until && !s->conn.lost;) {
+		if (!conn_wait_input(&s->conn, until - sim_ms()))
+			continue;
+		if (!read_response(s))
+			return false;
+		struct scan in = scan_from(buf_str(&s->response));
+		if (scan_char(&in, '*') && scan_sp(&in))
+			untagged(s, &in);
+	}
+	return !s->conn.lost;
+}
+
+enum { SOON_MS = 2000 };
+
 enum user_result user_idle(struct user_session *s, int64_t ms)
 {
 	begin(s);
@@ -523,15 +554,12 @@ enum user_result user_idle(struct user_session *s, int64_t ms)
 	enum user_result r = read_result(s, true);
 	if (r != USER_OK)
 		return r;
-	for (int64_t until = sim_ms() + ms; sim_ms() < until && !s->conn.lost;) {
-		if (!conn_wait_input(&s->conn, until - sim_ms()))
-			continue;
-		if (!read_response(s))
-			return USER_CUT;
-		struct scan in = scan_from(buf_str(&s->response));
-		if (scan_char(&in, '*') && scan_sp(&in))
-			untagged(s, &in);
-	}
+	if (!listen_for(s, ms - SOON_MS))
+		return USER_CUT;
+	uint64_t asked = model_time();
+	if (!listen_for(s, SOON_MS))
+		return USER_CUT;
+	news_told(s, asked);
 	return conn_sendf(&s->conn, "DONE\r\n") ? read_result(s, false) : USER_CUT;
 }
 
@@ -561,6 +589,7 @@ void user_left(struct user_session *s)
 {
 	s->box = BOX_NONE;
 	vec_clear(&s->view);
+	vec_clear(&s->flags);
 }
 
 static enum user_result select_box(struct user_session *s, const char *name, const char *parameters)
@@ -625,6 +654,7 @@ bool user_open(struct user_session *s, struct actor *a, const struct authority *
 		.actor = a, .account = by->account, .box = BOX_NONE, .authority = *by
 	};
 	vec_init(&s->view, sizeof(uint32_t), 1000000);
+	vec_init(&s->flags, sizeof(struct user_flags), 1000000);
 	vec_init(&s->sources, sizeof(uint32_t), 1000000);
 	vec_init(&s->targets, sizeof(uint32_t), 1000000);
 	vec_init(&s->modified, sizeof(uint32_t), 1000000);
@@ -640,6 +670,7 @@ void user_close(struct user_session *s)
 {
 	conn_close(&s->conn);
 	vec_done(&s->view);
+	vec_done(&s->flags);
 	vec_done(&s->sources);
 	vec_done(&s->targets);
 	vec_done(&s->modified);

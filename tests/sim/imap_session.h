@@ -14,9 +14,13 @@ struct user_fetched { /* of one FETCH response */
 	bool has_flags, has_body;
 	bool damaged; /* BODY[] NIL */
 	uint8_t flags;
-	bool keyword;          /* the one that the simulation knows */
 	uint64_t modseq, size; /* 0: not told */
 	struct str body, date; /* INTERNALDATE */
+};
+
+struct user_flags {
+	uint32_t uid;
+	uint8_t flags;
 };
 
 struct user_session {
@@ -25,7 +29,8 @@ struct user_session {
 	unsigned account, box; /* box: BOX_NONE when none is selected */
 	struct authority authority;
 	unsigned tag;
-	struct vec view; /* uint32_t: UIDs in order, 0: not told yet */
+	struct vec view;  /* uint32_t: UIDs in order, 0: not told yet */
+	struct vec flags; /* struct user_flags: of messages of the view, as they were told */
 	struct box_told told;
 	struct buf response;         /* with its literals */
 	bool no_expunge;             /* RFC 9051 7.5.1: not while this command runs */
@@ -50,6 +55,13 @@ enum user_result { USER_OK, USER_NO, USER_CUT };
 
 /* client_imap.c: one of the things that its users do; what they do with what they read. */
 enum user_result client_imap_something(struct user_session *);
+/* news.c: asks whether there is anything new. */
+enum user_result news_ask(struct user_session *);
+/* Flags were told; a command will change some that it wants not to be told (RFC 9051 6.4.6). */
+void news_flags(struct user_session *, uint32_t uid, uint8_t flags);
+void news_silent(struct user_session *, const char *command);
+/* It waits by IDLE, and has since that time. */
+void news_told(struct user_session *, uint64_t asked);
 /* client_notes.c: puts or reads an annotation; reads all of an account. */
 enum user_result client_notes_something(struct user_session *);
 void client_notes_audit(struct user_session *);
@@ -67,10 +79,11 @@ enum user_result user_command(struct user_session *, const char *format, ...) PR
  * 8508). The texts are made from their numbers. */
 enum user_result user_append_all(struct user_session *, const char *box, uint32_t replaces,
 	const uint32_t *numbers, size_t n);
-/* flags: bits, as flag_names has them. */
-enum user_result user_append(
-	struct user_session *, const char *box, uint8_t flags, struct str text);
+/* Message number n. flags: bits, as flag_names has them. */
+enum user_result user_append(struct user_session *, const char *box, uint8_t flags, uint32_t n);
 enum user_result user_idle(struct user_session *, int64_t ms);
+/* Nothing goes wrong, so that what is to be told is told at once. */
+bool user_is_quiet(const struct user_session *);
 enum user_result user_select(struct user_session *, unsigned box);
 enum user_result user_select_with(struct user_session *, unsigned box, const char *parameters);
 /* No mailbox is selected any more. */

@@ -26,7 +26,7 @@ struct job {
 };
 
 struct totals {
-	uint64_t runs, failed, steps, simulated_ms, acknowledged, seen, operations;
+	uint64_t runs, failed, planted, steps, simulated_ms, acknowledged, seen, operations;
 	uint64_t backups, reclaimed, undeleted, upgrades, imports, imported;
 	uint64_t struck[FAULT_KINDS], hits[HIT_KINDS], outcomes[OUTCOME_KINDS];
 };
@@ -112,42 +112,74 @@ static bool run_one(const struct sim_options *o, struct job *j)
 	return finish(j, status);
 }
 
-/* ---- shrinking: as long as it still fails, with less ---- */
+/* ---- shrinking: as long as it fails in the same way, with less ---- */
 
-static bool still_fails(struct sim_options *o, const struct sim_options *less)
+/* Whatever is left out changes all that is drawn behind it: so with some other seeds, too. */
+enum { SHRINK_SEEDS = 20 };
+
+static bool same_failure(const struct sim_report *a, const struct sim_report *b)
 {
-	static struct job j;
-	if (run_one(less, &j))
-		return false;
-	*o = *less;
-	return true;
+	return a->why == b->why && (a->why || strcmp(a->failure, b->failure) == 0);
 }
 
-static void shrink(struct sim_options *o)
+static bool still_fails(
+	struct sim_options *o, struct sim_options less, const struct sim_report *failed)
 {
-	struct sim_options less;
-	o->trace = false;
+	static struct job j;
+	for (int i = 0; i < SHRINK_SEEDS; i++, less.seed++) {
+		if (run_one(&less, &j) || !same_failure(j.report, failed))
+			continue;
+		*o = less;
+		return true;
+	}
+	return false;
+}
+
+static bool without_faults(struct sim_options *o, const struct sim_report *failed)
+{
+	struct sim_options less = *o;
+	bool any = false;
+	if (o->faults == 0)
+		return false;
+	less.faults = 0;
+	if (still_fails(o, less, failed))
+		return true;
 	for (int i = 0; i < FAULT_KINDS; i++) {
 		less = *o;
 		less.faults &= ~(1U << i);
-		if (less.faults != o->faults)
-			still_fails(o, &less);
+		any |= less.faults != o->faults && still_fails(o, less, failed);
 	}
-	for (unsigned n = o->clients - 1; n > 0; n--) {
-		less = *o;
-		less.clients = n;
-		still_fails(o, &less);
-	}
-	while (o->rounds > 1) {
-		less = *o;
-		less.rounds--;
-		if (!still_fails(o, &less))
-			break;
-	}
-	for (int64_t ms = o->round_ms / 2; ms > 500; ms /= 2) {
-		less = *o;
-		less.round_ms = ms;
-		if (!still_fails(o, &less))
+	return any;
+}
+
+static bool with_fewer_rounds(struct sim_options *o, const struct sim_report *failed)
+{
+	struct sim_options less = *o;
+	for (less.rounds = 1; less.rounds < o->rounds; less.rounds++)
+		if (still_fails(o, less, failed))
+			return true;
+	return false;
+}
+
+static bool with_fewer_clients(struct sim_options *o, const struct sim_report *failed)
+{
+	struct sim_options less = *o;
+	for (less.clients = 1; less.clients < o->clients; less.clients++)
+		if (still_fails(o, less, failed))
+			return true;
+	return false;
+}
+
+static void shrink(struct sim_options *o, const struct sim_report *report)
+{
+	struct sim_report failed = *report;
+	o->trace = false;
+	while (with_fewer_rounds(o, &failed) || with_fewer_clients(o, &failed) ||
+		without_faults(o, &failed))
+		;
+	for (struct sim_options less = *o; less.round_ms > 1000; less = *o) {
+		less.round_ms /= 2;
+		if (!still_fails(o, less, &failed))
 			break;
 	}
 }
@@ -158,6 +190,7 @@ static void add(struct totals *t, const struct sim_report *r, bool well)
 {
 	t->runs++;
 	t->failed += !well;
+	t->planted += r->planted;
 	t->steps += r->steps;
 	t->simulated_ms += (uint64_t)r->simulated_ms;
 	t->acknowledged += r->acknowledged;
@@ -235,14 +268,8 @@ static uint32_t faults_named(const char *list)
 	return faults;
 }
 
-static uint64_t number(const char *text)
-{
-	struct scan s = scan_from(str_from(text));
-	uint64_t n = 0;
-	return scan_number(&s, INT64_MAX, &n) ? n : 0;
-}
-
 enum { DEFAULT_CLIENTS = 9, DEFAULT_ROUNDS = 3, DEFAULT_MS = 20000 };
+enum { MOST_ROUNDS = 1000, MOST_MS = 3600 * 1000 };
 
 struct settings {
 	struct sim_options o;
@@ -256,23 +283,51 @@ static const struct option long_options[] = { { "seed", 1, NULL, 's' }, { "runs"
 	{ "clients", 1, NULL, 'c' }, { "rounds", 1, NULL, 'n' }, { "ms", 1, NULL, 'm' },
 	{ "faults", 1, NULL, 'f' }, { "jobs", 1, NULL, 'j' }, { "planted", 1, NULL, 'p' },
 	{ "kept", 1, NULL, 'K' }, { "tally", 1, NULL, 'T' }, { "trace", 0, NULL, 't' },
-	{ "shrink", 0, NULL, 'k' }, { "first", 0, NULL, '1' }, { NULL, 0, NULL, 0 } };
+	{ "shrink", 0, NULL, 'k' }, { "first", 0, NULL, '1' }, { "help", 0, NULL, 'h' },
+	{ NULL, 0, NULL, 0 } };
 
-static void usage(void)
+static _Noreturn void usage(FILE *to)
 {
-	fprintf(stderr,
+	fprintf(to,
 		"usage: culver-sim [--seed N] [--runs N] [--clients N] [--rounds N] [--ms N]\n"
 		"                  [--faults all|none|LIST] [--jobs N] [--planted NAME] [--trace]\n"
-		"                  [--shrink] [--first] [--kept FILE] [--tally FILE]\n"
+		"                  [--shrink] [--first] [--kept FILE] [--tally FILE] [--help]\n"
 		"docs/simulation.md says what it does. Faults:\n");
 	for (int i = 0; i < FAULT_KINDS; i++)
-		fprintf(stderr, "  %-8s %s\n", fault_rows[i].word, fault_rows[i].text);
-	exit(2);
+		fprintf(to, "  %-8s %s\n", fault_rows[i].word, fault_rows[i].text);
+	exit(to == stdout ? 0 : 2);
+}
+
+static const struct number {
+	int c;
+	uint64_t least, most;
+} numbers[] = { { 's', 0, INT64_MAX }, { 'r', 1, INT64_MAX }, { 'c', 1, MOST_CLIENTS },
+	{ 'n', 1, MOST_ROUNDS }, { 'm', 1, MOST_MS }, { 'j', 1, MOST_JOBS } };
+
+/* Of an option that has one; 0: of one that has none. */
+static uint64_t number(int c, const char *text)
+{
+	const struct number *is = NULL;
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+		if (numbers[i].c == c)
+			is = &numbers[i];
+	if (is == NULL)
+		return 0;
+	struct scan s = scan_from(str_from(text));
+	uint64_t n;
+	if (scan_number(&s, is->most, &n) && scan_end(&s) && n >= is->least)
+		return n;
+	const struct option *o = long_options;
+	while (o->val != c)
+		o++;
+	exit((fprintf(stderr, "culver-sim: --%s is a number from %llu to %llu, not %s\n", o->name,
+		      (unsigned long long)is->least, (unsigned long long)is->most, text),
+		2));
 }
 
 static void take(struct settings *s, int c, const char *value)
 {
-	uint64_t n = value ? number(value) : 0;
+	uint64_t n = number(c, value);
 	switch (c) {
 	case 's':
 		s->o.seed = n;
@@ -313,8 +368,10 @@ static void take(struct settings *s, int c, const char *value)
 	case 'k':
 		s->shrinks = true;
 		break;
+	case 'h':
+		usage(stdout);
 	default:
-		usage();
+		usage(stderr);
 	}
 }
 
@@ -331,20 +388,34 @@ static struct settings parse(int argc, char **argv)
 	optind = 0; /* from the start, also the second time */
 	while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1)
 		take(&s, c, optarg);
+	if (optind < argc)
+		exit((fprintf(stderr, "culver-sim: what is %s? --help says what there is\n",
+			      argv[optind]),
+			2));
 	if (s.jobs < 1 || s.jobs > MOST_JOBS)
 		s.jobs = 1;
-	if (s.o.clients > MOST_CLIENTS)
-		s.o.clients = MOST_CLIENTS;
 	return s;
 }
 
 static void tally(const char *path, uint64_t passed, uint64_t failed)
 {
 	FILE *f = path ? fopen(path, "a") : NULL;
-	if (f == NULL)
+	if (f == NULL) {
+		if (path)
+			perror(path);
 		return;
+	}
 	fprintf(f, "%llu %llu 0\n", (unsigned long long)passed, (unsigned long long)failed);
 	fclose(f);
+}
+
+/* A name that nobody knows finds nothing, and that must not look like all being well. */
+static int came_by(const struct sim_options *o, bool planted, int status)
+{
+	if (o->planted == NULL || planted || status)
+		return status;
+	fprintf(stderr, "culver-sim: nothing came by a planted fault %s\n", o->planted);
+	return 2;
 }
 
 static int one(const struct sim_options *o, const char *label)
@@ -354,7 +425,7 @@ static int one(const struct sim_options *o, const char *label)
 	printf("%shash %016llx, %llu steps, %lld ms simulated: %s\n", label,
 		(unsigned long long)j.report->hash, (unsigned long long)j.report->steps,
 		(long long)j.report->simulated_ms, well ? "well" : j.report->failure);
-	return well ? 0 : 1;
+	return came_by(o, j.report->planted, well ? 0 : 1);
 }
 
 static int many(const struct settings *s)
@@ -384,13 +455,13 @@ static int many(const struct settings *s)
 		printf("seed %llu: %s\n", (unsigned long long)j->o.seed, j->report->failure);
 		fflush(stdout);
 		if (s->shrinks)
-			shrink(&j->o);
+			shrink(&j->o, j->report);
 		printf("    culver-sim ");
 		print_options(&j->o);
 	}
 	print_totals(&t, seconds() - began);
 	tally(s->tally, t.runs - t.failed, t.failed);
-	return t.failed ? 1 : 0;
+	return came_by(&s->o, t.planted > 0, t.failed ? 1 : 0);
 }
 
 /* Each line of the file but comments is options of a run. */

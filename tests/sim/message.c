@@ -5,6 +5,8 @@
  */
 #include "sim.h"
 
+#include "base/time.h"
+
 enum { MESSAGE_MOST = 1 << 20 };
 
 static uint64_t mixed(uint64_t *z)
@@ -29,12 +31,43 @@ static size_t least_size(uint32_t n)
 static void add_line(struct buf *b, uint64_t *z)
 {
 	uint64_t n = mixed(z) % 100 < 5 ? 900 : mixed(z) % 78;
-	if (mixed(z) % 20 == 0)
+	if (mixed(z) % 6 == 0)
 		buf_addc(b, '.'); /* SMTP and POP3 double it under way */
 	for (uint64_t i = 0; i < n; i++)
 		buf_addc(b, (char)(' ' + mixed(z) % 95));
 	buf_addz(b, "\r\n");
 }
+
+/* ---- dates ---- */
+
+static struct vec dated; /* bool, by number */
+
+int64_t message_date(uint32_t n)
+{
+	return INT64_C(1600000000000) + (int64_t)n * 86399000;
+}
+
+void message_is_dated(uint32_t n)
+{
+	bool no = false;
+	if (dated.size == 0)
+		vec_init(&dated, sizeof(bool), 1000000);
+	while (dated.n <= n)
+		vec_push(&dated, &no);
+	*(bool *)vec_at(&dated, n) = true;
+}
+
+void message_check_date(uint32_t n, struct str date, const char *where)
+{
+	struct time_text text;
+	if (n >= dated.n || !*(bool *)vec_at(&dated, n))
+		return;
+	if (!str_equal(date, str_from(time_imap(&text, message_date(n)))))
+		sim_fail("%s: message %u was of %s, and is of %" STR_FMT, where, n, text.text,
+			STR_ARG(date));
+}
+
+/* ---- their text ---- */
 
 static struct vec senders; /* uint8_t, by number: 1 + account, 0 a stranger */
 
@@ -92,7 +125,19 @@ static struct str top_of(struct str message, unsigned lines)
 	return str_sub(message, 0, at);
 }
 
-static uint32_t check(struct str bytes, bool top, unsigned lines, const char *where)
+/* What delivery has put there says of whom it is, and of nobody else. */
+static void check_prefix(struct str prefix, uint32_t n, unsigned account, const char *where)
+{
+	char line[100];
+	snprintf(line, sizeof(line), "\r\nDelivered-To: %s\r\n", account_address(account));
+	if (!str_starts(prefix, STR("Return-Path:")) ||
+		str_search(prefix, str_from(line)) == prefix.n)
+		sim_fail("%s: message %u of %s begins with %.150s", where, n,
+			account_address(account), prefix.p);
+}
+
+static uint32_t check(
+	struct str bytes, bool top, unsigned lines, unsigned account, const char *where)
 {
 	uint64_t n;
 	world.strict = true; /* what is served is a message, whatever the ledger says */
@@ -108,19 +153,19 @@ static uint32_t check(struct str bytes, bool top, unsigned lines, const char *wh
 	if (!str_equal(got, top ? top_of(whole, lines) : whole))
 		sim_fail("%s: message %u is not what was sent: %zu bytes, not %zu", where,
 			(unsigned)n, got.n, want.n);
-	if (at > 0 && !str_starts(bytes, STR("Return-Path:")))
-		sim_fail("%s: message %u begins with %.40s", where, (unsigned)n, bytes.p);
+	if (at > 0)
+		check_prefix(str_sub(bytes, 0, at), (uint32_t)n, account, where);
 	buf_done(&want);
 	world.strict = false;
 	return (uint32_t)n;
 }
 
-uint32_t message_check(struct str bytes, const char *where)
+uint32_t message_check(struct str bytes, unsigned account, const char *where)
 {
-	return check(bytes, false, 0, where);
+	return check(bytes, false, 0, account, where);
 }
 
-uint32_t message_check_top(struct str bytes, unsigned lines, const char *where)
+uint32_t message_check_top(struct str bytes, unsigned lines, unsigned account, const char *where)
 {
-	return check(bytes, true, lines, where);
+	return check(bytes, true, lines, account, where);
 }

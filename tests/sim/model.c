@@ -13,7 +13,7 @@
 #include "boxes.h"
 
 const char *const box_names[BOXES] = { "INBOX", "Work", "Archive", "Trash" };
-const char *const flag_names[FLAGS] = { "\\Seen", "\\Answered", "\\Flagged", "\\Draft",
+const char *const flag_names[FLAGS] = { "\\Seen", "\\Answered", "\\Flagged", "\\Draft", "$Carried",
 	"\\Deleted" };
 
 static struct vec copies; /* struct copy * */
@@ -525,6 +525,21 @@ void model_opened(unsigned account, unsigned box, uint64_t asked,
 		if (model_is_in(c, account, box) && c->uid && c->gone && c->gone_since < asked &&
 			has(arg, c->uid))
 			sim_fail("%s was removed before, and is listed", NAME(c));
+	}
+}
+
+void model_numbers(
+	unsigned account, unsigned box, uint64_t asked, size_t *ret_least, size_t *ret_most)
+{
+	*ret_least = *ret_most = 0;
+	COPIES(at)
+	{
+		const struct copy *c = *at;
+		uint64_t since = c->acked ? c->acked_since : c->certain_since;
+		if (!model_is_in(c, account, box))
+			continue;
+		*ret_least += certain(c) && since < asked && !c->may_go && c->box == box;
+		*ret_most += !(c->gone && c->gone_since < asked);
 	}
 }
 

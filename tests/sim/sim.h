@@ -16,7 +16,7 @@
  *     source.c       another provider's IMAP server, from which client_import.c imports
  *     message.c      messages that can be told from one another and checked to the byte
  *     model.c        what must be true of all mail; flags.c: of its flags; expunge.c: of those
- *                    that carry \Deleted
+ *                    that carry \Deleted; news.c: of what a session was told
  *     audit.c        looks whether it is; damage.c: when writes have come to harm
  *     faults.c       what goes wrong
  *
@@ -137,7 +137,8 @@ struct sim_report {
 	uint32_t backups, reclaimed, undeleted, upgrades, imports, imported;
 	uint64_t hits[HIT_KINDS];
 	enum outcome outcome;
-	bool finished;
+	bool finished, planted; /* planted: it came by where the planted fault is */
+	const char *why;        /* the format of the failure, which is the same in every run */
 	char failure[400];
 };
 
@@ -204,6 +205,9 @@ void world_boot(void);
 void world_start_supervisor(const struct takeover *);
 /* All roles up, and the sessions' channels between them. */
 bool world_all_up(void);
+/* Nothing goes wrong, but that calls of the disk may do less than was asked, or be interrupted: of
+ * that nobody is to notice anything. */
+bool world_is_quiet(void);
 bool world_read_only(void);                   /* a store that runs has said that it is */
 struct process *world_role(const char *name); /* that runs now, or NULL */
 void world_kill_process(struct process *, int status);
@@ -317,11 +321,15 @@ void message_make(uint32_t n, struct buf *ret);
 /* Said before it is made: a user's, who may only send his own. */
 void message_is_from(uint32_t n, unsigned account);
 size_t message_bytes(uint32_t n); /* how many they are */
-/* Checks bytes that were read as a message (with what delivery has put before it, when delivered).
- * Its number; fails the run when the bytes are no message that was ever sent. */
-uint32_t message_check(struct str bytes, const char *where);
+/* Checks bytes that were read as a message (with what delivery has put before it, when delivered)
+ * of an account. Its number; fails the run when the bytes are no message that was ever sent. */
+uint32_t message_check(struct str bytes, unsigned account, const char *where);
 /* The same of its header and so many lines of its body. */
-uint32_t message_check_top(struct str bytes, unsigned lines, const char *where);
+uint32_t message_check_top(struct str bytes, unsigned lines, unsigned account, const char *where);
+/* It is put somewhere with this INTERNALDATE, which goes along with all copies. */
+int64_t message_date(uint32_t n);
+void message_is_dated(uint32_t n);
+void message_check_date(uint32_t n, struct str date, const char *where);
 
 /* ---- model.c ---- */
 
@@ -332,12 +340,12 @@ enum {
 	BOX_MOST = 400,
 	BOX_BY_NAME = BOX_MOST,
 	BOX_NONE,
-	FLAGS = 5,
+	FLAGS = 6, /* a keyword among them */
+	KEYWORD_FLAG = FLAGS - 2,
 	DELETED_FLAG = FLAGS - 1
 };
 extern const char *const box_names[BOXES];
 extern const char *const flag_names[FLAGS];
-#define KEYWORD "$Carried"
 
 /* One copy of a message in a mailbox: somebody was asked to put it there. */
 struct copy {
@@ -454,6 +462,10 @@ void model_listed(unsigned account, unsigned box, uint64_t asked,
 /* The same of one that has just opened the mailbox: what had gone is not there either. */
 void model_opened(unsigned account, unsigned box, uint64_t asked,
 	bool (*has)(void *arg, uint32_t uid), void *arg);
+/* How many there are in a mailbox: those that were there before that time and stay; all that there
+ * may have been since. */
+void model_numbers(
+	unsigned account, unsigned box, uint64_t asked, size_t *ret_least, size_t *ret_most);
 /* Of an account's deleted messages: all that are kept are put back; all of everybody's are
  * forgotten. */
 void model_undelete_begin(unsigned account);
@@ -490,9 +502,11 @@ const char *account_address(unsigned account);
 void faults_tick(void); /* now and then during a round */
 void faults_heal(void);
 void fault_struck(enum fault_kind);
+void fault_after_crash(void); /* a power cut may follow */
 
 void admin_set_up(void);
 struct admin;
+void admin_reclaim(struct admin *);
 void backup_take(struct admin *);
 void backup_check(void);
 /* All that the model says, and what the store's own check says. */
@@ -505,6 +519,7 @@ void audit_damaged(void);
 /* With the ledger damaged: ends the run, with an outcome. */
 _Noreturn void audit_ledger(void);
 _Noreturn void run_end(enum outcome);
+void run_sums(void); /* into the report */
 void sim_run(const struct sim_options *, struct sim_report *);
 
 #endif

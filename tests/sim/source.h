@@ -28,7 +28,5 @@ bool source_shares_inbox(void);
 void source_import_begin(void);
 /* Whether all of it was done; told: something was left out, and that was said. */
 void source_import_end(bool done, bool told);
-/* A message of the account as IMAP has it; of those that were delivered it knows nothing. */
-void source_check(uint32_t n, struct str date, bool keyword, const char *who);
 
 #endif

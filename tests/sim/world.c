@@ -82,12 +82,15 @@ void sim_fail(const char *format, ...)
 	va_start(values, format);
 	vsnprintf(text, sizeof(text), format, values);
 	va_end(values);
+	text[strcspn(text, "\r\n")] = 0; /* what a server said may be in it */
 	if (is_excused()) {
 		trace("ledger", "%s", text);
 		run_end(world.damage_said ? OUTCOME_FOUND : OUTCOME_UNSEEN);
 	}
 	snprintf(world.report->failure, sizeof(world.report->failure), "%s", text);
+	world.report->why = format;
 	trace("FAILED", "%s", world.report->failure);
+	run_sums();
 	fflush(stdout);
 	_exit(1);
 }
@@ -120,6 +123,7 @@ bool world_call(struct process *p)
 		return true;
 	fault_struck(FAULT_CRASH);
 	world_kill_process(p, SIGKILL);
+	fault_after_crash();
 	return false;
 }
 
@@ -360,6 +364,11 @@ void world_start_supervisor(const struct takeover *takeover)
 	world.supervisor = supervisor_new(role_loop_new(world.supervisor_process), &o, &err);
 	if (world.supervisor == NULL)
 		sim_fail("the supervisor does not start: %s", err_log_text(&err));
+}
+
+bool world_is_quiet(void)
+{
+	return (world.o.faults & ~(1U << FAULT_SHORT)) == 0;
 }
 
 bool world_all_up(void)
