@@ -219,6 +219,7 @@ static void commit(struct supervisor *s)
 		use_certificates(s);
 	r->phase = RELOAD_SETTLING;
 	s->loop->class->timer_set(r->timer, supervisor_now(s) + LIMIT_RELOAD_MS);
+	supervisor_go_on(s); /* the keys that somebody waited for may not have been up */
 	reload_go_on(s);
 }
 

@@ -55,6 +55,12 @@ static void say_ready(struct supervisor *s)
 	s->was_ready = true;
 }
 
+void supervisor_go_on(struct supervisor *s)
+{
+	say_ready(s);
+	upgrade_go_on(s);
+}
+
 static void release_when_fronts_are_up(struct supervisor *s);
 
 static void is_up(struct child *c)
@@ -76,8 +82,7 @@ static void is_up(struct child *c)
 	}
 	if (child_is_front(c))
 		child_live_hours(c);
-	say_ready(s);
-	upgrade_go_on(s);
+	supervisor_go_on(s);
 }
 
 static bool on_frame(void *arg, uint32_t request, const struct frame *frame, int handle)

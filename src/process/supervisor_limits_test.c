@@ -114,6 +114,34 @@ static void a_reload_follows_a_death(void **state)
 	world_done(&w);
 }
 
+/* While an upgrade has no fronts yet, the keys of a reload may be up before those that it began
+ * with, and take their place: then nobody else comes up for whom the fronts would wait. */
+static void a_reload_that_overtakes_an_upgrade(void **state)
+{
+	struct world w;
+	char path[200];
+	(void)state;
+	up(&w, 14);
+	snprintf(path, sizeof(path), "%s/tls", w.path);
+	assert_int_equal(mkdir(path, 0700), 0);
+	world_write(&w, "tls/a.crt", "x", 1);
+	struct child *old = world_child(&w, "keys");
+	w.mute = "keys";
+	world_kill(&w.spawn, old->process, SIGKILL);
+	world_until(&w, old->process == 0);
+	world_until(&w, old->state == CHILD_STARTING);
+	w.mute = NULL;
+	w.supervisor->was_ready = false;
+	w.supervisor->upgrade.under_way = true;
+	VEC_EACH (struct child *, c, &w.supervisor->children)
+		(*c)->leaving = child_is_front(*c);
+	supervisor_reload(w.supervisor);
+	world_until(&w, old->spare);
+	assert_true(w.supervisor->was_ready);
+	assert_false(w.supervisor->upgrade.under_way);
+	world_done(&w);
+}
+
 /* It listens on every port all the same, so nothing else would say why nobody gets in by TLS. */
 static void no_certificate_is_said(void **state)
 {
@@ -497,9 +525,9 @@ static void goodbyes_are_spread(void **state)
 }
 
 TEST_MAIN(test_case(who_hangs_is_killed), test_case(a_reload_follows_a_death),
-	test_case(x8_a_reload_has_its_time), test_case(certificates_that_end_soon),
-	test_case(certificates_that_never_end), test_case(no_certificate_is_said),
-	test_case(the_check_of_a_new_binary_has_its_time),
+	test_case(a_reload_that_overtakes_an_upgrade), test_case(x8_a_reload_has_its_time),
+	test_case(certificates_that_end_soon), test_case(certificates_that_never_end),
+	test_case(no_certificate_is_said), test_case(the_check_of_a_new_binary_has_its_time),
 	test_case(a_check_that_fails_without_a_word),
 	test_case(a_program_that_ends_well_is_not_yet_the_next_image),
 	test_case(an_upgrade_that_is_asked_for_meanwhile_follows),

@@ -127,6 +127,9 @@ struct supervisor {
 /* supervisor.c */
 int64_t supervisor_now(const struct supervisor *);
 void supervisor_tell(struct supervisor *, enum supervisor_news);
+/* A role that is in force has come up, or one that is up has taken its place: says that all are,
+ * and goes on with an upgrade. */
+void supervisor_go_on(struct supervisor *);
 bool child_is_front(const struct child *);
 struct child *child_new(struct supervisor *, const struct role_row *);
 void child_free(struct child **);
