@@ -411,6 +411,12 @@ def test_status_tells_of_the_roles_when_the_store_does_not_answer(culver):
     wait_for(away, 60)
 
 
+def test_status_without_a_file_says_so_once(culver):
+    culver.conf.unlink()
+    r = culver.command("status", check=False)
+    assert r.returncode == 5 and r.stderr.count("No such file") == 1, r.stderr
+
+
 def test_status_of_a_server_whose_file_has_become_wrong(culver):
     """What it read when it started was right, and it is still there."""
     culver.start()

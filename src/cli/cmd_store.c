@@ -291,9 +291,10 @@ int cmd_status(const struct options *o)
 	struct err err = ERR_INIT;
 	if (o->args_n)
 		return cli_usage(o, "[-c FILE] [--json]");
-	warn_of_config(o);
 	AUTO(remote_close)
 	struct remote *r = remote_open(options_config(o), true, &err);
+	if (r != NULL || err.kind == ERR_NOT_FOUND)
+		warn_of_config(o);
 	if (r == NULL && err.kind == ERR_NOT_FOUND) {
 		if (o->json)
 			printf("{\"running\":false}\n");
