@@ -215,7 +215,14 @@ def key_that_is_a_link(c):
     return "keys/default.key: it is a link, and a key must be a file"
 
 
-@pytest.mark.parametrize("breaks", [no_key, garbage, link_to_nowhere, pipe, too_many, key_that_is_a_link])
+def encrypted_key(c):
+    key = c.dir / "keys" / "default.key"
+    plain = key.rename(c.dir / "plain.key")
+    subprocess.run(["openssl", "pkey", "-in", plain, "-out", key, "-aes256", "-passout", "pass:abcd"], check=True)
+    return "keys/default.key: not an unencrypted private key in PEM"
+
+
+@pytest.mark.parametrize("breaks", [no_key, garbage, link_to_nowhere, pipe, too_many, key_that_is_a_link, encrypted_key])
 def test_check_tries_certificates_and_keys(culver, breaks):
     assert culver.command("check").stdout == f"{culver.conf} is good\n"
     said = breaks(culver)

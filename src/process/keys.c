@@ -165,7 +165,8 @@ static int load_key(struct keys *k, struct files_seam *files, const char *name, 
 	if (why.kind == ERR_TEMP)
 		mem_exhausted(); /* the next process reads all of them */
 	if (key == NULL)
-		return fail_log(err, ERR_CONFIG, "%s is not a private key we can use", name);
+		return fail_log(err, ERR_CONFIG, "%s: %s", name,
+			got > 0 ? err_log_text(&why) : "nothing can be read from it");
 	if (vec_push(&k->keys, &key))
 		return 0;
 	keysign_free(&key);

@@ -294,7 +294,8 @@ static int take_key(void *arg, const char *name)
 		say(k->teller, "%s/%s: %s", k->directory, name,
 			n == -ELOOP ? "it is a link, and a key must be a file (install -m 600)"
 			: n < 0     ? strerror((int)-n)
-				    : "it is not a private key that can be used");
+			: n == 0    ? "it is empty"
+				    : err_log_text(&err));
 		return 0;
 	}
 	snprintf(id.text, sizeof(id.text), "%s", keysign_id(key));
