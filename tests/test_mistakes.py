@@ -397,6 +397,9 @@ def test_commands_say_what_they_do_not_do(culver):
     r = culver.command("account", "app-password", "add", "--label", "two\nlines", ann, check=False)
     assert r.returncode == 2 and "--label: a control character" in r.stderr
     assert culver.command("account", "app-password", "list", ann).stdout == ""
+    for n, code in ((129, 2), (128, 0)):
+        r = culver.command("account", "app-password", "add", "--label", "x" * n, ann, check=False)
+        assert r.returncode == code and (code == 0 or "--label has at most 128 bytes" in r.stderr), r.stderr
 
 
 def test_status_tells_of_the_roles_when_the_store_does_not_answer(culver):

@@ -3,6 +3,7 @@
 #include "cli/secrets.h"
 
 #include "api/schemes.h"
+#include "base/limits.h"
 #include "base/scan.h"
 #include "base/time.h"
 
@@ -128,6 +129,10 @@ int secrets_command(const struct options *o, const struct secret_command *c)
 		return cli_usage(o, c->usage);
 	if (str_has_control(str_from(o->label))) { /* a list has one line for each */
 		fail(&err, ERR_SYNTAX, "--label: a control character is in it");
+		return cli_fail(o, &err);
+	}
+	if (str_from(o->label).n > LIMIT_SECRET_LABEL_BYTES) {
+		fail(&err, ERR_SYNTAX, "--label has at most %d bytes", LIMIT_SECRET_LABEL_BYTES);
 		return cli_fail(o, &err);
 	}
 	struct remote *r = remote_open(options_config(o), false, &err);
