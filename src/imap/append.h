@@ -18,6 +18,9 @@
 #include "mail/mime.h"
 
 #define APPEND_DATA_MAX 65000 /* upload_bytes, upload_digest: data */
+/* A message that the client sends whether it is welcome or not goes on to the store without a
+ * question first, up to so many bytes. */
+#define APPEND_UNASKED_MAX 65536
 
 /* ---- append_read.c: the command's text ---- */
 
@@ -80,9 +83,9 @@ struct catenate {
 
 struct append_work {
 	struct str name, given;
-	uint64_t mailbox;
+	uint64_t mailbox;          /* 0: the store finds it, by its name */
 	uint32_t number, replaces; /* REPLACE: as given; UID in the selected mailbox */
-	bool begun;                /* the mailbox was found */
+	bool begun;                /* the mailbox was found, or is not to be asked for */
 	size_t seen, at;           /* of the text: read ahead, done */
 	enum append_place seen_place, place;
 	bool literal;  /* the wire waits for our word about one */

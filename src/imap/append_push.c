@@ -66,7 +66,8 @@ static bool push_into(struct imap *s, struct append_work *w)
 			.mailbox = w->mailbox,
 			.time = m->time,
 			.flags = m->flags.flags,
-			.keywords = { m->flags.keywords, m->flags.n } } };
+			.keywords = { m->flags.keywords, m->flags.n },
+			.name = w->mailbox == 0 ? w->name : STR("") } };
 
 	if (!tell(s, &f))
 		return false;

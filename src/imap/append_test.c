@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* APPEND of several messages (RFC 3502), with UTF-8 headers (RFC 6855 4), and REPLACE (RFC 8508):
  * the examples of the RFCs, and what is refused. */
+#include "imap/append.h"
 #include "imap/dialogue.h"
 
 /* RFC 3502 6.3.11: the first example */
@@ -93,6 +94,53 @@ static void test_cancelled(void **state)
 				   "S: f BAD ~\n"
 				   "C: g NOOP\n"
 				   "S: g OK ~\n");
+}
+
+/* What comes anyway goes to the store without a question; there the name counts as well. */
+static void test_unasked(void **state)
+{
+	(void)state;
+	dialogue(LOGIN EMPTY_INBOX "C: a APPEND nowhere {4+}\n"
+				   "C: abcd\n"
+				   "S: a NO [TRYCREATE] No such mailbox\n"
+				   "C: b CREATE nowhere\n"
+				   "S: b OK ~\n"
+				   "C: c APPEND nowhere {4+}\n"
+				   "C: abcd\n"
+				   "S: c OK [APPENDUID ~ 1] ~\n"
+				   "C: d APPEND inbox {4+}\n"
+				   "C: abcd\n"
+				   "S: * 1 EXISTS\n"
+				   "S: d OK [APPENDUID 1001 1] ~\n"
+				   "C: e DELETE nowhere\n"
+				   "S: e OK ~\n"
+				   "C: f APPEND nowhere {4+}\n"
+				   "C: abcd\n"
+				   "S: f NO [TRYCREATE] No such mailbox\n"
+				   "C: g APPEND nowhere {4}\n"
+				   "S: g NO [TRYCREATE] No such mailbox\n");
+}
+
+/* Up to so much: more is asked for first, and what is refused is not sent to the store. */
+static void test_unasked_size(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	for (int over = -1; over <= 1; over++) {
+		char line[64];
+
+		fake_init(&f);
+		fake_connect(&f, "imaps", true);
+		dialogue_part(&f, LOGIN);
+		snprintf(
+			line, sizeof line, "a APPEND nowhere {%d+}\r\n", APPEND_UNASKED_MAX + over);
+		buf_addz(&f.clients[0].unread, line);
+		assert_true(fake_input(&f.clients[0]));
+		/* the store's answer, or no question */
+		assert_int_equal(f.answers.n, over > 0);
+		fake_done(&f);
+	}
 }
 
 /* One more than may come at once */
@@ -316,7 +364,7 @@ static void test_tags(void **state)
 		}
 }
 
-TEST_MAIN(test_case(test_tags), test_case(test_multiappend), test_case(test_pipelined),
-	test_case(test_cancelled), test_case(test_too_many), test_case(test_utf8),
-	test_case(test_utf8_header), test_case(test_utf8_hidden), test_case(test_replace),
-	test_case(test_replace_refused))
+TEST_MAIN(test_case(test_unasked), test_case(test_unasked_size), test_case(test_tags),
+	test_case(test_multiappend), test_case(test_pipelined), test_case(test_cancelled),
+	test_case(test_too_many), test_case(test_utf8), test_case(test_utf8_header),
+	test_case(test_utf8_hidden), test_case(test_replace), test_case(test_replace_refused))

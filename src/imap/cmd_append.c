@@ -168,10 +168,23 @@ static void mailbox_found(struct imap *s, const struct frame *answer)
 	append_stop(s);
 }
 
-static void ask_mailbox(struct imap *s)
+/* Then nothing is won by asking for the mailbox first: its name goes with the message. */
+static bool comes_anyway(const struct imap *s)
 {
 	const struct append_work *w = s->cmd.work;
 
+	return w->literal && s->wire.nonsync && s->wire.size <= APPEND_UNASKED_MAX;
+}
+
+static void ask_mailbox(struct imap *s)
+{
+	struct append_work *w = s->cmd.work;
+
+	if (comes_anyway(s)) {
+		w->begun = true;
+		s->step = append_proceed;
+		return;
+	}
 	imap_ask(s, ASK_STORE,
 		&(struct frame){ .type = FRAME_MAILBOX_STATUS,
 			.mailbox_status = { s->session.store_session, w->name } },
@@ -514,13 +527,13 @@ static void appended(struct imap *s, const struct frame *answer)
 	const struct append_work *w = s->cmd.work;
 	const struct api_landing_list *at = &answer->delivered.landings;
 
-	s->sel.stale = s->sel.stale || w->mailbox == s->sel.mailbox || w->replaces != 0;
+	s->sel.stale = s->sel.stale || w->replaces != 0;
 	if (answer->type == FRAME_FAILED && answer->failed.kind == ERR_NOT_FOUND) {
 		s->request = 0;
 		if (w->replaces != 0)
 			reply_no(s, "NONEXISTENT", "The message or the mailbox is gone");
 		else
-			reply_no(s, "TRYCREATE", "The mailbox was deleted");
+			reply_no(s, "TRYCREATE", "No such mailbox");
 		imap_finish(s);
 		return;
 	}
@@ -531,6 +544,7 @@ static void appended(struct imap *s, const struct frame *answer)
 		imap_finish(s);
 		return;
 	}
+	s->sel.stale = s->sel.stale || at->items[0].mailbox == s->sel.mailbox;
 	log_appended(s, at);
 	notify_own_messages(s, at->items[0].mailbox, at->items[0].uid, at->items[at->n - 1].uid);
 	imap_say_oldname(s, "", w->name, w->given);

@@ -36,6 +36,7 @@ struct fake_box {
 struct fake_message { /* of an upload that has more */
 	struct buf body, digest;
 	struct frame_upload_into into;
+	char name[1025];
 	char keywords[128][65];
 };
 

@@ -791,12 +791,14 @@ static struct api_landing fake_land(struct fake *f, struct fake_box *b, struct f
 /* All go to one mailbox. */
 static void fake_commit(struct fake *f, struct fake_question *q)
 {
-	struct fake_box *b = fake_box_by_id(f, q->message.into.mailbox);
+	struct fake_box *b = q->message.into.mailbox == 0
+				     ? fake_box_by_name(f, str_from(q->message.name))
+				     : fake_box_by_id(f, q->message.into.mailbox);
 	struct fake_box *from = fake_box_by_id(f, q->replace.mailbox);
 	struct api_landing at[LIMIT_UPLOAD_MESSAGES + 1];
 	size_t n = 0;
 
-	if (b == NULL) {
+	if (b == NULL || !b->m.exists) {
 		fake_fail(f, q->from, q->request, ERR_NOT_FOUND);
 		return;
 	}
@@ -852,6 +854,8 @@ static bool fake_tell(struct session_host *h, struct session *s, enum session_pe
 		return true;
 	case FRAME_UPLOAD_INTO:
 		q->message.into = frame->upload_into;
+		snprintf(q->message.name, sizeof q->message.name, "%" STR_FMT,
+			STR_ARG(frame->upload_into.name));
 		for (size_t i = 0; i < q->message.into.keywords.n; i++)
 			snprintf(q->message.keywords[i], 65, "%" STR_FMT,
 				STR_ARG(q->message.into.keywords.items[i]));

@@ -4,6 +4,7 @@
  * its number; only the commit is answered. What fails earlier is told once, at once, and the rest
  * is dropped.
  */
+#include "store/names.h"
 #include "store/store_private.h"
 
 #include <inttypes.h>
@@ -19,6 +20,7 @@ struct upload {
 	struct vec bodies; /* struct upload_body; what comes is for the last */
 	struct txn *txn;   /* for each body: the body, then its landings */
 	struct vec given;  /* struct record_recipient: one for each landing */
+	uint32_t session;  /* whose mailbox is still to be looked up by its name; 0: none is */
 	size_t held;       /* of the peer's upload_bytes */
 	bool failed;
 };
@@ -150,7 +152,8 @@ static int add_landing(struct store_peer *peer, struct upload *u, const struct o
 		return fail(err, ERR_LIMIT, "the message has too many recipients");
 	op->by = *by;
 	op->land = *land;
-	if (!txn_keep(u->txn, &given->prefix) || !txn_keep_strings(u->txn, &op->land.keywords))
+	if (!txn_keep(u->txn, &given->prefix) || !txn_keep_strings(u->txn, &op->land.keywords) ||
+		!txn_keep(u->txn, &op->land.name))
 		return fail(err, ERR_LIMIT, "the message has too many recipients");
 	op->land.prefix_size = (uint32_t)given->prefix.n;
 	vec_push(&u->given, given);
@@ -180,6 +183,71 @@ ASK(ask_upload_to)
 		fail_upload(peer, request, u, &err);
 }
 
+/* ---- mailboxes by name ----
+ *
+ * Who appends again and again, to the same mailbox, is not to wait for a reader each time: the
+ * session knows which one it was, until names change. Others are looked up before the commit. */
+
+/* 0: it is to be looked up. */
+static uint64_t remembered(const struct store_session *own, struct str name)
+{
+	bool same = own->named && own->named_at == own->peer->store->rewrites &&
+		    str_equal(str_from(own->named), name);
+	return same ? own->named_mailbox : 0;
+}
+
+/* job->noted: of before it was looked up, so that nothing is remembered that has changed since. */
+static void remember(struct store_session *own, const struct job *job, const struct op *op)
+{
+	if (own == NULL || own->by.account != op->by.account)
+		return;
+	free(own->named);
+	own->named = str_dup(op->land.name);
+	own->named_mailbox = op->land.mailbox;
+	own->named_at = job->noted;
+}
+
+/* The landings of a body, whose recipients have the mailbox too. */
+static int look_up(struct reading *r, struct job *job, struct job_body *b)
+{
+	for (size_t i = 0; i < b->n_recipients; i++) {
+		struct op *op = txn_op(job->txn, b->op + 1 + i);
+		struct mailbox_row row;
+		if (op->land.name.n == 0)
+			continue;
+		if (r->reader->class->mailbox_by_name(
+			    r->reader, op->by.account, op->land.name, &row, &job->err) < 0)
+			return -1;
+		op->land.mailbox = b->recipients[i].mailbox = row.status.id;
+	}
+	return 0;
+}
+
+static void look_up_all(struct reading *r, struct job *job)
+{
+	for (size_t i = 0; i < job->n_bodies; i++)
+		if (look_up(r, job, &job->bodies[i]) < 0)
+			return;
+}
+
+/* What can't be a name is no mailbox. */
+static int name_landing(struct upload *u, const struct store_session *own,
+	const struct frame_upload_into *into, struct mailbox_name *name, struct op_land *land,
+	struct err *err)
+{
+	struct err why = ERR_INIT;
+	if (into->mailbox != 0 || into->name.n == 0)
+		return 0;
+	if (mailbox_name_canonical(into->name, name, &why) < 0)
+		return fail(err, ERR_NOT_FOUND, "no such mailbox");
+	land->mailbox = remembered(own, mailbox_name_str(name));
+	if (land->mailbox != 0)
+		return 0;
+	land->name = mailbox_name_str(name);
+	u->session = own->number;
+	return 0;
+}
+
 ASK(ask_upload_into)
 {
 	struct upload *u = live(peer, request);
@@ -200,8 +268,13 @@ ASK(ask_upload_into)
 		.flags = into->flags & FLAGS_ALL,
 		.keywords = into->keywords,
 		.strict = true };
+	struct mailbox_name name;
+	if (name_landing(u, own, into, &name, &land, &err) < 0) {
+		fail_upload(peer, request, u, &err);
+		return;
+	}
 	struct record_recipient given = {
-		.account = own->by.account, .mailbox = into->mailbox, .time_ms = time
+		.account = own->by.account, .mailbox = land.mailbox, .time_ms = time
 	};
 	if (add_landing(peer, u, &own->by, &land, &given, &err) < 0)
 		fail_upload(peer, request, u, &err);
@@ -434,11 +507,38 @@ static int fill_job(struct job *job, struct upload *u, struct err *err)
 	return 0;
 }
 
+static const struct job_class upload_class = {
+	.name = "upload", .done = delivered, .always = log_refusal
+};
+
+/* The mailboxes are known now. */
+static bool looked_up(struct job *job)
+{
+	VEC_EACH (const struct op, op, &job->txn->ops)
+		if (op->kind == OP_LAND && op->land.name.n)
+			remember(session_find(job->peer, job->session), job, op);
+	job->class = &upload_class;
+	job_write(job);
+	return false;
+}
+
+static void commit(struct job *job, uint32_t looks_up)
+{
+	static const struct job_class look_up_class = {
+		.name = "upload", .work = look_up_all, .done = looked_up, .always = log_refusal
+	};
+	if (looks_up == 0) {
+		job_write(job);
+		return;
+	}
+	job->class = &look_up_class;
+	job->session = looks_up;
+	job->noted = job->store->rewrites;
+	job_read(job);
+}
+
 ASK(ask_upload_commit)
 {
-	static const struct job_class class = {
-		.name = "upload", .done = delivered, .always = log_refusal
-	};
 	struct upload *u = map_remove_u64(&peer->uploads, request);
 	struct err err = ERR_INIT;
 	(void)session;
@@ -451,7 +551,7 @@ ASK(ask_upload_commit)
 		peer_fail(peer, request, &err);
 		return;
 	}
-	struct job *job = job_new(peer, &class, request, frame);
+	struct job *job = job_new(peer, &upload_class, request, frame);
 	if (job) { /* which holds it until it is answered */
 		job->uploaded = u->held;
 		u->held = 0;
@@ -459,6 +559,6 @@ ASK(ask_upload_commit)
 	if (job && fill_job(job, u, &err) < 0)
 		job_answer_failed(job, &err);
 	else if (job)
-		job_write(job);
+		commit(job, u->session);
 	upload_free(peer, u);
 }

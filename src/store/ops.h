@@ -111,6 +111,7 @@ static inline int64_t body_mark(const struct body_place *b, int64_t time_ms)
 /* The modseq, UID and entry id are the engine's to give. */
 struct op_land {
 	uint64_t mailbox;     /* 0: the account's INBOX */
+	struct str name;      /* of the mailbox, until it was looked up (ask_upload.c) */
 	uint64_t body;        /* blob id */
 	uint32_t prefix_at;   /* where the prefix is: for segment_read_prefix */
 	uint32_t prefix_size; /* its bytes; 0: there is none */

@@ -433,6 +433,7 @@ void session_remove(struct store_session *s)
 	if (s->next)
 		s->next->link = s->link;
 	s->peer->n_sessions--;
+	free(s->named);
 	free(s);
 }
 

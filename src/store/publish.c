@@ -331,12 +331,15 @@ static void logged_all(struct store *store, struct mailbox_log *log)
 	base_unless_long(store, log);
 }
 
-/* What leaves no changes in a log: names, an import's UIDVALIDITY, counters that are mended. */
+/* What leaves no changes in a log: names, an import's UIDVALIDITY, counters that are mended.
+ * Another mailbox may take the name of one that is deleted (ask_upload.c). */
 static void rewritten(struct store *store, const struct op *op)
 {
 	bool imports = op->kind == OP_MAILBOX_ENSURE && op->mailbox.uidvalidity;
 	if (op->kind == OP_MAILBOX_RENAME)
 		bases_forget_names(store);
+	else if (op->kind == OP_MAILBOX_DELETE)
+		store->rewrites++;
 	else if (op->kind == OP_MEND || imports)
 		bases_forget(store);
 }

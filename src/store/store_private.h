@@ -52,6 +52,10 @@ struct store_session {
 	bool maildrop;    /* holds the account's maildrop lock */
 	struct watch *watches;
 	struct account_watch *account_watch; /* NULL: not watched */
+	/* The mailbox that it last appended to by name (NULL: none), while store->rewrites is so:
+	 */
+	char *named;
+	uint64_t named_mailbox, named_at;
 };
 
 /* A session that hears of whatever changes in its account. */
@@ -302,7 +306,7 @@ struct job {
 	struct buf bytes;
 	uint64_t size;
 	uint32_t uidnext;        /* view: the first slice's, at `size`; changes: what is said */
-	uint64_t noted;          /* store->endings at the begin */
+	uint64_t noted;          /* store->endings, or rewrites, at the begin */
 	uint32_t recent;         /* view: the log's at the begin; changes: what is answered */
 	uint32_t n_recent;       /* view: how many there are from there on */
 	struct mailbox_log *log; /* view: is being read for a watcher */

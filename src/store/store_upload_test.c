@@ -115,4 +115,113 @@ static void a_message_is_replaced(void **state)
 	world_done(&w);
 }
 
-TEST_MAIN(test_case(messages_land_together), test_case(a_message_is_replaced))
+/* The answer to an upload of one message into a mailbox that is named. */
+static const struct frame *append_to(struct world *w, uint32_t session, const char *name)
+{
+	uint32_t request = w->user.last_request += 2;
+	tell(&w->user, request, (struct frame){ .type = FRAME_UPLOAD_OPEN });
+	tell(&w->user, request,
+		(struct frame){ .type = FRAME_UPLOAD_BYTES, .upload_bytes.data = STR("text") });
+	tell(&w->user, request,
+		(struct frame){ .type = FRAME_UPLOAD_INTO,
+			.upload_into = { .session = session, .name = str_from(name) } });
+	return commit(w, request);
+}
+
+static void lands(
+	struct world *w, uint32_t session, const char *name, uint64_t mailbox, uint32_t uid)
+{
+	const struct frame *r = append_to(w, session, name);
+	assert_frame(r, FRAME_DELIVERED);
+	assert_int_equal(r->delivered.landings.n, 1);
+	assert_int_equal(r->delivered.landings.items[0].mailbox, mailbox);
+	assert_int_equal(r->delivered.landings.items[0].uid, uid);
+}
+
+/* A mailbox by its name: the one that has it now, whoever had it before. */
+static void a_mailbox_is_named(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w);
+	uint64_t alice = account_of(&w.mx, "alice@example.test");
+	uint32_t session = open_session(&w.user, alice), other = open_session(&w.user, alice);
+	uint64_t inbox = mailbox_of(&w.user, session, "INBOX");
+	struct frame create = { .type = FRAME_MAILBOX_CREATE,
+		.mailbox_create = { .session = other, .name = STR("x") } };
+	lands(&w, session, "inbox", inbox, 1);
+	lands(&w, session, "INBOX", inbox, 2);
+	assert_failed(append_to(&w, session, "x"), ERR_NOT_FOUND);
+	assert_failed(append_to(&w, session, "//"), ERR_NOT_FOUND);
+	assert_frame(ask(&w.user, create), FRAME_MAILBOXES);
+	uint64_t x = mailbox_of(&w.user, session, "x");
+	lands(&w, session, "x", x, 1);
+	lands(&w, session, "x", x, 2);
+	lands(&w, other, "x", x, 3);
+	/* renamed: the name is nobody's, then another's */
+	assert_frame(ask(&w.user, (struct frame){ .type = FRAME_MAILBOX_RENAME,
+					  .mailbox_rename = { other, STR("x"), STR("y") } }),
+		FRAME_DONE);
+	assert_failed(append_to(&w, session, "x"), ERR_NOT_FOUND);
+	lands(&w, session, "y", x, 4);
+	assert_frame(ask(&w.user, create), FRAME_MAILBOXES);
+	x = mailbox_of(&w.user, session, "x");
+	lands(&w, session, "x", x, 1);
+	/* deleted, and made again */
+	assert_frame(ask(&w.user, (struct frame){ .type = FRAME_MAILBOX_DELETE,
+					  .mailbox_delete = { other, STR("x") } }),
+		FRAME_DONE);
+	assert_failed(append_to(&w, session, "x"), ERR_NOT_FOUND);
+	lands(&w, session, "y", mailbox_of(&w.user, session, "y"), 5);
+	assert_frame(ask(&w.user, create), FRAME_MAILBOXES);
+	x = mailbox_of(&w.user, session, "x");
+	lands(&w, session, "x", x, 1);
+	assert_frame(ask(&w.user, (struct frame){ .type = FRAME_MAILBOX_DELETE,
+					  .mailbox_delete = { other, STR("x") } }),
+		FRAME_DONE);
+	assert_frame(ask(&w.user, create), FRAME_MAILBOXES);
+	lands(&w, session, "x", mailbox_of(&w.user, session, "x"), 1);
+	world_done(&w);
+}
+
+/* Several at once, to different ones; one that is not there takes all with it. */
+static void mailboxes_are_named(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w);
+	uint32_t session = open_session(&w.user, account_of(&w.mx, "alice@example.test"));
+	static const char *const names[] = { "INBOX", "x", "INBOX", "nowhere" };
+	assert_frame(
+		ask(&w.user, (struct frame){ .type = FRAME_MAILBOX_CREATE,
+				     .mailbox_create = { .session = session, .name = STR("x") } }),
+		FRAME_MAILBOXES);
+	for (size_t n = 3; n <= 4; n++) {
+		uint32_t request = w.user.last_request += 2;
+		tell(&w.user, request, (struct frame){ .type = FRAME_UPLOAD_OPEN });
+		for (size_t i = 0; i < n; i++) {
+			if (i > 0)
+				tell(&w.user, request, (struct frame){ .type = FRAME_UPLOAD_NEXT });
+			tell(&w.user, request,
+				(struct frame){ .type = FRAME_UPLOAD_BYTES,
+					.upload_bytes.data = STR("text") });
+			tell(&w.user, request,
+				(struct frame){ .type = FRAME_UPLOAD_INTO,
+					.upload_into = {
+						.session = session, .name = str_from(names[i]) } });
+		}
+		const struct frame *r = commit(&w, request);
+		if (n == 4) {
+			assert_failed(r, ERR_NOT_FOUND);
+			continue;
+		}
+		assert_int_equal(r->delivered.landings.n, 3);
+		assert_int_equal(r->delivered.landings.items[1].uid, 1);
+		assert_int_equal(r->delivered.landings.items[2].uid, 2);
+	}
+	lands(&w, session, "INBOX", mailbox_of(&w.user, session, "INBOX"), 3);
+	world_done(&w);
+}
+
+TEST_MAIN(test_case(a_mailbox_is_named), test_case(mailboxes_are_named),
+	test_case(messages_land_together), test_case(a_message_is_replaced))
