@@ -81,8 +81,8 @@ static void worker_wake(struct worker *w)
 {
 	pthread_mutex_lock(&w->lock);
 	w->awake = true;
-	pthread_cond_signal(&w->woken);
 	pthread_mutex_unlock(&w->lock);
+	pthread_cond_signal(&w->woken); /* it would only wait for the lock */
 }
 
 static void worker_notify(struct worker *w)
