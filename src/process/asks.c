@@ -191,13 +191,20 @@ static void take_mechanisms(struct front *f, const struct frame_mechanisms *m)
 	f->settings.legacy_services = m->legacy;
 }
 
-/* Whoever asked has gone. What was opened for him would stay as long as this front, and count. */
+/* Whoever asked has gone. What was begun for him would stay, and count: a session as long as this
+ * front, an exchange until its time is over. */
 static void give_to_nobody(struct front_peer *p, const struct frame *frame)
 {
+	struct frame end = { .type = FRAME_SESSION_CLOSE };
 	if (frame->type == FRAME_SESSION_IS)
-		(void)!channel_send(p->channel, 0,
-			&(struct frame){ .type = FRAME_SESSION_CLOSE,
-				.session_close = { frame->session_is.session } });
+		end.session_close.session = frame->session_is.session;
+	else if (frame->type == FRAME_CHALLENGE)
+		end = (struct frame){ .type = FRAME_EXCHANGE_GO_ON,
+			.exchange_go_on = {
+				.exchange = frame->challenge.exchange, .cancelled = true } };
+	else
+		return;
+	(void)!channel_send(p->channel, 0, &end);
 }
 
 static bool on_frame(void *arg, uint32_t request, const struct frame *frame, int handle)

@@ -313,6 +313,38 @@ static void a_session_that_nobody_waits_for(void **state)
 	down(&x);
 }
 
+/* A7: a client goes while the gate begins its exchange, which is ended there. */
+static void a7_an_exchange_that_nobody_waits_for(void **state)
+{
+	static const struct frame begin = { .type = FRAME_EXCHANGE_BEGIN,
+		.exchange_begin = { .service = STR_INIT("imap"),
+			.mechanism = STR_INIT("SCRAM-SHA-256") } },
+				  challenge = { .type = FRAME_CHALLENGE,
+					  .challenge = { 77, STR_INIT("r=x") } };
+	struct fixture x;
+	struct next_store gate = { .n = 0 };
+	struct channel_events events = { .frame = store_hears, .closed = store_gone, .arg = &gate };
+	int pair[2];
+	(void)state;
+	up_as(&x, CLASS_USER);
+	x.door.service = service_row_named(STR("imap"));
+	assert_int_equal(x.loop->class->pair(x.loop, pair), 0);
+	gate.channel = channel_new(x.loop, pair[1], CLASS_GATE, CLASS_USER, &events);
+	asks_set_channel(x.front, ASK_GATE, pair[0]);
+	comes(&x, "192.0.2.1");
+	struct session_host *host = &x.front->host;
+	uint32_t request = host->ask(host, x.front->conns->session, ASK_GATE, &begin);
+	conn_kill(x.front->conns);
+	loop_sim_run_for(x.loop, 1000);
+	assert_int_equal(gate.n, 1);
+	assert_true(channel_send(gate.channel, request, &challenge));
+	loop_sim_run_for(x.loop, 1000);
+	assert_int_equal(gate.n, 2);
+	assert_int_equal(gate.types[1], FRAME_EXCHANGE_GO_ON);
+	channel_free(&gate.channel);
+	down(&x);
+}
+
 static uint32_t upload_under_way;
 static void (*frees)(struct session **);
 
@@ -638,6 +670,7 @@ TEST_MAIN(test_case(addresses_at_once), test_case(x4_strangers_give_way), test_c
 	test_case(questions_wait_for_the_next_store), test_case(questions_wait_for_a_second),
 	test_case(questions_are_asked_again), test_case(a_session_that_nobody_waits_for),
 	test_case(as_many_bytes_wait), test_case(t11_a_message_that_is_cut),
+	test_case(a7_an_exchange_that_nobody_waits_for),
 	test_case(an_upload_that_the_store_gives_up), test_case(t10_keys_have_their_time),
 	test_case(t10_keys_may_start_later), test_case(keys_that_make_no_sense),
 	test_case(a8_a_client_that_does_not_listen))
