@@ -42,14 +42,16 @@ static void power(void)
 static void crash(void)
 {
 	struct process *p = a_victim();
-	if (p)
+	if (p && chance(30))
+		p->crash_at_flush = true; /* what was written is seen by the next, and may go */
+	else if (p)
 		p->crash_in = 1 + dice(300);
 }
 
 /* Before the next one has flushed what this one has left. */
 void fault_after_crash(void)
 {
-	if (world.o.faults & 1U << FAULT_POWER && chance(20))
+	if (world.o.faults & 1U << FAULT_POWER && chance(30))
 		power();
 }
 
@@ -81,6 +83,8 @@ static void flush(void)
 static void shorten(void)
 {
 	world.disk->plan.stutter = !world.disk->plan.stutter;
+	trace("fault", world.disk->plan.stutter ? "calls do less, or are interrupted"
+						: "calls do what was asked");
 	fault_struck(FAULT_SHORT);
 }
 
@@ -180,8 +184,11 @@ void faults_heal(void)
 		world_power_cut();
 	}
 	world.disk->plan = (struct files_sim_plan){ .crash_at = 0 };
-	for (size_t i = 0; i < world.processes_n; i++)
-		world.processes[i].crash_in = world.processes[i].memory_in = 0;
+	for (size_t i = 0; i < world.processes_n; i++) {
+		struct process *p = &world.processes[i];
+		p->crash_in = p->memory_in = 0;
+		p->crash_at_flush = false;
+	}
 	if (!world.powered)
 		world_boot();
 	trace("world", "nothing is to go wrong now");

@@ -96,14 +96,28 @@ static ssize_t rf_pread(struct files_seam *seam, int file, void *p, size_t n, of
 				 "read", name_of(f, file), f->disk->pread(f->disk, file, p, n, at));
 }
 
+/* What has come to harm, of which nobody else is told, is in the trace, too. */
+static ssize_t write_said(struct role_files *f, int file, const void *p, size_t n, off_t at)
+{
+	static const char *const harm[] = { [DAMAGE_FLIP] = "a bit flips",
+		[DAMAGE_LOSE] = "lost",
+		[DAMAGE_MISDIRECT] = "misdirected" };
+	uint64_t damaged = f->sim->damaged;
+	ssize_t done = (ssize_t)said(
+		"write", name_of(f, file), f->disk->pwrite(f->disk, file, p, n, at));
+	if (f->sim->damaged > damaged)
+		trace("disk", "write of %s, %zd bytes at %lld: %s", name_of(f, file), done,
+			(long long)at, harm[f->sim->plan.damage]);
+	return done;
+}
+
 /* A role that ends in a write has done some of it. */
 static ssize_t rf_pwrite(struct files_seam *seam, int file, const void *p, size_t n, off_t at)
 {
 	struct role_files *f = of(seam);
 	bool was_dead = f->process->dead;
 	if (!gone(f))
-		return (ssize_t)said(
-			"write", name_of(f, file), f->disk->pwrite(f->disk, file, p, n, at));
+		return write_said(f, file, p, n, at);
 	size_t some = was_dead || n == 0 ? 0 : (size_t)dice(n);
 	if (some > 0)
 		(void)f->disk->pwrite(f->disk, file, p, some, at);
@@ -113,6 +127,9 @@ static ssize_t rf_pwrite(struct files_seam *seam, int file, const void *p, size_
 static int rf_fdatasync(struct files_seam *seam, int file)
 {
 	struct role_files *f = of(seam);
+	if (f->process->crash_at_flush)
+		f->process->crash_in = 1;
+	f->process->crash_at_flush = false;
 	return gone(f) ? -EIO
 		       : (int)said("flush", name_of(f, file), f->disk->fdatasync(f->disk, file));
 }

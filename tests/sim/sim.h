@@ -155,13 +155,14 @@ struct process {
 	struct link *log;
 	struct loop *loop; /* role_loop.c */
 	struct files_seam *files;
-	int status;         /* as waitpid(2) has it */
-	bool ending;        /* it hears nothing any more */
-	bool of_command;    /* not the supervisor's child, but a command's */
-	bool dead;          /* and no call of it succeeds */
-	bool read_only;     /* a store that has said so */
-	uint64_t crash_in;  /* so many calls of the system from now; 0: not */
-	uint64_t memory_in; /* so many allocations from now; 0: not */
+	int status;          /* as waitpid(2) has it */
+	bool ending;         /* it hears nothing any more */
+	bool of_command;     /* not the supervisor's child, but a command's */
+	bool dead;           /* and no call of it succeeds */
+	bool read_only;      /* a store that has said so */
+	uint64_t crash_in;   /* so many calls of the system from now; 0: not */
+	bool crash_at_flush; /* instead of the next */
+	uint64_t memory_in;  /* so many allocations from now; 0: not */
 };
 
 struct world {
