@@ -384,6 +384,12 @@ static void damage(struct files_sim *sim, struct inode *f, size_t n, size_t at)
 	memcpy(now, f->disk + at, n); /* what stood there before, when it was flushed */
 }
 
+size_t files_sim_whole_sectors(size_t at, size_t n)
+{
+	size_t end = (at + n) / SECTOR * SECTOR;
+	return end > at ? end - at : 0;
+}
+
 static ssize_t sim_pwrite(struct files_seam *seam, int file, const void *p, size_t n, off_t at)
 {
 	struct files_sim *sim = sim_of(seam);
@@ -392,8 +398,10 @@ static ssize_t sim_pwrite(struct files_seam *seam, int file, const void *p, size
 	assert(sim->state->files[file].writable);
 	int result = begin(sim);
 	if (result) { /* half done */
-		if (sim->state->crashed && was_alive && n)
-			put(sim, f, p, files_sim_below(sim, n), (size_t)at);
+		size_t some = sim->state->crashed && was_alive && n ? files_sim_below(sim, n) : 0;
+		size_t whole = files_sim_whole_sectors((size_t)at, some);
+		if (whole)
+			put(sim, f, p, whole, (size_t)at);
 		return result;
 	}
 	uint64_t write = ++sim->writes;

@@ -98,6 +98,9 @@ void files_sim_cut(
 	struct files_sim *sim, bool (*keep)(void *arg, size_t thing), void *arg, size_t names);
 /* The bytes of all files, as plan.capacity counts them. */
 uint64_t files_sim_bytes_used(struct files_sim *sim);
+/* Of a write at that place that ended after n bytes what is there: no sector is written in part,
+ * and then neither is a log's header of 32 bytes. */
+size_t files_sim_whole_sectors(size_t at, size_t n);
 /* How many descriptors are open. */
 int files_sim_open_files(const struct files_sim *sim);
 /* A random number below n from the sim's seed. */

@@ -226,9 +226,13 @@ static enum user_result do_delete(struct user_session *s)
 	c = model_at(s->account, s->box, uid);
 	if (r != USER_OK || c == NULL)
 		return r;
+	unsigned changes = c->flag_changes;
+	bool sure = c->flags_on & 1 << DELETED_FLAG;
 	model_remove_begin(c, NULL);
 	r = user_command(s, "UID EXPUNGE %u", uid);
-	if (r == USER_OK)
+	/* Unless somebody else took the flag away meanwhile; or it was told. */
+	sure = sure && c->uid == uid && c->flag_changes == changes;
+	if (r == USER_OK && (sure || !user_sees(s, uid)))
 		model_remove_acked(s->account, s->box, uid);
 	return r;
 }

@@ -118,7 +118,7 @@ static ssize_t rf_pwrite(struct files_seam *seam, int file, const void *p, size_
 	bool was_dead = f->process->dead;
 	if (!gone(f))
 		return write_said(f, file, p, n, at);
-	size_t some = was_dead || n == 0 ? 0 : (size_t)dice(n);
+	size_t some = was_dead || n == 0 ? 0 : files_sim_whole_sectors((size_t)at, (size_t)dice(n));
 	if (some > 0)
 		(void)f->disk->pwrite(f->disk, file, p, some, at);
 	return -EIO;
