@@ -38,12 +38,22 @@ static bool is_numbered_anew(unsigned box)
 	return source_shares_inbox() && (box == 1 || box == 2);
 }
 
+static size_t times_in(const struct vec *box, uint32_t n)
+{
+	size_t times = 0;
+	VEC_EACH (const struct letter, l, box)
+		times += l->n == n;
+	return times;
+}
+
+/* Of two that are alike and that no UID tells apart, which one came before is not known either. */
 static void expect_copy(unsigned box, struct letter *l)
 {
 	l->copy = model_put(IMPORTED, box, l->n);
 	source.any_uid[box] |= (box == 0 && source_shares_inbox()) || is_numbered_anew(box);
 	l->copy->want_uid = source.any_uid[box] ? 0 : l->uid;
-	model_put_flags(l->copy, l->flags, (uint8_t)~l->flags);
+	bool any = source.any_uid[box] && times_in(&source.boxes[box], l->n) > 1;
+	model_put_flags(l->copy, any ? 0 : l->flags, any ? 0 : (uint8_t)~l->flags);
 	model_take_flags(l->copy);
 }
 
@@ -74,14 +84,6 @@ void source_import_end(bool done, bool told)
 		VEC_EACH (struct letter, l, &source.boxes[box])
 			if (source.any_uid[box] && !l->copy->uid)
 				l->copy->want_uid = 0;
-}
-
-static size_t times_in(const struct vec *box, uint32_t n)
-{
-	size_t times = 0;
-	VEC_EACH (const struct letter, l, box)
-		times += l->n == n;
-	return times;
 }
 
 /* ---- its mail ---- */
