@@ -543,6 +543,37 @@ static void a_restore_that_had_no_room(void **state)
 	world_done(&w);
 }
 
+/* message_bytes is for what comes. What a backup has was good once, and comes back whatever may
+ * come now. */
+static void a_message_that_was_not_too_large_then(void **state)
+{
+	enum { MOST = 1000 };
+	struct world w;
+	char bytes[MOST + 1];
+	struct str body = str_make(bytes, sizeof(bytes));
+	(void)state;
+	world_init(&w);
+	memset(bytes, 'x', sizeof(bytes));
+	w.f.store->settings.message_bytes = MOST;
+	uint64_t alice = account_of(&w.mx, "alice@example.test");
+	assert_failed(deliver(&w.mx, body, &alice, 1, STR_NONE), ERR_TOO_BIG);
+	assert_frame(ask(&w.admin, (struct frame){ .type = FRAME_RESTORE_BEGIN,
+					   .restore_begin.address = STR("alice@example.test") }),
+		FRAME_RESTORE_IS);
+	uint32_t request = ++w.admin.last_request;
+	tell(&w.admin, request,
+		(struct frame){ .type = FRAME_UPLOAD_OPEN, .upload_open.size = body.n });
+	tell(&w.admin, request,
+		(struct frame){ .type = FRAME_UPLOAD_BYTES, .upload_bytes.data = body });
+	tell(&w.admin, request,
+		(struct frame){ .type = FRAME_UPLOAD_RESTORE,
+			.upload_restore = { .account = alice, .time = 1000 } });
+	tell(&w.admin, request, (struct frame){ .type = FRAME_UPLOAD_COMMIT });
+	executor_fake_run(&w.f.executor);
+	assert_frame(reply_at(&w.admin, request, 0), FRAME_DELIVERED);
+	world_done(&w);
+}
+
 /* An upload's bytes are given back when it is answered, not when its commit waits for the writer.
  */
 static void memory_of_commits(void **state)
@@ -781,10 +812,10 @@ TEST_MAIN(test_case(recipients_that_are_known), test_case(deleted_messages_of_a_
 	test_case(changes_that_nobody_takes), test_case(lists_that_nobody_takes),
 	test_case(refusals_that_nobody_takes), test_case(copies_that_fit),
 	test_case(memory_of_questions), test_case(a_restore_that_had_no_room),
-	test_case(memory_of_commits), test_case(memory_of_uploads), test_case(entries_of_a_view),
-	test_case(rows_of_a_slice), test_case(portions_of_a_large_view),
-	test_case(questions_at_once), test_case(uploads_at_once),
-	test_case(recipients_of_one_message), test_case(sessions_of_one_front),
-	test_case(watches_of_one_front), test_case(transactions_of_one_flush),
-	test_case(answers_that_wait), test_case(answers_that_fit),
-	test_case(who_waits_goes_with_its_peer))
+	test_case(a_message_that_was_not_too_large_then), test_case(memory_of_commits),
+	test_case(memory_of_uploads), test_case(entries_of_a_view), test_case(rows_of_a_slice),
+	test_case(portions_of_a_large_view), test_case(questions_at_once),
+	test_case(uploads_at_once), test_case(recipients_of_one_message),
+	test_case(sessions_of_one_front), test_case(watches_of_one_front),
+	test_case(transactions_of_one_flush), test_case(answers_that_wait),
+	test_case(answers_that_fit), test_case(who_waits_goes_with_its_peer))
