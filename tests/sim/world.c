@@ -127,14 +127,21 @@ bool world_call(struct process *p)
 	return false;
 }
 
-static void process_free(struct process *p)
+/* What it had open. */
+static void process_close(struct process *p)
 {
 	world.current = p; /* what its end tries to do fails */
 	role_host_free(&p->host);
 	world.current = NULL;
 	if (p->files)
 		role_files_close(p->files);
+	p->files = NULL;
 	world.loop->class->link_free(&p->log);
+}
+
+static void process_free(struct process *p)
+{
+	process_close(p);
 	world.loop->class->timer_free(&p->end);
 }
 
@@ -143,6 +150,7 @@ static void process_end(void *arg)
 	struct process *p = arg;
 	int pid = p->pid;
 	if (world.supervisor_process->ending) { /* of whom wait(2) tells the next image */
+		process_close(p); /* a link that nobody reads would keep the clock where it is */
 		int64_t now = world.loop->clock->monotonic_ms(world.loop->clock);
 		world.loop->class->timer_set(p->end, now + 1);
 		return;
