@@ -20,6 +20,7 @@ static struct vec copies; /* struct copy * */
 static struct box_told told[ACCOUNTS][BOX_MOST];
 static unsigned last_rename, renaming[ACCOUNTS]; /* of INBOX: those that may be under way */
 static unsigned undeleting[ACCOUNTS];
+static bool forgetting;
 static uint32_t last_message;
 static uint64_t clock_now;
 static unsigned last_step;
@@ -293,7 +294,7 @@ static void remove_begin(struct copy *c, struct copy *moved_to, unsigned togethe
 	c->may_go = true;
 	c->moved_to = moved_to;
 	c->together = together;
-	c->kept_unsure |= moved_to != NULL;
+	c->kept_unsure |= moved_to != NULL || forgetting;
 	if (moved_to == NULL && c->kept == KEPT_NOT && !c->gone) {
 		c->kept = KEPT_PERHAPS;
 		c->back = undeleting[c->account] ? put_back(c) : NULL;
@@ -431,6 +432,7 @@ void model_undelete_end(unsigned account, bool answered, bool done)
 
 void model_forget_begin(void)
 {
+	forgetting = true;
 	COPIES(at)
 	{
 		struct copy *c = *at;
@@ -443,6 +445,7 @@ void model_forget_begin(void)
 
 void model_forget_end(bool done)
 {
+	forgetting = false;
 	COPIES(at)
 	{
 		struct copy *c = *at;
