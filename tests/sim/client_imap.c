@@ -306,8 +306,10 @@ static enum user_result do_examine(struct user_session *s)
 	s->examines = true;
 	enum user_result r = do_reselect(s);
 	s->examines = false;
-	if (r != USER_OK)
+	if (r != USER_OK) {
+		user_left(s); /* it may be open, to be read: nothing is done with it as if it were not */
 		return r;
+	}
 	const char *change = dice(2) || s->view.n == 0 ? "EXPUNGE"
 						       : "UID STORE 1:* +FLAGS (\\Seen)";
 	r = user_command(s, "%s", change);
