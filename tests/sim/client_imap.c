@@ -307,7 +307,8 @@ static enum user_result do_examine(struct user_session *s)
 	enum user_result r = do_reselect(s);
 	s->examines = false;
 	if (r != USER_OK) {
-		user_left(s); /* it may be open, to be read: nothing is done with it as if it were not */
+		user_left(s); /* it may be open, to be read: nothing is done with it as if it were
+				 not */
 		return r;
 	}
 	const char *change = dice(2) || s->view.n == 0 ? "EXPUNGE"
