@@ -79,10 +79,19 @@ static void inode_free_if_gone(struct inode *f)
 		files_sim_inode_free(f);
 }
 
-static void grow(uint8_t **p, size_t from, size_t to)
+/* Memory that nobody has touched yet costs nothing. */
+static void grow(uint8_t **p, size_t top, size_t to)
 {
-	*p = xrealloc(*p, to);
-	memset(*p + from, 0, to - from);
+	uint8_t *grown = xcalloc(1, to);
+	if (top)
+		memcpy(grown, *p, top);
+	free(*p);
+	*p = grown;
+}
+
+static void inode_raise(struct inode *f, size_t top)
+{
+	f->top = top > f->top ? top : f->top;
 }
 
 static void inode_reserve(struct inode *f, size_t n)
@@ -92,19 +101,21 @@ static void inode_reserve(struct inode *f, size_t n)
 	size_t cap = f->cap ? f->cap : 64 * 1024;
 	while (cap < n)
 		cap *= 2;
-	grow(&f->now, f->cap, cap);
-	grow(&f->disk, f->cap, cap);
+	grow(&f->now, f->top, cap);
+	grow(&f->disk, f->top, cap);
 	f->dirty = xrealloc(f->dirty, sectors(cap) * sizeof(*f->dirty));
 	memset(f->dirty + sectors(f->cap), 0, (sectors(cap) - sectors(f->cap)) * sizeof(*f->dirty));
 	if (f->good_now) {
-		grow(&f->good_now, f->cap, cap);
-		grow(&f->good_disk, f->cap, cap);
+		grow(&f->good_now, f->top, cap);
+		grow(&f->good_disk, f->top, cap);
 	}
 	f->cap = cap;
 }
 
 void files_sim_sector_to_disk(struct inode *f, size_t i)
 {
+	if (i * SECTOR >= f->top)
+		return;
 	memcpy(f->disk + i * SECTOR, f->now + i * SECTOR, SECTOR);
 	if (f->good_now)
 		memcpy(f->good_disk + i * SECTOR, f->good_now + i * SECTOR, SECTOR);
@@ -124,7 +135,7 @@ static void inode_flush(struct inode *f)
 /* Clean pages are dropped, and so read from the disk again. */
 static void inode_forget(struct inode *f)
 {
-	for (size_t i = 0; i < sectors(f->cap); i++)
+	for (size_t i = 0; i < sectors(f->top); i++)
 		if (!f->dirty[i]) {
 			memcpy(f->now + i * SECTOR, f->disk + i * SECTOR, SECTOR);
 			if (f->good_now)
@@ -136,9 +147,9 @@ static void inode_resize(struct inode *f, size_t n)
 {
 	inode_reserve(f, n);
 	if (n < f->n) {
-		memset(f->now + n, 0, f->n - n);
+		files_sim_clear(f->now, n, f->top);
 		if (f->good_now)
-			memset(f->good_now + n, 0, f->n - n);
+			files_sim_clear(f->good_now, n, f->top);
 		for (size_t i = n / SECTOR; i < sectors(f->n); i++)
 			f->dirty[i] = 1;
 	}
@@ -334,10 +345,17 @@ static void soil(struct files_sim *sim, struct inode *f, size_t at, size_t n)
 
 static void put(struct files_sim *sim, struct inode *f, const void *p, size_t n, size_t at)
 {
+	size_t some = n;
 	inode_reserve(f, at + n);
-	memcpy(f->now + at, p, n);
+	while (some && ((const uint8_t *)p)[some - 1] == 0)
+		some--;
+	if (some)
+		inode_raise(f, at + some);
+	some = f->top > at ? f->top - at : 0;
+	some = some < n ? some : n;
+	memcpy(f->now + at, p, some);
 	if (f->good_now)
-		memcpy(f->good_now + at, p, n);
+		memcpy(f->good_now + at, p, some);
 	sim->state->wrote++;
 	soil(sim, f, at, n);
 	if (at + n > f->n)
@@ -366,9 +384,10 @@ static void damage(struct files_sim *sim, struct inode *f, size_t n, size_t at)
 	if (f->good_now == NULL) {
 		f->good_now = xmalloc(f->cap);
 		f->good_disk = xmalloc(f->cap);
-		memcpy(f->good_now, f->now, f->cap);
-		memcpy(f->good_disk, f->disk, f->cap);
+		memcpy(f->good_now, f->now, f->top);
+		memcpy(f->good_disk, f->disk, f->top);
 	}
+	inode_raise(f, at + n + BLOCK < f->n ? at + n + BLOCK : f->n);
 	uint8_t *now = f->now + at;
 	if (sim->plan.damage == DAMAGE_FLIP) {
 		now[files_sim_below(sim, n)] ^= (uint8_t)(1U << files_sim_below(sim, 8));
@@ -656,15 +675,14 @@ void files_sim_kill(struct files_sim *sim)
 
 void files_sim_inode_cut(struct inode *f, size_t n)
 {
-	if (f->cap > n)
-		memset(f->disk + n, 0, f->cap - n);
+	files_sim_clear(f->disk, n, f->top);
 	if (f->cap) {
-		memcpy(f->now, f->disk, f->cap);
+		memcpy(f->now, f->disk, f->top);
 		memset(f->dirty, 0, sectors(f->cap) * sizeof(*f->dirty));
 	}
 	if (f->good_now) {
-		memset(f->good_disk + n, 0, f->cap - n);
-		memcpy(f->good_now, f->good_disk, f->cap);
+		files_sim_clear(f->good_disk, n, f->top);
+		memcpy(f->good_now, f->good_disk, f->top);
 	}
 	f->n = f->disk_n = n;
 }

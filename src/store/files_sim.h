@@ -96,6 +96,9 @@ struct files_sim *files_sim_copy(struct files_sim *sim);
 /* Power was cut: of the pending things, those are left that keep() says, and so many names. */
 void files_sim_cut(
 	struct files_sim *sim, bool (*keep)(void *arg, size_t thing), void *arg, size_t names);
+/* Of the names and bytes of all files, as they are seen now: one that is the same means that they
+ * are. */
+uint64_t files_sim_hash(struct files_sim *sim);
 /* The bytes of all files, as plan.capacity counts them. */
 uint64_t files_sim_bytes_used(struct files_sim *sim);
 /* Of a write at that place that ended after n bytes what is there: no sector is written in part,

@@ -2,6 +2,8 @@
 /* What a power cut may leave, case by case; and damage set right. */
 #include "store/files_sim_private.h"
 
+#include "base/map.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
@@ -22,8 +24,10 @@ void files_sim_damage(struct files_sim *sim, const char *name, size_t at, uint8_
 {
 	struct entry *e = files_sim_find(&sim->state->now, name);
 	assert(e && e->inode >= 0 && at < files_sim_inode(sim, e->inode)->n);
-	files_sim_inode(sim, e->inode)->now[at] ^= flip;
-	files_sim_inode(sim, e->inode)->disk[at] ^= flip;
+	struct inode *f = files_sim_inode(sim, e->inode);
+	f->now[at] ^= flip;
+	f->disk[at] ^= flip;
+	f->top = at < f->top ? f->top : at + 1;
 }
 
 void files_sim_heal(struct files_sim *sim)
@@ -165,9 +169,25 @@ void files_sim_cut(
 
 /* ---- copies ---- */
 
-static void *copied(const void *p, size_t n)
+uint64_t files_sim_hash(struct files_sim *sim)
 {
-	void *copy = p && n ? xmalloc(n) : NULL;
+	const struct directory *d = &sim->state->now;
+	uint64_t hash = 0;
+	for (size_t i = 0; i < d->n; i++) {
+		const struct entry *e = &d->entries[i];
+		const struct inode *f = e->inode < 0 ? NULL : files_sim_inode(sim, e->inode);
+		uint64_t n = f == NULL ? 0 : f->n, key[2] = { hash, n };
+		hash = siphash(key, e->name, strlen(e->name));
+		key[0] = hash;
+		if (f && f->cap)
+			hash = siphash(key, f->now, f->top < f->n ? f->top : f->n);
+	}
+	return hash;
+}
+
+static void *copied(const void *p, size_t n, size_t cap)
+{
+	void *copy = p && cap ? xmalloc(cap) : NULL;
 	if (copy)
 		memcpy(copy, p, n);
 	return copy;
@@ -177,11 +197,12 @@ static void copy_inode(const struct inode *from, struct inode *to)
 {
 	*to = *from;
 	to->opens = 0;
-	to->now = copied(from->now, from->cap);
-	to->disk = copied(from->disk, from->cap);
-	to->dirty = copied(from->dirty, sectors(from->cap) * sizeof(*from->dirty));
-	to->good_now = copied(from->good_now, from->cap);
-	to->good_disk = copied(from->good_disk, from->cap);
+	size_t dirty = sectors(from->cap) * sizeof(*from->dirty);
+	to->now = copied(from->now, from->top, from->cap);
+	to->disk = copied(from->disk, from->top, from->cap);
+	to->dirty = copied(from->dirty, dirty, dirty);
+	to->good_now = copied(from->good_now, from->top, from->cap);
+	to->good_disk = copied(from->good_disk, from->top, from->cap);
 }
 
 struct files_sim *files_sim_copy(struct files_sim *sim)

@@ -18,7 +18,8 @@ enum {
 };
 
 /* A file. dirty[i]: sector i of `now` has not reached `disk`; by number, which write made it so.
- * Once it was damaged, `good` is what both would be without. */
+ * Once it was damaged, `good` is what both would be without. Up to cap, all is zeros from `top` on:
+ * much of a segment is written ahead, and is neither copied nor compared. */
 struct inode {
 	bool used;
 	unsigned names, opens,
@@ -26,7 +27,7 @@ struct inode {
 	uint8_t *now, *disk;
 	uint32_t *dirty;
 	uint8_t *good_now, *good_disk; /* NULL: it was not damaged */
-	size_t n, disk_n, cap;
+	size_t n, disk_n, cap, top;
 };
 
 struct entry {
@@ -72,6 +73,12 @@ void files_sim_inode_lose(struct files_sim *, struct inode *);
 void files_sim_names_cut(struct files_sim *, size_t n);
 /* What is in memory alone is gone, and the length is this. */
 void files_sim_inode_cut(struct inode *, size_t n);
+
+static inline void files_sim_clear(uint8_t *p, size_t from, size_t to)
+{
+	if (from < to)
+		memset(p + from, 0, to - from);
+}
 
 static inline bool files_sim_coin(struct files_sim *sim)
 {
