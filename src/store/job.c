@@ -86,9 +86,12 @@ struct job *job_new(struct store_peer *peer, const struct job_class *class, uint
 	return job;
 }
 
-static struct peer_room *room_of(const struct job *job)
+/* Chosen once: the transaction may go before the job does. */
+static struct peer_room *room_of(struct job *job)
 {
-	return job->txn ? &job->peer->changes : &job->peer->reads;
+	if (job->room == NULL)
+		job->room = job->txn ? &job->peer->changes : &job->peer->reads;
+	return job->room;
 }
 
 static void leave_peer(struct job *job)

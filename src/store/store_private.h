@@ -284,10 +284,11 @@ struct job {
 	struct frame ask; /* the question; what it points at is in the arena */
 	struct arena arena;
 	struct err err;
-	size_t cost;     /* class->cost, or what is known of this one */
-	size_t held;     /* of the peer's room for such answers */
-	size_t asked;    /* of its asked_bytes */
-	size_t uploaded; /* of its upload_bytes */
+	size_t cost;            /* class->cost, or what is known of this one */
+	struct peer_room *room; /* of the peer's for such answers; NULL: not chosen yet */
+	size_t held;            /* of that */
+	size_t asked;           /* of its asked_bytes */
+	size_t uploaded;        /* of its upload_bytes */
 
 	/* writes */
 	struct txn *txn;
