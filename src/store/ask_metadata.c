@@ -18,12 +18,8 @@ static void get_work(struct reading *r, struct job *job)
 	const struct engine_class *engine = r->reader->class;
 	struct mailbox_row row;
 	uint64_t mailbox = job->ask.metadata_get.mailbox;
-	if (mailbox && engine->mailbox_by_id(r->reader, mailbox, &row, &job->err) < 0)
+	if (mailbox && job_own_mailbox(r, job, mailbox, &row) < 0)
 		return;
-	if (mailbox && row.account != job->by.account) {
-		fail(&job->err, ERR_NOT_FOUND, "no such mailbox");
-		return;
-	}
 	vec_init(&job->items, sizeof(struct api_annotation), LIMIT_ANNOTATIONS);
 	engine->annotation_each(
 		r->reader, job->by.account, mailbox, add_annotation, job, &job->err);

@@ -15,12 +15,8 @@ static void vanished_work(struct reading *r, struct job *job)
 	const struct store_bounds *bounds = job->store->settings.bounds;
 	struct mailbox_row row;
 	uint32_t after = (uint32_t)job->worked;
-	if (r->reader->class->mailbox_by_id(r->reader, ask->mailbox, &row, &job->err) < 0)
+	if (job_own_mailbox(r, job, ask->mailbox, &row) < 0)
 		return;
-	if (row.account != job->by.account) {
-		fail(&job->err, ERR_NOT_FOUND, "no such mailbox");
-		return;
-	}
 	int more = r->reader->class->expunged(r->reader, ask->mailbox, &after, bounds->slice_rows,
 		ask->since, &job->items, &job->err);
 	job->worked = after;

@@ -51,14 +51,12 @@ static int read_slice(struct reading *r, struct job *job)
  * somebody else, the owner is told that there is no such mailbox. */
 static void find_mailbox(struct reading *r, struct job *job)
 {
-	const struct engine_class *engine = r->reader->class;
 	const struct frame_view_open *ask = &job->ask.view_open;
-	int found = ask->mailbox ? engine->mailbox_by_id(
-					   r->reader, ask->mailbox, job->mailbox, &job->err)
-				 : engine->mailbox_by_name(r->reader, job->by.account, ask->name,
-					   job->mailbox, &job->err);
-	if (found == 0 && job->mailbox->account != job->by.account)
-		fail(&job->err, ERR_NOT_FOUND, "no such mailbox");
+	if (ask->mailbox)
+		(void)job_own_mailbox(r, job, ask->mailbox, job->mailbox);
+	else
+		(void)r->reader->class->mailbox_by_name(
+			r->reader, job->by.account, ask->name, job->mailbox, &job->err);
 }
 
 /* One slice: `step` rows behind the first `worked`. */

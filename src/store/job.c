@@ -338,6 +338,18 @@ void jobs_drop(struct store *store)
 	store->unpublished = NULL;
 }
 
+/* ---- whose ---- */
+
+int job_own_mailbox(
+	struct reading *r, struct job *job, uint64_t mailbox, struct mailbox_row *ret_row)
+{
+	if (r->reader->class->mailbox_by_id(r->reader, mailbox, ret_row, &job->err) < 0)
+		return -1;
+	return ret_row->account == job->by.account
+		       ? 0
+		       : fail(&job->err, ERR_NOT_FOUND, "no such mailbox");
+}
+
 /* ---- answers ---- */
 
 static size_t bytes_of(const struct vec *v)

@@ -112,12 +112,8 @@ static void uidls_work(struct reading *r, struct job *job)
 	struct mailbox_row row;
 	size_t before = job->items.n, rows = job->store->settings.bounds->slice_rows;
 	uint64_t mailbox = job->ask.uidl_list.mailbox;
-	if (engine->mailbox_by_id(r->reader, mailbox, &row, &job->err) < 0)
+	if (job_own_mailbox(r, job, mailbox, &row) < 0)
 		return;
-	if (row.account != job->by.account) {
-		fail(&job->err, ERR_NOT_FOUND, "no such mailbox");
-		return;
-	}
 	if (engine->entry_ids(
 		    r->reader, mailbox, (uint32_t)job->worked, rows, add_uidl, job, &job->err) == 0)
 		job->finished = job->items.n - before < rows;

@@ -370,6 +370,10 @@ struct reading {
 	atomic_bool busy;
 };
 
+/* A mailbox by its number; another account's is ERR_NOT_FOUND, as one that is not there. */
+int job_own_mailbox(
+	struct reading *r, struct job *job, uint64_t mailbox, struct mailbox_row *ret_row);
+
 enum { MAX_READERS = 16 };
 
 enum backup_state { BACKUP_NONE, BACKUP_COPYING, BACKUP_READY };
