@@ -120,8 +120,8 @@ static int open_all(struct sqlite_engine *e, struct err *err)
 	if (db == NULL)
 		return -1;
 	sqlite_reader_init(&e->conn, db);
-	if (sqlite_schema_bring(db, e->seams, e->read_only, err) < 0 ||
-		sqlite_flags_known(e, err) < 0)
+	if (blocks_known(&e->conn, err) < 0 ||
+		sqlite_schema_bring(db, e->seams, e->read_only, err) < 0)
 		return -1;
 	if (e->restored && !e->read_only && sqlite_begin_history(e, e->restored, err) < 0)
 		return -1;
@@ -211,6 +211,7 @@ static int run_one(struct sqlite_engine *e, struct txn *txn, struct err *err)
 	e->txn = txn;
 	if (cold && state_write(e, err) < 0)
 		return -1;
+	blocks_keep(e->before, e->conn.blocks);
 	if (sql_run(&e->conn, sql_bound(&e->conn, SQL_SAVEPOINT, ""), err) < 0)
 		return -1;
 	int rc = run_operations(e, txn, &why);
@@ -431,17 +432,6 @@ static bool engine_checkpoint_due(struct engine *engine)
 	return e->log_pages - e->moved_pages >= DUE_PAGES;
 }
 
-static struct reader *engine_reader_open(struct engine *engine, struct err *err)
-{
-	struct sqlite_engine *e = sqlite_engine_of(engine);
-	sqlite3 *db = sqlite_db_open(e->seams, NULL, file_name, SQLITE_OPEN_READONLY, err);
-	if (db == NULL)
-		return NULL;
-	struct sqlite_reader *c = xmalloc(sizeof(*c));
-	sqlite_reader_init(c, db);
-	return &c->reader;
-}
-
 static void engine_reader_close(struct reader **reader)
 {
 	if (*reader == NULL)
@@ -450,6 +440,20 @@ static void engine_reader_close(struct reader **reader)
 	*reader = NULL;
 	sqlite_reader_done(c);
 	free(c);
+}
+
+static struct reader *engine_reader_open(struct engine *engine, struct err *err)
+{
+	struct sqlite_engine *e = sqlite_engine_of(engine);
+	sqlite3 *db = sqlite_db_open(e->seams, NULL, file_name, SQLITE_OPEN_READONLY, err);
+	if (db == NULL)
+		return NULL;
+	struct sqlite_reader *c = xmalloc(sizeof(*c));
+	sqlite_reader_init(c, db);
+	struct reader *reader = &c->reader;
+	if (blocks_known(c, err) < 0)
+		engine_reader_close(&reader);
+	return reader;
 }
 
 const struct engine_class engine_sqlite = {

@@ -77,6 +77,11 @@ static void schema_2_becomes_3(void **state)
 	alter(&l, "DROP TABLE carried; DROP TABLE secrets; ALTER TABLE accounts DROP COLUMN "
 		  "legacy_auth;"
 		  "ALTER TABLE entries DROP COLUMN saved; ALTER TABLE entries DROP COLUMN uidl;"
+		  "DROP TABLE flags;"
+		  "ALTER TABLE entries ADD COLUMN flags INTEGER NOT NULL DEFAULT 0;"
+		  "ALTER TABLE entries ADD COLUMN keywords_low INTEGER NOT NULL DEFAULT 0;"
+		  "ALTER TABLE entries ADD COLUMN keywords_high INTEGER NOT NULL DEFAULT 0;"
+		  "ALTER TABLE entries ADD COLUMN modseq INTEGER NOT NULL DEFAULT 0;"
 		  "ALTER TABLE mailboxes DROP COLUMN uidfloor;"
 		  "ALTER TABLE mailboxes DROP COLUMN recent;"
 		  "ALTER TABLE mailboxes DROP COLUMN deleted_size; DROP TABLE annotations; DROP "
@@ -129,6 +134,131 @@ static void g6_check_finds_damage(void **state)
 		assert_true(n > 0);
 		ledger_done(&l);
 	}
+}
+
+/* A group's transaction that fails leaves flags as those before it in the group made them, also
+ * of blocks that had to be written meanwhile. */
+static void one_that_fails_beside_others(void **state)
+{
+	static const char *const names[] = { "Sent", "Drafts", "Junk", "Trash", "Archive" };
+	static const uint8_t given[] = { FLAG_FLAGGED, FLAG_DRAFT, FLAG_SEEN };
+	struct ledger l;
+	struct txn *txns[ARRAY_LEN(given)];
+	(void)state;
+	ledger_init(&l);
+	_Static_assert(ARRAY_LEN(names) > BLOCKS_HELD, "more than are held");
+	uint64_t a = make_account(&l, "alice@example.test");
+	uint64_t inbox = mailbox(&l, a, "INBOX").id;
+	land(&l, a, 0, 10, false, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(given); i++) {
+		txns[i] = txn_new();
+		struct op *op = txn_add(txns[i], OP_FLAGS);
+		op->by.account = a;
+		op->flags = (struct op_flags){ .mailbox = inbox,
+			.uids = ALL_UIDS,
+			.mode = FLAGS_ADD,
+			.flags = given[i],
+			.unchanged_since = UINT64_MAX };
+	}
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		struct op *op = txn_add(txns[1], OP_COPY);
+		op->by.account = a;
+		op->copy = (struct op_copy){
+			.mailbox = inbox, .target = mailbox(&l, a, names[i]).id, .uids = ALL_UIDS
+		};
+	}
+	txn_add(txns[1], OP_NAMED)->named.body = 77;
+	assert_int_equal(engine_sqlite.run(l.engine, txns, ARRAY_LEN(txns), &l.err), 0);
+	for (size_t i = 0; i < ARRAY_LEN(given); i++) {
+		assert_int_equal(txns[i]->err.kind == ERR_NONE, i != 1);
+		txn_free(&txns[i]);
+	}
+	assert_int_equal(entry_of(&l, inbox, 1).flags, FLAG_FLAGGED | FLAG_SEEN);
+	no_findings(&l);
+	ledger_done(&l);
+}
+
+/* G6: of what is flagged and what is there, each without the other is told. A mend takes out the
+ * flags of nothing; what has none gets none, at a modseq that clients see as new. */
+static void g6_flags_without_entries(void **state)
+{
+	enum { LOST = 0xff };
+	static const struct {
+		const char *sql;
+		bool malformed;
+		uint8_t after[5]; /* by UID */
+	} cases[] = { { "DELETE FROM flags", false, { 0, LOST, LOST, LOST } },
+		{ "UPDATE flags SET data=x'01'", true, { 0, LOST, LOST, LOST } },
+		{ "UPDATE flags SET data=zeroblob(60)", true, { 0, LOST, LOST, LOST } },
+		{ "DELETE FROM entries WHERE uid=2", false, { 0, FLAG_SEEN, 0, FLAG_DRAFT } },
+		{ "UPDATE entries SET uid=4 WHERE uid=3", false,
+			{ 0, FLAG_SEEN, FLAG_FLAGGED, 0, LOST } },
+		{ "INSERT INTO flags SELECT id+1,data FROM flags", false,
+			{ 0, FLAG_SEEN, FLAG_FLAGGED, FLAG_DRAFT } } };
+	static const uint8_t given[] = { FLAG_SEEN, FLAG_FLAGGED, FLAG_DRAFT };
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct ledger l;
+		int n = 0;
+		ledger_init(&l);
+		uint64_t a = make_account(&l, "alice@example.test");
+		uint64_t inbox = mailbox(&l, a, "INBOX").id;
+		for (uint32_t uid = 1; uid <= ARRAY_LEN(given); uid++) {
+			struct api_range one = { uid, uid };
+			land(&l, a, 0, 10, false, NULL);
+			assert_run(&l, ERR_NONE, .kind = OP_FLAGS, .by.account = a,
+				.flags = { .mailbox = inbox,
+					.uids = { &one, 1 },
+					.mode = FLAGS_ADD,
+					.flags = given[uid - 1],
+					.unchanged_since = UINT64_MAX });
+		}
+		uint64_t before = account_row(&l, a).modseq;
+		alter(&l, cases[i].sql);
+		ledger_open(&l);
+		assert_int_equal(engine_sqlite.check(l.reader, count_finding, &n, &l.err), 0);
+		assert_true(n > 0);
+		if (cases[i].malformed)
+			assert_int_equal(land(&l, a, 0, 10, false, NULL), ERR_CORRUPT);
+		assert_run(&l, ERR_NONE, .kind = OP_MEND);
+		no_findings(&l);
+		for (uint32_t uid = 1; uid < ARRAY_LEN(cases[i].after); uid++) {
+			struct api_entry x = entry_of(&l, inbox, uid);
+			bool lost = cases[i].after[uid] == LOST;
+			assert_int_equal(x.flags, lost ? 0 : cases[i].after[uid]);
+			assert_int_equal(x.modseq > before, lost);
+		}
+		assert_true(mailbox(&l, a, "INBOX").highest_modseq >= before);
+		land(&l, a, 0, 10, false, NULL);
+		no_findings(&l);
+		ledger_done(&l);
+	}
+}
+
+/* An entry that has none reads as one without flags; where a block can't be read there is no view.
+ */
+static void views_of_missing_flags(void **state)
+{
+	struct ledger l;
+	(void)state;
+	ledger_init(&l);
+	uint64_t a = make_account(&l, "alice@example.test");
+	uint64_t inbox = mailbox(&l, a, "INBOX").id;
+	land(&l, a, 0, 10, false, NULL);
+	alter(&l, "DELETE FROM flags");
+	ledger_open(&l);
+	assert_int_equal(entry_of(&l, inbox, 1).modseq, 1);
+	alter(&l, "INSERT INTO flags SELECT id<<24,x'00' FROM mailboxes WHERE name='INBOX'");
+	ledger_open(&l);
+	struct view v = { .row.account = 0 };
+	struct err err = ERR_INIT;
+	vec_init(&v.entries, sizeof(struct api_entry), 10);
+	assert_int_equal(
+		engine_sqlite.view(l.reader, inbox, 0, 10, &v.row, NULL, NULL, &v.entries, &err),
+		-1);
+	assert_int_equal(err.kind, ERR_CORRUPT);
+	vec_done(&v.entries);
+	ledger_done(&l);
 }
 
 /* Counters that are off are what the rows say again, of the account that was asked about. */
@@ -199,7 +329,7 @@ static void mend_counts_dead_bytes(void **state)
 	assert_int_equal(kept.dead, 4096);
 	struct op_result r;
 	assert_int_equal(run_op(&l, (struct op){ .kind = OP_MEND }, &r), ERR_NONE);
-	assert_int_equal(r.done_count, 2);
+	assert_int_equal(r.done_count, 3); /* two bodies, and their messages' flags */
 	assert_int_equal(engine_sqlite.kept(l.reader, &kept, &l.err), 0);
 	assert_int_equal(kept.dead, 3 * 4096);
 	no_findings(&l);
@@ -355,25 +485,24 @@ static size_t groups_in_log(struct ledger *l)
 	return n;
 }
 
-/* Transactions that each set or clear a flag of n entries, as one call: of the same ones, or each
+/* Transactions that each write a row for n entries, as one call: copies of the same ones, or each
  * of its own. */
-static void flip(struct ledger *l, uint64_t account, uint32_t n, uint32_t times, bool same)
+static void copies(struct ledger *l, uint64_t account, uint32_t n, uint32_t times, bool same)
 {
 	struct api_range ranges[LIMIT_GROUP_TRANSACTIONS];
 	struct txn *txns[LIMIT_GROUP_TRANSACTIONS];
 	struct err err = ERR_INIT;
 	uint64_t inbox = mailbox(l, account, "INBOX").id;
+	uint64_t target = mailbox(l, account, "Trash").id;
 	for (uint32_t i = 0; i < times; i++) {
 		uint32_t first = same ? 1 : 1 + i * n;
 		ranges[i] = (struct api_range){ first, first + n - 1 };
 		txns[i] = txn_new();
-		struct op *op = txn_add(txns[i], OP_FLAGS);
+		struct op *op = txn_add(txns[i], OP_COPY);
 		op->by.account = account;
-		op->flags = (struct op_flags){ .mailbox = inbox,
-			.uids = { &ranges[i], 1 },
-			.mode = same && i % 2 ? FLAGS_REMOVE : FLAGS_ADD,
-			.flags = FLAG_SEEN,
-			.unchanged_since = UINT64_MAX };
+		op->copy = (struct op_copy){
+			.mailbox = inbox, .target = target, .uids = { &ranges[i], 1 }
+		};
 	}
 	assert_int_equal(ENGINE_UNDER_TEST.run(l->engine, txns, times, &err), 0);
 	for (uint32_t i = 0; i < times; i++) {
@@ -400,13 +529,13 @@ static void rows_of_one_group(void **state)
 		land(&l, a, 0, 10, false, NULL);
 	for (uint32_t n = N - 1; n <= N + 1; n++) {
 		size_t before = groups_in_log(&l);
-		flip(&l, a, n, TIMES, true);
+		copies(&l, a, n, TIMES, true);
 		assert_int_equal(groups_in_log(&l) - before, n < N ? TIMES / 2 : TIMES);
 	}
 	for (int over = -1; over <= 1; over++) { /* of several together */
 		size_t before = groups_in_log(&l);
 		bounds.group_rows = (size_t)(N * (TIMES - 1) + over);
-		flip(&l, a, N, TIMES, true);
+		copies(&l, a, N, TIMES, true);
 		assert_int_equal(groups_in_log(&l) - before, over <= 0 ? 2 : 1);
 	}
 	no_findings(&l);
@@ -465,7 +594,7 @@ static void flags_are_told_one_by_one(void **state)
  * between groups. */
 static void log_of_huge_transactions(void **state)
 {
-	enum { TIMES = 32, DOUBLED = 8, ENTRIES = TIMES << DOUBLED, EACH = ENTRIES / TIMES };
+	enum { TIMES = 32, DOUBLED = 10, ENTRIES = TIMES << DOUBLED, EACH = ENTRIES / TIMES };
 	static struct api_range all = { 1, UINT32_MAX };
 	struct store_bounds bounds = store_bounds_normal;
 	int64_t bytes[2];
@@ -481,10 +610,10 @@ static void log_of_huge_transactions(void **state)
 		for (int i = 0; i < DOUBLED; i++)
 			assert_run(&l, ERR_NONE, .kind = OP_COPY, .by.account = a,
 				.copy = { .mailbox = inbox, .target = inbox, .uids = { &all, 1 } });
-		bounds.log_bytes = 128 * 1024;
+		bounds.log_bytes = 1024 * 1024;
 		bounds.group_rows = cut ? EACH : ENTRIES;
 		ledger_reopen(&l); /* with an empty log */
-		flip(&l, a, EACH, TIMES, false);
+		copies(&l, a, EACH, TIMES, false);
 		bytes[cut] = log_bytes_now(&l);
 		no_findings(&l);
 		ledger_done(&l);
@@ -565,5 +694,7 @@ TEST_MAIN(ENGINE_SUITE, test_case(strange_keywords_of_old), test_case(uidl_of_an
 	test_case(flags_are_told_one_by_one), test_case(log_of_huge_transactions),
 	test_case(log_is_started_over), test_case(q3_log_is_cut_where_room_is_short),
 	test_case(long_log_is_cut), test_case(g8_newer_store_is_refused),
-	test_case(schema_2_becomes_3), test_case(g6_check_finds_damage), test_case(recount_mends),
+	test_case(schema_2_becomes_3), test_case(one_that_fails_beside_others),
+	test_case(g6_flags_without_entries), test_case(views_of_missing_flags),
+	test_case(g6_check_finds_damage), test_case(recount_mends),
 	test_case(mend_counts_dead_bytes), test_case(read_only_refuses), test_case(log_is_reused))

@@ -110,6 +110,21 @@ static int check_entry_id(struct finder *f, sqlite3_stmt *st)
 		sql_u64(st, 0), sql_u64(st, 1), sql_u64(st, 2));
 }
 
+static int check_block(struct finder *f, sqlite3_stmt *st)
+{
+	uint64_t id = sql_u64(st, 0), entries = sql_u64(st, 1), known = sql_u64(st, 2);
+	uint32_t uid = held_block_uid(id);
+	if (sqlite3_column_type(st, 3) == SQLITE_NULL)
+		return find(f,
+			"mailbox %" PRIu64 " uid %u to %u: flags of %" PRIu64
+			" messages are missing or can't be read",
+			id >> 24, uid, uid + FLAG_BLOCK_UIDS - 1, entries);
+	return find(f,
+		"mailbox %" PRIu64 " uid %u to %u: flags of %" PRIu64
+		" messages are missing, and of %" PRIu64 " there are flags and no message",
+		id >> 24, uid, uid + FLAG_BLOCK_UIDS - 1, entries - known, sql_u64(st, 3) - known);
+}
+
 /* account: 0, or the statement's parameter. */
 static int check_rows(struct sqlite_reader *c, enum sql which, uint64_t account,
 	int (*check)(struct finder *, sqlite3_stmt *), struct finder *f, struct err *err)
@@ -164,7 +179,7 @@ int sqlite_check(struct reader *r, int (*each)(void *, struct str), void *arg, s
 		{ SQL_CHECK_ORPHANS, check_orphan }, { SQL_CHECK_UNNAMED, check_unnamed },
 		{ SQL_CHECK_KEPT, check_kept }, { SQL_CHECK_SECRETS, check_secret },
 		{ SQL_CHECK_SIZES, check_size }, { SQL_CHECK_KEPT_SIZES, check_kept_size },
-		{ SQL_CHECK_ENTRY_IDS, check_entry_id } };
+		{ SQL_CHECK_ENTRY_IDS, check_entry_id }, { SQL_CHECK_BLOCKS, check_block } };
 	int rc = check_pages(c, &f, err);
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(checks); i++)
 		rc = check_rows(c, checks[i].which, 0, checks[i].check, &f, err);

@@ -113,6 +113,8 @@ sqlite3_stmt *sql_bound(struct sqlite_reader *c, enum sql which, const char *for
 	sqlite3_stmt *st = kept(c, which);
 	if (st == NULL)
 		return NULL;
+	if (sqlite3_get_autocommit(c->db)) /* it begins a transaction, or is one */
+		blocks_forget(c);
 	va_list values;
 	va_start(values, format);
 	for (int i = 0; format[i]; i++)

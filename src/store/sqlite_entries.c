@@ -150,13 +150,14 @@ static int insert_entry(
 {
 	struct api_entry *x = &row->entry;
 	x->saved_s = (uint32_t)(e->seams->clock->wall_ms(e->seams->clock) / 1000);
-	return sql_run(&e->conn,
-		sql_bound(&e->conn, SQL_ENTRY_INSERT, "iiiiiiiiiiiiii", (int64_t)m->id,
-			(int64_t)x->uid, (int64_t)row->body, (int64_t)row->prefix_at,
-			(int64_t)row->prefix_size, (int64_t)x->flags, (int64_t)x->keywords_low,
-			(int64_t)x->keywords_high, (int64_t)x->modseq, (int64_t)x->size, x->time,
-			(int64_t)x->entry_id, (int64_t)x->saved_s, row->uidl),
-		err);
+	if (sql_run(&e->conn,
+		    sql_bound(&e->conn, SQL_ENTRY_INSERT, "iiiiiiiiii", (int64_t)m->id,
+			    (int64_t)x->uid, (int64_t)row->body, (int64_t)row->prefix_at,
+			    (int64_t)row->prefix_size, (int64_t)x->size, x->time,
+			    (int64_t)x->entry_id, (int64_t)x->saved_s, row->uidl),
+		    err) < 0)
+		return -1;
+	return blocks_put(&e->conn, m->id, x, err);
 }
 
 static int delete_entry(struct sqlite_engine *e, const struct mailbox_state *m,
@@ -164,7 +165,8 @@ static int delete_entry(struct sqlite_engine *e, const struct mailbox_state *m,
 {
 	if (sql_run(&e->conn,
 		    sql_bound(&e->conn, SQL_ENTRY_DELETE, "ii", (int64_t)m->id, (int64_t)x->uid),
-		    err) < 0)
+		    err) < 0 ||
+		blocks_remove(&e->conn, m->id, x->uid, err) < 0)
 		return -1;
 	/* Kept for QRESYNC: which UIDs went at which modseq. RFC 7162 3.2.5.2 */
 	return sql_run(&e->conn,
@@ -180,20 +182,17 @@ static int fetch(struct sqlite_engine *e, uint64_t mailbox, uint32_t low, uint32
 	sqlite3_stmt *st = sql_bound(&e->conn, SQL_ENTRIES, "iiii", (int64_t)mailbox, (int64_t)low,
 		(int64_t)high, (int64_t)BATCH_ROWS);
 	int n = 0, more;
-	while ((more = sql_row(&e->conn, st, err)) > 0 && n < BATCH_ROWS)
-		rows[n++] = (struct row){ .entry = { .uid = sql_u32(st, 0),
-						  .flags = (uint8_t)sql_u32(st, 1),
-						  .keywords_low = sql_u64(st, 2),
-						  .keywords_high = sql_u64(st, 3),
-						  .modseq = sql_u64(st, 4),
-						  .size = sql_u64(st, 5),
-						  .time = sqlite3_column_int64(st, 6),
-						  .entry_id = sql_u64(st, 7),
-						  .saved_s = sql_u32(st, 11) },
-			.body = sql_u64(st, 8),
-			.prefix_at = sql_u32(st, 9),
-			.prefix_size = sql_u32(st, 10),
-			.uidl = sqlite3_column_int64(st, 12) };
+	while ((more = sql_row(&e->conn, st, err)) > 0 && n < BATCH_ROWS) {
+		struct row *row = &rows[n++];
+		*row = (struct row){ .body = sql_u64(st, ENTRIES_BODY),
+			.prefix_at = sql_u32(st, ENTRIES_PREFIX_AT),
+			.prefix_size = sql_u32(st, ENTRIES_PREFIX_SIZE),
+			.uidl = sqlite3_column_int64(st, ENTRIES_UIDL) };
+		if (sqlite_entry_from_row(&e->conn, mailbox, st, &row->entry, err) < 0) {
+			sql_end(st);
+			return -1;
+		}
+	}
 	return more < 0 ? -1 : n;
 }
 

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Flags. One statement a range: its WHERE calls entry_changes() for each row, which sees what the
- * entry was, counts, tells, and says whether the row is written. So there is one walk over the rows
- * and nothing is read twice; what a row becomes is said once more by the statement's SET, with what
- * stays and what is added as masks.
+ * Flags. What changes of entries stands in blocks of 256 UIDs (sqlite_blocks.c), so a STORE is a
+ * walk over blocks. Rows of entries are read for what a change that is told one by one says beside,
+ * and for the sizes of those that get or lose \Deleted.
  */
 #include "base/planted.h"
 #include "store/sqlite_private.h"
 
-/* Of the running statement. */
 struct flags_walk {
 	struct sqlite_engine *e;
 	struct account_state *a;
@@ -16,22 +14,88 @@ struct flags_walk {
 	const struct op_flags *op;
 	struct op_result *result;
 	uint64_t bits[2]; /* of the keywords */
-	uint64_t modseq;  /* of what is changed */
-	bool any;         /* something was */
+	uint64_t modseq;  /* of what is changed; 0: nothing was so far */
 	uint32_t seen, changed;
 	size_t changes; /* of the transaction, before this */
-	struct err err;
+};
+
+/* What was changed of a block: as it is now, and the flags before. */
+struct changed {
+	uint32_t n;
+	bool deleted; /* one got or lost \Deleted */
+	struct api_entry entries[FLAG_BLOCK_UIDS];
+	uint8_t before[FLAG_BLOCK_UIDS];
 };
 
 /* ---- one entry ---- */
 
-/* One by one, or, from so many on, what was done. */
-static void tell_changed(struct flags_walk *f, const struct api_entry *x)
+static void note_modseq(struct flags_walk *f)
 {
-	if (f->changed++ < f->e->bounds->flags_told)
-		sqlite_tell(f->e, CHANGE_ENTRY, f->m, x);
-	else
+	if (f->modseq)
+		return;
+	f->modseq = state_next_modseq(f->e, f->a);
+	state_touch_mailbox(f->e, f->m);
+	f->m->modseq = f->modseq;
+}
+
+/* What changes nothing gives no modseq: RFC 7162 3.1.3 */
+static bool change(struct flags_walk *f, uint32_t uid, struct flag_record *r, struct changed *c)
+{
+	struct api_entry x = { .uid = uid };
+	flag_record_get(r, &x);
+	if (x.modseq > f->op->unchanged_since) {
+		vec_push(&f->result->failed, &uid);
+		return false;
+	}
+	f->result->done_count++;
+	if (!op_flags_apply(f->op, f->bits, &x))
+		return false;
+	note_modseq(f);
+	x.modseq = f->modseq;
+	c->deleted |= ((x.flags ^ r->flags) & FLAG_DELETED) != 0;
+	c->before[c->n] = r->flags;
+	c->entries[c->n++] = x;
+	if (planted("flags_not_kept"))
+		return false;
+	flag_record_put(r, &x);
+	return true;
+}
+
+/* ---- one block ---- */
+
+static int add_rows(const struct flags_walk *f, struct changed *c, struct err *err)
+{
+	struct api_entry *x = c->entries, *last = &c->entries[c->n - 1];
+	sqlite3_stmt *st = sql_bound(&f->e->conn, SQL_ENTRIES, "iiii", (int64_t)f->m->id,
+		(int64_t)x->uid, (int64_t)last->uid, (int64_t)FLAG_BLOCK_UIDS);
+	int row;
+	while ((row = sql_row(&f->e->conn, st, err)) > 0) {
+		while (x->uid < sql_u32(st, ENTRIES_UID))
+			x++;
+		if (x->uid == sql_u32(st, ENTRIES_UID))
+			sqlite_add_row(st, x);
+	}
+	return row;
+}
+
+/* Changes are told one by one or, from so many on, as what was done (tell_done). */
+static int tell(struct flags_walk *f, struct changed *c, struct err *err)
+{
+	f->changed += c->n;
+	bool told = f->changed <= f->e->bounds->flags_told;
+	if ((told || c->deleted) && add_rows(f, c, err) < 0)
+		return -1;
+	for (uint32_t i = 0; i < c->n; i++) {
+		struct api_entry old = c->entries[i];
+		old.flags = c->before[i];
+		sqlite_count_entry(f->m, &old, false);
+		sqlite_count_entry(f->m, &c->entries[i], true);
+		if (told && c->entries[i].entry_id) /* else there is no row: damage */
+			sqlite_tell(f->e, CHANGE_ENTRY, f->m, &c->entries[i]);
+	}
+	if (!told)
 		f->e->txn->changes.n = f->changes;
+	return 0;
 }
 
 static void tell_done(struct flags_walk *f)
@@ -46,116 +110,63 @@ static void tell_done(struct flags_walk *f)
 				   .flags = { f->op, { f->bits[0], f->bits[1] } } });
 }
 
-static void note_modseq(struct flags_walk *f)
+static int change_block(
+	struct flags_walk *f, struct held_block *h, uint32_t low, uint32_t high, struct err *err)
 {
-	if (f->any)
-		return;
-	f->any = true;
-	f->modseq = state_next_modseq(f->e, f->a);
-	state_touch_mailbox(f->e, f->m);
-	f->m->modseq = f->modseq;
-}
-
-/* Whether the row is to be written. What changes nothing gives no modseq: RFC 7162 3.1.3 */
-static bool changes(struct flags_walk *f, struct api_entry *x)
-{
-	struct api_entry old = *x;
-	if (x->modseq > f->op->unchanged_since) {
-		vec_push(&f->result->failed, &x->uid);
-		return false;
+	struct changed c = { .n = 0 };
+	for (uint64_t uid = low; uid <= high; uid++) {
+		struct flag_record *r = flag_block_at(&h->block, (uint32_t)uid);
+		if (r->modseq == 0)
+			continue;
+		if (++f->seen > f->e->bounds->changed_entries)
+			return fail(err, ERR_LIMIT, "too many messages at once");
+		h->dirty |= change(f, (uint32_t)uid, r, &c);
 	}
-	f->result->done_count++;
-	if (!op_flags_apply(f->op, f->bits, x))
-		return false;
-	note_modseq(f);
-	x->modseq = f->modseq;
-	sqlite_count_entry(f->m, &old, false);
-	sqlite_count_entry(f->m, x, true);
-	tell_changed(f, x);
-	return !planted("flags_not_kept");
+	return c.n ? tell(f, &c, err) : 0;
 }
 
-/* entry_changes(uid,flags,keywords_low,keywords_high,modseq,size,time,entry_id,saved) */
-static void entry_changes(sqlite3_context *c, int n, sqlite3_value **v)
+/* 1: it has an entry that may be changed. */
+static int may_change(
+	struct flags_walk *f, struct held_block *h, uint32_t low, uint32_t high, struct err *err)
 {
-	struct flags_walk *f = ((struct sqlite_engine *)sqlite3_user_data(c))->flags;
-	struct api_entry x = { .uid = (uint32_t)sqlite3_value_int64(v[0]),
-		.flags = (uint8_t)sqlite3_value_int64(v[1]),
-		.keywords_low = (uint64_t)sqlite3_value_int64(v[2]),
-		.keywords_high = (uint64_t)sqlite3_value_int64(v[3]),
-		.modseq = (uint64_t)sqlite3_value_int64(v[4]),
-		.size = (uint64_t)sqlite3_value_int64(v[5]),
-		.time = sqlite3_value_int64(v[6]),
-		.entry_id = (uint64_t)sqlite3_value_int64(v[7]),
-		.saved_s = (uint32_t)sqlite3_value_int64(v[8]) };
-	(void)n;
-	if (++f->seen > f->e->bounds->changed_entries) {
-		fail(&f->err, ERR_LIMIT, "too many messages at once");
-		sqlite3_result_error(c, f->err.public_text, -1);
-		return;
+	(void)err;
+	for (uint64_t uid = low; uid <= high; uid++) {
+		const struct flag_record *r = flag_block_at(&h->block, (uint32_t)uid);
+		if (r->modseq && r->modseq <= f->op->unchanged_since)
+			return 1;
 	}
-	sqlite3_result_int(c, changes(f, &x));
-}
-
-int sqlite_flags_known(struct sqlite_engine *e, struct err *err)
-{
-	if (sqlite3_create_function(e->conn.db, "entry_changes", 9, SQLITE_UTF8 | SQLITE_DIRECTONLY,
-		    e, entry_changes, NULL, NULL) != SQLITE_OK)
-		return sqlite_fail(e->conn.db, err);
 	return 0;
 }
 
-/* ---- the statement ---- */
+/* ---- all blocks ---- */
 
-/* What of the old stays, and what is added, as op_flags_apply() has it. */
-static int64_t kept(enum flags_mode mode, uint64_t given)
-{
-	return mode == FLAGS_REPLACE ? 0 : mode == FLAGS_ADD ? -1 : (int64_t)~given;
-}
+typedef int (*each_block)(
+	struct flags_walk *, struct held_block *, uint32_t low, uint32_t high, struct err *);
 
-static int64_t added(enum flags_mode mode, uint64_t given)
+static int walk_range(
+	struct flags_walk *f, uint32_t low, uint32_t high, each_block each, struct err *err)
 {
-	return mode == FLAGS_REMOVE ? 0 : (int64_t)given;
-}
-
-static int write_range(struct flags_walk *f, uint32_t low, uint32_t high, struct err *err)
-{
-	enum flags_mode mode = f->op->mode;
-	uint64_t flags = f->op->flags & FLAGS_ALL;
-	f->e->flags = f;
-	int rc = sql_run(&f->e->conn,
-		sql_bound(&f->e->conn, SQL_ENTRIES_FLAGS, "iiiiiiiiii", kept(mode, flags),
-			added(mode, flags), kept(mode, f->bits[0]), added(mode, f->bits[0]),
-			kept(mode, f->bits[1]), added(mode, f->bits[1]), (int64_t)f->modseq,
-			(int64_t)f->m->id, (int64_t)low, (int64_t)high),
-		err);
-	f->e->flags = NULL;
-	if (f->err.kind != ERR_NONE)
-		*err = f->err;
+	struct block_walk blocks = block_walk(f->m->id, low, high);
+	struct held_block *h;
+	int more, rc = 0;
+	while (rc == 0 && (more = blocks_next(&f->e->conn, &blocks, &h, err)) != 0) {
+		if (more < 0)
+			return -1;
+		uint32_t first = held_block_uid(h->id), last = first + FLAG_BLOCK_UIDS - 1;
+		rc = each(f, h, low > first ? low : first, high < last ? high : last, err);
+	}
 	return rc;
 }
 
-/* 1: a range has an entry that may be changed; 0: none has; -1 */
-static int find_any(const struct flags_walk *f, struct err *err)
+/* Each block that has UIDs of the ranges, until one is not answered with 0, which is returned. */
+static int walk(struct flags_walk *f, each_block each, struct err *err)
 {
 	struct range_walk ranges = { f->op->uids, f->m->uidnext - 1 };
-	uint64_t since = f->op->unchanged_since;
 	uint32_t low = 0, high = 0;
-	int more, any = 0;
-	while (any == 0 && (more = sqlite_range_next(&ranges, &low, &high, err)) != 0) {
-		sqlite3_stmt *st = more < 0
-					   ? NULL
-					   : sql_bound(&f->e->conn, SQL_ENTRIES_ANY, "iiii",
-						     (int64_t)f->m->id, (int64_t)low, (int64_t)high,
-						     (int64_t)(since < INT64_MAX ? since
-										 : INT64_MAX));
-		if (more < 0)
-			return -1;
-		any = sql_row(&f->e->conn, st, err);
-		if (any > 0)
-			sql_end(st);
-	}
-	return any;
+	int more, rc = 0;
+	while (rc == 0 && (more = sqlite_range_next(&ranges, &low, &high, err)) != 0)
+		rc = more < 0 ? -1 : walk_range(f, low, high, each, err);
+	return rc;
 }
 
 /* New keywords are made when there is an entry that may have them: a STORE whose UNCHANGEDSINCE
@@ -163,7 +174,7 @@ static int find_any(const struct flags_walk *f, struct err *err)
 static int find_bits(struct flags_walk *f, struct err *err)
 {
 	bool make = f->op->mode != FLAGS_REMOVE;
-	int any = f->op->keywords.n > 0 ? find_any(f, err) : 0;
+	int any = f->op->keywords.n > 0 ? walk(f, may_change, err) : 0;
 	if (any <= 0)
 		return any;
 	return sqlite_keyword_bits(f->e, f->m, f->op->keywords, make, f->bits, err);
@@ -177,21 +188,14 @@ int sqlite_op_flags(struct sqlite_engine *e, struct op *op, struct err *err)
 		return -1;
 	if (op->flags.mode > FLAGS_REMOVE)
 		return fail(err, ERR_SYNTAX, "no such mode");
-	struct flags_walk f = {
-		.e = e, .a = a, .m = m, .op = &op->flags, .result = &op->result, .err = ERR_INIT
-	};
-	struct range_walk ranges = { op->flags.uids, m->uidnext - 1 };
-	uint32_t low = 0, high = 0;
-	int more;
+	struct flags_walk f = { .e = e, .a = a, .m = m, .op = &op->flags, .result = &op->result };
 	op->result.before = m->modseq;
 	if (find_bits(&f, err) < 0)
 		return -1;
-	f.modseq = a->modseq + 1;
 	f.changes = e->txn->changes.n;
-	while ((more = sqlite_range_next(&ranges, &low, &high, err)) > 0)
-		if (write_range(&f, low, high, err) < 0)
-			return -1;
+	if (walk(&f, change_block, err) < 0)
+		return -1;
 	tell_done(&f);
 	op->result.modseq = m->modseq;
-	return more;
+	return 0;
 }

@@ -214,12 +214,13 @@ int sqlite_op_mailbox_ensure(struct sqlite_engine *e, struct op *op, struct err 
 
 static int delete_rows(struct sqlite_engine *e, uint64_t mailbox, struct err *err)
 {
-	static const enum sql all[] = { SQL_MAILBOX_ENTRIES_DELETE, SQL_MAILBOX_TOMBSTONES_DELETE,
-		SQL_MAILBOX_KEYWORDS_DELETE, SQL_MAILBOX_SEEN_DELETE,
+	static const enum sql all[] = { SQL_MAILBOX_ENTRIES_DELETE, SQL_MAILBOX_BLOCKS_DELETE,
+		SQL_MAILBOX_TOMBSTONES_DELETE, SQL_MAILBOX_KEYWORDS_DELETE, SQL_MAILBOX_SEEN_DELETE,
 		SQL_MAILBOX_ANNOTATIONS_DELETE, SQL_MAILBOX_DELETE };
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		if (sql_run(&e->conn, sql_bound(&e->conn, all[i], "i", (int64_t)mailbox), err) < 0)
 			return -1;
+	blocks_forget(&e->conn);
 	return 0;
 }
 
@@ -230,6 +231,8 @@ int sqlite_mailbox_drop(
 	if (m == NULL)
 		return -1;
 	uint64_t messages = m->messages, bytes = m->size;
+	if (blocks_write(&e->conn, err) < 0)
+		return -1;
 	if (messages && sqlite_deleted_keep_all(e, a, m, err) < 0)
 		return -1;
 	state_touch_account(e, a);

@@ -117,6 +117,16 @@ static int count_bodies(struct sqlite_engine *e, struct err *err)
 	return rc == SQLITE_ROW ? 0 : sqlite_fail(e->conn.db, err);
 }
 
+/* Flags of entries that are not there go; entries without get none, at a modseq that is new. */
+static int mend_blocks(struct sqlite_engine *e, struct err *err)
+{
+	if (sql_run(&e->conn, sql_bound(&e->conn, SQL_MEND_BLOCKS_GONE, ""), err) < 0 ||
+		sql_run(&e->conn, sql_bound(&e->conn, SQL_MEND_BLOCKS, ""), err) < 0)
+		return -1;
+	blocks_forget(&e->conn);
+	return 0;
+}
+
 /* Counters are kept by the operations that change rows; after damage they may be off. done_count:
  * rows that were not what they are now. */
 int sqlite_op_mend(struct sqlite_engine *e, struct op *op, struct err *err)
@@ -135,9 +145,9 @@ int sqlite_op_mend(struct sqlite_engine *e, struct op *op, struct err *err)
 	if (first == 0 && note_dead(e, err) < 0)
 		return -1;
 	int before = sqlite3_total_changes(e->conn.db);
-	if (first == 0 &&
-		(sqlite_exec(e->conn.db, references, err) < 0 ||
-			sqlite_exec(e->conn.db, sizes, err) < 0 || count_bodies(e, err) < 0))
+	if (first == 0 && (sqlite_exec(e->conn.db, references, err) < 0 ||
+				  sqlite_exec(e->conn.db, sizes, err) < 0 ||
+				  count_bodies(e, err) < 0 || mend_blocks(e, err) < 0))
 		return -1;
 	for (size_t i = 0; i < ARRAY_LEN(counters); i++)
 		if (sql_run(&e->conn, sql_bound(&e->conn, counters[i], "ii", first, last), err) < 0)

@@ -19,6 +19,7 @@
 #include "api/schemes.h"
 #include "base/map.h"
 #include "store/engine.h"
+#include "store/flag_block.h"
 
 /* Every statement, in the order of sqlite_statements.c. */
 enum sql {
@@ -77,6 +78,7 @@ enum sql {
 	SQL_MAILBOX_CHILDREN,
 	SQL_MAILBOX_DELETE,
 	SQL_MAILBOX_ENTRIES_DELETE,
+	SQL_MAILBOX_BLOCKS_DELETE,
 	SQL_MAILBOX_TOMBSTONES_DELETE,
 	SQL_MAILBOX_KEYWORDS_DELETE,
 	SQL_MAILBOX_SEEN_DELETE,
@@ -91,11 +93,11 @@ enum sql {
 	SQL_BODY_EACH,
 	SQL_ENTRY_INSERT,
 	SQL_ENTRIES,
-	SQL_ENTRIES_ANY,
-	SQL_ENTRIES_SEEN,
-	SQL_ENTRIES_FLAGS,
 	SQL_ENTRY_DELETE,
 	SQL_ENTRY_PLACE,
+	SQL_BLOCK_FIRST,
+	SQL_BLOCK_PUT,
+	SQL_BLOCK_DELETE,
 	SQL_TOMBSTONE,
 	SQL_TOMBSTONES,
 	SQL_ANNOTATIONS,
@@ -139,6 +141,8 @@ enum sql {
 	SQL_REMOVED_EACH,
 	SQL_REMOVED_DELETE,
 	SQL_COUNTS,
+	SQL_MEND_BLOCKS,
+	SQL_MEND_BLOCKS_GONE,
 	SQL_MEND_MAILBOXES,
 	SQL_MEND_ACCOUNTS,
 	SQL_CHECK_COUNTERS,
@@ -151,15 +155,39 @@ enum sql {
 	SQL_CHECK_SIZES,
 	SQL_CHECK_KEPT_SIZES,
 	SQL_CHECK_ENTRY_IDS,
+	SQL_CHECK_BLOCKS,
 	SQL_STATEMENTS
 };
 extern const char *const sql_text[SQL_STATEMENTS];
+/* The columns of SQL_ENTRIES. */
+enum {
+	ENTRIES_UID,
+	ENTRIES_SIZE,
+	ENTRIES_TIME,
+	ENTRIES_ENTRY_ID,
+	ENTRIES_SAVED,
+	ENTRIES_BODY,
+	ENTRIES_PREFIX_AT,
+	ENTRIES_PREFIX_SIZE,
+	ENTRIES_UIDL
+};
+
+/* A flag block as the connection's transaction has it: sqlite_blocks.c. */
+struct held_block {
+	uint64_t id;   /* mailbox << 24 | uid >> 8; 0: none is held */
+	uint64_t used; /* the greater, the later */
+	bool dirty;    /* not written yet */
+	struct flag_block block;
+};
+enum { BLOCKS_HELD = 4 }; /* of a move, source and target; of deliveries, some mailboxes' */
 
 /* A connection: the writer's, or a reader's. */
 struct sqlite_reader {
 	struct reader reader;
 	sqlite3 *db;
 	sqlite3_stmt *kept[SQL_STATEMENTS];
+	struct held_block blocks[BLOCKS_HELD];
+	uint64_t block_uses;
 };
 
 static inline struct sqlite_reader *sqlite_reader_of(struct reader *r)
@@ -213,7 +241,7 @@ struct sqlite_engine {
 	struct vec touched_accounts, touched_mailboxes;       /* by the running transaction */
 	struct vec dirty_accounts, dirty_mailboxes;           /* by the running group */
 	struct txn *txn;                                      /* the running one */
-	struct flags_walk *flags;                             /* of the running STORE */
+	struct held_block before[BLOCKS_HELD];                /* dirty blocks when it began */
 	enum { ERASE_NOTHING, ERASE_NOW, ERASE_LATER } erase; /* the log holds what is to go */
 	sqlite3 *copy; /* the ledger's copy in the making, or NULL */
 	sqlite3_backup *copying;
@@ -315,7 +343,7 @@ struct mailbox_state *state_owned(
 int state_keywords(struct sqlite_engine *, struct mailbox_state *m, struct err *err);
 /* The transaction is over: forget or restore what was saved. */
 void state_settle(struct sqlite_engine *, bool failed);
-/* Writes what is dirty. */
+/* Writes what is dirty, blocks too. */
 int state_write(struct sqlite_engine *, struct err *err);
 /* Forgets all, written or not. */
 void state_clear(struct sqlite_engine *);
@@ -396,9 +424,50 @@ struct range_walk {
 /* 1: the next range; 0: there is none; -1: they do not rise. */
 int sqlite_range_next(struct range_walk *w, uint32_t *ret_low, uint32_t *ret_high, struct err *err);
 
-/* ---- sqlite_flags.c ---- */
-/* Makes known to the writer's connection what the statement for flags calls. */
-int sqlite_flags_known(struct sqlite_engine *, struct err *err);
+/* ---- sqlite_blocks.c ---- */
+/* Makes known to the connection what statements call: entry_flags() and so on. */
+int blocks_known(struct sqlite_reader *, struct err *err);
+/* The block of the UID, empty where there is none; NULL: it can't be read. Whoever changes it sets
+ * `dirty`. It stands until the next call. */
+struct held_block *blocks_get(
+	struct sqlite_reader *, uint64_t mailbox, uint32_t uid, struct err *err);
+/* Blocks of a mailbox that have UIDs from one to another, rising. */
+struct block_walk {
+	uint64_t next, last;
+};
+struct block_walk block_walk(uint64_t mailbox, uint32_t low, uint32_t high);
+/* 1: the next one, which stands until the next call; 0: there is none; -1. */
+int blocks_next(
+	struct sqlite_reader *, struct block_walk *w, struct held_block **ret, struct err *err);
+/* The first UID that is a held block's. */
+static inline uint32_t held_block_uid(uint64_t id)
+{
+	return (uint32_t)(id * FLAG_BLOCK_UIDS);
+}
+static inline void flag_record_get(const struct flag_record *r, struct api_entry *x)
+{
+	x->flags = r->flags;
+	x->keywords_low = r->keywords[0];
+	x->keywords_high = r->keywords[1];
+	x->modseq = r->modseq;
+}
+static inline void flag_record_put(struct flag_record *r, const struct api_entry *x)
+{
+	*r = (struct flag_record){ .modseq = x->modseq,
+		.keywords = { x->keywords_low, x->keywords_high },
+		.flags = x->flags };
+}
+/* Fills in what changes of an entry, by its UID; puts it; takes it out. */
+int blocks_read(struct sqlite_reader *, uint64_t mailbox, struct api_entry *x, struct err *err);
+int blocks_put(
+	struct sqlite_reader *, uint64_t mailbox, const struct api_entry *x, struct err *err);
+int blocks_remove(struct sqlite_reader *, uint64_t mailbox, uint32_t uid, struct err *err);
+/* Writes what is dirty: before the commit, and before a statement that calls us or writes to the
+ * table itself (then what is held is to be forgotten, too). */
+int blocks_write(struct sqlite_reader *, struct err *err);
+void blocks_forget(struct sqlite_reader *);
+/* What is dirty, for a transaction that fails; else nothing: it can be read again. */
+void blocks_keep(struct held_block to[BLOCKS_HELD], const struct held_block from[BLOCKS_HELD]);
 
 /* ---- sqlite_deleted.c ---- */
 /* Keeps one entry, which was deleted before (what the quota has no room for is forgotten at once,
@@ -476,6 +545,11 @@ int sqlite_numbers(struct reader *, uint64_t mailbox, size_t looked, struct mail
 int sqlite_view(struct reader *, uint64_t mailbox, uint32_t after, size_t rows,
 	struct mailbox_row *, struct arena *, struct vec *keywords, struct vec *entries,
 	struct err *err);
+/* What a row of SQL_ENTRIES says of an entry; the rest of it stands in its block. */
+void sqlite_add_row(sqlite3_stmt *st, struct api_entry *x);
+/* Both. */
+int sqlite_entry_from_row(struct sqlite_reader *, uint64_t mailbox, sqlite3_stmt *st,
+	struct api_entry *ret, struct err *err);
 int sqlite_snapshot_begin(struct reader *, struct err *);
 void sqlite_snapshot_end(struct reader *);
 int sqlite_entry_bodies(struct reader *, uint64_t account, uint64_t mailbox, const uint32_t *uids,

@@ -303,6 +303,22 @@ static int read_keywords(struct sqlite_reader *c, uint64_t mailbox, struct arena
 	return row;
 }
 
+void sqlite_add_row(sqlite3_stmt *st, struct api_entry *x)
+{
+	x->uid = sql_u32(st, ENTRIES_UID);
+	x->size = sql_u64(st, ENTRIES_SIZE);
+	x->time = sqlite3_column_int64(st, ENTRIES_TIME);
+	x->entry_id = sql_u64(st, ENTRIES_ENTRY_ID);
+	x->saved_s = sql_u32(st, ENTRIES_SAVED);
+}
+
+int sqlite_entry_from_row(struct sqlite_reader *c, uint64_t mailbox, sqlite3_stmt *st,
+	struct api_entry *ret, struct err *err)
+{
+	sqlite_add_row(st, ret);
+	return blocks_read(c, mailbox, ret, err);
+}
+
 static int read_entries(struct sqlite_reader *c, uint64_t mailbox, uint32_t after, size_t rows,
 	struct vec *entries, struct err *err)
 {
@@ -317,15 +333,10 @@ static int read_entries(struct sqlite_reader *c, uint64_t mailbox, uint32_t afte
 			sql_end(st);
 			return fail(err, ERR_LIMIT, "the mailbox is too large for a view");
 		}
-		entry->uid = sql_u32(st, 0);
-		entry->flags = (uint8_t)sql_u32(st, 1);
-		entry->keywords_low = sql_u64(st, 2);
-		entry->keywords_high = sql_u64(st, 3);
-		entry->modseq = sql_u64(st, 4);
-		entry->size = sql_u64(st, 5);
-		entry->time = sqlite3_column_int64(st, 6);
-		entry->entry_id = sql_u64(st, 7);
-		entry->saved_s = sql_u32(st, 11);
+		if (sqlite_entry_from_row(c, mailbox, st, entry, err) < 0) {
+			sql_end(st);
+			return -1;
+		}
 	}
 	return row;
 }
@@ -361,18 +372,23 @@ int sqlite_view(struct reader *r, uint64_t mailbox, uint32_t after, size_t rows,
 static int first_unseen(
 	struct sqlite_reader *c, uint64_t mailbox, size_t looked, uint32_t *ret, struct err *err)
 {
-	sqlite3_stmt *st = sql_bound(c, SQL_ENTRIES_SEEN, "ii", (int64_t)mailbox, (int64_t)looked);
-	uint32_t n = 0;
-	int row;
-	while ((row = sql_row(c, st, err)) > 0) {
-		n++;
-		if (sql_u32(st, 0) == 0) {
-			*ret = n;
-			sql_end(st);
-			return 0;
+	struct block_walk w = block_walk(mailbox, 0, UINT32_MAX);
+	struct held_block *h;
+	size_t n = 0;
+	int more;
+	while ((more = blocks_next(c, &w, &h, err)) > 0)
+		for (size_t i = 0; i < FLAG_BLOCK_UIDS; i++) {
+			const struct flag_record *r = &h->block.records[i];
+			if (r->modseq == 0)
+				continue;
+			if (n++ == looked)
+				return 0;
+			if (!(r->flags & FLAG_SEEN)) {
+				*ret = (uint32_t)n;
+				return 0;
+			}
 		}
-	}
-	return row;
+	return more;
 }
 
 int sqlite_numbers(struct reader *r, uint64_t mailbox, size_t looked, struct mailbox_row *ret,
@@ -466,7 +482,6 @@ enum { PASSED_OVER = 16 }; /* rows between two that are wanted, then another sea
 static ssize_t walk_bodies(struct sqlite_reader *c, uint64_t mailbox, const uint32_t *uids,
 	size_t n, struct entry_body *ret, struct err *err)
 {
-	enum { AT_UID = 0, AT_BODY = 8, AT_PREFIX_AT = 9, AT_PREFIX_SIZE = 10 };
 	size_t rising = 1, at = 0, passed = 0;
 	while (rising < n && uids[rising] > uids[rising - 1])
 		rising++;
@@ -474,14 +489,14 @@ static ssize_t walk_bodies(struct sqlite_reader *c, uint64_t mailbox, const uint
 		(int64_t)uids[rising - 1], (int64_t)UINT32_MAX);
 	int row = 1;
 	while (at < rising && passed < PASSED_OVER && (row = sql_row(c, st, err)) > 0) {
-		uint32_t uid = sql_u32(st, AT_UID);
+		uint32_t uid = sql_u32(st, ENTRIES_UID);
 		while (at < rising && uids[at] < uid)
 			at++; /* it is not there */
 		passed++;
 		if (at == rising || uids[at] != uid)
 			continue;
-		ret[at++] = (struct entry_body){ sql_u64(st, AT_BODY), sql_u32(st, AT_PREFIX_AT),
-			sql_u32(st, AT_PREFIX_SIZE) };
+		ret[at++] = (struct entry_body){ sql_u64(st, ENTRIES_BODY),
+			sql_u32(st, ENTRIES_PREFIX_AT), sql_u32(st, ENTRIES_PREFIX_SIZE) };
 		passed = 0;
 	}
 	if (row > 0)
@@ -532,11 +547,11 @@ int sqlite_body_each(struct reader *r, uint64_t after, size_t n,
 
 static struct api_uidl uidl_from_row(sqlite3_stmt *st)
 {
-	int64_t uidl = sqlite3_column_int64(st, 12);
-	struct api_uidl ret = { .uid = sql_u32(st, 0) };
+	int64_t uidl = sqlite3_column_int64(st, ENTRIES_UIDL);
+	struct api_uidl ret = { .uid = sql_u32(st, ENTRIES_UID) };
 	if (uidl > 0) {
-		ret.body = sql_u64(st, 8);
-		ret.recipient = sql_u32(st, 9);
+		ret.body = sql_u64(st, ENTRIES_BODY);
+		ret.recipient = sql_u32(st, ENTRIES_PREFIX_AT);
 		ret.mark = (uint64_t)uidl;
 	} else {
 		ret.validity = (uint32_t)(0 - (uint64_t)uidl); /* damage may say any number */
@@ -554,9 +569,9 @@ int sqlite_entry_ids(struct reader *r, uint64_t mailbox, uint32_t after, size_t 
 		(int64_t)UINT32_MAX, (int64_t)n);
 	int row;
 	while ((row = sql_row(c, st, err)) > 0) {
-		struct entry_ids ids = { .uid = sql_u32(st, 0),
-			.entry_id = sql_u64(st, 7),
-			.body = sql_u64(st, 8),
+		struct entry_ids ids = { .uid = sql_u32(st, ENTRIES_UID),
+			.entry_id = sql_u64(st, ENTRIES_ENTRY_ID),
+			.body = sql_u64(st, ENTRIES_BODY),
 			.uidl = uidl_from_row(st) };
 		int rc = each(arg, &ids);
 		if (rc) {

@@ -127,6 +127,22 @@ static const char *const steps[] = {
 	 * is taken to be known. */
 	"ALTER TABLE mailboxes ADD COLUMN recent INTEGER NOT NULL DEFAULT 1;"
 	"UPDATE mailboxes SET recent=uidnext;",
+	/* 11: what changes of entries stands in blocks (flag_block.h), not in their rows. */
+	"CREATE TABLE flags(id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;"
+	"INSERT INTO flags SELECT id,(SELECT"
+	" flag_block(uid,flags,keywords_low,keywords_high,modseq) FROM entries"
+	" WHERE mailbox=id>>24 AND uid BETWEEN (id&16777215)<<8 AND ((id&16777215)<<8)+255)"
+	" FROM (SELECT DISTINCT (mailbox<<24)|(uid>>8) AS id FROM entries);"
+	"CREATE TABLE new_entries(mailbox INTEGER NOT NULL, uid INTEGER NOT NULL,"
+	" body INTEGER NOT NULL, prefix_at INTEGER NOT NULL, prefix_size INTEGER NOT NULL,"
+	" size INTEGER NOT NULL, time INTEGER NOT NULL, entry_id INTEGER NOT NULL,"
+	" saved INTEGER NOT NULL, uidl INTEGER NOT NULL,"
+	" PRIMARY KEY(mailbox,uid)) STRICT, WITHOUT ROWID;"
+	"INSERT INTO new_entries SELECT mailbox,uid,body,prefix_at,prefix_size,size,time,"
+	"entry_id,saved,uidl FROM entries ORDER BY mailbox,uid;"
+	"DROP TABLE entries;"
+	"ALTER TABLE new_entries RENAME TO entries;"
+	"CREATE INDEX entries_body ON entries(body);",
 };
 enum { VERSION = ARRAY_LEN(steps) };
 

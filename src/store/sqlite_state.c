@@ -206,6 +206,8 @@ static void restore_mailbox(struct mailbox_state *m)
 
 void state_settle(struct sqlite_engine *e, bool failed)
 {
+	if (failed)
+		blocks_keep(e->conn.blocks, e->before);
 	for (size_t i = 0; i < e->touched_accounts.n; i++) {
 		struct account_state *a = pointer_at(&e->touched_accounts, i), *saved = a->saved;
 		if (failed)
@@ -255,6 +257,8 @@ static int write_mailbox(struct sqlite_engine *e, struct mailbox_state *m, struc
 
 int state_write(struct sqlite_engine *e, struct err *err)
 {
+	if (blocks_write(&e->conn, err) < 0)
+		return -1;
 	for (size_t i = 0; i < e->dirty_accounts.n; i++)
 		if (write_account(e, pointer_at(&e->dirty_accounts, i), err) < 0)
 			return -1;
@@ -294,6 +298,7 @@ static void clear_map(struct map *m)
 void state_clear(struct sqlite_engine *e)
 {
 	state_settle(e, false);
+	blocks_forget(&e->conn);
 	vec_clear(&e->dirty_accounts);
 	vec_clear(&e->dirty_mailboxes);
 	void *value;

@@ -9,13 +9,19 @@
 	"m.id, m.name, m.special_use, m.uidvalidity, m.uidnext, m.modseq, m.messages, m.unseen, "  \
 	"m.deleted, m.size, m.account, m.deleted_size, m.uidfloor, m.recent"
 
+/* What changes of an entry e, out of its block. */
+#define E_FLAGS  "entry_flags(e.mailbox,e.uid)"
+#define E_LOW    "entry_keywords_low(e.mailbox,e.uid)"
+#define E_HIGH   "entry_keywords_high(e.mailbox,e.uid)"
+#define E_MODSEQ "entry_modseq(e.mailbox,e.uid)"
+
 /* Counters, and what they should be. */
 #define MAILBOX_COUNTERS "messages,size,unseen,deleted,deleted_size,uidnext,modseq,recent"
 #define MAILBOX_ROWS_SAY                                                                           \
-	"(SELECT count(*),coalesce(sum(size),0),coalesce(sum(flags&1=0),0),"                       \
-	"coalesce(sum(flags&8<>0),0),coalesce(sum(size) FILTER (WHERE flags&8<>0),0),"             \
+	"(SELECT count(*),coalesce(sum(size),0),coalesce(sum(" E_FLAGS "&1=0),0),"                 \
+	"coalesce(sum(" E_FLAGS "&8<>0),0),coalesce(sum(size) FILTER (WHERE " E_FLAGS "&8<>0),0)," \
 	"max(mailboxes.uidnext,coalesce(max(uid),0)+1),"                                           \
-	"max(mailboxes.modseq,coalesce(max(e.modseq),0)),"                                         \
+	"max(mailboxes.modseq,coalesce(max(" E_MODSEQ "),0)),"                                     \
 	"min(mailboxes.recent,max(mailboxes.uidnext,coalesce(max(uid),0)+1)) FROM entries e "      \
 	"WHERE e.mailbox=mailboxes.id)"
 #define ACCOUNT_COUNTERS                                                                           \
@@ -32,8 +38,20 @@
 #define BROKEN                                                                                     \
 	"SELECT coalesce((SELECT account FROM mailboxes m WHERE m.id=e.mailbox),"                  \
 	"(SELECT account FROM mailboxes m WHERE m.id=e.entry_id>>32),0),"                          \
-	"e.mailbox,e.uid,e.body,e.entry_id,e.prefix_at,e.prefix_size,e.flags,e.time,e.size "       \
+	"e.mailbox,e.uid,e.body,e.entry_id,e.prefix_at,e.prefix_size," E_FLAGS ",e.time,e.size "   \
 	"FROM entries e "
+
+/* Blocks of flags that are not of just the entries there are: `n` entries, `known` of them in the
+ * block, which has `kept` (NULL: it can't be read). */
+#define BLOCK_ENTRIES                                                                              \
+	"FROM entries e WHERE e.mailbox=id>>24 AND "                                               \
+	"e.uid BETWEEN (id&16777215)<<8 AND ((id&16777215)<<8)+255"
+#define WRONG_BLOCKS                                                                               \
+	"(SELECT id,(SELECT count(*) " BLOCK_ENTRIES ") AS n,"                                     \
+	"(SELECT count(" E_MODSEQ ") " BLOCK_ENTRIES ") AS known,"                                 \
+	"(SELECT flag_count(data) FROM flags f WHERE f.id=b.id) AS kept FROM "                     \
+	"(SELECT (mailbox<<24)|(uid>>8) AS id FROM entries UNION SELECT id FROM flags) b) "        \
+	"WHERE n<>known OR known IS NOT kept"
 
 const char *const sql_text[SQL_STATEMENTS] = {
 	[SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -133,6 +151,8 @@ const char *const sql_text[SQL_STATEMENTS] = {
 				 "AND name>?2||'/' AND name<?2||'0' ORDER BY name",
 	[SQL_MAILBOX_DELETE] = "DELETE FROM mailboxes WHERE id=?",
 	[SQL_MAILBOX_ENTRIES_DELETE] = "DELETE FROM entries WHERE mailbox=?",
+	[SQL_MAILBOX_BLOCKS_DELETE] =
+		"DELETE FROM flags WHERE id BETWEEN ?1<<24 AND (?1<<24)+16777215",
 	[SQL_MAILBOX_TOMBSTONES_DELETE] = "DELETE FROM expunged WHERE mailbox=?",
 	[SQL_MAILBOX_KEYWORDS_DELETE] = "DELETE FROM keywords WHERE mailbox=?",
 	[SQL_MAILBOX_SEEN_DELETE] = "DELETE FROM seen WHERE mailbox=?",
@@ -152,25 +172,20 @@ const char *const sql_text[SQL_STATEMENTS] = {
 			  "ORDER BY id LIMIT ?",
 
 	[SQL_ENTRY_INSERT] =
-		"INSERT INTO entries(mailbox,uid,body,prefix_at,prefix_size,flags,keywords_low,"
-		"keywords_high,modseq,size,time,entry_id,saved,uidl) "
-		"VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-	[SQL_ENTRIES] = "SELECT uid,flags,keywords_low,keywords_high,modseq,size,time,entry_id,"
-			"body,prefix_at,prefix_size,saved,uidl FROM entries "
-			"WHERE mailbox=? AND uid>=? AND uid<=? ORDER BY uid LIMIT ?",
-	[SQL_ENTRIES_ANY] = "SELECT 1 FROM entries WHERE mailbox=? AND uid BETWEEN ? AND ? "
-			    "AND modseq<=? LIMIT 1",
-	[SQL_ENTRIES_SEEN] = "SELECT flags&1 FROM entries WHERE mailbox=? ORDER BY uid LIMIT ?",
-	[SQL_ENTRIES_FLAGS] =
-		"UPDATE entries SET flags=(flags&?)|?,keywords_low=(keywords_low&?)|?,"
-		"keywords_high=(keywords_high&?)|?,modseq=? "
-		"WHERE mailbox=? AND uid BETWEEN ? AND ? AND entry_changes(uid,flags,keywords_low,"
-		"keywords_high,modseq,size,time,entry_id,saved)",
+		"INSERT INTO entries(mailbox,uid,body,prefix_at,prefix_size,size,time,entry_id,"
+		"saved,uidl) VALUES(?,?,?,?,?,?,?,?,?,?)",
+	[SQL_ENTRIES] =
+		"SELECT uid,size,time,entry_id,saved,body,prefix_at,prefix_size,uidl FROM entries "
+		"WHERE mailbox=? AND uid>=? AND uid<=? ORDER BY uid LIMIT ?",
 	[SQL_ENTRY_DELETE] = "DELETE FROM entries WHERE mailbox=? AND uid=?",
 	[SQL_ENTRY_PLACE] = "SELECT e.prefix_at,e.prefix_size,e.size,b.id,b.segment,b.offset,"
 			    "b.stored,b.size,b.sha256 FROM entries e LEFT JOIN bodies b "
 			    "ON b.id=e.body WHERE e.mailbox=? AND e.uid=? AND "
 			    "(SELECT account FROM mailboxes m WHERE m.id=e.mailbox)=?",
+	[SQL_BLOCK_FIRST] =
+		"SELECT id,data FROM flags WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1",
+	[SQL_BLOCK_PUT] = "REPLACE INTO flags(id,data) VALUES(?,?)",
+	[SQL_BLOCK_DELETE] = "DELETE FROM flags WHERE id=?",
 	[SQL_ANNOTATIONS] = "SELECT name,value FROM annotations WHERE account=? AND mailbox=? "
 			    "ORDER BY name",
 	[SQL_IMPORTED] = "INSERT OR IGNORE INTO imported(mark) VALUES(?)",
@@ -207,11 +222,11 @@ const char *const sql_text[SQL_STATEMENTS] = {
 	[SQL_DELETED_KEEP] =
 		"INSERT INTO deleted(account,time,mailbox,uid,body,prefix_at,prefix_size,flags,"
 		"size,date,entry_id,name,keywords) SELECT ?1,?2,e.mailbox,e.uid,e.body,e.prefix_at,"
-		"e.prefix_size,e.flags,e.size,e.time,e.entry_id,"
+		"e.prefix_size," E_FLAGS ",e.size,e.time,e.entry_id,"
 		"(SELECT name FROM mailboxes m WHERE m.id=e.mailbox),"
-		"CASE WHEN e.keywords_low|e.keywords_high=0 THEN '' ELSE coalesce((SELECT "
+		"CASE WHEN " E_LOW "|" E_HIGH "=0 THEN '' ELSE coalesce((SELECT "
 		"group_concat(k.name,' ') FROM keywords k WHERE k.mailbox=e.mailbox AND "
-		"(CASE WHEN k.bit<64 THEN e.keywords_low>>k.bit ELSE e.keywords_high>>(k.bit-64) "
+		"(CASE WHEN k.bit<64 THEN " E_LOW ">>k.bit ELSE " E_HIGH ">>(k.bit-64) "
 		"END)&1),'') END FROM entries e WHERE e.mailbox=?3",
 	/* From a key on (exclusive), in the order of deletion. */
 	[SQL_DELETED_EACH] =
@@ -280,6 +295,12 @@ const char *const sql_text[SQL_STATEMENTS] = {
 		       "(SELECT value FROM meta WHERE key='bodies'),"
 		       "(SELECT value FROM meta WHERE key='epoch'),"
 		       "(SELECT value FROM meta WHERE key='uidvalidity')",
+	[SQL_MEND_BLOCKS] = "REPLACE INTO flags SELECT id,(SELECT flag_block(e.uid," E_FLAGS
+			    "," E_LOW "," E_HIGH ",coalesce(" E_MODSEQ
+			    ",(SELECT a.modseq+1 FROM mailboxes m JOIN accounts a ON "
+			    "a.id=m.account WHERE m.id=e.mailbox),1)) " BLOCK_ENTRIES
+			    ") FROM " WRONG_BLOCKS,
+	[SQL_MEND_BLOCKS_GONE] = "DELETE FROM flags WHERE NOT EXISTS(SELECT 1 " BLOCK_ENTRIES ")",
 	/* Of the accounts from one to another: what is not what the rows say. */
 	[SQL_MEND_MAILBOXES] = "UPDATE mailboxes SET (" MAILBOX_COUNTERS ")=" MAILBOX_ROWS_SAY
 			       " WHERE account BETWEEN ?1 AND ?2 AND (" MAILBOX_COUNTERS
@@ -291,8 +312,9 @@ const char *const sql_text[SQL_STATEMENTS] = {
 	[SQL_CHECK_COUNTERS] =
 		"SELECT m.id,m.name,m.messages,m.size,count(e.uid),coalesce(sum(e.size),0),"
 		"coalesce(max(e.uid),0),m.uidnext,"
-		"m.unseen,coalesce(sum(e.flags&1=0),0),m.deleted,coalesce(sum(e.flags&8<>0),0),"
-		"m.deleted_size,coalesce(sum(e.size) FILTER (WHERE e.flags&8<>0),0),m.recent "
+		"m.unseen,coalesce(sum(" E_FLAGS "&1=0),0),m.deleted,"
+		"coalesce(sum(" E_FLAGS "&8<>0),0),"
+		"m.deleted_size,coalesce(sum(e.size) FILTER (WHERE " E_FLAGS "&8<>0),0),m.recent "
 		"FROM mailboxes m LEFT JOIN entries e ON e.mailbox=m.id "
 		"WHERE ?1=0 OR m.account=?1 GROUP BY m.id",
 	[SQL_CHECK_ACCOUNTS] =
@@ -324,6 +346,7 @@ const char *const sql_text[SQL_STATEMENTS] = {
 		"SELECT e.mailbox,e.uid,e.entry_id FROM entries e JOIN mailboxes m ON "
 		"m.id=e.mailbox WHERE e.entry_id>>32<=0 OR e.entry_id&4294967295=0 OR "
 		"(e.entry_id>>32=e.mailbox AND e.entry_id&4294967295>=m.uidnext) LIMIT 1000",
+	[SQL_CHECK_BLOCKS] = "SELECT id,n,known,kept FROM " WRONG_BLOCKS " LIMIT 1000",
 	[SQL_CHECK_SECRETS] = "SELECT s.id,s.account FROM secrets s LEFT JOIN accounts a "
 			      "ON a.id=s.account WHERE a.id IS NULL LIMIT 1000",
 };
