@@ -211,7 +211,7 @@ static int run_one(struct sqlite_engine *e, struct txn *txn, struct err *err)
 	e->txn = txn;
 	if (cold && state_write(e, err) < 0)
 		return -1;
-	blocks_keep(e->before, e->conn.blocks);
+	blocks_begin(&e->conn);
 	if (sql_run(&e->conn, sql_bound(&e->conn, SQL_SAVEPOINT, ""), err) < 0)
 		return -1;
 	int rc = run_operations(e, txn, &why);

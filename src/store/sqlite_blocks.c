@@ -4,13 +4,14 @@
  * Whoever asks for those of an entry asks here: operations, views, and SQL, by the functions
  * entry_flags() and so on of each connection.
  *
- * A few blocks are held as the connection's transaction has them, so that a batch of deliveries,
- * or an expunge, reads and writes a block once. What was changed is written when the block gives
- * way to another, and by blocks_write().
+ * Some blocks are held as the connection's transaction has them, so that a batch of deliveries, or
+ * an expunge, reads and writes a block once. What was changed is written when the block gives way
+ * to another, and by blocks_write().
  */
 #include "store/sqlite_private.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 static uint64_t id_of(uint64_t mailbox, uint32_t uid)
 {
@@ -19,30 +20,74 @@ static uint64_t id_of(uint64_t mailbox, uint32_t uid)
 
 static struct held_block *find(struct sqlite_reader *c, uint64_t id)
 {
-	for (size_t i = 0; i < BLOCKS_HELD; i++)
-		if (c->blocks[i].id == id)
-			return &c->blocks[i];
+	for (size_t i = 0; i < BLOCKS_HELD; i++) {
+		struct held_block *h = &c->blocks[(c->newest + i) % BLOCKS_HELD];
+		if (h->held && h->id == id)
+			return h;
+	}
 	return NULL;
+}
+
+static void hold(struct held_block *h, uint64_t id)
+{
+	h->held = true;
+	h->id = id;
 }
 
 static struct held_block *use(struct sqlite_reader *c, struct held_block *h)
 {
+	c->newest = (size_t)(h - c->blocks);
 	h->used = ++c->block_uses;
 	return h;
 }
 
-static void forget_one(struct held_block *h)
+/* ---- a transaction that may fail ---- */
+
+/* Before anything is done to what is held, once a transaction. */
+static void save(struct held_block *h)
 {
-	h->id = 0;
-	h->dirty = false;
+	if (h->saved)
+		return;
+	h->saved = true;
+	h->before_dirty = h->dirty;
+	if (!h->dirty)
+		return;
+	h->before_id = h->id;
+	if (h->before == NULL)
+		h->before = xmalloc(sizeof(*h->before));
+	*h->before = *h->block;
 }
+
+void blocks_begin(struct sqlite_reader *c)
+{
+	for (size_t i = 0; i < BLOCKS_HELD; i++)
+		c->blocks[i].saved = false;
+}
+
+void blocks_undo(struct sqlite_reader *c)
+{
+	for (size_t i = 0; i < BLOCKS_HELD; i++) {
+		struct held_block *h = &c->blocks[i];
+		if (!h->saved)
+			continue;
+		h->saved = false;
+		h->held = h->dirty = h->before_dirty;
+		if (!h->dirty)
+			continue;
+		h->id = h->before_id;
+		*h->block = *h->before;
+	}
+}
+
+/* ---- writing, and making room ---- */
 
 static int write_one(struct sqlite_reader *c, struct held_block *h, struct err *err)
 {
 	uint8_t room[FLAG_BLOCK_BYTES];
 	if (!h->dirty)
 		return 0;
-	size_t n = flag_block_encode(&h->block, room);
+	save(h);
+	size_t n = flag_block_encode(h->block, room);
 	h->dirty = false;
 	return sql_run(c,
 		n ? sql_bound(c, SQL_BLOCK_PUT, "ib", (int64_t)h->id, str_make(room, n))
@@ -58,19 +103,18 @@ int blocks_write(struct sqlite_reader *c, struct err *err)
 	return 0;
 }
 
-void blocks_keep(struct held_block to[BLOCKS_HELD], const struct held_block from[BLOCKS_HELD])
-{
-	for (size_t i = 0; i < BLOCKS_HELD; i++)
-		if (from[i].dirty)
-			to[i] = from[i];
-		else
-			forget_one(&to[i]);
-}
-
 void blocks_forget(struct sqlite_reader *c)
 {
 	for (size_t i = 0; i < BLOCKS_HELD; i++)
-		forget_one(&c->blocks[i]);
+		c->blocks[i].held = c->blocks[i].dirty = false;
+}
+
+void blocks_done(struct sqlite_reader *c)
+{
+	for (size_t i = 0; i < BLOCKS_HELD; i++) {
+		free(c->blocks[i].block);
+		free(c->blocks[i].before);
+	}
 }
 
 /* The block that was not used for longest gives way. */
@@ -80,11 +124,16 @@ static struct held_block *make_room(struct sqlite_reader *c, struct err *err)
 	for (size_t i = 1; i < BLOCKS_HELD; i++)
 		if (c->blocks[i].used < h->used)
 			h = &c->blocks[i];
+	save(h);
 	if (write_one(c, h, err) < 0)
 		return NULL;
-	h->id = 0;
+	h->held = false;
+	if (h->block == NULL)
+		h->block = xmalloc(sizeof(*h->block));
 	return h;
 }
+
+/* ---- finding ---- */
 
 /* The first that there is of those: 1; 0: there is none, and *ret is for it; -1. */
 static int load(struct sqlite_reader *c, uint64_t first, uint64_t last, struct held_block **ret,
@@ -102,8 +151,8 @@ static int load(struct sqlite_reader *c, uint64_t first, uint64_t last, struct h
 	struct held_block *held = find(c, id);
 	if (held)
 		*ret = held;
-	else if (flag_block_decode(sql_str(st, 1), &room->block) == 0)
-		room->id = id;
+	else if (flag_block_decode(sql_str(st, 1), room->block) == 0)
+		hold(room, id);
 	else
 		row = fail_log(err, ERR_CORRUPT,
 			"ledger: flags of mailbox %" PRIu64 ", uid %u and up, can't be read",
@@ -121,10 +170,17 @@ struct held_block *blocks_get(
 	if (found < 0)
 		return NULL;
 	if (found == 0) {
-		h->id = id;
-		h->block = (struct flag_block){ 0 };
+		*h->block = (struct flag_block){ 0 };
+		hold(h, id);
 	}
 	return use(c, h);
+}
+
+struct flag_record *blocks_change(struct held_block *h, uint32_t uid)
+{
+	save(h);
+	h->dirty = true;
+	return flag_block_at(h->block, uid);
 }
 
 struct block_walk block_walk(uint64_t mailbox, uint32_t low, uint32_t high)
@@ -158,7 +214,7 @@ int blocks_read(struct sqlite_reader *c, uint64_t mailbox, struct api_entry *x, 
 	struct held_block *h = blocks_get(c, mailbox, x->uid, err);
 	if (h == NULL)
 		return -1;
-	flag_record_get(flag_block_at(&h->block, x->uid), x);
+	flag_record_get(flag_block_at(h->block, x->uid), x);
 	if (x->modseq == 0)
 		x->modseq = 1;
 	return 0;
@@ -170,8 +226,7 @@ int blocks_put(
 	struct held_block *h = blocks_get(c, mailbox, x->uid, err);
 	if (h == NULL)
 		return -1;
-	flag_record_put(flag_block_at(&h->block, x->uid), x);
-	h->dirty = true;
+	flag_record_put(blocks_change(h, x->uid), x);
 	return 0;
 }
 
@@ -194,7 +249,7 @@ static const struct flag_record *record_of(sqlite3_context *context, sqlite3_val
 		return NULL;
 	struct held_block *h = blocks_get(c, (uint64_t)sqlite3_value_int64(v[0]), uid, &err);
 	if (h)
-		return flag_block_at(&h->block, uid);
+		return flag_block_at(h->block, uid);
 	if (err.kind == ERR_CORRUPT)
 		return &missing;
 	sqlite3_result_error_code(context, sqlite3_extended_errcode(c->db));

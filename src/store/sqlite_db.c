@@ -80,6 +80,7 @@ void sqlite_reader_done(struct sqlite_reader *c)
 {
 	for (size_t i = 0; i < SQL_STATEMENTS; i++)
 		sqlite3_finalize(c->kept[i]);
+	blocks_done(c);
 	sqlite3_close_v2(c->db);
 	*c = (struct sqlite_reader){ 0 };
 }

@@ -39,26 +39,24 @@ static void note_modseq(struct flags_walk *f)
 }
 
 /* What changes nothing gives no modseq: RFC 7162 3.1.3 */
-static bool change(struct flags_walk *f, uint32_t uid, struct flag_record *r, struct changed *c)
+static void change(
+	struct flags_walk *f, struct held_block *h, struct api_entry x, struct changed *c)
 {
-	struct api_entry x = { .uid = uid };
-	flag_record_get(r, &x);
+	uint8_t before = x.flags;
 	if (x.modseq > f->op->unchanged_since) {
-		vec_push(&f->result->failed, &uid);
-		return false;
+		vec_push(&f->result->failed, &x.uid);
+		return;
 	}
 	f->result->done_count++;
 	if (!op_flags_apply(f->op, f->bits, &x))
-		return false;
+		return;
 	note_modseq(f);
 	x.modseq = f->modseq;
-	c->deleted |= ((x.flags ^ r->flags) & FLAG_DELETED) != 0;
-	c->before[c->n] = r->flags;
+	c->deleted |= ((x.flags ^ before) & FLAG_DELETED) != 0;
+	c->before[c->n] = before;
 	c->entries[c->n++] = x;
-	if (planted("flags_not_kept"))
-		return false;
-	flag_record_put(r, &x);
-	return true;
+	if (!planted("flags_not_kept"))
+		flag_record_put(blocks_change(h, x.uid), &x);
 }
 
 /* ---- one block ---- */
@@ -115,12 +113,13 @@ static int change_block(
 {
 	struct changed c = { .n = 0 };
 	for (uint64_t uid = low; uid <= high; uid++) {
-		struct flag_record *r = flag_block_at(&h->block, (uint32_t)uid);
-		if (r->modseq == 0)
+		struct api_entry x = { .uid = (uint32_t)uid };
+		flag_record_get(flag_block_at(h->block, x.uid), &x);
+		if (x.modseq == 0)
 			continue;
 		if (++f->seen > f->e->bounds->changed_entries)
 			return fail(err, ERR_LIMIT, "too many messages at once");
-		h->dirty |= change(f, (uint32_t)uid, r, &c);
+		change(f, h, x, &c);
 	}
 	return c.n ? tell(f, &c, err) : 0;
 }
@@ -131,7 +130,7 @@ static int may_change(
 {
 	(void)err;
 	for (uint64_t uid = low; uid <= high; uid++) {
-		const struct flag_record *r = flag_block_at(&h->block, (uint32_t)uid);
+		const struct flag_record *r = flag_block_at(h->block, (uint32_t)uid);
 		if (r->modseq && r->modseq <= f->op->unchanged_since)
 			return 1;
 	}

@@ -174,12 +174,18 @@ enum {
 
 /* A flag block as the connection's transaction has it: sqlite_blocks.c. */
 struct held_block {
-	uint64_t id;   /* mailbox << 24 | uid >> 8; 0: none is held */
+	bool held;
+	uint64_t id;   /* mailbox << 24 | uid >> 8 */
 	uint64_t used; /* the greater, the later */
 	bool dirty;    /* not written yet */
-	struct flag_block block;
+	struct flag_block *block;
+	/* The running transaction of a group has changed it, or put another in its place: what was
+	 * not written before that, if anything, for when it fails. */
+	bool saved, before_dirty;
+	uint64_t before_id;
+	struct flag_block *before;
 };
-enum { BLOCKS_HELD = 4 }; /* of a move, source and target; of deliveries, some mailboxes' */
+enum { BLOCKS_HELD = 16 }; /* the mailboxes that a group of deliveries goes to, often */
 
 /* A connection: the writer's, or a reader's. */
 struct sqlite_reader {
@@ -187,6 +193,7 @@ struct sqlite_reader {
 	sqlite3 *db;
 	sqlite3_stmt *kept[SQL_STATEMENTS];
 	struct held_block blocks[BLOCKS_HELD];
+	size_t newest; /* of these, the one that was asked for last */
 	uint64_t block_uses;
 };
 
@@ -241,7 +248,6 @@ struct sqlite_engine {
 	struct vec touched_accounts, touched_mailboxes;       /* by the running transaction */
 	struct vec dirty_accounts, dirty_mailboxes;           /* by the running group */
 	struct txn *txn;                                      /* the running one */
-	struct held_block before[BLOCKS_HELD];                /* dirty blocks when it began */
 	enum { ERASE_NOTHING, ERASE_NOW, ERASE_LATER } erase; /* the log holds what is to go */
 	sqlite3 *copy; /* the ledger's copy in the making, or NULL */
 	sqlite3_backup *copying;
@@ -427,8 +433,8 @@ int sqlite_range_next(struct range_walk *w, uint32_t *ret_low, uint32_t *ret_hig
 /* ---- sqlite_blocks.c ---- */
 /* Makes known to the connection what statements call: entry_flags() and so on. */
 int blocks_known(struct sqlite_reader *, struct err *err);
-/* The block of the UID, empty where there is none; NULL: it can't be read. Whoever changes it sets
- * `dirty`. It stands until the next call. */
+/* The block of the UID, empty where there is none; NULL: it can't be read. It stands until the next
+ * call. */
 struct held_block *blocks_get(
 	struct sqlite_reader *, uint64_t mailbox, uint32_t uid, struct err *err);
 /* Blocks of a mailbox that have UIDs from one to another, rising. */
@@ -439,6 +445,8 @@ struct block_walk block_walk(uint64_t mailbox, uint32_t low, uint32_t high);
 /* 1: the next one, which stands until the next call; 0: there is none; -1. */
 int blocks_next(
 	struct sqlite_reader *, struct block_walk *w, struct held_block **ret, struct err *err);
+/* The record of a UID of the block, which is about to be changed. */
+struct flag_record *blocks_change(struct held_block *h, uint32_t uid);
 /* The first UID that is a held block's. */
 static inline uint32_t held_block_uid(uint64_t id)
 {
@@ -466,8 +474,10 @@ int blocks_remove(struct sqlite_reader *, uint64_t mailbox, uint32_t uid, struct
  * table itself (then what is held is to be forgotten, too). */
 int blocks_write(struct sqlite_reader *, struct err *err);
 void blocks_forget(struct sqlite_reader *);
-/* What is dirty, for a transaction that fails; else nothing: it can be read again. */
-void blocks_keep(struct held_block to[BLOCKS_HELD], const struct held_block from[BLOCKS_HELD]);
+/* A transaction of a group begins; it has failed, and what is held is what it was. */
+void blocks_begin(struct sqlite_reader *);
+void blocks_undo(struct sqlite_reader *);
+void blocks_done(struct sqlite_reader *);
 
 /* ---- sqlite_deleted.c ---- */
 /* Keeps one entry, which was deleted before (what the quota has no room for is forgotten at once,

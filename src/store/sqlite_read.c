@@ -378,7 +378,7 @@ static int first_unseen(
 	int more;
 	while ((more = blocks_next(c, &w, &h, err)) > 0)
 		for (size_t i = 0; i < FLAG_BLOCK_UIDS; i++) {
-			const struct flag_record *r = &h->block.records[i];
+			const struct flag_record *r = &h->block->records[i];
 			if (r->modseq == 0)
 				continue;
 			if (n++ == looked)

@@ -207,7 +207,7 @@ static void restore_mailbox(struct mailbox_state *m)
 void state_settle(struct sqlite_engine *e, bool failed)
 {
 	if (failed)
-		blocks_keep(e->conn.blocks, e->before);
+		blocks_undo(&e->conn);
 	for (size_t i = 0; i < e->touched_accounts.n; i++) {
 		struct account_state *a = pointer_at(&e->touched_accounts, i), *saved = a->saved;
 		if (failed)

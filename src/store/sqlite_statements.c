@@ -51,7 +51,7 @@
 	"(SELECT count(" E_MODSEQ ") " BLOCK_ENTRIES ") AS known,"                                 \
 	"(SELECT flag_count(data) FROM flags f WHERE f.id=b.id) AS kept FROM "                     \
 	"(SELECT (mailbox<<24)|(uid>>8) AS id FROM entries UNION SELECT id FROM flags) b) "        \
-	"WHERE n<>known OR known IS NOT kept"
+	"WHERE (n<>known OR known IS NOT kept)"
 
 const char *const sql_text[SQL_STATEMENTS] = {
 	[SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -299,7 +299,7 @@ const char *const sql_text[SQL_STATEMENTS] = {
 			    "," E_LOW "," E_HIGH ",coalesce(" E_MODSEQ
 			    ",(SELECT a.modseq+1 FROM mailboxes m JOIN accounts a ON "
 			    "a.id=m.account WHERE m.id=e.mailbox),1)) " BLOCK_ENTRIES
-			    ") FROM " WRONG_BLOCKS,
+			    ") FROM " WRONG_BLOCKS " AND n>0",
 	[SQL_MEND_BLOCKS_GONE] = "DELETE FROM flags WHERE NOT EXISTS(SELECT 1 " BLOCK_ENTRIES ")",
 	/* Of the accounts from one to another: what is not what the rows say. */
 	[SQL_MEND_MAILBOXES] = "UPDATE mailboxes SET (" MAILBOX_COUNTERS ")=" MAILBOX_ROWS_SAY
