@@ -81,7 +81,7 @@ bool buf_addz(struct buf *b, const char *s)
 	return buf_add(b, s, strlen(s));
 }
 
-bool buf_addc(struct buf *b, char c)
+bool buf_addc_grow(struct buf *b, char c)
 {
 	return buf_add(b, &c, 1);
 }

@@ -45,7 +45,15 @@ static inline size_t buf_room(const struct buf *b)
 bool buf_add(struct buf *b, const void *p, size_t n);
 bool buf_adds(struct buf *b, struct str s);
 bool buf_addz(struct buf *b, const char *s);
-bool buf_addc(struct buf *b, char c);
+bool buf_addc_grow(struct buf *b, char c); /* of buf_addc() alone */
+static inline bool buf_addc(struct buf *b, char c)
+{
+	if (b->n + 1 >= b->cap) /* with the NUL; cap is max + 1 at most */
+		return buf_addc_grow(b, c);
+	b->p[b->n++] = c;
+	b->p[b->n] = '\0';
+	return true;
+}
 /* In decimal. */
 bool buf_add_number(struct buf *b, uint64_t n);
 bool buf_addf(struct buf *b, const char *format, ...) PRINTF_LIKE(2, 3);

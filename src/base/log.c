@@ -15,6 +15,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+enum { USUAL_BYTES = 400 }; /* of a line: what most are shorter than */
+
 static const char *const level_names[] = { "error", "warn", "info", "debug" };
 
 /* ---- values ---- */
@@ -113,6 +115,9 @@ static size_t fitting(struct str line, size_t room, bool *ret_open)
 static bool add_tidy(struct buf *line, struct str text, size_t max)
 {
 	bool open;
+	bool tidy = str_printable(text) == text.n && str_find(text, '"') == text.n;
+	if (tidy && text.n <= max - line->n)
+		return buf_adds(line, text);
 	size_t n = fitting(text, max - line->n, &open);
 	for (size_t i = 0; i < n; i++)
 		buf_addc(line, abnf_is_ctl(text.p[i]) ? '?' : text.p[i]);
@@ -260,6 +265,7 @@ void log_event(
 	AUTO(buf_done)
 	struct buf raw;
 	buf_init(&raw, 2 * LOG_LINE_BYTES);
+	(void)buf_reserve(&raw, USUAL_BYTES);
 	add_head(&raw, log, level, event);
 	char text[LOG_LINE_BYTES + 1];
 	va_list args;
@@ -272,6 +278,7 @@ void log_event(
 	AUTO(buf_done)
 	struct buf line;
 	buf_init(&line, LOG_LINE_BYTES);
+	(void)buf_reserve(&line, USUAL_BYTES);
 	if (!add_tidy(&line, buf_str(&raw), LOG_LINE_BYTES - 1 - mark.n))
 		buf_adds(&line, mark);
 	write_line(sink, &line);

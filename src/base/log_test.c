@@ -185,6 +185,9 @@ static void misuse_stays_one_line(void **state)
 	log_init(&log, &k.sink, "p=%s", "a\nb");
 	log_event(&log, LOG_INFO, "e", "x=%s", "a\r\nlevel=error \"open");
 	assert_str(buf_str(&k.text), STR("level=info p=a?b event=e x=a??level=error \"open\"\n"));
+	buf_clear(&k.text);
+	log_event(&log, LOG_INFO, "e", "x=%s", "\"open");
+	assert_str(buf_str(&k.text), STR("level=info p=a?b event=e x=\"open\"\n"));
 	buf_done(&k.text);
 }
 

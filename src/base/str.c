@@ -5,11 +5,6 @@
 #include "base/abnf.h"
 #include "base/mem.h"
 
-bool str_equal(struct str a, struct str b)
-{
-	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
-}
-
 bool str_equal_nocase(struct str a, struct str b)
 {
 	if (a.n != b.n)
@@ -18,11 +13,6 @@ bool str_equal_nocase(struct str a, struct str b)
 		if (ascii_lower(a.p[i]) != ascii_lower(b.p[i]))
 			return false;
 	return true;
-}
-
-bool str_starts(struct str s, struct str prefix)
-{
-	return s.n >= prefix.n && str_equal(str_make(s.p, prefix.n), prefix);
 }
 
 bool str_starts_nocase(struct str s, struct str prefix)
@@ -62,21 +52,6 @@ size_t str_search(struct str s, struct str needle)
 		return 0;
 	const char *at = s.n ? memmem(s.p, s.n, needle.p, needle.n) : NULL;
 	return at == NULL ? s.n : (size_t)(at - s.p);
-}
-
-struct str str_from_offset(struct str s, size_t from)
-{
-	if (from >= s.n)
-		return str_make(s.n ? s.p + s.n : s.p, 0);
-	return str_make(s.p + from, s.n - from);
-}
-
-struct str str_sub(struct str s, size_t from, size_t n)
-{
-	struct str r = str_from_offset(s, from);
-	if (r.n > n)
-		r.n = n;
-	return r;
 }
 
 static bool is_blank(char c)
@@ -173,12 +148,22 @@ bool str_is_utf8(struct str s)
 	return true;
 }
 
+size_t str_ascii(struct str s)
+{
+	size_t i = 0;
+	for (uint64_t w; i + sizeof(w) <= s.n; i += sizeof(w)) {
+		memcpy(&w, s.p + i, sizeof(w));
+		if (w & 0x8080808080808080)
+			break;
+	}
+	while (i < s.n && !abnf_is_8bit(s.p[i]))
+		i++;
+	return i;
+}
+
 bool str_is_ascii(struct str s)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if (abnf_is_8bit(s.p[i]))
-			return false;
-	return true;
+	return str_ascii(s) == s.n;
 }
 
 bool str_has_control(struct str s)

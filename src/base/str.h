@@ -42,10 +42,16 @@ static inline struct str str_from(const char *s)
 	return str_make(s, s == NULL ? 0 : strlen(s));
 }
 
-bool str_equal(struct str a, struct str b);
+static inline bool str_equal(struct str a, struct str b)
+{
+	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
 /* ASCII letters compare without case; every other byte compares exactly. */
 bool str_equal_nocase(struct str a, struct str b);
-bool str_starts(struct str s, struct str prefix);
+static inline bool str_starts(struct str s, struct str prefix)
+{
+	return s.n >= prefix.n && str_equal(str_make(s.p, prefix.n), prefix);
+}
 bool str_starts_nocase(struct str s, struct str prefix);
 bool str_ends_nocase(struct str s, struct str suffix);
 /* <0, 0, >0 as memcmp, the shorter first. */
@@ -57,9 +63,20 @@ size_t str_find_last(struct str s, char c);
 /* Offset of the first occurrence of needle, or s.n. An empty needle is at 0. Linear. */
 size_t str_search(struct str s, struct str needle);
 /* The bytes from offset `from` on; offsets beyond the end are clamped. */
-struct str str_from_offset(struct str s, size_t from);
+static inline struct str str_from_offset(struct str s, size_t from)
+{
+	if (from >= s.n)
+		return str_make(s.n ? s.p + s.n : s.p, 0);
+	return str_make(s.p + from, s.n - from);
+}
 /* At most n bytes from offset `from`; both clamped. */
-struct str str_sub(struct str s, size_t from, size_t n);
+static inline struct str str_sub(struct str s, size_t from, size_t n)
+{
+	struct str r = str_from_offset(s, from);
+	if (r.n > n)
+		r.n = n;
+	return r;
+}
 /* Without leading and trailing blanks, tabs, CR and LF. */
 struct str str_trim(struct str s);
 /* Without a trailing CRLF or LF. */
@@ -77,6 +94,8 @@ char *str_dup(struct str s);
 bool str_is_utf8(struct str s);
 /* The length of the valid UTF-8 sequence that s begins with, 1 to 4; 0 when there is none. */
 size_t str_utf8_sequence(struct str s);
+/* How many bytes it begins with that are ASCII (0x00-0x7f); looks at eight at a time. */
+size_t str_ascii(struct str s);
 bool str_is_ascii(struct str s);
 /* How many bytes it begins with that are printable ASCII (0x20-0x7e); looks at eight at a time. */
 size_t str_printable(struct str s);

@@ -181,5 +181,21 @@ static void printable(void **state)
 		}
 }
 
-TEST_MAIN(cmocka_unit_test(printable), test_case(compares), test_case(finds), test_case(cuts),
-	test_case(splits), test_case(copies), test_case(s54_utf8), test_case(classes))
+static void ascii(void **state)
+{
+	char text[40];
+	(void)state;
+	assert_int_equal(str_ascii(STR_NONE), 0);
+	for (size_t n = 0; n < 20; n++)
+		for (size_t at = 0; at < n; at++)
+			for (int byte = 0; byte < 256; byte++) {
+				memset(text, byte % 2 ? '\x7f' : '\0', sizeof(text));
+				text[at] = (char)byte;
+				assert_int_equal(
+					str_ascii(str_make(text, n)), byte < 0x80 ? n : at);
+			}
+}
+
+TEST_MAIN(cmocka_unit_test(printable), test_case(ascii), test_case(compares), test_case(finds),
+	test_case(cuts), test_case(splits), test_case(copies), test_case(s54_utf8),
+	test_case(classes))

@@ -143,6 +143,8 @@ struct mail_converter {
 static UConverter *open_icu(const struct mail_charset *charset)
 {
 	UErrorCode status = U_ZERO_ERROR;
+	if (charset == NULL || charset->icu == NULL)
+		return NULL;
 	UConverter *icu = ucnv_open(charset->icu, &status);
 	return icu_good(status) ? icu : NULL;
 }
@@ -150,8 +152,7 @@ static UConverter *open_icu(const struct mail_charset *charset)
 struct mail_converter *mail_converter_new(const struct mail_charset *charset)
 {
 	struct mail_converter *c = xmalloc(sizeof(*c));
-	if (charset != NULL && charset->icu != NULL)
-		c->icu = open_icu(charset);
+	c->icu = open_icu(charset);
 	return c;
 }
 
@@ -207,9 +208,7 @@ static bool utf8_input(struct mail_converter *c, struct str in, struct buf *out)
 			}
 			continue;
 		}
-		size_t n = 0;
-		while (n < in.n && (unsigned char)in.p[n] < 0x80)
-			n++;
+		size_t n = str_ascii(in);
 		fits = buf_add(out, in.p, n);
 		in = str_from_offset(in, n);
 	}
@@ -306,16 +305,17 @@ bool mail_converter_end(struct mail_converter *c, struct buf *out)
 
 bool mail_to_utf8(const struct mail_charset *charset, struct str bytes, struct buf *out)
 {
-	AUTO(mail_converter_free)
-	struct mail_converter *c = mail_converter_new(charset);
-	return mail_converter_input(c, bytes, out) && mail_converter_end(c, out);
+	struct mail_converter c = { .icu = open_icu(charset) };
+	bool fits = mail_converter_input(&c, bytes, out) && mail_converter_end(&c, out);
+	ucnv_close(c.icu);
+	return fits;
 }
 
 int mail_charsets_preload(void)
 {
 	UErrorCode status = U_ZERO_ERROR;
 	for (size_t i = 0; i < ARRAY_LEN(charsets); i++) {
-		UConverter *icu = charsets[i].icu ? open_icu(&charsets[i]) : NULL;
+		UConverter *icu = open_icu(&charsets[i]);
 		if (charsets[i].icu && icu == NULL)
 			return -1;
 		/* Some converters open others only when a character asks for them. */

@@ -256,19 +256,6 @@ static void line(struct mail_parser *p, struct str head, uint64_t len, unsigned 
 
 /* ---- bytes ---- */
 
-static bool has_8bit(struct str s)
-{
-	uint64_t word, seen = 0;
-	size_t i = 0;
-	for (; i + sizeof(word) <= s.n; i += sizeof(word)) {
-		memcpy(&word, s.p + i, sizeof(word));
-		seen |= word;
-	}
-	for (; i < s.n; i++)
-		seen |= (unsigned char)s.p[i];
-	return (seen & 0x8080808080808080u) != 0;
-}
-
 /* Keeps the head of a line whose end is not here yet. */
 static void hold(struct mail_parser *p, struct str part)
 {
@@ -309,7 +296,7 @@ void mail_parser_input(struct mail_parser *p, struct str bytes)
 	p->size += bytes.n;
 	if (str_find(bytes, '\0') < bytes.n)
 		p->flags |= DIGEST_NUL;
-	if (has_8bit(bytes))
+	if (!str_is_ascii(bytes))
 		p->flags |= DIGEST_8BIT;
 	if (p->size > LIMIT_PARSE_BYTES) {
 		bytes.n = LIMIT_PARSE_BYTES > p->size - bytes.n
@@ -321,7 +308,7 @@ void mail_parser_input(struct mail_parser *p, struct str bytes)
 		size_t n = str_find(bytes, '\n');
 		struct str part = str_make(bytes.p, n);
 		bool in_header = p->stack.n == 1 && top(p)->state == IN_HEADER;
-		if (in_header && has_8bit(part))
+		if (in_header && !str_is_ascii(part))
 			p->flags |= DIGEST_8BIT_HEADER;
 		if (n == bytes.n) {
 			hold(p, part);
