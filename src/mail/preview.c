@@ -43,6 +43,7 @@ void preview_begin(struct preview *p, bool is_html, enum mail_encoding encoding,
 	p->encoding = encoding;
 	p->is_html = is_html;
 	p->capturing = true;
+	(void)buf_reserve(&p->raw, RAW_PLAIN);
 }
 
 size_t preview_room(const struct preview *p)
@@ -53,7 +54,9 @@ size_t preview_room(const struct preview *p)
 
 void preview_input(struct preview *p, struct str bytes)
 {
-	buf_adds(&p->raw, str_sub(bytes, 0, preview_room(p)));
+	size_t room = preview_room(p);
+	if (room > 0)
+		buf_adds(&p->raw, str_sub(bytes, 0, room));
 }
 
 /* ---- markup ---- */
@@ -131,14 +134,28 @@ static size_t character(struct str s, bool *ret_blank)
 	return c.n;
 }
 
+/* How many of the first characters are plain ones, a byte each: most text is made of these. */
+static size_t plain_run(struct str s, size_t most)
+{
+	size_t n = 0;
+	while (n < s.n && n < most && abnf_is_vchar(s.p[n]))
+		n++;
+	return n;
+}
+
 /* Runs of blanks become one; at most LIMIT_PREVIEW_CHARS characters. */
 static void collapse(struct str text, struct buf *out)
 {
 	size_t count = 0;
 	bool gap = false, blank;
 	while (text.n > 0 && count < LIMIT_PREVIEW_CHARS) {
-		size_t n = character(text, &blank);
-		if (!blank && gap && count > 0) {
+		bool apart = gap && count > 0;
+		size_t run = plain_run(text, LIMIT_PREVIEW_CHARS - count - apart);
+		size_t n = run;
+		blank = false;
+		if (run == 0)
+			n = character(text, &blank);
+		if (!blank && apart) {
 			if (count + 2 > LIMIT_PREVIEW_CHARS)
 				break;
 			buf_addc(out, ' ');
@@ -146,7 +163,7 @@ static void collapse(struct str text, struct buf *out)
 		}
 		if (!blank) {
 			buf_add(out, text.p, n);
-			count++;
+			count += run ? run : 1;
 		}
 		gap = blank;
 		text = str_from_offset(text, n);

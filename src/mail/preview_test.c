@@ -97,4 +97,31 @@ static void bounds_the_preview(void **state)
 	buf_done(&digest);
 }
 
-TEST_MAIN(test_case(m12_shows_the_beginning), test_case(bounds_the_preview))
+/* The first so many characters of words with one blank between them, but no blank at the end. */
+static void ends_within_words(void **state)
+{
+	(void)state;
+	for (size_t word = 1; word <= LIMIT_PREVIEW_CHARS + 1; word++) {
+		struct buf message, want, digest;
+		struct str preview;
+		buf_init(&message, 10000);
+		buf_init(&want, 10000);
+		buf_addz(&message, "\r\n  ");
+		while (want.n <= LIMIT_PREVIEW_CHARS) {
+			for (size_t i = 0; i < word; i++) {
+				buf_addc(&message, (char)('!' + i % 94));
+				buf_addc(&want, (char)('!' + i % 94));
+			}
+			buf_addz(&message, " \r\n\t");
+			buf_addc(&want, ' ');
+		}
+		preview_of(buf_str(&message), &digest, &preview);
+		assert_str(preview, str_trim(str_sub(buf_str(&want), 0, LIMIT_PREVIEW_CHARS)));
+		buf_done(&message);
+		buf_done(&want);
+		buf_done(&digest);
+	}
+}
+
+TEST_MAIN(test_case(m12_shows_the_beginning), test_case(ends_within_words),
+	test_case(bounds_the_preview))
