@@ -223,6 +223,30 @@ static void m11_always_gives_utf8(void **state)
 	}
 }
 
+/* Each ASCII character in each place of what is looked at together, and behind it. */
+static void changes_ascii_by_eights(void **state)
+{
+	char text[20], lower[20], upper[20];
+	struct buf out;
+	(void)state;
+	buf_init(&out, sizeof(text));
+	for (size_t n = 0; n <= sizeof(text); n++)
+		for (int c = 0; c < 128; c++) {
+			for (size_t i = 0; i < n; i++) {
+				text[i] = (char)((size_t)c + i * 37) & 0x7f;
+				lower[i] = ascii_lower(text[i]);
+				upper[i] = ascii_upper(text[i]);
+			}
+			buf_clear(&out);
+			assert_true(mail_fold_case(str_make(text, n), &out));
+			assert_str(buf_str(&out), str_make(lower, n));
+			buf_clear(&out);
+			assert_true(mail_casemap(str_make(text, n), &out));
+			assert_str(buf_str(&out), str_make(upper, n));
+		}
+	buf_done(&out);
+}
+
 static void folds_case(void **state)
 {
 	(void)state;
@@ -405,6 +429,6 @@ static void encodes_what_it_decodes(void **state)
 
 TEST_MAIN(test_case(casemaps), test_case(m11_needs_no_files_later), test_case(preloads),
 	test_case(m11_allows_the_table_alone), test_case(m11_converts_any_split),
-	test_case(m11_always_gives_utf8), test_case(folds_case), test_case(normalizes),
-	test_case(m9_decodes_words), test_case(m9_decodes_many_words), test_case(m9_bounds_words),
-	test_case(encodes_what_it_decodes))
+	test_case(m11_always_gives_utf8), test_case(changes_ascii_by_eights), test_case(folds_case),
+	test_case(normalizes), test_case(m9_decodes_words), test_case(m9_decodes_many_words),
+	test_case(m9_bounds_words), test_case(encodes_what_it_decodes))

@@ -21,40 +21,75 @@ void signature_break(struct signature_maker *m)
 	m->known = 0;
 }
 
-void signature_add(struct signature_maker *m, struct str folded)
+static void set(struct signature_maker *m, uint32_t trigram)
 {
-	uint32_t last = m->last;
-	size_t i = 0;
-	for (; m->known < 2 && i < folded.n; i++, m->known++)
-		last = last << 8 | (unsigned char)folded.p[i];
-	for (; i < folded.n; i++) {
-		last = (last << 8 | (unsigned char)folded.p[i]) & 0xffffff;
-		uint16_t h = hash(last);
-		m->bits[h >> 3] |= (uint8_t)(1u << (h & 7));
-	}
-	m->last = last;
+	static const uint8_t bit[8] = { 1, 2, 4, 8, 16, 32, 64, 128 };
+	uint16_t h = hash(trigram);
+	m->bits[h >> 3] |= bit[h & 7];
 }
 
-static size_t bits_set(const uint8_t *p, size_t n)
+static uint32_t trigram_at(const unsigned char *p)
 {
-	size_t set = 0;
-	for (size_t i = 0; i < n; i += 8) {
-		uint64_t word;
-		memcpy(&word, p + i, 8);
-		set += (size_t)__builtin_popcountll(word);
+	return (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
+}
+
+/* The trigrams of three bytes or more, two a load; none waits for the one before. */
+static void set_all(struct signature_maker *m, const unsigned char *p, size_t n)
+{
+	size_t i = 0;
+	for (; i + 3 < n; i += 2) {
+		uint32_t four = (uint32_t)p[i] << 24 | (uint32_t)p[i + 1] << 16 |
+				(uint32_t)p[i + 2] << 8 | p[i + 3];
+		set(m, four >> 8);
+		set(m, four & 0xffffff);
 	}
-	return set;
+	m->last = trigram_at(p + n - 3);
+	set(m, m->last);
+}
+
+void signature_add(struct signature_maker *m, struct str folded)
+{
+	const unsigned char *p = (const unsigned char *)folded.p;
+	/* What begins in the text before, or needs three bytes to begin with. */
+	for (size_t i = 0; i < 2 && i < folded.n; i++) {
+		m->last = (m->last << 8 | p[i]) & 0xffffff;
+		if (m->known == 2)
+			set(m, m->last);
+		else
+			m->known++;
+	}
+	if (folded.n > 2)
+		set_all(m, p, folded.n);
+}
+
+/* As __builtin_popcountll(), which is a call where the processor is not known to have it. */
+static size_t bits_set(uint64_t word)
+{
+	word -= word >> 1 & 0x5555555555555555;
+	word = (word & 0x3333333333333333) + (word >> 2 & 0x3333333333333333);
+	word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0f;
+	return (size_t)(word * 0x0101010101010101 >> 56);
+}
+
+static uint64_t word_at(const uint8_t *p)
+{
+	uint64_t word;
+	memcpy(&word, p, sizeof(word));
+	return word;
 }
 
 /* Lays the upper half over the lower one, unless that fills it too much. */
 static bool halve(uint8_t *bits, size_t n)
 {
-	uint8_t half[ALL_BITS / 16];
-	for (size_t i = 0; i < n / 2; i++)
-		half[i] = bits[i] | bits[n / 2 + i];
-	if (bits_set(half, n / 2) * 100 >= n / 2 * 8 * SIGNATURE_FILL)
+	size_t set = 0;
+	for (size_t i = 0; i < n / 2; i += 8)
+		set += bits_set(word_at(bits + i) | word_at(bits + n / 2 + i));
+	if (set * 100 >= n / 2 * 8 * SIGNATURE_FILL)
 		return false;
-	memcpy(bits, half, n / 2);
+	for (size_t i = 0; i < n / 2; i += 8) {
+		uint64_t word = word_at(bits + i) | word_at(bits + n / 2 + i);
+		memcpy(bits + i, &word, sizeof(word));
+	}
 	return true;
 }
 

@@ -87,6 +87,34 @@ static void grows_with_the_text(void **state)
 	}
 }
 
+/* Its bits are those of the trigrams and no others, whatever the text's length and place in memory,
+ * and however it comes. */
+static void holds_nothing_else(void **state)
+{
+	char room[64];
+	(void)state;
+	for (size_t n = 0; n < 40; n++) {
+		for (size_t at = 0; at < 8; at++) {
+			uint8_t want[64] = { 0 };
+			for (size_t i = 0; i < n; i++)
+				room[at + i] = (char)((n * 31 + i) * 2654435769u >> 24);
+			struct str text = str_make(room + at, n);
+			for (size_t i = 0; i + 3 <= n; i++) {
+				uint16_t all[SIGNATURE_TRIGRAMS];
+				assert_int_equal(signature_trigrams(str_sub(text, i, 3), all), 1);
+				uint16_t h = all[0];
+				want[(h & 511) >> 3] |= (uint8_t)(1u << (h & 7));
+			}
+			for (size_t piece = 1; piece <= n + 1; piece++) {
+				struct buf s = made(&text, 1, piece);
+				assert_int_equal(s.n, SIGNATURE_HEAD_BYTES + sizeof(want));
+				assert_memory_equal(s.p + SIGNATURE_HEAD_BYTES, want, sizeof(want));
+				buf_done(&s);
+			}
+		}
+	}
+}
+
 /* Every trigram there is: all bits, no halving. */
 static void a_full_one_holds_all(void **state)
 {
@@ -137,5 +165,6 @@ static void what_is_not_one_holds_all(void **state)
 	assert_true(may_hold(str_make(large, sizeof(large)), STR("abc")));
 }
 
-TEST_MAIN(test_case(holds_what_is_there), test_case(grows_with_the_text),
-	test_case(a_full_one_holds_all), test_case(needles), test_case(what_is_not_one_holds_all))
+TEST_MAIN(test_case(holds_what_is_there), test_case(holds_nothing_else),
+	test_case(grows_with_the_text), test_case(a_full_one_holds_all), test_case(needles),
+	test_case(what_is_not_one_holds_all))

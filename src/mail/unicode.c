@@ -27,15 +27,31 @@ static struct str take_piece(struct str *rest)
 	return piece;
 }
 
-static bool fold_ascii(struct str text, struct buf *out)
+/* ASCII, eight characters at a time: of the letters of one case, which begin with `first`, those of
+ * the other. */
+static bool change_case(struct str text, char first, struct buf *out)
 {
+	const uint64_t ones = 0x0101010101010101;
+	const uint64_t to_first = (uint64_t)(0x80 - first) * ones, beyond = to_first - 26 * ones;
 	char *to = buf_reserve(out, text.n);
+	size_t i = 0;
 	if (to == NULL)
 		return false;
-	for (size_t i = 0; i < text.n; i++)
-		to[i] = ascii_lower(text.p[i]);
+	/* No sum reaches the byte above it. */
+	for (uint64_t w; i + sizeof(w) <= text.n; i += sizeof(w)) {
+		memcpy(&w, text.p + i, sizeof(w));
+		w ^= ((w + to_first) & ~(w + beyond) & ones * 0x80) >> 2;
+		memcpy(to + i, &w, sizeof(w));
+	}
+	for (; i < text.n; i++)
+		to[i] = first == 'a' ? ascii_upper(text.p[i]) : ascii_lower(text.p[i]);
 	buf_used(out, text.n);
 	return true;
+}
+
+static bool fold_ascii(struct str text, struct buf *out)
+{
+	return change_case(text, 'A', out);
 }
 
 static bool fold_piece(UCaseMap *map, struct str piece, struct buf *out)
@@ -75,13 +91,7 @@ bool mail_fold_case(struct str utf8, struct buf *out)
 
 static bool upper_ascii(struct str text, struct buf *out)
 {
-	char *to = buf_reserve(out, text.n);
-	if (to == NULL)
-		return false;
-	for (size_t i = 0; i < text.n; i++)
-		to[i] = ascii_upper(text.p[i]);
-	buf_used(out, text.n);
-	return true;
+	return change_case(text, 'a', out);
 }
 
 /* A character as UTF-16; how many units. */
