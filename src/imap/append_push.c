@@ -32,11 +32,16 @@ static bool tell(struct imap *s, const struct frame *frame)
 
 /* ---- one frame after the other; false: there is no room, or nothing to be sent ---- */
 
+static bool tell_bytes(struct imap *s, struct str bytes)
+{
+	struct frame f = { .type = FRAME_UPLOAD_BYTES, .upload_bytes = { bytes } };
+
+	return tell(s, &f);
+}
+
 static bool push_bytes(struct imap *s, struct append_work *w)
 {
-	struct frame f = { .type = FRAME_UPLOAD_BYTES, .upload_bytes = { buf_str(&w->piece) } };
-
-	if (w->piece.n == 0 || !tell(s, &f))
+	if (w->piece.n == 0 || !tell_bytes(s, buf_str(&w->piece)))
 		return false;
 	buf_clear(&w->piece);
 	return true;
@@ -202,7 +207,8 @@ bool append_push_bytes(struct imap *s, struct str bytes)
 	if (s->upload == 0)
 		return true;
 	mail_parser_input(w->parser, bytes);
-	buf_adds(&w->piece, bytes);
+	if (w->push != PUSH_BYTES || w->piece.n > 0 || !tell_bytes(s, bytes))
+		buf_adds(&w->piece, bytes);
 	return true;
 }
 

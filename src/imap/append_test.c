@@ -143,6 +143,30 @@ static void test_unasked_size(void **state)
 	}
 }
 
+/* Bytes that the channel has room for go to it as they are; others wait in a copy. */
+static void test_no_copy(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	for (int stingy = 0; stingy < 2; stingy++) {
+		const struct append_work *w;
+
+		fake_init(&f);
+		fake_connect(&f, "imaps", true);
+		dialogue_part(&f, LOGIN);
+		f.stingy = stingy;
+		buf_addz(&f.clients[0].unread, "a APPEND INBOX {4+}\r\nab");
+		assert_true(fake_input(&f.clients[0]));
+		buf_addz(&f.clients[0].unread, "c");
+		while (f.clients[0].unread.n > 0 && fake_input(&f.clients[0]))
+			;
+		w = CONTAINER_OF(f.clients[0].session, struct imap, session)->cmd.work;
+		assert_int_equal(w->piece.cap > 0, stingy);
+		fake_done(&f);
+	}
+}
+
 /* One more than may come at once */
 static void test_too_many(void **state)
 {
@@ -366,5 +390,6 @@ static void test_tags(void **state)
 
 TEST_MAIN(test_case(test_unasked), test_case(test_unasked_size), test_case(test_tags),
 	test_case(test_multiappend), test_case(test_pipelined), test_case(test_cancelled),
-	test_case(test_too_many), test_case(test_utf8), test_case(test_utf8_header),
-	test_case(test_utf8_hidden), test_case(test_replace), test_case(test_replace_refused))
+	test_case(test_no_copy), test_case(test_too_many), test_case(test_utf8),
+	test_case(test_utf8_header), test_case(test_utf8_hidden), test_case(test_replace),
+	test_case(test_replace_refused))
