@@ -109,7 +109,7 @@ static uint32_t ask(struct session_host *host, struct session *s, enum session_p
 	}
 	a->uploads = frame->type == FRAME_UPLOAD_OPEN;
 	if (a->uploads)
-		a->upload = signer_begin(request);
+		a->upload = signer_begin(p->front, request);
 	return request;
 }
 

@@ -200,8 +200,9 @@ void held_send(struct front *); /* the next store is there */
 /* signer.c */
 void signer_init(struct front *);
 void signer_done(struct front *);
-/* An upload begins. To be forgotten, unless it is delivered. */
-struct kept_upload *signer_begin(uint32_t request);
+/* An upload begins. To be forgotten, unless it is delivered. NULL: too many wait to be signed for
+ * this one to be kept. */
+struct kept_upload *signer_begin(const struct front *, uint32_t request);
 void signer_forget(struct front *, struct kept_upload **);
 /* A frame of it has been sent. u may be NULL. */
 void signer_told(struct front *, struct kept_upload *, const struct frame *);

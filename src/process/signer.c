@@ -39,8 +39,10 @@ static void empty(struct front *f, struct kept_upload *u)
 	buf_done(&u->prefixes);
 }
 
-struct kept_upload *signer_begin(uint32_t request)
+struct kept_upload *signer_begin(const struct front *f, uint32_t request)
 {
+	if (f->signer.told >= LIMIT_SIGNED_UPLOADS)
+		return NULL;
 	struct kept_upload *u = xmalloc(sizeof(*u));
 	*u = (struct kept_upload){ .request = request };
 	buf_init(&u->body, LIMIT_SIGNER_MESSAGE);

@@ -244,6 +244,10 @@ static void as_many_as_the_store_knows(void **state)
 	assert_int_equal(s.to_sign, LIMIT_SIGNED_UPLOADS - 1);
 	uint32_t last = upload(&s);
 	assert_int_equal(s.to_sign, LIMIT_SIGNED_UPLOADS);
+	size_t kept = s.x.front->signer.bytes;
+	uint32_t beyond = open(&s);
+	tell_bytes(&s, beyond, STR(TEXT));
+	assert_int_equal(s.x.front->signer.bytes, kept);
 	deliver(&s, upload(&s)); /* N+1 */
 	assert_int_equal(s.to_sign, LIMIT_SIGNED_UPLOADS);
 	deliver(&s, last);
