@@ -5,6 +5,8 @@
 
 #include <errno.h>
 
+enum { LOG_READS = 64, LOG_REST_MS = 10 };
+
 static void pass_lines(struct child *c)
 {
 	struct supervisor *s = c->supervisor;
@@ -22,28 +24,41 @@ static void pass_lines(struct child *c)
 	}
 }
 
-/* Reads what is there; false when there will be no more. */
-static bool read_some(struct child *c)
+/* Reads what is there. Who says something is likely to say more, so that it is left alone for a
+ * while then: what it says gathers in its pipe, which outlives it. */
+static void read_all(struct child *c)
 {
 	struct loop *loop = c->supervisor->loop;
-	size_t room = buf_room(&c->log_line);
-	char *to = buf_reserve(&c->log_line, room);
-	ssize_t got = loop->class->link_read(c->log, to, room, NULL);
-	if (got == -EAGAIN || got == -EINTR)
-		return true;
-	if (got <= 0)
-		return false;
-	buf_used(&c->log_line, (size_t)got);
-	pass_lines(c);
-	return true;
+	bool any = false;
+	for (int i = 0; i < LOG_READS; i++) {
+		size_t room = buf_room(&c->log_line);
+		char *to = buf_reserve(&c->log_line, room);
+		ssize_t got = loop->class->link_read(c->log, to, room, NULL);
+		if (got == -EAGAIN || got == -EINTR)
+			break;
+		if (got <= 0) { /* there will be no more */
+			loop->class->link_free(&c->log);
+			return;
+		}
+		buf_used(&c->log_line, (size_t)got);
+		pass_lines(c);
+		any = true;
+	}
+	loop->class->link_want(c->log, any ? 0 : LINK_READ);
+	loop->class->timer_set(c->log_rest, any ? supervisor_now(c->supervisor) + LOG_REST_MS : 0);
 }
 
 static void ready(void *arg, int events)
 {
-	struct child *c = arg;
 	(void)events;
-	if (!read_some(c))
-		c->supervisor->loop->class->link_free(&c->log);
+	read_all(arg);
+}
+
+void child_log_rested(void *child)
+{
+	struct child *c = child;
+	if (c->log)
+		read_all(c);
 }
 
 void child_log_open(struct child *c, int handle)
@@ -60,7 +75,7 @@ void child_log_open(struct child *c, int handle)
 void child_log_close(struct child *c)
 {
 	struct loop *loop = c->supervisor->loop;
-	for (int i = 0; c->log && i < 64; i++) {
+	for (int i = 0; c->log && i < LOG_READS; i++) {
 		char *to = buf_reserve(&c->log_line, buf_room(&c->log_line));
 		ssize_t got = loop->class->link_read(c->log, to, buf_room(&c->log_line), NULL);
 		if (got <= 0)

@@ -468,6 +468,7 @@ struct child *child_new(struct supervisor *s, const struct role_row *row)
 	c->supervisor = s;
 	c->row = row;
 	c->timer = s->loop->class->timer_new(s->loop, on_timer, c);
+	c->log_rest = s->loop->class->timer_new(s->loop, child_log_rested, c);
 	buf_init(&c->log_line, CHILD_LINE_BYTES);
 	return c;
 }
@@ -482,6 +483,7 @@ void child_free(struct child **child)
 	child_log_close(c);
 	buf_done(&c->log_line);
 	s->loop->class->timer_free(&c->timer);
+	s->loop->class->timer_free(&c->log_rest);
 	free(c);
 	*child = NULL;
 }

@@ -33,6 +33,7 @@ struct child {
 	struct channel *control;
 	struct link *log;
 	struct buf log_line;
+	struct timer *log_rest; /* its log is not read until then */
 	struct timer *timer;
 	unsigned restarts;  /* since the supervisor's start */
 	unsigned failures;  /* in a row: not up, or not for LIMIT_SETTLED_MS */
@@ -224,6 +225,7 @@ void control_free(struct supervisor *);
 /* child_log.c */
 void child_log_open(struct child *, int handle);
 void child_log_close(struct child *);
+void child_log_rested(void *child); /* of the timer */
 /* What has come of a line goes out as it is. */
 void child_log_flush(struct child *);
 

@@ -387,6 +387,41 @@ static void test_flood_of_log_lines(void **state)
 	world_done(&w);
 }
 
+static void says(struct world *w, struct process *p, const char *line)
+{
+	ssize_t n = (ssize_t)strlen(line);
+	assert_int_equal(w->loop->class->link_write(p->log, line, (size_t)n, -1), n);
+	loop_sim_run_for(w->loop, 2);
+}
+
+/* What it says at once is passed on at once; what it says right behind that is gathered in its
+ * pipe, and is not lost with it. */
+static void test_log_lines_gather(void **state)
+{
+	struct loop_sim_network quick = { .buffer_bytes = 64 * 1024 };
+	struct world w;
+	(void)state;
+	up(&w, 31);
+	loop_sim_set_network(w.loop, &quick);
+	struct process *p = world_role(&w, "front-mx");
+	loop_sim_run_for(w.loop, 1000);
+	for (int again = 0; again < 2; again++) {
+		says(&w, p, again ? "three\n" : "one\n");
+		assert_true(world_said(&w, again ? "three\n" : "one\n"));
+		says(&w, p, again ? "four\n" : "two\n");
+		assert_false(world_said(&w, again ? "four\n" : "two\n"));
+		loop_sim_run_for(w.loop, 20);
+		assert_true(world_said(&w, again ? "four\n" : "two\n"));
+		loop_sim_run_for(w.loop, 20);
+	}
+	says(&w, p, "five\n");
+	says(&w, p, "last words\n");
+	assert_false(world_said(&w, "last words\n"));
+	world_kill(&w.spawn, p->pid, SIGKILL);
+	world_until(&w, world_said(&w, "last words\n"));
+	world_done(&w);
+}
+
 /* Fronts come up first, the others when those are up, or after LIMIT_HELD_MS when they are not. */
 static void test_fronts_first(void **state)
 {
@@ -450,4 +485,5 @@ TEST_MAIN(test_case(what_was_never_started_is_down_for_no_time), test_case(test_
 	test_case(test_dies_while_stopping), test_case(test_stops_while_starting),
 	test_case(test_distrust_is_handed_on), test_case(test_reload),
 	test_case(test_front_is_replaced), test_case(test_commands_at_once),
-	test_case(test_commands_of_others), test_case(test_flood_of_log_lines))
+	test_case(test_commands_of_others), test_case(test_flood_of_log_lines),
+	test_case(test_log_lines_gather))
