@@ -376,12 +376,24 @@ static int append_large(struct segments *s, const struct spool *spool,
 	return 0;
 }
 
+/* Whether n bytes more may go to the disk; asked for a batch, not for each of its records. */
+static bool has_room(struct segments *s, uint64_t n)
+{
+	if (batch_is_empty(s) || s->room < n) {
+		uint64_t room = disk_room(s->files, disk_reserve(s->options.reserve_bytes));
+		s->room = room > s->n ? room - s->n : 0;
+	}
+	if (s->room < n)
+		return false;
+	s->room -= n;
+	return true;
+}
+
 static int append(struct segments *s, const struct spool *spool,
 	const struct record_recipient *recipients, size_t n, struct blob_ref *ret,
 	uint32_t *ret_prefix_at, struct err *err)
 {
-	if (!disk_has_room(s->files, s->n + spool_stored_length(spool),
-		    disk_reserve(s->options.reserve_bytes)))
+	if (!has_room(s, spool_stored_length(spool)))
 		return fail_log(err, ERR_FULL, "no room on the disk for a message");
 	if (segment_prepare(s, err) < 0)
 		return -1;

@@ -52,7 +52,8 @@ struct segments {
 	uint8_t *batch;
 	size_t n;
 	uint64_t batch_records;
-	bool dirty; /* something was written behind tail since the last flush */
+	uint64_t room; /* on the disk, for what the batch may still take */
+	bool dirty;    /* something was written behind tail since the last flush */
 	bool must_end, read_only;
 	/* What the ledger carries (segment_carry.c). */
 	uint64_t ahead; /* up to here the file has blocks and length on disk: since a flush */

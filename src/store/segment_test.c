@@ -306,6 +306,37 @@ static void the_reserve_is_kept(void **state)
 	world_done(&w);
 }
 
+static unsigned asked_for_room;
+
+static int64_t count_asking(struct files_seam *files)
+{
+	(void)files;
+	asked_for_room++;
+	return LIMIT_DISK_RESERVE_BYTES + 2500;
+}
+
+/* Once for a batch; again when that would not do. */
+static void room_is_asked_for_by_the_batch(void **state)
+{
+	(void)state;
+	struct world w = world_new();
+	struct message m = { 1, 1000 };
+	struct blob_ref ref;
+	w.sim->seam.free_bytes = count_asking;
+	asked_for_room = 0;
+	put(&w, 1, 1000, NULL);
+	put(&w, 2, 1000, NULL);
+	assert_int_equal(asked_for_room, 1);
+	assert_int_equal(message_append(w.s, w.spooler, &m, &ref, NULL, &w.err), -1);
+	assert_int_equal(asked_for_room, 2);
+	put(&w, 1, 1000, NULL);
+	assert_int_equal(asked_for_room, 3);
+	flush_all(&w);
+	put(&w, 2, 1000, NULL);
+	assert_int_equal(asked_for_room, 4);
+	world_done(&w);
+}
+
 /* G5: whichever byte of the file is wrong, no wrong byte is read, and the walk finds it. */
 static void g5_every_damaged_byte_is_noticed(void **state)
 {
@@ -599,7 +630,7 @@ TEST_MAIN(test_case(every_length_is_read_back), test_case(batch_limit_is_exact),
 	test_case(ranges_are_read), test_case(recipients_and_prefixes_have_limits),
 	test_case(segments_roll), test_case(segment_size_is_exact),
 	test_case(forget_leaves_nothing), test_case(the_reserve_is_kept),
-	test_case(g5_every_damaged_byte_is_noticed),
+	test_case(room_is_asked_for_by_the_batch), test_case(g5_every_damaged_byte_is_noticed),
 	test_case(g5_lost_and_misdirected_writes_are_noticed), test_case(wrong_refs_are_refused),
 	test_case(the_walk_tells_recipients), test_case(g8_foreign_segments_are_refused),
 	test_case(distrust_on_the_systems_files), test_case(threads_read_along))
