@@ -10,10 +10,25 @@ static bool is_one_of(char c, const char *set)
 	return false;
 }
 
-bool abnf_is_atext(char c)
-{
-	return abnf_is_alnum(c) || is_one_of(c, "!#$%&'*+-/=?^_`{|}~");
-}
+const bool abnf_atext_marks[128] = { ['!'] = true,
+	['#'] = true,
+	['$'] = true,
+	['%'] = true,
+	['&'] = true,
+	['\''] = true,
+	['*'] = true,
+	['+'] = true,
+	['-'] = true,
+	['/'] = true,
+	['='] = true,
+	['?'] = true,
+	['^'] = true,
+	['_'] = true,
+	['`'] = true,
+	['{'] = true,
+	['|'] = true,
+	['}'] = true,
+	['~'] = true };
 
 bool abnf_is_mime_token(char c)
 {

@@ -41,7 +41,11 @@ static inline bool abnf_is_8bit(char c)
 	return (unsigned char)c >= 0x80;
 }
 /* atext                      RFC 5322 3.2.3 */
-bool abnf_is_atext(char c);
+extern const bool abnf_atext_marks[128]; /* what of it is no letter and no digit */
+static inline bool abnf_is_atext(char c)
+{
+	return abnf_is_alnum(c) || (!abnf_is_8bit(c) && abnf_atext_marks[(unsigned char)c]);
+}
 /* token char of RFC 2045 5.1: any CHAR except SPACE, CTLs and tspecials */
 bool abnf_is_mime_token(char c);
 /* ftext = %d33-57 / %d59-126 RFC 5322 3.6.8: field name characters */

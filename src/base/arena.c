@@ -69,10 +69,9 @@ static struct arena_block *add_block(struct arena *a, size_t n)
 	return b;
 }
 
-void *arena_alloc(struct arena *a, size_t n)
+/* With whatever was there before. */
+static void *take(struct arena *a, size_t n)
 {
-	/* A piece of nothing is a piece of its own, too. */
-	n = n ? n : 1;
 	if (n > a->max - a->used)
 		return NULL;
 	struct arena_block *b = a->blocks;
@@ -83,7 +82,16 @@ void *arena_alloc(struct arena *a, size_t n)
 	size_t size = (n + ALIGN - 1) / ALIGN * ALIGN;
 	b->used = size < b->size - b->used ? b->used + size : b->size;
 	a->used = size < a->max - a->used ? a->used + size : a->max;
-	memset(p, 0, n);
+	return p;
+}
+
+void *arena_alloc(struct arena *a, size_t n)
+{
+	/* A piece of nothing is a piece of its own, too. */
+	n = n ? n : 1;
+	void *p = take(a, n);
+	if (p)
+		memset(p, 0, n);
 	return p;
 }
 
@@ -98,10 +106,11 @@ void *arena_array(struct arena *a, size_t n, size_t size)
 struct str arena_str(struct arena *a, struct str s)
 {
 	size_t size;
-	char *p = size_add(s.n, 1, &size) ? arena_alloc(a, size) : NULL;
+	char *p = size_add(s.n, 1, &size) ? take(a, size) : NULL;
 	if (p == NULL)
 		return STR_NONE;
 	if (s.n)
 		memcpy(p, s.p, s.n);
+	p[s.n] = '\0';
 	return str_make(p, s.n);
 }

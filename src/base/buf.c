@@ -60,7 +60,7 @@ void buf_used(struct buf *b, size_t n)
 	b->p[b->n] = '\0';
 }
 
-bool buf_add(struct buf *b, const void *p, size_t n)
+bool buf_add_growing(struct buf *b, const void *p, size_t n)
 {
 	char *to = buf_reserve(b, n);
 	if (to == NULL)
@@ -69,21 +69,6 @@ bool buf_add(struct buf *b, const void *p, size_t n)
 		memcpy(to, p, n);
 	buf_used(b, n);
 	return true;
-}
-
-bool buf_adds(struct buf *b, struct str s)
-{
-	return buf_add(b, s.p, s.n);
-}
-
-bool buf_addz(struct buf *b, const char *s)
-{
-	return buf_add(b, s, strlen(s));
-}
-
-bool buf_addc_grow(struct buf *b, char c)
-{
-	return buf_add(b, &c, 1);
 }
 
 bool buf_add_number(struct buf *b, uint64_t n)
@@ -205,6 +190,23 @@ bool buf_add_hex(struct buf *b, struct str s)
 	}
 	buf_used(b, s.n * 2);
 	return true;
+}
+
+void buf_move(struct buf *b, struct buf *from)
+{
+	if (b->n == 0 && from->cap <= b->max + 1 && b->cap <= from->max + 1) {
+		struct buf had = *b;
+		b->p = from->p;
+		b->n = from->n;
+		b->cap = from->cap;
+		from->p = had.p;
+		from->n = 0;
+		from->cap = had.cap;
+		return;
+	}
+	size_t n = from->n < buf_room(b) ? from->n : buf_room(b);
+	buf_add(b, from->p, n);
+	buf_consume(from, n);
 }
 
 void buf_consume(struct buf *b, size_t n)

@@ -42,18 +42,10 @@ static inline size_t buf_room(const struct buf *b)
 }
 
 /* Each adds all or nothing and returns whether it did. */
-bool buf_add(struct buf *b, const void *p, size_t n);
-bool buf_adds(struct buf *b, struct str s);
-bool buf_addz(struct buf *b, const char *s);
-bool buf_addc_grow(struct buf *b, char c); /* of buf_addc() alone */
-static inline bool buf_addc(struct buf *b, char c)
-{
-	if (b->n + 1 >= b->cap) /* with the NUL; cap is max + 1 at most */
-		return buf_addc_grow(b, c);
-	b->p[b->n++] = c;
-	b->p[b->n] = '\0';
-	return true;
-}
+static inline bool buf_add(struct buf *b, const void *p, size_t n);
+static inline bool buf_adds(struct buf *b, struct str s);
+static inline bool buf_addz(struct buf *b, const char *s);
+static inline bool buf_addc(struct buf *b, char c);
 /* In decimal. */
 bool buf_add_number(struct buf *b, uint64_t n);
 bool buf_addf(struct buf *b, const char *format, ...) PRINTF_LIKE(2, 3);
@@ -66,9 +58,41 @@ bool buf_add_hex(struct buf *b, struct str s);
 /* Room for n more bytes at the end: returns where to write, or NULL (and full). Then buf_used. */
 char *buf_reserve(struct buf *b, size_t n);
 void buf_used(struct buf *b, size_t n);
+/* Moves bytes from the front of another, as many as there is room for. Where there are none yet,
+ * and it is not too large, its memory is taken as it is. */
+void buf_move(struct buf *b, struct buf *from);
 /* Removes n bytes from the front. */
 void buf_consume(struct buf *b, size_t n);
 /* Shortens to n bytes. */
 void buf_truncate(struct buf *b, size_t n);
+
+/* ---- what is written by the piece: where there is room, no more than the copy ---- */
+
+bool buf_add_growing(struct buf *b, const void *p, size_t n); /* buf_add's */
+
+static inline bool buf_add(struct buf *b, const void *p, size_t n)
+{
+	if (n > b->max - b->n || n >= b->cap - b->n || n == 0)
+		return buf_add_growing(b, p, n);
+	memcpy(b->p + b->n, p, n);
+	b->n += n;
+	b->p[b->n] = '\0';
+	return true;
+}
+
+static inline bool buf_adds(struct buf *b, struct str s)
+{
+	return buf_add(b, s.p, s.n);
+}
+
+static inline bool buf_addz(struct buf *b, const char *s)
+{
+	return buf_add(b, s, strlen(s));
+}
+
+static inline bool buf_addc(struct buf *b, char c)
+{
+	return buf_add(b, &c, 1);
+}
 
 #endif

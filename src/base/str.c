@@ -122,15 +122,22 @@ size_t str_utf8_sequence(struct str s)
 
 /* Without a byte above 0x7f, a byte below 0x20 (or one that is 0x7f) makes the subtraction borrow;
  * the borrow may reach the byte above it, which is looked at anew. */
-size_t str_printable(struct str s)
+static bool all_printable(const char eight[8])
 {
 	const uint64_t ones = 0x0101010101010101;
+	uint64_t w;
+	memcpy(&w, eight, sizeof(w));
+	return ((w | (w - ones * 0x20) | ((w ^ ones * 0x7f) - ones)) & ones * 0x80) == 0;
+}
+
+size_t str_printable(struct str s)
+{
 	size_t i = 0;
-	for (uint64_t w; i + sizeof(w) <= s.n; i += sizeof(w)) {
-		memcpy(&w, s.p + i, sizeof(w));
-		if ((w | (w - ones * 0x20) | ((w ^ ones * 0x7f) - ones)) & ones * 0x80)
-			break;
-	}
+	while (i + 8 <= s.n && all_printable(s.p + i))
+		i += 8;
+	/* The last few, with some that were looked at. */
+	if (s.n >= 8 && i + 8 > s.n && all_printable(s.p + s.n - 8))
+		return s.n;
 	while (i < s.n && s.p[i] >= 0x20 && s.p[i] < 0x7f)
 		i++;
 	return i;

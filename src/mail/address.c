@@ -361,7 +361,7 @@ static bool is_dot_atom(struct str s)
 {
 	bool atom = false;
 	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '.' ? !atom : !abnf_is_atext(s.p[i]) || abnf_is_8bit(s.p[i]))
+		if (s.p[i] == '.' ? !atom : !abnf_is_atext(s.p[i]))
 			return false;
 		atom = s.p[i] != '.';
 	}
@@ -373,7 +373,7 @@ static bool is_plain_phrase(struct str s)
 {
 	bool atom = false;
 	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == ' ' ? !atom : !abnf_is_atext(s.p[i]) || abnf_is_8bit(s.p[i]))
+		if (s.p[i] == ' ' ? !atom : !abnf_is_atext(s.p[i]))
 			return false;
 		atom = s.p[i] != ' ';
 	}
