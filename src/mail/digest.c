@@ -24,7 +24,7 @@ static struct reader reader_over(struct str s)
 	return (struct reader){ p, p + s.n, false };
 }
 
-static uint8_t get_u8(struct reader *r)
+static inline uint8_t get_u8(struct reader *r)
 {
 	if (r->p >= r->end) {
 		r->bad = true;
@@ -35,13 +35,16 @@ static uint8_t get_u8(struct reader *r)
 
 static uint32_t get_u32(struct reader *r)
 {
-	uint32_t value = 0;
-	for (unsigned i = 0; i < 4; i++)
-		value |= (uint32_t)get_u8(r) << (8 * i);
-	return value;
+	const unsigned char *p = r->p;
+	if (r->end - p < 4) {
+		r->bad = true;
+		return 0;
+	}
+	r->p += 4;
+	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
-static uint64_t get_varint(struct reader *r)
+static uint64_t get_long_varint(struct reader *r)
 {
 	uint64_t value = 0;
 	for (unsigned shift = 0; shift < 64; shift += 7) {
@@ -54,6 +57,11 @@ static uint64_t get_varint(struct reader *r)
 	}
 	r->bad = true;
 	return 0;
+}
+
+static inline uint64_t get_varint(struct reader *r)
+{
+	return r->p < r->end && *r->p < 0x80 ? *r->p++ : get_long_varint(r);
 }
 
 static struct str get_string(struct reader *r)
@@ -77,33 +85,32 @@ static struct str get_text(struct reader *r)
 	return s;
 }
 
-static struct digest_envelope get_envelope(struct reader *r)
+/* Into one that is empty. */
+static void get_envelope(struct reader *r, struct digest_envelope *ret)
 {
-	struct digest_envelope e = { .duplicates = 0 };
 	for (uint8_t id, last = 0; (id = get_u8(r)) != 0 && !r->bad; last = id) {
 		if (id <= last || id > DIGEST_FIELDS) {
 			r->bad = true;
-			return e;
+			return;
 		}
-		e.value[id - 1] = get_text(r);
+		ret->value[id - 1] = get_text(r);
 	}
-	e.duplicates = (uint16_t)get_varint(r);
-	e.truncated = (uint16_t)get_varint(r);
-	return e;
+	ret->duplicates = (uint16_t)get_varint(r);
+	ret->truncated = (uint16_t)get_varint(r);
 }
 
 static void get_entry(struct reader *r, uint8_t entry, struct digest_part *part)
 {
-	struct str *const place[ENTRIES] = {
-		[ENTRY_TYPE] = &part->type,
-		[ENTRY_SUBTYPE] = &part->subtype,
-		[ENTRY_ENCODING] = &part->encoding_text,
-		[ENTRY_ID] = &part->id,
-		[ENTRY_DESCRIPTION] = &part->description,
-		[ENTRY_MD5] = &part->md5,
-		[ENTRY_DISPOSITION] = &part->disposition,
-		[ENTRY_LANGUAGE] = &part->language,
-		[ENTRY_LOCATION] = &part->location,
+	static const size_t place[ENTRIES] = {
+		[ENTRY_TYPE] = offsetof(struct digest_part, type),
+		[ENTRY_SUBTYPE] = offsetof(struct digest_part, subtype),
+		[ENTRY_ENCODING] = offsetof(struct digest_part, encoding_text),
+		[ENTRY_ID] = offsetof(struct digest_part, id),
+		[ENTRY_DESCRIPTION] = offsetof(struct digest_part, description),
+		[ENTRY_MD5] = offsetof(struct digest_part, md5),
+		[ENTRY_DISPOSITION] = offsetof(struct digest_part, disposition),
+		[ENTRY_LANGUAGE] = offsetof(struct digest_part, language),
+		[ENTRY_LOCATION] = offsetof(struct digest_part, location),
 	};
 	if (entry == ENTRY_PARAMS) {
 		part->params = get_string(r);
@@ -112,10 +119,10 @@ static void get_entry(struct reader *r, uint8_t entry, struct digest_part *part)
 	} else if (entry == ENTRY_ENVELOPE) {
 		struct reader inside = reader_over(get_string(r));
 		if (!r->bad)
-			part->envelope = get_envelope(&inside);
+			get_envelope(&inside, &part->envelope);
 		r->bad |= inside.bad || inside.p != inside.end;
 	} else {
-		*place[entry] = get_text(r);
+		*(struct str *)(void *)((char *)part + place[entry]) = get_text(r);
 	}
 }
 
@@ -135,32 +142,31 @@ static void get_entries(struct reader *r, struct digest_part *part)
 		part->subtype = part->kind == DIGEST_MESSAGE ? STR("rfc822") : STR("plain");
 }
 
-/* The record at an offset, its children not. */
-static struct digest_part get_record(const struct digest *d, size_t at, bool *ret_bad)
+/* The record at an offset, its children not. False: it makes no sense. */
+static bool get_record(const struct digest *d, size_t at, struct digest_part *part)
 {
 	struct reader r = reader_at(d, at, d->bytes.n);
-	struct digest_part part = { .at = at };
+	*part = (struct digest_part){ .at = at };
 	uint32_t size = get_u32(&r);
 	uint8_t kind = get_u8(&r);
-	part.kind = kind == DIGEST_MULTIPART ? DIGEST_MULTIPART
-		    : kind == DIGEST_MESSAGE ? DIGEST_MESSAGE
-					     : DIGEST_LEAF;
-	part.flags = (uint32_t)get_varint(&r);
-	part.depth = get_u8(&r);
-	part.header_at = get_varint(&r);
-	part.header_size = get_varint(&r);
-	part.body_size = get_varint(&r);
-	part.lines = get_varint(&r);
-	part.body_at = part.header_at + part.header_size;
+	part->kind = kind == DIGEST_MULTIPART ? DIGEST_MULTIPART
+		     : kind == DIGEST_MESSAGE ? DIGEST_MESSAGE
+					      : DIGEST_LEAF;
+	part->flags = (uint32_t)get_varint(&r);
+	part->depth = get_u8(&r);
+	part->header_at = get_varint(&r);
+	part->header_size = get_varint(&r);
+	part->body_size = get_varint(&r);
+	part->lines = get_varint(&r);
+	part->body_at = part->header_at + part->header_size;
 	uint8_t encoding = get_u8(&r);
-	part.encoding = encoding <= MAIL_ENCODING_UNKNOWN ? (enum mail_encoding)encoding
-							  : MAIL_ENCODING_UNKNOWN;
-	get_entries(&r, &part);
-	part.children_at = (size_t)(r.p - (const unsigned char *)d->bytes.p);
-	part.end = at + size;
-	*ret_bad = r.bad || kind > DIGEST_MESSAGE || encoding > MAIL_ENCODING_UNKNOWN ||
-		   part.end > d->bytes.n || part.end < part.children_at;
-	return part;
+	part->encoding = encoding <= MAIL_ENCODING_UNKNOWN ? (enum mail_encoding)encoding
+							   : MAIL_ENCODING_UNKNOWN;
+	get_entries(&r, part);
+	part->children_at = (size_t)(r.p - (const unsigned char *)d->bytes.p);
+	part->end = at + size;
+	return !r.bad && kind <= DIGEST_MESSAGE && encoding <= MAIL_ENCODING_UNKNOWN &&
+	       part->end <= d->bytes.n && part->end >= part->children_at;
 }
 
 /* ---- checking ---- */
@@ -205,34 +211,34 @@ static bool count_is_good(const struct level *level)
 					       : level->children >= 1;
 }
 
-/* Walks all records in order; the stack is as deep as the tree may be. */
-static bool tree_is_good(const struct digest *d)
+/* One record, and all within it; *at moves behind them. It calls itself as deep as the tree may be.
+ */
+static bool tree_is_good(
+	const struct digest *d, size_t *at, struct level *parent, unsigned depth, uint64_t *parts)
 {
-	struct level stack[LIMIT_MIME_DEPTH + 3] = {
-		{ .to = d->size, .end = d->bytes.n, .kind = DIGEST_MESSAGE }
-	}; /* the message itself holds one root */
-	size_t depth = 1;
-	uint64_t parts = 0;
-	for (size_t at = d->root; at < d->bytes.n || depth > 1;) {
-		while (depth > 1 && at == stack[depth - 1].end)
-			if (!count_is_good(&stack[--depth]))
-				return false;
-		if (at == d->bytes.n)
-			continue;
-		bool bad;
-		struct digest_part part = get_record(d, at, &bad);
-		struct level *parent = &stack[depth - 1];
-		if (bad || part.depth != depth - 1 || depth > LIMIT_MIME_DEPTH + 1 ||
-			part.end > parent->end || !offsets_are_good(&part, parent) ||
-			!params_are_good(part.params) || !params_are_good(part.disposition_params))
+	struct digest_part part;
+	if (depth > LIMIT_MIME_DEPTH || !get_record(d, *at, &part) || part.depth != depth ||
+		part.end > parent->end || !offsets_are_good(&part, parent) ||
+		!params_are_good(part.params) || !params_are_good(part.disposition_params) ||
+		(depth == 0 && part.header_size != d->header_size))
+		return false;
+	struct level own = { part.body_at, part.body_at + part.body_size, part.end, part.kind, 0 };
+	parent->children++;
+	++*parts;
+	*at = part.children_at;
+	while (*at < own.end)
+		if (!tree_is_good(d, at, &own, depth + 1, parts))
 			return false;
-		parent->children++;
-		parts++;
-		stack[depth++] = (struct level){ part.body_at, part.body_at + part.body_size,
-			part.end, part.kind, 0 };
-		at = part.children_at;
-	}
-	return parts == d->parts && count_is_good(&stack[0]);
+	return count_is_good(&own);
+}
+
+/* The root is the message itself, and the only record that is in none. */
+static bool root_is_good(const struct digest *d)
+{
+	struct level whole = { .to = d->size, .end = d->bytes.n, .kind = DIGEST_MESSAGE };
+	size_t at = d->root;
+	uint64_t parts = 0;
+	return tree_is_good(d, &at, &whole, 0, &parts) && at == d->bytes.n && parts == d->parts;
 }
 
 /* At most so many characters of UTF-8, one line. */
@@ -262,17 +268,14 @@ bool digest_open(struct digest *ret, struct str bytes, uint64_t body_size)
 	d.header_size = get_varint(&r);
 	d.lines = get_varint(&r);
 	uint64_t parts = get_varint(&r);
-	d.envelope = get_envelope(&r);
+	get_envelope(&r, &d.envelope);
 	d.preview = get_string(&r);
 	d.root = (size_t)(r.p - (const unsigned char *)bytes.p);
 	if (r.bad || d.size != body_size || d.header_size > d.size || d.lines > d.size ||
 		parts > LIMIT_MIME_PARTS || !preview_is_good(d.preview))
 		return false;
 	d.parts = (uint32_t)parts;
-	if (!tree_is_good(&d))
-		return false;
-	struct digest_part root = digest_root(&d);
-	if (root.header_at != 0 || root.header_size != d.header_size)
+	if (!root_is_good(&d))
 		return false;
 	*ret = d;
 	return true;
@@ -282,14 +285,7 @@ bool digest_open(struct digest *ret, struct str bytes, uint64_t body_size)
 
 static bool record_at(const struct digest *d, size_t at, struct digest_part *ret)
 {
-	bool bad;
-	struct digest_part part;
-	if (at >= d->bytes.n)
-		return false;
-	part = get_record(d, at, &bad);
-	if (!bad)
-		*ret = part;
-	return !bad;
+	return at < d->bytes.n && get_record(d, at, ret);
 }
 
 struct digest_part digest_root(const struct digest *d)
