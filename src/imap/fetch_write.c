@@ -72,6 +72,10 @@ static void put_addresses(struct writer *w, struct str value)
 {
 	struct mail_address simple;
 	struct arena arena;
+	if (value.n == 0) {
+		put(w, "NIL");
+		return;
+	}
 	if (mail_address_simple(value, &simple)) {
 		put(w, "(");
 		put_address(w, &simple);
@@ -80,8 +84,7 @@ static void put_addresses(struct writer *w, struct str value)
 	}
 	arena_init(&arena, ADDRESS_ARENA_BYTES);
 	struct mail_addresses list = { 0 };
-	if (value.p != NULL)
-		mail_addresses_parse(&arena, value, &list);
+	mail_addresses_parse(&arena, value, &list);
 	if (list.n == 0)
 		put(w, "NIL");
 	for (size_t i = 0; i < list.n; i++) {
@@ -137,10 +140,17 @@ static void put_envelope(struct writer *w, const struct digest_envelope *e)
 
 /* ---- structure ---- */
 
-/* body-fld-param = "(" string SP string *(SP string SP string) ")" / nil
- * Continued ones are put together (RFC 2231 6). A charset is decoded for who knows rev2, which asks
+static void put_param(struct writer *w, bool first, struct str name, struct str value)
+{
+	put(w, first ? "(" : " ");
+	put_string(w, name);
+	put(w, " ");
+	put_string(w, value);
+}
+
+/* Continued ones are put together (RFC 2231 6). A charset is decoded for who knows rev2, which asks
  * for it (RFC 9051 7.5.2); who does not reads "charset'language'value" himself. */
-static void put_params(struct writer *w, struct str params)
+static size_t put_joined(struct writer *w, struct str params)
 {
 	struct mail_param given[LIMIT_MIME_PARAMS], joined[LIMIT_MIME_PARAMS];
 	struct arena arena;
@@ -149,14 +159,28 @@ static void put_params(struct writer *w, struct str params)
 	while (n < LIMIT_MIME_PARAMS && digest_param_next(&params, &given[n].name, &given[n].value))
 		n++;
 	n = mail_params_join(&arena, given, n, w->utf8, joined);
-	for (size_t i = 0; i < n; i++) {
-		put(w, i > 0 ? " " : "(");
-		put_string(w, joined[i].name);
-		put(w, " ");
-		put_string(w, joined[i].value);
-	}
-	put(w, n > 0 ? ")" : "NIL");
+	for (size_t i = 0; i < n; i++)
+		put_param(w, i == 0, joined[i].name, joined[i].value);
 	arena_done(&arena);
+	return n;
+}
+
+/* What is continued has an asterisk in its name; most have none, and are put as they are. */
+static size_t put_each(struct writer *w, struct str params)
+{
+	struct str name, value;
+	size_t n = 0;
+	if (str_find(params, '*') < params.n)
+		return put_joined(w, params);
+	for (; n < LIMIT_MIME_PARAMS && digest_param_next(&params, &name, &value); n++)
+		put_param(w, n == 0, name, value);
+	return n;
+}
+
+/* body-fld-param = "(" string SP string *(SP string SP string) ")" / nil */
+static void put_params(struct writer *w, struct str params)
+{
+	put(w, put_each(w, params) > 0 ? ")" : "NIL");
 }
 
 /* body-fld-dsp = "(" string SP body-fld-param ")" / nil */

@@ -3,6 +3,7 @@
 #include "imap/fetch_write.h"
 
 #include "base/limits.h"
+#include "mail/digest_private.h"
 #include "mail/mime.h"
 
 #include "base/test.h"
@@ -208,6 +209,52 @@ static void joins_parameters(void **state)
 	buf_done(&o.bytes);
 }
 
+/* The digest of a message of one byte whose type has n parameters. */
+static void make_params(struct opened *o, size_t n, char value)
+{
+	struct buf params, entries;
+	buf_init(&params, 4096);
+	buf_init(&entries, 4096);
+	buf_init(&o->bytes, LIMIT_DIGEST_BYTES);
+	for (size_t i = 0; i < n; i++) {
+		char name[30];
+		snprintf(name, sizeof(name), "n%zu", i);
+		digest_put_string(&params, str_from(name));
+		digest_put_string(&params, str_make(&value, 1));
+	}
+	digest_put_entry(&entries, ENTRY_TYPE, STR("a"));
+	digest_put_entry(&entries, ENTRY_SUBTYPE, STR("b"));
+	digest_put_entry(&entries, ENTRY_PARAMS, buf_str(&params));
+	assert_true(digest_write(&o->bytes,
+		&(struct digest_head){ .size = 1, .envelope = STR("\0\0\0") },
+		&(struct digest_record){ .body_size = 1, .entries_n = (uint32_t)entries.n }, 1,
+		buf_str(&entries)));
+	assert_true(digest_open(&o->d, buf_str(&o->bytes), 1));
+	buf_done(&params);
+	buf_done(&entries);
+}
+
+/* With or without an asterisk among them: a claim's parameters are written up to the bound. */
+static void writes_so_many_parameters(void **state)
+{
+	static const size_t counts[] = { 0, 1, LIMIT_MIME_PARAMS - 1, LIMIT_MIME_PARAMS,
+		LIMIT_MIME_PARAMS + 1 };
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(counts) * 2; i++) {
+		size_t n = counts[i / 2], at = 0, found = 0;
+		struct opened o;
+		struct buf b;
+		make_params(&o, n, i % 2 ? '*' : '-');
+		buf_init(&b, 16384);
+		assert_true(fetch_write_structure(&b, &o.d, false, false));
+		for (; (at = str_search(buf_str(&b), STR("\"n"))) < b.n; found++)
+			buf_consume(&b, at + 2);
+		assert_int_equal(found, n < LIMIT_MIME_PARAMS ? n : LIMIT_MIME_PARAMS);
+		buf_done(&b);
+		buf_done(&o.bytes);
+	}
+}
+
 static void finds_sections(void **state)
 {
 	(void)state;
@@ -359,4 +406,5 @@ static void cuts_partials(void **state)
 }
 
 TEST_MAIN(test_case(writes_envelopes), test_case(writes_structures), test_case(joins_parameters),
-	test_case(finds_sections), test_case(filters_in_pieces), test_case(cuts_partials))
+	test_case(writes_so_many_parameters), test_case(finds_sections),
+	test_case(filters_in_pieces), test_case(cuts_partials))

@@ -154,8 +154,6 @@ static bool can_be_quoted(struct str s, bool utf8)
 {
 	if (s.n > QUOTED_WRITE_BYTES)
 		return false;
-	if (str_printable(s) == s.n)
-		return true;
 	for (size_t i = 0; i < s.n; i++) {
 		if (abnf_is_ctl(s.p[i]) || (!utf8 && abnf_is_8bit(s.p[i])))
 			return false;
@@ -168,6 +166,45 @@ static bool needs_backslash(char c)
 	return c == '"' || c == '\\';
 }
 
+/* Whether eight bytes can stand between quotes as they are. As in str_printable: a byte that can't
+ * makes its subtraction borrow. The borrow may reach the byte above it, which then counts, too: of
+ * eight that do not all pass, none is looked at. */
+static bool all_plain(const char eight[8])
+{
+	const uint64_t ones = 0x0101010101010101;
+	uint64_t w;
+	memcpy(&w, eight, sizeof(w));
+	uint64_t below = w - ones * 0x20, delete = (w ^ ones * 0x7f) - ones;
+	uint64_t quote = (w ^ ones * '"') - ones, backslash = (w ^ ones * '\\') - ones;
+	return ((w | below | delete | quote | backslash) & ones * 0x80) == 0;
+}
+
+/* Most strings are short, printable, and without a character that is to be escaped. */
+static bool is_plain(struct str s)
+{
+	size_t i = 0;
+	while (i + 8 <= s.n && all_plain(s.p + i))
+		i += 8;
+	if (s.n >= 8)
+		return i + 8 > s.n && all_plain(s.p + s.n - 8);
+	while (i < s.n && s.p[i] >= 0x20 && s.p[i] < 0x7f && !needs_backslash(s.p[i]))
+		i++;
+	return i == s.n;
+}
+
+static bool add_plain(struct buf *out, struct str s)
+{
+	char *to = buf_reserve(out, s.n + 2);
+	if (to == NULL)
+		return false;
+	to[0] = '"';
+	if (s.n > 0)
+		memcpy(to + 1, s.p, s.n);
+	to[s.n + 1] = '"';
+	buf_used(out, s.n + 2);
+	return true;
+}
+
 static bool add_quoted(struct buf *out, struct str s)
 {
 	size_t need = s.n + 2;
@@ -177,11 +214,6 @@ static bool add_quoted(struct buf *out, struct str s)
 	if (to == NULL)
 		return false;
 	*to++ = '"';
-	if (need == s.n + 2 && s.n > 0) {
-		memcpy(to, s.p, s.n);
-		to += s.n;
-		s.n = 0;
-	}
 	for (size_t i = 0; i < s.n; i++) {
 		if (needs_backslash(s.p[i]))
 			*to++ = '\\';
@@ -212,6 +244,8 @@ static bool add_literal(struct buf *out, struct str s)
 
 bool token_add_string(struct buf *out, struct str s, bool utf8)
 {
+	if (s.n <= QUOTED_WRITE_BYTES && is_plain(s))
+		return add_plain(out, s);
 	return can_be_quoted(s, utf8) ? add_quoted(out, s) : add_literal(out, s);
 }
 

@@ -130,5 +130,62 @@ static void writes_strings(void **state)
 	buf_done(&b);
 }
 
-TEST_MAIN(test_case(reads_astrings), test_case(reads_literal8), test_case(reads_flags_and_numbers),
+/* Each byte in each place of what is looked at together, and in the rest: quoted as it is, quoted
+ * behind a backslash, or a literal. */
+static void writes_each_byte_in_each_place(void **state)
+{
+	char text[20], expected[64];
+	struct buf b;
+	(void)state;
+	buf_init(&b, 64);
+	for (size_t at = 0; at < sizeof(text); at++) {
+		for (int byte = 0; byte < 256; byte++) {
+			for (size_t n = at + 1; n <= sizeof(text); n++) {
+				bool literal = byte < 0x20 || byte >= 0x7f;
+				bool escaped = byte == '"' || byte == '\\';
+				int head = literal ? snprintf(expected, 32, "{%zu}\r\n", n)
+						   : snprintf(expected, 32, "\"");
+				size_t end = (size_t)head;
+				memset(text, byte % 2 ? '~' : ' ', sizeof(text));
+				text[at] = (char)byte;
+				for (size_t i = 0; i < n; i++) {
+					if (escaped && i == at)
+						expected[end++] = '\\';
+					expected[end++] = byte == 0 && i == at ? (char)0x80
+									       : text[i];
+				}
+				if (!literal)
+					expected[end++] = '"';
+				buf_clear(&b);
+				assert_true(token_add_string(&b, str_make(text, n), false));
+				assert_str(buf_str(&b), str_make(expected, end));
+			}
+		}
+	}
+	buf_done(&b);
+}
+
+/* Up to 1,000 bytes stand between quotes; the room is looked at before anything is written. */
+static void writes_long_strings(void **state)
+{
+	char text[1001];
+	struct buf b;
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	for (size_t n = 999; n <= 1001; n++) {
+		buf_init(&b, 2000);
+		assert_true(token_add_string(&b, str_make(text, n), false));
+		assert_int_equal(b.p[0], n <= 1000 ? '"' : '{');
+		assert_int_equal(b.n, n <= 1000 ? n + 2 : n + 8);
+		buf_done(&b);
+	}
+	buf_init(&b, 12);
+	assert_false(token_add_string(&b, str_make(text, 11), false));
+	assert_int_equal(b.n, 0);
+	assert_true(token_add_string(&b, str_make(text, 10), false));
+	buf_done(&b);
+}
+
+TEST_MAIN(test_case(writes_each_byte_in_each_place), test_case(writes_long_strings),
+	test_case(reads_astrings), test_case(reads_literal8), test_case(reads_flags_and_numbers),
 	test_case(writes_strings))
