@@ -527,12 +527,10 @@ void stream_send(struct stream *s, struct buf *out)
 		buf_clear(out);
 		return;
 	}
-	size_t n = buf_room(&s->out) < out->n ? buf_room(&s->out) : out->n;
 	if (s->squeeze)
-		n = squeeze_add(s->squeeze, buf_str(out), &s->out);
+		buf_consume(out, squeeze_add(s->squeeze, buf_str(out), &s->out));
 	else
-		buf_add(&s->out, out->p, n);
-	buf_consume(out, n);
+		buf_move(&s->out, out);
 	if (!s->full)
 		turn_soon(s);
 }
