@@ -192,6 +192,44 @@ static size_t most_output(struct session *s)
 	return n;
 }
 
+/* Of large messages that go by no piece keeps its memory for the next. */
+static void test_pieces_are_bounded(void **state)
+{
+	enum { MESSAGES = 150, BYTES = 60000 };
+	const struct reads *reads;
+	struct fake f;
+	struct session *s;
+	struct buf mail;
+	size_t got = 0, most = 0;
+
+	(void)state;
+	fake_init(&f);
+	fake_connect(&f, "imaps", true);
+	buf_init(&mail, BYTES);
+	while (buf_addc(&mail, 'x'))
+		;
+	for (int i = 0; i < MESSAGES; i++)
+		fake_deliver(&f, "INBOX", buf_str(&mail));
+	fake_send(&f, 0, STR("a LOGIN alice secret\r\nb SELECT INBOX\r\n"));
+	s = f.clients[0].session;
+	reads = &((struct imap *)(void *)s)->reads;
+	s->class->input(s, STR("a FETCH 1:* BODY.PEEK[]\r\n"));
+	while (fake_deliver_one(&f)) {
+		size_t held = 0;
+
+		for (size_t i = 0; reads->pieces != NULL && i < READS_MAX; i++)
+			held += reads->pieces[i].data.cap;
+		most = held > most ? held : most;
+		got += s->out.n;
+		buf_clear(&s->out);
+		s->class->resume(s);
+	}
+	assert_in_range(got, MESSAGES * BYTES, MESSAGES * (BYTES + 100));
+	assert_true(most <= 2 * READS_MAX_BYTES);
+	buf_done(&mail);
+	fake_done(&f);
+}
+
 /* A client that does not read: what a session holds stays bounded, and nothing is lost. */
 static void test_slow_reader(void **state)
 {
@@ -504,4 +542,5 @@ TEST_MAIN(test_case(test_preview_modifiers), test_case(test_damaged_size),
 	test_case(test_most_items), test_case(test_global), test_case(test_cut),
 	test_case(test_sections), test_case(test_binary), test_case(test_binary_large),
 	test_case(test_hold), test_case(test_most_response), test_case(test_slow_reader),
-	test_case(test_many), test_case(test_damage), test_case(test_nul))
+	test_case(test_pieces_are_bounded), test_case(test_many), test_case(test_damage),
+	test_case(test_nul))

@@ -100,7 +100,11 @@ struct piece *reads_first(struct reads *r)
 
 void reads_pop(struct reads *r)
 {
-	r->bytes -= at(r, 0)->length;
+	struct piece *p = at(r, 0);
+
+	r->bytes -= p->length;
+	if (p->data.cap > READS_KEEP)
+		buf_release(&p->data);
 	r->first = (r->first + 1) % READS_MAX;
 	r->n--;
 }

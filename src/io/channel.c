@@ -22,8 +22,8 @@ enum {
 	WIRE_BYTES = 128 * 1024,
 	FRAME_MOST = FRAME_HEADER_BYTES + LIMIT_FRAME_BYTES,
 	READ_BYTES = 64 * 1024,
-	/* Consumed bytes of a lane that are worth a credit frame. */
-	GRANT_BYTES = 64 * 1024,
+	/* Consumed bytes of a lane that are worth a credit frame: a quarter of all credit. */
+	GRANT_BYTES = 256 * 1024,
 	/* What a decoded frame takes beyond its bytes: lists of records. */
 	ARENA_BYTES = 1024 * 1024,
 };
