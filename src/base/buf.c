@@ -192,23 +192,6 @@ bool buf_add_hex(struct buf *b, struct str s)
 	return true;
 }
 
-void buf_move(struct buf *b, struct buf *from)
-{
-	if (b->n == 0 && from->cap <= b->max + 1 && b->cap <= from->max + 1) {
-		struct buf had = *b;
-		b->p = from->p;
-		b->n = from->n;
-		b->cap = from->cap;
-		from->p = had.p;
-		from->n = 0;
-		from->cap = had.cap;
-		return;
-	}
-	size_t n = from->n < buf_room(b) ? from->n : buf_room(b);
-	buf_add(b, from->p, n);
-	buf_consume(from, n);
-}
-
 void buf_consume(struct buf *b, size_t n)
 {
 	assert(n <= b->n);

@@ -58,9 +58,6 @@ bool buf_add_hex(struct buf *b, struct str s);
 /* Room for n more bytes at the end: returns where to write, or NULL (and full). Then buf_used. */
 char *buf_reserve(struct buf *b, size_t n);
 void buf_used(struct buf *b, size_t n);
-/* Moves bytes from the front of another, as many as there is room for. Where there are none yet,
- * and it is not too large, its memory is taken as it is. */
-void buf_move(struct buf *b, struct buf *from);
 /* Removes n bytes from the front. */
 void buf_consume(struct buf *b, size_t n);
 /* Shortens to n bytes. */

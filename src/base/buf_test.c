@@ -166,55 +166,6 @@ static void numbers(void **state)
 	buf_done(&b);
 }
 
-/* All of it, or what there is room for; the order is kept, and the maximum of either. */
-static void moves(void **state)
-{
-	struct buf a, b;
-	(void)state;
-	buf_init(&a, 100);
-	buf_init(&b, 100);
-	assert_true(buf_addz(&a, "one"));
-	const char *p = a.p;
-	buf_move(&b, &a);
-	assert_ptr_equal(b.p, p); /* nothing was copied */
-	assert_true(str_equal(buf_str(&b), STR("one")) && a.n == 0);
-	assert_true(buf_addz(&a, "two"));
-	buf_move(&b, &a);
-	assert_true(str_equal(buf_str(&b), STR("onetwo")) && a.n == 0);
-	buf_move(&b, &a);
-	assert_true(str_equal(buf_str(&b), STR("onetwo")));
-	buf_done(&a);
-	buf_done(&b);
-}
-
-static void moves_what_there_is_room_for(void **state)
-{
-	struct buf a, b;
-	(void)state;
-	buf_init(&a, 4096);
-	buf_init(&b, 8);
-	assert_true(buf_addz(&a, "0123456789"));
-	buf_move(&b, &a);
-	assert_true(str_equal(buf_str(&b), STR("01234567")));
-	assert_true(str_equal(buf_str(&a), STR("89")));
-	assert_false(buf_addc(&b, 'x')); /* 8 is still its maximum */
-	buf_move(&b, &a);
-	assert_true(str_equal(buf_str(&a), STR("89")));
-	buf_clear(&b);
-	assert_non_null(buf_reserve(&a, 1000));
-	buf_move(&b, &a); /* few bytes, but the memory is too large */
-	assert_true(str_equal(buf_str(&b), STR("89")));
-	buf_clear(&b);
-	/* nor may the one that is given get what is too large for it */
-	assert_non_null(buf_reserve(&a, 1000));
-	assert_true(buf_addc(&b, 'b'));
-	buf_move(&a, &b);
-	assert_true(str_equal(buf_str(&a), STR("b")) && b.n == 0 && b.cap <= 9);
-	buf_done(&a);
-	buf_done(&b);
-}
-
-TEST_MAIN(test_case(moves), test_case(moves_what_there_is_room_for), cmocka_unit_test(numbers),
-	test_case(keeps_its_maximum), test_case(adds_all_or_nothing),
+TEST_MAIN(cmocka_unit_test(numbers), test_case(keeps_its_maximum), test_case(adds_all_or_nothing),
 	test_case(formats_long_and_short), test_case(consumes_and_truncates),
 	test_case(base64_vectors), test_case(base64_is_strict), test_case(hex))

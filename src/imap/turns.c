@@ -16,13 +16,18 @@
  * more than any may be was cut off, and there is no honest way on. */
 static void drain(struct imap *s)
 {
+	size_t n = s->line.n, room = buf_room(&s->session.out);
+
 	if (s->line.full)
 		s->session.next = NEXT_CLOSE;
-	if (s->line.n == 0 || s->line.full)
+	if (n == 0 || s->line.full)
 		return;
-	buf_move(&s->session.out, &s->line);
-	if (s->line.n == 0)
+	n = n < room ? n : room;
+	buf_add(&s->session.out, s->line.p, n);
+	if (n == s->line.n)
 		buf_release(&s->line);
+	else
+		buf_consume(&s->line, n);
 }
 
 void imap_write(struct imap *s, struct str bytes)

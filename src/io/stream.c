@@ -527,10 +527,12 @@ void stream_send(struct stream *s, struct buf *out)
 		buf_clear(out);
 		return;
 	}
+	size_t n = buf_room(&s->out) < out->n ? buf_room(&s->out) : out->n;
 	if (s->squeeze)
-		buf_consume(out, squeeze_add(s->squeeze, buf_str(out), &s->out));
+		n = squeeze_add(s->squeeze, buf_str(out), &s->out);
 	else
-		buf_move(&s->out, out);
+		buf_add(&s->out, out->p, n);
+	buf_consume(out, n);
 	if (!s->full)
 		turn_soon(s);
 }
