@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The server as a set of processes: reload, drain, commands on a running server and a stopped one,
 aliases, quotas, switches, and where private keys are."""
+import contextlib
+import fcntl
 import imaplib
 import json
 import os
+import pathlib
 import poplib
+import re
 import signal
 import smtplib
 import ssl
@@ -245,3 +249,34 @@ def test_sessions_see_each_other_at_once(culver):
     assert b.response("EXPUNGE")[1][-1] == b"1"
     a.logout()
     b.logout()
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2])
+def test_a_signal_before_there_are_handlers_waits_for_them(number):
+    with contextlib.closing(Culver(accounts=())) as c, open(c.dir / "lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        c.start(wait=False)
+        wait_for_lock(c)
+        c.process.send_signal(number)
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        c.wait_ready()
+        if number == signal.SIGHUP:
+            wait_for(lambda: c.events("reloaded"))
+        elif number == signal.SIGUSR2:
+            wait_for(lambda: c.events("taken-over"))
+        assert c.stop() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_server_that_waits_for_the_lock_ends_at_once(number):
+    with contextlib.closing(Culver(accounts=())) as c, open(c.dir / "lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        c.start(wait=False)
+        wait_for_lock(c)
+        assert c.stop(number, seconds=2) == -number
+
+
+def wait_for_lock(c):
+    """Until serve has begun: it ignores SIGPIPE, and no more than the lock is in its way."""
+    status = pathlib.Path(f"/proc/{c.process.pid}/status")
+    wait_for(lambda: int(re.search(r"^SigIgn:\s*(\w+)", status.read_text(encoding="utf-8"), re.M)[1], 16) >> (signal.SIGPIPE - 1) & 1)

@@ -143,8 +143,7 @@ static int run(struct server *s, struct supervisor_options *o, struct err *err)
 	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
 		if (loop_uv_on_signal(s->loop, signals[i], on_signal, s) < 0)
 			return fail_log(err, ERR_TEMP, "cannot watch signal %d", signals[i]);
-	if (s->taken_over)
-		os_taken_over();
+	os_hear_signals();
 	s->loop->class->run(s->loop);
 	int status = supervisor_status(s->supervisor);
 	supervisor_free(&s->supervisor);
@@ -280,6 +279,7 @@ int cmd_serve(const struct options *options)
 	struct server s = { .config = NULL };
 	if (options->args_n)
 		return cli_usage(options, "[-c FILE]");
+	os_hold_signals();
 	signal(SIGPIPE, SIG_IGN);
 	umask(077);
 	raise_descriptors();

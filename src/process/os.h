@@ -30,8 +30,11 @@ void spawn_os_free(struct spawn_seam **);
 /* What the image before this one has left, when there is one: 1 and *ret, or 0. -1: it cannot be
  * read. To be asked once, early. */
 int os_take_over(struct takeover *ret, struct err *err);
-/* Signals that came while images changed come now; dead children are reaped. */
-void os_taken_over(void);
+/* SIGHUP, SIGUSR1 and SIGUSR2 of now on wait for os_hear_signals: a server that has no handlers
+ * yet does not end by them. By SIGTERM and SIGINT it does. */
+void os_hold_signals(void);
+/* What came since then, or while images changed, comes now; dead children are reaped. */
+void os_hear_signals(void);
 /* `culver takeover-check CONFIG`: whether this binary could take over what descriptor 3 says. */
 int takeover_check_main(int argc, char **argv);
 

@@ -241,7 +241,17 @@ int os_take_over(struct takeover *t, struct err *err)
 	return 1;
 }
 
-void os_taken_over(void)
+void os_hold_signals(void)
+{
+	sigset_t signals;
+	set_of_signals(&signals);
+	sigdelset(&signals, SIGTERM);
+	sigdelset(&signals, SIGINT);
+	sigdelset(&signals, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+}
+
+void os_hear_signals(void)
 {
 	sigset_t signals;
 	set_of_signals(&signals);
