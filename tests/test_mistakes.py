@@ -140,6 +140,28 @@ def test_a_password_is_typed_twice(culver, second, code):
     assert p.returncode == code and ("added" in out) == (code == 0), err
 
 
+@pytest.mark.parametrize("name", ["127.0.0.1", "[127.0.0.1]", "::1", "[IPv6:::1]", "example.1", "5"])
+def test_an_address_is_no_domain(culver, name):
+    r = culver.command("domain", "add", name, check=False)
+    assert r.returncode == 2 and not r.stdout and "not a domain name (an IP address is none)" in r.stderr, r.stderr
+
+
+def test_quickstart_leaves_alone_what_is_not_its_own(tmp_path):
+    c = Culver(directory=tmp_path / "etc", quickstart=False)
+    words = ("quickstart", "--dir", c.dir, "--hostname", "mail.example.test", "--domain", DOMAIN, "--offset", c.offset)
+    (c.dir / "passwd").write_text("root", encoding="utf-8")
+    r = c.run(*words, check=False)
+    assert r.returncode == 4 and f"{c.dir} is not empty (passwd is in it)" in r.stderr and f"--dir {c.dir}/culver" in r.stderr
+    assert [f.name for f in c.dir.iterdir()] == ["passwd"]
+    assert json.loads(c.run(*words, "--json", check=False).stdout)["error"] == "exists"
+    (c.dir / "passwd").unlink()
+    (c.dir / "culver.conf.new").write_text("", encoding="utf-8")  # one that was interrupted
+    (c.dir / "keys").mkdir()
+    c.run(*words)
+    (c.dir / "notes").write_text("mine", encoding="utf-8")  # it has become a server's
+    assert "was there" in c.run(*words).stdout
+
+
 def test_quickstart_follows_no_links(culver):
     """What it makes belongs to the server's user, who may have put a link there: root would give away what it leads to."""
     bait = culver.dir / "bait"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* culver quickstart: a directory with everything a server needs: configuration, store with one
- * domain, a key and a certificate. What exists is left as it is, so a second run changes nothing.
+ * domain, a key and a certificate. What exists is left as it is, so a second run changes nothing; a
+ * directory that holds something else is left alone.
  *
  * Without --dir it is the system's: the configuration where every command looks for it, the rest in
  * the directory that it names, all of it the service's user's, since the service never is root. */
@@ -12,6 +13,7 @@
 #include "process/os.h"
 #include "store/names.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -31,6 +33,38 @@ struct quickstart {
 	char directory[4200];
 	char hostname[LIMIT_DOMAIN_BYTES + 1], domain[LIMIT_DOMAIN_BYTES + 1];
 };
+
+/* ---- the place ---- */
+
+/* What a quickstart makes, or a server behind it; also when it was interrupted, and where a backup
+ * of the keys was brought back first. */
+static bool is_culvers(const char *name)
+{
+	static const char *const names[] = { ".", "..", "culver.conf", "culver.conf.new", "tls",
+		"keys", "empty", "master.key", "master.key.new", "data", "passwords",
+		"passwords.new", "lock", "control", "lost+found" };
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* A configuration makes a directory a server's; else it must not be somebody else's. */
+static int look_at_directory(const struct quickstart *q, struct err *err)
+{
+	int result = 0;
+	DIR *dir = access(q->config_path, F_OK) == 0 ? NULL : opendir(q->dir);
+	for (struct dirent *d; dir && result == 0 && (d = readdir(dir)) != NULL;)
+		if (!is_culvers(d->d_name))
+			result = fail_log(err, ERR_EXISTS,
+				"%s is not empty (%s is in it): name a directory that is a "
+				"server's alone, a new one (--dir %s%sculver, say)",
+				q->dir, d->d_name, q->dir,
+				str_ends_nocase(str_from(q->dir), STR("/")) ? "" : "/");
+	if (dir)
+		closedir(dir);
+	return result;
+}
 
 /* ---- files ---- */
 
@@ -313,9 +347,9 @@ int cmd_quickstart(const struct options *o)
 		return cli_usage(o, "[--dir D | -c FILE] --hostname H --domain X [--offset N] "
 				    "[--loopback] [--demo] [--json]");
 	umask(022);
-	if (take_names(&q, &err) || choose_place(&q, &err) || make_directories(&q, &err) ||
-		write_config(&q, &err) || write_master_key(&q, &err) ||
-		write_certificate(&q, &err) || fill_store(&q, &err))
+	if (take_names(&q, &err) || choose_place(&q, &err) || look_at_directory(&q, &err) ||
+		make_directories(&q, &err) || write_config(&q, &err) ||
+		write_master_key(&q, &err) || write_certificate(&q, &err) || fill_store(&q, &err))
 		return cli_fail(o, &err);
 	if (o->json)
 		printf("{\"done\":true}\n");

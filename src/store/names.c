@@ -138,8 +138,9 @@ int domain_check(struct str canonical, struct err *err)
 			"a domain has at most %d bytes, and each label of it at most %d",
 			LIMIT_OWN_DOMAIN_BYTES, LIMIT_LABEL_BYTES);
 	return fail(err, ERR_SYNTAX,
-		"not a domain: labels of letters, digits and hyphens (none first or last) with "
-		"dots between them, the last not of digits alone, or an internationalized name");
+		"not a domain name (an IP address is none): labels of letters, digits and hyphens "
+		"(none first or last) with dots between them, the last not of digits alone, or an "
+		"internationalized name");
 }
 
 static int address_as_it_is(struct str given, struct address_name *ret, struct err *err)
