@@ -549,7 +549,7 @@ static int load(struct config *c, cfg_t *cfg, const char *path, char **error_tex
 		return fail(err, ERR_CONFIG, "%s: too long for a configuration", path);
 	if (str_find(buf_str(&text), '\0') < text.n || !buf_addc(&text, 0))
 		return fail(err, ERR_CONFIG, "%s: there is a NUL in it", path);
-	config_blank_comments(text.p, text.n - 1);
+	config_blank(text.p, text.n - 1);
 	int result = cfg_parse_buf(cfg, text.p);
 	if (result != CFG_SUCCESS)
 		return fail(err, ERR_CONFIG, "%s:%d: %s", path, cfg->line,
@@ -610,7 +610,7 @@ struct config *config_load_directory(const char *path)
 	buf_init(&text, LIMIT_CONFIG_BYTES);
 	if (config_read_file(path, &text, NULL) || !buf_addc(&text, 0))
 		return NULL;
-	config_blank_comments(text.p, text.n - 1);
+	config_blank(text.p, text.n - 1);
 	struct config *c = config_new();
 	struct str value = directory_of(str_make(text.p, text.n - 1));
 	if ((value.n > 0 && set_value(c, key_named(STR("directory")), value, NULL)) ||

@@ -133,6 +133,28 @@ static void comments_do_not_shift_lines(void **state)
 	}
 }
 
+/* Some editors write one at the beginning of UTF-8. */
+static void a_byte_order_mark_is_nothing(void **state)
+{
+	(void)state;
+	struct err err = ERR_INIT;
+	struct config *c = load_text("\xef\xbb\xbfhostname = \"a.test\"\r\n", &err);
+	assert_non_null(c);
+	assert_string_equal(c->hostname, "a.test");
+	config_free(&c);
+	assert_null(load_text("loopback = true\n\xef\xbb\xbfhostname = \"a.test\"\n", &err));
+	char path[] = "/tmp/culver-config-XXXXXX";
+	static const char marked[] = "\xef\xbb\xbf"
+				     "directory = \"/var\"\nnonsense";
+	int fd = mkstemp(path);
+	assert_int_equal(write(fd, marked, strlen(marked)), (ssize_t)strlen(marked));
+	close(fd);
+	c = config_load_directory(path);
+	assert_string_equal(c->directory, "/var");
+	config_free(&c);
+	unlink(path);
+}
+
 static void what_quotes_hold_is_no_comment(void **state)
 {
 	(void)state;
@@ -244,6 +266,7 @@ static void the_manual_page_is_the_tables(void **state)
 
 TEST_MAIN(test_case(the_manual_page_is_the_tables), test_case(values_are_read),
 	test_case(the_host_name_is_kept_as_a_labels), test_case(mistakes_are_named_with_their_line),
-	test_case(comments_do_not_shift_lines), test_case(what_quotes_hold_is_no_comment),
-	test_case(a_log_file_is_relative_to_the_file), test_case(once_is_once),
-	test_case(what_cannot_be_read_is_named), test_case(a_role_gets_its_own_keys))
+	test_case(comments_do_not_shift_lines), test_case(a_byte_order_mark_is_nothing),
+	test_case(what_quotes_hold_is_no_comment), test_case(a_log_file_is_relative_to_the_file),
+	test_case(once_is_once), test_case(what_cannot_be_read_is_named),
+	test_case(a_role_gets_its_own_keys))

@@ -85,8 +85,11 @@ static bool next_key(struct walk *w, struct str *ret)
 	return false;
 }
 
-void config_blank_comments(char *text, size_t n)
+void config_blank(char *text, size_t n)
 {
+	static const struct str mark = STR_INIT("\xef\xbb\xbf");
+	if (str_starts(str_make(text, n), mark))
+		memset(text, ' ', mark.n);
 	struct scan s = scan_from(str_make(text, n));
 	while (!scan_end(&s)) {
 		char *from = text + (s.p - text);

@@ -2,7 +2,8 @@
 /*
  * What libconfuse does not do well. A key that is given twice: it takes the last one without a
  * word; for whoever edits the first that is a riddle. Comments: each counts as up to three lines,
- * so that mistakes below it are reported for a wrong one.
+ * so that mistakes below it are reported for a wrong one. A byte order mark, which some editors
+ * begin UTF-8 with: it makes the first key one that nobody knows, and is not seen.
  *
  * uses: base; used by: config
  */
@@ -16,8 +17,9 @@ struct config_twice {
 	int first, second; /* lines, from 1 */
 };
 
-/* Makes blanks of all comments, but keeps their newlines. A "#" within quotes begins none. */
-void config_blank_comments(char *text, size_t n);
+/* Makes blanks of all comments, but keeps their newlines, and of a byte order mark at the
+ * beginning. A "#" within quotes begins no comment. */
+void config_blank(char *text, size_t n);
 
 /* The first key that gets a value by "=" a second time, in a text whose syntax is right and that
  * has no comments. */

@@ -21,9 +21,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *copy = xmalloc(size + 1), *again = xmalloc(size + 1);
 	memcpy(copy, data, size);
-	config_blank_comments(copy, size);
+	config_blank(copy, size);
 	memcpy(again, copy, size);
-	config_blank_comments(again, size);
+	config_blank(again, size);
 	FUZZ_CHECK(memcmp(copy, again, size) == 0);
 	check_twice(str_make(copy, size));
 	free(copy);
