@@ -466,6 +466,19 @@ def test_hostile_mboxes(tmp_path):
         assert json.loads(r.stdout)["there"] == 2
 
 
+def test_a_directory_without_mail_is_an_error(tmp_path):
+    root = tmp_path / "home"
+    (root / "mail" / "cur").mkdir(parents=True)  # the Maildir is one below
+    (root / "notes").write_text("nothing", encoding="utf-8")
+    with Culver() as c:
+        r = c.command("import", ALICE, root, check=False)
+        assert r.returncode == 3 and f"{root} is no Maildir (there is no cur in it), and no mbox is in it" in r.stderr, r.stderr
+        assert "mailboxes" not in c.command("import", "--json", ALICE, root, check=False).stdout
+        assert c.command("import", ALICE, root / "mail").returncode == 0, "an empty Maildir is one"
+        (root / "empty").write_bytes(b"")
+        assert c.command("import", ALICE, root).returncode == 0, "an empty mbox is one"
+
+
 def test_export_as_a_tar(tmp_path):
     with Culver() as c:
         client = culver_imap(c)
@@ -491,6 +504,14 @@ def test_export_as_a_tar(tmp_path):
         with tarfile.open(fileobj=io.BytesIO(r.stdout)) as tar:
             assert [m.name.partition("/")[0] for m in tar.getmembers()] == ["Sent", "Sent", "index.tsv"]
         assert c.command("export", "--mailbox", "None", ALICE, tmp_path / "n", check=False).returncode == 3
+        words = ("export", "--format", "eml", "--mailbox", "None", ALICE)
+        assert c.command(*words, tmp_path / "half.tar", check=False).returncode == 3
+        assert not (tmp_path / "half.tar").exists(), "half a tar looks like one"
+        for kind in "maildir", "mbox":
+            r = subprocess.run([c.binary, "export", "-c", str(c.conf), "--format", kind, ALICE, "-"], cwd=tmp_path, text=True,
+                               capture_output=True, check=False)
+            assert r.returncode == 2 and "- is standard output, which --format eml alone" in r.stderr, r.stderr
+        assert not (tmp_path / "-").exists()
         assert c.command("export", "--format", "zip", ALICE, tmp_path / "n", check=False).returncode == 2
 
 

@@ -33,10 +33,19 @@ static bool is_empty(int directory)
 	return n < 3;
 }
 
+static bool is_stdout(const char *path)
+{
+	return strcmp(path, "-") == 0;
+}
+
 /* Nothing that is there is written over. */
 static int open_target(const struct export_class *class, const char *path, struct err *err)
 {
-	if (class->is_file && strcmp(path, "-") == 0)
+	if (is_stdout(path) && !class->is_file)
+		return fail(err, ERR_SYNTAX,
+			"- is standard output, which --format eml alone can write to (a directory "
+			"of that name is ./-)");
+	if (is_stdout(path))
 		return dup(STDOUT_FILENO);
 	if (class->is_file)
 		return export_new_file(AT_FDCWD, path, err);
@@ -64,6 +73,9 @@ static int export_one(const struct options *o, struct remote *remote,
 	class->free(&writer);
 	if (close(target) < 0 && rc == 0)
 		rc = fail_errno(err, "writing failed");
+	/* Half a tar looks like one. */
+	if (rc < 0 && class->is_file && !is_stdout(pair[1]))
+		(void)unlink(pair[1]);
 	return rc;
 }
 
@@ -96,7 +108,7 @@ int cmd_export(const struct options *o)
 	struct remote *remote = remote_open(options_config(o), false, &err);
 	int rc = remote ? 0 : -1;
 	for (int i = 0; rc == 0 && i < o->args_n; i += 2) {
-		to_stdout |= class->is_file && strcmp(o->args[i + 1], "-") == 0;
+		to_stdout |= is_stdout(o->args[i + 1]);
 		rc = export_one(o, remote, class, &o->args[i], &totals, &err);
 	}
 	if (rc < 0)

@@ -35,9 +35,14 @@ static int read_path(struct importer *im, void *arg, struct err *err)
 		return import_mbox(im, p->file, STR("INBOX"), err);
 	if (cur >= 0)
 		return import_maildir(im, p->file, err);
-	if (S_ISDIR(p->st.st_mode))
-		return import_mboxes(im, p->file, err);
-	return fail(err, ERR_SYNTAX, "%s is neither a Maildir nor an mbox", p->path);
+	if (!S_ISDIR(p->st.st_mode))
+		return fail(err, ERR_SYNTAX, "%s is neither a Maildir nor an mbox", p->path);
+	if (import_mboxes(im, p->file, err) < 0)
+		return -1;
+	if (im->mailboxes == 0 && im->left_out == 0)
+		return fail(err, ERR_NOT_FOUND,
+			"%s is no Maildir (there is no cur in it), and no mbox is in it", p->path);
+	return 0;
 }
 
 static int import_path(struct importer *im, const char *path, struct err *err)
