@@ -619,3 +619,36 @@ def test_exchanges_of_an_address_are_bounded(server):
     for connection in held + [late]:
         connection.close()
     logged_in_still(server)
+
+
+def test_a_password_that_is_no_utf8_is_wrong_everywhere(tmp_path):
+    """RFC 6856 2.2, RFC 4616 2. An older Culver, or another system, may have made a verifier of one."""
+    latin, verifier = b"latin\xe4 1", "$5$saltstring$5E/KvRn9sph.4YI.1a9jD3vs/cxMRfDfmioK9xZUp78"
+    with Culver(directory=tmp_path / "c", accounts=("alice",)) as c:
+        r = subprocess.run([c.binary, "account", "password", "-c", str(c.conf), "--password-stdin", ALICE], input=latin + b"\n",
+                           capture_output=True, check=False)
+        assert r.returncode == 2 and b"bytes of UTF-8" in r.stderr, r.stderr
+        c.stop()
+        db = sqlite3.connect(c.dir / "data" / "ledger.db")
+        assert db.execute("UPDATE secrets SET value = ? WHERE kind = 1", (verifier.encode(),)).rowcount == 1
+        db.commit()
+        db.close()
+        c.start()
+        response = b"\0" + ALICE.encode() + b"\0" + latin
+        m = imaplib.IMAP4("127.0.0.1", c.port("imap"))
+        m.literal = latin  # what follows the command; in a quoted string it would be BAD
+        kind, [said] = m._simple_command("LOGIN", ALICE)
+        assert kind == "NO" and said.startswith(b"[AUTHENTICATIONFAILED]"), said
+        with pytest.raises(imaplib.IMAP4.error, match="AUTHENTICATIONFAILED"):
+            m.authenticate("PLAIN", lambda _: response)
+        m.shutdown()
+        p = poplib.POP3("127.0.0.1", c.port("pop3"))
+        for line in (b"PASS " + latin, b"AUTH PLAIN " + b64(response).encode()):
+            p.user(ALICE)
+            p._putline(line)  # a str would be UTF-8
+            with pytest.raises(poplib.error_proto, match="wrong name or password"):
+                p._getresp()
+        p.close()
+        with smtplib.SMTP("127.0.0.1", c.port("submission")) as s:
+            s.ehlo("client.test")
+            assert s.docmd("AUTH", "PLAIN " + b64(response))[0] == 535

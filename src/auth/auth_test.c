@@ -163,11 +163,11 @@ static void what_others_hashed_as_it_was_is_still_good(void **state)
 	assert_int_equal(verifier_check(str_from(typed), STR("IX-roman99")), VERDICT_WRONG);
 }
 
-/* What SASLprep prohibits (a control) or does not know (not UTF-8) is itself, as it always was. */
+/* What SASLprep prohibits (a control) is itself, as it always was. */
 static void what_can_not_be_prepared_is_itself(void **state)
 {
 	(void)state;
-	static const struct str odd[] = { STR_INIT("bell\a99"), STR_INIT("latin\xe4 1") };
+	static const struct str odd[] = { STR_INIT("bell\a99"), STR_INIT("bell\a\xc3\xa9") };
 	struct random_fake random;
 	struct err err = ERR_INIT;
 	struct buf v;
@@ -178,6 +178,24 @@ static void what_can_not_be_prepared_is_itself(void **state)
 		assert_int_equal(verifier_make(&random.seam, odd[i], &v, &err), 0);
 		assert_int_equal(verifier_check(buf_str(&v), odd[i]), VERDICT_RIGHT);
 	}
+	buf_done(&v);
+}
+
+/* RFC 6856 2.2, RFC 4616 2: it can't be set, and a verifier of it (made by openssl passwd -5) opens
+ * nothing. */
+static void what_is_no_utf8_is_nobodys_password(void **state)
+{
+	(void)state;
+	static const char latin[] = "$5$saltstring$5E/KvRn9sph.4YI.1a9jD3vs/cxMRfDfmioK9xZUp78";
+	struct random_fake random;
+	struct err err = ERR_INIT;
+	struct buf v;
+	random_fake_init(&random, 1);
+	buf_init(&v, 256);
+	assert_int_equal(verifier_make(&random.seam, STR("latin\xe4 1"), &v, &err), -1);
+	assert_int_equal(err.kind, ERR_SYNTAX);
+	assert_int_equal(v.n, 0);
+	assert_int_equal(verifier_check(str_from(latin), STR("latin\xe4 1")), VERDICT_WRONG);
 	buf_done(&v);
 }
 
@@ -213,4 +231,5 @@ TEST_MAIN(test_case(a_ticket_opens_for_its_front_alone), test_case(a_verifier_kn
 	test_case(crypt_schemes_of_others_check), test_case(one_spelling_is_as_good_as_another),
 	test_case(what_others_hashed_as_it_was_is_still_good),
 	test_case(what_can_not_be_prepared_is_itself),
+	test_case(what_is_no_utf8_is_nobodys_password),
 	test_case(A1_nobody_costs_as_much_as_somebody))

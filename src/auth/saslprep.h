@@ -15,8 +15,8 @@
 bool saslprep(struct str text, struct buf *out) MUST_CHECK;
 
 /* What is hashed or sealed of a password, whichever way it is shown: its prepared form, so that one
- * spelling is as good as another (RFC 4616 2, RFC 5802 2.2, RFC 6856 2.2). One that has none is
- * itself: it was good when it was set. */
+ * spelling is as good as another (RFC 4616 2, RFC 5802 2.2, RFC 6856 2.2). One that has none (a
+ * control is in it) is itself: it was good when it was set. */
 void saslprep_password(struct str password, struct buf *ret);
 void saslprep_password_done(struct buf *);
 

@@ -155,6 +155,8 @@ int verifier_make(struct random_seam *random, struct str password, struct buf *r
 		return fail(err, ERR_SYNTAX, "a password has 1 to %d bytes", LIMIT_PASSWORD_BYTES);
 	if (str_find(password, 0) != password.n)
 		return fail(err, ERR_SYNTAX, "a password holds no NUL");
+	if (!str_is_utf8(password))
+		return fail(err, ERR_SYNTAX, "a password is UTF-8");
 	saslprep_password(password, &prepared);
 	int result = make(random, buf_str(&prepared), ret, err);
 	saslprep_password_done(&prepared);
@@ -185,8 +187,10 @@ static enum verdict check(struct str verifier, struct str password, bool usable)
 
 enum verdict verifier_check(struct str verifier, struct str password)
 {
+	/* "The server MUST reject … passwords that fail to comply with the formal syntax in UTF-8"
+	 * (RFC 6856 2.2, for PASS), passwd = 1*SAFE, in UTF-8 (RFC 4616 2): so for all. */
 	bool usable = password.n > 0 && password.n <= LIMIT_PASSWORD_BYTES &&
-		      str_find(password, 0) == password.n;
+		      str_find(password, 0) == password.n && str_is_utf8(password);
 	struct buf prepared;
 	saslprep_password(usable ? password : STR("-"), &prepared);
 	enum verdict verdict = check(verifier, buf_str(&prepared), usable);

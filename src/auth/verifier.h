@@ -14,12 +14,13 @@
 #include "base/seams.h"
 
 /* Makes a yescrypt verifier of the prepared password (saslprep.h) with the library's standard cost.
- * -1: the password is empty, longer than LIMIT_PASSWORD_BYTES, or holds NUL (ERR_SYNTAX); there is
- * no memory (ERR_TEMP). */
+ * -1: the password is empty, longer than LIMIT_PASSWORD_BYTES, holds NUL or is no UTF-8
+ * (ERR_SYNTAX); there is no memory (ERR_TEMP). */
 int verifier_make(struct random_seam *, struct str password, struct buf *ret, struct err *err);
-/* Whether the password is the verifier's, as SASLprep has it or as it is. Takes tens of
- * milliseconds by intent. For a verifier that is empty or not known it takes as long as
- * for a fresh one, and says no. */
+/* Whether the password is the verifier's, as SASLprep has it or as it is. One that could not be
+ * made a verifier of is nobody's, whichever protocol brings it. Takes tens of milliseconds by
+ * intent. For a verifier that is empty or not known it takes as long as for a fresh one, and says
+ * no. */
 enum verdict { VERDICT_WRONG, VERDICT_RIGHT, VERDICT_NO_MEMORY };
 enum verdict verifier_check(struct str verifier, struct str password) MUST_CHECK;
 /* Whether the scheme is one we accept, and its parameters are such that a try costs no more than

@@ -54,7 +54,7 @@ static void made(struct hash_job *job)
 	bool room = true;
 	buf_init(&sealed, LIMIT_SECRET_BYTES);
 	if (job->problem.kind == ERR_SYNTAX)
-		refuse(l, "a password has 1 to 1024 bytes and no NUL");
+		refuse(l, "a password has 1 to 1024 bytes of UTF-8 and no NUL");
 	else if (job->problem.kind == ERR_NONE && (!l->wants_sealed || seal(l, &sealed, &room)))
 		answer_made(l, buf_str(&sealed));
 	else if (!room)
