@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Life as a service: upgrades under load, drains, the service manager."""
 import imaplib
+import json
 import os
 import poplib
 import shutil
@@ -293,6 +294,9 @@ def test_upgrade_to_another_binary(tmp_path):
             c.conf.write_text(text + "nonsense = 1\n")
             c.process.send_signal(signal.SIGUSR2)
             wait_for(lambda: [e for e in c.events("upgrade-refused") if "nonsense" in e["why"]], 10)
+            r = c.command("upgrade", "--json", check=False)
+            assert r.returncode == 5 and "refused, and nothing has changed" in r.stderr and "nonsense" in r.stderr
+            assert json.loads(r.stdout)["error"] == "config"
             c.conf.write_text(text)
             assert c.roles() == roles
             assert "upgraded" in c.command("upgrade").stdout

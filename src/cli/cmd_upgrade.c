@@ -95,13 +95,24 @@ static int ask_for(const struct options *o, int number, int within_ms, look_func
 	return result == 1 ? 0 : -1;
 }
 
+/* What the program that was to take over has against it comes as words alone. */
+static void look_at_config(const struct options *o, struct err *err)
+{
+	AUTO(config_free)
+	struct config *c = config_load(options_config(o), NULL);
+	if (err->kind == ERR_UNSUPPORTED && c == NULL)
+		err->kind = ERR_CONFIG;
+}
+
 int cmd_upgrade(const struct options *o)
 {
 	struct err err = ERR_INIT;
 	if (o->args_n)
 		return cli_usage(o, "[-c FILE] [--json]");
-	if (ask_for(o, SIGUSR2, UPGRADE_MS, upgraded, NULL, &err))
+	if (ask_for(o, SIGUSR2, UPGRADE_MS, upgraded, NULL, &err)) {
+		look_at_config(o, &err);
 		return failed(o, &err);
+	}
 	printf(o->json ? "{\"upgraded\":true}\n"
 		       : "upgraded; sessions of before end by themselves\n");
 	return EXIT_GOOD;
