@@ -88,6 +88,19 @@ def test_more_certificates_than_can_be_used_are_refused(culver):
     assert culver.command("reload", timeout=100).stdout == "reloaded\n"
 
 
+def test_check_says_what_a_reload_without_certificates_would():
+    with Culver(accounts=()) as c:
+        (c.dir / "tls").rename(c.dir / "elsewhere")
+        (c.dir / "tls").mkdir()
+        for command in ("reload", "check"):
+            r = c.command(command, check=False)
+            assert r.returncode == 5 and "there is no certificate in tls/" in r.stderr, (command, r.stderr)
+        assert "there is no TLS" not in r.stderr
+        c.stop()
+        r = c.command("check")  # a start without them is one without TLS
+        assert "warning" in r.stderr and "there is no TLS" in r.stderr, r.stderr
+
+
 def test_a_key_that_is_a_pipe_keeps_nobody_waiting(culver):
     os.mkfifo(culver.dir / "keys" / "pipe.key")
     assert culver.command("reload", timeout=30).stdout == "reloaded\n"

@@ -320,6 +320,15 @@ static void warn(void *arg, const char *text)
 	json_string(w->list, str_from(text));
 }
 
+/* Of who may not ask it nothing is known. */
+static bool server_has_tls(const struct options *o)
+{
+	struct err err = ERR_INIT;
+	AUTO(remote_close)
+	struct remote *r = remote_open(options_config(o), true, &err);
+	return r && remote_certificates(r).n > 0;
+}
+
 int cmd_check(const struct options *o)
 {
 	struct err err = ERR_INIT;
@@ -339,7 +348,7 @@ int cmd_check(const struct options *o)
 	struct buf list;
 	struct warnings w = { .o = o, .list = &list };
 	buf_init(&list, 65536);
-	if (c == NULL || preflight(c, warn, &w, &err) < 0)
+	if (c == NULL || preflight(c, server_has_tls(o), warn, &w, &err) < 0)
 		return cli_fail(o, &err);
 	if (o->json)
 		printf("{\"good\":true,\"warnings\":[%" STR_FMT "]}\n", STR_ARG(buf_str(&list)));

@@ -365,7 +365,8 @@ static int look_at_certificate(
 	return 0;
 }
 
-static int look_at_certificates(const struct config *c, const struct teller *t, struct err *err)
+static int look_at_certificates(
+	const struct config *c, bool has_tls, const struct teller *t, struct err *err)
 {
 	char path[PATH_BYTES];
 	size_t n = 0;
@@ -392,6 +393,11 @@ static int look_at_certificates(const struct config *c, const struct teller *t, 
 			path, n, LIMIT_CERTIFICATES);
 	if (dir == NULL && code != ENOENT)
 		say(t, "%s: %s", path, strerror(code));
+	else if (n == 0 && has_tls)
+		return fail(err, ERR_CONFIG,
+			"%s: " PREFLIGHT_NO_CERTIFICATE
+			", and the server that runs has one: a reload would be refused",
+			path);
 	else if (n == 0)
 		say(t,
 			"%s: there is no *.crt in it, so there is no TLS: culver.conf(5), "
@@ -430,8 +436,8 @@ static void look_at_imap_hide(const struct config *c, const struct teller *t)
 	}
 }
 
-int preflight(const struct config *c, void (*warn)(void *arg, const char *text), void *arg,
-	struct err *err)
+int preflight(const struct config *c, bool has_tls, void (*warn)(void *arg, const char *text),
+	void *arg, struct err *err)
 {
 	char data[PATH_BYTES];
 	struct teller t = { warn, arg };
@@ -440,7 +446,8 @@ int preflight(const struct config *c, void (*warn)(void *arg, const char *text),
 	look_at_imap_hide(c, &t);
 	return look_at_log(c, &t, err) || look_at_key(c, &t, err) || look_at_places(c, err) ||
 			       preflight_data(c, err) || preflight_store(c, err) ||
-			       preflight_vanished(data, err) < 0 || look_at_certificates(c, &t, err)
+			       preflight_vanished(data, err) < 0 ||
+			       look_at_certificates(c, has_tls, &t, err)
 		       ? -1
 		       : 0;
 }

@@ -13,9 +13,10 @@
 #include "config/config.h"
 
 /* Calls `warn` with one sentence for each thing that is not as it should be. -1: a start would end,
- * err says why. What this user may not look at is warned of. */
-int preflight(
-	const struct config *, void (*warn)(void *arg, const char *text), void *arg, struct err *);
+ * or a reload be refused; err says why. What this user may not look at is warned of. has_tls: a
+ * server runs and has certificates, so that none is less than it has. */
+int preflight(const struct config *, bool has_tls, void (*warn)(void *arg, const char *text),
+	void *arg, struct err *);
 
 /* Whether the store will be able to use what is in data/, as the user that it runs as: -1 and err
  * say what belongs to whom, and what to do. */
@@ -30,6 +31,9 @@ int preflight_vanished(const char *data, struct err *err);
 /* -1 and ERR_CORRUPT: a rebuild of the ledger was begun and has not ended (docs/store.md, "A lost
  * ledger"), so there is nobody to serve. */
 int preflight_store(const struct config *, struct err *);
+
+/* What a reload of a server that has certificates is refused for. */
+#define PREFLIGHT_NO_CERTIFICATE "there is no certificate in tls/"
 
 /* What to do when the master key is not there. */
 #define PREFLIGHT_NO_KEY                                                                           \

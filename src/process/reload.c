@@ -9,6 +9,7 @@
  * said that it has the configuration, the reload is done. Else nothing has changed: the second keys
  * ends, and the configuration that was read is forgotten (X8).
  */
+#include "process/preflight.h"
 #include "process/supervisor_private.h"
 
 #include <stdio.h>
@@ -121,7 +122,7 @@ static void begin(struct supervisor *s)
 		return;
 	}
 	if (r->certificates.n == 0) {
-		refuse(s, "certificates", "there is no certificate in tls/");
+		refuse(s, "certificates", PREFLIGHT_NO_CERTIFICATE);
 		return;
 	}
 	r->generation++;
