@@ -157,6 +157,7 @@ def test_quickstart_leaves_alone_what_is_not_its_own(tmp_path):
     (c.dir / "passwd").unlink()
     (c.dir / "culver.conf.new").write_text("", encoding="utf-8")  # one that was interrupted
     (c.dir / "keys").mkdir()
+    (c.dir / "empty.new").mkdir()
     c.run(*words)
     (c.dir / "notes").write_text("mine", encoding="utf-8")  # it has become a server's
     assert "was there" in c.run(*words).stdout

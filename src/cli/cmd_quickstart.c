@@ -40,11 +40,13 @@ struct quickstart {
  * of the keys was brought back first. */
 static bool is_culvers(const char *name)
 {
-	static const char *const names[] = { ".", "..", "culver.conf", "culver.conf.new", "tls",
-		"keys", "empty", "master.key", "master.key.new", "data", "passwords",
-		"passwords.new", "lock", "control", "lost+found" };
+	static const char *const names[] = { ".", "..", "culver.conf", "tls", "keys", "empty",
+		"master.key", "data", "data.used", "passwords", "lock", "control", "lost+found" };
+	struct str s = str_from(name);
+	if (str_ends_nocase(s, STR(".new"))) /* not yet under its name */
+		s.n -= strlen(".new");
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (strcmp(names[i], name) == 0)
+		if (str_equal(str_from(names[i]), s))
 			return true;
 	return false;
 }
