@@ -161,6 +161,8 @@ def test_socket_activation():
         assert wait_for(lambda: greeting(c.port("imap")), 30).startswith(b"* OK ")
         assert wait_for(lambda: greeting(c.port("pop3")), 30).startswith(b"+OK ")
         assert greeting(c.port("smtp")) is None
+        ready = c.process.stdout.readline()
+        assert f" smtp={free} " in ready and f" imap={c.port('imap')} " in ready and f" pop3={c.port('pop3')} " in ready, ready
     finally:
         c.process.terminate()
         c.process.communicate(timeout=30)

@@ -9,7 +9,6 @@
 #include "process/preflight.h"
 #include "process/role.h"
 
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +18,8 @@
 #include <unistd.h>
 
 struct server {
-	struct config *config; /* for the ready line; the supervisor has its own */
+	struct config *config; /* for the log; the supervisor has its own */
+	const struct supervisor_options *options;
 	struct loop *loop;
 	struct supervisor *supervisor;
 	struct log_sink_fd sink;
@@ -34,12 +34,26 @@ static bool may_command(void *arg, int handle)
 	return os_may_command(handle, s->who);
 }
 
+/* A socket that was handed in has a port of its own; one port at several addresses is named once.
+ */
+static void say_ports(const struct supervisor_options *o, const struct service_row *service)
+{
+	int last = -1;
+	for (size_t i = 0; i < o->listeners_n; i++) {
+		int port = o->listeners[i].service == service
+				   ? os_listening_port(o->listeners[i].handle)
+				   : -1;
+		if (port >= 0 && port != last)
+			printf(" %s=%d", service->name, port);
+		last = port >= 0 ? port : last;
+	}
+}
+
 static void say_ready(const struct server *s)
 {
 	printf("ready");
 	for (size_t i = 0; i < service_rows_n; i++)
-		printf(" %s=%" PRId64, service_rows[i].name,
-			service_rows[i].port + s->config->port_offset);
+		say_ports(s->options, &service_rows[i]);
 	printf("\n");
 	fflush(stdout);
 }
@@ -262,6 +276,7 @@ static int serve(struct server *s, const struct options *options, struct err *er
 		open_sockets(s, &o, err))
 		return -1;
 	set_options(s, jail, &o);
+	s->options = &o;
 	if (note)
 		log_event(&o.log, LOG_WARN, "user", "user=%s note=\"%s\"", config->user, note);
 	int result = run(s, &o, err);

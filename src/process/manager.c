@@ -4,11 +4,11 @@
 
 #include "base/limits.h"
 #include "base/scan.h"
+#include "process/os.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -117,28 +117,6 @@ bool manager_has_journal(void)
 
 /* ---- what it hands in ---- */
 
-union address {
-	struct sockaddr any;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-};
-
-/* The port of a listening TCP socket, or -1. */
-static int listening_port(int fd)
-{
-	union address a = { .any = { .sa_family = AF_UNSPEC } };
-	int listens = 0;
-	socklen_t n = sizeof(listens);
-	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &n) < 0 || !listens)
-		return -1;
-	n = sizeof(a);
-	if (getsockname(fd, &a.any, &n) < 0)
-		return -1;
-	if (a.any.sa_family == AF_INET)
-		return ntohs(a.v4.sin_port);
-	return a.any.sa_family == AF_INET6 ? ntohs(a.v6.sin6_port) : -1;
-}
-
 static const struct service_row *service_at(const struct config *config, int port)
 {
 	for (size_t i = 0; i < service_rows_n; i++)
@@ -150,7 +128,7 @@ static const struct service_row *service_at(const struct config *config, int por
 static int take(const struct config *config, int fd, struct str name,
 	struct supervisor_listener *ret, struct err *err)
 {
-	int port = listening_port(fd);
+	int port = os_listening_port(fd);
 	if (port < 0)
 		return fail(err, ERR_CONFIG,
 			"socket activation: descriptor %d (%" STR_FMT

@@ -4,7 +4,7 @@
  * (ready, reloading, stopping, alive), as sd_notify(3) and sd_listen_fds(3) describe. The protocol
  * is a datagram of a few words and three variables, so there is no library.
  *
- * uses: config, process/supervisor; used by: cli
+ * uses: config, process/supervisor, process/os; used by: cli
  */
 #ifndef CULVER_PROCESS_MANAGER_H
 #define CULVER_PROCESS_MANAGER_H

@@ -182,6 +182,21 @@ int os_listen(const struct config *config, struct supervisor_listener **all, siz
 	return 0;
 }
 
+int os_listening_port(int handle)
+{
+	union address a = { .any = { .sa_family = AF_UNSPEC } };
+	int listens = 0;
+	socklen_t n = sizeof(listens);
+	if (getsockopt(handle, SOL_SOCKET, SO_ACCEPTCONN, &listens, &n) < 0 || !listens)
+		return -1;
+	n = sizeof(a);
+	if (getsockname(handle, &a.any, &n) < 0)
+		return -1;
+	if (a.any.sa_family == AF_INET)
+		return ntohs(a.v4.sin_port);
+	return a.any.sa_family == AF_INET6 ? ntohs(a.v6.sin6_port) : -1;
+}
+
 /* ---- lock and control ---- */
 
 int os_lock(const struct config *config, struct err *err)

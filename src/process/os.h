@@ -51,6 +51,8 @@ int role_probe_main(int argc, char **argv);
  * the port). The array is the caller's to free. */
 int os_listen(
 	const struct config *, struct supervisor_listener **all, size_t *all_n, struct err *err);
+/* The port of a listening TCP socket, or -1. */
+int os_listening_port(int handle);
 /* The lock on a configuration's directory: a descriptor to keep, -1 and ERR_IN_USE when somebody
  * has it. */
 int os_lock(const struct config *, struct err *err);
