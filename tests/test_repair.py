@@ -99,6 +99,21 @@ def test_g6_counters_and_references():
         assert "and on" in mail(c)
 
 
+def test_a_mailbox_of_no_account_is_told_and_left():
+    with Culver() as c:
+        furnish(c)
+        c.stop()
+        with ledger(c) as db:
+            db.execute("UPDATE mailboxes SET account=77 WHERE name='Work/2026'")
+        db.close()
+        for _ in range(2):
+            code, told = repair(c)
+            assert code == 6 and any("is of account 77, which does not exist" in line for line in said(told, "found")), told
+        with ledger(c) as db:
+            assert db.execute("SELECT count(*) FROM mailboxes WHERE account=77").fetchone() == (1,)
+        db.close()
+
+
 def test_g6_damaged_body_is_isolated():
     """What can be read of a damaged message is in 'Damaged'; every other message is as it was."""
     with Culver() as c:

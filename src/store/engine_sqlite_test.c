@@ -110,7 +110,8 @@ static int count_finding(void *arg, struct str text)
 	return 0;
 }
 
-/* G6: a row without its body, counters that are off, entries of no mailbox. */
+/* G6: a row without its body, counters that are off, entries of no mailbox, a mailbox of no
+ * account. */
 static void g6_check_finds_damage(void **state)
 {
 	static const char *const cases[] = { "DELETE FROM bodies WHERE id=1",
@@ -119,7 +120,9 @@ static void g6_check_finds_damage(void **state)
 		"UPDATE mailboxes SET recent=77 WHERE account=1",
 		"UPDATE accounts SET used_bytes=used_bytes+1",
 		"UPDATE accounts SET mailboxes=mailboxes-1",
-		"UPDATE entries SET mailbox=99 WHERE uid=2", "UPDATE secrets SET account=99" };
+		"UPDATE entries SET mailbox=99 WHERE uid=2", "UPDATE secrets SET account=99",
+		"UPDATE mailboxes SET account=99 WHERE name='Sent';"
+		"UPDATE accounts SET mailboxes=(SELECT count(*) FROM mailboxes WHERE account=1)" };
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct ledger l;

@@ -89,6 +89,14 @@ static int check_secret(struct finder *f, sqlite3_stmt *st)
 		sql_u64(st, 0), sql_u64(st, 1));
 }
 
+static int check_mailbox(struct finder *f, sqlite3_stmt *st)
+{
+	return find(f,
+		"mailbox %" PRIu64 " (%" PRIu64 " messages) is of account %" PRIu64
+		", which does not exist",
+		sql_u64(st, 0), sql_u64(st, 2), sql_u64(st, 1));
+}
+
 static int check_size(struct finder *f, sqlite3_stmt *st)
 {
 	return find(f,
@@ -178,8 +186,9 @@ int sqlite_check(struct reader *r, int (*each)(void *, struct str), void *arg, s
 		{ SQL_CHECK_ACCOUNTS, check_account }, { SQL_CHECK_BODIES, check_body },
 		{ SQL_CHECK_ORPHANS, check_orphan }, { SQL_CHECK_UNNAMED, check_unnamed },
 		{ SQL_CHECK_KEPT, check_kept }, { SQL_CHECK_SECRETS, check_secret },
-		{ SQL_CHECK_SIZES, check_size }, { SQL_CHECK_KEPT_SIZES, check_kept_size },
-		{ SQL_CHECK_ENTRY_IDS, check_entry_id }, { SQL_CHECK_BLOCKS, check_block } };
+		{ SQL_CHECK_MAILBOXES, check_mailbox }, { SQL_CHECK_SIZES, check_size },
+		{ SQL_CHECK_KEPT_SIZES, check_kept_size }, { SQL_CHECK_ENTRY_IDS, check_entry_id },
+		{ SQL_CHECK_BLOCKS, check_block } };
 	int rc = check_pages(c, &f, err);
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(checks); i++)
 		rc = check_rows(c, checks[i].which, 0, checks[i].check, &f, err);

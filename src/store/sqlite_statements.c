@@ -349,4 +349,7 @@ const char *const sql_text[SQL_STATEMENTS] = {
 	[SQL_CHECK_BLOCKS] = "SELECT id,n,known,kept FROM " WRONG_BLOCKS " LIMIT 1000",
 	[SQL_CHECK_SECRETS] = "SELECT s.id,s.account FROM secrets s LEFT JOIN accounts a "
 			      "ON a.id=s.account WHERE a.id IS NULL LIMIT 1000",
+	[SQL_CHECK_MAILBOXES] =
+		"SELECT m.id,m.account,m.messages FROM mailboxes m LEFT JOIN accounts a "
+		"ON a.id=m.account WHERE a.id IS NULL LIMIT 1000",
 };
