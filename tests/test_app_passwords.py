@@ -130,6 +130,29 @@ def test_scram_in_an_older_store(culver):
     assert by_scram(culver, password) == "235"
 
 
+def test_another_master_key_is_told_of(culver):
+    password, key = make(culver), culver.dir / "master.key"
+    wrong = password[:-1] + ("a" if password[-1] != "a" else "b")
+    assert by_imap(culver, wrong)[0] == b"NO" and not culver.events("other-master-key")
+    culver.stop()
+    before = key.read_bytes()
+    key.write_bytes(bytes(reversed(before)))
+    culver.start()
+    try:
+        assert by_imap(culver, culver.password("bob"))[0] == b"OK" and not culver.events("other-master-key")
+        for _ in range(2):
+            assert by_imap(culver, password)[0] == b"NO"
+        [told] = wait_for(lambda: culver.events("other-master-key"))
+        assert told["level"] == "warn" and told["user"] == BOB and "draw them anew" in told["text"]
+        fresh = make(culver)
+        assert by_imap(culver, fresh)[0] == b"OK"
+    finally:
+        culver.stop()
+        key.write_bytes(before)
+        culver.start()
+    assert by_imap(culver, password)[0] == b"OK"
+
+
 def test_last_use_costs_no_flush(culver):
     password = make(culver)
     assert listed(culver)[0]["used_ms"] == 0

@@ -12,6 +12,8 @@
 #include "process/gate_private.h"
 
 #include "auth/mac.h"
+#include "auth/scram.h"
+#include "base/limits.h"
 
 enum { SYMBOLS = 25, GROUP = 5 };
 _Static_assert((int)MAC_BYTES == (int)APP_PASSWORD_MAC_BYTES, "what is kept is a MAC");
@@ -80,6 +82,59 @@ static const struct api_secret *find(
 	return found;
 }
 
+/* What the SCRAM verifiers of all the account's app passwords begin with: the salt is of a key that
+ * the master key gives, and of the address. head: how much of it is none of the salt. */
+static bool write_beginning(
+	const struct gate *g, const struct frame_credentials *c, struct buf *out, size_t *ret_head)
+{
+	struct scram_verifier v = { .iterations = SCRAM_ITERATIONS, .salt_n = SCRAM_SALT_BYTES };
+	if (!scram_salt(g->facts.stand_in_key, c ? c->address : STR(""), v.salt))
+		return false;
+	scram_verifier_write(&v, out);
+	if (out->n == 0 || out->full)
+		return false;
+	*ret_head = str_find(buf_str(out), ':') + 1;
+	out->n = str_find_last(buf_str(out), '$') + 1;
+	return true;
+}
+
+/* Whether one of them was made under another master key than there is now. As in find: for every
+ * account alike. */
+static bool any_of_another_key(const struct gate *g, const struct frame_credentials *c)
+{
+	static const struct api_secret none = { .id = 0 };
+	AUTO(buf_done)
+	struct buf ours;
+	size_t head;
+	bool found = false;
+	buf_init(&ours, LIMIT_SECRET_BYTES);
+	if (!write_beginning(g, c, &ours, &head))
+		return false;
+	for (size_t i = 0; i < MOST_SECRETS; i++) {
+		const struct api_secret *s = c && i < c->secrets.n ? &c->secrets.items[i] : &none;
+		struct str verifier = str_from_offset(s->value, MAC_BYTES);
+		found = found || (s->kind == SECRET_APP_PASSWORD &&
+					 str_starts(verifier, str_sub(buf_str(&ours), 0, head)) &&
+					 !str_starts(verifier, buf_str(&ours)));
+	}
+	return found;
+}
+
+/* Once: who puts the key right starts anew. */
+static void tell_of_another_key(struct login *l)
+{
+	struct gate *g = l->client->gate;
+	struct log_text user;
+	if (!g->other_key_told)
+		log_event(&g->base.context->log, LOG_WARN, "other-master-key",
+			"user=%s text=\"this account has app passwords that were made under "
+			"another "
+			"master.key, and no login by one of them can be right: bring that file "
+			"back, or draw them anew\"",
+			log_value(&user, str_from(l->address)));
+	g->other_key_told = true;
+}
+
 enum verdict app_password_check(struct login *l, const struct frame_credentials *c)
 {
 	char symbols[SYMBOLS];
@@ -91,6 +146,8 @@ enum verdict app_password_check(struct login *l, const struct frame_credentials 
 	if (!good)
 		return VERDICT_NO_MEMORY;
 	const struct api_secret *s = find(c, mac);
+	if (s == NULL && any_of_another_key(l->client->gate, c))
+		tell_of_another_key(l);
 	if (s == NULL)
 		return VERDICT_WRONG;
 	l->app_password = s->id;

@@ -112,6 +112,7 @@ struct gate {
 	uint8_t ticket_key[TICKET_KEY_BYTES];
 	uint8_t cache_key[32]; /* of the successes; derived from the master key */
 	uint8_t app_key[32];   /* of the MACs of app passwords */
+	bool other_key_told;   /* app_password.c */
 	struct exchange_facts facts;
 	struct channel *store;
 	struct map store_asks; /* request -> struct login */
