@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Under a service manager: what it is told, what it hands in, its unit, and the log."""
+import fcntl
 import os
 import pathlib
 import re
@@ -79,6 +80,25 @@ def test_notify(abstract):
         c.process.send_signal(signal.SIGTERM)
         m.wait("STOPPING=1")
         assert c.process.wait(20) == 0
+    finally:
+        c.close()
+        m.close()
+
+
+def test_a_reload_before_it_is_ready_is_not_told_as_ready():
+    m = Manager()
+    c = Culver(environment={"NOTIFY_SOCKET": m.name}, accounts=())
+    try:
+        with open(c.dir / "lock", "w", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            c.start(wait=False)
+            status = pathlib.Path(f"/proc/{c.process.pid}/status")
+            ignored = re.compile(r"^SigIgn:\s*(\w+)", re.M)  # serve has begun: SIGPIPE is
+            wait_for(lambda: int(ignored.search(status.read_text(encoding="utf-8"))[1], 16) >> (signal.SIGPIPE - 1) & 1)
+            c.process.send_signal(signal.SIGHUP)
+        m.wait("READY=1")
+        assert m.said[0]["STATUS"] == "serving" and len(m.said) == 1, m.said
+        c.wait_ready(1)
     finally:
         c.close()
         m.close()

@@ -26,6 +26,7 @@ struct server {
 	struct identity who;
 	struct takeover before; /* what the image before this one has left */
 	bool taken_over;
+	bool is_ready; /* who manages us knows */
 };
 
 static bool may_command(void *arg, int handle)
@@ -68,12 +69,15 @@ static void on_news(void *arg, enum supervisor_news news)
 		[NEWS_STOPPING] = "letting sessions end",
 		[NEWS_PULSE] = "",
 	};
-	const struct server *s = arg;
+	struct server *s = arg;
 	if (news == NEWS_READY) {
 		say_ready(s);
 		os_started();
 	}
-	manager_tell(news, status[news]);
+	s->is_ready = s->is_ready || s->taken_over || news == NEWS_READY;
+	/* What ends a reload, or a refused upgrade, reads as "ready": a start is not yet. */
+	if (s->is_ready || news == NEWS_STOPPING || news == NEWS_PULSE)
+		manager_tell(news, status[news]);
 }
 
 /* A file that cannot be opened leaves the log where it was. */
