@@ -136,6 +136,8 @@ struct session_class {
 	void (*free)(struct session **);
 };
 
+enum { SESSION_GATHER_BYTES = 16 * 1024 };
+
 /* The part of a session that hosts see. Each protocol's struct begins with one. */
 struct session {
 	const struct session_class *class;
@@ -146,8 +148,9 @@ struct session {
 	int64_t deadline_ms;    /* monotonic; 0: none */
 	uint32_t store_session; /* number of the open store session, 0: none. For notices. */
 	bool idle;              /* nothing is going on: the host may give buffers back */
-	bool gathers; /* out may wait while input that was offered is not taken yet: more answers
-		       * follow soon, and the client waits for all of them (RFC 2920 3.2) */
+	bool gathers; /* out may wait, up to SESSION_GATHER_BYTES of it, while input that was
+		       * offered is not taken yet: more answers follow soon, and the client waits
+		       * for all of them (RFC 2920 3.2). Not while one waits for room in out. */
 	bool authenticated;
 	bool keeping;     /* a message has been taken and is not acknowledged yet: no time to end */
 	uint64_t brought; /* bytes of messages so far */

@@ -85,7 +85,7 @@ static bool write_items(struct pop3 *s)
 {
 	for (; s->at < s->drop.n; s->at++) {
 		const struct pop3_message *m = vec_at(&s->drop, s->at);
-		if (buf_room(&s->session.out) < ITEM_BYTES)
+		if (!pop3_has_room(s, ITEM_BYTES))
 			return false;
 		if (!m->deleted)
 			add_item(s, "", m);

@@ -92,7 +92,7 @@ static bool end(struct pop3 *s)
 /* Asks for the next piece when there is room for it. */
 static bool write_message(struct pop3 *s)
 {
-	if (buf_room(&s->session.out) < PIECE_ROOM)
+	if (!pop3_has_room(s, PIECE_ROOM))
 		return false;
 	if (s->read.last)
 		return end(s);
@@ -123,7 +123,7 @@ static bool write_first(struct pop3 *s)
 			pop3_ahead_taken(s);
 		return true;
 	}
-	if (!a->came || buf_room(&s->session.out) < FIRST_ROOM(a->bytes.n))
+	if (!a->came || !pop3_has_room(s, FIRST_ROOM(a->bytes.n)))
 		return false;
 	give(s, a->size, buf_str(&a->bytes));
 	pop3_ahead_taken(s);

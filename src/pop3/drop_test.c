@@ -145,6 +145,32 @@ static void large_messages(void **state)
 	free(p);
 }
 
+/* Every verb that writes a message, sent ahead: what was said goes out when the next one has no
+ * room behind it, though more commands wait. */
+static void many_are_sent_ahead(void **state)
+{
+	(void)state;
+	enum { MESSAGES = 40, BYTES = 1000 };
+	static const char *const verbs[][2] = { { "TOP", "1" }, { "RETR", "" } };
+	struct fake_message m[MESSAGES];
+	char text[BYTES];
+	memset(text, 'x', sizeof(text));
+	memcpy(text + sizeof(text) - 2, "\r\n", 2);
+	for (uint32_t i = 0; i < MESSAGES; i++)
+		m[i] = (struct fake_message){ str_make(text, sizeof(text)), i + 1, 0, false };
+	for (size_t v = 0; v < ARRAY_LEN(verbs); v++) {
+		struct fake_host *f = host(m, MESSAGES);
+		log_in(f);
+		buf_clear(&f->out);
+		for (int i = 1; i <= MESSAGES; i++)
+			buf_addf(&f->left, "%s %d %s\r\n", verbs[v][0], i, verbs[v][1]);
+		fake_say(f, STR("NOOP\r\n"));
+		assert_true(f->out.n > (size_t)MESSAGES * BYTES);
+		assert_true(str_ends_nocase(buf_str(&f->out), STR("\r\n.\r\n+OK\r\n")));
+		close_host(f);
+	}
+}
+
 /* P5 and the rest of what goes wrong. */
 static void nothing_goes_without_quit(void **state)
 {
@@ -365,6 +391,7 @@ static void ahead_follows_the_client(void **state)
 }
 
 TEST_MAIN(test_case(p4_unique_ids), test_case(large_maildrops), test_case(large_messages),
-	test_case(nothing_goes_without_quit), test_case(store_is_replaced),
-	test_case(a_login_begins_again_once), test_case(a_maildrop_has_a_limit),
-	test_case(ahead_has_limits), test_case(ahead_follows_the_client))
+	test_case(many_are_sent_ahead), test_case(nothing_goes_without_quit),
+	test_case(store_is_replaced), test_case(a_login_begins_again_once),
+	test_case(a_maildrop_has_a_limit), test_case(ahead_has_limits),
+	test_case(ahead_follows_the_client))

@@ -42,6 +42,7 @@ struct fake_host {
 	struct session *session;
 	struct buf out;  /* all that the session said */
 	struct buf left; /* input it has not taken */
+	bool unread;     /* it was offered, and there is some */
 
 	const struct fake_message *message; /* the maildrop */
 	size_t messages;
@@ -298,15 +299,25 @@ static inline bool fake_answer_one(struct fake_host *f)
 	return true;
 }
 
+/* Takes what was said, as a front does: not while the session gathers. */
+static inline bool fake_take(struct fake_host *f)
+{
+	struct buf *out = &f->session->out;
+	bool waits = f->session->gathers && f->unread && out->n < SESSION_GATHER_BYTES;
+	assert(out->n <= LIMIT_SESSION_OUT_BYTES && !out->full);
+	if (out->n == 0 || (waits && f->session->next == NEXT_GO_ON))
+		return false;
+	buf_adds(&f->out, buf_str(out));
+	buf_clear(out);
+	return true;
+}
+
 /* Everything that can happen without more input or time. */
 static inline void fake_run(struct fake_host *f)
 {
 	for (bool more = true; more;) {
 		struct session *s = f->session;
-		more = s->out.n > 0;
-		assert(s->out.n <= LIMIT_SESSION_OUT_BYTES && !s->out.full);
-		buf_adds(&f->out, buf_str(&s->out));
-		buf_clear(&s->out);
+		more = fake_take(f);
 		if (s->next == NEXT_CLOSE)
 			return;
 		if (s->next == NEXT_START_TLS) {
@@ -319,6 +330,7 @@ static inline void fake_run(struct fake_host *f)
 			s->class->resume(s);
 		size_t took = s->class->input(s, buf_str(&f->left));
 		buf_consume(&f->left, took);
+		f->unread = f->left.n > 0;
 		more |= took > 0;
 	}
 }

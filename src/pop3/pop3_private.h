@@ -53,6 +53,7 @@ struct pop3 {
 	pop3_answer *waiting;
 	uint32_t request;
 	pop3_writer *writing;
+	bool cramped; /* writing waits for room in out, so what is there must go */
 	bool delayed; /* -ERR is said at the deadline */
 
 	/* login */
@@ -113,6 +114,8 @@ void pop3_refuse(struct pop3 *s, const char *format, ...) PRINTF_LIKE(2, 3);
 void pop3_ask(struct pop3 *s, enum session_peer, const struct frame *, pop3_answer *);
 /* The series is not over: the next frame goes to the function too. */
 void pop3_await(struct pop3 *s, pop3_answer *);
+/* For writers: may so many bytes be written now? */
+bool pop3_has_room(struct pop3 *s, size_t n);
 /* Begins a response that may take many calls. */
 void pop3_write(struct pop3 *s, pop3_writer *);
 int64_t pop3_now(const struct pop3 *s);

@@ -103,8 +103,15 @@ void pop3_await(struct pop3 *s, pop3_answer *answer)
 	s->waiting = answer;
 }
 
+bool pop3_has_room(struct pop3 *s, size_t n)
+{
+	s->cramped = buf_room(&s->session.out) < n;
+	return !s->cramped;
+}
+
 static void go_on_writing(struct pop3 *s)
 {
+	s->cramped = false;
 	if (s->writing != NULL && s->waiting == NULL && s->writing(s))
 		s->writing = NULL;
 }
@@ -159,7 +166,7 @@ static void settle(struct pop3 *s)
 		pop3_reopen(s);
 	if (!s->delayed)
 		s->session.deadline_ms = wait_ends(s);
-	s->session.gathers = s->state == POP3_TRANSACTION && !s->delayed;
+	s->session.gathers = s->state == POP3_TRANSACTION && !s->delayed && !s->cramped;
 	s->session.idle = takes_input(s) && s->lines.text.n == 0 && !s->in_exchange;
 	if (s->draining && s->session.idle && s->state == POP3_AUTHORIZATION)
 		pop3_close(s);

@@ -10,9 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* What may wait for more to be said; well below what a session has room for. */
-enum { GATHER_BYTES = 16 * 1024 };
-
 /* ---- counting by address ---- */
 
 static bool count_address(struct front *f, const char *key, int change)
@@ -162,7 +159,7 @@ static void do_next(struct conn *c)
 static bool is_gathering(const struct conn *c)
 {
 	const struct session *s = c->session;
-	return s->gathers && c->unread && s->next == NEXT_GO_ON && s->out.n < GATHER_BYTES;
+	return s->gathers && c->unread && s->next == NEXT_GO_ON && s->out.n < SESSION_GATHER_BYTES;
 }
 
 void conn_settle(struct conn *c)
