@@ -10,7 +10,7 @@ import tarfile
 import pytest
 
 from harness import DOMAIN, ROOT, Culver
-from make_store import contents
+from make_store import contents, imap
 
 STORES = sorted((ROOT / "tests" / "stores").glob("*.tar.xz"))
 
@@ -29,6 +29,14 @@ def put(culver, archive):
     return expected
 
 
+def recents(culver, name):
+    client = imap(culver, name)
+    said = client.status("INBOX", "(MESSAGES RECENT)")[1][0]
+    client.logout()
+    assert b"MESSAGES 0" not in said
+    return said.partition(b"RECENT ")[2].rstrip(b")")
+
+
 @pytest.mark.parametrize("archive", STORES, ids=lambda p: p.name)
 def test_g8_store_of_an_earlier_version(archive):
     c = Culver()
@@ -36,6 +44,8 @@ def test_g8_store_of_an_earlier_version(archive):
         expected = put(c, archive)
         assert c.command("store", "check").returncode == 0
         c.start()
+        if int(archive.name.split(".")[0].rpartition("-")[2]) < 10:  # which remembers what was told
+            assert [recents(c, name) for name in expected] == [b"0"] * len(expected)
         for name, mailboxes in expected.items():
             assert contents(c, name) == mailboxes
         aliases = c.command("alias", "list").stdout

@@ -209,13 +209,11 @@ def test_t5_renegotiation_is_refused(server):
 
 
 def test_t5_key_updates_are_capped(server):
-    n = 100  # LIMIT_KEY_UPDATES is 64; at N-1, N, N+1 in src/io/stream_test.c
+    n = 100  # LIMIT_KEY_UPDATES is 64; at N-1, N, N+1 in src/io/stream_tls_test.c
     out = speak(server, ["-tls1_3"], b"k", n)
     done = out.count("KEYUPDATE")
-    assert 60 < done, out[-500:]
-    wait_for(lambda: True)
+    assert 60 < done < n, out[-500:]  # s_client ends with its connection
     works(server)
-    assert "closed" in out or "errno" in out or "error" in out or done < n, out[-300:]
 
 
 # ---- T7 ----
@@ -476,14 +474,26 @@ def test_t10_keys_stopped_and_killed():
         x = context()
         session = session_of(c, x, "imaps", HOST)
         pid = c.roles()["keys"]
+
+        def again():
+            with contextlib.suppress(OSError):
+                works(c)
+                return True
+
+        def failed_after(i):
+            begun = time.monotonic()
+            with pytest.raises(OSError):
+                handshake(c, ("imaps", "pop3s")[i % 2])
+            return time.monotonic() - begun
+        waited = []
+        for i in range(4):  # the first one waits; who comes next is refused at once
+            os.kill(pid, signal.SIGSTOP)
+            waited.append(failed_after(i))
+            os.kill(pid, signal.SIGCONT)
+            wait_for(again, 5, 0.02)
         os.kill(pid, signal.SIGSTOP)
         try:
-            took = []
-            for i in range(4):
-                begun = time.monotonic()
-                with pytest.raises(OSError):
-                    handshake(c, ("imaps", "pop3s")[i % 2])
-                took.append(time.monotonic() - begun)
+            took = [failed_after(i) for i in range(4)]
             begun = time.monotonic()
             old.sendall(b"a NOOP\r\n")
             assert old.recv(4096).startswith(b"a OK")
@@ -491,14 +501,10 @@ def test_t10_keys_stopped_and_killed():
             assert reused(c, "imaps", HOST, x, session)  # which needs no signature
         finally:
             os.kill(pid, signal.SIGCONT)
-        print(f"\nkeys stopped: handshakes failed after {', '.join(f'{t * 1e3:.0f}' for t in took)} ms; "
-              f"NOOP of a session {noop * 1e3:.1f} ms")
-        assert min(took) <= 0.2 and max(took) < 2
-
-        def again():
-            with contextlib.suppress(OSError):
-                works(c)
-                return True
+        print(f"\nkeys stopped: handshakes failed after {', '.join(f'{t * 1e3:.0f}' for t in waited)} ms, "
+              f"then {', '.join(f'{t * 1e3:.0f}' for t in took)} ms; NOOP of a session {noop * 1e3:.1f} ms")
+        assert 0.1 < min(waited) <= 0.2 and max(waited + took) < 2
+        assert min(took) < 0.1
         wait_for(again, 5, 0.02)
         c.kill_role("keys")
         begun = time.monotonic()
