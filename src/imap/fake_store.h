@@ -251,6 +251,19 @@ static void fake_one_box(
 			.mailboxes = { { &m, 1 }, true, { &n, recent } } });
 }
 
+/* As the store does: RFC 9051 6.3.4, 6.3.6 */
+static void fake_make_parents(struct fake *f, struct str name)
+{
+	for (size_t i = 1; i < name.n; i++) {
+		struct fake_box *b = fake_box_by_name(f, str_sub(name, 0, i));
+
+		if (name.p[i] == '/' && b == NULL)
+			fake_make_box(f, str_sub(name, 0, i), 0);
+		else if (name.p[i] == '/')
+			b->m.exists = true;
+	}
+}
+
 static void fake_create(
 	struct fake *f, struct session *s, uint32_t request, const struct frame_mailbox_create *c)
 {
@@ -260,9 +273,7 @@ static void fake_create(
 		fake_fail(f, s, request, ERR_EXISTS);
 		return;
 	}
-	for (size_t i = 1; i < c->name.n; i++)
-		if (c->name.p[i] == '/' && fake_box_by_name(f, str_sub(c->name, 0, i)) == NULL)
-			fake_make_box(f, str_sub(c->name, 0, i), 0);
+	fake_make_parents(f, c->name);
 	if (b == NULL)
 		b = fake_make_box(f, c->name, c->special_use);
 	if (b == NULL) {
@@ -311,6 +322,7 @@ static void fake_rename(
 	} else if (fake_box_by_name(f, r->to) != NULL) {
 		fake_fail(f, s, request, ERR_EXISTS);
 	} else if (b == &f->boxes[0]) { /* RFC 9051 6.3.6: INBOX stays, empty */
+		fake_make_parents(f, r->to);
 		b = fake_make_box(f, r->to, 0);
 		b->entries = f->boxes[0].entries;
 		b->m.uidnext = f->boxes[0].m.uidnext;
@@ -318,6 +330,7 @@ static void fake_rename(
 		fake_account(f, NULL);
 		fake_ok(f, s, request);
 	} else {
+		fake_make_parents(f, r->to);
 		snprintf(b->name, sizeof b->name, "%.*s", (int)r->to.n, r->to.p);
 		fake_account(f, NULL);
 		fake_ok(f, s, request);

@@ -421,6 +421,14 @@ static void settle(struct notify *n)
 		n->overflow = true;
 }
 
+/* With a mailbox the parents that it lacks are made. */
+static void settle_with_parents(struct notify *n, struct str name)
+{
+	settle(n);
+	VEC_EACH (struct api_mailbox, parent, &n->now.boxes.all)
+		parent->exists = parent->exists || mailboxes_is_below(name, parent->name);
+}
+
 void notify_own_created(struct imap *s, const struct api_mailbox *m)
 {
 	struct notify *n = s->notify;
@@ -437,9 +445,7 @@ void notify_own_created(struct imap *s, const struct api_mailbox *m)
 	} else if (!mailboxes_add(&n->now.boxes, m, 1)) {
 		n->overflow = true;
 	}
-	settle(n);
-	VEC_EACH (struct api_mailbox, parent, &n->now.boxes.all)
-		parent->exists = parent->exists || mailboxes_is_below(m->name, parent->name);
+	settle_with_parents(n, m->name);
 }
 
 void notify_own_deleted(struct imap *s, struct str name)
@@ -469,7 +475,7 @@ void notify_own_renamed(struct imap *s, struct str from, struct str to)
 			STR_ARG(str_from_offset(m->name, from.n)));
 		m->name = arena_str(&n->now.arena, str_from(text));
 	}
-	settle(n);
+	settle_with_parents(n, to);
 }
 
 void notify_own_subscribed(struct imap *s, struct str name, bool on)

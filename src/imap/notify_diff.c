@@ -125,15 +125,16 @@ static void write_list(
 	buf_addz(out, "\r\n");
 }
 
-/* It came or went: so its parent is affected too.                         RFC 5465 5.4 */
+/* It came or went: so its parent is affected too, "whether it is an existing mailbox or not": one
+ * that was there for its children's sake alone goes with the last of them.   RFC 5465 5.4 */
 static void write_affected(struct imap *s, const struct mailboxes *boxes, struct str name)
 {
-	struct str parent = parent_of(name);
-	const struct api_mailbox *m = has_parent(name) ? by_name(boxes, parent) : NULL;
+	const struct api_mailbox parent = { .name = parent_of(name) };
+	const struct api_mailbox *m = by_name(boxes, parent.name);
 
 	write_list(s, boxes, name, STR_NONE);
-	if (m != NULL && (notify_events(s->notify, m) & EVENT_NAME))
-		write_list(s, boxes, parent, STR_NONE);
+	if (has_parent(name) && (notify_events(s->notify, m != NULL ? m : &parent) & EVENT_NAME))
+		write_list(s, boxes, parent.name, STR_NONE);
 }
 
 /* No additional events are sent for children of what was renamed.         RFC 5465 5.4 */
@@ -165,14 +166,15 @@ static unsigned status_atts(const struct imap *s, unsigned events, bool first)
 static void diff_messages(
 	struct imap *s, const struct api_mailbox *old, const struct api_mailbox *m, unsigned events)
 {
+	bool is_new = old == NULL || old->id == 0;
+
 	if (!m->exists || m->id == s->sel.mailbox || (events & EVENTS_OF_MESSAGES) == 0)
 		return;
-	if (old == NULL ? m->messages > 0
-			: old->messages != m->messages || old->uidnext != m->uidnext ||
-				  old->uidvalidity != m->uidvalidity)
+	if (is_new ? m->messages > 0
+		   : old->messages != m->messages || old->uidnext != m->uidnext ||
+				old->uidvalidity != m->uidvalidity)
 		status_add(s, imap_out(s), m, status_atts(s, events, false), 0);
-	else if (old == NULL || (events & EVENT_FLAGS) == 0 ||
-		 old->highest_modseq == m->highest_modseq)
+	else if (is_new || (events & EVENT_FLAGS) == 0 || old->highest_modseq == m->highest_modseq)
 		return;
 	else if (s->condstore)
 		status_add(s, imap_out(s), m,

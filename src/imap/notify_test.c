@@ -233,6 +233,50 @@ static void test_names(void **state)
 		"S: f OK ~\n");
 }
 
+/* RFC 5465 5.4: the direct parent is affected, "whether it is an existing mailbox or not" */
+static void test_parent_without_mailbox(void **state)
+{
+	(void)state;
+	talk(LOGIN LOGIN2 "C2: a CREATE top/mid/low\n"
+			  "S2: a OK ~\n"
+			  "C2: b DELETE top/mid\n"
+			  "S2: b OK ~\n",
+		"C: a NOTIFY SET (subtree top/mid (MailboxName))\n"
+		"S: a OK NOTIFY completed\n"
+		"C2: c DELETE top/mid/low\n"
+		"S2: c OK ~\n"
+		"S: * LIST (\\NonExistent \\HasNoChildren) \"/\" top/mid/low\n"
+		"S: * LIST (\\NonExistent \\HasNoChildren) \"/\" top/mid\n"
+		/* top/mid comes along; its parent is not watched */
+		"C2: d CREATE top/mid/low\n"
+		"S2: d OK ~\n"
+		"S: * LIST (\\HasChildren) \"/\" top/mid\n"
+		"S: * LIST (\\HasNoChildren) \"/\" top/mid/low\n"
+		"S: * LIST (\\HasChildren) \"/\" top/mid\n");
+}
+
+/* The parents that a session's own CREATE and RENAME make are its own, too: RFC 5465 5 */
+static void test_own_parents(void **state)
+{
+	(void)state;
+	talk(LOGIN LOGIN2,
+		"C: a NOTIFY SET (personal (MailboxName MessageNew MessageExpunge FlagChange))\n"
+		"S: a OK NOTIFY completed\n"
+		"C: b CREATE one/two/three\n"
+		"S: b OK ~\n"
+		"C: c RENAME one/two/three up/down/three\n"
+		"S: c OK ~\n"
+		"C: d RENAME INBOX in/out\n"
+		"S: d OK ~\n"
+		"C: e NOOP\n"
+		"S: e OK ~\n"
+		/* what others put there is told */
+		"C2: a APPEND up/down {2+}\n"
+		"C2: xy\n"
+		"S2: a OK ~\n"
+		"S: * STATUS up/down (MESSAGES 1 ~)\n");
+}
+
 /* Subscribed is looked at anew; mailboxes knows no wildcards; FlagChange; CONDSTORE */
 static void test_other(void **state)
 {
@@ -803,7 +847,8 @@ TEST_MAIN(test_case(test_own_rename_of_inbox), test_case(test_later),
 	test_case(test_lost_in_a_turn), test_case(test_refused_changes_nothing),
 	test_case(test_several), test_case(test_no_pause), test_case(test_example),
 	test_case(test_selected), test_case(test_rest), test_case(test_nothing),
-	test_case(test_idle), test_case(test_names), test_case(test_other),
-	test_case(test_metadata), test_case(test_own_metadata), test_case(test_enabled_metadata),
-	test_case(test_arguments), test_case(test_limits), test_case(i13_many_mailboxes),
-	test_case(test_too_many_mailboxes), test_case(test_replaced), test_case(test_late_notice))
+	test_case(test_idle), test_case(test_names), test_case(test_parent_without_mailbox),
+	test_case(test_own_parents), test_case(test_other), test_case(test_metadata),
+	test_case(test_own_metadata), test_case(test_enabled_metadata), test_case(test_arguments),
+	test_case(test_limits), test_case(i13_many_mailboxes), test_case(test_too_many_mailboxes),
+	test_case(test_replaced), test_case(test_late_notice))
