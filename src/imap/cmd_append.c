@@ -148,20 +148,31 @@ void append_stop(struct imap *s)
 	imap_refuse_literal(s);
 }
 
+static bool is_mailbox(const struct frame *answer)
+{
+	const struct api_mailbox_list *list = &answer->mailboxes.mailboxes;
+
+	return answer->type == FRAME_MAILBOXES && list->n == 1 && list->items[0].exists;
+}
+
+static bool is_no_mailbox(const struct frame *answer)
+{
+	return (answer->type == FRAME_MAILBOXES && !is_mailbox(answer)) ||
+	       (answer->type == FRAME_FAILED && answer->failed.kind == ERR_NOT_FOUND);
+}
+
 static void mailbox_found(struct imap *s, const struct frame *answer)
 {
 	struct append_work *w = s->cmd.work;
-	const struct api_mailbox_list *list = &answer->mailboxes.mailboxes;
 
 	s->request = 0;
-	if (answer->type == FRAME_MAILBOXES && list->n == 1 && list->items[0].exists) {
-		w->mailbox = list->items[0].id;
+	if (is_mailbox(answer)) {
+		w->mailbox = answer->mailboxes.mailboxes.items[0].id;
 		w->begun = true;
 		s->step = append_proceed;
 		return;
 	}
-	if (answer->type == FRAME_MAILBOXES ||
-		(answer->type == FRAME_FAILED && answer->failed.kind == ERR_NOT_FOUND))
+	if (is_no_mailbox(answer))
 		reply_no(s, "TRYCREATE", "No such mailbox");
 	else
 		reply_failed(s, answer);
@@ -522,6 +533,20 @@ static void log_appended(struct imap *s, const struct api_landing_list *at)
 		at->items[0].mailbox, at->items[0].uid, at->n, w->bytes_in_all);
 }
 
+/* REPLACE found the message or the mailbox gone; without the mailbox it is TRYCREATE, as of APPEND.
+ * RFC 8508 3.4 */
+static void tell_which_is_gone(struct imap *s, const struct frame *answer)
+{
+	s->request = 0;
+	if (is_mailbox(answer))
+		reply_no(s, "NONEXISTENT", "The message is gone");
+	else if (is_no_mailbox(answer))
+		reply_no(s, "TRYCREATE", "No such mailbox");
+	else
+		reply_failed(s, answer);
+	imap_finish(s);
+}
+
 static void appended(struct imap *s, const struct frame *answer)
 {
 	const struct append_work *w = s->cmd.work;
@@ -530,10 +555,14 @@ static void appended(struct imap *s, const struct frame *answer)
 	s->sel.stale = s->sel.stale || w->replaces != 0;
 	if (answer->type == FRAME_FAILED && answer->failed.kind == ERR_NOT_FOUND) {
 		s->request = 0;
-		if (w->replaces != 0)
-			reply_no(s, "NONEXISTENT", "The message or the mailbox is gone");
-		else
-			reply_no(s, "TRYCREATE", "No such mailbox");
+		if (w->replaces != 0) {
+			imap_ask(s, ASK_STORE,
+				&(struct frame){ .type = FRAME_MAILBOX_STATUS,
+					.mailbox_status = { s->session.store_session, w->name } },
+				tell_which_is_gone);
+			return;
+		}
+		reply_no(s, "TRYCREATE", "No such mailbox");
 		imap_finish(s);
 		return;
 	}
