@@ -417,6 +417,87 @@ static void alias_chains_are_limited(void **state)
 	ledger_done(&l);
 }
 
+static void catch_all(struct ledger *l, const char *address)
+{
+	assert_run(l, ERR_NONE, .kind = OP_DOMAIN_SET,
+		.domain = { STR("example.test"), str_from(address) });
+}
+
+/* Whoever gets an address that somebody had gets nothing by itself: what led there goes with it,
+ * and what led to that. */
+static void what_led_to_one_who_has_gone(void **state)
+{
+	static const char *const targets[] = { "bob@example.test", "bob+all@example.test",
+		"list@example.test", "list+x@example.test", "lists@example.test" };
+	for (size_t i = 0; i < ARRAY_LEN(targets); i++) {
+		struct ledger l;
+		(void)state;
+		ledger_init(&l);
+		make_account(&l, "alice@example.test");
+		make_account(&l, "bob@example.test");
+		make_account(&l, "bobby@example.test");
+		alias(&l, ERR_NONE, "list@example.test", "bob@example.test");
+		alias(&l, ERR_NONE, "lists@example.test", "list+some@example.test");
+		alias(&l, ERR_NONE, "both@example.test", "lists@example.test");
+		alias(&l, ERR_NONE, "both@example.test", "alice@example.test");
+		alias(&l, ERR_NONE, "other@example.test", "bobby+bob@example.test");
+		catch_all(&l, targets[i]);
+		resolves(&l, "nobody@example.test", ERR_NONE, 1);
+		assert_run(&l, ERR_NONE, .kind = OP_ACCOUNT_REMOVE,
+			.account.address = STR("bob@example.test"));
+		make_account(&l, "bob@example.test");
+		make_account(&l, "list@example.test");
+		resolves(&l, "nobody@example.test", ERR_NOT_FOUND, 0);
+		resolves(&l, "lists@example.test", ERR_NOT_FOUND, 0);
+		resolves(&l, "both@example.test", ERR_NONE, 1);
+		resolves(&l, "other@example.test", ERR_NONE, 1);
+		ledger_done(&l);
+	}
+}
+
+/* An alias that has gone, and one that still has a target, or is an address with a detail. */
+static void what_led_to_an_alias_that_has_gone(void **state)
+{
+	struct ledger l;
+	(void)state;
+	ledger_init(&l);
+	make_account(&l, "alice@example.test");
+	make_account(&l, "bob@example.test");
+	alias(&l, ERR_NONE, "list@example.test", "alice@example.test");
+	alias(&l, ERR_NONE, "list@example.test", "bob@example.test");
+	alias(&l, ERR_NONE, "alice+x@example.test", "bob@example.test");
+	catch_all(&l, "list@example.test");
+	assert_run(&l, ERR_NONE, .kind = OP_ALIAS_REMOVE,
+		.alias = { STR("list@example.test"), STR("bob@example.test") });
+	resolves(&l, "nobody@example.test", ERR_NONE, 1);
+	assert_run(&l, ERR_NONE, .kind = OP_ALIAS_REMOVE,
+		.alias = { STR("list@example.test"), STR("alice@example.test") });
+	make_account(&l, "list@example.test");
+	resolves(&l, "nobody@example.test", ERR_NOT_FOUND, 0);
+	catch_all(&l, "alice+x@example.test");
+	assert_run(&l, ERR_NONE, .kind = OP_ALIAS_REMOVE,
+		.alias.address = STR("alice+x@example.test"));
+	resolves(&l, "nobody@example.test", ERR_NONE, 1); /* to alice */
+	ledger_done(&l);
+}
+
+static void a_domain_with_aliases_stays(void **state)
+{
+	struct ledger l;
+	(void)state;
+	ledger_init(&l);
+	make_account(&l, "alice@example.test");
+	assert_run(&l, ERR_NONE, .kind = OP_DOMAIN_ADD, .domain.name = STR("old.test"));
+	assert_run(&l, ERR_NONE, .kind = OP_DOMAIN_ADD, .domain.name = STR("very.old.test"));
+	alias(&l, ERR_NONE, "all@very.old.test", "alice@example.test");
+	assert_run(&l, ERR_NONE, .kind = OP_DOMAIN_REMOVE, .domain.name = STR("old.test"));
+	assert_run(&l, ERR_IN_USE, .kind = OP_DOMAIN_REMOVE, .domain.name = STR("very.old.test"));
+	assert_run(
+		&l, ERR_NONE, .kind = OP_ALIAS_REMOVE, .alias.address = STR("all@very.old.test"));
+	assert_run(&l, ERR_NONE, .kind = OP_DOMAIN_REMOVE, .domain.name = STR("very.old.test"));
+	ledger_done(&l);
+}
+
 #define ENGINE_SUITE_ACCOUNTS                                                                      \
 	test_case(account_begins_with_its_mailboxes),                                              \
 		test_case(password_replaces_what_came_from_it),                                    \
@@ -424,6 +505,9 @@ static void alias_chains_are_limited(void **state)
 		test_case(offers_follow_the_accounts), test_case(secrets_have_limits),             \
 		test_case(password_raises_the_epoch), test_case(addresses_resolve),                \
 		test_case(postmaster_is_reached), test_case(alias_loops_are_refused),              \
-		test_case(alias_targets_are_limited), test_case(alias_chains_are_limited)
+		test_case(alias_targets_are_limited), test_case(alias_chains_are_limited),         \
+		test_case(what_led_to_one_who_has_gone),                                           \
+		test_case(what_led_to_an_alias_that_has_gone),                                     \
+		test_case(a_domain_with_aliases_stays)
 
 #endif

@@ -57,6 +57,84 @@ int sqlite_must_have_account(
 	return found == 0 ? fail(err, ERR_NOT_FOUND, "no such account") : found < 0 ? -1 : 0;
 }
 
+/* ---- where addresses lead ---- */
+
+/* 1: the address itself is an account or an alias of ours. */
+static int is_known(struct sqlite_engine *e, struct str address, struct err *err)
+{
+	struct account_row row;
+	int found = has_account(e, address, &row, err);
+	if (found)
+		return found;
+	int64_t n = number(e, sql_bound(&e->conn, SQL_ALIAS_COUNT, "t", address), err);
+	return n < 0 ? -1 : n > 0;
+}
+
+/* 1: with or without its detail. */
+static int leads_somewhere(struct sqlite_engine *e, struct str address, struct err *err)
+{
+	struct address_name a, plain;
+	int known = is_known(e, address, err);
+	if (known == 0 && address_canonical(address, &a, NULL) == 0 &&
+		address_without_detail(&a, &plain))
+		known = is_known(e, address_str(&plain), err);
+	return known;
+}
+
+static int must_lead_somewhere(struct sqlite_engine *e, struct str address, struct err *err)
+{
+	int known = leads_somewhere(e, address, err);
+	if (known)
+		return known < 0 ? -1 : 0;
+	return fail(err, ERR_NOT_FOUND, "the target is neither an account nor an alias here");
+}
+
+/* Aliases and catch-alls that led to one address; gone: what these aliases were. */
+static int forget_ways_one(
+	struct sqlite_engine *e, struct str address, struct vec *gone, struct err *err)
+{
+	struct str domain = domain_of(address);
+	struct str local = str_sub(address, 0, address.n - domain.n - 1);
+	char least[LIMIT_ADDRESS_BYTES + 2], most[LIMIT_ADDRESS_BYTES + 2];
+	snprintf(least, sizeof(least), "%" STR_FMT "+", STR_ARG(local));
+	snprintf(most, sizeof(most), "%" STR_FMT ",", STR_ARG(local)); /* is behind '+' */
+	struct str end = str_from_offset(address, local.n);
+	sqlite3_stmt *st = sql_bound(&e->conn, SQL_ALIAS_FORGET_TARGET, "tttt", address,
+		str_from(least), str_from(most), end);
+	int row;
+	while ((row = sql_row(&e->conn, st, err)) > 0) {
+		struct str name = arena_str(&e->txn->arena, sql_str(st, 0));
+		if (name.p == NULL || vec_push(gone, &name) == NULL) {
+			sql_end(st);
+			return fail(err, ERR_LIMIT, "too many aliases lead there");
+		}
+	}
+	if (row < 0)
+		return -1;
+	return sql_run(&e->conn,
+		sql_bound(&e->conn, SQL_CATCH_ALL_FORGET, "tttt", address, str_from(least),
+			str_from(most), end),
+		err);
+}
+
+/* What led to an address that has gone goes, too: a new person with an old address gets nothing
+ * by itself. */
+static int forget_ways_to(struct sqlite_engine *e, struct str address, struct err *err)
+{
+	enum { MOST_WAYS = 100000 };
+	AUTO(vec_done)
+	struct vec gone;
+	vec_init(&gone, sizeof(struct str), MOST_WAYS);
+	vec_push(&gone, &address);
+	for (size_t i = 0; i < gone.n; i++) {
+		struct str one = *(struct str *)vec_at(&gone, i);
+		int known = leads_somewhere(e, one, err);
+		if (known < 0 || (known == 0 && forget_ways_one(e, one, &gone, err) < 0))
+			return -1;
+	}
+	return 0;
+}
+
 static void tell_ended(struct sqlite_engine *e, uint64_t account)
 {
 	state_change(e, &(struct change){ .kind = CHANGE_ENDED, .account = account });
@@ -169,16 +247,15 @@ int sqlite_op_account_remove(struct sqlite_engine *e, struct op *op, struct err 
 			err) < 0 ||
 		sql_run(&e->conn, sql_bound(&e->conn, SQL_ANNOTATIONS_DELETE, "i", (int64_t)row.id),
 			err) < 0 ||
-		sql_run(&e->conn,
-			sql_bound(&e->conn, SQL_ALIAS_FORGET_TARGET, "t", op->account.address),
-			err) < 0 ||
 		sqlite_deleted_of_removed(e, row.id, op->account.address, op->account.erase, err) <
 			0 ||
 		sqlite_secrets_forget(e, row.id, SECRET_CERTIFICATE, err) < 0)
 		return -1;
 	tell_ended(e, row.id);
-	return sql_run(
-		&e->conn, sql_bound(&e->conn, SQL_ACCOUNT_DELETE, "i", (int64_t)row.id), err);
+	if (sql_run(&e->conn, sql_bound(&e->conn, SQL_ACCOUNT_DELETE, "i", (int64_t)row.id), err) <
+		0)
+		return -1;
+	return forget_ways_to(e, op->account.address, err);
 }
 
 static void apply_values(struct account_row *row, uint32_t set, const struct api_account *values)
@@ -254,31 +331,10 @@ int sqlite_op_domain_remove(struct sqlite_engine *e, struct op *op, struct err *
 	int64_t used = number(e, sql_bound(&e->conn, SQL_DOMAIN_IN_USE, "t", op->domain.name), err);
 	if (used)
 		return used < 0 ? -1 : fail(err, ERR_IN_USE, "the domain has accounts");
+	used = number(e, sql_bound(&e->conn, SQL_DOMAIN_HAS_ALIASES, "t", op->domain.name), err);
+	if (used)
+		return used < 0 ? -1 : fail(err, ERR_IN_USE, "the domain has aliases");
 	return sql_run(&e->conn, sql_bound(&e->conn, SQL_DOMAIN_DELETE, "t", op->domain.name), err);
-}
-
-/* 1: the address itself is an account or an alias of ours. */
-static int is_known(struct sqlite_engine *e, struct str address, struct err *err)
-{
-	struct account_row row;
-	int found = has_account(e, address, &row, err);
-	if (found)
-		return found;
-	int64_t n = number(e, sql_bound(&e->conn, SQL_ALIAS_COUNT, "t", address), err);
-	return n < 0 ? -1 : n > 0;
-}
-
-/* 0: it is known, with or without its detail. */
-static int must_lead_somewhere(struct sqlite_engine *e, struct str address, struct err *err)
-{
-	struct address_name a, plain;
-	int known = is_known(e, address, err);
-	if (known == 0 && address_canonical(address, &a, NULL) == 0 &&
-		address_without_detail(&a, &plain))
-		known = is_known(e, address_str(&plain), err);
-	if (known)
-		return known < 0 ? -1 : 0;
-	return fail(err, ERR_NOT_FOUND, "the target is neither an account nor an alias here");
 }
 
 int sqlite_op_domain_set(struct sqlite_engine *e, struct op *op, struct err *err)
@@ -332,5 +388,5 @@ int sqlite_op_alias_remove(struct sqlite_engine *e, struct op *op, struct err *e
 		return -1;
 	if (sqlite3_changes(e->conn.db) == 0)
 		return fail(err, ERR_NOT_FOUND, "no such alias");
-	return 0;
+	return forget_ways_to(e, op->alias.address, err);
 }

@@ -53,6 +53,12 @@
 	"(SELECT (mailbox<<24)|(uid>>8) AS id FROM entries UNION SELECT id FROM flags) b) "        \
 	"WHERE (n<>known OR known IS NOT kept)"
 
+/* ?1: an address; ?2, ?3: the least and the greatest that it may begin with when it has a detail;
+ * ?4: what it ends with. */
+#define LEADS_TO(column)                                                                           \
+	column "=?1 OR (" column ">?2 AND " column "<?3 AND substr(" column ",-length(?4))=?4 "    \
+	       "AND NOT EXISTS(SELECT 1 FROM aliases b WHERE b.address=" column "))"
+
 const char *const sql_text[SQL_STATEMENTS] = {
 	[SQL_BEGIN] = "BEGIN IMMEDIATE",
 	[SQL_BEGIN_READ] = "BEGIN",
@@ -113,6 +119,8 @@ const char *const sql_text[SQL_STATEMENTS] = {
 	[SQL_DOMAIN_SET] = "UPDATE domains SET catch_all=? WHERE name=?",
 	[SQL_DOMAIN_IN_USE] = "SELECT 1 FROM accounts a JOIN domains d ON d.id=a.domain "
 			      "WHERE d.name=? LIMIT 1",
+	[SQL_DOMAIN_HAS_ALIASES] = "SELECT 1 FROM aliases WHERE substr(address,-length(?1)-1)="
+				   "'@'||?1 LIMIT 1",
 
 	[SQL_ALIAS_TARGETS] =
 		"SELECT target FROM aliases WHERE address=? ORDER BY target LIMIT 128",
@@ -121,7 +129,10 @@ const char *const sql_text[SQL_STATEMENTS] = {
 	[SQL_ALIAS_DELETE] = "DELETE FROM aliases WHERE address=? AND target=?",
 	[SQL_ALIAS_DELETE_ALL] = "DELETE FROM aliases WHERE address=?",
 	[SQL_ALIAS_COUNT] = "SELECT count(*) FROM aliases WHERE address=?",
-	[SQL_ALIAS_FORGET_TARGET] = "DELETE FROM aliases WHERE target=?",
+	/* Of what led to an address; and to it with a detail, unless that is an alias. */
+	[SQL_ALIAS_FORGET_TARGET] = "DELETE FROM aliases WHERE " LEADS_TO(
+		"target") " RETURNING address",
+	[SQL_CATCH_ALL_FORGET] = "UPDATE domains SET catch_all='' WHERE " LEADS_TO("catch_all"),
 
 	[SQL_MAILBOX_BY_ID] = "SELECT " MAILBOX_COLUMNS ", EXISTS(SELECT 1 FROM subscriptions s "
 			      "WHERE s.account=m.account AND s.name=m.name) "
