@@ -103,6 +103,45 @@ static void schema_2_becomes_3(void **state)
 	ledger_done(&l);
 }
 
+/* Schema 10 had what changes of entries in their rows. What names no mailbox that there can be is
+ * damage, and in nobody's way. */
+static void schema_10_becomes_11(void **state)
+{
+	enum { N = 300 };
+	struct ledger l;
+	struct view v;
+	(void)state;
+	ledger_init(&l);
+	uint64_t a = make_account(&l, "alice@example.test");
+	uint64_t inbox = mailbox(&l, a, "INBOX").id;
+	for (int i = 0; i <= N; i++)
+		land(&l, a, 0, 10, false, NULL);
+	alter(&l,
+		"DROP TABLE flags;"
+		"ALTER TABLE entries ADD COLUMN flags INTEGER NOT NULL DEFAULT 0;"
+		"ALTER TABLE entries ADD COLUMN keywords_low INTEGER NOT NULL DEFAULT 0;"
+		"ALTER TABLE entries ADD COLUMN keywords_high INTEGER NOT NULL DEFAULT 0;"
+		"ALTER TABLE entries ADD COLUMN modseq INTEGER NOT NULL DEFAULT 0;"
+		"UPDATE entries SET flags=uid%32,keywords_low=-uid,keywords_high=uid%2,modseq=uid;"
+		"UPDATE entries SET mailbox=mailbox+(1<<39) WHERE uid=301;"
+		"PRAGMA user_version=10");
+	ledger_open(&l);
+	view_read(&l, inbox, &v);
+	assert_int_equal(v.entries.n, N);
+	VEC_EACH (struct api_entry, e, &v.entries) {
+		assert_int_equal(e->flags, e->uid % 32);
+		assert_int_equal(e->keywords_low, 0 - (uint64_t)e->uid);
+		assert_int_equal(e->keywords_high, e->uid % 2);
+		assert_int_equal(e->modseq, e->uid);
+		assert_int_equal(e->size, 10);
+		assert_int_equal(e->time, 1700000000000);
+		assert_int_equal(e->entry_id, inbox << 32 | e->uid);
+	}
+	view_done(&v);
+	assert_run(&l, ERR_NONE, .kind = OP_MEND);
+	ledger_done(&l);
+}
+
 static int count_finding(void *arg, struct str text)
 {
 	(void)text;
@@ -707,7 +746,8 @@ TEST_MAIN(ENGINE_SUITE, test_case(strange_keywords_of_old), test_case(uidl_of_an
 	test_case(flags_are_told_one_by_one), test_case(log_of_huge_transactions),
 	test_case(log_is_started_over), test_case(q3_log_is_cut_where_room_is_short),
 	test_case(long_log_is_cut), test_case(g8_newer_store_is_refused),
-	test_case(schema_2_becomes_3), test_case(one_that_fails_beside_others),
-	test_case(g6_flags_without_entries), test_case(views_of_missing_flags),
-	test_case(g6_check_finds_damage), test_case(recount_mends),
-	test_case(mend_counts_dead_bytes), test_case(read_only_refuses), test_case(log_is_reused))
+	test_case(schema_2_becomes_3), test_case(schema_10_becomes_11),
+	test_case(one_that_fails_beside_others), test_case(g6_flags_without_entries),
+	test_case(views_of_missing_flags), test_case(g6_check_finds_damage),
+	test_case(recount_mends), test_case(mend_counts_dead_bytes), test_case(read_only_refuses),
+	test_case(log_is_reused))

@@ -129,7 +129,7 @@ static const char *const steps[] = {
 	"UPDATE mailboxes SET recent=uidnext;",
 	/* 11: what changes of entries stands in blocks (flag_block.h), not in their rows. */
 	"CREATE TABLE flags(id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;"
-	"INSERT INTO flags SELECT id,(SELECT"
+	"INSERT OR IGNORE INTO flags SELECT id,(SELECT" /* damage gives none */
 	" flag_block(uid,flags,keywords_low,keywords_high,modseq) FROM entries"
 	" WHERE mailbox=id>>24 AND uid BETWEEN (id&16777215)<<8 AND ((id&16777215)<<8)+255)"
 	" FROM (SELECT DISTINCT (mailbox<<24)|(uid>>8) AS id FROM entries);"
