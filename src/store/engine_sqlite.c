@@ -113,6 +113,9 @@ static int open_all(struct sqlite_engine *e, struct err *err)
 		return -1;
 	int flags = e->read_only ? SQLITE_OPEN_READONLY
 				 : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+	/* Its memory is not counted: that is a lock and a sum for each piece. Only before the first
+	 * use of SQLite in a process, and refused after that. */
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	if (log_vfs_init(&e->log, files->sqlite_vfs(files)) != SQLITE_OK)
 		return fail_log(err, ERR_TEMP, "%s: no memory", file_name);
 	const char *vfs = planted("published_before_flush") ? NULL : e->log.name;

@@ -741,8 +741,18 @@ static void uidl_of_any_number(void **state)
 	ledger_done(&l);
 }
 
-TEST_MAIN(ENGINE_SUITE, test_case(strange_keywords_of_old), test_case(uidl_of_any_number),
-	test_case(i21_modseqs_run_out), test_case(rows_of_one_group),
+/* Here an engine is the first that uses SQLite. */
+static void memory_is_not_counted(void **state)
+{
+	struct ledger l;
+	(void)state;
+	ledger_init(&l);
+	assert_int_equal(sqlite3_memory_used(), 0);
+	ledger_done(&l);
+}
+
+TEST_MAIN(ENGINE_SUITE, test_case(memory_is_not_counted), test_case(strange_keywords_of_old),
+	test_case(uidl_of_any_number), test_case(i21_modseqs_run_out), test_case(rows_of_one_group),
 	test_case(flags_are_told_one_by_one), test_case(log_of_huge_transactions),
 	test_case(log_is_started_over), test_case(q3_log_is_cut_where_room_is_short),
 	test_case(long_log_is_cut), test_case(g8_newer_store_is_refused),
