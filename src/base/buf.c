@@ -34,6 +34,18 @@ void buf_release(struct buf *b)
 	buf_done(b);
 }
 
+void buf_give_memory(struct buf *from, struct buf *to)
+{
+	assert(from->n == 0);
+	if (from->p == NULL || to->p != NULL || from->cap > to->max + 1)
+		return;
+	to->p = from->p;
+	to->cap = from->cap;
+	buf_clear(to);
+	from->p = NULL;
+	from->cap = 0;
+}
+
 char *buf_reserve(struct buf *b, size_t n)
 {
 	if (n > b->max - b->n) {

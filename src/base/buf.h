@@ -31,6 +31,10 @@ void buf_clear(struct buf *b);
 /* Empties it and gives the memory back: for connections that idle. */
 void buf_release(struct buf *b);
 
+/* Moves the memory of one that is empty to another that has none, unless it is more than that may
+ * have. */
+void buf_give_memory(struct buf *from, struct buf *to);
+
 static inline struct str buf_str(const struct buf *b)
 {
 	return str_make(b->p, b->n);

@@ -88,6 +88,27 @@ static void consumes_and_truncates(void **state)
 	buf_done(&b);
 }
 
+static void gives_memory(void **state)
+{
+	(void)state;
+	struct buf from, to;
+	for (size_t most = 9; most <= 11; most++) {
+		buf_init(&from, 10);
+		buf_init(&to, most);
+		buf_give_memory(&from, &to); /* it has none */
+		assert_null(to.p);
+		char *p = buf_reserve(&from, 10);
+		buf_give_memory(&from, &to);
+		assert_ptr_equal(to.p, most < 10 ? NULL : p);
+		assert_ptr_equal(from.p, most < 10 ? p : NULL);
+		assert_true(buf_add(&to, "123456789", most < 10 ? 9 : 10));
+		buf_give_memory(&from, &to); /* it has some already */
+		assert_int_equal(to.n, most < 10 ? 9 : 10);
+		buf_done(&from);
+		buf_done(&to);
+	}
+}
+
 /* RFC 4648 10 */
 static void base64_vectors(void **state)
 {
@@ -168,4 +189,5 @@ static void numbers(void **state)
 
 TEST_MAIN(cmocka_unit_test(numbers), test_case(keeps_its_maximum), test_case(adds_all_or_nothing),
 	test_case(formats_long_and_short), test_case(consumes_and_truncates),
-	test_case(base64_vectors), test_case(base64_is_strict), test_case(hex))
+	test_case(gives_memory), test_case(base64_vectors), test_case(base64_is_strict),
+	test_case(hex))

@@ -12,6 +12,7 @@
 #ifndef CULVER_IO_LOOP_H
 #define CULVER_IO_LOOP_H
 
+#include "base/buf.h"
 #include "base/seams.h"
 
 struct loop;
@@ -71,6 +72,7 @@ struct loop_class {
 struct loop {
 	const struct loop_class *class;
 	struct clock_seam *clock;
+	struct buf spare; /* memory that one stream after the other reads into */
 };
 
 /* The operating system's loop (libuv). One a process. The caller frees with loop_uv_free. */

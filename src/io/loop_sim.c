@@ -307,6 +307,7 @@ void loop_sim_free(struct loop **loop)
 	sim_net_done(s);
 	vec_done(&s->ends);
 	vec_done(&s->events);
+	buf_done(&s->base.spare);
 	free(s);
 	*loop = NULL;
 }

@@ -363,6 +363,33 @@ static void stream_echoes_over_any_network(void **state)
 	}
 }
 
+/* Of two clients that take turns, each is read into the same memory. */
+static void streams_share_memory_to_read_into(void **state)
+{
+	(void)state;
+	struct loop *l = loop_sim_new(3);
+	struct server s[2] = { { .takes = 0 }, { .takes = 0 } };
+	struct client c[2] = { { 0 }, { 0 } };
+	const char *memory = NULL;
+	for (int i = 0; i < 2; i++) {
+		int door = server_init(&s[i], l);
+		client_init(&c[i], l, loop_sim_connect(l, door, "192.0.2.1", 1));
+	}
+	for (int turn = 0; turn < 6; turn++) {
+		client_says(&c[turn % 2], payload, 100);
+		loop_sim_run_for(l, 1000);
+		assert_int_equal(s[turn % 2].got.n, 100 * (turn / 2 + 1));
+		assert_non_null(l->spare.p);
+		assert_true(memory == NULL || l->spare.p == memory);
+		memory = l->spare.p;
+	}
+	for (int i = 0; i < 2; i++) {
+		client_done(&c[i]);
+		server_done(&s[i]);
+	}
+	loop_sim_free(&l);
+}
+
 /* What a session does not take is kept, up to LIMIT_STREAM_IN_BYTES; the rest stays in the network.
  */
 static void stream_keeps_what_is_not_taken(void **state)
@@ -686,8 +713,8 @@ static void handles_are_passed(void **state)
 TEST_MAIN(test_case(channels_survive_any_network), test_case(channel_stalls),
 	test_case(credit_of_nothing), test_case(channel_loses_its_peer),
 	test_case(a_reset_wakes_a_writer), test_case(stream_echoes_over_any_network),
-	test_case(stream_keeps_what_is_not_taken), test_case(stream_gives_up_a_deaf_client),
-	test_case(stream_closes_in_time), test_case(t7_handshake_has_a_deadline),
-	test_case(t7_handshake_has_a_bound), test_case(handles_that_wait_are_bounded),
-	test_case(workers_step_by_the_seed), test_case(doors_refuse_and_pause),
-	test_case(handles_are_passed))
+	test_case(streams_share_memory_to_read_into), test_case(stream_keeps_what_is_not_taken),
+	test_case(stream_gives_up_a_deaf_client), test_case(stream_closes_in_time),
+	test_case(t7_handshake_has_a_deadline), test_case(t7_handshake_has_a_bound),
+	test_case(handles_that_wait_are_bounded), test_case(workers_step_by_the_seed),
+	test_case(doors_refuse_and_pause), test_case(handles_are_passed))

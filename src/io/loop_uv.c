@@ -262,6 +262,7 @@ void loop_uv_free(struct loop **loop)
 		l->signals = w->next;
 		uv_close((uv_handle_t *)&w->uv, signal_closed);
 	}
+	buf_done(&l->base.spare);
 	uv_close((uv_handle_t *)&l->notified, NULL);
 	uv_close((uv_handle_t *)&l->no_wait, NULL);
 	uv_close((uv_handle_t *)&l->polled, NULL);

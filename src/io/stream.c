@@ -287,6 +287,8 @@ static void read_in(struct stream *s)
 		/* as much as may be kept, while a client sends as fast as it is read */
 		size_t room_n = s->fast ? LIMIT_STREAM_IN_BYTES : READ_BYTES;
 		struct buf *to = s->squeeze ? &s->packed : &s->in;
+		if (!s->fast)
+			buf_give_memory(&s->loop->spare, to);
 		char *room = buf_reserve(to, room_n);
 		ssize_t n = s->tls ? read_tls(s, room, room_n) : read_plain(s, room, room_n);
 		/* Half a record is no reason to go on: the rest of it wakes the link. */
@@ -302,8 +304,10 @@ static void read_in(struct stream *s)
 		if (!s->fast && !s->read_on)
 			break;
 	}
-	if (s->in.n == 0 && !s->fast)
+	if (s->in.n == 0 && !s->fast) {
+		buf_give_memory(&s->in, &s->loop->spare);
 		buf_release(&s->in);
+	}
 }
 
 /* ---- TLS ---- */
@@ -560,6 +564,7 @@ struct stream *stream_new(struct loop *loop, int handle, const struct stream_eve
 {
 	struct stream *s = xmalloc(sizeof(*s));
 	s->loop = loop;
+	s->loop->spare.max = READ_BYTES;
 	s->on = *events;
 	buf_init(&s->in, LIMIT_STREAM_IN_BYTES);
 	buf_init(&s->packed, LIMIT_STREAM_IN_BYTES);
