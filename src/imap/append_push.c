@@ -174,7 +174,7 @@ static void upload_failed(struct imap *s, const struct frame *answer)
 void append_push_message(struct imap *s, uint64_t size)
 {
 	struct append_work *w = s->cmd.work;
-	uint64_t id;
+	struct random_seam *random = s->session.host->seams->random;
 
 	w->hint = size;
 	w->bytes = 0;
@@ -188,8 +188,9 @@ void append_push_message(struct imap *s, uint64_t size)
 		w->push = PUSH_NEXT;
 		return;
 	}
-	s->session.host->seams->random->fill(s->session.host->seams->random, &id, sizeof id);
-	snprintf(w->id, sizeof w->id, "%016" PRIx64, id);
+	if (s->append_id == 0)
+		random->fill(random, &s->append_id, sizeof s->append_id);
+	snprintf(w->id, sizeof w->id, "%016" PRIx64, s->append_id++);
 	s->upload = s->session.host->ask(s->session.host, &s->session, ASK_STORE,
 		&(struct frame){ .type = FRAME_UPLOAD_OPEN, .upload_open = { size } });
 	s->upload_answer = upload_failed;

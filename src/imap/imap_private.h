@@ -161,6 +161,7 @@ struct imap {
 	int64_t look_ms;           /* when a session at rest looks after itself; 0: not */
 	int64_t alive_ms;          /* when who is in IDLE hears a word; 0: not */
 	uint64_t commands, bytes_in, appended, fetched;
+	uint64_t append_id; /* of the next APPEND, in logs: it begins anywhere; 0: not yet */
 };
 
 static inline struct imap *imap_of(struct session *s)
