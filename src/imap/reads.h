@@ -18,10 +18,10 @@
 struct imap;
 struct frame;
 
-#define READS_MAX       128          /* pieces in flight */
+#define READS_MAX       64           /* pieces in flight */
 #define READS_MAX_BYTES (512 * 1024) /* and what they may hold */
 #define READS_BYTES     65000        /* message_bytes: data */
-#define READS_AT_ONCE   64           /* whole messages of one question */
+#define READS_AT_ONCE   32           /* whole messages of one question */
 #define READS_KEEP      8192         /* a larger piece's memory is not kept for the next one */
 
 struct piece {
