@@ -5,7 +5,6 @@
 #include "base/abnf.h"
 #include "base/str.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -44,48 +43,79 @@ const char *err_sentence(enum err_kind kind)
 	return (unsigned)kind < ERR_KINDS ? kinds[kind].sentence : "unknown error";
 }
 
-/* Formats into a text of an err. The arguments may come from that same err (an error that is told
- * again with more words), so this goes by way of a copy. Control bytes become blanks: a text goes
- * into one line of a protocol or of a log. A character that does not fit whole is left out. */
-static PRINTF_LIKE(3, 0) void put_text(char *to, size_t size, const char *format, va_list args)
+enum { WHOLE_BYTES = 4800, REASON_BYTES = 256 }; /* a path has 4,096 at most */
+
+/* A text goes into one line of a protocol or of a log. */
+static void blank_controls(char *text)
 {
-	char text[sizeof(((struct err *)NULL)->log_text)];
-	assert(size <= sizeof(text));
-	vsnprintf(text, size, format, args);
-	struct str rest = str_from(text);
-	while (rest.n) {
-		size_t n = str_utf8_sequence(rest);
-		/* Fewer than four bytes at the very end of what fits: it was cut there. */
-		if (n == 0 && rest.n < 4 && strlen(text) == size - 1 && abnf_is_8bit(*rest.p)) {
-			text[size - 1 - rest.n] = '\0';
-			break;
-		}
-		char *at = text + (rest.p - text);
-		if (abnf_is_ctl(*at))
-			*at = ' ';
-		rest = str_from_offset(rest, n ? n : 1);
+	for (; *text; text++)
+		if (abnf_is_ctl(*text))
+			*text = ' ';
+}
+
+/* Where the character begins that the byte at `at` is in the middle of. */
+static size_t character_start(const char *text, size_t at)
+{
+	size_t back = 0;
+	while (back < 3 && back < at && ((unsigned char)text[at - back] & 0xc0) == 0x80)
+		back++;
+	size_t n = str_utf8_sequence(str_from(text + at - back));
+	return n > back ? at - back : at;
+}
+
+bool err_cut(char *to, size_t size, const char *text)
+{
+	static const char dots[] = "...";
+	size_t n = strlen(text), room = size - sizeof(dots);
+	if (n < size) {
+		memcpy(to, text, n + 1);
+		return false;
 	}
-	memcpy(to, text, strlen(text) + 1);
+	size_t head = character_start(text, room / 2), tail = n - (room - head);
+	while (tail < n && character_start(text, tail) != tail)
+		tail++;
+	memcpy(to, text, head);
+	memcpy(to + head, dots, sizeof(dots) - 1);
+	memcpy(to + head + sizeof(dots) - 1, text + tail, n - tail + 1);
+	return true;
+}
+
+/* The arguments may come from the err that is filled (an error that is told again with more words),
+ * so a text is made beside it. */
+static PRINTF_LIKE(3, 0) void put_whole(
+	char text[WHOLE_BYTES], const char *reason, const char *format, va_list args)
+{
+	vsnprintf(text, WHOLE_BYTES - REASON_BYTES, format, args);
+	size_t n = strlen(text);
+	snprintf(text + n, WHOLE_BYTES - n, "%s%s", reason[0] ? ": " : "", reason);
+	blank_controls(text);
 }
 
 int(fail)(struct err *err, enum err_kind kind, const char *format, ...)
 {
+	char text[WHOLE_BYTES];
 	if (err == NULL)
 		return -1;
 	va_list args;
 	va_start(args, format);
-	err->kind = kind;
-	put_text(err->public_text, sizeof(err->public_text), format, args);
-	err->log_text[0] = '\0';
+	put_whole(text, "", format, args);
 	va_end(args);
+	err->kind = kind;
+	err->log_text[0] = '\0';
+	err->is_public = true;
+	if (err_cut(err->public_text, sizeof(err->public_text), text))
+		err_cut(err->log_text, sizeof(err->log_text), text);
 	return -1;
 }
 
-static PRINTF_LIKE(3, 0) void put_log(
-	struct err *err, enum err_kind kind, const char *format, va_list args)
+static PRINTF_LIKE(4, 0) void put_log(
+	struct err *err, enum err_kind kind, const char *reason, const char *format, va_list args)
 {
+	char text[WHOLE_BYTES];
+	put_whole(text, reason, format, args);
 	err->kind = kind;
-	put_text(err->log_text, sizeof(err->log_text), format, args);
+	err->is_public = false;
+	err_cut(err->log_text, sizeof(err->log_text), text);
 	snprintf(err->public_text, sizeof(err->public_text), "%s", err_sentence(kind));
 }
 
@@ -95,7 +125,7 @@ int(fail_log)(struct err *err, enum err_kind kind, const char *format, ...)
 		return -1;
 	va_list args;
 	va_start(args, format);
-	put_log(err, kind, format, args);
+	put_log(err, kind, "", format, args);
 	va_end(args);
 	return -1;
 }
@@ -107,10 +137,9 @@ int(fail_errno)(struct err *err, const char *format, ...)
 		return -1;
 	va_list args;
 	va_start(args, format);
-	put_log(err, number == ENOSPC || number == EDQUOT ? ERR_FULL : ERR_TEMP, format, args);
+	put_log(err, number == ENOSPC || number == EDQUOT ? ERR_FULL : ERR_TEMP, strerror(number),
+		format, args);
 	va_end(args);
-	size_t n = strlen(err->log_text);
-	snprintf(err->log_text + n, sizeof(err->log_text) - n, ": %s", strerror(number));
 	return -1;
 }
 

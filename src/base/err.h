@@ -40,7 +40,8 @@ enum err_kind {
 struct err {
 	enum err_kind kind;
 	char public_text[160];
-	char log_text[320];
+	char log_text[640];
+	bool is_public; /* log_text, if there is one, is the public text whole */
 };
 
 #define ERR_INIT                                                                                   \
@@ -48,8 +49,9 @@ struct err {
 		.kind = ERR_NONE                                                                   \
 	}
 
-/* Sets kind and public text; returns -1. err may be NULL. The texts of err itself may be among the
- * arguments. What is too long is cut; control bytes become blanks, so a text is one line. */
+/* Sets kind and public text; the log's is that, whole if it has room. Returns -1. err may be NULL.
+ * The texts of err itself may be among the arguments. What is too long is cut (err_cut); control
+ * bytes become blanks, so a text is one line. */
 int fail(struct err *err, enum err_kind kind, const char *format, ...) PRINTF_LIKE(3, 4);
 /* As fail(), with a text for the log alone; the public text is the kind's general sentence. */
 int fail_log(struct err *err, enum err_kind kind, const char *format, ...) PRINTF_LIKE(3, 4);
@@ -68,5 +70,9 @@ const char *err_name(enum err_kind kind);
 const char *err_sentence(enum err_kind kind);
 /* The best text for a log. */
 const char *err_log_text(const struct err *err);
+/* Copies a text into `size` bytes, NUL included. What it begins with says where it comes from,
+ * often a path, and what it ends with says why: of what is too long the middle is left out, and no
+ * part of a character is left. True: something was left out. */
+bool err_cut(char *to, size_t size, const char *text);
 
 #endif

@@ -71,22 +71,55 @@ static void s52_is_one_line(void **state)
 	assert_string_equal(err.public_text, "gr\xc3\xbc\xc3\x9f\xff");
 }
 
+/* A long path does not hide what is wrong with it. */
+static void is_cut_in_the_middle(void **state)
+{
+	(void)state;
+	struct err err = ERR_INIT;
+	char path[4096];
+	memset(path, 'd', sizeof(path));
+	path[sizeof(path) - 1] = '\0';
+	fail(&err, ERR_CONFIG, "/srv/%s: it is no file", path);
+	assert_int_equal(strlen(err.public_text), sizeof(err.public_text) - 1);
+	assert_memory_equal(err.public_text, "/srv/dd", 7);
+	assert_non_null(strstr(err.public_text, "d...d"));
+	assert_non_null(strstr(err.public_text, "d: it is no file"));
+	assert_non_null(strstr(err.log_text, "d: it is no file"));
+	path[sizeof(err.public_text)] = '\0'; /* a log has room for it */
+	fail(&err, ERR_CONFIG, "/srv/%s: it is no file", path);
+	assert_non_null(strstr(err.public_text, "d...d"));
+	assert_null(strstr(err_log_text(&err), "..."));
+	path[sizeof(err.public_text)] = 'd';
+	errno = ENOENT;
+	fail_errno(&err, "cannot open /srv/%s", path);
+	assert_int_equal(strlen(err.log_text), sizeof(err.log_text) - 1);
+	assert_non_null(strstr(err.log_text, "d: No such file or directory"));
+}
+
+/* Wherever the cut falls, no part of a character is left, and of the room no more than three bytes
+ * at each side. */
 static void is_cut_between_characters(void **state)
 {
 	(void)state;
 	struct err err = ERR_INIT;
 	size_t room = sizeof(err.public_text) - 1;
 	char text[400];
-	for (size_t n = 0; n < 8; n++) {
-		memset(text, 'a', sizeof(text));
-		memcpy(text + room - n, "\xe2\x82\xac\xf0\x9f\x95\x8a", 7);
-		text[room - n + 7] = '\0';
+	for (size_t n = 0; n < 16; n++) {
+		memset(text, 'a', n);
+		for (size_t at = n; at + 7 < sizeof(text); at += 7)
+			memcpy(text + at, "\xe2\x82\xac\xf0\x9f\x95\x8a", 8);
 		fail(&err, ERR_SYNTAX, "%s", text);
 		assert_true(str_is_utf8(str_from(err.public_text)));
-		size_t whole = n < 3 ? room - n : n < 7 ? room - n + 3 : room;
-		assert_int_equal(strlen(err.public_text), whole);
+		assert_in_range(strlen(err.public_text), room - 6, room);
+		assert_non_null(strstr(err.public_text, "..."));
 	}
+	/* What is no UTF-8 is cut anywhere. */
+	memset(text, 0xbf, sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	fail(&err, ERR_SYNTAX, "%s", text);
+	assert_int_equal(strlen(err.public_text), room);
 }
 
 TEST_MAIN(test_case(kinds_have_names), test_case(says_what_for_whom), test_case(may_quote_itself),
-	test_case(s52_is_one_line), test_case(is_cut_between_characters))
+	test_case(s52_is_one_line), test_case(is_cut_in_the_middle),
+	test_case(is_cut_between_characters))

@@ -560,7 +560,7 @@ static int load(struct config *c, cfg_t *cfg, const char *path, char **error_tex
 			"%s:%d: %" STR_FMT " is given twice, first in line %d: remove one", path,
 			twice.second, STR_ARG(twice.name), twice.first);
 	if (take_values(c, cfg, &why))
-		return fail(err, ERR_CONFIG, "%s: %s", path, why.public_text);
+		return fail(err, ERR_CONFIG, "%s: %s", path, err_log_text(&why));
 	return make_absolute(c, path, err) || make_log_absolute(c, path, err) ? -1 : 0;
 }
 

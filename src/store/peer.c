@@ -268,13 +268,15 @@ static const char *about(const struct job *job, char *room, size_t size)
 static void fail_about(
 	struct store_peer *peer, uint32_t request, const struct err *err, const struct job *job)
 {
-	char whose[100] = "";
+	char whose[100] = "", room[FAILED_TEXT_BYTES + 1];
 	struct str text = str_from(
 		err->public_text[0] ? err->public_text : err_sentence(err->kind));
 	/* Who administers the store is told what a client is not: which file, which error. */
-	if (peer->class == CLASS_ADMIN && err->log_text[0])
-		text = str_sub(str_from(err->log_text), 0, FAILED_TEXT_BYTES);
-	if (err->log_text[0]) {
+	if (peer->class == CLASS_ADMIN && err->log_text[0]) {
+		err_cut(room, sizeof(room), err->log_text);
+		text = str_from(room);
+	}
+	if (err->log_text[0] && !err->is_public) {
 		struct log_text value;
 		log_event(&peer->log, LOG_WARN, "store-failed", "request=%u kind=%s%s why=%s",
 			request, err_name(err->kind),
