@@ -480,6 +480,17 @@ def test_external_looks_at_dates(server, tmp_path):
             assert s.docmd("AUTH", "EXTERNAL =")[0] == (235 if name == "good" else 504), name
 
 
+@pytest.mark.parametrize("kind", ["ed25519", "rsa:1024", "P-521"])
+def test_external_takes_no_certificate_that_tls_would_not(server, tmp_path, kind):
+    """It would let nobody in, without a word: the handshake does not ask for such a signature, or fails."""
+    key = ["ec", "-pkeyopt", f"ec_paramgen_curve:{kind}"] if kind[0] == "P" else [kind]
+    subprocess.run(["openssl", "req", "-x509", "-newkey", *key, "-nodes", "-subj", "/CN=odd", "-days", "30",
+                    "-keyout", tmp_path / "odd.key", "-out", tmp_path / "odd.crt"], capture_output=True, check=True)
+    r = server.command("account", "certificate", "add", ALICE, tmp_path / "odd.crt", check=False)
+    assert r.returncode == 1 and "must be RSA of 2048 bits or more, P-256 or P-384" in r.stderr, r
+    assert "odd" not in server.command("account", "certificate", "list", ALICE).stdout
+
+
 def test_external_is_of_one_certificate(server, tmp_path):
     """Not of its key: another certificate of the same key is another."""
     openssl(tmp_path, "req", "-x509", *EC, "-nodes", "-subj", "/CN=one", "-days", "30", "-keyout", "one.key", "-out", "one.crt")

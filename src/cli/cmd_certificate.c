@@ -4,10 +4,12 @@
 
 #include "api/schemes.h"
 #include "cli/secrets.h"
+#include "io/keyprov.h"
 
 #include <errno.h>
 #include <openssl/pem.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { FINGERPRINT_BYTES = 32 };
 
@@ -25,6 +27,14 @@ static void warn_of_dates(const char *path, const X509 *x)
 			path, why);
 }
 
+/* TLS would not take a signature by it, so it would let nobody in, and nothing would say why. */
+static bool is_key_known(X509 *x)
+{
+	const EVP_PKEY *key = X509_get0_pubkey(x);
+	const char *kind = key ? keyprov_kind(key) : NULL;
+	return kind && strcmp(kind, "ED25519") != 0;
+}
+
 /* The SHA-256 of the first certificate in a PEM file. */
 static int read_fingerprint(const char *path, uint8_t ret[FINGERPRINT_BYTES], struct err *err)
 {
@@ -35,11 +45,18 @@ static int read_fingerprint(const char *path, uint8_t ret[FINGERPRINT_BYTES], st
 				       : fail_errno(err, "cannot open %s", path);
 	X509 *x = PEM_read_X509(file, NULL, NULL, NULL);
 	fclose(file);
-	int good = x && X509_digest(x, EVP_sha256(), ret, &n) == 1 && n == FINGERPRINT_BYTES;
-	if (good)
+	bool good = x && X509_digest(x, EVP_sha256(), ret, &n) == 1 && n == FINGERPRINT_BYTES;
+	bool usable = good && is_key_known(x);
+	if (usable)
 		warn_of_dates(path, x);
 	X509_free(x);
-	return good ? 0 : fail(err, ERR_SYNTAX, "%s holds no certificate in PEM", path);
+	if (!good)
+		return fail(err, ERR_SYNTAX, "%s holds no certificate in PEM", path);
+	return usable ? 0
+		      : fail(err, ERR_UNSUPPORTED,
+				"%s: the certificate's key must be RSA of 2048 bits or more, P-256 "
+				"or P-384: nobody could log in with it",
+				path);
 }
 
 static int add(const struct options *o, struct remote *r, struct err *err)

@@ -4,7 +4,7 @@
  * signing hashes here and asks the signer for the signature of the digest. It does ECDSA and RSA
  * (PKCS #1 v1.5 and PSS) over SHA-256, -384 and -512, which is what TLS 1.2 and 1.3 need.
  *
- * uses: base, OpenSSL; used by: io/tls_server, io/keysign
+ * uses: base, OpenSSL; used by: io/tls_server, io/keysign, cli
  */
 #ifndef CULVER_IO_KEYPROV_H
 #define CULVER_IO_KEYPROV_H
