@@ -116,15 +116,24 @@ static int help_on(int argc, char **argv)
 	return EXIT_GOOD;
 }
 
+/* Even when the options could not be read, or there is no such command. */
+static bool has_json(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], "--json") == 0)
+			return true;
+	return false;
+}
+
 /* "culver store", "culver store nonsense": those that there are. */
 static int no_such_command(int argc, char **argv)
 {
 	bool any = false;
-	if (argc > 2)
-		fprintf(stderr, "culver: there is no command %s %s\n", argv[1], argv[2]);
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		if (strcmp(argv[1], commands[i].group) != 0)
 			continue;
+		if (!any && argc > 2)
+			fprintf(stderr, "culver: there is no command %s %s\n", argv[1], argv[2]);
 		if (!any)
 			fprintf(stderr, "usage: culver %s COMMAND [OPTION...] [ARGUMENT...]\n\n",
 				argv[1]);
@@ -133,16 +142,11 @@ static int no_such_command(int argc, char **argv)
 	}
 	if (!any)
 		fprintf(stderr, "culver: there is no command %s; see culver --help\n", argv[1]);
+	if (has_json(argc, argv))
+		printf("{\"error\":\"%s\",\"text\":\"there is no such command; see culver "
+		       "--help\"}\n",
+			err_name(ERR_SYNTAX));
 	return EXIT_USAGE;
-}
-
-/* Even when the options could not be read. */
-static bool has_json(int argc, char **argv)
-{
-	for (int i = 1; i < argc; i++)
-		if (strcmp(argv[i], "--json") == 0)
-			return true;
-	return false;
 }
 
 /* What a disk had no room for was not said. */

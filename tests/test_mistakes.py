@@ -110,6 +110,14 @@ def test_check_opens_the_log(culver):
         for command in ("check", "serve"):
             r = culver.command(command, check=False)
             assert r.returncode in (1, 5) and str(path) in r.stderr, r.stderr
+    link = culver.dir / "link"
+    link.symlink_to("gone/log")
+    culver.conf.write_text(f'{text}log_file = "{link}"\n', encoding="utf-8")
+    r = culver.command("check", check=False)
+    assert r.returncode == 5 and str(link) in r.stderr, r.stderr
+    link.unlink()
+    link.symlink_to("log")  # it can be made where the link leads
+    culver.command("check")
     culver.conf.write_text(f'{text}log_file = "{culver.dir}/log"\n', encoding="utf-8")
     culver.command("check")
     assert not (culver.dir / "log").exists()
@@ -302,8 +310,9 @@ def test_commands_that_are_not_there_name_those_that_are(culver):
         assert r.returncode == 2 and r.stdout == ""
         assert "culver store COMMAND" in r.stderr and "points" in r.stderr and "quickstart" not in r.stderr
         assert ("there is no command store nonsense" in r.stderr) == (len(words) > 1)
-    r = culver.run("nonsense", check=False)
-    assert r.returncode == 2 and r.stderr == "culver: there is no command nonsense; see culver --help\n"
+    for words in (["nonsense"], ["nonsense", "-c", culver.conf]):
+        r = culver.run(*words, check=False)
+        assert r.returncode == 2 and r.stderr == "culver: there is no command nonsense; see culver --help\n"
     r = culver.command(
         "account", "add", "--password-stdin", "ann@elsewhere.test", stdin="secret\n", check=False)
     assert r.returncode == 3 and "no such domain: elsewhere.test" in r.stderr
@@ -353,6 +362,24 @@ def mounted(tmp_path):
     run("umount", tmp_path)
 
 
+def test_check_finds_a_disk_that_is_read_only(small_disk):
+    c = Culver(directory=small_disk / "c", accounts=())
+    c.command("check")
+    run("mount", "-o", "remount,ro", small_disk)
+    for command in ("check", "serve"):
+        r = c.command(command, check=False)
+        assert r.returncode == 1 and "on a file system that is read-only" in r.stderr, r.stderr
+    run("mount", "-o", "remount,rw", small_disk)
+
+
+def test_what_is_wrong_is_said_of_long_paths_too(culver, tmp_path):
+    for n in range(5):
+        tmp_path = tmp_path / (f"{n}" * 200)
+    for words in (("account", "list", "-c", tmp_path / "culver.conf"), ("store", "points", tmp_path), ("store", "backup", "-c", culver.conf, tmp_path)):
+        r = culver.run(*words, check=False)
+        assert r.returncode in (1, 5) and "No such file or directory" in r.stderr and "..." in r.stderr, r.stderr
+
+
 def test_a_full_disk_is_named(small_disk):
     c = Culver(directory=small_disk / "c", accounts=())
     fill = small_disk / "fill"
@@ -376,7 +403,8 @@ def test_a_full_disk_is_named(small_disk):
 def test_json_is_json_whatever_is_wrong(culver):
     keys = json.loads(culver.command("check", "--print-defaults", "--json").stdout)
     assert {k["key"]: k["at_start"] for k in keys}["listen"] and keys[0]["key"] == "hostname"
-    for args in (("account", "set", "--json"), ("account", "add", "--json", "--nonsense"), ("check", "--json", "too", "many")):
+    for args in (("account", "set", "--json"), ("account", "add", "--json", "--nonsense"), ("check", "--json", "too", "many"),
+                 ("store", "backup", "--json", "--keep", "0", "/no/such"), ("nonsense", "--json"), ("account", "nonsense", "--json")):
         r = culver.command(*args, check=False)
         assert r.returncode == 2 and json.loads(r.stdout)["error"] == "syntax", r
     culver.add_account(f"ann@{DOMAIN}", "long enough")
@@ -480,6 +508,8 @@ def test_an_address_that_is_not_here_is_missed(culver, addresses):
     [missing] = [a for a in addresses if a != "127.0.0.1"]
     assert r.returncode == 1 and f"cannot listen on {missing} port" in r.stderr, r
     assert "this machine does not have that address" in r.stderr and "another server" not in r.stderr
+    r = culver.command("check", check=False)
+    assert r.returncode == 5 and f"this machine does not have the address {missing}" in r.stderr, r.stderr
 
 
 def test_a_port_that_is_being_left_is_waited_for(culver):

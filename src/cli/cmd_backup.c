@@ -367,14 +367,12 @@ static int make_point(struct making *m, struct err *err)
 
 /* ---- the commands ---- */
 
-static int read_keep(const struct options *o, size_t *ret)
+static int read_keep(const struct options *o, size_t *ret, struct err *err)
 {
 	uint64_t n = 0;
 	struct scan s = scan_from(str_from(o->keep ? o->keep : ""));
-	if (o->keep && (!scan_number(&s, 100000, &n) || !scan_end(&s) || n == 0)) {
-		fprintf(stderr, "culver %s: --keep is a number from 1 to 100000\n", o->command);
-		return -1;
-	}
+	if (o->keep && (!scan_number(&s, 100000, &n) || !scan_end(&s) || n == 0))
+		return fail(err, ERR_SYNTAX, "--keep is a number from 1 to 100000");
 	*ret = (size_t)n;
 	return 0;
 }
@@ -447,8 +445,8 @@ int cmd_store_backup(const struct options *o)
 	struct making m = { .o = o, .tell = !o->json && isatty(STDERR_FILENO) };
 	if (o->args_n != 1)
 		return cli_usage(o, "[-c FILE] [--keep N] [--json] DIRECTORY");
-	if (read_keep(o, &keep) < 0)
-		return EXIT_USAGE;
+	if (read_keep(o, &keep, &err) < 0)
+		return cli_fail(o, &err);
 	manifest_init(&m.now);
 	manifest_init(&m.last);
 	vec_init(&m.extents, sizeof(struct api_backup_segment), 1 << 20);

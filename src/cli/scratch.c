@@ -48,11 +48,13 @@ int scratch_make(struct scratch *s, struct err *err)
 {
 	const char *base = getenv("TMPDIR");
 	int ends[2];
-	snprintf(s->path, sizeof(s->path), "%s/culver-restore-XXXXXX",
-		base && base[0] ? base : "/var/tmp");
+	if (base == NULL || base[0] == '\0')
+		base = "/var/tmp";
+	snprintf(s->path, sizeof(s->path), "%s/culver-restore-XXXXXX", base);
 	if (mkdtemp(s->path) == NULL) {
 		s->path[0] = '\0';
-		return fail_errno(err, "can't make a directory for the ledger (TMPDIR)");
+		return fail_errno(
+			err, "can't make a directory for the ledger in %s (TMPDIR)", base);
 	}
 	int made = pipe2(ends, O_CLOEXEC);
 	s->keeper = made < 0 ? -1 : fork();

@@ -197,7 +197,45 @@ int os_listening_port(int handle)
 	return a.any.sa_family == AF_INET6 ? ntohs(a.v6.sin6_port) : -1;
 }
 
+/* At port 0 the kernel gives a free one: only the address can be amiss. */
+static int look_at_address(const char *text, struct err *err)
+{
+	union address address;
+	socklen_t n = parse_address(text, 0, &address);
+	int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return 0;
+	bool missing = bind(fd, &address.any, n) < 0 && errno == EADDRNOTAVAIL &&
+		       !is_absent_ipv6(&address);
+	close(fd);
+	return missing ? fail(err, ERR_CONFIG, "listen: this machine does not have the address %s",
+				 text)
+		       : 0;
+}
+
+int os_look_at_listen(const struct config *config, struct err *err)
+{
+	for (size_t i = 0; config->listen[i]; i++)
+		if (look_at_address(config->listen[i], err))
+			return -1;
+	return 0;
+}
+
 /* ---- lock and control ---- */
+
+static int refuse_read_only(const struct config *config, struct err *err)
+{
+	return fail_log(err, ERR_TEMP,
+		"%s is on a file system that is read-only, where nothing works on a store, not "
+		"even what only reads: mount it so that it can be written, or copy the directory",
+		config->directory);
+}
+
+int os_look_at_directory(const struct config *config, struct err *err)
+{
+	return access(config->directory, W_OK) < 0 && errno == EROFS ? refuse_read_only(config, err)
+								     : 0;
+}
 
 int os_lock(const struct config *config, struct err *err)
 {
@@ -206,12 +244,7 @@ int os_lock(const struct config *config, struct err *err)
 	struct stat owner;
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0 && errno == EROFS)
-		return fail_log(err, ERR_TEMP,
-			"%s is on a file system that is read-only, where nothing works on a store, "
-			"not "
-			"even what only reads: mount it so that it can be written, or copy the "
-			"directory",
-			config->directory);
+		return refuse_read_only(config, err);
 	if (fd < 0)
 		return fail_errno(err, "cannot open %s", path);
 	/* A command of root's must not keep out a server that runs as the directory's user. */

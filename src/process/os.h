@@ -53,6 +53,11 @@ int os_listen(
 	const struct config *, struct supervisor_listener **all, size_t *all_n, struct err *err);
 /* The port of a listening TCP socket, or -1. */
 int os_listening_port(int handle);
+/* -1: an address that the configuration listens on is not this machine's, so that os_listen would
+ * fail. Nothing is listened on. */
+int os_look_at_listen(const struct config *, struct err *err);
+/* -1: the configuration's directory is where nothing can be written. */
+int os_look_at_directory(const struct config *, struct err *err);
 /* The lock on a configuration's directory: a descriptor to keep, -1 and ERR_IN_USE when somebody
  * has it. */
 int os_lock(const struct config *, struct err *err);

@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MASTER_KEY_BYTES = 32, PATH_BYTES = 4300, TEXT_BYTES = 5000 };
+enum { MASTER_KEY_BYTES = 32, PATH_BYTES = 4300, TEXT_BYTES = 5000, MOST_LINKS = 40 };
 
 struct teller {
 	void (*warn)(void *arg, const char *text);
@@ -60,21 +60,33 @@ static int look_at_key(const struct config *c, const struct teller *t, struct er
 	return 0;
 }
 
+/* Whether a file that is not there can be made: in its directory or, when it is a link, in that of
+ * the place where it leads. -1 and errno: it can't. The path is absolute. */
+static int look_at_place(const char *path)
+{
+	char at[PATH_BYTES], link[PATH_BYTES];
+	ssize_t n;
+	snprintf(at, sizeof(at), "%s", path);
+	for (int i = 0; i < MOST_LINKS && (n = readlink(at, link, sizeof(link) - 1)) > 0; i++) {
+		size_t from = link[0] == '/' ? 0 : (size_t)(strrchr(at, '/') - at) + 1;
+		link[n] = '\0';
+		snprintf(at + from, sizeof(at) - from, "%s", link);
+	}
+	strrchr(at, '/')[1] = '\0';
+	return access(at, W_OK | X_OK);
+}
+
 /* A log is opened, and made where there is none, by who starts the server. */
 static int look_at_log(const struct config *c, const struct teller *t, struct err *err)
 {
-	char directory[PATH_BYTES];
 	struct stat s;
-	const char *slash = strrchr(c->log_file, '/');
 	if (strcmp(c->log_file, "stderr") == 0)
 		return 0;
-	snprintf(directory, sizeof(directory), "%.*s", slash ? (int)(slash - c->log_file) + 1 : 1,
-		slash ? c->log_file : ".");
 	int result = access(c->log_file, W_OK);
 	if (result == 0 && stat(c->log_file, &s) == 0 && S_ISDIR(s.st_mode))
 		return fail(err, ERR_CONFIG, "log_file %s: it is a directory", c->log_file);
 	if (result < 0 && errno == ENOENT)
-		result = access(directory, W_OK | X_OK);
+		result = look_at_place(c->log_file);
 	if (result < 0 && errno == EACCES)
 		say(t, "log_file %s: this user may not write it", c->log_file);
 	else if (result < 0)
@@ -444,9 +456,10 @@ int preflight(const struct config *c, bool has_tls, void (*warn)(void *arg, cons
 	snprintf(data, sizeof(data), "%s/data", c->directory);
 	look_at_user(c, &t);
 	look_at_imap_hide(c, &t);
-	return look_at_log(c, &t, err) || look_at_key(c, &t, err) || look_at_places(c, err) ||
-			       preflight_data(c, err) || preflight_store(c, err) ||
-			       preflight_vanished(data, err) < 0 ||
+	return os_look_at_directory(c, err) || os_look_at_listen(c, err) ||
+			       look_at_log(c, &t, err) || look_at_key(c, &t, err) ||
+			       look_at_places(c, err) || preflight_data(c, err) ||
+			       preflight_store(c, err) || preflight_vanished(data, err) < 0 ||
 			       look_at_certificates(c, has_tls, &t, err)
 		       ? -1
 		       : 0;
