@@ -380,6 +380,29 @@ def test_what_is_wrong_is_said_of_long_paths_too(culver, tmp_path):
         assert r.returncode in (1, 5) and "No such file or directory" in r.stderr and "..." in r.stderr, r.stderr
 
 
+def test_a_disk_without_room_for_mail_is_told_of(small_disk):
+    """All roles are up, and every message gets 452: who asks why is told."""
+    c = Culver(directory=small_disk / "c", accounts=())
+    warning = "its disk has "
+    assert warning not in c.command("check").stderr
+    with open(small_disk / "fill", "wb") as f:
+        os.posix_fallocate(f.fileno(), 0, 30 << 20)
+    assert warning in c.command("check").stderr
+    with c:
+        r = c.command("status", "--json")
+        assert warning in r.stderr and json.loads(r.stdout)["running"]
+        (small_disk / "fill").unlink()
+        assert warning not in c.command("status").stderr
+
+
+def test_check_warns_of_private_keys_that_others_can_read(culver):
+    key = culver.dir / "keys" / "default.key"
+    key.chmod(0o644)
+    assert str(key) not in culver.command("check").stderr  # nobody else comes by it
+    key.parent.chmod(0o711)
+    assert f"{key}: others than its owner can read it" in culver.command("check").stderr
+
+
 def test_a_full_disk_is_named(small_disk):
     c = Culver(directory=small_disk / "c", accounts=())
     fill = small_disk / "fill"

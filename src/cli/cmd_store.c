@@ -276,14 +276,18 @@ static int print_status(const struct options *o, struct remote *r, struct err *e
 	return EXIT_GOOD;
 }
 
-/* The server goes on with the one that it has read. */
-static void warn_of_config(const struct options *o)
+/* A configuration that is wrong: the server goes on with the one that it has read. A disk without
+ * room: all is up, and no mail comes in. */
+static void warn_of_status(const struct options *o)
 {
+	char text[5000];
 	struct err err = ERR_INIT;
 	AUTO(config_free)
 	struct config *c = config_load(options_config(o), &err);
 	if (c == NULL)
 		fprintf(stderr, "culver status: warning: %s\n", err_log_text(&err));
+	else if (preflight_disk_is_short(c, text, sizeof(text)))
+		fprintf(stderr, "culver status: warning: %s\n", text);
 }
 
 int cmd_status(const struct options *o)
@@ -294,7 +298,7 @@ int cmd_status(const struct options *o)
 	AUTO(remote_close)
 	struct remote *r = remote_open(options_config(o), true, &err);
 	if (r != NULL || err.kind == ERR_NOT_FOUND)
-		warn_of_config(o);
+		warn_of_status(o);
 	if (r == NULL && err.kind == ERR_NOT_FOUND) {
 		if (o->json)
 			printf("{\"running\":false}\n");

@@ -14,9 +14,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -273,6 +275,30 @@ int preflight_data(const struct config *c, struct err *err)
 		       : look_at_segments(c, blobs, who, err);
 }
 
+bool preflight_disk_is_short(const struct config *c, char *text, size_t n)
+{
+	char path[PATH_BYTES];
+	struct statvfs st;
+	snprintf(path, sizeof(path), "%s/data", c->directory);
+	if (statvfs(path, &st) < 0)
+		return false;
+	uint64_t pages = (uint64_t)c->reserve_bytes / (st.f_frsize ? st.f_frsize : 1);
+	if (st.f_bavail > pages)
+		return false;
+	snprintf(text, n,
+		"%s: its disk has %" PRIu64 " bytes free, and reserve_bytes is %" PRIu64
+		": no mail is taken until there is more room",
+		path, (uint64_t)st.f_bavail * st.f_frsize, (uint64_t)c->reserve_bytes);
+	return true;
+}
+
+static void look_at_disk(const struct config *c, const struct teller *t)
+{
+	char text[TEXT_BYTES];
+	if (preflight_disk_is_short(c, text, sizeof(text)))
+		say(t, "%s", text);
+}
+
 /* ---- certificates and keys ---- */
 
 enum { PEM_BYTES = 60000, DAY_S = 24 * 3600 };
@@ -285,8 +311,17 @@ struct key_ids {
 	const struct teller *teller;
 	struct files_seam *files;
 	char directory[PATH_BYTES];
+	bool is_open;   /* others than its owner may go into the directory */
 	struct vec ids; /* struct key_id */
 };
+
+static void say_if_open(const struct key_ids *k, const char *name)
+{
+	char path[PATH_BYTES + 300];
+	snprintf(path, sizeof(path), "%s/%s", k->directory, name);
+	if (k->is_open && preflight_file_is_open(path))
+		say(k->teller, "%s: others than its owner can read it (chmod 600)", path);
+}
 
 static int take_key(void *arg, const char *name)
 {
@@ -296,6 +331,7 @@ static int take_key(void *arg, const char *name)
 	struct err err = ERR_INIT;
 	if (!str_ends_nocase(str_from(name), STR(".key")))
 		return 0;
+	say_if_open(k, name);
 	int file = k->files->open(k->files, name, O_RDONLY | O_NONBLOCK, 0);
 	ssize_t n = file < 0 ? file : k->files->pread(k->files, file, pem, sizeof(pem), 0);
 	if (file >= 0)
@@ -320,6 +356,7 @@ static bool read_keys(struct key_ids *k, const struct config *c)
 {
 	struct err err = ERR_INIT;
 	snprintf(k->directory, sizeof(k->directory), "%s/keys", c->directory);
+	k->is_open = preflight_file_is_open(k->directory);
 	k->files = files_os_new(k->directory, &err);
 	if (k->files == NULL) {
 		say(k->teller, "%s", err_log_text(&err));
@@ -456,6 +493,7 @@ int preflight(const struct config *c, bool has_tls, void (*warn)(void *arg, cons
 	snprintf(data, sizeof(data), "%s/data", c->directory);
 	look_at_user(c, &t);
 	look_at_imap_hide(c, &t);
+	look_at_disk(c, &t);
 	return os_look_at_directory(c, err) || os_look_at_listen(c, err) ||
 			       look_at_log(c, &t, err) || look_at_key(c, &t, err) ||
 			       look_at_places(c, err) || preflight_data(c, err) ||

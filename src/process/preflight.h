@@ -35,6 +35,10 @@ int preflight_store(const struct config *, struct err *);
 /* What a reload of a server that has certificates is refused for. */
 #define PREFLIGHT_NO_CERTIFICATE "there is no certificate in tls/"
 
+/* Whether the disk has less room than is kept free, so that no mail is taken: then `text` says so.
+ */
+bool preflight_disk_is_short(const struct config *, char *text, size_t n);
+
 /* What to do when the master key is not there. */
 #define PREFLIGHT_NO_KEY                                                                           \
 	"; bring back the copy that was kept of it. Without one, culver quickstart makes "         \
