@@ -363,8 +363,10 @@ static int fail_lost(struct remote *r, struct err *err)
 		r->lost = true;
 	}
 	return fail(err, ERR_TEMP,
-		r->offline > 0 ? "what it takes could not be started or has ended; see above"
-			       : "the server has ended, or its store or gate; see its log");
+		r->offline > 0
+			? "what it takes could not be started or has ended; see above"
+			: "the server has ended or was upgraded, or its store or gate has ended; "
+			  "try again, or see its log");
 }
 
 static const char *const peer_names[REMOTE_PEERS] = { "store", "gate", "courier", "fetcher" };

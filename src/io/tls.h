@@ -33,6 +33,11 @@
 typedef int tls_sign_function(void *arg, const char *key_id, uint16_t scheme, struct str digest,
 	struct buf *ret_signature, struct err *err);
 
+/* What to say of one whose key nobody has: it is missing, or the file begins with another's. */
+#define TLS_NO_PRIVATE_KEY                                                                         \
+	"no file in keys/ has its private key (in a chain the server's own certificate comes "     \
+	"first)"
+
 struct tls_certificates;
 struct tls_certificates *tls_certificates_new(void);
 /* One chain, leaf first, as PEM, and the id of the leaf's key. -1 with ERR_CONFIG: not

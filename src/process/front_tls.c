@@ -192,8 +192,7 @@ static enum err_kind try_key(
 			c->info.ec ? SCHEME_ECDSA_SHA256 : SCHEME_RSA_PSS_SHA256,
 			str_make(digest, sizeof(digest)), within_ms, &signature, &err))
 		snprintf(c->problem, sizeof(c->problem), "%s",
-			err.kind == ERR_NOT_FOUND ? "no file in keys/ has its private key"
-						  : err.public_text);
+			err.kind == ERR_NOT_FOUND ? TLS_NO_PRIVATE_KEY : err.public_text);
 	return err.kind;
 }
 

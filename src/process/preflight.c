@@ -404,7 +404,7 @@ static int look_at_certificate(
 	if (!good)
 		return fail(err, ERR_CONFIG, "%s: %s", path, why.public_text);
 	if (keys && !has_key(keys, info.key_id))
-		return fail(err, ERR_CONFIG, "%s: no file in keys/ has its private key", path);
+		return fail(err, ERR_CONFIG, "%s: " TLS_NO_PRIVATE_KEY, path);
 	say_dates(t, path, &info);
 	if (info.hosts[0] == '\0')
 		say(t,
