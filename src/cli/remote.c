@@ -3,6 +3,7 @@
 #include "cli/remote_private.h"
 
 #include "base/limits.h"
+#include "process/preflight.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -239,7 +240,8 @@ static int serve_offline(const char *config_path, struct config *config, int han
 static int start_offline(struct remote *r, const char *config_path, struct err *err)
 {
 	int pair[2];
-	int lock = os_lock(r->config, err);
+	/* The store would only say what it may not open, and not whose it is and what to do. */
+	int lock = preflight_data(r->config, err) < 0 ? -1 : os_lock(r->config, err);
 	if (lock < 0)
 		return -1;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0) {
