@@ -3,7 +3,9 @@
 import fcntl
 import os
 import pathlib
+import pty
 import re
+import select
 import shutil
 import signal
 import smtplib
@@ -333,6 +335,49 @@ def test_completion(shell):
     if shell != "zsh":
         assert completion(shell, "account set --active ") == {"yes", "no"}
         assert completion(shell, "account add --kind ") == {"person", "sandbox", "stream"}
+
+
+@pytest.mark.parametrize("typed,said", [
+    ("check -c my", "my\\ mail/"), ("store backup my", "my\\ mail/"), ("account certificate add ann@example.test my", "my\\ mail/"),
+    ("import --ca 'my", "'my mail'/"), ("store points --ver", "--verify ")])
+def test_bash_completes_paths(tmp_path, typed, said):
+    """In a real shell, since it is what quotes a blank; behind options and where a command wants a path."""
+    (tmp_path / "my mail").mkdir()
+    script = subprocess.run([BINARY, "completion", "bash"], capture_output=True, text=True, check=True).stdout
+    (tmp_path / "completion").write_text(script, encoding="utf-8")
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.chdir(tmp_path)
+        os.execvpe("bash", ["bash", "--norc", "--noprofile", "-i"], {"PATH": os.environ["PATH"], "TERM": "dumb", "PS1": ""})
+    try:
+        os.write(fd, b"bind 'set bell-style none'; source ./completion; echo re''ady\n")
+        read_until(fd, b"ready\r\n")
+        os.write(fd, f"culver {typed}\t".encode())
+        assert said in read_until(fd, said.encode()).decode()
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(fd)
+
+
+def read_until(fd, wanted, seconds=10):
+    """What a terminal has said by then; or all that it says within these seconds."""
+    got, end = b"", time.monotonic() + seconds
+    while wanted not in got and select.select([fd], [], [], max(0, end - time.monotonic()))[0]:
+        got += os.read(fd, 4096)
+    return got
+
+
+@pytest.mark.parametrize("shell,said", [("zsh", "'*:file:_files'"), ("fish", " -F\n")])
+def test_other_shells_complete_paths(shell, said):
+    script = subprocess.run([BINARY, "completion", shell], capture_output=True, text=True, check=True).stdout
+    lines = [line + "\n" for line in script.splitlines() if "store" in line and "points" in line]
+    assert any(said in line for line in lines), lines
+
+
+def test_every_command_takes_json_and_says_so():
+    for words in commands():
+        assert "--json" in options_of(words) or words in (["serve"], ["completion"]), words
 
 
 def test_completion_offers_values_or_nothing_and_each_option_once():

@@ -64,6 +64,28 @@ static void add_choices(struct buf *out, struct str value)
 	}
 }
 
+/* "-c FILE", "--dir D" */
+static bool wants_file(const struct shown_option *o)
+{
+	return str_equal(o->value, STR("FILE")) || str_equal(o->name, STR("--dir"));
+}
+
+/* Whether a usage text asks for a path beside its options: DIRECTORY, FILE, PATH|URL. */
+static bool takes_path(struct str usage)
+{
+	struct scan s = scan_from(usage);
+	for (struct str before = STR(""); !scan_end(&s);) {
+		scan_while(&s, ends_word);
+		struct str word = scan_while(&s, is_word);
+		bool path = str_starts(word, STR("FILE")) || str_starts(word, STR("PATH")) ||
+			    str_starts(word, STR("DIRECTORY"));
+		if (path && !options_takes_value(before))
+			return true;
+		before = word;
+	}
+	return false;
+}
+
 static void usage_of(const struct command *c, struct buf *out)
 {
 	struct options o = { .command = "", .args_n = ASK_USAGE, .usage = out };
@@ -149,26 +171,23 @@ static void bash_command(const struct command *c, struct buf *usage)
 		buf_clear(&choices);
 		add_choices(&choices, option.value);
 		if (option.value.n) /* or none: what follows is no option */
-			printf("\t\"%s%s%s %" STR_FMT "\") words='%s' ;;\n", c->group,
+			printf("\t\"%s%s%s %" STR_FMT "\") words='%s'%s ;;\n", c->group,
 				c->name ? " " : "", c->name ? c->name : "", STR_ARG(option.name),
-				choices.n ? choices.p : "");
+				choices.n ? choices.p : "", wants_file(&option) ? " files=1" : "");
 	}
 	printf("\t\"%s%s%s \"*) words='", c->group, c->name ? " " : "", c->name ? c->name : "");
 	print_options(buf_str(usage));
-	printf("' ;;\n");
+	printf("'%s ;;\n", takes_path(buf_str(usage)) ? " files=1" : "");
 }
 
+/* Names of files are readline's own business, which knows how to quote them. */
 static void print_bash(const struct options *o, struct buf *usage)
 {
 	printf("# bash completion for culver, made by: culver completion bash\n"
 	       "_culver() {\n"
-	       "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} words=\n"
+	       "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} words= "
+	       "files=\n"
 	       "\tlocal at=${COMP_WORDS[1]}\n"
-	       "\tCOMPREPLY=()\n"
-	       "\tcase $prev in -c | --config | --dir)\n"
-	       "\t\tCOMPREPLY=($(compgen -f -- \"$cur\"))\n"
-	       "\t\treturn ;;\n"
-	       "\tesac\n"
 	       "\tcase $COMP_CWORD,$at in\n\t1,*) words='");
 	print_names(o, NULL);
 	printf("' ;;\n");
@@ -183,7 +202,12 @@ static void print_bash(const struct options *o, struct buf *usage)
 	for (size_t i = 0; i < o->commands_n; i++)
 		bash_command(&o->commands[i], usage);
 	printf("\tesac\n"
-	       "\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
+	       "\tCOMPREPLY=()\n"
+	       "\tif [ -n \"$files\" ] && [[ $cur != -* ]]; then\n"
+	       "\t\tcompopt -o default 2>/dev/null\n"
+	       "\telse\n"
+	       "\t\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
+	       "\tfi\n"
 	       "}\n"
 	       "complete -F _culver culver\n");
 }
@@ -216,8 +240,7 @@ static void zsh_command(const struct command *c, struct buf *usage)
 	while (next_option(&s, &option)) {
 		if (is_named_before(buf_str(usage), &s, option.name))
 			continue;
-		bool file = str_equal(option.value, STR("FILE")) ||
-			    str_equal(option.name, STR("--dir"));
+		bool file = wants_file(&option);
 		buf_clear(&choices);
 		add_choices(&choices, option.value);
 		printf(" '%" STR_FMT, STR_ARG(option.name));
@@ -231,7 +254,7 @@ static void zsh_command(const struct command *c, struct buf *usage)
 			printf(" ");
 		printf("'");
 	}
-	printf(" ;;\n");
+	printf("%s ;;\n", takes_path(buf_str(usage)) ? " '*:file:_files'" : "");
 }
 
 static void print_zsh(const struct options *o, struct buf *usage)
@@ -276,8 +299,7 @@ static void fish_command(const struct command *c, struct buf *usage)
 	struct scan s = scan_from(buf_str(usage));
 	while (next_option(&s, &option)) {
 		bool is_long = str_starts(option.name, STR("--"));
-		bool file = str_equal(option.value, STR("FILE")) ||
-			    str_equal(option.name, STR("--dir"));
+		bool file = wants_file(&option);
 		buf_clear(&choices);
 		add_choices(&choices, option.value);
 		fish_condition(c);
@@ -289,6 +311,10 @@ static void fish_command(const struct command *c, struct buf *usage)
 		if (choices.n)
 			printf(" -a '%s'", choices.p);
 		printf("\n");
+	}
+	if (takes_path(buf_str(usage))) {
+		fish_condition(c);
+		printf(" -F\n");
 	}
 }
 

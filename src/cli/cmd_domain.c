@@ -71,7 +71,7 @@ static void print_pair(
 int cmd_domain_add(const struct options *o)
 {
 	if (o->args_n != 1)
-		return cli_usage(o, "[-c FILE] DOMAIN");
+		return cli_usage(o, "[-c FILE] [--json] DOMAIN");
 	struct frame f = { .type = FRAME_DOMAIN_ADD, .domain_add.name = str_from(o->args[0]) };
 	return change(o, &f, "added");
 }
@@ -79,7 +79,7 @@ int cmd_domain_add(const struct options *o)
 int cmd_domain_remove(const struct options *o)
 {
 	if (o->args_n != 1)
-		return cli_usage(o, "[-c FILE] DOMAIN");
+		return cli_usage(o, "[-c FILE] [--json] DOMAIN");
 	struct frame f = { .type = FRAME_DOMAIN_REMOVE,
 		.domain_remove.name = str_from(o->args[0]) };
 	return change(o, &f, "removed");
@@ -88,7 +88,7 @@ int cmd_domain_remove(const struct options *o)
 int cmd_domain_set(const struct options *o)
 {
 	if (o->args_n != 1 || o->catch_all == NULL)
-		return cli_usage(o, "[-c FILE] --catch-all ADDRESS|none DOMAIN");
+		return cli_usage(o, "[-c FILE] [--json] --catch-all ADDRESS|none DOMAIN");
 	bool none = strcmp(o->catch_all, "none") == 0;
 	struct frame f = { .type = FRAME_DOMAIN_SET,
 		.domain_set = { str_from(o->args[0]), none ? STR("") : str_from(o->catch_all) } };
@@ -111,7 +111,7 @@ int cmd_domain_list(const struct options *o)
 int cmd_alias_add(const struct options *o)
 {
 	if (o->args_n != 2)
-		return cli_usage(o, "[-c FILE] ADDRESS TARGET");
+		return cli_usage(o, "[-c FILE] [--json] ADDRESS TARGET");
 	struct frame f = { .type = FRAME_ALIAS_ADD,
 		.alias_add = { str_from(o->args[0]), str_from(o->args[1]) } };
 	return change(o, &f, "added");
@@ -120,7 +120,7 @@ int cmd_alias_add(const struct options *o)
 int cmd_alias_remove(const struct options *o)
 {
 	if (o->args_n != 1 && o->args_n != 2)
-		return cli_usage(o, "[-c FILE] ADDRESS [TARGET]");
+		return cli_usage(o, "[-c FILE] [--json] ADDRESS [TARGET]");
 	struct frame f = { .type = FRAME_ALIAS_REMOVE,
 		.alias_remove = {
 			str_from(o->args[0]), o->args_n == 2 ? str_from(o->args[1]) : STR("") } };
