@@ -238,6 +238,18 @@ def test_upgrade_says_goodbye_one_by_one():
         assert times[-1] - times[0] > 0.6  # of the second that half of the time is
 
 
+def test_status_tells_who_is_leaving():
+    """Of each role one is up; those of before, which wait for the last session, are not taken for it."""
+    with Culver() as c:
+        m = idle_session(c)
+        c.command("upgrade")
+        roles = json.loads(c.command("status", "--json").stdout)["roles"]
+        for role in ("store", "gate", "courier", "front-user"):
+            assert [r["state"] for r in roles if r["role"] == role].count("up") == 1, roles
+        assert {r["state"] for r in roles} <= {"up", "leaving", "draining"} and len(roles) > 6, roles
+        m.shutdown()
+
+
 def test_upgrade_deadline():
     """Who is in a transaction at the end of the time is told 421."""
     with Culver(config="upgrade_drain_seconds = 2") as c:

@@ -165,8 +165,9 @@ static void status_text(const struct supervisor *s, struct buf *out)
 		if (c->spare)
 			continue;
 		int64_t ms = c->started_ms == 0 ? 0 : supervisor_now(s) - c->started_ms;
-		buf_addf(out, "%s %d %s %u %lld\n", c->row->name, c->process, states[c->state],
-			c->restarts, (long long)ms / 1000);
+		bool leaving = c->leaving && c->state == CHILD_UP;
+		buf_addf(out, "%s %d %s %u %lld\n", c->row->name, c->process,
+			leaving ? "leaving" : states[c->state], c->restarts, (long long)ms / 1000);
 	}
 }
 
