@@ -453,6 +453,8 @@ def test_a_restore_that_is_killed_leaves_no_ledger(target, tmp_path):
                 p.send_signal(number)
                 p.wait(timeout=10)
             wait_for(lambda: not os.listdir(tmp_path), 10)
+        r = subprocess.run(words, env=dict(os.environ, TMPDIR="/no/such"), capture_output=True, text=True, timeout=60, check=False)
+        assert r.returncode == 1 and "in /no/such (TMPDIR): No such file or directory" in r.stderr, r.stderr
         r = subprocess.run(words, env=dict(os.environ, TMPDIR=str(tmp_path)), capture_output=True, text=True, timeout=60,
                            check=True)
         assert "messages restored" in r.stdout and not os.listdir(tmp_path), r.stdout
