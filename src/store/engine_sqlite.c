@@ -123,6 +123,7 @@ static int open_all(struct sqlite_engine *e, struct err *err)
 	if (db == NULL)
 		return -1;
 	sqlite_reader_init(&e->conn, db);
+	e->conn.writer = true;
 	if (blocks_known(&e->conn, err) < 0 ||
 		sqlite_schema_bring(db, e->seams, e->read_only, err) < 0)
 		return -1;

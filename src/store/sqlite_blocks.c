@@ -81,18 +81,23 @@ void blocks_undo(struct sqlite_reader *c)
 
 /* ---- writing, and making room ---- */
 
-static int write_one(struct sqlite_reader *c, struct held_block *h, struct err *err)
+static int put(struct sqlite_reader *c, const struct held_block *h, struct err *err)
 {
 	uint8_t room[FLAG_BLOCK_BYTES];
-	if (!h->dirty)
-		return 0;
-	save(h);
 	size_t n = flag_block_encode(h->block, room);
-	h->dirty = false;
 	return sql_run(c,
 		n ? sql_bound(c, SQL_BLOCK_PUT, "ib", (int64_t)h->id, str_make(room, n))
 		  : sql_bound(c, SQL_BLOCK_DELETE, "i", (int64_t)h->id),
 		err);
+}
+
+static int write_one(struct sqlite_reader *c, struct held_block *h, struct err *err)
+{
+	if (!h->dirty)
+		return 0;
+	save(h);
+	h->dirty = false;
+	return put(c, h, err);
 }
 
 int blocks_write(struct sqlite_reader *c, struct err *err)

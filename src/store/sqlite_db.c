@@ -114,7 +114,8 @@ sqlite3_stmt *sql_bound(struct sqlite_reader *c, enum sql which, const char *for
 	sqlite3_stmt *st = kept(c, which);
 	if (st == NULL)
 		return NULL;
-	if (sqlite3_get_autocommit(c->db)) /* it begins a transaction, or is one */
+	/* It begins a transaction, or is one. */
+	if (!c->writer && sqlite3_get_autocommit(c->db))
 		blocks_forget(c);
 	va_list values;
 	va_start(values, format);

@@ -195,6 +195,7 @@ struct sqlite_reader {
 	struct reader reader;
 	sqlite3 *db;
 	sqlite3_stmt *kept[SQL_STATEMENTS];
+	bool writer; /* the only one: what it holds of blocks stands between transactions, too */
 	struct held_block blocks[BLOCKS_HELD];
 	size_t newest; /* of these, the one that was asked for last */
 	uint64_t block_uses;
