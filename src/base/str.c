@@ -157,10 +157,11 @@ bool str_is_utf8(struct str s)
 
 size_t str_ascii(struct str s)
 {
+	const uint64_t beyond = 0x8080808080808080;
 	size_t i = 0;
-	for (uint64_t w; i + sizeof(w) <= s.n; i += sizeof(w)) {
-		memcpy(&w, s.p + i, sizeof(w));
-		if (w & 0x8080808080808080)
+	for (uint64_t w[4]; i + sizeof(w) <= s.n; i += sizeof(w)) {
+		memcpy(w, s.p + i, sizeof(w));
+		if ((w[0] | w[1] | w[2] | w[3]) & beyond)
 			break;
 	}
 	while (i < s.n && !abnf_is_8bit(s.p[i]))

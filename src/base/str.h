@@ -94,7 +94,7 @@ char *str_dup(struct str s);
 bool str_is_utf8(struct str s);
 /* The length of the valid UTF-8 sequence that s begins with, 1 to 4; 0 when there is none. */
 size_t str_utf8_sequence(struct str s);
-/* How many bytes it begins with that are ASCII (0x00-0x7f); looks at eight at a time. */
+/* How many bytes it begins with that are ASCII (0x00-0x7f); looks at 32 at a time. */
 size_t str_ascii(struct str s);
 bool str_is_ascii(struct str s);
 /* How many bytes it begins with that are printable ASCII (0x20-0x7e); looks at eight at a time. */

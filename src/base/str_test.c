@@ -184,10 +184,10 @@ static void printable(void **state)
 
 static void ascii(void **state)
 {
-	char text[40];
+	char text[80];
 	(void)state;
 	assert_int_equal(str_ascii(STR_NONE), 0);
-	for (size_t n = 0; n < 20; n++)
+	for (size_t n = 0; n < 80; n++)
 		for (size_t at = 0; at < n; at++)
 			for (int byte = 0; byte < 256; byte++) {
 				memset(text, byte % 2 ? '\x7f' : '\0', sizeof(text));

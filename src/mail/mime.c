@@ -13,7 +13,10 @@
 
 #include <stdlib.h>
 
-enum { DELIMITER_HEAD = LIMIT_BOUNDARY_BYTES + 32 }; /* looked at of a body line */
+enum {
+	DELIMITER_HEAD = LIMIT_BOUNDARY_BYTES + 32, /* looked at of a body line */
+	LINE_MOST = 998,                            /* RFC 5322 2.1.1 */
+};
 
 /* Offsets in records have 32 bits; what comes behind so much belongs to the root part, unread. */
 #define LIMIT_PARSE_BYTES (UINT32_MAX - 1)
@@ -237,7 +240,7 @@ static void line(struct mail_parser *p, struct str head, uint64_t len, unsigned 
 	int at = -1;
 	if (p->boundaries.n > 0 && str_starts(head, STR("--")))
 		at = find_delimiter(p, str_sub(head, 0, DELIMITER_HEAD), &close);
-	if (len > 998)
+	if (len > LINE_MOST)
 		p->flags |= DIGEST_LONG_LINE;
 	p->flags |= line_end == 1 ? DIGEST_BARE_LF : 0u;
 	if (at >= 0)
@@ -291,6 +294,31 @@ static void line_complete(struct mail_parser *p, struct str part, unsigned lf)
 	buf_clear(&p->line);
 }
 
+/* Whether lines mean nothing but their number: none can be a delimiter, nobody keeps them. */
+static bool only_counts(struct mail_parser *p)
+{
+	const struct open_part *part = top(p);
+	return p->boundaries.n == 0 && p->line_len == 0 && part->state != IN_HEADER &&
+	       (!part->captures || preview_room(&p->preview) == 0);
+}
+
+/* Such lines as are whole, as line() would take them; returns what follows. */
+static struct str count_lines(struct mail_parser *p, struct str bytes)
+{
+	size_t n;
+	while ((n = str_find(bytes, '\n')) < bytes.n) {
+		bool cr = n > 0 && bytes.p[n - 1] == '\r';
+		if (n - cr > LINE_MOST)
+			p->flags |= DIGEST_LONG_LINE;
+		p->flags |= cr ? 0u : DIGEST_BARE_LF;
+		p->lines++;
+		p->line_at += n + 1;
+		p->line_end = 1u + cr;
+		bytes = str_from_offset(bytes, n + 1);
+	}
+	return bytes;
+}
+
 void mail_parser_input(struct mail_parser *p, struct str bytes)
 {
 	p->size += bytes.n;
@@ -305,6 +333,8 @@ void mail_parser_input(struct mail_parser *p, struct str bytes)
 		p->flags |= DIGEST_PARTS_DROPPED;
 	}
 	while (bytes.n > 0) {
+		if (only_counts(p))
+			bytes = count_lines(p, bytes);
 		size_t n = str_find(bytes, '\n');
 		struct str part = str_make(bytes.p, n);
 		bool in_header = p->stack.n == 1 && top(p)->state == IN_HEADER;

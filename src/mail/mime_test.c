@@ -152,6 +152,53 @@ static void m5_m6_m7_m15_m16_reads_structure(void **state)
 	}
 }
 
+/* Lines of a body of which nothing is kept (any more) count like all others. */
+static void counts_lines_that_nobody_keeps(void **state)
+{
+	static const struct {
+		const char *end; /* of the body, behind so many x */
+		size_t before;
+		uint32_t lines, flags;
+	} bodies[] = {
+		{ "", 0, 0, 0 },
+		{ "a", 0, 0, 0 },
+		{ "\r\n", 998, 1, 0 },
+		{ "\r\n", 999, 1, DIGEST_LONG_LINE },
+		{ "\n", 998, 1, DIGEST_BARE_LF },
+		{ "\n", 999, 1, DIGEST_BARE_LF | DIGEST_LONG_LINE },
+		{ "\r\nb\r\n\r\nc", 1, 3, 0 },
+		{ "\r\n\nb\r\n\r", 0, 3, DIGEST_BARE_LF },
+		{ "\r\n--b\r\n\r\n--b--\r\n", 3, 4, 0 },
+	};
+	(void)state;
+	for (size_t i = 0; i < 2 * ARRAY_LEN(bodies); i++) {
+		struct buf message, whole, pieces;
+		struct digest d;
+		size_t full = i % 2 ? 3000 : 0; /* lines that fill the preview */
+		buf_init(&message, 20000);
+		buf_init(&whole, LIMIT_DIGEST_BYTES);
+		buf_addz(
+			&message, full ? "\r\n" : "Content-Type: application/octet-stream\r\n\r\n");
+		for (size_t k = 0; k < full; k++)
+			buf_addz(&message, "y\r\n");
+		for (size_t k = 0; k < bodies[i / 2].before; k++)
+			buf_addc(&message, 'x');
+		buf_addz(&message, bodies[i / 2].end);
+		mail_parse(buf_str(&message), &whole);
+		assert_true(digest_open(&d, buf_str(&whole), message.n));
+		assert_int_equal(d.flags, bodies[i / 2].flags);
+		assert_int_equal(digest_root(&d).lines, full + bodies[i / 2].lines);
+		for (size_t n = 1; n < 1200; n += n < 6 ? 1 : 293) {
+			buf_init(&pieces, LIMIT_DIGEST_BYTES);
+			parse_in_pieces(buf_str(&message), n, &pieces);
+			assert_str(buf_str(&pieces), buf_str(&whole));
+			buf_done(&pieces);
+		}
+		buf_done(&whole);
+		buf_done(&message);
+	}
+}
+
 /* RFC 2046 5.1.1's example and a forwarded message, in full. */
 static const char sample[] = "From: Ann <ann@example.org>\r\n"
 			     "To: bob@example.net\r\n"
@@ -605,8 +652,8 @@ static void m4_fills_the_digest(void **state)
 	buf_done(&digest);
 }
 
-TEST_MAIN(test_case(m5_m6_m7_m15_m16_reads_structure), test_case(keeps_the_envelope),
-	test_case(finds_parts), test_case(keeps_a_parts_fields),
+TEST_MAIN(test_case(counts_lines_that_nobody_keeps), test_case(m5_m6_m7_m15_m16_reads_structure),
+	test_case(keeps_the_envelope), test_case(finds_parts), test_case(keeps_a_parts_fields),
 	test_case(finds_part_1_of_a_simple_message), test_case(believes_no_digest),
 	test_case(m4_bounds_depth), test_case(m4_bounds_parts), test_case(m6_bounds_boundaries),
 	test_case(m4_bounds_the_digest), test_case(m2_bounds_fields),
