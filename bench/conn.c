@@ -18,6 +18,7 @@
 #include "conn.h"
 
 #define IN_BYTES   (256 * 1024)
+#define OUT_BYTES  (32 * 1024)
 #define LINE_BYTES 78 /* of a body, with its CRLF */
 
 noreturn void die(const char *format, ...)
@@ -71,8 +72,10 @@ void conn_open(struct conn *c, unsigned long port)
 	int yes = 1;
 
 	*c = (struct conn){ .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
-		.in = malloc(IN_BYTES) };
-	if (c->fd < 0 || !c->in || connect(c->fd, (struct sockaddr *)&to, sizeof to) != 0)
+		.in = malloc(IN_BYTES),
+		.out = malloc(OUT_BYTES) };
+	if (c->fd < 0 || !c->in || !c->out ||
+		connect(c->fd, (struct sockaddr *)&to, sizeof to) != 0)
 		die("connecting to %lu: %s", port, strerror(errno));
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
 	setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
@@ -93,14 +96,7 @@ void conn_open_tls(struct conn *c, unsigned long port)
 		die("no TLS with %lu", port);
 }
 
-void conn_close(struct conn *c)
-{
-	SSL_free(c->tls);
-	close(c->fd);
-	free(c->in);
-}
-
-void conn_send(struct conn *c, const char *bytes, size_t n)
+static void conn_write(struct conn *c, const char *bytes, size_t n)
 {
 	while (n > 0) {
 		ssize_t sent = c->tls ? SSL_write(c->tls, bytes, (int)n)
@@ -111,6 +107,33 @@ void conn_send(struct conn *c, const char *bytes, size_t n)
 		bytes += sent;
 		n -= (size_t)sent;
 	}
+}
+
+static void conn_flush(struct conn *c)
+{
+	conn_write(c, c->out, c->said);
+	c->said = 0;
+}
+
+void conn_close(struct conn *c)
+{
+	conn_flush(c);
+	SSL_free(c->tls);
+	close(c->fd);
+	free(c->in);
+	free(c->out);
+}
+
+void conn_send(struct conn *c, const char *bytes, size_t n)
+{
+	if (n > OUT_BYTES - c->said)
+		conn_flush(c);
+	if (n > OUT_BYTES) {
+		conn_write(c, bytes, n);
+		return;
+	}
+	memcpy(c->out + c->said, bytes, n);
+	c->said += n;
 }
 
 void conn_say(struct conn *c, const char *format, ...)
@@ -132,6 +155,7 @@ static void conn_fill(struct conn *c)
 {
 	ssize_t n;
 
+	conn_flush(c);
 	if (c->from == c->to) {
 		c->from = c->to = 0;
 	} else if (c->to == IN_BYTES) {

@@ -22,6 +22,8 @@ struct conn {
 	char *in;
 	size_t from, to; /* what has been read and not used: in[from..to) */
 	uint64_t received;
+	char *out;
+	size_t said; /* and not sent yet */
 };
 
 noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -36,6 +38,8 @@ void conn_open(struct conn *c, unsigned long port);
  */
 void conn_open_tls(struct conn *c, unsigned long port);
 void conn_close(struct conn *c);
+/* What is said leaves when an answer is waited for, in one write when it is not much: as clients do
+ * that gather what they write. */
 void conn_send(struct conn *c, const char *bytes, size_t n);
 void conn_say(struct conn *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The next line, with its LF; good until the next call. */
@@ -48,8 +52,8 @@ void conn_expect(struct conn *c, const char *start);
 uint64_t random_bits(uint64_t *state);
 /* A message of at most size bytes, its number i in it; its length. */
 size_t make_message(char *to, size_t size, unsigned long i, const char *recipient, uint64_t *state);
-/* The same of words, of which 4,096 differ, with "Serial" and its number and "end" in the text; with
- * subject, sender and date of its own, and mostly an answer to one before it. */
+/* The same of words, of which 4,096 differ, with "Serial" and its number and "end" in the text;
+ * with subject, sender and date of its own, and mostly an answer to one before it. */
 size_t make_prose(char *to, size_t size, unsigned long i, const char *recipient, uint64_t *state);
 
 /* Tells the caller and waits for its line. */
