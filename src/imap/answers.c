@@ -132,10 +132,12 @@ static struct row *row_at(const struct sheet *s, size_t i)
 	return (struct row *)(void *)vec_at(&s->rows, i);
 }
 
-/* The first row with a UID at or above this one. */
+/* The first row with a UID at or above this one; mostly it is behind all that are there. */
 static size_t lower_bound(const struct sheet *s, uint32_t uid)
 {
 	size_t low = 0, high = s->rows.n;
+	if (high > 0 && row_at(s, high - 1)->uid < uid)
+		return high;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 		if (row_at(s, middle)->uid < uid)

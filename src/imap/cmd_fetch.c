@@ -372,6 +372,7 @@ static struct fetch_work *work_new(struct imap *s)
 	vec_init(&f->sequence, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
 	vec_init(&f->seen, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
 	batch_init(&f->batch);
+	f->stream.most = STREAM_FIRST;
 	buf_init(&f->stream.piece, LIMIT_DIGEST_BYTES);
 	vec_init(&f->stream.missing, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
 	vanished_init(&f->vanished);

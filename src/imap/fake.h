@@ -95,6 +95,7 @@ struct fake {
 	uint32_t damaged;      /* a UID whose bytes can't be read */
 	uint64_t damaged_from; /* from here on */
 	bool no_digests;       /* digest_read finds none */
+	unsigned digests;      /* that were asked for */
 	bool no_reads;         /* message_read fails for the moment */
 	bool no_news;          /* view_changes fails: the store went behind a change */
 	bool no_views;         /* view_open fails behind view_is: it went in the middle of it */

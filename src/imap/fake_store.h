@@ -419,6 +419,7 @@ static void fake_digests(
 {
 	struct fake_box *b = fake_box_by_id(f, r->mailbox);
 
+	f->digests += (unsigned)r->uids.n;
 	for (size_t i = 0; i < r->uids.n; i++) {
 		struct frame d = { .type = FRAME_DIGEST_IS,
 			.digest_is = { .uid = r->uids.items[i],

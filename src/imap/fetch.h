@@ -48,7 +48,9 @@ struct sending {
 	struct mail_decoder decoder;
 };
 
-#define STREAM_MAX 1000 /* digests of one question */
+/* Digests of one question: at first, and as many as it takes. */
+#define STREAM_FIRST 1000
+#define STREAM_MAX   4000
 
 /* Digests that stream by: which were asked for, and what of them came. */
 struct stream {
@@ -56,6 +58,7 @@ struct stream {
 		uint32_t sequence, range;
 	} asked[STREAM_MAX];
 	size_t n, came;
+	size_t most;             /* that the next question is for */
 	struct buf piece;        /* of one that comes in pieces */
 	struct vec missing;      /* struct api_range: numbers of those that have none */
 	struct sheet *sheets[3]; /* of ENVELOPE, BODY, BODYSTRUCTURE; good for one step */

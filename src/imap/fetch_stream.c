@@ -4,7 +4,8 @@
  * that has no digest, or one that does not open, is parsed at the end, in batches.
  *
  * Of answers that are on their way the client need not have taken the ones before: beyond
- * STREAM_BYTES the rest is not wanted for now, and is asked for again. */
+ * STREAM_BYTES the rest is not wanted for now, and is asked for again, in questions of as many as
+ * it took. While it keeps up, each question is twice the one before. */
 #include "imap/fetch.h"
 
 #include "imap/answers.h"
@@ -121,6 +122,7 @@ static void ask_again(struct imap *s, struct fetch_work *f)
 
 	s->session.host->cancel(s->session.host, &s->session, s->request);
 	s->request = 0;
+	t->most = t->came > 0 ? t->came : 1;
 	if (t->came < t->n) {
 		f->range = t->asked[t->came].range;
 		f->next = t->asked[t->came].sequence;
@@ -177,6 +179,9 @@ static void take_digests(struct imap *s, const struct frame *frame)
 	} else if (many ? frame->digests_are.last : frame->digest_is.last) {
 		s->request = 0;
 		s->step = fetch_stream_step;
+		f->stream.most *= 2;
+		if (f->stream.most > STREAM_MAX)
+			f->stream.most = STREAM_MAX;
 	}
 }
 
@@ -220,8 +225,7 @@ void fetch_stream_step(struct imap *s)
 	t->n = t->came = 0;
 	buf_clear(&t->piece);
 	find_sheets(s, f);
-	while (imap_out(s)->n < IMAP_ROOM_BYTES && t->n < STREAM_MAX &&
-		(n = fetch_next(s, f)) != 0) {
+	while (imap_out(s)->n < IMAP_ROOM_BYTES && t->n < t->most && (n = fetch_next(s, f)) != 0) {
 		bool known = is_known(s, f, n);
 
 		if (known && t->n > 0) {

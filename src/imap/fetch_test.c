@@ -4,6 +4,7 @@
 #include "imap/dialogue.h"
 
 #include "imap/imap_private.h"
+#include "mail/mime.h"
 
 #define SELECT                                                                                     \
 	"C: se EXAMINE INBOX\n"                                                                    \
@@ -190,6 +191,50 @@ static size_t most_output(struct session *s)
 	size_t n = s->out.n;
 	buf_clear(&s->out);
 	return n;
+}
+
+/* Who takes envelopes slowly does not have the store read many times what he takes. */
+static void test_slow_reader_of_envelopes(void **state)
+{
+	enum { MESSAGES = 2400 };
+	struct fake f;
+	struct session *s;
+	struct buf mail, got;
+	unsigned lines = 0;
+
+	(void)state;
+	fake_init(&f);
+	fake_connect(&f, "imaps", true);
+	buf_init(&mail, 10000);
+	buf_init(&got, 16 * 1024 * 1024);
+	for (int i = 0; i < 4; i++)
+		buf_addf(&mail, "%s: <%0980d@x>\r\n",
+			(const char *[]){ "Subject", "Date", "In-Reply-To", "Message-ID" }[i], i);
+	buf_addz(&mail, "\r\nx");
+	for (size_t i = 0; i < MESSAGES; i++) {
+		struct fake_box *b = fake_box_by_name(&f, STR("INBOX"));
+
+		fake_deliver(&f, "INBOX", buf_str(&mail));
+		mail_parse(buf_str(&mail), &fake_entry(b, i)->digest);
+	}
+	fake_send(&f, 0, STR("a LOGIN alice secret\r\nb SELECT INBOX\r\n"));
+	s = f.clients[0].session;
+	s->class->input(s, STR("c FETCH 1:* ENVELOPE\r\n"));
+	for (int i = 0; i < 100000 && !str_ends_nocase(buf_str(&got), STR("completed\r\n")); i++) {
+		while (fake_deliver_one(&f))
+			;
+		buf_adds(&got, str_sub(buf_str(&s->out), 0, 30000));
+		buf_consume(&s->out, s->out.n < 30000 ? s->out.n : 30000);
+		s->class->resume(s);
+	}
+	for (size_t at = 0; at < got.n; at++)
+		lines += got.p[at] == '\n';
+	assert_int_equal(lines, MESSAGES + 1);
+	assert_true(got.n > MESSAGES * 3900);
+	assert_in_range(f.digests, MESSAGES, 2 * MESSAGES);
+	buf_done(&mail);
+	buf_done(&got);
+	fake_done(&f);
 }
 
 /* Of large messages that go by no piece keeps its memory for the next. */
@@ -542,5 +587,5 @@ TEST_MAIN(test_case(test_preview_modifiers), test_case(test_damaged_size),
 	test_case(test_most_items), test_case(test_global), test_case(test_cut),
 	test_case(test_sections), test_case(test_binary), test_case(test_binary_large),
 	test_case(test_hold), test_case(test_most_response), test_case(test_slow_reader),
-	test_case(test_pieces_are_bounded), test_case(test_many), test_case(test_damage),
-	test_case(test_nul))
+	test_case(test_pieces_are_bounded), test_case(test_slow_reader_of_envelopes),
+	test_case(test_many), test_case(test_damage), test_case(test_nul))

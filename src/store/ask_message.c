@@ -6,10 +6,9 @@
 
 enum {
 	BYTES_A_FRAME = 65000,
-	MESSAGES_A_TURN = 128 * 1024, /* read ahead of what is sent */
+	MESSAGES_A_TURN = 256 * 1024, /* read ahead of what is sent */
 	DIGEST_A_FRAME = 64000,
-	DIGESTS_A_TURN = 64 *
-			 1024, /* read ahead of what is sent: a frame is filled while one goes */
+	DIGESTS_A_TURN = 256 * 1024, /* frames of them go while the next turn reads */
 	DIGESTS_A_FRAME = 1000,
 	DIGESTS_A_WALK = 256,
 	DIGEST_HEAD_BYTES = 12, /* of one among many */
@@ -247,6 +246,14 @@ static void read_one(struct reading *r, struct job *job, uint32_t uid, const str
 	vec_push(&job->items, &d);
 }
 
+/* How many may still belong to this turn, if they are as large as those that it has. */
+static size_t so_many_more(const struct job *job)
+{
+	size_t size = job->items.n == 0 ? 0 : job->bytes.n / job->items.n;
+	size_t n = size == 0 ? DIGESTS_A_WALK : (DIGESTS_A_TURN - job->bytes.n) / size + 1;
+	return n > DIGESTS_A_WALK ? DIGESTS_A_WALK : n;
+}
+
 /* A turn's worth, in one snapshot of each; the rest when this was sent. worked: UIDs that were read
  * so far. */
 static void digests_work(struct reading *r, struct job *job)
@@ -262,8 +269,8 @@ static void digests_work(struct reading *r, struct job *job)
 	digest_reader_snapshot(r->digests, true);
 	while (job->worked < ask->uids.n && job->bytes.n < DIGESTS_A_TURN) {
 		const uint32_t *uids = ask->uids.items + job->worked;
-		size_t n = ask->uids.n - job->worked;
-		n = n > DIGESTS_A_WALK ? DIGESTS_A_WALK : n;
+		size_t n = ask->uids.n - job->worked, most = so_many_more(job);
+		n = n > most ? most : n;
 		if (r->reader->class->entry_bodies(r->reader, job->by.account, ask->mailbox, uids,
 			    n, bodies, &job->err) < 0)
 			break;
