@@ -79,6 +79,17 @@ def test_a_login_and_a_sender_however_they_are_written(server):
             assert s.getreply()[0] == 550
 
 
+def test_whom_a_login_acts_for_however_it_is_written(server):
+    others = [f"j\u00fcrgen@{U}", f'"a  b"@{U}', f"a b@{U}", f'"a b"@{DOMAIN}']
+    for name in SPELLINGS[:2]:
+        for authzid in SPELLINGS + others:
+            with smtplib.SMTP("127.0.0.1", server.port("submission")) as s:
+                s.starttls(context=server.tls_context())
+                s.ehlo("client.test")
+                plain = base64.b64encode(f"{authzid}\0{name}\0{SECRET}".encode()).decode()
+                assert s.docmd("AUTH", "PLAIN " + plain)[0] == (535 if authzid in others else 235), (name, authzid)
+
+
 def test_imap_and_pop3_logins(server):
     imap = Imap(server, user=None)
     assert imap.say(f'LOGIN "\\"a b\\"@{A}" "{SECRET}"'.encode()) == b"OK"

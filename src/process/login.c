@@ -5,6 +5,7 @@
 #include "process/gate_private.h"
 
 #include "base/limits.h"
+#include "store/names.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,14 +131,24 @@ static void admit(struct login *l)
 	login_answer(l, &f);
 }
 
+/* Whether an identity to act for is his own: nothing, what he called himself, or his address
+ * however it is written: names are prepared before they are compared (RFC 4954 4). */
+static bool is_himself(const struct login *l, struct str authzid)
+{
+	struct address_name room;
+	if (authzid.n == 0 || str_equal_nocase(authzid, str_from(l->user)))
+		return true;
+	if (address_canonical(authzid, &room, NULL) == 0)
+		authzid = address_str(&room);
+	return str_equal_nocase(authzid, str_from(l->address));
+}
+
 /* The password was right. What else must be. */
 void login_decide(struct login *l)
 {
-	struct str authzid = str_from(l->authzid);
 	if (!l->active)
 		login_refuse_wrong(l, "inactive");
-	else if (authzid.n && !str_equal_nocase(authzid, str_from(l->address)) &&
-		 !str_equal_nocase(authzid, str_from(l->user)))
+	else if (!is_himself(l, str_from(l->authzid)))
 		login_refuse(l, ERR_UNSUPPORTED, "nobody may act for somebody else here",
 			"authorization-identity");
 	else if (!(l->services & login_service(l->service)))
