@@ -225,6 +225,9 @@ def test_cram_md5_and_apop(server):
                     m.login_cram_md5(ALICE, password)
         with smtplib.SMTP_SSL("127.0.0.1", server.port("submissions"), context=context) as s:
             s.ehlo()
+            for initial in ("=", b64("x")):  # RFC 4954 4: where the server begins
+                code, text = s.docmd("AUTH", f"CRAM-MD5 {initial}")
+                assert (code, text[:6]) == (501, b"5.7.0 "), (initial, text)
             s.user, s.password = ALICE, password
             if good:
                 assert s.auth("CRAM-MD5", s.auth_cram_md5)[0] == 235

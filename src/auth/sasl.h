@@ -15,6 +15,7 @@
  *     SASL_DONE         the answer was a login_ok: its ticket is what was wanted
  *     SASL_FAILED       wrong credentials, or the gate said `failed` (which then says why)
  *     SASL_BAD          the client's words make no sense: base64, NULs, lengths
+ *     SASL_NOT_FIRST    an initial response, where the server speaks first
  *     SASL_CANCELLED    the client sent "*"
  *     sasl_end(&x, session)     wipes every secret
  *
@@ -40,6 +41,7 @@ enum sasl_status {
 	SASL_DONE,
 	SASL_FAILED,
 	SASL_BAD,
+	SASL_NOT_FIRST,
 	SASL_CANCELLED,
 };
 

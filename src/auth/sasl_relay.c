@@ -36,7 +36,7 @@ enum sasl_status sasl_relay_step(struct sasl *x, struct str message)
 /* "If the mechanism does not support an initial response, the server MUST reject". RFC 4954 4 */
 enum sasl_status sasl_server_first_step(struct sasl *x, struct str message)
 {
-	return x->exchange == 0 ? SASL_BAD : sasl_relay_step(x, message);
+	return x->exchange == 0 ? SASL_NOT_FIRST : sasl_relay_step(x, message);
 }
 
 /* ---- names, for the log ---- */

@@ -242,6 +242,7 @@ static void sasl_goes_on(struct imap *s, enum sasl_status status)
 	case SASL_DONE:
 	case SASL_FAILED:
 	case SASL_BAD:
+	case SASL_NOT_FIRST:
 		sasl_ends(s, "The response makes no sense");
 		break;
 	}

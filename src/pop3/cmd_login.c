@@ -342,6 +342,7 @@ static void auth_go_on(struct pop3 *s, enum sasl_status status)
 		pop3_refuse(s, "authentication cancelled");
 		break;
 	case SASL_BAD:
+	case SASL_NOT_FIRST:
 		forget_login(s);
 		pop3_refuse(s, "that is no response to the challenge");
 		break;

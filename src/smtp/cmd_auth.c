@@ -66,6 +66,9 @@ static void go_on(struct smtp *s, enum sasl_status status)
 	case SASL_BAD:
 		finish(s, SAY_BAD_RESPONSE);
 		break;
+	case SASL_NOT_FIRST:
+		finish(s, SAY_NO_INITIAL_RESPONSE);
+		break;
 	case SASL_CANCELLED:
 		finish(s, SAY_CANCELLED);
 		break;

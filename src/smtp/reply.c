@@ -53,6 +53,7 @@ static const struct row {
 	[SAY_BAD_HELLO] = { 501, "5.5.4 ", "A domain or an address literal is needed" },
 	[SAY_BAD_CHUNK] = { 501, "5.5.4 ", "Syntax: BDAT size [LAST]; closing" },
 	[SAY_BAD_RESPONSE] = { 501, "5.5.2 ", "Not a valid response" },
+	[SAY_NO_INITIAL_RESPONSE] = { 501, "5.7.0 ", "With this mechanism the server begins" },
 	[SAY_CANCELLED] = { 501, "5.7.0 ", "Authentication cancelled" },
 	[SAY_NOT_DONE] = { 502, "5.5.1 ", "Command not implemented" },
 	[SAY_NO_AUTH_HERE] = { 503, "5.5.1 ", "Authentication is not offered here" },
