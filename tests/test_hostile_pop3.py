@@ -191,6 +191,7 @@ def test_p6_expunged_by_imap(standing):
             assert c.say(command % last) is False
             assert b"gone" in c.text
         assert c.lines(b"LIST") == listed and c.say(b"STAT")
+        assert len(c.lines(b"UIDL")) == last - 2 and c.say(b"UIDL %d" % last) is False
         assert c.lines(b"RETR %d" % (last - 2))
         for number in (last - 3, last - 1, last):
             assert c.say(b"DELE %d" % number)

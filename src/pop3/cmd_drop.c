@@ -60,25 +60,29 @@ static const struct api_uidl *uidl_of(const struct pop3 *s, uint32_t uid)
 /* unique-id: 1 to 70 characters 0x21-0x7e. That of a record is the same in every ledger that names
  * it (hostile-input P4); otherwise it is a UIDVALIDITY and a UID, which never come again. The one
  * has two dots, the other has one. */
-static void add_uidl(struct pop3 *s, const struct pop3_message *m)
+static void add_uidl(struct pop3 *s, const struct api_uidl *u)
 {
-	const struct api_uidl *u = uidl_of(s, m->uid);
 	struct buf *out = &s->session.out;
-	if (u && u->body)
+	if (u->body)
 		buf_addf(out, "%" PRIx64 ".%" PRIx32 ".%" PRIx64, u->body, u->recipient, u->mark);
 	else
-		buf_addf(out, "%u.%u", u && u->validity ? u->validity : s->uidvalidity, m->uid);
+		buf_addf(out, "%u.%u", u->validity ? u->validity : s->uidvalidity, u->uid);
 }
 
-static void add_item(struct pop3 *s, const char *before, const struct pop3_message *m)
+/* False, and nothing is added: its unique-id can't be told any more, and any other would be taken
+ * for that of a message which is new. */
+static bool add_item(struct pop3 *s, const char *before, const struct pop3_message *m)
 {
+	const struct api_uidl *u = s->uidl ? uidl_of(s, m->uid) : NULL;
 	struct buf *out = &s->session.out;
+	if (s->uidl && u == NULL)
+		return false;
 	buf_addf(out, "%s%zu ", before, number_of(s, m));
-	if (s->uidl)
-		add_uidl(s, m);
+	if (u)
+		add_uidl(s, u);
 	else
 		buf_addf(out, "%" PRIu64, m->size);
-	buf_addz(out, "\r\n");
+	return buf_addz(out, "\r\n");
 }
 
 static bool write_items(struct pop3 *s)
@@ -88,7 +92,7 @@ static bool write_items(struct pop3 *s)
 		if (!pop3_has_room(s, ITEM_BYTES))
 			return false;
 		if (!m->deleted)
-			add_item(s, "", m);
+			(void)add_item(s, "", m);
 	}
 	return buf_addz(&s->session.out, ".\r\n");
 }
@@ -105,7 +109,7 @@ void pop3_list(struct pop3 *s, struct str arg)
 	if (arg.n > 0) {
 		struct pop3_message *m = pop3_message_arg(s, arg);
 		if (m != NULL)
-			add_item(s, "+OK ", m);
+			(void)add_item(s, "+OK ", m);
 		return;
 	}
 	pop3_say(s, "+OK %zu message%s (%" PRIu64 " octets)", s->drop_count,
@@ -118,7 +122,9 @@ static void write_uidl(struct pop3 *s)
 {
 	s->uidl = true;
 	if (s->at < s->drop.n) {
-		add_item(s, "+OK ", vec_at(&s->drop, s->at));
+		if (!add_item(s, "+OK ", vec_at(&s->drop, s->at)))
+			pop3_reply_failed(
+				&s->session.out, ERR_NOT_FOUND, STR("the message is gone"));
 		return;
 	}
 	pop3_say(s, "+OK unique-id listing follows");

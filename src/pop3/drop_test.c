@@ -45,7 +45,15 @@ static void p4_unique_ids(void **state)
 		"+OK unique-id listing follows\r\n1 ffffffffffffffff.ffffffff.ffffffffffffffff\r\n"
 		"2 4294967295.8\r\n.\r\n");
 	close_host(f);
-	/* none, gone, refused, and then not */
+	/* one that another session has removed */
+	const struct fake_message some[] = { two[0], { STR("x"), 5, 0, true }, two[1] };
+	f = host(some, 3);
+	log_in(f);
+	expect(f, "UIDL\r\nUIDL 2\r\nUIDL 3\r\n",
+		"+OK unique-id listing follows\r\n1 77.3\r\n3 77.8\r\n.\r\n"
+		"-ERR the message is gone\r\n+OK 3 77.8\r\n");
+	close_host(f);
+	/* none, refused, and then not */
 	f = host(two, 0);
 	log_in(f);
 	expect(f, "UIDL\r\n", "+OK unique-id listing follows\r\n.\r\n");

@@ -57,6 +57,7 @@ struct fake_host {
 	enum err_kind locked; /* what locking is refused for */
 	unsigned locks_fail;  /* so many times the store goes when it is asked for the lock */
 	const struct api_uidl *uidls; /* of the messages, or NULL: each its own UID's */
+	struct api_uidl *own_uidls;   /* what is told of them */
 	enum err_kind no_uidls;       /* what listing them is refused for */
 	size_t uidls_asked;
 	bool gate_away, store_away, change_fails, hold, rebuilt;
@@ -178,22 +179,25 @@ static inline void fake_read_many(
 /* One frame for each of the first messages, then the rest. */
 static inline void fake_uidls(struct fake_host *f, uint32_t request)
 {
-	static struct api_uidl own[4096];
-	size_t n = f->messages + f->many, at = 0;
+	size_t n = 0, at = 0;
 	f->uidls_asked++;
 	if (f->no_uidls != ERR_NONE) {
 		fake_fail(f, request, f->no_uidls);
 		return;
 	}
-	n = n < ARRAY_LEN(own) ? n : ARRAY_LEN(own);
-	for (size_t i = 0; i < n; i++)
-		own[i] = f->uidls && i < f->messages
-				 ? f->uidls[i]
-				 : (struct api_uidl){ .uid = fake_message_at(f, i).uid };
+	free(f->own_uidls);
+	f->own_uidls = xcalloc(f->messages + f->many + 1, sizeof(*f->own_uidls));
+	for (size_t i = 0; i < f->messages + f->many; i++) {
+		if (fake_message_at(f, i).gone)
+			continue;
+		f->own_uidls[n++] = f->uidls && i < f->messages
+					    ? f->uidls[i]
+					    : (struct api_uidl){ .uid = fake_message_at(f, i).uid };
+	}
 	do {
-		size_t k = at < f->messages ? 1 : n - at;
+		size_t k = at < n && at < f->messages ? 1 : n - at;
 		struct frame are = { .type = FRAME_UIDLS_ARE,
-			.uidls_are = { { own + at, k }, at + k == n } };
+			.uidls_are = { { f->own_uidls + at, k }, at + k == n } };
 		fake_push(f, request, &are);
 		at += k;
 	} while (at < n);
@@ -373,6 +377,7 @@ static inline void fake_close(struct fake_host *f)
 	vec_done(&f->expunged);
 	vec_done(&f->uids);
 	free(f->entries);
+	free(f->own_uidls);
 }
 
 #endif
