@@ -279,11 +279,9 @@ static void must_be_gone(struct drop *d, const struct item *item)
 		sim_fail("%s: UID %u: %" STR_FMT, d->actor->name, item->uid, STR_ARG(d->said));
 }
 
-static enum answer do_retr(struct drop *d, size_t i)
+static enum answer retr_answered(struct drop *d, size_t i, enum answer a, int64_t asked_ms)
 {
 	struct item *item = item_at(d, i);
-	int64_t asked_ms = awake_ms();
-	enum answer a = say(d, "RETR %zu", i + 1);
 	if (a == POP3_ERR)
 		must_be_gone(d, item);
 	if (a != POP3_OK)
@@ -301,11 +299,15 @@ static enum answer do_retr(struct drop *d, size_t i)
 	return POP3_OK;
 }
 
-static enum answer do_top(struct drop *d, size_t i)
+static enum answer do_retr(struct drop *d, size_t i)
+{
+	int64_t asked_ms = awake_ms();
+	return retr_answered(d, i, say(d, "RETR %zu", i + 1), asked_ms);
+}
+
+static enum answer top_answered(struct drop *d, size_t i, enum answer a, unsigned count)
 {
 	struct item *item = item_at(d, i);
-	unsigned count = (unsigned)dice(10);
-	enum answer a = say(d, "TOP %zu %u", i + 1, count);
 	if (a == POP3_ERR)
 		must_be_gone(d, item);
 	if (a != POP3_OK)
@@ -316,6 +318,48 @@ static enum answer do_top(struct drop *d, size_t i)
 	if (item->uid)
 		model_seen(d->account, 0, item->uid, n);
 	return POP3_OK;
+}
+
+static enum answer do_top(struct drop *d, size_t i)
+{
+	unsigned count = (unsigned)dice(10);
+	return top_answered(d, i, say(d, "TOP %zu %u", i + 1, count), count);
+}
+
+/* Several at once, and then all their answers.  RFC 2449 6.6 */
+static enum answer do_several(struct drop *d)
+{
+	enum { SEVERAL = 40 };
+	struct {
+		size_t i;
+		bool top;
+		unsigned count;
+	} asked[SEVERAL];
+	enum answer a = POP3_OK;
+	int64_t asked_ms = awake_ms();
+	AUTO(buf_done)
+	struct buf commands;
+	buf_init(&commands, SEVERAL * 64);
+	for (size_t k = 0; k < SEVERAL; k++) {
+		asked[k].i = (size_t)dice(d->items.n);
+		asked[k].top = chance(50);
+		asked[k].count = (unsigned)dice(10);
+		if (asked[k].top)
+			buf_addf(&commands, "TOP %zu %u\r\n", asked[k].i + 1, asked[k].count);
+		else
+			buf_addf(&commands, "RETR %zu\r\n", asked[k].i + 1);
+	}
+	if (!conn_send(&d->conn, buf_str(&commands)))
+		return POP3_CUT;
+	for (size_t k = 0; k < SEVERAL && a != POP3_CUT; k++) {
+		a = status(d);
+		bool deleted = a == POP3_ERR && item_at(d, asked[k].i)->deleted;
+		if (deleted || a == POP3_CUT)
+			continue;
+		a = asked[k].top ? top_answered(d, asked[k].i, a, asked[k].count)
+				 : retr_answered(d, asked[k].i, a, asked_ms);
+	}
+	return a;
 }
 
 /* Only what is known: else nobody could say what is gone afterwards. */
@@ -352,6 +396,8 @@ static enum answer do_something(struct drop *d)
 	size_t i = d->items.n ? (size_t)dice(d->items.n) : 0;
 	if (at < 10)
 		return do_rset(d);
+	if (at >= 95 && d->items.n > 0)
+		return do_several(d);
 	if (at < 30 || d->items.n == 0 || item_at(d, i)->deleted)
 		return do_stat(d);
 	if (at < 60)
