@@ -80,6 +80,7 @@ static void note_own(struct imap *s, const struct store_work *w, const struct fr
 		.flags = w->flags.flags };
 	s->sel.own_keywords = w->flags.keywords;
 	s->sel.n_own_keywords = w->flags.n;
+	s->sel.has_stored = true;
 	s->sel.has_own = w->silent;
 	selected_store(s, c->before);
 }

@@ -39,7 +39,7 @@ enum verb_flags {
 	NO_EXPUNGE = 4, /* EXPUNGE is not said while it runs, but in the UID form: RFC 9051 7.5.1 */
 	NO_NEWS = 8,    /* ends the selected state: nothing is told before its reply */
 	NEEDS_STORE = 16, /* in any state, but with news when logged in */
-	CHANGES = 32,     /* messages of the selected mailbox: their news are its own */
+	REMOVES = 32,     /* messages of the selected mailbox: what went is told, come what may */
 	REOPENS = 64,     /* a lost session of the store, by itself, when it is time */
 };
 
@@ -118,7 +118,8 @@ struct selected {
 	struct view_own own;
 	const struct str *own_keywords; /* of `own`, by name: some may be new */
 	size_t n_own_keywords;
-	bool has_own; /* `own` is a STORE .SILENT of this command */
+	bool has_stored; /* `own` is a STORE of this command */
+	bool has_own;    /* .SILENT */
 };
 
 struct imap {

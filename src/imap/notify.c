@@ -52,13 +52,12 @@ bool notify_wants_boxes(const struct notify *n)
 bool notify_is_mute(const struct imap *s)
 {
 	return s->notify != NULL && s->notify->spec.selected == 0 &&
-	       (s->cmd.verb == NULL || (s->cmd.verb->flags & CHANGES) == 0);
+	       (s->cmd.verb == NULL || (s->cmd.verb->flags & REMOVES) == 0);
 }
 
 bool notify_hides_flags(const struct imap *s)
 {
-	return s->notify != NULL && (s->notify->spec.selected & EVENT_FLAGS) == 0 &&
-	       (s->cmd.verb == NULL || (s->cmd.verb->flags & CHANGES) == 0);
+	return s->notify != NULL && (s->notify->spec.selected & EVENT_FLAGS) == 0;
 }
 
 bool notify_holds_expunges(const struct imap *s)

@@ -104,7 +104,8 @@ void notify_free(struct notify **n);
 void notify_turn(struct imap *s);
 /* The quiet command has come to its end. */
 void notify_quiet_over(struct imap *s);
-/* The client is to hear of nothing but what it does itself in the selected mailbox; of no flags. */
+/* Of the selected mailbox the client is to hear of nothing but what it does itself; of no flags but
+ * those that it stores. */
 bool notify_is_mute(const struct imap *s);
 bool notify_hides_flags(const struct imap *s);
 /* EXPUNGE is held back: between commands, for SELECTED-DELAYED. */

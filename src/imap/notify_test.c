@@ -137,7 +137,6 @@ static void test_nothing(void **state)
 		"S: c OK ~\n"
 		"C: d STORE 1 +FLAGS (\\Deleted)\n"
 		/* what it does itself */
-		"S: * 3 EXISTS\n"
 		"S: * 1 FETCH (UID 1 FLAGS (\\Deleted))\n"
 		"S: d OK ~\n" MAIL2
 		/* all that was not told: RFC 5465 3.1 */
@@ -148,6 +147,40 @@ static void test_nothing(void **state)
 		"S2: * 4 EXISTS\n"
 		"S2: * 1 FETCH (FLAGS (\\Deleted))\n"
 		"S2: x OK ~\n");
+}
+
+/* A STORE tells of what it stores and nothing else, if no more is wanted; the rest is told when it
+ * is: RFC 5465 3.1 */
+static void test_own_flags_alone(void **state)
+{
+	(void)state;
+	talk(LOGIN LOGIN2 MAIL1 MAIL1 MAIL1 INBOX("3") BOTH,
+		NOTIFY("a", "(inboxes (MessageNew MessageExpunge))") /* SELECTED NONE */
+		"C2: a STORE 2 +FLAGS.SILENT (\\Flagged)\n"
+		"S2: a OK ~\n" MAIL2 "C: b STORE 1 +FLAGS (\\Seen)\n"
+		"S: * 1 FETCH (UID 1 FLAGS (\\Seen))\n"
+		"S: b OK ~\n"
+		"C: c UID STORE 3 +FLAGS.SILENT (\\Seen)\n"
+		"S: c OK ~\n"
+		"C: d NOTIFY SET (selected (MessageNew MessageExpunge))\n"
+		"S: * 4 EXISTS\n"
+		"S: d OK ~\n"
+		"C: e STORE 1,3 -FLAGS (\\Seen)\n"
+		"S: * 1 FETCH (UID 1 FLAGS ())\n"
+		"S: * 3 FETCH (UID 3 FLAGS ())\n"
+		"S: e OK ~\n"
+		"C: f STORE 1 +FLAGS.SILENT (\\Deleted)\n"
+		"S: f OK ~\n"
+		"C: g EXPUNGE\n"
+		"S: * 1 EXPUNGE\n"
+		"S: g OK ~\n"
+		"C: h NOTIFY SET (selected (MessageNew MessageExpunge FlagChange))\n"
+		"S: * 1 FETCH (UID 2 FLAGS (\\Flagged))\n"
+		"S: h OK ~\n"
+		"C2: b NOOP\n"
+		"S2: * 1 EXPUNGE\n"
+		"S2: * 3 EXISTS\n"
+		"S2: b OK ~\n");
 }
 
 /* RFC 5465 4: IDLE tells the same; RFC 5465 5.2: not of one's own messages */
@@ -847,8 +880,8 @@ TEST_MAIN(test_case(test_own_rename_of_inbox), test_case(test_later),
 	test_case(test_lost_in_a_turn), test_case(test_refused_changes_nothing),
 	test_case(test_several), test_case(test_no_pause), test_case(test_example),
 	test_case(test_selected), test_case(test_rest), test_case(test_nothing),
-	test_case(test_idle), test_case(test_names), test_case(test_parent_without_mailbox),
-	test_case(test_own_parents), test_case(test_other), test_case(test_metadata),
-	test_case(test_own_metadata), test_case(test_enabled_metadata), test_case(test_arguments),
-	test_case(test_limits), test_case(i13_many_mailboxes), test_case(test_too_many_mailboxes),
-	test_case(test_replaced), test_case(test_late_notice))
+	test_case(test_own_flags_alone), test_case(test_idle), test_case(test_names),
+	test_case(test_parent_without_mailbox), test_case(test_own_parents), test_case(test_other),
+	test_case(test_metadata), test_case(test_own_metadata), test_case(test_enabled_metadata),
+	test_case(test_arguments), test_case(test_limits), test_case(i13_many_mailboxes),
+	test_case(test_too_many_mailboxes), test_case(test_replaced), test_case(test_late_notice))

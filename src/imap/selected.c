@@ -483,9 +483,12 @@ void selected_refresh(struct imap *s, imap_step *after)
 bool selected_tell(struct imap *s, bool expunge)
 {
 	/* RFC 7162 3.2.4: whoever enabled CONDSTORE gets UID and MODSEQ. */
+	bool mute = notify_is_mute(s), own_alone = notify_hides_flags(s);
 	const struct view_tell tell = { .expunge = expunge,
 		.uid = s->cmd.uid || s->rev2 || s->condstore || s->notify != NULL,
-		.no_flags = notify_hides_flags(s),
+		.no_flags = own_alone && !s->sel.has_stored,
+		.no_news = mute,
+		.only = own_alone && s->sel.has_stored ? &s->sel.own.uids : NULL,
 		.modseq = s->condstore,
 		.vanished = s->qresync,
 		.recent = !s->rev2 };
@@ -494,10 +497,10 @@ bool selected_tell(struct imap *s, bool expunge)
 		imap_bye(s, "[UNAVAILABLE] The selected mailbox was deleted");
 		return false;
 	}
-	if (notify_is_mute(s))
-		return true;
 	if (!view_tell(s->sel.view, &tell, &s->session.out))
 		return false;
+	if (mute)
+		return true;
 	if (expunge || !view_has_gone(s->sel.view))
 		s->sel.told = s->sel.modseq;
 	else if (s->qresync) /* expunges are held back: RFC 7162 3.2, 6 */

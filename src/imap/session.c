@@ -46,16 +46,16 @@ static const struct verb verbs[] = {
 	{ STR_INIT("CHECK"), SELECTED, 0, imap_noop },
 	{ STR_INIT("CLOSE"), SELECTED, NO_NEWS, imap_close },
 	{ STR_INIT("UNSELECT"), SELECTED, NO_NEWS, imap_unselect },
-	{ STR_INIT("EXPUNGE"), SELECTED, CHANGES, imap_expunge },
-	{ STR_INIT("EXPUNGE"), SELECTED, ONLY_UID | CHANGES, imap_uid_expunge },
+	{ STR_INIT("EXPUNGE"), SELECTED, REMOVES, imap_expunge },
+	{ STR_INIT("EXPUNGE"), SELECTED, ONLY_UID | REMOVES, imap_uid_expunge },
 	{ STR_INIT("SEARCH"), SELECTED, HAS_UID | NO_EXPUNGE, imap_search },
 	{ STR_INIT("SORT"), SELECTED, HAS_UID | NO_EXPUNGE, imap_sort },
 	{ STR_INIT("THREAD"), SELECTED, HAS_UID | NO_EXPUNGE, imap_thread },
 	{ STR_INIT("FETCH"), SELECTED, HAS_UID | NO_EXPUNGE, imap_fetch },
-	{ STR_INIT("STORE"), SELECTED, HAS_UID | NO_EXPUNGE | CHANGES, imap_store },
+	{ STR_INIT("STORE"), SELECTED, HAS_UID | NO_EXPUNGE, imap_store },
 	{ STR_INIT("COPY"), SELECTED, HAS_UID, imap_copy },
-	{ STR_INIT("MOVE"), SELECTED, HAS_UID | CHANGES, imap_move },
-	{ STR_INIT("REPLACE"), SELECTED, HAS_UID | CHANGES, imap_append },
+	{ STR_INIT("MOVE"), SELECTED, HAS_UID | REMOVES, imap_move },
+	{ STR_INIT("REPLACE"), SELECTED, HAS_UID | REMOVES, imap_append },
 };
 
 /* ---- the end of a command ---- */
@@ -144,7 +144,7 @@ void imap_command_over(struct imap *s)
 	imap_drop_work(s);
 	s->commands++;
 	s->cmd = (struct command){ .verb = NULL };
-	s->sel.has_own = false;
+	s->sel.has_stored = s->sel.has_own = false;
 	arena_reset(&s->arena);
 	wire_reset(&s->wire);
 	buf_release(&s->reply);

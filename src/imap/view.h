@@ -80,10 +80,12 @@ bool view_set_keywords(struct view *v, const struct str *names, size_t n);
 /* ---- what the client is told ---- */
 
 struct view_tell {
-	bool expunge;  /* EXPUNGE may be said now */
-	bool uid;      /* FETCH carries UID */
-	bool modseq;   /* FETCH carries MODSEQ (CONDSTORE is enabled) */
-	bool no_flags; /* FETCH of what others changed is left for later: RFC 5465 3.1 */
+	bool expunge;              /* EXPUNGE may be said now */
+	bool uid;                  /* FETCH carries UID */
+	bool modseq;               /* FETCH carries MODSEQ (CONDSTORE is enabled) */
+	bool no_flags;             /* FETCH is left for later: RFC 5465 3.1 */
+	bool no_news;              /* so is all else */
+	const struct seqset *only; /* FETCH of other UIDs is left for later; NULL: of none */
 	bool vanished; /* VANISHED and UIDs in the place of EXPUNGE: RFC 7162 3.2.10.2 */
 	bool recent;   /* RECENT is said with EXISTS, and when it is another: RFC 3501 7.3.2; not
 			  while it is 0 */

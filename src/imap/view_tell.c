@@ -150,7 +150,8 @@ static void add_fetch(struct view *v, size_t i, const struct view_tell *tell, st
 static bool tell_fetch(struct view *v, const struct view_tell *tell, struct buf *out)
 {
 	for (size_t i = v->tell_fetch; i < v->told && v->changed > 0; i++) {
-		if (!(v->marks[i] & (VIEW_FLAGS | VIEW_MODSEQ)))
+		if (!(v->marks[i] & (VIEW_FLAGS | VIEW_MODSEQ)) ||
+			(tell->only != NULL && !seqset_contains(tell->only, v->entries[i].uid)))
 			continue;
 		if (buf_room(out) < FETCH_BYTES) {
 			v->tell_fetch = i;
@@ -164,14 +165,19 @@ static bool tell_fetch(struct view *v, const struct view_tell *tell, struct buf 
 	return true;
 }
 
-bool view_tell(struct view *v, const struct view_tell *tell, struct buf *out)
+static bool tell_what_came_and_went(struct view *v, const struct view_tell *tell, struct buf *out)
 {
 	/* More may have gone since a call that found no room: so again, until none is left. */
 	while (tell->expunge && v->gone > 0) {
 		if (!(tell->vanished ? tell_vanished(v, out) : tell_expunge(v, out)))
 			return false;
 	}
-	if (!tell_exists(v, out) || (tell->recent && !tell_recent(v, out)))
+	return tell_exists(v, out) && (!tell->recent || tell_recent(v, out));
+}
+
+bool view_tell(struct view *v, const struct view_tell *tell, struct buf *out)
+{
+	if (!tell->no_news && !tell_what_came_and_went(v, tell, out))
 		return false;
 	if (tell->no_flags)
 		return true;
