@@ -7,6 +7,7 @@
 
 #include "base/time.h"
 #include "imap/grammar.h"
+#include "imap/notify.h"
 #include "imap/token.h"
 
 #include <inttypes.h>
@@ -66,6 +67,8 @@ static void reply(struct imap *s)
 	bool gone = f->worst == ERR_NOT_FOUND;
 
 	s->sel.stale = s->sel.stale || gone;
+	if (s->cmd.quiet && f->worst != ERR_NONE && f->worst != ERR_CORRUPT && !gone)
+		notify_fetch_failed(s);
 	if (gone && !s->cmd.uid) { /* RFC 5530 3, RFC 2180 4.1.2 */
 		reply_no(s, "EXPUNGEISSUED", "Some of the messages no longer exist");
 	} else if (f->worst != ERR_NONE && !gone) {

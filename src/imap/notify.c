@@ -100,14 +100,38 @@ static bool fetch_new(struct imap *s)
 	for (uint32_t i = first_new(s); i <= view_exists(s->sel.view); i++)
 		if (!is_own(n, view_entry(s->sel.view, i)->uid) && !view_is_gone(s->sel.view, i))
 			seq_ranges_add(&some, i, i);
+	n->before_fetch = n->fetched;
 	n->fetched = view_last_uid(s->sel.view);
-	vec_clear(&n->own);
+	n->fetching = some.n > 0;
 	if (some.n > 0) {
 		imap_fetch_these(s, &n->spec.attrs, &some);
 		return true;
 	}
 	vec_done(&some);
+	vec_clear(&n->own);
 	return false;
+}
+
+void notify_fetch_failed(struct imap *s)
+{
+	s->notify->put_off = true;
+}
+
+/* What was fetched was told, or is looked for later. */
+static void end_fetch(struct imap *s)
+{
+	struct notify *n = s->notify;
+
+	if (!n->fetching)
+		return;
+	if (n->put_off && !n->again) {
+		n->fetched = n->before_fetch;
+		n->again = s->sel.stale = s->sel.behind = true;
+	} else {
+		n->again = false;
+		vec_clear(&n->own);
+	}
+	n->fetching = n->put_off = false;
 }
 
 /* ---- the account ---- */
@@ -366,6 +390,7 @@ static void give_back(struct imap *s)
 
 void notify_quiet_over(struct imap *s)
 {
+	end_fetch(s);
 	give_back(s);
 	if (s->lost || s->sel.behind || s->session.next != NEXT_GO_ON || s->draining)
 		over(s);

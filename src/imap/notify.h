@@ -88,6 +88,9 @@ struct notify {
 	bool stale;            /* the account has changed since */
 	bool overflow;         /* more than can be told */
 	uint32_t fetched;      /* UID up to which new messages were told with their attributes */
+	uint32_t before_fetch; /* what it was before those that were fetched last */
+	bool fetching;         /* it is under way */
+	bool put_off, again;   /* some could not be had for the moment; it is the second time */
 	struct vec own;        /* struct api_range: UIDs above that this session made itself */
 	struct vec changed;    /* struct notify_annotated */
 	struct vec set;        /* struct notify_annotated: by this session, not yet in changed */
@@ -112,6 +115,9 @@ bool notify_hides_flags(const struct imap *s);
 bool notify_holds_expunges(const struct imap *s);
 /* What the store said of itself. */
 void notify_account_changed(struct imap *s, const struct frame_account_changed *f);
+/* Some of what imap_fetch_these was asked for could not be had for the moment. All of it is fetched
+ * once more, when the store is looked at again: so some may be told twice, and none is left out. */
+void notify_fetch_failed(struct imap *s);
 /* A mailbox was selected. */
 void notify_selected(struct imap *s);
 /* The store was replaced. */

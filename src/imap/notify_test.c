@@ -852,6 +852,53 @@ static void test_lost_in_a_turn(void **state)
 	}
 }
 
+/* The store has no bytes for the moment, or goes while they are asked for: what was promised of new
+ * messages comes later, but for what it has none of for good. RFC 5465 5.2 */
+static void test_fetched_later(void **state)
+{
+	static const char *const idle[] = { "", "C: i IDLE\nS: + idling\n" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(idle); i++) {
+		struct fake f;
+
+		fake_init(&f);
+		fake_connect(&f, "imaps", true);
+		dialogue_part(&f,
+			LOGIN EMPTY_INBOX LOGIN2 NOTIFY("a",
+				"(selected (MessageNew (UID BODY.PEEK[TEXT]) MessageExpunge))"));
+		dialogue_part(&f, idle[i]);
+		dialogue_part(&f, "X: noreads\n"
+				  "C2: a APPEND INBOX {4+}\n"
+				  "C2: \n"
+				  "C2: ab\n"
+				  "S2: a OK ~\n"
+				  "S: * 1 EXISTS\n"
+				  "X: reads\n"
+				  "X: wait 500\n"
+				  "S: * 1 FETCH (UID 1 BODY[TEXT] {2}\n"
+				  "S: ab)\n");
+		dialogue_with(&f, "X: noreads\n"
+				  "C2: b APPEND INBOX {4+}\n"
+				  "C2: \n"
+				  "C2: cd\n"
+				  "S2: b OK ~\n"
+				  "S: * 2 EXISTS\n"
+				  "X: wait 500\n"
+				  "X: wait 500\n"
+				  "X: reads\n"
+				  "X: wait 500\n"
+				  "C2: c APPEND INBOX {4+}\n"
+				  "C2: \n"
+				  "C2: ef\n"
+				  "S2: c OK ~\n"
+				  "S: * 3 EXISTS\n"
+				  "S: * 3 FETCH (UID 3 BODY[TEXT] {2}\n"
+				  "S: ef)\n");
+		fake_done(&f);
+	}
+}
+
 /* One's own RENAME of INBOX leaves it and what is below where they were: RFC 9051 6.3.6 */
 static void test_own_rename_of_inbox(void **state)
 {
@@ -877,11 +924,12 @@ static void test_own_rename_of_inbox(void **state)
 }
 
 TEST_MAIN(test_case(test_own_rename_of_inbox), test_case(test_later),
-	test_case(test_lost_in_a_turn), test_case(test_refused_changes_nothing),
-	test_case(test_several), test_case(test_no_pause), test_case(test_example),
-	test_case(test_selected), test_case(test_rest), test_case(test_nothing),
-	test_case(test_own_flags_alone), test_case(test_idle), test_case(test_names),
-	test_case(test_parent_without_mailbox), test_case(test_own_parents), test_case(test_other),
-	test_case(test_metadata), test_case(test_own_metadata), test_case(test_enabled_metadata),
-	test_case(test_arguments), test_case(test_limits), test_case(i13_many_mailboxes),
-	test_case(test_too_many_mailboxes), test_case(test_replaced), test_case(test_late_notice))
+	test_case(test_lost_in_a_turn), test_case(test_fetched_later),
+	test_case(test_refused_changes_nothing), test_case(test_several), test_case(test_no_pause),
+	test_case(test_example), test_case(test_selected), test_case(test_rest),
+	test_case(test_nothing), test_case(test_own_flags_alone), test_case(test_idle),
+	test_case(test_names), test_case(test_parent_without_mailbox), test_case(test_own_parents),
+	test_case(test_other), test_case(test_metadata), test_case(test_own_metadata),
+	test_case(test_enabled_metadata), test_case(test_arguments), test_case(test_limits),
+	test_case(i13_many_mailboxes), test_case(test_too_many_mailboxes), test_case(test_replaced),
+	test_case(test_late_notice))
