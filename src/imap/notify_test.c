@@ -183,6 +183,42 @@ static void test_own_flags_alone(void **state)
 		"S2: b OK ~\n");
 }
 
+/* What is not told is not in HIGHESTMODSEQ: who comes again with that misses nothing. RFC 7162 6 */
+static void test_untold_modseq(void **state)
+{
+	(void)state;
+	talk(LOGIN LOGIN2 MAIL1 MAIL1 MAIL1 "C: x ENABLE QRESYNC\n"
+					    "S: * ENABLED QRESYNC\n"
+					    "S: x OK ~\n" INBOX("3") BOTH,
+		NOTIFY("a",
+			"(selected (MessageNew MessageExpunge))") "C2: a STORE 2 +FLAGS.SILENT "
+								  "(\\Flagged)\n"
+								  "S2: a OK ~\n"
+								  "C: b STORE 1 +FLAGS "
+								  "(\\Deleted)\n"
+								  "S: * 1 FETCH (UID 1 FLAGS "
+								  "(\\Deleted) MODSEQ (15))\n"
+								  "S: * OK [HIGHESTMODSEQ 13] ~\n"
+								  "S: b OK ~\n"
+								  "C: c EXPUNGE\n"
+								  "S: * VANISHED 1\n"
+								  "S: c OK [HIGHESTMODSEQ 13] ~\n"
+								  "C: d NOTIFY SET (selected "
+								  "(MessageNew MessageExpunge "
+								  "FlagChange))\n"
+								  "S: * 1 FETCH (UID 2 FLAGS "
+								  "(\\Flagged) MODSEQ (14))\n"
+								  "S: d OK ~\n"
+								  "C: e STORE 1 +FLAGS.SILENT "
+								  "(\\Deleted)\n"
+								  "S: * 1 FETCH (UID 2 MODSEQ "
+								  "(17))\n"
+								  "S: e OK ~\n"
+								  "C: f EXPUNGE\n"
+								  "S: * VANISHED 2\n"
+								  "S: f OK [HIGHESTMODSEQ 18] ~\n");
+}
+
 /* RFC 5465 4: IDLE tells the same; RFC 5465 5.2: not of one's own messages */
 static void test_idle(void **state)
 {
@@ -927,9 +963,9 @@ TEST_MAIN(test_case(test_own_rename_of_inbox), test_case(test_later),
 	test_case(test_lost_in_a_turn), test_case(test_fetched_later),
 	test_case(test_refused_changes_nothing), test_case(test_several), test_case(test_no_pause),
 	test_case(test_example), test_case(test_selected), test_case(test_rest),
-	test_case(test_nothing), test_case(test_own_flags_alone), test_case(test_idle),
-	test_case(test_names), test_case(test_parent_without_mailbox), test_case(test_own_parents),
-	test_case(test_other), test_case(test_metadata), test_case(test_own_metadata),
-	test_case(test_enabled_metadata), test_case(test_arguments), test_case(test_limits),
-	test_case(i13_many_mailboxes), test_case(test_too_many_mailboxes), test_case(test_replaced),
-	test_case(test_late_notice))
+	test_case(test_nothing), test_case(test_own_flags_alone), test_case(test_untold_modseq),
+	test_case(test_idle), test_case(test_names), test_case(test_parent_without_mailbox),
+	test_case(test_own_parents), test_case(test_other), test_case(test_metadata),
+	test_case(test_own_metadata), test_case(test_enabled_metadata), test_case(test_arguments),
+	test_case(test_limits), test_case(i13_many_mailboxes), test_case(test_too_many_mailboxes),
+	test_case(test_replaced), test_case(test_late_notice))

@@ -480,6 +480,8 @@ void selected_refresh(struct imap *s, imap_step *after)
 		take_changes);
 }
 
+/* What is held back, be it expunges or what NOTIFY does not ask for, is not in the modseq that the
+ * client takes for the highest: it may have heard of a higher one. RFC 7162 3.2, 6 */
 bool selected_tell(struct imap *s, bool expunge)
 {
 	/* RFC 7162 3.2.4: whoever enabled CONDSTORE gets UID and MODSEQ. */
@@ -499,12 +501,11 @@ bool selected_tell(struct imap *s, bool expunge)
 	}
 	if (!view_tell(s->sel.view, &tell, &s->session.out))
 		return false;
-	if (mute)
-		return true;
-	if (expunge || !view_has_gone(s->sel.view))
+	if (!view_has_news(s->sel.view, true, true))
 		s->sel.told = s->sel.modseq;
-	else if (s->qresync) /* expunges are held back: RFC 7162 3.2, 6 */
-		imap_writef(s, "* OK [HIGHESTMODSEQ %" PRIu64 "] Some expunges are to be told\r\n",
+	else if (tell.only != NULL ? s->condstore
+				   : s->qresync && !mute && view_has_gone(s->sel.view))
+		imap_writef(s, "* OK [HIGHESTMODSEQ %" PRIu64 "] Some changes are to be told\r\n",
 			s->sel.told);
 	return true;
 }
