@@ -167,6 +167,30 @@ static void test_no_copy(void **state)
 	}
 }
 
+/* What names a message in logs: drawn once, then counted. */
+static void test_ids(void **state)
+{
+	const struct imap *s;
+	uint64_t first;
+	struct fake f;
+
+	(void)state;
+	fake_init(&f);
+	fake_connect(&f, "imaps", true);
+	dialogue_part(&f, LOGIN);
+	dialogue_with(&f, "C: a APPEND INBOX {4+}\n"
+			  "C: abcd\n"
+			  "S: a OK ~\n");
+	s = CONTAINER_OF(f.clients[0].session, struct imap, session);
+	first = s->append_id;
+	assert_true(first != 0);
+	dialogue_with(&f, "C: b APPEND INBOX {4+}\n"
+			  "C: abcd\n"
+			  "S: b OK ~\n");
+	assert_int_equal(s->append_id, first + 1);
+	fake_done(&f);
+}
+
 /* One more than may come at once */
 static void test_too_many(void **state)
 {
@@ -390,6 +414,6 @@ static void test_tags(void **state)
 
 TEST_MAIN(test_case(test_unasked), test_case(test_unasked_size), test_case(test_tags),
 	test_case(test_multiappend), test_case(test_pipelined), test_case(test_cancelled),
-	test_case(test_no_copy), test_case(test_too_many), test_case(test_utf8),
-	test_case(test_utf8_header), test_case(test_utf8_hidden), test_case(test_replace),
-	test_case(test_replace_refused))
+	test_case(test_no_copy), test_case(test_ids), test_case(test_too_many),
+	test_case(test_utf8), test_case(test_utf8_header), test_case(test_utf8_hidden),
+	test_case(test_replace), test_case(test_replace_refused))
