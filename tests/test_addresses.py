@@ -145,8 +145,10 @@ def test_a_domain_of_an_earlier_version_can_be_removed_and_others_get_their_spel
             for later in ("entries DROP COLUMN saved", "entries DROP COLUMN uidl", "mailboxes DROP COLUMN uidfloor",
                           "mailboxes DROP COLUMN deleted_size", "mailboxes DROP COLUMN recent"):
                 db.execute(f"ALTER TABLE {later}")
-            for later in ("annotations", "carried", "imported"):
+            for later in ("annotations", "carried", "imported", "flags"):
                 db.execute(f"DROP TABLE {later}")
+            for earlier in ("flags", "keywords_low", "keywords_high", "modseq"):
+                db.execute(f"ALTER TABLE entries ADD COLUMN {earlier} INTEGER NOT NULL DEFAULT 0")
             db.execute("PRAGMA user_version=3")
         db.close()
         c.start()
