@@ -215,12 +215,38 @@ static void print_certificates(const struct options *o, struct str lines)
 		printf("%s", out.p);
 }
 
+/* A configuration that is wrong: the server goes on with the one that it has read. A disk without
+ * room: all is up, and no mail comes in. In JSON it is a list, as check's. */
+static void print_warning(const struct options *o)
+{
+	char text[5000] = "";
+	struct err err = ERR_INIT;
+	AUTO(config_free)
+	struct config *c = config_load(options_config(o), &err);
+	AUTO(buf_done)
+	struct buf json;
+	if (c == NULL)
+		snprintf(text, sizeof(text), "%s", err_log_text(&err));
+	else
+		(void)preflight_disk_is_short(c, text, sizeof(text));
+	if (!o->json && text[0])
+		fprintf(stderr, "culver status: warning: %s\n", text);
+	buf_init(&json, 2 * sizeof(text));
+	if (text[0])
+		json_string(&json, str_from(text));
+	if (o->json)
+		printf(",\"warnings\":[%s]", json.n ? json.p : "");
+}
+
 static void print_roles(const struct options *o, const struct remote *r)
 {
 	struct str roles = remote_status(r);
 	bool first = true;
 	if (o->json)
-		printf("{\"running\":true,\"roles\":[");
+		printf("{\"running\":true");
+	print_warning(o);
+	if (o->json)
+		printf(",\"roles\":[");
 	while (roles.n) {
 		struct str line = str_split(&roles, '\n');
 		if (o->json)
@@ -276,20 +302,6 @@ static int print_status(const struct options *o, struct remote *r, struct err *e
 	return EXIT_GOOD;
 }
 
-/* A configuration that is wrong: the server goes on with the one that it has read. A disk without
- * room: all is up, and no mail comes in. */
-static void warn_of_status(const struct options *o)
-{
-	char text[5000];
-	struct err err = ERR_INIT;
-	AUTO(config_free)
-	struct config *c = config_load(options_config(o), &err);
-	if (c == NULL)
-		fprintf(stderr, "culver status: warning: %s\n", err_log_text(&err));
-	else if (preflight_disk_is_short(c, text, sizeof(text)))
-		fprintf(stderr, "culver status: warning: %s\n", text);
-}
-
 int cmd_status(const struct options *o)
 {
 	struct err err = ERR_INIT;
@@ -297,11 +309,12 @@ int cmd_status(const struct options *o)
 		return cli_usage(o, "[-c FILE] [--json]");
 	AUTO(remote_close)
 	struct remote *r = remote_open(options_config(o), true, &err);
-	if (r != NULL || err.kind == ERR_NOT_FOUND)
-		warn_of_status(o);
 	if (r == NULL && err.kind == ERR_NOT_FOUND) {
 		if (o->json)
-			printf("{\"running\":false}\n");
+			printf("{\"running\":false");
+		print_warning(o);
+		if (o->json)
+			printf("}\n");
 		fprintf(stderr, "culver status: %s\n", err.public_text);
 		return EXIT_NOT_RUNNING;
 	}

@@ -366,6 +366,7 @@ static void alias_loops_are_refused(void **state)
 	alias(&l, ERR_NONE, "c@example.test", "b@example.test");
 	alias(&l, ERR_DENIED, "a@example.test", "c@example.test");
 	alias(&l, ERR_DENIED, "a@example.test", "a@example.test");
+	alias(&l, ERR_DENIED, "new@example.test", "new@example.test");
 	alias(&l, ERR_DENIED, "a@example.test", "c+detail@example.test");
 	alias(&l, ERR_EXISTS, "a@example.test", "alice@example.test");
 	alias(&l, ERR_EXISTS, "alice@example.test", "b@example.test");

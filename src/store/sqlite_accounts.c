@@ -357,7 +357,11 @@ int sqlite_op_alias_add(struct sqlite_engine *e, struct op *op, struct err *err)
 {
 	struct str address = op->alias.address, target = op->alias.target;
 	struct account_row row;
-	if (must_be_ours(e, address, err) < 0 || must_lead_somewhere(e, target, err) < 0)
+	if (must_be_ours(e, address, err) < 0)
+		return -1;
+	if (str_equal(address, target))
+		return fail(err, ERR_DENIED, "the alias would lead to itself");
+	if (must_lead_somewhere(e, target, err) < 0)
 		return -1;
 	int found = has_account(e, address, &row, err);
 	if (found)

@@ -26,8 +26,12 @@ int sqlite_fail(sqlite3 *db, struct err *err)
 	int kind = code & 0xff;
 	if (kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB)
 		return fail_log(err, ERR_CORRUPT, "ledger: %s (%d)", sqlite3_errmsg(db), code);
-	return fail_log(err, kind == SQLITE_FULL ? ERR_FULL : ERR_TEMP, "ledger: %s (%d)",
-		sqlite3_errmsg(db), code);
+	if (kind == SQLITE_FULL)
+		return fail_log(err, ERR_FULL,
+			"ledger: %s (%d): remove something else from the disk, since what is there "
+			"can't be deleted without some room either",
+			sqlite3_errmsg(db), code);
+	return fail_log(err, ERR_TEMP, "ledger: %s (%d)", sqlite3_errmsg(db), code);
 }
 
 int sqlite_exec(sqlite3 *db, const char *sql, struct err *err)
