@@ -268,8 +268,9 @@ int preflight_data(const struct config *c, struct err *err)
 	snprintf(blobs, sizeof(blobs), "%s/blobs", path);
 	if (stat(path, &s) < 0)
 		return 0; /* a start makes it, or says why it can't */
+	/* A disk is to be mounted over it, or it is somebody else's. */
 	if (!may_use(&s, who, true))
-		return refuse_use(c, path, &s, who, err);
+		return preflight_vanished(path, err) < 0 ? -1 : refuse_use(c, path, &s, who, err);
 	return look_at_kind(blobs, true, err) || look_at_files(c, path, who, err)
 		       ? -1
 		       : look_at_segments(c, blobs, who, err);
