@@ -362,10 +362,10 @@ def test_two_accounts_at_once(tmp_path):
     """While one import is held in its middle another account's runs to its end; one of the same account does not."""
     with Culver() as c:
         large, small = tmp_path / "large", tmp_path / "small"
-        make_maildir(large, [f"{i}.x:2,S" for i in range(3000)])
+        make_maildir(large, [f"{i}.x:2,S" for i in range(10000)])
         make_maildir(small, ["1.a:2,"])
-        first = subprocess.Popen([c.binary, "import", "-c", str(c.conf), ALICE, str(large)], stdout=subprocess.DEVNULL)
         client = culver_imap(c)
+        first = subprocess.Popen([c.binary, "import", "-c", str(c.conf), ALICE, str(large)], stdout=subprocess.DEVNULL)
         wait_for(lambda: int(client.select("INBOX", readonly=True)[1][0]) > 0, 60)
         first.send_signal(signal.SIGSTOP)
         assert first.poll() is None
@@ -374,8 +374,43 @@ def test_two_accounts_at_once(tmp_path):
         assert refused.returncode == 1 and "another restore or import of the account is at work" in refused.stderr
         first.send_signal(signal.SIGCONT)
         assert first.wait(120) == 0
-        assert client.select("INBOX", readonly=True)[1][0] == b"3000"
+        assert client.select("INBOX", readonly=True)[1][0] == b"10000"
         client.logout()
+
+
+def children(process):
+    return [int(pid) for pid in pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+
+
+@pytest.mark.parametrize("end", [signal.SIGCONT, signal.SIGKILL])
+def test_one_command_takes_accounts_at_once(tmp_path, end):
+    """While the first account's import is held the second's runs to its end; all sources of one account
+    are taken in turn. One that is killed is told of, and the others are what they were."""
+    with Culver() as c:
+        large, small, third = tmp_path / "large", tmp_path / "small", tmp_path / "third"
+        make_maildir(large, [f"{i}.x:2,S" for i in range(10000)])
+        make_maildir(small, ["1.a:2,"])
+        make_maildir(third, ["2.a:2,", "3.a:2,"])
+        alice, bob = culver_imap(c), culver_imap(c, "bob")
+        process = subprocess.Popen([*map(str, (c.binary, "import", "-c", c.conf, "--json", ALICE, large, f"bob@{DOMAIN}", small,
+                                              ALICE.upper(), third))], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        first = wait_for(lambda: children(process))[0]
+        wait_for(lambda: int(alice.select("INBOX", readonly=True)[1][0]) > 0, 60)
+        os.kill(first, signal.SIGSTOP)
+        wait_for(lambda: bob.select("INBOX", readonly=True)[1][0] == b"1", 60)
+        assert int(alice.select("INBOX", readonly=True)[1][0]) < 10000
+        wait_for(lambda: children(process) == [first])
+        os.kill(first, end)
+        out, err = process.communicate(timeout=120)
+        if end == signal.SIGKILL:
+            assert process.returncode == 1 and f"{ALICE}: its import was cut off" in err, (out, err)
+            assert json.loads(out)["imported"] == 1
+        else:
+            told = json.loads(out)  # what comes last is like what came first
+            assert process.returncode == 0 and (told["imported"], told["there"]) == (10001, 2), (out, err)
+            assert alice.select("INBOX", readonly=True)[1][0] == b"10000"
+        alice.logout()
+        bob.logout()
 
 
 def test_killed_and_run_again(tmp_path):

@@ -314,7 +314,7 @@ def test_killed_and_run_again(many, passwords):
         told = pull(c, from_culver(many), "--ca", many.certificate, "--password-file", secret)
         assert told["imported"] == 0 and told["there"] == len(expected)
         # Each was asked for flags, size and date, and none for its bytes.
-        assert many.events("imap-end")[-1]["fetched"] == str(len(expected))
+        wait_for(lambda: many.events("imap-end")[-1]["fetched"] == str(len(expected)))
         wait_for(lambda: not fetchers(c), 10)
         assert r
 

@@ -104,7 +104,7 @@ def test_check_says_what_a_reload_without_certificates_would():
 def test_a_key_that_is_a_pipe_keeps_nobody_waiting(culver):
     os.mkfifo(culver.dir / "keys" / "pipe.key")
     assert culver.command("reload", timeout=30).stdout == "reloaded\n"
-    assert any("pipe.key" in e["why"] for e in culver.events("key-refused"))
+    wait_for(lambda: any("pipe.key" in e["why"] for e in culver.events("key-refused")))
     culver.restart()
 
 

@@ -8,7 +8,7 @@ import signal
 import smtplib
 import sqlite3
 
-from harness import DOMAIN, Culver, example
+from harness import DOMAIN, Culver, example, wait_for
 from test_backup import bodies, contents, deliver, furnish, imap, mail
 
 LARGE = "0123456789abcdef" * 4 + "\r\n"
@@ -259,7 +259,7 @@ def test_damaged_log_is_not_taken_for_its_end():
         c.start(wait=False)
         assert c.process.wait(60) != 0
         c.forget_process()
-        assert "event=store-damage file=ledger.db-wal" in c.log_text()
+        wait_for(lambda: "event=store-damage file=ledger.db-wal" in c.log_text())
         for options in (), ("--json",), ("--repair",):  # damage that was found, and what can be done
             r = c.command("store", "check", *options, check=False)
             assert r.returncode == 6 and "--accept-loss" in r.stdout + r.stderr, (options, r.returncode, r.stdout, r.stderr)

@@ -7,16 +7,27 @@
 #include "base/scan.h"
 #include "config/config.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 struct totals {
 	uint64_t imported, there, left_out, mailboxes;
-	uint64_t failed; /* servers that could not be read, or not to the end */
+	int code; /* of the first source that could not be read, or not to the end; EXIT_GOOD */
 };
+
+static void note_failure(struct totals *totals, int code)
+{
+	if (totals->code == EXIT_GOOD)
+		totals->code = code;
+}
 
 struct source_path {
 	const char *path;
@@ -99,13 +110,10 @@ static void forget_passwords(struct passwords *p)
 	buf_done(&p->text);
 }
 
-static int next_password(struct passwords *p, struct str *ret, struct err *err)
+/* NONE: there is none. */
+static struct str next_password(struct passwords *p)
 {
-	*ret = p->only.n ? p->only : str_chomp(str_split(&p->rest, '\n'));
-	return ret->n ? 0
-		      : fail(err, ERR_SYNTAX,
-				"there is no password for this server (--password-file, "
-				"--password-stdin: a line for each)");
+	return p->only.n ? p->only : str_chomp(str_split(&p->rest, '\n'));
 }
 
 /* What "%41" stands for. False: it makes no sense. */
@@ -181,52 +189,226 @@ static int read_server(const struct options *o, const char *address, const char 
 }
 
 static int import_server(struct importer *im, const char *address, const char *path,
-	struct passwords *passwords, struct err *err)
+	struct str password, struct err *err)
 {
 	AUTO(buf_done)
 	struct buf user;
 	struct remote_server server;
 	buf_init(&user, LIMIT_IMAP_CLIENT_SECRET_BYTES);
-	if (read_server(im->o, address, path, &user, &server, err) < 0 ||
-		next_password(passwords, &server.password, err) < 0)
+	if (read_server(im->o, address, path, &user, &server, err) < 0)
 		return -1;
+	if (password.n == 0)
+		return fail(err, ERR_SYNTAX,
+			"there is no password for this server (--password-file, "
+			"--password-stdin: a line for each)");
+	server.password = password;
 	server.most_bytes = im->most_bytes;
 	return import_imap(im, &server, err);
 }
 
-/* ---- the command ---- */
+/* ---- one account ---- */
 
-static int import_one(const struct options *o, struct remote *remote, uint64_t most_bytes,
-	char *const *pair, bool more, struct passwords *passwords, struct totals *totals,
-	struct err *err)
+/* Where it comes from: one pair of the command line. */
+struct source {
+	const char *address, *path;
+	struct str password;
+	bool taken; /* by what was begun */
+};
+
+struct importing {
+	const struct options *o;
+	uint64_t most_bytes;
+	struct source *sources;
+	size_t n;
+};
+
+static void import_one(const struct importing *x, struct remote *remote,
+	const struct source *source, struct totals *totals)
 {
-	struct importer im = { .o = o, .remote = remote, .most_bytes = most_bytes };
-	int rc = importer_begin(&im, str_from(pair[0]), err);
+	struct err err = ERR_INIT;
+	struct importer im = { .o = x->o, .remote = remote, .most_bytes = x->most_bytes };
+	int rc = importer_begin(&im, str_from(source->address), &err);
 	if (rc == 0)
-		rc = is_server(pair[1]) ? import_server(&im, pair[0], pair[1], passwords, err)
-					: import_path(&im, pair[1], err);
+		rc = is_server(source->path) ? import_server(&im, source->address, source->path,
+						       source->password, &err)
+					     : import_path(&im, source->path, &err);
 	if (rc == 0)
-		rc = importer_end(&im, err);
+		rc = importer_end(&im, &err);
 	else
 		importer_abandon(&im);
-	/* The next server may be better. */
-	if (rc < 0 && is_server(pair[1]) && err->kind != ERR_SYNTAX && err->kind != ERR_CONFIG &&
-		more) {
-		(void)cli_fail(o, err);
-		*err = (struct err)ERR_INIT;
-		totals->failed++;
-		rc = 0;
-	}
-	if (!o->json)
+	if (rc < 0)
+		note_failure(totals, cli_fail(x->o, &err));
+	if (!x->o->json)
 		printf("%s: %" PRIu64 " messages imported into %" PRIu64 " mailboxes, %" PRIu64
 		       " were there already, %" PRIu64 " left out\n",
-			pair[0], im.imported, im.mailboxes, im.there, im.left_out);
+			source->address, im.imported, im.mailboxes, im.there, im.left_out);
 	totals->imported += im.imported;
 	totals->there += im.there;
 	totals->left_out += im.left_out;
 	totals->mailboxes += im.mailboxes;
 	importer_done(&im);
-	return rc;
+}
+
+static bool is_of(const struct source *s, const struct source *first)
+{
+	return str_equal_nocase(str_from(s->address), str_from(first->address));
+}
+
+/* All sources of the account of the first one, one after the other: the next may be better. */
+static void import_account(
+	const struct importing *x, struct remote *remote, size_t first, struct totals *totals)
+{
+	for (size_t i = first; i < x->n; i++)
+		if (is_of(&x->sources[i], &x->sources[first]))
+			import_one(x, remote, &x->sources[i], totals);
+}
+
+/* The first source of the next account; n: there is none. */
+static size_t next_account(struct importing *x)
+{
+	size_t first = 0;
+	while (first < x->n && x->sources[first].taken)
+		first++;
+	for (size_t i = first; i < x->n; i++)
+		x->sources[i].taken |= is_of(&x->sources[i], &x->sources[first]);
+	return first;
+}
+
+/* ---- several accounts at once, a process each: of a server that runs ---- */
+
+enum { ACCOUNTS_AT_ONCE = 4 };
+
+struct worker {
+	pid_t process; /* 0: none */
+	int end;       /* of a pipe: its totals come here */
+	const char *address;
+};
+
+static _Noreturn void work(const struct importing *x, size_t first, int end)
+{
+	struct totals totals = { 0 };
+	struct err err = ERR_INIT;
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	setvbuf(stdout, NULL, _IOLBF, 0); /* lines stay whole beside others' */
+	struct remote *remote = remote_open(options_config(x->o), true, &err);
+	if (remote == NULL)
+		totals.code = cli_fail(x->o, &err);
+	else
+		import_account(x, remote, first, &totals);
+	remote_close(&remote);
+	fflush(stdout);
+	_exit(write(end, &totals, sizeof(totals)) == sizeof(totals) ? 0 : EXIT_FAILED);
+}
+
+static int worker_start(struct worker *w, const struct importing *x, size_t first, struct err *err)
+{
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return fail_errno(err, "can't make a pipe");
+	fflush(stdout);
+	*w = (struct worker){ fork(), ends[0], x->sources[first].address };
+	if (w->process == 0)
+		work(x, first, ends[1]);
+	close(ends[1]);
+	if (w->process > 0)
+		return 0;
+	close(ends[0]);
+	w->process = 0;
+	return fail_errno(err, "can't make a process");
+}
+
+static void worker_end(struct worker *w, struct totals *totals)
+{
+	struct totals its = { 0 };
+	if (read(w->end, &its, sizeof(its)) != sizeof(its)) {
+		fprintf(stderr, "culver import: %s: its import was cut off\n", w->address);
+		its.code = EXIT_FAILED;
+	}
+	close(w->end);
+	w->process = 0;
+	totals->imported += its.imported;
+	totals->there += its.there;
+	totals->left_out += its.left_out;
+	totals->mailboxes += its.mailboxes;
+	if (its.code)
+		note_failure(totals, its.code);
+}
+
+/* Until one has ended; -1: there is none. */
+static int wait_for_one(struct worker workers[ACCOUNTS_AT_ONCE], struct totals *totals)
+{
+	pid_t process;
+	while ((process = waitpid(-1, NULL, 0)) < 0 && errno == EINTR)
+		;
+	for (size_t i = 0; process > 0 && i < ACCOUNTS_AT_ONCE; i++)
+		if (workers[i].process == process)
+			worker_end(&workers[i], totals);
+	return process < 0 ? -1 : 0;
+}
+
+static struct worker *free_worker(struct worker workers[ACCOUNTS_AT_ONCE])
+{
+	for (size_t i = 0; i < ACCOUNTS_AT_ONCE; i++)
+		if (workers[i].process == 0)
+			return &workers[i];
+	return NULL;
+}
+
+static void import_at_once(struct importing *x, struct totals *totals)
+{
+	struct worker workers[ACCOUNTS_AT_ONCE] = { 0 };
+	struct err err = ERR_INIT;
+	for (size_t first; (first = next_account(x)) < x->n;) {
+		struct worker *w;
+		while ((w = free_worker(workers)) == NULL)
+			if (wait_for_one(workers, totals) < 0)
+				return;
+		if (worker_start(w, x, first, &err) < 0) {
+			note_failure(totals, cli_fail(x->o, &err));
+			break;
+		}
+	}
+	while (wait_for_one(workers, totals) == 0)
+		;
+}
+
+/* ---- the command ---- */
+
+static void import_in_turn(struct importing *x, struct totals *totals)
+{
+	struct err err = ERR_INIT;
+	AUTO(remote_close)
+	struct remote *remote = remote_open(options_config(x->o), false, &err);
+	if (remote == NULL)
+		note_failure(totals, cli_fail(x->o, &err));
+	for (size_t first; remote && (first = next_account(x)) < x->n;)
+		import_account(x, remote, first, totals);
+}
+
+static bool is_one_account(const struct importing *x)
+{
+	for (size_t i = 1; i < x->n; i++)
+		if (!is_of(&x->sources[i], &x->sources[0]))
+			return false;
+	return true;
+}
+
+static bool is_running(const struct options *o)
+{
+	struct err err = ERR_INIT;
+	AUTO(remote_close)
+	struct remote *remote = remote_open(options_config(o), true, &err);
+	return remote != NULL;
+}
+
+static void read_sources(struct importing *x, struct passwords *passwords)
+{
+	for (size_t i = 0; i < x->n; i++) {
+		struct source *s = &x->sources[i];
+		*s = (struct source){ .address = x->o->args[2 * i], .path = x->o->args[2 * i + 1] };
+		if (is_server(s->path))
+			s->password = next_password(passwords);
+	}
 }
 
 int cmd_import(const struct options *o)
@@ -239,21 +421,23 @@ int cmd_import(const struct options *o)
 			"[--ca FILE] [--plain] [--json] ADDRESS PATH|URL [ADDRESS PATH|URL ...]");
 	AUTO(config_free)
 	struct config *config = config_load(options_config(o), &err);
-	if (config == NULL)
-		return cli_fail(o, &err);
-	AUTO(remote_close)
-	struct remote *remote = remote_open(options_config(o), false, &err);
 	AUTO(forget_passwords)
 	struct passwords passwords = { 0 };
-	int rc = remote ? read_passwords(o, &passwords, &err) : -1;
-	for (int i = 0; rc == 0 && i < o->args_n; i += 2)
-		rc = import_one(o, remote, (uint64_t)config->message_bytes, &o->args[i],
-			i + 2 < o->args_n, &passwords, &totals, &err);
-	if (o->json && rc == 0)
+	if (config == NULL || read_passwords(o, &passwords, &err) < 0)
+		return cli_fail(o, &err);
+	struct importing x = {
+		.o = o, .most_bytes = (uint64_t)config->message_bytes, .n = (size_t)o->args_n / 2
+	};
+	x.sources = xcalloc(x.n, sizeof(*x.sources));
+	read_sources(&x, &passwords);
+	if (is_one_account(&x) || !is_running(o))
+		import_in_turn(&x, &totals);
+	else
+		import_at_once(&x, &totals);
+	free(x.sources);
+	if (o->json && (totals.code == 0 || x.n > 1))
 		printf("{\"imported\":%" PRIu64 ",\"there\":%" PRIu64 ",\"left_out\":%" PRIu64
 		       ",\"mailboxes\":%" PRIu64 "}\n",
 			totals.imported, totals.there, totals.left_out, totals.mailboxes);
-	if (rc < 0)
-		return cli_fail(o, &err);
-	return totals.left_out || totals.failed ? EXIT_FAILED : EXIT_GOOD;
+	return totals.code ? totals.code : totals.left_out ? EXIT_FAILED : EXIT_GOOD;
 }
