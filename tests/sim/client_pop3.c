@@ -327,7 +327,7 @@ static enum answer do_top(struct drop *d, size_t i)
 }
 
 /* Several at once, and then all their answers.  RFC 2449 6.6 */
-static enum answer do_several(struct drop *d)
+static enum answer ask_several(struct drop *d)
 {
 	enum { SEVERAL = 40 };
 	struct {
@@ -360,6 +360,15 @@ static enum answer do_several(struct drop *d)
 				 : retr_answered(d, asked[k].i, a, asked_ms);
 	}
 	return a;
+}
+
+/* Who is refused too often in a row is cut off, and some may be of what is deleted. */
+static enum answer do_several(struct drop *d)
+{
+	enum answer a = say_rightly(d, "NOOP");
+	if (a != POP3_CUT)
+		a = ask_several(d);
+	return a == POP3_CUT ? a : say_rightly(d, "NOOP");
 }
 
 /* Only what is known: else nobody could say what is gone afterwards. */
