@@ -319,6 +319,23 @@ def test_upgrade_to_another_binary(tmp_path):
             assert os.readlink(f"/proc/{c.process.pid}/exe") == str(binary)
 
 
+def test_upgrade_needs_room_for_the_ledger(tmp_path):
+    """A store of an earlier schema that the disk has not the room to bring to this one is left to the program
+    that serves it, which the new one would end."""
+    with Culver() as c:
+        c.stop()
+        ledger = c.dir / "data" / "ledger.db"
+        handed = tmp_path / "handed"
+        for schema, free, code in ((10, 2.6, 0), (10, 2.4, 1), (11, 2.4, 0)):
+            os.truncate(ledger, int(shutil.disk_usage(ledger).free / free))
+            handed.write_text(f"culver-takeover 1\ninstance 7\nschema {schema}\nlock 5\ncontrol 6\n")
+            r = subprocess.run(["sh", "-c", 'exec "$0" takeover-check "$1" 3<"$2"', c.binary, c.conf, handed],
+                               capture_output=True, text=True, timeout=30, check=False)
+            assert r.returncode == code, r.stderr
+            if code:
+                assert f"from schema {schema}" in r.stderr and str(ledger) in r.stderr, r.stderr
+
+
 def test_upgrade_through_a_symbolic_link(tmp_path):
     """/opt/culver/current/culver, which leads to another directory by then: what is there now is what
     runs. The file that the server was started from is not installed any more."""

@@ -10,6 +10,7 @@
 #include "io/keysign.h"
 #include "io/tls.h"
 #include "process/os.h"
+#include "store/store.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -291,6 +292,24 @@ bool preflight_disk_is_short(const struct config *c, char *text, size_t n)
 		": no mail is taken until there is more room",
 		path, (uint64_t)st.f_bavail * st.f_frsize, (uint64_t)c->reserve_bytes);
 	return true;
+}
+
+int preflight_schema_room(const struct config *c, uint32_t schema, struct err *err)
+{
+	char path[PATH_BYTES];
+	struct statvfs disk;
+	struct stat st;
+	snprintf(path, sizeof(path), "%s/data/ledger.db", c->directory);
+	if (stat(path, &st) < 0 || statvfs(path, &disk) < 0)
+		return 0; /* the store will tell */
+	uint64_t room = store_schema_room(schema, (uint64_t)st.st_size);
+	uint64_t left = (uint64_t)disk.f_bavail * disk.f_frsize;
+	if (left >= room)
+		return 0;
+	return fail(err, ERR_FULL,
+		"to bring the ledger from schema %" PRIu32 " to %" PRIu32 " takes up to %" PRIu64
+		" bytes beside %s, and its disk has %" PRIu64,
+		schema, store_schema(), room, path, left);
 }
 
 static void look_at_disk(const struct config *c, const struct teller *t)

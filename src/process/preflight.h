@@ -4,7 +4,7 @@
  * here, and says what `culver serve` would end for or a reload refuse, or what they would go on in
  * spite of and write into the log. It interprets certificates and keys, so no supervisor calls it.
  *
- * uses: config; used by: process (the master key), cli
+ * uses: config; used by: process (the master key, takeover-check), cli
  */
 #ifndef CULVER_PROCESS_PREFLIGHT_H
 #define CULVER_PROCESS_PREFLIGHT_H
@@ -38,6 +38,9 @@ int preflight_store(const struct config *, struct err *);
 /* Whether the disk has less room than is kept free, so that no mail is taken: then `text` says so.
  */
 bool preflight_disk_is_short(const struct config *, char *text, size_t n);
+
+/* Whether the disk has the room to bring the ledger from an earlier schema to this program's. */
+int preflight_schema_room(const struct config *, uint32_t schema, struct err *err);
 
 /* What to do when the master key is not there. */
 #define PREFLIGHT_NO_KEY                                                                           \

@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/planted.h"
 #include "base/scan.h"
+#include "process/preflight.h"
 #include "store/store.h"
 
 #include <errno.h>
@@ -275,6 +276,8 @@ static int check_takeover(const char *config_path, char word[TAKEOVER_WORD_BYTES
 			"the store was written by a newer version (schema %" PRIu32
 			", this program knows %" PRIu32 ")",
 			t.schema, store_schema());
+	if (preflight_schema_room(config, t.schema, err) < 0)
+		return -1;
 	VEC_EACH (const struct takeover_child, c, &t.children)
 		if (role_row_named(c->role) == NULL)
 			return fail(err, ERR_UNSUPPORTED,

@@ -5,8 +5,10 @@
 #define ENGINE_UNDER_TEST engine_sqlite
 #include "store/engine_suite.h"
 #include "store/sqlite_private.h"
+#include "store/store.h"
 
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 static void alter(struct ledger *l, const char *sql)
 {
@@ -139,6 +141,43 @@ static void schema_10_becomes_11(void **state)
 	}
 	view_done(&v);
 	assert_run(&l, ERR_NONE, .kind = OP_MEND);
+	ledger_done(&l);
+}
+
+static int64_t free_now;
+
+static int64_t free_bytes(struct files_seam *files)
+{
+	(void)files;
+	return free_now;
+}
+
+/* Q3: where the disk has not the room for it, nothing is begun. */
+static void schema_needs_room(void **state)
+{
+	struct ledger l;
+	struct err err = ERR_INIT;
+	(void)state;
+	ledger_init(&l);
+	alter(&l, "DROP TABLE flags;"
+		  "ALTER TABLE entries ADD COLUMN flags INTEGER NOT NULL DEFAULT 0;"
+		  "ALTER TABLE entries ADD COLUMN keywords_low INTEGER NOT NULL DEFAULT 0;"
+		  "ALTER TABLE entries ADD COLUMN keywords_high INTEGER NOT NULL DEFAULT 0;"
+		  "ALTER TABLE entries ADD COLUMN modseq INTEGER NOT NULL DEFAULT 0;"
+		  "PRAGMA user_version=10");
+	struct engine_options options = { .seams = &l.seams };
+	struct stat st;
+	char path[96];
+	snprintf(path, sizeof(path), "%s/ledger.db", l.path);
+	assert_int_equal(stat(path, &st), 0);
+	l.seams.files->free_bytes = free_bytes;
+	free_now = st.st_size / 2 * 5 - 1;
+	assert_null(engine_sqlite.open(&options, &err));
+	assert_int_equal(err.kind, ERR_FULL);
+	assert_int_equal(schema_of(&l), 10);
+	free_now++;
+	ledger_open(&l);
+	assert_int_equal(schema_of(&l), store_schema());
 	ledger_done(&l);
 }
 
@@ -470,14 +509,6 @@ static void log_is_started_over(void **state)
 	}
 }
 
-static int64_t free_now;
-
-static int64_t free_bytes(struct files_seam *files)
-{
-	(void)files;
-	return free_now;
-}
-
 /* Q3: below the reserve, which deleting lives on, the log does not grow on to its sixteen MiB. */
 static void q3_log_is_cut_where_room_is_short(void **state)
 {
@@ -757,7 +788,7 @@ TEST_MAIN(ENGINE_SUITE, test_case(memory_is_not_counted), test_case(strange_keyw
 	test_case(log_is_started_over), test_case(q3_log_is_cut_where_room_is_short),
 	test_case(long_log_is_cut), test_case(g8_newer_store_is_refused),
 	test_case(schema_2_becomes_3), test_case(schema_10_becomes_11),
-	test_case(one_that_fails_beside_others), test_case(g6_flags_without_entries),
-	test_case(views_of_missing_flags), test_case(g6_check_finds_damage),
-	test_case(recount_mends), test_case(mend_counts_dead_bytes), test_case(read_only_refuses),
-	test_case(log_is_reused))
+	test_case(schema_needs_room), test_case(one_that_fails_beside_others),
+	test_case(g6_flags_without_entries), test_case(views_of_missing_flags),
+	test_case(g6_check_finds_damage), test_case(recount_mends),
+	test_case(mend_counts_dead_bytes), test_case(read_only_refuses), test_case(log_is_reused))

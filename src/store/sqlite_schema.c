@@ -6,6 +6,7 @@
  */
 #include "store/sqlite_private.h"
 
+#include "store/disk.h"
 #include "store/names.h"
 #include "store/store.h"
 
@@ -151,6 +152,13 @@ uint32_t store_schema(void)
 	return VERSION;
 }
 
+/* Step 11 writes entries anew. In its log are their new rows, and zeros over the old ones, and the
+ * new rows are moved from there to the file's end. */
+uint64_t store_schema_room(uint32_t schema, uint64_t ledger_bytes)
+{
+	return schema > 0 && schema < 11 ? ledger_bytes / 2 * 5 : 0;
+}
+
 static int pragma_number(sqlite3 *db, const char *sql, int64_t *ret, struct err *err)
 {
 	sqlite3_stmt *st = NULL;
@@ -293,6 +301,23 @@ int sqlite_schema_known(sqlite3 *db, struct err *err)
 		version, VERSION);
 }
 
+/* A step that finds no room on its way leaves nothing behind, but has filled the disk for a while,
+ * and is tried again at each start: so it is not begun. */
+static int must_have_room(sqlite3 *db, int64_t version, const struct seams *seams, struct err *err)
+{
+	int64_t pages, page_bytes;
+	if (pragma_number(db, "PRAGMA page_count", &pages, err) < 0 ||
+		pragma_number(db, "PRAGMA page_size", &page_bytes, err) < 0)
+		return -1;
+	uint64_t room = store_schema_room((uint32_t)version, (uint64_t)(pages * page_bytes));
+	if (disk_has_room(seams->files, room, 0))
+		return 0;
+	return fail_log(err, ERR_FULL,
+		"to bring the ledger from schema %" PRId64 " to %d takes up to %" PRIu64
+		" bytes beside it, and its disk has %" PRIu64 ": nothing was changed",
+		version, VERSION, room, disk_room(seams->files, 0));
+}
+
 int sqlite_schema_bring(sqlite3 *db, const struct seams *seams, bool read_only, struct err *err)
 {
 	int64_t version;
@@ -303,7 +328,8 @@ int sqlite_schema_bring(sqlite3 *db, const struct seams *seams, bool read_only, 
 			"the ledger has schema %" PRId64 " and must be "
 			"brought to %d, but nothing may be written",
 			version, VERSION);
-	if (version < VERSION && add_functions(db, err) < 0)
+	if (version < VERSION &&
+		(must_have_room(db, version, seams, err) < 0 || add_functions(db, err) < 0))
 		return -1;
 	for (; version < VERSION; version++)
 		if (take_step(db, version, seams, err) < 0)

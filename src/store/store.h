@@ -67,6 +67,9 @@ void store_free(struct store **store);
 bool store_read_only(const struct store *store, struct err *ret_why);
 /* The version of the ledger's schema that this program writes. */
 uint32_t store_schema(void);
+/* The room on the disk that it takes, at most, to bring a ledger of so many bytes from an earlier
+ * schema to that one, beside the ledger itself. */
+uint64_t store_schema_room(uint32_t schema, uint64_t ledger_bytes);
 /* Nothing is being worked on and nothing waits: for draining, and tests. */
 bool store_is_idle(const struct store *store);
 
