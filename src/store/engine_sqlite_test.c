@@ -506,6 +506,32 @@ static void views_of_missing_flags(void **state)
 	ledger_done(&l);
 }
 
+/* A repair puts what it could read of a message beside it, with its flags, in the transaction in
+ * which that goes: both may be of one block. */
+static void mend_keeps_flags_of_its_transaction(void **state)
+{
+	struct ledger l;
+	(void)state;
+	ledger_init(&l);
+	uint64_t a = make_account(&l, "alice@example.test");
+	uint64_t inbox = mailbox(&l, a, "INBOX").id;
+	land(&l, a, 0, 10, false, NULL);
+	struct txn *txn = txn_new();
+	txn_add(txn, OP_BODY)->body.place = (struct body_place){
+		.ref = { .id = 77, .segment = 1, .offset = 77 * 4096, .length = 4096 }, .size = 10
+	};
+	struct op *op = txn_add(txn, OP_LAND);
+	op->by.account = a;
+	op->land = (struct op_land){ .body = 77, .size = 10, .flags = FLAG_SEEN };
+	txn_add(txn, OP_BODY_LOST)->mend.body = l.last_blob;
+	txn_add(txn, OP_MEND);
+	assert_int_equal(run(&l, txn), ERR_NONE);
+	txn_free(&txn);
+	assert_int_equal(entry_of(&l, inbox, 1).uid, 0);
+	assert_int_equal(entry_of(&l, inbox, 2).flags, FLAG_SEEN);
+	ledger_done(&l);
+}
+
 /* Counters that are off are what the rows say again, of the account that was asked about. */
 static void recount_mends(void **state)
 {
@@ -945,5 +971,6 @@ TEST_MAIN(ENGINE_SUITE, test_case(memory_is_not_counted), test_case(strange_keyw
 	test_case(schema_needs_room), test_case(one_that_fails_beside_others),
 	test_case(groups_are_as_one_by_one), test_case(g6_flags_without_entries),
 	test_case(views_of_missing_flags), test_case(g6_check_finds_damage),
-	test_case(recount_mends), test_case(mend_counts_dead_bytes), test_case(read_only_refuses),
+	test_case(recount_mends), test_case(mend_counts_dead_bytes),
+	test_case(mend_keeps_flags_of_its_transaction), test_case(read_only_refuses),
 	test_case(log_is_reused))

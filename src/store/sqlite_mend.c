@@ -142,7 +142,8 @@ int sqlite_op_mend(struct sqlite_engine *e, struct op *op, struct err *err)
 		"UPDATE deleted SET size=prefix_size+(SELECT size FROM bodies WHERE id=body) "
 		"WHERE size<>prefix_size+(SELECT size FROM bodies WHERE id=body);";
 	int64_t first = (int64_t)op->mend.account, last = first ? first : INT64_MAX;
-	if (first == 0 && note_dead(e, err) < 0)
+	/* Of this transaction's operations before. */
+	if (blocks_write(&e->conn, err) < 0 || (first == 0 && note_dead(e, err) < 0))
 		return -1;
 	int before = sqlite3_total_changes(e->conn.db);
 	if (first == 0 && (sqlite_exec(e->conn.db, references, err) < 0 ||
