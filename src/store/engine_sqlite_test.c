@@ -423,6 +423,53 @@ static void one_that_fails_beside_others(void **state)
 	ledger_done(&l);
 }
 
+/* The last UIDs of mailboxes with the greatest numbers that entry ids have room for. */
+static void flags_of_the_last_uids(void **state)
+{
+	enum { LEFT = 6 };
+	uint64_t boxes[2];
+	struct ledger l;
+	(void)state;
+	ledger_init(&l);
+	uint64_t a = make_account(&l, "alice@example.test");
+	alter(&l, "UPDATE sqlite_sequence SET seq=2147483645 WHERE name='mailboxes'");
+	ledger_open(&l);
+	for (size_t i = 0; i < ARRAY_LEN(boxes); i++) {
+		struct str name = i ? STR("two") : STR("one");
+		assert_run(&l, ERR_NONE, .kind = OP_MAILBOX_CREATE, .by.account = a,
+			.mailbox.name = name);
+		boxes[i] = mailbox(&l, a, name.p).id;
+	}
+	assert_int_equal(boxes[1], INT32_MAX);
+	alter(&l, "UPDATE mailboxes SET uidnext=4294967295-6 WHERE id>2147483640");
+	ledger_open(&l);
+	for (size_t i = 0; i < ARRAY_LEN(boxes); i++) {
+		for (int n = 0; n < LEFT; n++)
+			assert_int_equal(land(&l, a, boxes[i], 10, false, NULL), ERR_NONE);
+		assert_int_equal(land(&l, a, boxes[i], 10, false, NULL), ERR_LIMIT);
+	}
+	struct txn *txn = txn_new();
+	add_flags(txn, a, boxes[0], FLAG_SEEN);
+	add_flags(txn, a, boxes[1], FLAG_DELETED);
+	assert_int_equal(run(&l, txn), ERR_NONE);
+	assert_int_equal(txn_op(txn, 0)->result.done_count, LEFT);
+	assert_int_equal(txn_op(txn, 1)->result.done_count, LEFT);
+	txn_free(&txn);
+	assert_int_equal(entry_of(&l, boxes[0], UINT32_MAX - 1).flags, FLAG_SEEN);
+	assert_int_equal(entry_of(&l, boxes[1], UINT32_MAX - LEFT).flags, FLAG_DELETED);
+	no_findings(&l);
+	assert_run(&l, ERR_NONE, .kind = OP_EXPUNGE, .by.account = a,
+		.expunge = { .mailbox = boxes[1], .uids = ALL_UIDS, .deleted_only = true });
+	assert_int_equal(entry_of(&l, boxes[0], UINT32_MAX - LEFT).flags, FLAG_SEEN);
+	assert_int_equal(entry_of(&l, boxes[1], UINT32_MAX - 1).uid, 0);
+	no_findings(&l);
+	assert_run(&l, ERR_NONE, .kind = OP_MAILBOX_DELETE, .by.account = a,
+		.mailbox.name = STR("two"));
+	assert_int_equal(entry_of(&l, boxes[0], UINT32_MAX - 1).flags, FLAG_SEEN);
+	no_findings(&l);
+	ledger_done(&l);
+}
+
 /* G6: of what is flagged and what is there, each without the other is told. A mend takes out the
  * flags of nothing; what has none gets none, at a modseq that clients see as new. */
 static void g6_flags_without_entries(void **state)
@@ -969,8 +1016,8 @@ TEST_MAIN(ENGINE_SUITE, test_case(memory_is_not_counted), test_case(strange_keyw
 	test_case(long_log_is_cut), test_case(g8_newer_store_is_refused),
 	test_case(schema_2_becomes_3), test_case(schema_10_becomes_11),
 	test_case(schema_needs_room), test_case(one_that_fails_beside_others),
-	test_case(groups_are_as_one_by_one), test_case(g6_flags_without_entries),
-	test_case(views_of_missing_flags), test_case(g6_check_finds_damage),
-	test_case(recount_mends), test_case(mend_counts_dead_bytes),
-	test_case(mend_keeps_flags_of_its_transaction), test_case(read_only_refuses),
-	test_case(log_is_reused))
+	test_case(groups_are_as_one_by_one), test_case(flags_of_the_last_uids),
+	test_case(g6_flags_without_entries), test_case(views_of_missing_flags),
+	test_case(g6_check_finds_damage), test_case(recount_mends),
+	test_case(mend_counts_dead_bytes), test_case(mend_keeps_flags_of_its_transaction),
+	test_case(read_only_refuses), test_case(log_is_reused))
