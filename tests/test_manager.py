@@ -236,9 +236,11 @@ def test_unit_exposure():
 
 
 def test_unit_starts_again():
-    """An address that is late, a disk, a command that has the lock: the manager goes on trying, where trying helps."""
+    """An address that is late, a disk, a command that has the lock: the manager goes on trying, where trying helps;
+    and it waits for a store that is brought to a new schema."""
     lines = UNIT.read_text(encoding="utf-8").splitlines()
     for line in ("Restart=on-failure", "StartLimitIntervalSec=0", "RestartPreventExitStatus=2 5",
+                 "TimeoutStartSec=infinity",
                  "Wants=network-online.target", "After=network.target network-online.target"):
         assert line in lines, line
 

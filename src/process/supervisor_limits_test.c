@@ -55,6 +55,29 @@ static void who_hangs_is_killed(void **state)
 	world_done(&w);
 }
 
+/* A manager's watchdog does not end the server while its store is being opened; but while any other
+ * role does not come up. */
+static void a_store_may_take_its_time(void **state)
+{
+	static const char *const roles[] = { "store", "gate" };
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
+		struct world w;
+		up(&w, 13);
+		w.supervisor->o.pulse_ms = PULSE_MS;
+		pulse_start(w.supervisor);
+		pulse(&w, NULL);
+		w.mute = roles[i];
+		world_child(&w, roles[i])->state = CHILD_STARTING;
+		int before = w.pulses;
+		for (int n = 0; n < 100; n++)
+			pulse(&w, NULL);
+		assert_int_equal(w.pulses - before, i == 0 ? 100 : 0);
+		pulse_stop(w.supervisor);
+		world_done(&w);
+	}
+}
+
 /* ---- certificates ---- */
 
 /* A second keys that never comes up: the reload is given up at LIMIT_RELOAD_MS, and everything is
@@ -524,10 +547,11 @@ static void goodbyes_are_spread(void **state)
 	}
 }
 
-TEST_MAIN(test_case(who_hangs_is_killed), test_case(a_reload_follows_a_death),
-	test_case(a_reload_that_overtakes_an_upgrade), test_case(x8_a_reload_has_its_time),
-	test_case(certificates_that_end_soon), test_case(certificates_that_never_end),
-	test_case(no_certificate_is_said), test_case(the_check_of_a_new_binary_has_its_time),
+TEST_MAIN(test_case(who_hangs_is_killed), test_case(a_store_may_take_its_time),
+	test_case(a_reload_follows_a_death), test_case(a_reload_that_overtakes_an_upgrade),
+	test_case(x8_a_reload_has_its_time), test_case(certificates_that_end_soon),
+	test_case(certificates_that_never_end), test_case(no_certificate_is_said),
+	test_case(the_check_of_a_new_binary_has_its_time),
 	test_case(a_check_that_fails_without_a_word),
 	test_case(a_program_that_ends_well_is_not_yet_the_next_image),
 	test_case(an_upgrade_that_is_asked_for_meanwhile_follows),

@@ -55,6 +55,7 @@ struct world {
 	struct supervisor_listener listeners[16];
 	int control_door;
 	int ready, refuse_start; /* refuse_start: that many starts fail from now on */
+	int pulses;              /* how often all roles had answered */
 	const char *broken;      /* the role of this name never starts */
 	const char *mute;        /* the role of this name hangs from its start */
 	const char *stuck;       /* the role of this name does not end when it is told to */
@@ -311,6 +312,7 @@ static inline bool world_may_command(void *arg, int handle)
 static inline void world_news(void *arg, enum supervisor_news news)
 {
 	((struct world *)arg)->ready += news == NEWS_READY;
+	((struct world *)arg)->pulses += news == NEWS_PULSE;
 }
 
 static inline void world_make(struct world *w, uint64_t seed)
