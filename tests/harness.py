@@ -25,6 +25,8 @@ BINARY = os.environ.get("CULVER", str(ROOT / "build" / "test" / "culver"))
 DOMAIN = "example.test"
 # What smtplib says in EHLO; it would ask DNS, which may take its time, and is no loopback.
 socket.getfqdn = lambda name="": f"client.{DOMAIN}"
+# Ignored where we were started in the background, and then by all that we start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 SERVICES = {"smtp": 25, "submission": 587, "submissions": 465, "submission-alt": 2525,
             "imap": 143, "imaps": 993, "pop3": 110, "pop3s": 995}
 PASSWORDS = {"alice": "alice's secret 1", "bob": "bob's secret %41 2"}
