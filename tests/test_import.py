@@ -413,6 +413,28 @@ def test_one_command_takes_accounts_at_once(tmp_path, end):
         bob.logout()
 
 
+def test_no_more_than_four_accounts_at_once(tmp_path):
+    """While one of four is held the other three slots take all accounts that are left, one after the other."""
+    names = [f"user{i}" for i in range(7)]
+    with Culver(accounts=names) as c:
+        sources = []
+        for name in names:
+            make_maildir(tmp_path / name, [f"{i}.x:2,S" for i in range(3000 if name == names[0] else 50)])
+            sources += [f"{name}@{DOMAIN}", tmp_path / name]
+        boxes = [culver_imap(c, name) for name in names]
+        process = subprocess.Popen([*map(str, (c.binary, "import", "-c", c.conf, "--json", *sources))], stdout=subprocess.PIPE, text=True)
+        first, most = wait_for(lambda: children(process))[0], 0
+        os.kill(first, signal.SIGSTOP)
+        for box in boxes[1:]:
+            while box.select("INBOX", readonly=True)[1][0] != b"50":
+                most = max(most, len(children(process)))
+        assert most == 4 and first in children(process)
+        os.kill(first, signal.SIGCONT)
+        assert json.loads(process.communicate(timeout=120)[0])["imported"] == 3300 and process.returncode == 0
+        for box in boxes:
+            box.logout()
+
+
 def test_killed_and_run_again(tmp_path):
     with Culver() as c:
         root = tmp_path / "Maildir"

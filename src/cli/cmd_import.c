@@ -29,6 +29,15 @@ static void note_failure(struct totals *totals, int code)
 		totals->code = code;
 }
 
+static void add(struct totals *totals, const struct totals *its)
+{
+	totals->imported += its->imported;
+	totals->there += its->there;
+	totals->left_out += its->left_out;
+	totals->mailboxes += its->mailboxes;
+	note_failure(totals, its->code);
+}
+
 struct source_path {
 	const char *path;
 	int file;
@@ -236,16 +245,12 @@ static void import_one(const struct importing *x, struct remote *remote,
 		rc = importer_end(&im, &err);
 	else
 		importer_abandon(&im);
-	if (rc < 0)
-		note_failure(totals, cli_fail(x->o, &err));
+	int code = rc < 0 ? cli_fail(x->o, &err) : EXIT_GOOD;
 	if (!x->o->json)
 		printf("%s: %" PRIu64 " messages imported into %" PRIu64 " mailboxes, %" PRIu64
 		       " were there already, %" PRIu64 " left out\n",
 			source->address, im.imported, im.mailboxes, im.there, im.left_out);
-	totals->imported += im.imported;
-	totals->there += im.there;
-	totals->left_out += im.left_out;
-	totals->mailboxes += im.mailboxes;
+	add(totals, &(struct totals){ im.imported, im.there, im.left_out, im.mailboxes, code });
 	importer_done(&im);
 }
 
@@ -326,12 +331,7 @@ static void worker_end(struct worker *w, struct totals *totals)
 	}
 	close(w->end);
 	w->process = 0;
-	totals->imported += its.imported;
-	totals->there += its.there;
-	totals->left_out += its.left_out;
-	totals->mailboxes += its.mailboxes;
-	if (its.code)
-		note_failure(totals, its.code);
+	add(totals, &its);
 }
 
 /* Until one has ended; -1: there is none. */

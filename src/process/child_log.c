@@ -24,26 +24,36 @@ static void pass_lines(struct child *c)
 	}
 }
 
-/* Reads what is there. Who says something is likely to say more, so that it is left alone for a
- * while then: what it says gathers in its pipe, which outlives it. */
-static void read_all(struct child *c)
+/* Passes on what is there; whether anything was. The log is freed when there will be no more. */
+static bool drain(struct child *c)
 {
 	struct loop *loop = c->supervisor->loop;
 	bool any = false;
-	for (int i = 0; i < LOG_READS; i++) {
+	for (int i = 0; c->log && i < LOG_READS; i++) {
 		size_t room = buf_room(&c->log_line);
 		char *to = buf_reserve(&c->log_line, room);
 		ssize_t got = loop->class->link_read(c->log, to, room, NULL);
 		if (got == -EAGAIN || got == -EINTR)
 			break;
-		if (got <= 0) { /* there will be no more */
+		if (got <= 0) {
 			loop->class->link_free(&c->log);
-			return;
+			break;
 		}
 		buf_used(&c->log_line, (size_t)got);
 		pass_lines(c);
 		any = true;
 	}
+	return any;
+}
+
+/* Who says something is likely to say more, so that it is left alone for a while then: what it says
+ * gathers in its pipe, which outlives it. */
+static void read_all(struct child *c)
+{
+	struct loop *loop = c->supervisor->loop;
+	bool any = drain(c);
+	if (c->log == NULL)
+		return;
 	loop->class->link_want(c->log, any ? 0 : LINK_READ);
 	loop->class->timer_set(c->log_rest, any ? supervisor_now(c->supervisor) + LOG_REST_MS : 0);
 }
@@ -74,17 +84,9 @@ void child_log_open(struct child *c, int handle)
 /* What a child said last is often what matters: it is read to the end. */
 void child_log_close(struct child *c)
 {
-	struct loop *loop = c->supervisor->loop;
-	for (int i = 0; c->log && i < LOG_READS; i++) {
-		char *to = buf_reserve(&c->log_line, buf_room(&c->log_line));
-		ssize_t got = loop->class->link_read(c->log, to, buf_room(&c->log_line), NULL);
-		if (got <= 0)
-			break;
-		buf_used(&c->log_line, (size_t)got);
-		pass_lines(c);
-	}
+	(void)drain(c);
 	if (c->log)
-		loop->class->link_free(&c->log);
+		c->supervisor->loop->class->link_free(&c->log);
 	child_log_flush(c);
 }
 

@@ -277,33 +277,39 @@ int preflight_data(const struct config *c, struct err *err)
 		       : look_at_segments(c, blobs, who, err);
 }
 
+/* Of the disk that the path is on, for who is no superuser. */
+static bool free_bytes(const char *path, uint64_t *ret)
+{
+	struct statvfs st;
+	if (statvfs(path, &st) < 0)
+		return false;
+	*ret = (uint64_t)st.f_bavail * st.f_frsize;
+	return true;
+}
+
 bool preflight_disk_is_short(const struct config *c, char *text, size_t n)
 {
 	char path[PATH_BYTES];
-	struct statvfs st;
+	uint64_t left;
 	snprintf(path, sizeof(path), "%s/data", c->directory);
-	if (statvfs(path, &st) < 0)
-		return false;
-	uint64_t pages = (uint64_t)c->reserve_bytes / (st.f_frsize ? st.f_frsize : 1);
-	if (st.f_bavail > pages)
+	if (!free_bytes(path, &left) || left > (uint64_t)c->reserve_bytes)
 		return false;
 	snprintf(text, n,
 		"%s: its disk has %" PRIu64 " bytes free, and reserve_bytes is %" PRIu64
 		": no mail is taken until there is more room",
-		path, (uint64_t)st.f_bavail * st.f_frsize, (uint64_t)c->reserve_bytes);
+		path, left, (uint64_t)c->reserve_bytes);
 	return true;
 }
 
 int preflight_schema_room(const struct config *c, uint32_t schema, struct err *err)
 {
 	char path[PATH_BYTES];
-	struct statvfs disk;
+	uint64_t left;
 	struct stat st;
 	snprintf(path, sizeof(path), "%s/data/ledger.db", c->directory);
-	if (stat(path, &st) < 0 || statvfs(path, &disk) < 0)
+	if (stat(path, &st) < 0 || !free_bytes(path, &left))
 		return 0; /* the store will tell */
 	uint64_t room = store_schema_room(schema, (uint64_t)st.st_size);
-	uint64_t left = (uint64_t)disk.f_bavail * disk.f_frsize;
 	if (left >= room)
 		return 0;
 	return fail(err, ERR_FULL,

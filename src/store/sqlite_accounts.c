@@ -121,10 +121,9 @@ static int forget_ways_one(
  * by itself. */
 static int forget_ways_to(struct sqlite_engine *e, struct str address, struct err *err)
 {
-	enum { MOST_WAYS = 100000 };
 	AUTO(vec_done)
 	struct vec gone;
-	vec_init(&gone, sizeof(struct str), MOST_WAYS);
+	vec_init(&gone, sizeof(struct str), SIZE_MAX / 1024); /* as many as there are */
 	vec_push(&gone, &address);
 	for (size_t i = 0; i < gone.n; i++) {
 		struct str one = *(struct str *)vec_at(&gone, i);
