@@ -49,6 +49,19 @@ static struct str first_character(struct str s, bool *ret_valid)
 	return str_sub(s, 0, n ? n : 1);
 }
 
+/* As it is, or escaped: then p has room for 5 bytes for each. Returns how many. */
+static size_t put_character(char *p, struct str c, bool valid)
+{
+	bool raw = valid && !abnf_is_ctl(*c.p) && *c.p != '"' && *c.p != '\\' && !is_invisible(c);
+	size_t n = 0;
+	for (size_t i = 0; i < c.n && !raw; i++)
+		n += (size_t)snprintf(p + n, 5, "\\x%02x", (unsigned char)c.p[i]);
+	if (!raw)
+		return n;
+	memcpy(p, c.p, c.n);
+	return c.n;
+}
+
 const char *log_value(struct log_text *out, struct str value)
 {
 	bool plain = value.n > 0, valid;
@@ -56,19 +69,19 @@ const char *log_value(struct log_text *out, struct str value)
 		plain = is_plain(value.p[i]);
 	/* Room for the longest character, escaped, and for quote and NUL. */
 	size_t room = sizeof(out->text) - 18, n = 0;
-	if (!plain)
-		out->text[n++] = '"';
+	if (plain) {
+		value = str_sub(value, 0, room);
+		memcpy(out->text, value.p, value.n);
+		out->text[value.n] = '\0';
+		return out->text;
+	}
+	out->text[n++] = '"';
 	while (value.n && n < room) {
 		struct str c = first_character(value, &valid);
-		bool raw = valid && !abnf_is_ctl(*c.p) && *c.p != '"' && *c.p != '\\' &&
-			   !is_invisible(c);
-		for (size_t i = 0; i < c.n; i++)
-			n += (size_t)snprintf(
-				out->text + n, 5, raw ? "%c" : "\\x%02x", (unsigned char)c.p[i]);
+		n += put_character(out->text + n, c, valid);
 		value = str_from_offset(value, c.n);
 	}
-	if (!plain)
-		out->text[n++] = '"';
+	out->text[n++] = '"';
 	out->text[n] = '\0';
 	return out->text;
 }
@@ -235,10 +248,17 @@ static void add_head(
 	struct buf *line, const struct log *log, enum log_level level, const char *event)
 {
 	struct time_text time;
-	if (log->sink->now_ms)
-		buf_addf(line, "t=%s ", time_iso8601(&time, log->sink->now_ms(log->sink)));
-	buf_addf(line, "level=%s %s%sevent=%s", level_names[level], log->prefix,
-		log->prefix[0] ? " " : "", event);
+	if (log->sink->now_ms) {
+		buf_addz(line, "t=");
+		buf_addz(line, time_iso8601(&time, log->sink->now_ms(log->sink)));
+		buf_addc(line, ' ');
+	}
+	buf_addz(line, "level=");
+	buf_addz(line, level_names[level]);
+	buf_addc(line, ' ');
+	buf_addz(line, log->prefix);
+	buf_addz(line, log->prefix[0] ? " event=" : "event=");
+	buf_addz(line, event);
 }
 
 static void write_line(struct log_sink *sink, struct buf *line)
@@ -272,8 +292,10 @@ void log_event(
 	va_start(args, format);
 	int n = vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	if (n > 0)
-		buf_addf(&raw, " %s", text);
+	if (n > 0) {
+		buf_addc(&raw, ' ');
+		buf_addz(&raw, text);
+	}
 	/* The newline and the mark have their place. */
 	AUTO(buf_done)
 	struct buf line;

@@ -35,10 +35,17 @@ struct files_seam {
 	int (*close)(struct files_seam *, int file);
 	ssize_t (*pread)(struct files_seam *, int file, void *p, size_t n, off_t at);
 	ssize_t (*pwrite)(struct files_seam *, int file, const void *p, size_t n, off_t at);
+	/* Begins to write n bytes at a place to the disk, where the system can, so that the flush
+	 * that has to come has less to wait for. Nothing is on disk by it. A failure is as grave as
+	 * a flush's, which may not be told of it again. */
+	int (*start_flush)(struct files_seam *, int file, off_t at, off_t n);
 	int (*fdatasync)(struct files_seam *, int file);
 	int (*fsync)(struct files_seam *, int file);
 	int (*sync_directory)(struct files_seam *, const char *directory);
 	int (*truncate)(struct files_seam *, int file, off_t length);
+	/* Makes blocks for n bytes behind the end of a file, which read as zeros. -errno: it is as
+	 * it was; -EOPNOTSUPP where there is no such thing. */
+	int (*lengthen)(struct files_seam *, int file, off_t end, off_t n);
 	int64_t (*size)(struct files_seam *, int file);
 	int (*rename)(struct files_seam *, const char *from, const char *to);
 	int (*unlink)(struct files_seam *, const char *name);

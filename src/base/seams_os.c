@@ -226,6 +226,14 @@ static ssize_t os_pwrite(struct files_seam *seam, int file, const void *p, size_
 	return put < 0 ? -errno : put;
 }
 
+/* Some file systems can't; theirs is a flush like any other. */
+static int os_start_flush(struct files_seam *seam, int file, off_t at, off_t n)
+{
+	(void)seam;
+	int result = or_errno(sync_file_range(file, at, n, SYNC_FILE_RANGE_WRITE));
+	return result == -EINVAL || result == -ENOSYS || result == -EOPNOTSUPP ? 0 : result;
+}
+
 static int os_fdatasync(struct files_seam *seam, int file)
 {
 	(void)seam;
@@ -250,6 +258,12 @@ static int os_truncate(struct files_seam *seam, int file, off_t length)
 {
 	(void)seam;
 	return or_errno(ftruncate(file, length));
+}
+
+static int os_lengthen(struct files_seam *seam, int file, off_t end, off_t n)
+{
+	(void)seam;
+	return or_errno(fallocate(file, 0, end, n));
 }
 
 static int64_t os_size(struct files_seam *seam, int file)
@@ -356,10 +370,12 @@ static const struct files_seam os_files = { .open = os_open,
 	.close = os_close,
 	.pread = os_pread,
 	.pwrite = os_pwrite,
+	.start_flush = os_start_flush,
 	.fdatasync = os_fdatasync,
 	.fsync = os_fsync,
 	.sync_directory = os_sync_directory,
 	.truncate = os_truncate,
+	.lengthen = os_lengthen,
 	.size = os_size,
 	.rename = os_rename,
 	.unlink = os_unlink,

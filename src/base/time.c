@@ -112,11 +112,25 @@ const char *time_imap(struct time_text *out, int64_t ms)
 	return out->text;
 }
 
+static char *put_number(char *p, int n, int digits, char after)
+{
+	for (int i = digits; i-- > 0; n /= 10)
+		p[i] = (char)('0' + n % 10);
+	p[digits] = after;
+	return p + digits + 1;
+}
+
+/* Each line of log has one, so without printf. */
 const char *time_iso8601(struct time_text *out, int64_t ms)
 {
 	struct civil c = time_civil(ms);
-	snprintf(out->text, sizeof(out->text), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", c.year,
-		c.month, c.day, c.hour, c.minute, c.second, c.ms);
+	char *p = put_number(out->text, c.year, 4, '-');
+	p = put_number(p, c.month, 2, '-');
+	p = put_number(p, c.day, 2, 'T');
+	p = put_number(p, c.hour, 2, ':');
+	p = put_number(p, c.minute, 2, ':');
+	p = put_number(p, c.second, 2, '.');
+	*put_number(p, c.ms, 3, 'Z') = '\0';
 	return out->text;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The derived tables of digests and of search signatures. Its transactions are not flushed
- * (synchronous=NORMAL in WAL mode: what a crash takes is the newest part, never the shape of the
- * file). */
+ * (only the log before it is moved to its place: what a crash takes is the newest part, never the
+ * shape of the file). */
 #include "store/digests.h"
 
 #include <sqlite3.h>
@@ -9,10 +9,11 @@
 
 #include "base/limits.h"
 #include "store/crc32c.h"
+#include "store/log_vfs.h"
 #include "store/sqlite_open.h"
 
 static const char file_name[] = "digests.db";
-static const char setup[] = "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;"
+static const char setup[] = "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;"
 			    "PRAGMA wal_autocheckpoint=0;PRAGMA journal_size_limit=67108864;"
 			    "PRAGMA trusted_schema=OFF;PRAGMA secure_delete=ON;"
 			    "CREATE TABLE IF NOT EXISTS digests(body INTEGER PRIMARY KEY,"
@@ -22,8 +23,9 @@ static const char setup[] = "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;"
 
 struct digests {
 	const struct seams *seams;
+	struct log_vfs log;
 	sqlite3 *db, *checkpointer;
-	sqlite3_stmt *put, *drop, *put_signature, *drop_signatures;
+	sqlite3_stmt *begin, *commit, *put, *drop, *put_signature, *drop_signatures;
 	bool begun;
 };
 /* Keys are mostly asked for in rising order: the statement goes on from row to row. Its row is
@@ -39,10 +41,10 @@ struct digest_reader {
 	struct walk digests, signatures;
 };
 
-static sqlite3 *open_db(const struct seams *seams, int flags)
+static sqlite3 *open_db(const struct seams *seams, const char *vfs, int flags)
 {
 	sqlite3 *db;
-	if (sqlite_open(seams->files, NULL, file_name, flags, &db) != SQLITE_OK) {
+	if (sqlite_open(seams->files, vfs, file_name, flags, &db) != SQLITE_OK) {
 		sqlite3_close_v2(db);
 		return NULL;
 	}
@@ -52,12 +54,16 @@ static sqlite3 *open_db(const struct seams *seams, int flags)
 
 static void close_all(struct digests *d)
 {
+	sqlite3_finalize(d->begin);
+	sqlite3_finalize(d->commit);
 	sqlite3_finalize(d->put);
 	sqlite3_finalize(d->drop);
 	sqlite3_finalize(d->put_signature);
 	sqlite3_finalize(d->drop_signatures);
+	d->log.unflushed = false; /* the last to close moves the log */
 	sqlite3_close_v2(d->checkpointer);
 	sqlite3_close_v2(d->db);
+	log_vfs_done(&d->log);
 	*d = (struct digests){ .seams = d->seams };
 }
 
@@ -68,8 +74,13 @@ static bool prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret)
 
 static bool open_all(struct digests *d)
 {
-	d->db = open_db(d->seams, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+	if (log_vfs_init(&d->log, d->seams->files->sqlite_vfs(d->seams->files)) != SQLITE_OK)
+		return false;
+	d->log.unflushed = true;
+	d->db = open_db(d->seams, d->log.name, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
 	if (d->db && sqlite3_exec(d->db, setup, NULL, NULL, NULL) == SQLITE_OK &&
+		prepare(d->db, "BEGIN IMMEDIATE", &d->begin) &&
+		prepare(d->db, "COMMIT", &d->commit) &&
 		prepare(d->db,
 			"INSERT INTO digests(body,crc,bytes) VALUES(?,?,?) ON CONFLICT(body) "
 			"DO UPDATE SET crc=excluded.crc,bytes=excluded.bytes",
@@ -79,7 +90,7 @@ static bool open_all(struct digests *d)
 			&d->put_signature) &&
 		prepare(d->db, "DELETE FROM signatures WHERE key>=? AND key<?",
 			&d->drop_signatures))
-		d->checkpointer = open_db(d->seams, SQLITE_OPEN_READWRITE);
+		d->checkpointer = open_db(d->seams, NULL, SQLITE_OPEN_READWRITE);
 	if (d->checkpointer)
 		return true;
 	close_all(d);
@@ -118,10 +129,19 @@ void digests_close(struct digests **d)
 	*d = NULL;
 }
 
-void digests_begin(struct digests *d)
+static bool run(sqlite3_stmt *st)
 {
-	if (d)
-		d->begun = sqlite3_exec(d->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK;
+	int rc = sqlite3_step(st);
+	sqlite3_reset(st);
+	return rc == SQLITE_DONE;
+}
+
+/* Whether there is a transaction: the first change begins it. */
+static bool begun(struct digests *d)
+{
+	if (d && !d->begun)
+		d->begun = run(d->begin);
+	return d && d->begun;
 }
 
 static uint32_t checksum(uint64_t body, const void *p, size_t n)
@@ -131,13 +151,12 @@ static uint32_t checksum(uint64_t body, const void *p, size_t n)
 
 void digests_put(struct digests *d, uint64_t body, struct str digest)
 {
-	if (d == NULL || !d->begun || digest.n == 0 || digest.n > LIMIT_DIGEST_BYTES)
+	if (digest.n == 0 || digest.n > LIMIT_DIGEST_BYTES || !begun(d))
 		return;
 	sqlite3_bind_int64(d->put, 1, (int64_t)body);
 	sqlite3_bind_int64(d->put, 2, checksum(body, digest.p, digest.n));
 	sqlite3_bind_blob(d->put, 3, digest.p, (int)digest.n, SQLITE_STATIC);
-	sqlite3_step(d->put);
-	sqlite3_reset(d->put);
+	(void)run(d->put);
 }
 
 /* Signatures lie in the order of bodies, those of one body's recipients in as many places as a byte
@@ -149,21 +168,19 @@ static int64_t signature_key(uint64_t body, uint32_t prefix_at)
 
 void signatures_drop(struct digests *d, uint64_t body)
 {
-	if (d == NULL || !d->begun)
+	if (!begun(d))
 		return;
 	sqlite3_bind_int64(d->drop_signatures, 1, (int64_t)(body << 8));
 	sqlite3_bind_int64(d->drop_signatures, 2, (int64_t)((body + 1) << 8));
-	sqlite3_step(d->drop_signatures);
-	sqlite3_reset(d->drop_signatures);
+	(void)run(d->drop_signatures);
 }
 
 void digests_drop(struct digests *d, uint64_t body)
 {
-	if (d == NULL || !d->begun)
+	if (!begun(d))
 		return;
 	sqlite3_bind_int64(d->drop, 1, (int64_t)body);
-	sqlite3_step(d->drop);
-	sqlite3_reset(d->drop);
+	(void)run(d->drop);
 	signatures_drop(d, body);
 }
 
@@ -175,14 +192,13 @@ static uint32_t signature_checksum(uint64_t body, uint32_t prefix_at, struct str
 
 void signatures_put(struct digests *d, uint64_t body, uint32_t prefix_at, struct str signature)
 {
-	if (d == NULL || !d->begun || signature.n == 0)
+	if (signature.n == 0 || !begun(d))
 		return;
 	sqlite3_stmt *st = d->put_signature;
 	sqlite3_bind_int64(st, 1, signature_key(body, prefix_at));
 	sqlite3_bind_int64(st, 2, signature_checksum(body, prefix_at, signature));
 	sqlite3_bind_blob(st, 3, signature.p, (int)signature.n, SQLITE_STATIC);
-	sqlite3_step(st);
-	sqlite3_reset(st);
+	(void)run(st);
 }
 
 void digests_end(struct digests *d)
@@ -190,7 +206,7 @@ void digests_end(struct digests *d)
 	if (d == NULL || !d->begun)
 		return;
 	d->begun = false;
-	if (sqlite3_exec(d->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
+	if (!run(d->commit))
 		sqlite3_exec(d->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
@@ -206,7 +222,7 @@ struct digest_reader *digest_reader_new(struct digests *d)
 	if (d == NULL)
 		return NULL;
 	struct digest_reader *r = xmalloc(sizeof(*r));
-	r->db = open_db(d->seams, SQLITE_OPEN_READONLY);
+	r->db = open_db(d->seams, NULL, SQLITE_OPEN_READONLY);
 	if (r->db == NULL ||
 		!prepare(r->db, "SELECT crc,bytes,body FROM digests WHERE body>=? ORDER BY body",
 			&r->digests.get) ||

@@ -23,8 +23,7 @@ struct digest_reader;
  * slow and not wrong; every function takes NULL. */
 struct digests *digests_open(const struct seams *seams, bool fresh, struct err *err);
 void digests_close(struct digests **d);
-/* The writer's: begin, put or drop …, end. What fails is left out. */
-void digests_begin(struct digests *d);
+/* The writer's: put or drop …, then end, which others see it after. What fails is left out. */
 void digests_put(struct digests *d, uint64_t body, struct str digest);
 void signatures_put(struct digests *d, uint64_t body, uint32_t prefix_at, struct str signature);
 /* Those of a body: another parser may have found other text in it. */

@@ -28,6 +28,11 @@ struct engine {
 	 * them into each commit that it tries, until one has succeeded: then it becomes NULL. While
 	 * it is not, no commit has. */
 	const struct segment_carry *carry;
+	/* What has to be on disk before any row that names it is: run() calls it when the rows are
+	 * worked out, before each commit. -1 fails the transactions, and nothing was committed.
+	 * NULL: there is nothing. */
+	int (*before_commit)(void *arg, struct err *err);
+	void *before_commit_arg;
 };
 struct reader {
 	const struct engine_class *class;

@@ -278,6 +278,9 @@ static int run_group(
 	*ret_n = i;
 	if (state_write(e, err) < 0 || write_meta(e, bodies, err) < 0)
 		return -1;
+	if (e->engine.before_commit &&
+		e->engine.before_commit(e->engine.before_commit_arg, err) < 0)
+		return -1;
 	return sql_run(&e->conn, sql_bound(&e->conn, SQL_COMMIT, ""), err);
 }
 

@@ -409,6 +409,12 @@ size_t files_sim_whole_sectors(size_t at, size_t n)
 	return end > at ? end - at : 0;
 }
 
+static uint64_t room_left(struct files_sim *sim)
+{
+	uint64_t used = files_sim_bytes_used(sim);
+	return used < sim->plan.capacity ? sim->plan.capacity - used : 0;
+}
+
 static ssize_t sim_pwrite(struct files_seam *seam, int file, const void *p, size_t n, off_t at)
 {
 	struct files_sim *sim = sim_of(seam);
@@ -429,8 +435,7 @@ static ssize_t sim_pwrite(struct files_seam *seam, int file, const void *p, size
 		return some;
 	n = (size_t)some;
 	if (sim->plan.capacity && (size_t)at + n > f->n) {
-		uint64_t used = files_sim_bytes_used(sim), grow = (size_t)at + n - f->n;
-		uint64_t room = used < sim->plan.capacity ? sim->plan.capacity - used : 0;
+		uint64_t room = room_left(sim), grow = (size_t)at + n - f->n;
 		if (grow > room && n + room <= grow)
 			return sim->full++, sim->hits[HIT_ENOSPC]++, -ENOSPC;
 		if (grow > room)
@@ -471,6 +476,15 @@ static int flush(struct files_sim *sim, int file)
 	return -EIO;
 }
 
+/* What of it has reached the disk is up to the power cut. */
+static int sim_start_flush(struct files_seam *seam, int file, off_t at, off_t n)
+{
+	(void)file;
+	(void)at;
+	(void)n;
+	return begin(sim_of(seam));
+}
+
 static int sim_fdatasync(struct files_seam *seam, int file)
 {
 	return flush(sim_of(seam), file);
@@ -496,6 +510,20 @@ static int sim_truncate(struct files_seam *seam, int file, off_t length)
 	if (result == 0)
 		inode_resize(f, (size_t)length);
 	return result;
+}
+
+static int sim_lengthen(struct files_seam *seam, int file, off_t end, off_t n)
+{
+	struct files_sim *sim = sim_of(seam);
+	struct inode *f = opened(sim, file);
+	int result = begin(sim);
+	if (result)
+		return result;
+	if (sim->plan.capacity && room_left(sim) < (uint64_t)n)
+		return sim->full++, sim->hits[HIT_ENOSPC]++, -ENOSPC;
+	sim->changes++;
+	inode_resize(f, (size_t)(end + n));
+	return 0;
 }
 
 static int64_t sim_size(struct files_seam *seam, int file)
@@ -612,10 +640,12 @@ static const struct files_seam functions = {
 	.close = sim_close,
 	.pread = sim_pread,
 	.pwrite = sim_pwrite,
+	.start_flush = sim_start_flush,
 	.fdatasync = sim_fdatasync,
 	.fsync = sim_fdatasync,
 	.sync_directory = sim_sync_directory,
 	.truncate = sim_truncate,
+	.lengthen = sim_lengthen,
 	.size = sim_size,
 	.rename = sim_rename,
 	.unlink = sim_unlink,

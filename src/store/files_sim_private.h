@@ -19,7 +19,7 @@ enum {
 
 /* A file. dirty[i]: sector i of `now` has not reached `disk`; by number, which write made it so.
  * Once it was damaged, `good` is what both would be without. Up to cap, all is zeros from `top` on:
- * much of a segment is written ahead, and is neither copied nor compared. */
+ * much of a segment is zeros ahead of what was written, and is neither copied nor compared. */
 struct inode {
 	bool used;
 	unsigned names, opens,

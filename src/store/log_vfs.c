@@ -13,6 +13,7 @@ enum { GATHERED_BYTES = 128 * 1024 };
 /* What is gathered: n bytes that belong at `at`. The other VFS's file stands behind it. */
 struct log_file {
 	sqlite3_file file;
+	const struct log_vfs *of;
 	uint8_t *gathered; /* NULL: there was no memory for it, all is written at once */
 	size_t n;
 	sqlite3_int64 at;
@@ -59,7 +60,7 @@ static int log_sync(sqlite3_file *file, int flags)
 	int rc = hand_on(f);
 	if (rc != SQLITE_OK)
 		return rc;
-	if (planted("row_flush_left_out"))
+	if (f->of->unflushed || planted("row_flush_left_out"))
 		return SQLITE_OK;
 	return real(f)->pMethods->xSync(real(f), flags);
 }
@@ -142,11 +143,12 @@ static const sqlite3_io_methods log_methods = {
 
 static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *ret)
 {
-	sqlite3_vfs *base = CONTAINER_OF(vfs, struct log_vfs, vfs)->base;
+	const struct log_vfs *v = CONTAINER_OF(vfs, struct log_vfs, vfs);
+	sqlite3_vfs *base = v->base;
 	if (!(flags & SQLITE_OPEN_WAL))
 		return base->xOpen(base, name, file, flags, ret);
 	struct log_file *f = log_of(file);
-	*f = (struct log_file){ .file.pMethods = NULL };
+	*f = (struct log_file){ .of = v };
 	int rc = base->xOpen(base, name, real(f), flags, ret);
 	if (rc != SQLITE_OK)
 		return rc;

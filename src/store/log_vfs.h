@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The ledger's log in fewer writes. SQLite writes each page of a commit to its log by two calls,
+ * A database's log in fewer writes. SQLite writes each page of a commit to its log by two calls,
  * header and page: 34 for a message of 10 KiB. This VFS, over another, gathers what is written to a
  * log one after the other and hands it on at the flush, or when something else is asked of the
  * file. Databases themselves go to the other VFS as they are.
  *
- * Only for a connection that flushes each commit (synchronous=FULL): nobody but the connection
- * itself reads a log behind its last flush, since SQLite lets others see a commit after it. A write
+ * Only for a connection that flushes each commit (synchronous=FULL), be it that the flush is left
+ * out (unflushed): nobody but the connection itself reads a log behind its last flush, since SQLite
+ * lets others see a commit after it. A write
  * that fails is told by the call that handed it on, with the write's own code, and its bytes are
  * forgotten: the commit has failed, and SQLite writes the next one over it.
  */
@@ -14,11 +15,14 @@
 #define CULVER_STORE_LOG_VFS_H
 
 #include <sqlite3.h>
+#include <stdbool.h>
 
 struct log_vfs {
 	sqlite3_vfs vfs;
 	sqlite3_vfs *base;
-	char name[32]; /* for sqlite3_open_v2 */
+	char name[32];  /* for sqlite3_open_v2 */
+	bool unflushed; /* to be set by who does not mind to lose commits; not while the log is
+			 * moved to its place, which would lose the database */
 };
 
 /* Makes it known to SQLite, over the VFS of that name. Must stay until its connections are closed;

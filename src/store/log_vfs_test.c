@@ -173,6 +173,24 @@ static void what_was_spilled_is_read(void **state)
 	assert_sound(place.reader);
 }
 
+/* A commit is handed on and seen, and costs no flush. */
+static void flushes_may_be_left_out(void **state)
+{
+	(void)state;
+	place.vfs.unflushed = true;
+	for (int i = 1; i <= 3; i++) {
+		assert_int_equal(
+			run(place.db, "INSERT INTO t(v) VALUES(randomblob(9000))"), SQLITE_OK);
+		assert_int_equal(rows_seen(place.reader), i);
+	}
+	assert_int_equal(under.writes, 3);
+	assert_int_equal(under.flushes, 0);
+	place.vfs.unflushed = false;
+	assert_int_equal(run(place.db, "PRAGMA wal_checkpoint(PASSIVE)"), SQLITE_OK);
+	assert_int_equal(under.flushes, 1);
+	assert_sound(place.reader);
+}
+
 static void a_failure_takes_its_commit_alone(void **state)
 {
 	(void)state;
@@ -202,6 +220,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_commit_is_one_write, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_was_spilled_is_read, setup, teardown),
+		cmocka_unit_test_setup_teardown(flushes_may_be_left_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_failure_takes_its_commit_alone, setup, teardown),
 		cmocka_unit_test(what_is_under_it_must_be_there),
 	};

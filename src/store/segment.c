@@ -16,8 +16,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* A larger batch gains nothing by writing ahead. */
-#define SMALL_BATCH_BYTES (128 * 1024)
 /* What a large body is copied by. */
 #define STREAM_BYTES (1024 * 1024)
 
@@ -87,6 +85,7 @@ void segments_forget(struct segments *s)
 {
 	s->written = s->tail;
 	s->n = 0;
+	s->flushing = 0;
 	s->batch_records = 0;
 	s->plain = false;
 	(void)clean_tail(s, NULL); /* if not, segment_prepare() has to */
@@ -101,13 +100,16 @@ static int forget(struct segments *s)
 
 /* ---- flushing ---- */
 
+static int flush_failed(struct segments *s, int result, struct err *err)
+{
+	s->must_end = true;
+	return FAIL_SEAM(err, result, "flushing segment %u failed", s->number);
+}
+
 int segment_flush_file(struct segments *s, int file, struct err *err)
 {
 	int result = files_fdatasync(s->files, file);
-	if (result == 0)
-		return 0;
-	s->must_end = true;
-	return FAIL_SEAM(err, result, "flushing segment %u failed", s->number);
+	return result < 0 ? flush_failed(s, result, err) : 0;
 }
 
 size_t segment_pad_batch(struct segments *s)
@@ -117,14 +119,15 @@ size_t segment_pad_batch(struct segments *s)
 	return padded;
 }
 
-/* Fills the batch up to the next block, and writes ahead. Returns how many bytes to write. */
-static size_t pad_batch(struct segments *s)
+/* Makes the file longer than this batch needs, so that the flushes of those behind it need not
+ * write where its blocks are and how long it is. Where that can't be done, or room is short, each
+ * does. */
+static void lengthen(struct segments *s, uint64_t end)
 {
-	size_t padded = segment_pad_batch(s);
-	if (s->written + padded <= s->extended || s->written - s->tail + s->n > SMALL_BATCH_BYTES)
-		return padded;
-	memset(s->batch + padded, 0, s->options.ahead_bytes);
-	return padded + s->options.ahead_bytes;
+	uint64_t n = end + s->options.ahead_bytes - s->extended;
+	if (end > s->extended && s->room >= n &&
+		s->files->lengthen(s->files, s->file, (off_t)s->extended, (off_t)n) == 0)
+		s->extended += n;
 }
 
 void segment_batch_is_in(struct segments *s, uint64_t end)
@@ -148,16 +151,37 @@ static void settled(struct segments *s)
 	s->unsure = false;
 }
 
-static int flush_batch(struct segments *s, struct err *err)
+static int write_batch(struct segments *s, struct err *err)
 {
 	uint64_t end = segment_block_up(batch_end(s));
-	if (segment_write_out(s, pad_batch(s), err) < 0 && !planted("write_error_ignored"))
+	s->dirty = true;
+	lengthen(s, end);
+	if (segment_write_out(s, segment_pad_batch(s), err) < 0 && !planted("write_error_ignored"))
 		return forget(s);
+	s->flushing = end;
+	return 0;
+}
+
+static int flush_batch(struct segments *s, struct err *err)
+{
+	if (s->flushing == 0 && write_batch(s, err) < 0)
+		return -1;
+	uint64_t end = s->flushing;
+	s->flushing = 0;
 	if (!planted("body_flush_left_out") && segment_flush_file(s, s->file, err) < 0)
 		return -1;
 	settled(s);
 	segment_batch_is_in(s, end);
 	return 0;
+}
+
+int segment_start_flush(struct segments *s, struct err *err)
+{
+	if (write_batch(s, err) < 0)
+		return -1;
+	int result = s->files->start_flush(
+		s->files, s->file, (off_t)s->tail, (off_t)(s->flushing - s->tail));
+	return result < 0 ? flush_failed(s, result, err) : 0;
 }
 
 int segments_settle(struct segments *s, struct err *err)
@@ -175,11 +199,17 @@ bool segments_unsettled(struct segments *s)
 	return s->unsettled;
 }
 
-int segments_flush(struct segments *s, struct err *err)
+int segment_may_flush(const struct segments *s, struct err *err)
 {
 	if (s->must_end)
 		return fail_log(err, ERR_READ_ONLY, "a flush has failed, the store must end");
-	return batch_is_empty(s) ? 0 : flush_batch(s, err);
+	return !batch_is_empty(s);
+}
+
+int segments_flush(struct segments *s, struct err *err)
+{
+	int any = segment_may_flush(s, err);
+	return any > 0 ? flush_batch(s, err) : any;
 }
 
 /* ---- a new segment ---- */
@@ -229,8 +259,8 @@ static int new_segment(struct segments *s, struct err *err)
 	return 0;
 }
 
-/* Seals the segment at the end; all of it is flushed before another is made. What was written ahead
- * is given back; that it was need not be flushed, for zeros behind the end are harmless. */
+/* Seals the segment at the end; all of it is flushed before another is made. What is ahead of it is
+ * given back; that it was need not be flushed, for zeros behind the end are harmless. */
 static int seal(struct segments *s, struct err *err)
 {
 	if (!batch_is_empty(s) && flush_batch(s, err) < 0)

@@ -14,10 +14,10 @@
  *
  *     segment_read(reader, &ref, offset, p, n, err);                    any thread, own reader
  *
- * Order: what segments_flush returned 0 for is on disk; only then may a row name it. Or else
- * (segments_write) a small batch is in the same transaction as the rows that name it, and so on
- * disk with them, or not at all. A record that no row names is an orphan: harmless, reclaimed
- * later. A body that was neither flushed nor carried was never there.
+ * Order: what segments_flush returned 0 for is on disk; only then may a row that names it be
+ * committed. Or else (segments_write) a small batch is in the same transaction as the rows that
+ * name it, and so on disk with them, or not at all. A record that no row names is an orphan:
+ * harmless, reclaimed later. A body that was neither flushed nor carried was never there.
  *
  * A flush that failed can't be repeated: the kernel may have dropped the pages and call them clean.
  * Then segments_must_end() is true, every later append fails, and the process has to end without
@@ -61,9 +61,9 @@ struct segment_end {
 	uint64_t offset;
 };
 
-/* A small batch writes this many zeros behind itself, so that the flushes of those that follow find
- * blocks and length in place and need not commit the file system's journal. */
-#define SEGMENT_AHEAD_BYTES (1024 * 1024)
+/* The file is made so much longer than a batch needs that does not fit it, so that the flushes of
+ * those that follow find blocks and length in place. */
+#define SEGMENT_AHEAD_BYTES (2 * 1024 * 1024)
 
 /* A batch of a segment that the ledger carries: what is in the file need not have been flushed. */
 struct segment_carry {
@@ -130,13 +130,15 @@ void segments_close(struct segments **s);
 int segments_append(struct segments *s, struct spool *spool,
 	const struct record_recipient *recipients, size_t n, struct blob_ref *ret,
 	uint32_t *ret_prefix_at, struct err *err);
-/* Writes and flushes what was appended. 0: all of it is on disk. -1: none of it may be named; ask
- * segments_must_end(). Nothing appended: 0, without a flush. */
+/* Writes, unless that was done, and flushes what was appended. 0: all of it is on disk. -1: none of
+ * it may be named; ask segments_must_end(). Nothing appended: 0, without a flush. */
 int segments_flush(struct segments *s, struct err *err);
-/* As segments_flush, but that a small batch need not be flushed. 1: it was written, readers see it,
- * and *ret must be committed in one transaction with the rows that name it (segments_open then
- * writes it again, whatever a power cut left); after that segments_carried. When that is not called
- * no row may name it, and the next batch is flushed, with everything before it. */
+/* Writes what was appended. 0: it is on its way to the disk, and segments_flush has to be called
+ * before a row that names it is committed and before the next append; -1 as segments_flush. 1: the
+ * batch is small and need not be flushed, readers see it, and *ret must be committed in one
+ * transaction with the rows that name it (segments_open then writes it again, whatever a power cut
+ * left); after that segments_carried. When that is not called no row may name it, and the next
+ * batch is flushed, with everything before it. */
 int segments_write(struct segments *s, struct segment_carry *ret, struct err *err);
 void segments_carried(struct segments *s);
 /* Flushes what has been carried so far: 0 or -1 as segments_flush. Nothing may be pending. */

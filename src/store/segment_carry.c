@@ -5,7 +5,7 @@
  * rule holds as it is, bytes are on disk before, or rather with, the row that names them.
  *
  * Such a batch lies where a flush has made blocks and length of the file durable already (what was
- * written ahead), so there are at most SEGMENT_AHEAD_BYTES; the first batch that does not fit is
+ * made longer), so there are at most SEGMENT_AHEAD_BYTES; the first batch that does not fit is
  * flushed, and with it all that were carried, and their slots in the ledger are used again. A
  * segment is flushed before the next is made: only of the last is anything carried.
  *
@@ -41,8 +41,11 @@ static bool can_be_carried(const struct segments *s)
 
 int segments_write(struct segments *s, struct segment_carry *ret, struct err *err)
 {
-	if (s->must_end || !can_be_carried(s))
-		return segments_flush(s, err);
+	int any = segment_may_flush(s, err);
+	if (any <= 0)
+		return any;
+	if (!can_be_carried(s))
+		return segment_start_flush(s, err);
 	struct segment_carry c = { .slot = s->slots,
 		.segment = s->number,
 		.offset = s->tail,

@@ -124,12 +124,19 @@ static bool put(struct world *w, size_t length)
 	return true;
 }
 
+/* What may be committed then: as the writer does it. */
+static int write_batch(struct world *w, struct segment_carry *ret)
+{
+	int written = segments_write(w->s, ret, &w->err);
+	return written == 0 ? segments_flush(w->s, &w->err) : written;
+}
+
 /* A batch of one message, committed. 1: it was carried. */
 static int put_one(struct world *w, size_t length)
 {
 	struct segment_carry c = { .length = 0 };
 	assert_true(put(w, length));
-	int written = segments_write(w->s, &c, &w->err);
+	int written = write_batch(w, &c);
 	assert_true(written >= 0);
 	commit(w, written ? &c : NULL);
 	return written;
@@ -180,7 +187,7 @@ static void which_batches(void **state)
 		struct row *row = &w.pending[0];
 		assert_int_equal(row->ref.length, LIMIT_CARRY_BYTES + 8 * i);
 		struct segment_carry c;
-		int written = segments_write(w.s, &c, &w.err);
+		int written = write_batch(&w, &c);
 		assert_int_equal(written, i <= 0);
 		commit(&w, written ? &c : NULL);
 	}
@@ -196,7 +203,7 @@ static void slots_are_used_again_behind_a_flush(void **state)
 	struct world w = world_new(1, 0);
 	begin(&w);
 	assert_int_equal(put_one(&w, 100), 0);
-	/* LIMIT_CARRY_SLOTS of them, or as many as fit what was written ahead: one fewer. */
+	/* LIMIT_CARRY_SLOTS of them, or as many as fit what the file is longer: one fewer. */
 	unsigned n = 0;
 	while (put_one(&w, 100))
 		n++;
@@ -229,6 +236,39 @@ static void no_slot_beyond_the_last(void **state)
 	world_done(&w);
 }
 
+/* Where a file can't be made longer nothing is carried, and where room is short it is not tried. */
+static int cannot_lengthen(struct files_seam *seam, int file, off_t end, off_t n)
+{
+	(void)seam;
+	(void)file;
+	(void)end;
+	(void)n;
+	return -EOPNOTSUPP;
+}
+
+static void no_longer_file(void **state)
+{
+	(void)state;
+	struct world w = world_new(1, 0);
+	int (*lengthen)(struct files_seam *, int, off_t, off_t) = w.sim->seam.lengthen;
+	begin(&w);
+	w.sim->seam.lengthen = cannot_lengthen;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(put_one(&w, 100), 0);
+	w.sim->seam.lengthen = lengthen;
+	w.sim->free_bytes = LIMIT_DISK_RESERVE_BYTES + SEGMENT_AHEAD_BYTES;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(put_one(&w, 100), 0);
+	w.sim->free_bytes = INT64_MAX;
+	assert_int_equal(put_one(&w, 100), 0);
+	assert_int_equal(put_one(&w, 100), 1);
+	segments_close(&w.s);
+	files_sim_reboot(w.sim);
+	begin(&w);
+	all_is_well(&w);
+	world_done(&w);
+}
+
 /* What was carried and not committed may be named by nobody; the next batch is flushed. */
 static void a_commit_that_failed(void **state)
 {
@@ -238,7 +278,7 @@ static void a_commit_that_failed(void **state)
 	begin(&w);
 	put_one(&w, 100);
 	assert_true(put(&w, 100));
-	assert_int_equal(segments_write(w.s, &c, &w.err), 1);
+	assert_int_equal(write_batch(&w, &c), 1);
 	w.n_pending = 0; /* the disk was full */
 	assert_int_equal(put_one(&w, 100), 0);
 	assert_int_equal(put_one(&w, 100), 1);
@@ -269,7 +309,7 @@ static void nothing_lands_where_it_belongs(void **state)
 	begin(&w);
 	assert_int_equal(put_one(&w, 100), 0);
 	assert_true(put(&w, 3000) && put(&w, 9000));
-	assert_int_equal(segments_write(w.s, &c, &w.err), 1);
+	assert_int_equal(write_batch(&w, &c), 1);
 	w.n_pending = 1; /* the other's recipient is gone */
 	commit(&w, &c);
 	segments_close(&w.s);
@@ -340,7 +380,7 @@ static void the_segment_alone(void **state)
 		put_one(&w, 100);
 		put_one(&w, 5000);
 		assert_true(put(&w, 20000));
-		assert_int_equal(segments_write(w.s, &c, &w.err), 1);
+		assert_int_equal(write_batch(&w, &c), 1);
 		segments_close(&w.s);
 		files_sim_reboot(w.sim);
 		begin(&w);
@@ -371,7 +411,7 @@ static bool one_batch(struct world *w)
 	for (uint64_t n = 1 + files_sim_below(w->sim, 3); n > 0; n--)
 		if (!put(w, some_length(w)))
 			return false;
-	int written = segments_write(w->s, &c, &w->err);
+	int written = write_batch(w, &c);
 	if (written < 0 || files_sim_crashed(w->sim))
 		return false;
 	uint64_t fate = files_sim_below(w->sim, 40);
@@ -561,8 +601,8 @@ static void only_what_verifies_is_written(void **state)
 }
 
 TEST_MAIN(test_case(which_batches), test_case(slots_are_used_again_behind_a_flush),
-	test_case(no_slot_beyond_the_last), test_case(a_commit_that_failed),
-	test_case(nothing_lands_where_it_belongs), test_case(every_part_of_it),
-	test_case(the_segment_alone), test_case(whatever_happens),
+	test_case(no_slot_beyond_the_last), test_case(no_longer_file),
+	test_case(a_commit_that_failed), test_case(nothing_lands_where_it_belongs),
+	test_case(every_part_of_it), test_case(the_segment_alone), test_case(whatever_happens),
 	test_case(without_the_redo_it_is_lost), test_case(readers_see_what_cannot_be_written),
 	test_case(only_what_verifies_is_written))

@@ -100,7 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 2)
 		return 0;
 	struct files_sim *sim = files_sim_new(1);
-	/* As little written ahead as makes a difference: a MiB of zeros each time is slow. */
+	/* As little longer as makes a difference: MiBs of zeros each time are slow to scan. */
 	struct segments_options options = { .files = &sim->seam,
 		.store_id = "a fuzzed store..",
 		.ahead_bytes = SEGMENT_FUZZ_AHEAD };

@@ -4,9 +4,9 @@
  *
  * All segments but the last were flushed before the next was made. In the last, whatever the ledger
  * names is flushed, or is carried by the ledger and written again here; behind it may stand whole
- * records (orphans: kept), torn ones (zeroed, or cut off at the end) and zeros (written ahead).
- * After something torn the segment is sealed, so that a place in a segment, and with it a blob id,
- * is never used twice.
+ * records (orphans: kept), torn ones (zeroed, or cut off at the end) and zeros (the file was made
+ * longer). After something torn the segment is sealed, so that a place in a segment, and with it a
+ * blob id, is never used twice.
  *
  * After a failed flush nothing in the page cache can be believed: what it shows may never have
  * reached the disk, and be gone at the next start. Then the last segment is read past the cache,

@@ -48,9 +48,10 @@ struct segments {
 	uint32_t number; /* the segment being written, 0: none yet */
 	uint64_t tail;   /* end of what is flushed, a multiple of SEGMENT_BLOCK */
 	uint64_t written;
-	uint64_t extended; /* the file's size: written ahead with zeros */
+	uint64_t extended; /* the file's size: zeros ahead of what is written */
 	uint8_t *batch;
 	size_t n;
+	uint64_t flushing; /* the end of a batch that is written and not yet flushed; 0: none */
 	uint64_t batch_records;
 	uint64_t room; /* on the disk, for what the batch may still take */
 	bool dirty;    /* something was written behind tail since the last flush */
@@ -150,6 +151,11 @@ int segment_flush_file(struct segments *s, int file, struct err *err);
 int segment_prepare(struct segments *s, struct err *err);
 /* Writes the first n bytes of the batch in memory. The caller forgets the batch when it fails. */
 int segment_write_out(struct segments *s, size_t n, struct err *err);
+
+/* 1: there is a batch; 0: there is none; -1: a flush has failed. */
+int segment_may_flush(const struct segments *s, struct err *err);
+/* Writes the batch and begins to flush it; segments_flush has to follow. */
+int segment_start_flush(struct segments *s, struct err *err);
 
 /* The batch is padded to a block: how many bytes of it to write. */
 size_t segment_pad_batch(struct segments *s);

@@ -49,7 +49,7 @@ static int find_record(struct segment_reader *r, const struct segment_scan *scan
 		int has = has_header(r, scan, *ret, &h, err);
 		if (has)
 			return has < 0 ? -1 : 0;
-		/* What was written ahead is passed over block by block. */
+		/* What the file was made longer by is passed over block by block. */
 		bool block = *ret % SEGMENT_BLOCK == 0 && *ret + SEGMENT_BLOCK <= scan->limit;
 		int zero = block ? is_zero(r, scan->number, *ret, *ret + SEGMENT_BLOCK, err) : 0;
 		if (zero < 0)

@@ -113,6 +113,8 @@ static int open_engine(struct store *store, struct err *err)
 	store->engine = engine_sqlite.open(&options, err);
 	if (store->engine == NULL)
 		return -1;
+	store->engine->before_commit = writer_before_commit;
+	store->engine->before_commit_arg = store;
 	if (!found || store->read_only)
 		return 0;
 	log_event(&store->log, LOG_WARN, "store-restored", "uidvalidity=%u", restored.uidvalidity);

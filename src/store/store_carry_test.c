@@ -231,7 +231,7 @@ static void large_and_small(void **state)
 	for (size_t i = 0; i < LARGE; i += 4)
 		memcpy(large + i, &i, 4);
 	assert_int_equal(deliver_one(&w.mx, alice, str_make(large, LARGE)), N + 1);
-	/* Nothing is written ahead behind a large batch: the next is flushed too. */
+	/* It is flushed, and the file made longer behind it. */
 	assert_int_equal(deliver_one(&w.mx, alice, body_of(1, room)), N + 2);
 	struct state flushed = state_now(&w);
 	assert_int_equal(deliver_one(&w.mx, alice, body_of(2, room)), N + 3);

@@ -447,6 +447,9 @@ struct store {
 
 /* writer.c, reading.c */
 bool writer_step(void *arg);
+/* engine.before_commit: bodies are on disk before the rows that name them. A failure ends the
+ * store. */
+int writer_before_commit(void *arg, struct err *err);
 bool reading_step(void *arg);
 bool maintainer_step(void *arg);
 /* A flush failed. From any worker. */

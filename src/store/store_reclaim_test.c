@@ -207,7 +207,6 @@ static void late_digest_is_refused(void **state)
 	assert_int_equal(e->class->run(e, &txn, 1, &t.w.f.err), 0);
 	assert_int_equal(e->class->run(e, &forgotten, 1, &t.w.f.err), 0);
 	assert_int_equal(forgotten->dropped.n, 1);
-	digests_begin(t.w.f.store->digests);
 	digests_drop(t.w.f.store->digests, id);
 	digests_end(t.w.f.store->digests);
 	executor_fake_run(&t.w.f.executor);

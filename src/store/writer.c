@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The writer: takes everything that waits, appends the bodies, flushes them once, runs the rows as
- * one group, which is the second flush, and hands all of it back to be answered. So the more there
- * is to do the cheaper each of it is. A small batch of bodies goes into the same transaction as its
- * rows instead (segments_write): one flush for both.
+ * The writer: takes everything that waits, appends the bodies, flushes them once, commits the rows
+ * as one group, which is the second flush, and hands all of it back to be answered. So the more
+ * there is to do the cheaper each of it is. While the bodies are on their way to the disk the rows
+ * are worked out; their commit waits for the bodies' flush. A small batch of bodies goes into the
+ * same transaction as its rows instead (segments_write): one flush for both.
  */
 #include "store/store_private.h"
 
@@ -116,8 +117,7 @@ static bool write_bodies(struct store *store, struct job *jobs, struct segment_c
 			break;
 		}
 	}
-	int written = planted("rows_before_bytes") ? 0
-						   : segments_write(store->segments, carry, &why);
+	int written = segments_write(store->segments, carry, &why);
 	if (written < 0)
 		fail_bodies(jobs, &why);
 	store->engine->carry = written > 0 ? carry : NULL;
@@ -146,20 +146,36 @@ static void put_digests(struct store *store, const struct job *job)
 	}
 }
 
+/* Digests of bodies that are gone go too: they hold what the messages said. */
+static void drop_digests(struct store *store, const struct job *job)
+{
+	VEC_EACH (uint64_t, body, &job->txn->dropped)
+		digests_drop(store->digests, *body);
+}
+
+/* A transaction is begun by the first of them. */
 static void write_digests(struct store *store, struct job *jobs)
 {
-	bool any = false;
-	for (struct job *job = jobs; job; job = job->next) {
-		if (job->err.kind != ERR_NONE ||
-			(job->digest.n == 0 && job->signature.n == 0 && job->n_bodies == 0))
-			continue;
-		if (!any)
-			digests_begin(store->digests);
-		any = true;
-		put_digests(store, job);
-	}
-	if (any)
-		digests_end(store->digests);
+	for (struct job *job = jobs; job; job = job->next)
+		if (job->err.kind == ERR_NONE)
+			put_digests(store, job);
+	for (struct job *job = jobs; job; job = job->next)
+		if (job->txn)
+			drop_digests(store, job);
+	digests_end(store->digests);
+}
+
+static int flush_bodies(struct store *store, struct err *err)
+{
+	if (segments_flush(store->segments, err) == 0)
+		return 0;
+	store_end(store, err);
+	return -1;
+}
+
+int writer_before_commit(void *arg, struct err *err)
+{
+	return planted("rows_before_bytes") ? 0 : flush_bodies(arg, err);
 }
 
 /* The bodies' place is sure when they were committed with the rows. */
@@ -178,34 +194,18 @@ static bool write_rows(struct store *store, struct job *jobs)
 	for (struct job *job = jobs; job; job = job->next)
 		if (job->txn && job->err.kind == ERR_NONE)
 			txns[n++] = job->txn;
-	if (n == 0)
-		return true;
-	if (store->engine->class->run(store->engine, txns, n, &why) < 0) {
+	if (n && store->engine->class->run(store->engine, txns, n, &why) < 0) {
 		store_end(store, &why);
 		return false;
 	}
+	/* Bodies of which no row was committed, too: the next batch begins behind them. */
+	if (store->ended || flush_bodies(store, &why) < 0)
+		return false;
 	store->commits += n;
 	for (struct job *job = jobs; job; job = job->next)
 		if (job->txn && job->err.kind == ERR_NONE)
 			job->err = job->txn->err;
 	return true;
-}
-
-/* Digests of bodies that are gone go too: they hold what the messages said. */
-static void drop_digests(struct store *store, struct job *jobs)
-{
-	bool any = false;
-	for (struct job *job = jobs; job; job = job->next) {
-		if (job->txn == NULL || job->txn->dropped.n == 0)
-			continue;
-		if (!any)
-			digests_begin(store->digests);
-		any = true;
-		VEC_EACH (uint64_t, body, &job->txn->dropped)
-			digests_drop(store->digests, *body);
-	}
-	if (any)
-		digests_end(store->digests);
 }
 
 bool writer_step(void *arg)
@@ -219,16 +219,10 @@ bool writer_step(void *arg)
 		return backup_turn(store);
 	struct segment_carry carry = { .length = 0 };
 	bool going_on = write_bodies(store, jobs, &carry);
-	if (going_on) {
-		going_on = write_rows(store, jobs);
-		if (planted("rows_before_bytes"))
-			(void)!segments_flush(store->segments, &(struct err)ERR_INIT);
-	}
+	going_on = going_on && write_rows(store, jobs);
 	note_carried(store, &carry);
-	if (going_on) {
+	if (going_on)
 		write_digests(store, jobs);
-		drop_digests(store, jobs);
-	}
 	for (struct job *job = jobs; job; job = job->next)
 		if (job->class->exclusive && !store->ended)
 			job->class->exclusive(store, job);

@@ -124,6 +124,14 @@ static ssize_t rf_pwrite(struct files_seam *seam, int file, const void *p, size_
 	return -EIO;
 }
 
+static int rf_start_flush(struct files_seam *seam, int file, off_t at, off_t n)
+{
+	struct role_files *f = of(seam);
+	return gone(f) ? -EIO
+		       : (int)said("flush", name_of(f, file),
+				 f->disk->start_flush(f->disk, file, at, n));
+}
+
 static int rf_fdatasync(struct files_seam *seam, int file)
 {
 	struct role_files *f = of(seam);
@@ -148,6 +156,14 @@ static int rf_truncate(struct files_seam *seam, int file, off_t length)
 	return gone(f) ? -EIO
 		       : (int)said("truncation", name_of(f, file),
 				 f->disk->truncate(f->disk, file, length));
+}
+
+static int rf_lengthen(struct files_seam *seam, int file, off_t end, off_t n)
+{
+	struct role_files *f = of(seam);
+	return gone(f) ? -EIO
+		       : (int)said("lengthening", name_of(f, file),
+				 f->disk->lengthen(f->disk, file, end, n));
 }
 
 static int64_t rf_size(struct files_seam *seam, int file)
@@ -220,10 +236,12 @@ static const struct files_seam functions = {
 	.close = rf_close,
 	.pread = rf_pread,
 	.pwrite = rf_pwrite,
+	.start_flush = rf_start_flush,
 	.fdatasync = rf_fdatasync,
 	.fsync = rf_fdatasync,
 	.sync_directory = rf_sync_directory,
 	.truncate = rf_truncate,
+	.lengthen = rf_lengthen,
 	.size = rf_size,
 	.rename = rf_rename,
 	.unlink = rf_unlink,
