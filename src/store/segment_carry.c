@@ -4,10 +4,10 @@
  * being flushed there its bytes go into the transaction that names them: one flush for both. So the
  * rule holds as it is, bytes are on disk before, or rather with, the row that names them.
  *
- * Such a batch lies where a flush has made blocks and length of the file durable already (what was
- * made longer), so there are at most SEGMENT_AHEAD_BYTES; the first batch that does not fit is
- * flushed, and with it all that were carried, and their slots in the ledger are used again. A
- * segment is flushed before the next is made: only of the last is anything carried.
+ * Such a batch lies where a flush has made blocks and length of the file durable already, in what
+ * the file was made longer by: so there are at most SEGMENT_AHEAD_BYTES. The first batch that does
+ * not fit is flushed, and with it all that were carried, and their slots in the ledger are used
+ * again. A segment is flushed before the next is made: only of the last is anything carried.
  *
  * Opening writes all of it again, and flushes. Nothing depends on what a power cut, a failed flush
  * or a killed process left there. What was flushed long since is written too: the same bytes, for a
