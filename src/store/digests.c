@@ -21,12 +21,16 @@ static const char setup[] = "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;"
 			    "CREATE TABLE IF NOT EXISTS signatures(key INTEGER PRIMARY KEY,"
 			    " crc INTEGER NOT NULL, bytes BLOB NOT NULL);";
 
+/* Of the log: from so many pages on it is begun anew. */
+enum { LOG_PAGES = 16 * 1024 * 1024 / 4096, BUSY_MS = 1000 };
+
 struct digests {
 	const struct seams *seams;
 	struct log_vfs log;
 	sqlite3 *db, *checkpointer;
 	sqlite3_stmt *begin, *commit, *put, *drop, *put_signature, *drop_signatures;
 	bool begun;
+	int log_pages, restart_at;
 };
 /* Keys are mostly asked for in rising order: the statement goes on from row to row. Its row is
  * that of `at`, and there is none from `from` up to it. */
@@ -48,7 +52,7 @@ static sqlite3 *open_db(const struct seams *seams, const char *vfs, int flags)
 		sqlite3_close_v2(db);
 		return NULL;
 	}
-	sqlite3_busy_timeout(db, 1000);
+	sqlite3_busy_timeout(db, BUSY_MS);
 	return db;
 }
 
@@ -72,6 +76,15 @@ static bool prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret)
 	return sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, ret, NULL) == SQLITE_OK;
 }
 
+static int note_log_pages(void *arg, sqlite3 *db, const char *name, int pages)
+{
+	struct digests *d = arg;
+	(void)db;
+	(void)name;
+	d->log_pages = pages;
+	return SQLITE_OK;
+}
+
 static bool open_all(struct digests *d)
 {
 	if (log_vfs_init(&d->log, d->seams->files->sqlite_vfs(d->seams->files)) != SQLITE_OK)
@@ -91,8 +104,11 @@ static bool open_all(struct digests *d)
 		prepare(d->db, "DELETE FROM signatures WHERE key>=? AND key<?",
 			&d->drop_signatures))
 		d->checkpointer = open_db(d->seams, NULL, SQLITE_OPEN_READWRITE);
-	if (d->checkpointer)
+	if (d->checkpointer) {
+		sqlite3_wal_hook(d->db, note_log_pages, d);
+		d->restart_at = LOG_PAGES;
 		return true;
+	}
 	close_all(d);
 	return false;
 }
@@ -201,6 +217,18 @@ void signatures_put(struct digests *d, uint64_t body, uint32_t prefix_at, struct
 	(void)run(st);
 }
 
+/* The maintainer moves pages while others are written, so under load it never finds the log at its
+ * end. What is left is moved here; where a reader is in the way, later. */
+static void restart_log(struct digests *d)
+{
+	sqlite3_busy_timeout(d->db, 0);
+	d->log.unflushed = false;
+	int rc = sqlite3_wal_checkpoint_v2(d->db, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
+	d->log.unflushed = true;
+	sqlite3_busy_timeout(d->db, BUSY_MS);
+	d->restart_at = rc == SQLITE_OK ? LOG_PAGES : d->log_pages + LOG_PAGES / 4;
+}
+
 void digests_end(struct digests *d)
 {
 	if (d == NULL || !d->begun)
@@ -208,6 +236,8 @@ void digests_end(struct digests *d)
 	d->begun = false;
 	if (!run(d->commit))
 		sqlite3_exec(d->db, "ROLLBACK", NULL, NULL, NULL);
+	else if (d->log_pages >= d->restart_at)
+		restart_log(d);
 }
 
 void digests_checkpoint(struct digests *d)
