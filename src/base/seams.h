@@ -43,8 +43,8 @@ struct files_seam {
 	int (*fsync)(struct files_seam *, int file);
 	int (*sync_directory)(struct files_seam *, const char *directory);
 	int (*truncate)(struct files_seam *, int file, off_t length);
-	/* Makes blocks for n bytes behind the end of a file, which read as zeros. -errno: it is as
-	 * it was; -EOPNOTSUPP where there is no such thing. */
+	/* Makes a file n bytes longer than its end, which read as zeros and have blocks where the
+	 * file system can do that. -errno: it is as it was. */
 	int (*lengthen)(struct files_seam *, int file, off_t end, off_t n);
 	int64_t (*size)(struct files_seam *, int file);
 	int (*rename)(struct files_seam *, const char *from, const char *to);

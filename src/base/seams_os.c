@@ -263,7 +263,8 @@ static int os_truncate(struct files_seam *seam, int file, off_t length)
 static int os_lengthen(struct files_seam *seam, int file, off_t end, off_t n)
 {
 	(void)seam;
-	return or_errno(fallocate(file, 0, end, n));
+	int result = or_errno(fallocate(file, 0, end, n));
+	return result == -EOPNOTSUPP ? or_errno(ftruncate(file, end + n)) : result;
 }
 
 static int64_t os_size(struct files_seam *seam, int file)

@@ -87,6 +87,8 @@ static void a_file_from_birth_to_death(void **state)
 	assert_int_equal(fcntl(file, F_GETFD), FD_CLOEXEC);
 	assert_int_equal(f->open(f, "d/a", O_RDWR | O_CREAT | O_EXCL, 0600), -EEXIST);
 	assert_int_equal(files_pwrite_all(f, file, "culver", 6, 2), 0);
+	assert_int_equal(f->start_flush(f, file, 2, 6), 0);
+	assert_int_equal(f->start_flush(f, -1, 2, 6), -EBADF);
 	assert_int_equal(f->fdatasync(f, file), 0);
 	assert_int_equal(f->fsync(f, file), 0);
 	assert_int_equal(f->forget_cache(f, file), 0);
@@ -96,6 +98,13 @@ static void a_file_from_birth_to_death(void **state)
 	assert_int_equal(files_pread_all(f, file, got, 7, 2), -EIO);
 	assert_int_equal(f->truncate(f, file, 3), 0);
 	assert_int_equal(f->size(f, file), 3);
+	assert_int_equal(f->lengthen(f, file, 3, 5), 0);
+	assert_int_equal(f->size(f, file), 8);
+	assert_int_equal(files_pread_all(f, file, got, 8, 0), 0);
+	assert_memory_equal(got, "\0\0c\0\0\0\0\0", 8);
+	assert_int_equal(f->lengthen(f, file, 8, INT64_MAX - 8), -EFBIG);
+	assert_int_equal(f->lengthen(f, -1, 8, 8), -EBADF);
+	assert_int_equal(f->size(f, file), 8);
 	assert_int_equal(f->rename(f, "d/a", "b"), 0);
 	assert_int_equal(f->sync_directory(f, "d"), 0);
 	assert_int_equal(f->sync_directory(f, "."), 0);

@@ -243,7 +243,7 @@ static int cannot_lengthen(struct files_seam *seam, int file, off_t end, off_t n
 	(void)file;
 	(void)end;
 	(void)n;
-	return -EOPNOTSUPP;
+	return -ENOSPC;
 }
 
 static void no_longer_file(void **state)
