@@ -85,6 +85,17 @@ static void note_own(struct imap *s, const struct store_work *w, const struct fr
 	selected_store(s, c->before);
 }
 
+/* Of messages that are all gone none of the FETCHes comes that the client waits for: RFC
+ * 2180 4.2.2. With .SILENT there is none (4.2.1), and a UID that is no more is no error (RFC
+ * 9051 6.4.9). */
+static void reply_stored(struct imap *s, const struct store_work *w, uint32_t n)
+{
+	if (n == 0 && w->failed.n == 0 && w->sequence.n > 0 && !w->silent && !s->cmd.uid)
+		reply_no(s, "EXPUNGEISSUED", "The messages no longer exist");
+	else
+		reply_ok(s, NULL, "STORE completed");
+}
+
 static void stored(struct imap *s, const struct frame *answer)
 {
 	struct store_work *w = s->cmd.work;
@@ -106,7 +117,7 @@ static void stored(struct imap *s, const struct frame *answer)
 	if (w->failed.n > 0)
 		reply_modified(s, w);
 	else
-		reply_ok(s, NULL, "STORE completed");
+		reply_stored(s, w, c->done_count);
 	imap_finish(s);
 }
 
@@ -126,7 +137,7 @@ static void ask_store(struct imap *s, struct store_work *w)
 		imap_ask_change(s, &w->uids, &set, stored);
 		return;
 	}
-	reply_ok(s, NULL, "STORE completed");
+	reply_stored(s, w, 0);
 	imap_finish(s);
 }
 

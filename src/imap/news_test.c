@@ -37,6 +37,40 @@ static void test_fetch_gone(void **state)
 			   "S: d OK ~\n");
 }
 
+/* Flags of what another session expunged: RFC 2180 4.2. First the session does not know it, then it
+ * does and may not say so. */
+static void test_store_gone(void **state)
+{
+	(void)state;
+	dialogue(LOGIN MAIL1 MAIL2 INBOX("2") LOGIN2 "C2: a SELECT INBOX\n" OPENS_UNSEEN(
+		"2:", "2") "S2: a OK ~\n"
+			   "C: a FETCH 1:2 FLAGS\n"
+			   "S: * 1 FETCH (FLAGS ())\n"
+			   "S: * 2 FETCH (FLAGS ())\n"
+			   "S: a OK ~\n"
+			   "C2: b STORE 1 +FLAGS.SILENT (\\Deleted)\n"
+			   "S2: b OK ~\n"
+			   "C2: c EXPUNGE\n"
+			   "S2: * 1 EXPUNGE\n"
+			   "S2: c OK ~\n"
+			   "C: b STORE 1 +FLAGS (\\Flagged)\n" /* 4.2.2 */
+			   "S: b NO [EXPUNGEISSUED] ~\n"
+			   "C: c STORE 1 +FLAGS (\\Flagged)\n"
+			   "S: c NO [EXPUNGEISSUED] ~\n"
+			   "C: d STORE 1 +FLAGS.SILENT (\\Flagged)\n" /* 4.2.1 */
+			   "S: d OK ~\n"
+			   "C: e STORE 1:2 +FLAGS (\\Flagged)\n"
+			   "S: * 2 FETCH (FLAGS (\\Flagged))\n"
+			   "S: e OK ~\n"
+			   "C: f STORE 2 (UNCHANGEDSINCE 1) +FLAGS (\\Seen)\n"
+			   "S: * OK [HIGHESTMODSEQ ~\n"
+			   "S: * 2 FETCH ~\n"
+			   "S: f OK [MODIFIED 2] ~\n"
+			   "C: g UID STORE 1 +FLAGS (\\Flagged)\n" /* RFC 9051 6.4.9 */
+			   "S: * 1 EXPUNGE\n"
+			   "S: g OK ~\n");
+}
+
 /* The store goes behind a STORE that it has done: nothing old is told, and what it did once it is
  * back. */
 static void test_store_goes_behind_a_change(void **state)
@@ -622,6 +656,6 @@ TEST_MAIN(test_case(test_keep_alive), test_case(test_a_promise),
 	test_case(test_store_goes_behind_an_expunge), test_case(test_fetch_behind_a_change),
 	test_case(test_idle_behind_a_change), test_case(test_store_goes_in_a_view),
 	test_case(test_store_is_known), test_case(test_idle_after_a_store),
-	test_case(test_idle_retries), test_case(test_fetch_gone), test_case(test_idle),
-	test_case(test_two_sessions), test_case(test_store_lost),
+	test_case(test_idle_retries), test_case(test_fetch_gone), test_case(test_store_gone),
+	test_case(test_idle), test_case(test_two_sessions), test_case(test_store_lost),
 	test_case(test_select_while_the_store_is_lost))
