@@ -42,7 +42,8 @@ static bool match_data(struct imap *s, struct select_work *w)
 
 	return scan_char(a, '(') && plain_set(s, &w->numbers) && scan_sp(a) &&
 	       plain_set(s, &w->uids) && scan_char(a, ')') &&
-	       seqset_count(&w->numbers) == seqset_count(&w->uids);
+	       (w->numbers.too_much || w->uids.too_much ||
+		       seqset_count(&w->numbers) == seqset_count(&w->uids));
 }
 
 /* "QRESYNC" SP "(" uidvalidity SP mod-sequence-value [SP known-uids] [SP seq-match-data] ")" */
@@ -230,6 +231,13 @@ static void open_mailbox(struct imap *s, bool examine)
 		return;
 	}
 	w->closed = close_selected(s);
+	if (imap_set_is_too_much(s, &w->numbers) || imap_set_is_too_much(s, &w->uids) ||
+		imap_set_is_too_much(s, &w->vanished.known)) {
+		if (w->closed)
+			say_closed(s);
+		imap_finish(s);
+		return;
+	}
 	if (w->closed && s->lost) {
 		say_closed(s);
 		w->closed = false;

@@ -267,6 +267,13 @@ void imap_uid_set(const struct imap *s, struct seqset *set)
 		seqset_resolve(set, s->sel.uidnext > 0 ? s->sel.uidnext - 1 : 0);
 }
 
+bool imap_set_is_too_much(struct imap *s, const struct seqset *set)
+{
+	if (set->too_much)
+		reply_no(s, "LIMIT", "A set has at most %d ranges", LIMIT_IMAP_SEQ_RANGES);
+	return set->too_much;
+}
+
 bool imap_arg_set(struct imap *s, bool uid, struct vec *ret)
 {
 	struct seqset set, saved = seqset_of(&s->sel.saved);
@@ -275,9 +282,11 @@ bool imap_arg_set(struct imap *s, bool uid, struct vec *ret)
 		imap_bad_args(s);
 		return false;
 	}
-	if (view_resolve(s->sel.view, &set, uid, &saved, ret))
-		return true;
-	reply_bad(s, NULL, "No such message number");
+	if (!imap_set_is_too_much(s, &set)) {
+		if (view_resolve(s->sel.view, &set, uid, &saved, ret))
+			return true;
+		reply_bad(s, NULL, "No such message number");
+	}
 	imap_finish(s);
 	return false;
 }

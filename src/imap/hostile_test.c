@@ -80,7 +80,13 @@ static const struct {
 	{ 7, "FETCH 0", "", 1, " UID", "x BAD ~" },
 	{ 7, "FETCH *:*", "", 1, " UID", "x OK ~" },
 	{ 7, "UID FETCH 4294967296", "", 1, " UID", "x BAD ~" },
-	{ 7, "UID FETCH 1", ",1", 400000, " UID", "x BAD ~" },
+	{ 7, "UID FETCH 1", ",1", 65535, " UID", "x OK ~" },
+	{ 7, "UID FETCH 1", ",1", 65536, " UID", "x NO [LIMIT] ~" },
+	{ 7, "UID FETCH 1", ",1", 400000, " UID", "x NO [LIMIT] ~" },
+	{ 7, "UID FETCH 1", ",1", 400000, ",0 UID", "x BAD ~" },
+	{ 7, "UID STORE 1", ",1", 65536, " FLAGS ()", "x NO [LIMIT] ~" },
+	{ 7, "UID SEARCH 1", ",1", 65536, "", "x NO [LIMIT] ~" },
+	{ 7, "UID SEARCH UID 1", ",1", 65536, "", "x NO [LIMIT] ~" },
 	/* names */
 	{ 8, "CREATE &-&AAA", "", 1, "", "x NO ~" },
 	{ 8, "CREATE &", "", 1, "", "x NO ~" },
@@ -118,6 +124,26 @@ static void test_by_number(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
 		repeat(&f, cases[i].before, cases[i].middle, cases[i].times, cases[i].after,
 			cases[i].expected);
+	fake_done(&f);
+}
+
+/* I7 in SELECT: the mailbox that was selected is closed nevertheless (RFC 9051 6.3.2). */
+static void test_known_sets(void **state)
+{
+	static const char select[] = "SELECT INBOX (QRESYNC (1 1 1";
+	struct fake f;
+
+	(void)state;
+	fake_init(&f);
+	fake_connect(&f, "imaps", true);
+	dialogue_with(&f, READY "C: q ENABLE QRESYNC\n"
+				"S: * ENABLED QRESYNC\n"
+				"S: * OK [HIGHESTMODSEQ ~\n"
+				"S: q OK ~\n");
+	repeat(&f, select, ",1", 65536, "))", "x is closed\r\nx NO [LIMIT] ~");
+	repeat(&f, "SELECT INBOX (QRESYNC (1 1 1 (1", ",1", 65536, " 1)))", "x NO [LIMIT] ~");
+	repeat(&f, "SELECT INBOX (QRESYNC (1 1 1 (1 1", ",1", 65536, ")))", "x NO [LIMIT] ~");
+	repeat(&f, select, ",1", 65535, "))", "x OK ~");
 	fake_done(&f);
 }
 
@@ -185,5 +211,5 @@ static void test_arena(void **state)
 	fake_done(&f);
 }
 
-TEST_MAIN(test_case(test_arena), test_case(test_by_number), test_case(test_strangers),
-	test_case(test_tag))
+TEST_MAIN(test_case(test_arena), test_case(test_by_number), test_case(test_known_sets),
+	test_case(test_strangers), test_case(test_tag))

@@ -327,6 +327,8 @@ static inline bool imap_utf8(const struct imap *s)
 
 /* Makes NO [LIMIT] for flags that are too much, and returns true. */
 bool imap_flags_are_too_much(struct imap *s, const struct flag_list *f);
+/* The same for a set. */
+bool imap_set_is_too_much(struct imap *s, const struct seqset *set);
 
 /* SP mailbox, as the store spells it; finishes the command with BAD or NO and returns false. */
 bool imap_arg_mailbox(struct imap *s, struct str *ret_name);

@@ -207,6 +207,8 @@ static int set_argument(struct parser *p, struct seqset *ret)
 {
 	if (!seqset_parse(p->s, p->arena, ret))
 		return bad(p);
+	if (ret->too_much)
+		return too_much(p);
 	p->search->uses_saved |= ret->saved;
 	return 0;
 }

@@ -85,9 +85,10 @@ static bool ranges(struct scan *s, struct api_range *r, size_t max, struct seqse
 			note_star(set, a | b);
 			continue;
 		}
-		if (set->n == max)
-			return false;
-		r[set->n++] = (struct api_range){ a < b ? a : b, a < b ? b : a };
+		if (set->n < max)
+			r[set->n++] = (struct api_range){ a < b ? a : b, a < b ? b : a };
+		else
+			set->too_much = true;
 	} while (scan_char(s, ','));
 	return true;
 }
@@ -104,8 +105,10 @@ bool seqset_parse(struct scan *s, struct arena *a, struct seqset *ret)
 		if (max > LIMIT_IMAP_SEQ_RANGES)
 			max = LIMIT_IMAP_SEQ_RANGES;
 		struct api_range *r = arena_array(a, max + 1, sizeof(*r));
-		if (r == NULL || !ranges(&t, r, max, &set))
+		if (!ranges(&t, r, r == NULL ? 0 : max, &set))
 			return false;
+		if (set.too_much || r == NULL)
+			set = (struct seqset){ .too_much = true };
 		set.n = merge(r, set.n);
 		set.ranges = set.own = r;
 	}

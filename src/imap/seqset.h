@@ -28,15 +28,17 @@ struct seqset {
 	const struct api_range *ranges;
 	size_t n;
 	struct api_range
-		*own; /* the same, when this set may still change (has room for one more) */
-	bool saved;   /* it is "$", and nothing else (RFC 5182, RFC 9051 6.4.4.1) */
-	bool star;    /* "*" occurs; until seqset_resolve */
+		*own;  /* the same, when this set may still change (has room for one more) */
+	bool too_much; /* more ranges than there may be, or no room for them: it names nothing */
+	bool saved;    /* it is "$", and nothing else (RFC 5182, RFC 9051 6.4.4.1) */
+	bool star;     /* "*" occurs; until seqset_resolve */
 	uint32_t star_low, star_high; /* the numbers that ranges with "*" name: "5:*,*:9" gives 5
 					 and 9; a lone "*" gives UINT32_MAX and 0 */
 };
 
 /* Takes a sequence-set or "$" from the cursor; the ranges live in the arena. False, cursor unmoved:
- * it is none (0, a number above 4294967295, more than LIMIT_IMAP_SEQ_RANGES ranges, no room). */
+ * it is none (0, a number above 4294967295). One of more than LIMIT_IMAP_SEQ_RANGES ranges, or that
+ * the arena has no room for, is too_much. */
 bool seqset_parse(struct scan *s, struct arena *a, struct seqset *ret) MUST_CHECK;
 /* "*" becomes `last` (the number of messages, or the highest UID). With last 0, "*" itself stands
  * for nothing; "5:*" is then 5. */
