@@ -70,6 +70,8 @@ static void reads_and_names(void **state)
 		{ "BODY[1.]", NULL, 0, 0, 0 },
 		{ "BODY[1..2]", NULL, 0, 0, 0 },
 		{ "BODY[1.0]", NULL, 0, 0, 0 },
+		{ "BODY[01]", NULL, 0, 0, 0 },
+		{ "BODY[1.02]", NULL, 0, 0, 0 },
 		{ "BODY[.1]", NULL, 0, 0, 0 },
 		{ "BODY[4294967296]", NULL, 0, 0, 0 },
 		{ "BODY[TEXTS]", NULL, 0, 0, 0 },

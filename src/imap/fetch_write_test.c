@@ -336,7 +336,7 @@ static void finds_sections(void **state)
 static void filters_in_pieces(void **state)
 {
 	(void)state;
-	static const struct str fields[] = { STR_INIT("b"), STR_INIT("d") };
+	static const struct str fields[] = { STR_INIT("b"), STR_INIT(""), STR_INIT("d") };
 	static const struct str header = STR_INIT(
 		"A: 1\r\n x\r\nb : 2\r\n\ty\r\nbroken\r\n z\r\nB: 3\nbb: 4\r\nd:\r\n\r\n");
 	static const struct {
@@ -350,7 +350,7 @@ static void filters_in_pieces(void **state)
 	struct buf out;
 	buf_init(&out, 1000);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct section sec = { .text = cases[i].text, .fields = fields, .n_fields = 2 };
+		struct section sec = { .text = cases[i].text, .fields = fields, .n_fields = 3 };
 		for (size_t step = 1; step <= header.n; step++) {
 			struct section_filter f;
 			struct str piece;

@@ -219,9 +219,10 @@ static int argument(struct parser *p, const struct key_syntax *syn, struct searc
 	switch (syn->argument) {
 	case TEXT:
 		return text_argument(p, &key->text);
-	case HEADER:
-		if (!scan_sp(s) || !token_astring(s, p->arena, &key->field) || key->field.n == 0)
+	case HEADER: /* no field is without a name; but header-fld-name = astring, so one may ask */
+		if (!scan_sp(s) || !token_astring(s, p->arena, &key->field))
 			return bad(p);
+		key->op = key->field.n > 0 ? SEARCH_HEADER : SEARCH_NEVER;
 		return text_argument(p, &key->text);
 	case KEYWORD:
 		return scan_sp(s) && token_atom(s, &key->text) ? 0 : bad(p);

@@ -71,7 +71,7 @@ void section_filter_init(struct section_filter *f, const struct section *s)
 
 static bool is_named(const struct section *s, struct str name)
 {
-	for (size_t i = 0; i < s->n_fields; i++) {
+	for (size_t i = 0; name.n > 0 && i < s->n_fields; i++) {
 		if (str_equal_nocase(s->fields[i], name))
 			return true;
 	}

@@ -59,8 +59,8 @@ static void merges_in_any_order(void **state)
 static void refuses_what_is_no_set(void **state)
 {
 	(void)state;
-	static const char *const cases[] = { "", "0", "1,0", "0:5", "5:0", "4294967296", "1:", ":1",
-		",1", "1,", "1,,2", "-1", "a", "1:2:x,", "99999999999999999999" };
+	static const char *const cases[] = { "", "0", "01", "1,0", "0:5", "5:0", "4294967296",
+		"1:", ":1", ",1", "1,", "1,,2", "-1", "a", "1:2:x,", "99999999999999999999" };
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct seqset set;
 		struct str in = str_from(cases[i]), rest;

@@ -132,11 +132,12 @@ bool token_number(struct scan *s, uint32_t *ret)
 	return true;
 }
 
+/* nz-number = digit-nz *DIGIT                                       RFC 9051 9 */
 bool token_nz_number(struct scan *s, uint32_t *ret)
 {
 	struct scan t = *s;
 	uint32_t n;
-	if (!token_number(&t, &n) || n == 0)
+	if (scan_peek(&t) == '0' || !token_number(&t, &n))
 		return false;
 	*s = t;
 	*ret = n;

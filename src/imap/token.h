@@ -32,7 +32,7 @@ bool token_astring(struct scan *s, struct arena *a, struct str *ret);
 bool token_list_mailbox(struct scan *s, struct arena *a, struct str *ret);
 /* flag = "\" atom / atom; ret includes the backslash */
 bool token_flag(struct scan *s, struct str *ret);
-/* number: up to 4294967295; nz-number: from 1; number64: up to 2^63-1. */
+/* number: up to 4294967295; nz-number: from 1, and no leading zero; number64: up to 2^63-1. */
 bool token_number(struct scan *s, uint32_t *ret);
 bool token_nz_number(struct scan *s, uint32_t *ret);
 bool token_number64(struct scan *s, uint64_t *ret);

@@ -79,6 +79,9 @@ static void reads_flags_and_numbers(void **state)
 	s = scan_from(STR("0"));
 	assert_false(token_nz_number(&s, &n));
 	assert_true(token_number(&s, &n) && n == 0);
+	s = scan_from(STR("07"));
+	assert_false(token_nz_number(&s, &n));
+	assert_true(token_number(&s, &n) && n == 7);
 	uint64_t n64;
 	s = scan_from(STR("9223372036854775807"));
 	assert_true(token_number64(&s, &n64));
