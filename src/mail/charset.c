@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The charsets that mail may be written in, and their conversion to UTF-8 by ICU. Which converter
- * ICU opens is decided by this table alone. UTF-7 is absent on purpose: text that hides markup from
- * whoever looks at bytes (hostile-input M11).
+ * ICU opens is decided by this table alone. ISO-8859-16, which ICU lacks, has a table here. UTF-7
+ * is absent on purpose: text that hides markup from whoever looks at bytes (hostile-input M11).
  */
 #include "mail/charset.h"
 
@@ -19,10 +19,20 @@
 #include <unicode/ustring.h>
 
 struct mail_charset {
-	const char *name;    /* preferred MIME name, lower case */
-	const char *icu;     /* the converter; NULL: UTF-8, which needs none */
-	const char *aliases; /* further names, each between blanks */
+	const char *name;      /* preferred MIME name, lower case */
+	const char *icu;       /* the converter; NULL: UTF-8, which needs none, or `upper` */
+	const char *aliases;   /* further names, each between blanks */
+	const uint16_t *upper; /* what the bytes from 0xa0 on are; those before are themselves */
 };
+
+static const uint16_t iso_8859_16[] = { 0xa0, 0x104, 0x105, 0x141, 0x20ac, 0x201e, 0x160, 0xa7,
+	0x161, 0xa9, 0x218, 0xab, 0x179, 0xad, 0x17a, 0x17b, 0xb0, 0xb1, 0x10c, 0x142, 0x17d,
+	0x201d, 0xb6, 0xb7, 0x17e, 0x10d, 0x219, 0xbb, 0x152, 0x153, 0x178, 0x17c, 0xc0, 0xc1, 0xc2,
+	0x102, 0xc4, 0x106, 0xc6, 0xc7, 0xc8, 0xc9, 0xca, 0xcb, 0xcc, 0xcd, 0xce, 0xcf, 0x110,
+	0x143, 0xd2, 0xd3, 0xd4, 0x150, 0xd6, 0x15a, 0x170, 0xd9, 0xda, 0xdb, 0xdc, 0x118, 0x21a,
+	0xdf, 0xe0, 0xe1, 0xe2, 0x103, 0xe4, 0x107, 0xe6, 0xe7, 0xe8, 0xe9, 0xea, 0xeb, 0xec, 0xed,
+	0xee, 0xef, 0x111, 0x144, 0xf2, 0xf3, 0xf4, 0x151, 0xf6, 0x15b, 0x171, 0xf9, 0xfa, 0xfb,
+	0xfc, 0x119, 0x21b, 0xff };
 
 /* Names: IANA's registry and the WHATWG labels. ISO-8859-1 reads as windows-1252, ISO-8859-9 as
  * windows-1254, TIS-620 as windows-874, GB2312 as GBK, KS_C_5601 as its superset: mail that is
@@ -54,6 +64,9 @@ static const struct mail_charset charsets[] = {
 	{ "iso-8859-14", "iso-8859_14-1998", " latin8 l8 iso8859-14 iso_8859-14 iso-celtic " },
 	{ "iso-8859-15", "ibm-923_P100-1998",
 		" latin9 l9 iso8859-15 iso885915 iso_8859-15 latin-9 " },
+	{ "iso-8859-16", NULL,
+		" latin10 l10 iso8859-16 iso_8859-16 iso_8859-16:2001 iso-ir-226 csiso885916 ",
+		iso_8859_16 },
 	{ "windows-874", "ibm-874_P100-1995", " tis-620 tis620 cp874 iso-8859-11 dos-874 " },
 	{ "windows-1250", "ibm-5346_P100-1998", " cp1250 x-cp1250 " },
 	{ "windows-1251", "ibm-5347_P100-1998", " cp1251 x-cp1251 " },
@@ -77,7 +90,7 @@ static const struct mail_charset charsets[] = {
 		"csgb2312 iso-ir-58 euc-cn x-euc-cn " },
 	{ "big5", "windows-950-2000", " big5-hkscs cn-big5 csbig5 x-x-big5 cp950 big-5 " },
 	{ "hz-gb-2312", "HZ", " hz " },
-	{ "euc-jp", "ibm-33722_P12A_P12A-2009_U2", " x-euc-jp eucjp euc_jp cseucpkdfmtjapanese " },
+	{ "euc-jp", "euc-jp-2007", " x-euc-jp eucjp euc_jp cseucpkdfmtjapanese " },
 	{ "shift_jis", "ibm-943_P15A-2003",
 		" shift-jis sjis x-sjis ms_kanji windows-31j cp932 ms932 "
 		"csshiftjis " },
@@ -134,7 +147,8 @@ const struct mail_charset *mail_charset_find(struct str name)
 /* ---- conversion ---- */
 
 struct mail_converter {
-	UConverter *icu;       /* NULL: UTF-8 in, UTF-8 out */
+	UConverter *icu;       /* NULL: UTF-8 in, UTF-8 out, unless `upper` */
+	const uint16_t *upper; /* of the charset */
 	unsigned char held[4]; /* UTF-8: the beginning of a character */
 	size_t held_n;
 	UChar surrogate; /* the first half of a pair that the last chunk ended with, or 0 */
@@ -149,10 +163,16 @@ static UConverter *open_icu(const struct mail_charset *charset)
 	return icu_good(status) ? icu : NULL;
 }
 
+static struct mail_converter converter(const struct mail_charset *charset)
+{
+	return (struct mail_converter){ .icu = open_icu(charset),
+		.upper = charset == NULL ? NULL : charset->upper };
+}
+
 struct mail_converter *mail_converter_new(const struct mail_charset *charset)
 {
 	struct mail_converter *c = xmalloc(sizeof(*c));
-	c->icu = open_icu(charset);
+	*c = converter(charset);
 	return c;
 }
 
@@ -237,6 +257,16 @@ static size_t utf8_put(unsigned char b[4], uint32_t code)
 	return n;
 }
 
+static bool upper_input(const uint16_t *upper, struct str in, struct buf *out)
+{
+	for (size_t i = 0; i < in.n; i++) {
+		unsigned char byte = (unsigned char)in.p[i], bytes[4];
+		if (!buf_add(out, bytes, utf8_put(bytes, byte < 0xa0 ? byte : upper[byte - 0xa0])))
+			return false;
+	}
+	return true;
+}
+
 /* UTF-16 as UTF-8. A first half of a pair at the end is kept for the next chunk; halves alone
  * become U+FFFD. */
 static bool add_utf16(struct mail_converter *c, const UChar *u, size_t n, struct buf *out)
@@ -279,6 +309,8 @@ static bool icu_input(struct mail_converter *c, struct str in, bool flush, struc
 
 bool mail_converter_input(struct mail_converter *c, struct str bytes, struct buf *out)
 {
+	if (c->upper != NULL)
+		return upper_input(c->upper, bytes, out);
 	if (c->icu == NULL)
 		return utf8_input(c, bytes, out);
 	/* ICU counts in int32: long inputs go in pieces. */
@@ -305,7 +337,7 @@ bool mail_converter_end(struct mail_converter *c, struct buf *out)
 
 bool mail_to_utf8(const struct mail_charset *charset, struct str bytes, struct buf *out)
 {
-	struct mail_converter c = { .icu = open_icu(charset) };
+	struct mail_converter c = converter(charset);
 	bool fits = mail_converter_input(&c, bytes, out) && mail_converter_end(&c, out);
 	ucnv_close(c.icu);
 	return fits;

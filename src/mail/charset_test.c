@@ -38,12 +38,15 @@ static int child_without_files(void)
 	buf_clear(&out);
 	bool ok = mail_to_utf8(mail_charset_find(STR("iso-2022-kr")),
 			  STR("\x1b$)C\x0e\x30\x21\x0f"), &out) &&
+		  mail_to_utf8(
+			  mail_charset_find(STR("iso-2022-jp-2")), STR("\x1b$A0!\x1b(B"), &out) &&
 		  mail_to_utf8(mail_charset_find(STR("koi8-r")), STR("\xf0"), &out) &&
 		  mail_fold_case(STR("\xc3\x9c"), &out) && mail_casemap(STR("\xc3\xbc"), &out) &&
 		  mail_to_nfc(STR("o\xcc\x88"), &out) &&
 		  mail_domain_normalize(STR("b\xc3\xbc.example"), &out);
-	return !ok || !str_equal(buf_str(&out), STR("\xea\xb0\x80\xd0\x9f\xc3\xbcU\xcc\x88\xc3\xb6"
-						    "xn--b-eha.example"));
+	return !ok || !str_equal(buf_str(&out),
+			      STR("\xea\xb0\x80\xe5\x95\x8a\xd0\x9f\xc3\xbcU\xcc\x88\xc3\xb6"
+				  "xn--b-eha.example"));
 }
 
 static void m11_needs_no_files_later(void **state)
@@ -159,6 +162,8 @@ static const struct {
 	{ "us-ascii", STR_INIT("a\xe4"), STR_INIT("a" FFFD) },
 	{ "iso-8859-1", STR_INIT("gr\xfcn \x80"), STR_INIT("gr\xc3\xbcn \xe2\x82\xac") },
 	{ "iso-8859-15", STR_INIT("\xa4"), STR_INIT("\xe2\x82\xac") },
+	{ "iso-8859-16", STR_INIT("a\x80\xa4\xaa\xff"),
+		STR_INIT("a\xc2\x80\xe2\x82\xac\xc8\x98\xc3\xbf") },
 	{ "koi8-r", STR_INIT("\xf0\xd2"), STR_INIT("\xd0\x9f\xd1\x80") },
 	{ "windows-1251", STR_INIT("\xcf\xf0"), STR_INIT("\xd0\x9f\xd1\x80") },
 	{ "gb18030", STR_INIT("\xc4\xe3"), STR_INIT("\xe4\xbd\xa0") },
@@ -166,8 +171,12 @@ static const struct {
 	{ "big5", STR_INIT("\xa7\x41"), STR_INIT("\xe4\xbd\xa0") },
 	{ "shift_jis", STR_INIT("\x82\xa0"), STR_INIT("\xe3\x81\x82") },
 	{ "euc-jp", STR_INIT("\xa4\xa2"), STR_INIT("\xe3\x81\x82") },
+	{ "euc-jp", STR_INIT("\x8f\xb0\xa1"), STR_INIT("\xe4\xb8\x82") }, /* JIS X 0212 */
 	{ "iso-2022-jp", STR_INIT("\x1b$B$\"\x1b(B."), STR_INIT("\xe3\x81\x82.") },
 	{ "iso-2022-jp", STR_INIT("\x1b$B$\""), STR_INIT("\xe3\x81\x82") }, /* M11: left open */
+	/* GB 2312, KS C 5601, JIS X 0212, and the upper half of ISO 8859-7 */
+	{ "iso-2022-jp-2", STR_INIT("\x1b$A0!\x1b$(C0!\x1b$(D0!\x1b(B\x1b.F\x1bNa"),
+		STR_INIT("\xe5\x95\x8a\xea\xb0\x80\xe4\xb8\x82\xce\xb1") },
 	{ "euc-kr", STR_INIT("\xb0\xa1"), STR_INIT("\xea\xb0\x80") },
 	{ "iso-2022-kr", STR_INIT("\x1b$)C\x0e\x30\x21\x0f"), STR_INIT("\xea\xb0\x80") },
 	{ "hz-gb-2312", STR_INIT("~{Dc~}."), STR_INIT("\xe4\xbd\xa0.") },
@@ -316,7 +325,8 @@ static const struct {
 	{ "=?ISO-8859-1?Q?a_b?=", "a b" },
 	{ "=?ISO-8859-1?Q?a?= =?ISO-8859-2?Q?_b?=", "a b" },
 	{ "x =?ISO-8859-1?Q?a?= y", "x a y" },
-	{ "=?utf-8*en?q?a?=", "a" }, /* RFC 2231 5 */
+	{ "=?utf-8*en?q?a?=", "a" },                            /* RFC 2231 5 */
+	{ "=?iso-2022-jp-2?b?GyRBMCEbKEI=?=", "\xe5\x95\x8a" }, /* GB 2312 */
 	/* M9 */
 	{ "=?utf-8?q?=C3?= =?utf-8?q?=BC?=", "\xc3\xbc" }, /* split multibyte */
 	{ "=?utf-8?b?w7w?==?utf-8?b?w7w=?=", "\xc3\xbc\xc3\xbc" },
