@@ -41,6 +41,7 @@ enum verb_flags {
 	NEEDS_STORE = 16, /* in any state, but with news when logged in */
 	REMOVES = 32,     /* messages of the selected mailbox: what went is told, come what may */
 	REOPENS = 64,     /* a lost session of the store, by itself, when it is time */
+	SAVES = 128,      /* "$", if it is asked to: RFC 9051 6.4.4.1 */
 };
 
 struct verb {
@@ -213,6 +214,8 @@ void imap_wire_event(struct imap *s, enum wire_event e);
 void imap_finish(struct imap *s);
 /* No news first; for what ends the selected state, and for refusals that ask nobody. */
 void imap_finish_now(struct imap *s);
+/* The same where the store is away, and what the command needs of it can't be had. */
+void imap_finish_unavailable(struct imap *s);
 /* n zeroed bytes as cmd.work, until the command is over; drop as in struct command. */
 void *imap_work(struct imap *s, size_t n, void (*drop)(struct imap *));
 /* Frees what the command owns, and forgets its reads. */

@@ -527,10 +527,47 @@ static void test_saved_and_failed(void **state)
 	}
 }
 
-TEST_MAIN(test_case(test_saved_and_failed), test_case(test_signatures),
-	test_case(test_long_keyword), test_case(test_sent), test_case(test_append),
-	test_case(test_append_keywords), test_case(test_append_bytes), test_case(test_append_cut),
-	test_case(test_half_closed), test_case(test_search_of_who_is_gone),
-	test_case(test_keywords_are_full), test_case(test_fetch), test_case(test_store),
-	test_case(test_condstore), test_case(test_expunge), test_case(test_copy_move),
-	test_case(test_copy_races), test_case(test_search))
+/* Also where the store is away before it runs. */
+static void test_saved_and_refused(void **state)
+{
+	static const struct {
+		const char *away, *back;
+	} cases[] = {
+		{ "X: away\nX: replace\n", "X: back\n" },
+		{ "X: nonews\nC: s STORE 1 +FLAGS.SILENT (\\Seen)\nS: s OK ~\n", "X: news\n" },
+	};
+	static const char *const searches[] = { "SEARCH RETURN (SAVE) 1",
+		"UID SEARCH RETURN (MIN SAVE) 1", "SORT RETURN (COUNT SAVE) (SUBJECT) UTF-8 ALL" };
+	char text[600];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases) * ARRAY_LEN(searches); i++) {
+		const char *away = cases[i % 2].away, *back = cases[i % 2].back;
+		struct fake f;
+
+		fake_init(&f);
+		fake_connect(&f, "imaps", true);
+		dialogue_part(&f, LOGIN MAIL1 MAIL2 INBOX("2") "C: a SEARCH RETURN (SAVE) ALL\n"
+							       "S: a OK ~\n");
+		snprintf(text, sizeof text,
+			"%sC: b SEARCH RETURN (COUNT) ALL\nS: b NO [UNAVAILABLE] ~\n"
+			"%sC: c SEARCH $\nS: * SEARCH 1 2\nS: c OK ~\n",
+			away, back);
+		dialogue_part(&f, text);
+		snprintf(text, sizeof text,
+			"%sC: d %s\nS: d NO [UNAVAILABLE] ~\n"
+			"%sC: e SEARCH $\nS: * SEARCH\nS: e OK ~\n",
+			away, searches[i / 2], back);
+		dialogue_with(&f, text);
+		fake_done(&f);
+	}
+}
+
+TEST_MAIN(test_case(test_saved_and_failed), test_case(test_saved_and_refused),
+	test_case(test_signatures), test_case(test_long_keyword), test_case(test_sent),
+	test_case(test_append), test_case(test_append_keywords), test_case(test_append_bytes),
+	test_case(test_append_cut), test_case(test_half_closed),
+	test_case(test_search_of_who_is_gone), test_case(test_keywords_are_full),
+	test_case(test_fetch), test_case(test_store), test_case(test_condstore),
+	test_case(test_expunge), test_case(test_copy_move), test_case(test_copy_races),
+	test_case(test_search))

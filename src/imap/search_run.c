@@ -35,6 +35,17 @@ static void forget_saved(struct imap *s, const struct search *search)
 		vec_clear(&s->sel.saved);
 }
 
+void search_unavailable(struct imap *s)
+{
+	struct scan args = s->cmd.args;
+	struct search search;
+	struct err err = ERR_INIT;
+
+	if (search_parse_options(&args, &search, &err) == 0)
+		forget_saved(s, &search);
+	imap_finish_now(s);
+}
+
 static void refused(struct imap *s, const struct frame *frame)
 {
 	forget_saved(s, &s->cmd.search->search);

@@ -57,4 +57,8 @@ void search_run_begin(struct imap *s, struct search_run *w,
 /* Finishes the command with what search_parse or search_begin had against it. */
 void search_refuse(struct imap *s, const struct search *search, const struct err *err);
 
+/* cmd.unavailable of SEARCH and SORT, which have not begun: they are refused, so a SAVE empties
+ * "$". */
+void search_unavailable(struct imap *s);
+
 #endif

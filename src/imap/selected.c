@@ -214,10 +214,7 @@ static void load_fails(struct imap *s, const struct frame *frame)
 	}
 	s->sel.after = NULL;
 	reply_failed(s, frame);
-	if (s->cmd.unavailable != NULL)
-		s->cmd.unavailable(s);
-	else
-		imap_finish_now(s);
+	imap_finish_unavailable(s);
 }
 
 static void load_end(struct imap *s)
@@ -547,10 +544,7 @@ static void reopen_fails(struct imap *s, const struct frame *frame)
 		imap_look_later(s, LIMIT_IMAP_RETRY_MS);
 	} else if (after != NULL) {
 		reply_no(s, "UNAVAILABLE", "The mail store is away, please try again");
-		if (s->cmd.unavailable != NULL)
-			s->cmd.unavailable(s);
-		else
-			imap_finish_now(s);
+		imap_finish_unavailable(s);
 	}
 }
 

@@ -5,6 +5,7 @@
 #include "imap/imap_private.h"
 
 #include "imap/notify.h"
+#include "imap/search_run.h"
 #include "imap/selected.h"
 #include "imap/token.h"
 
@@ -48,8 +49,8 @@ static const struct verb verbs[] = {
 	{ STR_INIT("UNSELECT"), SELECTED, NO_NEWS, imap_unselect },
 	{ STR_INIT("EXPUNGE"), SELECTED, REMOVES, imap_expunge },
 	{ STR_INIT("EXPUNGE"), SELECTED, ONLY_UID | REMOVES, imap_uid_expunge },
-	{ STR_INIT("SEARCH"), SELECTED, HAS_UID | NO_EXPUNGE, imap_search },
-	{ STR_INIT("SORT"), SELECTED, HAS_UID | NO_EXPUNGE, imap_sort },
+	{ STR_INIT("SEARCH"), SELECTED, HAS_UID | NO_EXPUNGE | SAVES, imap_search },
+	{ STR_INIT("SORT"), SELECTED, HAS_UID | NO_EXPUNGE | SAVES, imap_sort },
 	{ STR_INIT("THREAD"), SELECTED, HAS_UID | NO_EXPUNGE, imap_thread },
 	{ STR_INIT("FETCH"), SELECTED, HAS_UID | NO_EXPUNGE, imap_fetch },
 	{ STR_INIT("STORE"), SELECTED, HAS_UID | NO_EXPUNGE, imap_store },
@@ -117,6 +118,14 @@ void imap_finish(struct imap *s)
 void imap_finish_now(struct imap *s)
 {
 	s->step = send_reply;
+}
+
+void imap_finish_unavailable(struct imap *s)
+{
+	if (s->cmd.unavailable != NULL)
+		s->cmd.unavailable(s);
+	else
+		imap_finish_now(s);
 }
 
 void *imap_work(struct imap *s, size_t n, void (*drop)(struct imap *))
@@ -308,7 +317,7 @@ static void run_up_to_date(struct imap *s)
 		selected_reopen(s, run_with_view);
 	} else if (s->sel.behind) {
 		reply_no(s, "UNAVAILABLE", "The mail store is away, please try again");
-		imap_finish_now(s);
+		imap_finish_unavailable(s);
 	} else {
 		run_with_view(s);
 	}
@@ -328,6 +337,8 @@ static void dispatch(struct imap *s)
 	}
 	if (!parse_verb(s))
 		return;
+	if ((s->cmd.verb->flags & SAVES) != 0)
+		s->cmd.unavailable = search_unavailable;
 	if (s->lost && s->state != NOT_AUTHENTICATED && is_reopened_for(s->cmd.verb))
 		selected_reopen(s, run_with_view);
 	else if (s->sel.behind && needs_entries(s->cmd.verb)) /* it may lack what a STORE did */
