@@ -18,8 +18,8 @@
 #include "mail/mime.h"
 
 #define APPEND_DATA_MAX 65000 /* upload_bytes, upload_digest: data */
-/* A message that the client sends whether it is welcome or not goes on to the store without a
- * question first, up to so many bytes. */
+/* Up to so many bytes a message that the client sends whether it is welcome or not goes on to the
+ * store without a question first, and no message's quota is asked for before it comes. */
 #define APPEND_UNASKED_MAX 65536
 
 /* ---- append_read.c: the command's text ---- */

@@ -2,9 +2,9 @@
 /* APPEND (RFC 9051 6.3.12) of one message or several (MULTIAPPEND, RFC 3502), of text or of pieces
  * (CATENATE, RFC 4469), and REPLACE (RFC 8508), which takes one away in the same commit. Messages
  * go to the store while they arrive and are never whole in memory; digests are made on the way.
- * What can be refused is refused before the client sends it: no such mailbox, too large. Nothing is
- * kept unless everything came (I18, T11), and of several all or none: whatever ends the command
- * early aborts the upload. */
+ * What can be refused is refused before the client sends it: no such mailbox, too large, no room
+ * for what is large. Nothing is kept unless everything came (I18, T11), and of several all or none:
+ * whatever ends the command early aborts the upload. */
 #include "imap/append.h"
 
 #include "imap/mailbox_name.h"
@@ -161,6 +161,36 @@ static bool is_no_mailbox(const struct frame *answer)
 	       (answer->type == FRAME_FAILED && answer->failed.kind == ERR_NOT_FOUND);
 }
 
+static bool has_room(const struct frame_quota_is *q, uint64_t size)
+{
+	return (q->quota_bytes == 0 ||
+		       (size <= q->quota_bytes && q->used_bytes <= q->quota_bytes - size)) &&
+	       (q->quota_messages == 0 || q->used_messages < q->quota_messages);
+}
+
+static void quota_is(struct imap *s, const struct frame *answer)
+{
+	s->request = 0;
+	if (answer->type != FRAME_QUOTA_IS) {
+		reply_failed(s, answer);
+		append_stop(s);
+	} else if (!has_room(&answer->quota_is, s->wire.size)) {
+		reply_err(s, ERR_QUOTA, STR_NONE);
+		append_stop(s);
+	} else {
+		s->step = append_proceed;
+	}
+}
+
+/* The commit looks at the quota, but that is late for a message that takes its time. What REPLACE
+ * takes away makes room, so it is left to that. */
+static bool asks_quota(const struct imap *s)
+{
+	const struct append_work *w = s->cmd.work;
+
+	return w->literal && w->replaces == 0 && s->wire.size > APPEND_UNASKED_MAX;
+}
+
 static void mailbox_found(struct imap *s, const struct frame *answer)
 {
 	struct append_work *w = s->cmd.work;
@@ -169,7 +199,13 @@ static void mailbox_found(struct imap *s, const struct frame *answer)
 	if (is_mailbox(answer)) {
 		w->mailbox = answer->mailboxes.mailboxes.items[0].id;
 		w->begun = true;
-		s->step = append_proceed;
+		if (asks_quota(s))
+			imap_ask(s, ASK_STORE,
+				&(struct frame){ .type = FRAME_QUOTA_GET,
+					.quota_get = { s->session.store_session } },
+				quota_is);
+		else
+			s->step = append_proceed;
 		return;
 	}
 	if (is_no_mailbox(answer))

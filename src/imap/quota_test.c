@@ -101,6 +101,29 @@ static void test_status(void **state)
 	fake_done(&f);
 }
 
+/* RFC 9208 4.2.2, RFC 7889: a large message that has no room is not asked for. A small one is
+ * refused by the commit (the store's test). */
+static void test_append(void **state)
+{
+	(void)state;
+	with_quota((struct frame_quota_is){ 100000, 7, 200000, 0 },
+		LOGIN "C: a APPEND INBOX {100001}\n"
+		      "S: a NO [OVERQUOTA] ~\n"
+		      "C: b APPEND INBOX (\\Seen) {100000}\n"
+		      "S: + Ready ~\n");
+	with_quota((struct frame_quota_is){ 0, 7, 1, 0 },
+		LOGIN "C: a APPEND INBOX CATENATE (TEXT {65537}\n"
+		      "S: a NO [OVERQUOTA] ~\n"
+		      "C: b APPEND nowhere {65537}\n"
+		      "S: b NO [TRYCREATE] ~\n"
+		      "C: c APPEND INBOX {65536}\n"
+		      "S: + Ready ~\n");
+	with_quota((struct frame_quota_is){ 1, 7, 0, 7 }, LOGIN "C: a APPEND INBOX {65537}\n"
+								"S: a NO [OVERQUOTA] ~\n");
+	with_quota((struct frame_quota_is){ 1, 7, 0, 8 }, LOGIN "C: a APPEND INBOX {65537}\n"
+								"S: + Ready ~\n");
+}
+
 /* RFC 4978 3. (What is compressed is the stream's matter: io/stream.h.) */
 static void test_compress(void **state)
 {
@@ -124,4 +147,5 @@ static void test_compress(void **state)
 		 "S: h OK ~\n");
 }
 
-TEST_MAIN(test_case(test_quota), test_case(test_status), test_case(test_compress))
+TEST_MAIN(test_case(test_quota), test_case(test_append), test_case(test_status),
+	test_case(test_compress))
