@@ -78,13 +78,17 @@ static struct extent extent_at(struct fetch_work *f, const struct cursor *c)
 
 /* ---- asking ahead ---- */
 
-/* The next item or message; false: what comes is not known before this message was parsed. */
+/* The next item or message; false: what comes is not known before this message was parsed. Where
+ * it is read for its digest alone, that is the next message. */
 static bool cursor_next(const struct fetch_work *f, struct cursor *c)
 {
 	const struct message *m = &f->batch.messages[c->message];
 
-	if (c->item == 0 && f->attrs.needs_digest && !m->has_digest)
-		return false;
+	if (c->item == 0 && f->attrs.needs_digest && !m->has_digest) {
+		if (f->attrs.needs_bytes)
+			return false;
+		c->item = f->attrs.n;
+	}
 	c->at = 0;
 	if (++c->item > f->attrs.n) {
 		c->item = 0;
@@ -236,7 +240,8 @@ static enum progress parse_step(struct imap *s, struct fetch_work *f, imap_step 
 	mail_parser_end(f->parser, &m->bytes);
 	mail_parser_free(&f->parser);
 	f->here.at = 0;
-	f->ahead = f->here;
+	if (f->ahead.message == f->here.message)
+		f->ahead = f->here;
 	return batch_parsed(s, m) ? GO_ON : skip_message(s, f, ERR_CORRUPT);
 }
 

@@ -237,6 +237,53 @@ static void test_slow_reader_of_envelopes(void **state)
 	fake_done(&f);
 }
 
+/* Messages without a digest are read while others are parsed, many by one question; one that is
+ * damaged has no answer, and one that takes several pieces is in its place. */
+static void test_reads_ahead(void **state)
+{
+	enum { MESSAGES = 60, LARGE = 20, BYTES = 200000 };
+	static const uint32_t damaged[] = { 0, 1, LARGE, LARGE + 1, MESSAGES };
+	struct buf mail, expected;
+
+	(void)state;
+	buf_init(&mail, 2 * BYTES);
+	buf_init(&expected, 10000);
+	for (size_t i = 0; i < ARRAY_LEN(damaged); i++) {
+		struct fake f;
+
+		fake_init(&f);
+		fake_connect(&f, "imaps", true);
+		f.no_digests = true;
+		f.damaged = damaged[i];
+		buf_clear(&expected);
+		for (uint32_t n = 1; n <= MESSAGES; n++) {
+			buf_clear(&mail);
+			buf_addf(&mail, "Subject: %u\r\n\r\n", n);
+			while (n == LARGE && mail.n < BYTES)
+				buf_addz(&mail, "0123456789\r\n");
+			fake_deliver(&f, "INBOX", buf_str(&mail));
+			if (n != damaged[i])
+				buf_addf(&expected,
+					"* %u FETCH (ENVELOPE (NIL \"%u\" NIL NIL NIL NIL NIL NIL "
+					"NIL NIL))\r\n",
+					n, n);
+		}
+		buf_addz(&expected, damaged[i] ? "c NO" : "c OK FETCH completed\r\n");
+		fake_send(&f, 0, STR("a LOGIN alice secret\r\nb SELECT INBOX\r\n"));
+		buf_clear(&f.clients[0].received);
+		f.reads = 0;
+		fake_send(&f, 0, STR("c FETCH 1:* ENVELOPE\r\n"));
+		assert_str(str_sub(buf_str(&f.clients[0].received), 0, expected.n),
+			buf_str(&expected));
+		/* each of a question by itself when one is damaged */
+		assert_in_range(f.reads, MESSAGES / READS_AT_ONCE, damaged[i] ? 45 : 10);
+		assert_int_equal(f.puts, MESSAGES - (damaged[i] != 0));
+		fake_done(&f);
+	}
+	buf_done(&mail);
+	buf_done(&expected);
+}
+
 /* Of large messages that go by no piece keeps its memory for the next. */
 static void test_pieces_are_bounded(void **state)
 {
@@ -587,5 +634,6 @@ TEST_MAIN(test_case(test_preview_modifiers), test_case(test_damaged_size),
 	test_case(test_most_items), test_case(test_global), test_case(test_cut),
 	test_case(test_sections), test_case(test_binary), test_case(test_binary_large),
 	test_case(test_hold), test_case(test_most_response), test_case(test_slow_reader),
-	test_case(test_pieces_are_bounded), test_case(test_slow_reader_of_envelopes),
-	test_case(test_many), test_case(test_damage), test_case(test_nul))
+	test_case(test_reads_ahead), test_case(test_pieces_are_bounded),
+	test_case(test_slow_reader_of_envelopes), test_case(test_many), test_case(test_damage),
+	test_case(test_nul))
