@@ -438,7 +438,7 @@ void notify_own_messages(struct imap *s, uint64_t mailbox, uint32_t low, uint32_
 	m->messages += high - low + 1;
 }
 
-/* Sorts the list again, and adds parents. */
+/* The list is in order again, with parents. */
 static void settle(struct notify *n)
 {
 	if (!mailboxes_end(&n->now.boxes))
@@ -499,6 +499,7 @@ void notify_own_renamed(struct imap *s, struct str from, struct str to)
 			STR_ARG(str_from_offset(m->name, from.n)));
 		m->name = arena_str(&n->now.arena, str_from(text));
 	}
+	mailboxes_renamed(&n->now.boxes);
 	settle_with_parents(n, to);
 }
 
