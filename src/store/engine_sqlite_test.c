@@ -210,6 +210,31 @@ static void g6_check_finds_damage(void **state)
 	}
 }
 
+/* An entry's id is its mailbox's number and its UID in 63 bits: from 2^31 on a number is none, and
+ * no record's. */
+static void rebuild_makes_mailboxes_up_to_a_number(void **state)
+{
+	static const uint64_t numbers[] = { 300, INT32_MAX, INT32_MAX + 1ULL, UINT32_MAX };
+	static const uint32_t prefix_at = 0;
+	struct ledger l;
+	(void)state;
+	ledger_init(&l);
+	uint64_t a = make_account(&l, "alice@example.test");
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+		struct record_recipient r = { .account = a, .mailbox = numbers[i], .time_ms = 1 };
+		struct mailbox_row row;
+		char name[40];
+		snprintf(name, sizeof(name), "Mailbox-%llu", (unsigned long long)numbers[i]);
+		assert_run(&l, ERR_NONE, .kind = OP_REBUILD,
+			.rebuild = { .place = { .ref.id = i + 1, .size = 9 },
+				.recipients = &r,
+				.prefix_at = &prefix_at,
+				.n = 1 });
+		assert_int_equal(find_mailbox(&l, a, name, &row), numbers[i] <= INT32_MAX);
+	}
+	ledger_done(&l);
+}
+
 #include "store/engine_sqlite_flags.h"
 
 /* Counters that are off are what the rows say again, of the account that was asked about. */
@@ -649,5 +674,6 @@ TEST_MAIN(ENGINE_SUITE, ENGINE_SQLITE_FLAGS, test_case(memory_is_not_counted),
 	test_case(log_is_started_over), test_case(q3_log_is_cut_where_room_is_short),
 	test_case(long_log_is_cut), test_case(g8_newer_store_is_refused),
 	test_case(schema_2_becomes_3), test_case(schema_10_becomes_11),
-	test_case(schema_needs_room), test_case(g6_check_finds_damage), test_case(recount_mends),
+	test_case(schema_needs_room), test_case(g6_check_finds_damage),
+	test_case(rebuild_makes_mailboxes_up_to_a_number), test_case(recount_mends),
 	test_case(mend_counts_dead_bytes), test_case(read_only_refuses), test_case(log_is_reused))

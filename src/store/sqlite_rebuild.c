@@ -119,7 +119,8 @@ static int land(
 {
 	const struct record_recipient *r = &rebuild->recipients[i];
 	uint64_t mailbox;
-	if (r->account == 0 || r->account > INT64_MAX || r->mailbox > UINT32_MAX)
+	if (r->account == 0 || r->account > INT64_MAX ||
+		r->mailbox > INT32_MAX) /* entry ids: 63 bits, with the UID */
 		return 0;
 	if (!has_row(e, SQL_ACCOUNT_BY_ID, r->account) && make_account(e, r->account, err) < 0)
 		return -1;
