@@ -26,7 +26,8 @@ static void drop(struct imap *s)
 
 static const struct verb append_verb = { STR_INIT("APPEND"), AUTHENTICATED | SELECTED, 0,
 	imap_append };
-static const struct verb replace_verb = { STR_INIT("REPLACE"), SELECTED, HAS_UID, imap_append };
+static const struct verb replace_verb = { STR_INIT("REPLACE"), SELECTED, HAS_UID | REMOVES,
+	imap_append };
 
 /* "tag APPEND", "tag REPLACE" or "tag UID REPLACE", as the wire has it; NULL: it is neither. */
 static const struct verb *which(struct scan *a, struct str *ret_tag, bool *ret_uid)

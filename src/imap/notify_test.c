@@ -106,6 +106,19 @@ static void test_rest(void **state)
 		"S: c OK ~\n");
 }
 
+/* What a REPLACE took away is told, come what may: RFC 8508 4.3 */
+static void test_replace(void **state)
+{
+	(void)state;
+	talk(LOGIN MAIL1 MAIL2 INBOX("2"), "C: a NOTIFY NONE\n"
+					   "S: a OK NOTIFY completed\n"
+					   "C: b REPLACE 1 Sent {2+}\n"
+					   "C: xy\n"
+					   "S: * OK [APPENDUID ~\n"
+					   "S: * 1 EXPUNGE\n"
+					   "S: b OK ~\n");
+}
+
 static void test_nothing(void **state)
 {
 	(void)state;
@@ -663,7 +676,7 @@ static void test_own_rename_of_inbox(void **state)
 TEST_MAIN(test_case(test_own_rename_of_inbox), test_case(test_example), test_case(test_selected),
 	test_case(test_rest), test_case(test_nothing), test_case(test_own_flags_alone),
 	test_case(test_untold_modseq), test_case(test_idle), test_case(test_names),
-	test_case(test_parent_without_mailbox), test_case(test_own_parents), test_case(test_other),
-	test_case(test_metadata), test_case(test_own_metadata), test_case(test_enabled_metadata),
-	test_case(test_arguments), test_case(test_limits), test_case(i13_many_mailboxes),
-	test_case(test_too_many_mailboxes))
+	test_case(test_parent_without_mailbox), test_case(test_own_parents),
+	test_case(test_replace), test_case(test_other), test_case(test_metadata),
+	test_case(test_own_metadata), test_case(test_enabled_metadata), test_case(test_arguments),
+	test_case(test_limits), test_case(i13_many_mailboxes), test_case(test_too_many_mailboxes))
