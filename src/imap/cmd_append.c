@@ -613,6 +613,7 @@ static void appended(struct imap *s, const struct frame *answer)
 	s->sel.stale = s->sel.stale || at->items[0].mailbox == s->sel.mailbox;
 	log_appended(s, at);
 	notify_own_messages(s, at->items[0].mailbox, at->items[0].uid, at->items[at->n - 1].uid);
+	notify_own_modseqs(s, at->n + (w->replaces != 0));
 	imap_say_oldname(s, "", w->name, w->given);
 	if (w->replaces != 0) { /* RFC 8508 4.3: before the EXPUNGE */
 		buf_addz(imap_out(s), "* OK [");

@@ -116,6 +116,7 @@ static void copied(struct imap *s, const struct frame *answer)
 		return;
 	VEC_EACH (const struct api_range, r, &w->to)
 		notify_own_messages(s, w->target, r->low, r->high);
+	notify_own_modseqs(s, w->to.n > 0);
 	say_copied(s, w);
 	if (w->move) /* RFC 6851 4.4 */
 		imap_finish_expunged(s, w->from.n > 0, "MOVE completed");

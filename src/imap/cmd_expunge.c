@@ -2,6 +2,7 @@
 /* EXPUNGE (RFC 9051 6.4.3) and UID EXPUNGE (6.4.9). The store takes away what carries \Deleted; the
  * client hears of it with the mailbox's other news. */
 #include "imap/imap_private.h"
+#include "imap/notify.h"
 
 #define UIDS_IN_FRAME 7000
 
@@ -58,6 +59,7 @@ static void expunged(struct imap *s, const struct frame *answer)
 	if (!imap_expect(s, answer, FRAME_CHANGED))
 		return;
 	s->cmd.owes_expunges = answer->changed.done_count > 0;
+	notify_own_modseqs(s, s->cmd.owes_expunges);
 	imap_finish_expunged(s, answer->changed.done_count > 0, "EXPUNGE completed");
 }
 

@@ -87,6 +87,8 @@ static void seen_set(struct imap *s, const struct frame *answer)
 		return;
 	s->request = 0;
 	s->sel.stale = true;
+	if (answer->type == FRAME_CHANGED)
+		notify_own_modseqs(s, answer->changed.modseq > answer->changed.before);
 	reply(s);
 }
 
@@ -98,7 +100,8 @@ void fetch_end(struct imap *s)
 			.mailbox = s->sel.mailbox,
 			.mode = FLAGS_ADD,
 			.flags = FLAG_SEEN,
-			.unchanged_since = UINT64_MAX } };
+			.unchanged_since = UINT64_MAX,
+			.before = true } };
 
 	s->cmd.busy = false;
 	if (f->seen.n == 0)

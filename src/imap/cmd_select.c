@@ -277,6 +277,7 @@ static void close_expunged(struct imap *s, const struct frame *answer)
 {
 	if (!imap_expect(s, answer, FRAME_CHANGED))
 		return;
+	notify_own_modseqs(s, answer->changed.done_count > 0);
 	leave(s);
 }
 

@@ -4,6 +4,7 @@
  * they became like for any other news. */
 #include "imap/grammar.h"
 #include "imap/imap_private.h"
+#include "imap/notify.h"
 #include "imap/selected.h"
 #include "imap/token.h"
 
@@ -111,6 +112,7 @@ static void stored(struct imap *s, const struct frame *answer)
 	if (!imap_expect(s, answer, FRAME_CHANGED))
 		return;
 	note_own(s, w, c);
+	notify_own_modseqs(s, c->modseq > c->before);
 	if (!w->silent)
 		view_mark_changed(s->sel.view,
 			&(struct seqset){ .ranges = (void *)w->sequence.p, .n = w->sequence.n });

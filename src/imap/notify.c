@@ -256,6 +256,7 @@ static void take_next(struct notify *n)
 	n->next = old;
 	notify_snapshot_done(&n->next);
 	notify_snapshot_init(&n->next);
+	n->own_modseqs = 0;
 }
 
 static void tell_boxes(struct imap *s)
@@ -436,6 +437,12 @@ void notify_own_messages(struct imap *s, uint64_t mailbox, uint32_t low, uint32_
 		return;
 	m->uidnext = high + 1;
 	m->messages += high - low + 1;
+}
+
+void notify_own_modseqs(struct imap *s, uint64_t n)
+{
+	if (s->notify != NULL)
+		s->notify->own_modseqs += n;
 }
 
 /* The list is in order again, with parents. */

@@ -84,6 +84,7 @@ struct notify {
 	struct arena arena; /* spec's */
 	struct notify_spec spec;
 	struct notify_snapshot now, next;
+	uint64_t own_modseqs;  /* that this session's changes took of the account since `now` */
 	bool implied;          /* NOTIFY was never said */
 	bool stale;            /* the account has changed since */
 	bool overflow;         /* more than can be told */
@@ -140,6 +141,9 @@ void notify_add_metadata(struct notify *n);
 
 /* This session's own changes, of which it need not hear (RFC 5465 5). Nothing without s->notify. */
 void notify_own_messages(struct imap *s, uint64_t mailbox, uint32_t low, uint32_t high);
+/* It took so many modseqs of the account for its changes: one for each message that was appended,
+ * one for all whose flags it changed, or that it copied, moved or expunged, with one command. */
+void notify_own_modseqs(struct imap *s, uint64_t n);
 void notify_own_created(struct imap *s, const struct api_mailbox *m);
 void notify_own_deleted(struct imap *s, struct str name);
 void notify_own_renamed(struct imap *s, struct str from, struct str to);

@@ -163,6 +163,32 @@ static unsigned status_atts(const struct imap *s, unsigned events, bool first)
 	return events & EVENT_FLAGS ? atts | STATUS_UNSEEN : atts;
 }
 
+static uint64_t highest_modseq(const struct mailboxes *boxes)
+{
+	uint64_t highest = 0;
+
+	VEC_EACH (const struct api_mailbox, m, &boxes->all)
+		if (m->exists && m->highest_modseq > highest)
+			highest = m->highest_modseq;
+	return highest;
+}
+
+static bool any_gone(const struct notify *n)
+{
+	VEC_EACH (const struct api_mailbox, old, &n->now.boxes.all)
+		if (old->exists && find(&n->next.boxes, old) == NULL)
+			return true;
+	return false;
+}
+
+/* Every change of messages takes a modseq of the account's. Where this session's own are as many as
+ * were taken, nobody else changed any; that is not to be seen where a mailbox went. RFC 5465 5 */
+static bool is_all_own(const struct notify *n)
+{
+	return n->own_modseqs > 0 && !any_gone(n) &&
+	       highest_modseq(&n->next.boxes) == highest_modseq(&n->now.boxes) + n->own_modseqs;
+}
+
 static void diff_messages(
 	struct imap *s, const struct api_mailbox *old, const struct api_mailbox *m, unsigned events)
 {
@@ -185,7 +211,7 @@ static void diff_messages(
 
 /* ---- one mailbox ---- */
 
-static void diff_present(struct imap *s, const struct api_mailbox *m)
+static void diff_present(struct imap *s, const struct api_mailbox *m, bool own)
 {
 	const struct notify *n = s->notify;
 	const struct api_mailbox *old = find(&n->now.boxes, m);
@@ -200,7 +226,8 @@ static void diff_present(struct imap *s, const struct api_mailbox *m)
 	else if ((either & EVENT_SUBSCRIPTION) &&
 		 m->subscribed != (same != NULL && same->subscribed))
 		write_list(s, &n->next.boxes, m->name, STR_NONE);
-	diff_messages(s, old, m, now);
+	if (!own)
+		diff_messages(s, old, m, now);
 }
 
 /* It may be there still as a name that is subscribed, or as the parent of others. */
@@ -219,11 +246,12 @@ static void diff_gone(struct imap *s, const struct api_mailbox *old)
 void notify_diff(struct imap *s)
 {
 	struct notify *n = s->notify;
+	bool own = is_all_own(n);
 
 	VEC_EACH (const struct api_mailbox, old, &n->now.boxes.all)
 		diff_gone(s, old);
 	VEC_EACH (const struct api_mailbox, m, &n->next.boxes.all)
-		diff_present(s, m);
+		diff_present(s, m, own);
 }
 
 void notify_write_status(struct imap *s)

@@ -387,6 +387,55 @@ static void test_other(void **state)
 		"S2: x OK ~\n");
 }
 
+/* What a session does itself in another mailbox is not told, flags watched or not (RFC 5465 5);
+ * what others do meanwhile is. */
+static void test_own_messages(void **state)
+{
+	(void)state;
+	talk(LOGIN LOGIN2 MAIL1 MAIL2 INBOX("2"),
+		"C: a NOTIFY SET (selected-delayed (MessageNew MessageExpunge FlagChange)) "
+		"(personal "
+		"(MessageNew MessageExpunge FlagChange))\n"
+		"S: a OK NOTIFY completed\n"
+		"C: b APPEND Sent {2+}\n"
+		"C: xy\n"
+		"S: b OK ~\n"
+		"C: c APPEND Sent {2+}\n"
+		"C: xy {2+}\n"
+		"C: zz\n"
+		"S: c OK [APPENDUID 1002 2:3] ~\n"
+		"C: d COPY 1 Sent\n"
+		"S: d OK ~\n"
+		"C: e STORE 2 +FLAGS.SILENT (\\Deleted)\n"
+		"S: e OK ~\n"
+		"C: f CLOSE\n"
+		"S: f OK ~\n"
+		"C: g NOOP\n"
+		"S: g OK ~\n"
+		"C2: a SELECT Sent\n" OPENS_UNSEEN(
+			"2:", "4") "S2: a OK ~\n"
+				   "C: h APPEND INBOX {2}\n"
+				   "S: + Ready ~\n"
+				   "C2: b STORE 1 +FLAGS.SILENT (\\Seen)\n"
+				   "S2: b OK ~\n"
+				   "C: xy\n"
+				   "S: h OK ~\n"
+				   /* it may be others' */
+				   "S: * STATUS INBOX (UIDVALIDITY 1001 UNSEEN 2)\n"
+				   "S: * STATUS Sent (UIDVALIDITY 1002 UNSEEN 3)\n"
+				   "C: i APPEND INBOX {2}\n"
+				   "S: + Ready ~\n"
+				   "C2: c APPEND INBOX {2+}\n"
+				   "C2: xy\n"
+				   "S2: c OK ~\n"
+				   "C: xy\n"
+				   "S: i OK ~\n"
+				   "S: * STATUS INBOX (MESSAGES 4 ~\n"
+				   "C2: d STORE 1 -FLAGS.SILENT (\\Seen)\n"
+				   "S2: d OK ~\n"
+				   "S: * STATUS Sent (UIDVALIDITY 1002 UNSEEN 4)\n");
+}
+
 /* RFC 5465 5.6, 5.7 */
 static void test_metadata(void **state)
 {
@@ -677,6 +726,7 @@ TEST_MAIN(test_case(test_own_rename_of_inbox), test_case(test_example), test_cas
 	test_case(test_rest), test_case(test_nothing), test_case(test_own_flags_alone),
 	test_case(test_untold_modseq), test_case(test_idle), test_case(test_names),
 	test_case(test_parent_without_mailbox), test_case(test_own_parents),
-	test_case(test_replace), test_case(test_other), test_case(test_metadata),
-	test_case(test_own_metadata), test_case(test_enabled_metadata), test_case(test_arguments),
-	test_case(test_limits), test_case(i13_many_mailboxes), test_case(test_too_many_mailboxes))
+	test_case(test_replace), test_case(test_own_messages), test_case(test_other),
+	test_case(test_metadata), test_case(test_own_metadata), test_case(test_enabled_metadata),
+	test_case(test_arguments), test_case(test_limits), test_case(i13_many_mailboxes),
+	test_case(test_too_many_mailboxes))
