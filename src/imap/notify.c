@@ -90,7 +90,7 @@ static uint32_t first_new(const struct imap *s)
 	return first;
 }
 
-/* RFC 5465 5.2: a FETCH of each */
+/* RFC 5465 5.2: a FETCH of each, which is unsolicited */
 static bool fetch_new(struct imap *s)
 {
 	struct notify *n = s->notify;
@@ -104,6 +104,10 @@ static bool fetch_new(struct imap *s)
 	n->fetched = view_last_uid(s->sel.view);
 	n->fetching = some.n > 0;
 	if (some.n > 0) {
+		if (s->condstore) { /* RFC 7162 3.2.4 */
+			fetch_attrs_add(&n->spec.attrs, &n->arena, FETCH_UID);
+			fetch_attrs_add(&n->spec.attrs, &n->arena, FETCH_MODSEQ);
+		}
 		imap_fetch_these(s, &n->spec.attrs, &some);
 		return true;
 	}

@@ -119,6 +119,24 @@ static void test_replace(void **state)
 					   "S: b OK ~\n");
 }
 
+/* RFC 7162 3.2.4: UID and MODSEQ are in each FETCH that no FETCH asked for. */
+static void test_condstore(void **state)
+{
+	(void)state;
+	talk(LOGIN MAIL1 INBOX("1"),
+		"C: a NOTIFY SET (selected (MessageNew (FLAGS) MessageExpunge))\n"
+		"S: a OK NOTIFY completed\n" MAIL2 "S: * 2 EXISTS\n"
+		"S: * 2 FETCH (FLAGS ())\n"
+		"C: b ENABLE CONDSTORE\n"
+		"S: * ENABLED CONDSTORE\n"
+		"S: * OK [HIGHESTMODSEQ ~\n"
+		"S: b OK ~\n" MAIL2 "S: * 3 EXISTS\n"
+		"S: * 3 FETCH (FLAGS () UID 3 MODSEQ (~))\n"
+		"C: c NOTIFY SET (selected (MessageNew (MODSEQ UID) MessageExpunge))\n"
+		"S: c OK NOTIFY completed\n" MAIL2 "S: * 4 EXISTS\n"
+		"S: * 4 FETCH (MODSEQ (~) UID 4)\n");
+}
+
 static void test_nothing(void **state)
 {
 	(void)state;
@@ -723,9 +741,9 @@ static void test_own_rename_of_inbox(void **state)
 }
 
 TEST_MAIN(test_case(test_own_rename_of_inbox), test_case(test_example), test_case(test_selected),
-	test_case(test_rest), test_case(test_nothing), test_case(test_own_flags_alone),
-	test_case(test_untold_modseq), test_case(test_idle), test_case(test_names),
-	test_case(test_parent_without_mailbox), test_case(test_own_parents),
+	test_case(test_condstore), test_case(test_rest), test_case(test_nothing),
+	test_case(test_own_flags_alone), test_case(test_untold_modseq), test_case(test_idle),
+	test_case(test_names), test_case(test_parent_without_mailbox), test_case(test_own_parents),
 	test_case(test_replace), test_case(test_own_messages), test_case(test_other),
 	test_case(test_metadata), test_case(test_own_metadata), test_case(test_enabled_metadata),
 	test_case(test_arguments), test_case(test_limits), test_case(i13_many_mailboxes),
