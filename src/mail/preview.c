@@ -3,12 +3,13 @@
  * The preview: the first characters of the text a reader would see (RFC 8970). The first bytes of
  * the first text/plain part are kept, or else of the first text/html part, decoded when the part
  * ends. HTML is not parsed: what stands between < and > is left out, and of style and script all;
- * five entities are known. Nothing expands (hostile-input M12).
+ * character references are read (mail/reference.h). Nothing expands (hostile-input M12).
  */
 #include "mail/mime_private.h"
 
 #include "base/abnf.h"
 #include "mail/charset.h"
+#include "mail/reference.h"
 
 /* Raw bytes looked at. 200 characters in base64 of UTF-32 are 1,100; HTML mail often begins with
  * kilobytes of style. */
@@ -85,32 +86,11 @@ static void skip_tag(struct str *s)
 	}
 }
 
-static bool add_entity(struct str *s, struct buf *out)
-{
-	static const struct {
-		struct str name, text;
-	} entities[] = {
-		{ STR_INIT("&amp;"), STR_INIT("&") },
-		{ STR_INIT("&lt;"), STR_INIT("<") },
-		{ STR_INIT("&gt;"), STR_INIT(">") },
-		{ STR_INIT("&quot;"), STR_INIT("\"") },
-		{ STR_INIT("&nbsp;"), STR_INIT(" ") },
-	};
-	for (size_t i = 0; i < ARRAY_LEN(entities); i++) {
-		if (!str_starts_nocase(*s, entities[i].name))
-			continue;
-		buf_adds(out, entities[i].text);
-		*s = str_from_offset(*s, entities[i].name.n);
-		return true;
-	}
-	return false;
-}
-
 static void strip_markup(struct str html, struct buf *out)
 {
 	while (html.n > 0) {
 		char c = html.p[0];
-		if (c == '&' && add_entity(&html, out))
+		if (c == '&' && mail_reference(&html, out))
 			continue;
 		html = str_from_offset(html, 1);
 		if (c == '<') {
@@ -123,14 +103,37 @@ static void strip_markup(struct str html, struct buf *out)
 
 /* ---- the line ---- */
 
-/* Bytes of the character at the front; what is no text counts as a blank. */
-static size_t character(struct str s, bool *ret_blank)
+/* U+2000 to U+200A, U+202F, U+205F, U+3000, the no-break space and the byte order mark */
+static bool is_space(struct str c)
+{
+	static const struct str some[] = { STR_INIT(" "), STR_INIT("\xc2\xa0"),
+		STR_INIT("\xe2\x80\xaf"), STR_INIT("\xe2\x81\x9f"), STR_INIT("\xe3\x80\x80"),
+		STR_INIT("\xef\xbb\xbf") };
+	for (size_t i = 0; i < ARRAY_LEN(some); i++)
+		if (str_equal(c, some[i]))
+			return true;
+	return c.n == 3 && str_starts(c, STR("\xe2\x80")) && (unsigned char)c.p[2] <= 0x8a;
+}
+
+/* What has no width: soft hyphen, grapheme joiner, U+200B to U+200F, word joiner. Newsletters pad
+ * what they want shown with hundreds of these between blanks. */
+static bool is_invisible(struct str c)
+{
+	if (str_equal(c, STR("\xc2\xad")) || str_equal(c, STR("\xcd\x8f")) ||
+		str_equal(c, STR("\xe2\x81\xa0")))
+		return true;
+	return c.n == 3 && str_starts(c, STR("\xe2\x80")) && (unsigned char)c.p[2] >= 0x8b &&
+	       (unsigned char)c.p[2] <= 0x8f;
+}
+
+/* Bytes of the character at the front; what is no text counts as a blank, and so does what can't be
+ * seen and follows one. */
+static size_t character(struct str s, bool behind_blank, bool *ret_blank)
 {
 	static const size_t length[] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 4 };
 	size_t n = length[(unsigned char)s.p[0] >> 4];
 	struct str c = str_sub(s, 0, n);
-	*ret_blank = c.p[0] == ' ' || mail_has_unsafe(c) || str_equal(c, STR("\xc2\xa0")) ||
-		     str_equal(c, STR("\xef\xbb\xbf")); /* no-break space, byte order mark */
+	*ret_blank = is_space(c) || mail_has_unsafe(c) || (behind_blank && is_invisible(c));
 	return c.n;
 }
 
@@ -154,7 +157,7 @@ static void collapse(struct str text, struct buf *out)
 		size_t n = run;
 		blank = false;
 		if (run == 0)
-			n = character(text, &blank);
+			n = character(text, gap || count == 0, &blank);
 		if (!blank && apart) {
 			if (count + 2 > LIMIT_PREVIEW_CHARS)
 				break;

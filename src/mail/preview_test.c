@@ -37,6 +37,22 @@ static const struct {
 	{ HTML "<html><head><title>t</title></head><style>p{}</style><p>one<br>two</p>",
 		"one two" },
 	{ HTML "<script>x<y</script>&lt;&amp;&gt;&nbsp;&quot;&foo;", "<&> \"&foo;" },
+	/* RFC 8970 3.2: shown as plain text */
+	{ HTML "Gr&uuml;&szlig;e, &Eacute;t&eacute; &AMP; "
+	       "&euro;&#8364;&#x20AC;&#X1f600;&#39;&#147;&hellip;",
+		"Gr\xc3\xbc\xc3\x9f"
+		"e, \xc3\x89t\xc3\xa9 & \xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xf0\x9f\x98\x80'"
+		"\xe2\x80\x9c\xe2\x80\xa6" },
+	{ HTML "&EUML &eacute &; &#; &#x; &#xg; &#99999999999; &#x100000000; &",
+		"&EUML &eacute &; &#; &#x; &#xg; &#99999999999; &#x100000000; &" },
+	{ HTML "a&#0;b&#10;c&#127;d&#129;e&#xd800;f&#1114112;g&#00000000097;", "a b c d e f ga" },
+	{ HTML "&amp;lt;", "&lt;" },
+	/* padding; but a soft hyphen and a joiner in a word stay */
+	{ HTML "News&nbsp;&zwnj;&#847;&nbsp;&#8199;&shy;&#8203; &zwnj;<p>&zwj;text", "News text" },
+	{ HTML "&zwnj;&nbsp;&zwnj;&emsp;&#x3000;x", "x" },
+	{ HTML "Do&shy;nau a&zwj;b", "Do\xc2\xad"
+				     "nau a\xe2\x80\x8d"
+				     "b" },
 	{ HTML "<!-- <p> -->a<!-- open", "a" },
 	{ HTML "a<b", "a" },
 	{ HTML "<STYLE>x", "" },
