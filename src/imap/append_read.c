@@ -26,6 +26,16 @@ static bool utf8_literal(struct scan *a)
 	return scan_peek(a) == '~' && announced(a);
 }
 
+/* The store takes 0 for now (upload_into), so what is dated 1970 is a millisecond younger. */
+static bool internal_date(struct scan *a, int64_t *ret)
+{
+	if (!grammar_date_time(a, ret))
+		return false;
+	if (*ret == 0)
+		*ret = 1;
+	return true;
+}
+
 /* append-message = [SP flag-list] [SP date-time] SP append-data
  * append-data = literal / literal8 / utf8-literal / "CATENATE" SP "(" cat-part …
  *                                               RFC 3502, RFC 6855 4, RFC 4469 5 */
@@ -38,7 +48,7 @@ static struct append_item message(struct scan *a, enum append_place *place)
 		return bad();
 	if (scan_peek(a) == '(' && (!grammar_flag_list(a, &m->flags) || !scan_sp(a)))
 		return bad();
-	if (scan_peek(a) == '"' && (!grammar_date_time(a, &m->time) || !scan_sp(a)))
+	if (scan_peek(a) == '"' && (!internal_date(a, &m->time) || !scan_sp(a)))
 		return bad();
 	if (scan_literal_nocase(a, STR("CATENATE ("))) {
 		item.literal = false;

@@ -43,6 +43,26 @@ static void test_multiappend(void **state)
 		"S: A004 NO [TRYCREATE] ~\n");
 }
 
+/* The internal date is the one that was given, also where 1970 begins, and before. */
+static void test_date(void **state)
+{
+	(void)state;
+	dialogue(LOGIN EMPTY_INBOX "C: a APPEND INBOX \" 1-Jan-1970 01:00:00 +0100\" {1+}\n"
+				   "C: x \"31-Dec-1969 23:59:59 +0000\" {1+}\n"
+				   "C: x \"01-Jan-1970 00:00:01 +0000\" {1+}\n"
+				   "C: x\n"
+				   "S: * 3 EXISTS\n"
+				   "S: a OK ~\n"
+				   "C: b FETCH 1:3 INTERNALDATE\n"
+				   "S: * 1 FETCH (INTERNALDATE \"01-Jan-1970 00:00:00 +0000\")\n"
+				   "S: * 2 FETCH (INTERNALDATE \"31-Dec-1969 23:59:59 +0000\")\n"
+				   "S: * 3 FETCH (INTERNALDATE \"01-Jan-1970 00:00:01 +0000\")\n"
+				   "S: b OK ~\n"
+				   "C: c SEARCH BEFORE 1-Jan-1970\n"
+				   "S: * SEARCH 2\n"
+				   "S: c OK ~\n");
+}
+
 /* Sent ahead, with keywords and in several places; each its own bytes */
 static void test_pipelined(void **state)
 {
@@ -413,7 +433,7 @@ static void test_tags(void **state)
 }
 
 TEST_MAIN(test_case(test_unasked), test_case(test_unasked_size), test_case(test_tags),
-	test_case(test_multiappend), test_case(test_pipelined), test_case(test_cancelled),
-	test_case(test_no_copy), test_case(test_ids), test_case(test_too_many),
-	test_case(test_utf8), test_case(test_utf8_header), test_case(test_utf8_hidden),
-	test_case(test_replace), test_case(test_replace_refused))
+	test_case(test_multiappend), test_case(test_date), test_case(test_pipelined),
+	test_case(test_cancelled), test_case(test_no_copy), test_case(test_ids),
+	test_case(test_too_many), test_case(test_utf8), test_case(test_utf8_header),
+	test_case(test_utf8_hidden), test_case(test_replace), test_case(test_replace_refused))
