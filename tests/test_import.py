@@ -572,6 +572,38 @@ def test_export_as_a_tar(tmp_path):
         assert c.command("export", "--format", "zip", ALICE, tmp_path / "n", check=False).returncode == 2
 
 
+@needs_dovecot
+@pytest.mark.parametrize("kind", ["maildir", "mbox"])
+def test_dovecot_opens_every_folder_of_an_export(kind):
+    """Names with dots, which Maildir++ can't write, and that are alike then; one that no file can have is left
+    out, told, and the rest is there."""
+    names = "v1.2", "v1_2", "v1.2.", ".hidden", "_hidden", "Work.sbd", "Work", "a.b/c", "a_b/c"
+    far = "N" * 130 + "/" + "M" * 130 if kind == "maildir" else "a&AOk-" * 50
+    with Culver() as c, Dovecot("maildir:~/out" if kind == "maildir" else "mbox:~/out:INBOX=~/out/INBOX") as new:
+        client = culver_imap(c)
+        for name in (*names, far):
+            assert client.create(name)[0] == "OK"
+            assert client.append(name, None, None, b"Subject: in %s\r\n\r\nx\r\n" % name.encode())[0] == "OK"
+            client.subscribe(name)
+        client.logout()
+        r = c.command("export", "--json", "--format", kind, ALICE, new.home / "out", check=False)
+        told = json.loads(r.stdout)
+        assert r.returncode == 1 and told["left_out"] == 1 and told["messages"] == len(names), (r.stdout, r.stderr)
+        assert "its name is too long" in r.stderr
+        new.own()
+        client = new.imap()
+        read = contents(client)
+        assert sorted(m[2] for *_, rows in read.values() for m in rows.values()) == sorted(
+            b"Subject: in %s\r\n\r\nx\r\n" % name.encode() for name in names)
+        if kind == "maildir":
+            subscribed = {line.decode().rpartition(' "." ')[2].strip('"').replace(".", "/") for line in client.lsub()[1]}
+            assert {name for name, (*_, rows) in read.items() if rows} <= subscribed
+        client.logout()
+        far = far.replace("&AOk-", "\u00e9")
+        c.command("export", "--format", "eml", "--mailbox", far, ALICE, c.dir / "far.tar")
+        assert c.command("export", "--format", kind, "--mailbox", far, ALICE, c.dir / "far", check=False).returncode == 1
+
+
 def test_what_was_delivered_here_and_exported_does_not_come_again(tmp_path):
     with Culver() as c:
         with smtplib.SMTP("127.0.0.1", c.port("smtp")) as s:

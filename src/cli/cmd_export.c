@@ -85,13 +85,13 @@ static void print_totals(const struct options *o, const struct export_totals *t,
 	if (o->json)
 		fprintf(out,
 			"{\"messages\":%" PRIu64 ",\"mailboxes\":%" PRIu64 ",\"damaged\":%" PRIu64
-			"}\n",
-			t->messages, t->mailboxes, t->damaged);
+			",\"left_out\":%" PRIu64 "}\n",
+			t->messages, t->mailboxes, t->damaged, t->left_out);
 	else
 		fprintf(out,
 			"%" PRIu64 " messages exported from %" PRIu64 " mailboxes, %" PRIu64
-			" are damaged\n",
-			t->messages, t->mailboxes, t->damaged);
+			" are damaged, %" PRIu64 " mailboxes left out\n",
+			t->messages, t->mailboxes, t->damaged, t->left_out);
 }
 
 int cmd_export(const struct options *o)
@@ -114,5 +114,5 @@ int cmd_export(const struct options *o)
 	if (rc < 0)
 		return cli_fail(o, &err);
 	print_totals(o, &totals, to_stdout);
-	return totals.damaged ? EXIT_DAMAGE : EXIT_GOOD;
+	return totals.damaged ? EXIT_DAMAGE : totals.left_out ? EXIT_FAILED : EXIT_GOOD;
 }

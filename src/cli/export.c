@@ -66,6 +66,19 @@ int export_new_directory(int directory, const char *name, struct err *err)
 	return made < 0 ? fail_errno(err, "can't open the directory %s", name) : made;
 }
 
+bool export_name_is_free(int directory, struct buf *name)
+{
+	struct stat st;
+	enum { NAME_BYTES = 255 };
+	while (name->n > 0 && name->n <= NAME_BYTES) {
+		if (fstatat(directory, name->p, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			return true;
+		if (!buf_addc(name, '_'))
+			break;
+	}
+	return false;
+}
+
 void export_note(const char *what, struct str name)
 {
 	fprintf(stderr, "note: %" STR_FMT ": %s\n", STR_ARG(name), what);
@@ -217,9 +230,10 @@ static int export_mailbox(struct exporter *x, const struct api_mailbox *mailbox)
 	if (rc == 0)
 		rc = x->class->mailbox_end(x->writer, x->err);
 	x->totals->mailboxes += rc == 0;
+	x->totals->left_out += rc == 1;
 	vec_done(&x->entries);
 	arena_done(&x->view_arena);
-	return gone ? 0 : rc;
+	return gone || rc == 1 ? 0 : rc;
 }
 
 int export_account(const struct options *o, struct remote *remote, struct str address,
@@ -245,7 +259,7 @@ int export_account(const struct options *o, struct remote *remote, struct str ad
 		if (rc == 0 &&
 			(o->mailbox == NULL || str_equal(mailbox->name, str_from(o->mailbox))))
 			rc = export_mailbox(&x, mailbox);
-	if (rc == 0 && o->mailbox && totals->mailboxes == 0)
+	if (rc == 0 && o->mailbox && totals->mailboxes == 0 && totals->left_out == 0)
 		rc = fail(err, ERR_NOT_FOUND, "there is no mailbox %s", o->mailbox);
 	if (rc == 0)
 		rc = class->end(writer, err);

@@ -78,28 +78,40 @@ static int write_new(int directory, const char *name, struct str bytes, struct e
 	return rc;
 }
 
-/* Levels by tabs, as the second version of the file has them. */
-static bool subscribe(struct export_writer *w, struct str name)
+/* The directory that was made, with levels by tabs, as the second version of the file has them. */
+static bool subscribe(struct export_writer *w)
 {
-	bool good = true;
-	for (bool first = true; name.n; first = false) {
-		good = good && (first || buf_addc(&w->subscriptions, '\t')) &&
-		       folder_level_write(str_split(&name, '/'), &w->subscriptions);
+	struct str rest = w->folder == w->root ? STR("INBOX")
+					       : str_from_offset(buf_str(&w->name), 1);
+	while (rest.n) {
+		struct str level = str_split(&rest, '.');
+		if (!buf_adds(&w->subscriptions, level) ||
+			!buf_addc(&w->subscriptions, rest.n ? '\t' : '\n'))
+			return false;
 	}
-	return good && buf_addc(&w->subscriptions, '\n');
+	return true;
+}
+
+/* Its name, into w->name. 1: it has none, which was told. */
+static int name_folder(struct export_writer *w)
+{
+	struct str name = w->mailbox.name;
+	if (!maildir_folder_write(name, &w->name))
+		buf_clear(&w->name);
+	if (!export_name_is_free(w->root, &w->name)) {
+		export_note(EXPORT_TOO_LONG, name);
+		return 1;
+	}
+	if (str_find(name, '.') < name.n)
+		export_note(
+			"Maildir has no way to write the \".\" in it; it stands as \"_\"", name);
+	return 0;
 }
 
 static int make_folder(struct export_writer *w, struct err *err)
 {
-	buf_clear(&w->name);
-	w->folder = w->root;
-	if (!str_equal(w->mailbox.name, STR("INBOX"))) {
-		if (!maildir_folder_write(w->mailbox.name, &w->name) || w->name.n > 255)
-			return fail(err, ERR_UNSUPPORTED,
-				"the name of a mailbox is too long for a "
-				"directory");
+	if (w->name.n)
 		w->folder = export_new_directory(w->root, w->name.p, err);
-	}
 	if (w->folder < 0)
 		return -1;
 	if (w->folder != w->root && write_new(w->folder, "maildirfolder", STR_NONE, err) < 0)
@@ -120,13 +132,15 @@ static int maildir_mailbox(struct export_writer *w, const struct api_mailbox *ma
 	(void)has_children;
 	w->mailbox = *mailbox;
 	w->told_keywords = false;
-	if (mailbox->subscribed && !subscribe(w, mailbox->name))
-		return fail(err, ERR_LIMIT, "too many subscriptions");
-	if (str_find(mailbox->name, '.') < mailbox->name.n)
-		export_note("Maildir has no way to write the \".\" in it; it stands as &AC4-",
-			mailbox->name);
+	w->folder = w->root;
+	buf_clear(&w->name);
+	if (!str_equal(mailbox->name, STR("INBOX")) && name_folder(w))
+		return 1;
 	buf_addf(&w->uids, "3 V%" PRIu32 " N%" PRIu32 "\n", view->uidvalidity, view->uidnext);
-	return make_folder(w, err);
+	if (make_folder(w, err) < 0)
+		return -1;
+	return mailbox->subscribed && !subscribe(w) ? fail(err, ERR_LIMIT, "too many subscriptions")
+						    : 0;
 }
 
 /* The letter of a keyword; -1: all are taken. */

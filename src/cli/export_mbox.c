@@ -55,7 +55,7 @@ static int open_below(int directory, struct str level, struct buf *name, struct 
 		S_ISREG(st.st_mode))
 		good = buf_addz(name, ".sbd") && name->n <= 255;
 	if (!good)
-		return fail(err, ERR_UNSUPPORTED, "the name of a mailbox is too long for a file");
+		return fail(err, ERR_UNSUPPORTED, EXPORT_TOO_LONG);
 	if (mkdirat(directory, name->p, 0700) < 0 && errno != EEXIST)
 		return fail_errno(err, "can't make the directory %s", name->p);
 	int made = openat(directory, name->p, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -91,15 +91,20 @@ static int mbox_mailbox(struct export_writer *w, const struct api_mailbox *mailb
 	if (has_children && view->messages == 0)
 		return 0;
 	int directory = open_levels(w, &rest, &name, err);
-	if (directory < 0)
-		return -1;
 	buf_clear(&name);
-	if (!folder_level_write(rest, &name) || name.n > 255)
-		fail(err, ERR_UNSUPPORTED, "the name of a mailbox is too long for a file");
-	else
+	if (directory >= 0 && !folder_level_write(rest, &name))
+		buf_clear(&name);
+	if (directory >= 0 && !export_name_is_free(directory, &name))
+		fail(err, ERR_UNSUPPORTED, EXPORT_TOO_LONG);
+	else if (directory >= 0)
 		w->file = export_new_file(directory, name.p, err);
-	close(directory);
-	return w->file < 0 ? -1 : 0;
+	if (directory >= 0)
+		close(directory);
+	if (w->file >= 0 || err->kind != ERR_UNSUPPORTED)
+		return w->file < 0 ? -1 : 0;
+	export_note(err_log_text(err), mailbox->name);
+	*err = (struct err)ERR_INIT;
+	return 1;
 }
 
 static struct str sender_of(struct str message)

@@ -45,10 +45,11 @@ bool maildir_name_info(struct buf *out, uint8_t flags, bool passed, uint32_t key
  * UTF-7, or, with other bytes than ASCII, UTF-8. False: it is none. */
 bool maildir_folder_read(struct str directory, struct buf *out) MUST_CHECK;
 /* The directory of a mailbox other than INBOX. A "." within a level, which Maildir++ can't hold,
- * becomes "&AC4-", which maildir_folder_read takes back. */
+ * becomes "_". maildir_folder_read also takes "&AC4-" for one, which exports had once. */
 bool maildir_folder_write(struct str name, struct buf *out) MUST_CHECK;
 /* One directory of a path, for layouts in which a mailbox is a path. */
 bool folder_level_read(struct str level, struct buf *out) MUST_CHECK;
+/* A "." at its start, which hides a file, becomes "_", and so does that of ".sbd" at its end. */
 bool folder_level_write(struct str level, struct buf *out) MUST_CHECK;
 
 /* ---- Maildir: UIDs and keywords ---- */

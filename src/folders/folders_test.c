@@ -71,15 +71,20 @@ static void names_of_messages(void **state)
 static void names_of_folders(void **state)
 {
 	static const struct {
-		const char *directory, *name;
+		const char *directory, *name, *back;
 	} cases[] = {
-		{ ".Work", "Work" },
-		{ ".Work.2026", "Work/2026" },
-		{ ".Entw&APw-rfe", "Entw\xc3\xbcrfe" },
-		{ ".A&-B", "A&B" },
-		{ ".v1&AC4-2.x", "v1.2/x" },
-		{ ".INBOX.Sub", "INBOX/Sub" },
+		{ ".Work", "Work", ".Work" },
+		{ ".Work.2026", "Work/2026", ".Work.2026" },
+		{ ".Entw&APw-rfe", "Entw\xc3\xbcrfe", ".Entw&APw-rfe" },
+		{ ".A&-B", "A&B", ".A&-B" },
+		{ ".v1&AC4-2.x", "v1.2/x", ".v1_2.x" },
+		{ ".&AC4-&APw-&AC4-&AC4-", ".\xc3\xbc..", "._&APw-__" },
+		{ ".INBOX.Sub", "INBOX/Sub", ".INBOX.Sub" },
 	};
+	static const struct {
+		const char *level, *file;
+	} levels[] = { { "v1.2", "v1.2" }, { ".hidden.", "_hidden." }, { "Work.SBD", "Work_SBD" },
+		{ ".sbd", "_sbd" }, { "sbd", "sbd" }, { "\xc3\xbc.x", "&APw-.x" }, { "..", "_." } };
 	static const char *const none[] = { ".", "..", "Work", ".a..b", ".a.", "", "...", ".a\nb",
 		".\xff" };
 	(void)state;
@@ -91,7 +96,12 @@ static void names_of_folders(void **state)
 		assert_str(buf_str(&out), str_from(cases[i].name));
 		buf_clear(&out);
 		assert_true(maildir_folder_write(str_from(cases[i].name), &out));
-		assert_str(buf_str(&out), str_from(cases[i].directory));
+		assert_str(buf_str(&out), str_from(cases[i].back));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
+		buf_clear(&out);
+		assert_true(folder_level_write(str_from(levels[i].level), &out));
+		assert_str(buf_str(&out), str_from(levels[i].file));
 	}
 	for (size_t i = 0; i < ARRAY_LEN(none); i++) {
 		buf_clear(&out);

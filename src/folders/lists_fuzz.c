@@ -40,7 +40,10 @@ static void names(struct str text)
 		FUZZ_CHECK(str_is_utf8(buf_str(&name)) && name.n > 0);
 		FUZZ_CHECK(maildir_folder_write(buf_str(&name), &back));
 		FUZZ_CHECK(maildir_folder_read(buf_str(&back), &again));
-		FUZZ_CHECK(str_equal(buf_str(&again), buf_str(&name)));
+		/* A "." is "_" now; with that the name stands for itself. */
+		buf_clear(&name);
+		FUZZ_CHECK(maildir_folder_write(buf_str(&again), &name));
+		FUZZ_CHECK(str_equal(buf_str(&name), buf_str(&back)));
 	}
 	for (int i = 0; i < 2; i++) {
 		struct subscriptions s = subscriptions_begin(text, i ? '/' : '.');

@@ -99,7 +99,8 @@ bool maildir_name_info(struct buf *out, uint8_t flags, bool passed, uint32_t key
 
 static const struct str dot = STR_INIT("&AC4-");
 
-/* One level; "&AC4-" is ours alone, since modified UTF-7 writes ASCII as itself. */
+/* One level; "&AC4-" is ours alone, since modified UTF-7 writes ASCII as itself: so exports stood
+ * for a "." once. */
 bool folder_level_read(struct str level, struct buf *out)
 {
 	size_t before = out->n;
@@ -129,19 +130,23 @@ bool folder_level_read(struct str level, struct buf *out)
 	return false;
 }
 
+/* A "." at `at` becomes "_". */
+static bool write_without_dot(struct str level, size_t at, struct buf *out)
+{
+	struct str before = str_sub(level, 0, at), behind = str_from_offset(level, at + 1);
+	return (before.n == 0 || utf7_encode(before, out)) &&
+	       (at == level.n || buf_addc(out, '_')) && (behind.n == 0 || utf7_encode(behind, out));
+}
+
 bool folder_level_write(struct str level, struct buf *out)
 {
-	for (;;) {
-		size_t at = str_find(level, '.');
-		struct str part = str_sub(level, 0, at);
-		if (part.n && !utf7_encode(part, out))
-			return false;
-		if (at == level.n)
-			return true;
-		if (!buf_adds(out, dot))
-			return false;
-		level = str_from_offset(level, at + 1);
-	}
+	static const struct str sbd = STR_INIT(".sbd");
+	size_t at = level.n;
+	if (str_ends_nocase(level, sbd))
+		at = level.n - sbd.n;
+	if (level.n && level.p[0] == '.')
+		at = 0;
+	return write_without_dot(level, at, out);
 }
 
 bool maildir_folder_read(struct str directory, struct buf *out)
@@ -169,13 +174,22 @@ bool maildir_folder_read(struct str directory, struct buf *out)
 	return false;
 }
 
+/* Modified UTF-7 has no way to write ASCII but as itself, so a "." would be another level; as
+ * "&AC4-" Dovecot would list the folder and find nothing in it. */
 bool maildir_folder_write(struct str name, struct buf *out)
 {
 	while (name.n) {
-		size_t end = str_find(name, '/');
-		if (!buf_addc(out, '.') || !folder_level_write(str_sub(name, 0, end), out))
+		struct str level = str_split(&name, '/');
+		if (!buf_addc(out, '.'))
 			return false;
-		name = str_from_offset(name, end + 1);
+		do {
+			size_t at = str_find(level, '.');
+			struct str rest = str_from_offset(level, at + 1);
+			level.n -= rest.n;
+			if (!write_without_dot(level, at, out))
+				return false;
+			level = rest;
+		} while (level.n);
 	}
 	return true;
 }
