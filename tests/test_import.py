@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """culver import and export: from Dovecot's Maildir and mbox into Culver, out again, and read by Dovecot;
 run again, killed, and with files that mean harm."""
+import bz2
+import gzip
 import imaplib
 import io
 import json
+import lzma
 import os
 import pathlib
 import re
@@ -515,12 +518,50 @@ def test_hostile_mboxes(tmp_path):
         os.mkfifo(box / "pipe")
         r = run_import(c, ALICE, box, check=False)
         told = json.loads(r.stdout)
-        assert told["left_out"] == 2 and told["imported"] == 4, (told, r.stderr)
+        assert told["left_out"] == 3 and told["imported"] == 4, (told, r.stderr)
+        assert "loop: is a link" in r.stderr and "pipe" not in r.stderr
         found = contents(culver_imap(c))
         assert [m[2] for m in found["INBOX"][2].values()] == [b"Subject: one\r\n\r\nFrom here\r\n", b"Subject: three\r\n\r\nFrom x\r\n"]
         assert len(found["Work"][2]) == 1 and "zero" in found and len(found["Work/below"][2]) == 1
         r = run_import(c, "--into", "Single", ALICE, box / "inbox", check=False)
         assert json.loads(r.stdout)["there"] == 2
+
+
+def test_no_folder_is_left_out_in_silence(tmp_path):
+    """Folders that are links or whose cur is one, which has no cur, and mboxes that are links; what a plugin of
+    Dovecot's has packed is no message. Of several accounts each line says whose it is."""
+    with Culver() as c:
+        root, elsewhere, boxes = tmp_path / "Maildir", tmp_path / "elsewhere", tmp_path / "boxes"
+        make_maildir(root, ["1.a:2,S"])
+        make_maildir(elsewhere, ["1.b:2,"])
+        (root / ".Linked").symlink_to(elsewhere)
+        (root / ".dovecot.sieve").symlink_to(tmp_path / "nowhere")
+        (root / ".Half" / "new").mkdir(parents=True)
+        (root / ".Half" / "new" / "1.c").write_bytes(b"Subject: in new\n\n")
+        (root / ".Half" / "cur").symlink_to(elsewhere / "cur")
+        packed = {"gz": gzip.compress(b"Subject: x\n\n"), "bz2": bz2.compress(b"Subject: x\n\n"), "xz": lzma.compress(b"Subject: x\n\n"),
+                  "crypt": b"CRYPTED\x03\x07\x02"}
+        for name, data in packed.items():
+            (root / "cur" / f"2.{name},S=12:2,S").write_bytes(data)
+        boxes.mkdir()
+        (boxes / "good").write_bytes(b"From x Tue Nov 14 22:13:20 2023\nSubject: good\n\n")
+        (boxes / "link").symlink_to(boxes / "good")
+        r = run_import(c, ALICE, root, f"bob@{DOMAIN}", boxes, check=False)
+        told = json.loads(r.stdout)
+        assert (r.returncode, told["imported"], told["left_out"]) == (1, 3, 7), (r.stdout, r.stderr)
+        lines = r.stderr.splitlines()
+        assert f"{ALICE}: .Linked: is a link, or can't be read: it is left out" in lines, lines
+        assert f"{ALICE}: Half: cur: is a link, or can't be read: it is left out" in lines, lines
+        assert f"bob@{DOMAIN}: link: is a link, or can't be read: it is left out" in lines, lines
+        for name, word in ("gz", "gzip"), ("bz2", "bzip2"), ("xz", "xz"):
+            assert f"{ALICE}: INBOX: 2.{name},S=12:2,S: is compressed ({word}); an import by IMAP brings it" in lines, lines
+        assert any("2.crypt" in line and "encrypted" in line for line in lines)
+        found = contents(culver_imap(c))
+        assert len(found["INBOX"][2]) == len(found["Half"][2]) == 1 and "Linked" not in found
+        # What ends an import says whose, too; and what is no mbox is not one with something before it.
+        r = c.command("import", ALICE, tmp_path / "nowhere", f"bob@{DOMAIN}", root / ".Half" / "new" / "1.c", check=False)
+        assert r.returncode == 1 and f"culver import: {ALICE}: {tmp_path}/nowhere can't be read" in r.stderr, r.stderr
+        assert f"bob@{DOMAIN}: INBOX: no mbox: no line in it is" in r.stderr, r.stderr
 
 
 def test_a_directory_without_mail_is_an_error(tmp_path):

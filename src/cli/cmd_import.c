@@ -231,6 +231,15 @@ struct importing {
 	size_t n;
 };
 
+/* Whose import it was; several may be at work. */
+static int fail_import(const struct options *o, const struct source *source, const struct err *err)
+{
+	struct err whose = ERR_INIT;
+	fail(&whose, err->kind, "%s: %s", source->address,
+		err_log_text(err)[0] ? err_log_text(err) : err_sentence(err->kind));
+	return cli_fail(o, &whose);
+}
+
 static void import_one(const struct importing *x, struct remote *remote,
 	const struct source *source, struct totals *totals)
 {
@@ -245,7 +254,7 @@ static void import_one(const struct importing *x, struct remote *remote,
 		rc = importer_end(&im, &err);
 	else
 		importer_abandon(&im);
-	int code = rc < 0 ? cli_fail(x->o, &err) : EXIT_GOOD;
+	int code = rc < 0 ? fail_import(x->o, source, &err) : EXIT_GOOD;
 	if (!x->o->json)
 		printf("%s: %" PRIu64 " messages imported into %" PRIu64 " mailboxes, %" PRIu64
 		       " were there already, %" PRIu64 " left out\n",
@@ -295,6 +304,7 @@ static _Noreturn void work(const struct importing *x, size_t first, int end)
 	struct err err = ERR_INIT;
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	setvbuf(stdout, NULL, _IOLBF, 0); /* lines stay whole beside others' */
+	setvbuf(stderr, NULL, _IOLBF, 0);
 	struct remote *remote = remote_open(options_config(x->o), true, &err);
 	if (remote == NULL)
 		totals.code = cli_fail(x->o, &err);
@@ -302,6 +312,7 @@ static _Noreturn void work(const struct importing *x, size_t first, int end)
 		import_account(x, remote, first, &totals);
 	remote_close(&remote);
 	fflush(stdout);
+	fflush(stderr);
 	_exit(write(end, &totals, sizeof(totals)) == sizeof(totals) ? 0 : EXIT_FAILED);
 }
 

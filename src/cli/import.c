@@ -39,6 +39,8 @@ static void say(struct importer *im, const char *mailbox, const char *what, cons
 		return;
 	}
 	fputs(im->shown_ms ? "\r\033[K" : "", stderr);
+	if (im->o->args_n > 2) /* several accounts, maybe at once */
+		fprintf(stderr, "%" STR_FMT ": ", STR_ARG(address_str(&im->address)));
 	if (mailbox != NULL) {
 		cli_print(stderr, str_from(mailbox));
 		fputs(": ", stderr);
@@ -81,6 +83,7 @@ static void show_progress(struct importer *im)
 		"\r\033[K%" STR_FMT ": %" PRIu64 " imported, %" PRIu64 " there already: %" STR_FMT,
 		STR_ARG(address_str(&im->address)), im->imported, im->there,
 		STR_ARG(mailbox_name_str(&im->mailbox)));
+	fflush(stderr);
 }
 
 /* ---- what the account has ---- */

@@ -112,6 +112,7 @@ int importer_end(struct importer *, struct err *err);
 /* It has failed: another may be begun. */
 void importer_abandon(struct importer *);
 void importer_done(struct importer *);
+#define IMPORT_CLOSED "is a link, or can't be read: it is left out"
 /* Something was left out, and why. */
 void importer_tell(struct importer *, const char *what, const char *why);
 /* A whole mailbox is left out. */

@@ -10,7 +10,11 @@
 #include "base/seams.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -86,7 +90,7 @@ static int list_sub(
 	struct vec names;
 	int directory = import_open_directory(f->directory, sub);
 	if (directory < 0)
-		return 0; /* a Maildir may lack one of the two */
+		return 0; /* a Maildir may lack one of the two; what else it is was told */
 	vec_init(&names, sizeof(char *), MOST_FILES);
 	int rc = import_list(directory, arena, &names, err);
 	close(directory);
@@ -127,6 +131,11 @@ static int import_file(struct folder *f, const struct maildir_file *file, struct
 				     : "can't be read, or is no plain file");
 		return 0;
 	}
+	const char *packed = folders_packed(buf_str(&md->bytes));
+	if (packed) {
+		importer_tell(md->im, file->name, packed);
+		return 0;
+	}
 	struct maildir_name name = maildir_name_read(str_from(file->name));
 	buf_clear(&md->message);
 	if (!folders_to_crlf(buf_str(&md->bytes), &md->message)) {
@@ -140,11 +149,29 @@ static int import_file(struct folder *f, const struct maildir_file *file, struct
 	return importer_message(md->im, &m, err);
 }
 
+static bool is_there(int directory, const char *name)
+{
+	struct stat st;
+	return fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* A whole directory of messages is not left out in silence. */
+static void tell_of_closed(struct folder *f, const char *sub)
+{
+	int directory = import_open_directory(f->directory, sub);
+	if (directory >= 0)
+		close(directory);
+	else if (is_there(f->directory, sub))
+		importer_tell(f->md->im, sub, IMPORT_CLOSED);
+}
+
 /* Once more where files were renamed under way. */
 static int import_files(struct folder *f, struct err *err)
 {
 	int rc = 0;
 	f->gone = true;
+	tell_of_closed(f, "cur");
+	tell_of_closed(f, "new");
 	for (int pass = 0; rc == 0 && f->gone && pass < PASSES; pass++) {
 		struct arena arena;
 		struct vec files;
@@ -213,10 +240,17 @@ static int import_folder(struct maildir *md, int directory, struct str name, str
 
 static bool is_maildir(int directory)
 {
-	int cur = import_open_directory(directory, "cur");
-	if (cur >= 0)
-		close(cur);
-	return cur >= 0;
+	return is_there(directory, "cur") || is_there(directory, "new");
+}
+
+/* What can't be opened, or is a link, may be a folder; what is no directory is none. */
+static void tell_of_folder(struct maildir *md, int directory, const char *entry)
+{
+	char cur[NAME_MAX + 8];
+	struct stat st;
+	snprintf(cur, sizeof(cur), "%s/cur", entry);
+	if (fstatat(directory, cur, &st, 0) == 0 || errno == EACCES)
+		importer_tell_of_mailbox(md->im, entry, IMPORT_CLOSED);
 }
 
 static bool is_own(const char *name)
@@ -229,9 +263,13 @@ static int import_entry(const struct import_level *level, const char *entry, str
 {
 	struct maildir *md = level->arg;
 	struct buf name;
-	int rc = 0, below = is_own(entry) ? -1 : import_open_directory(level->directory, entry);
-	if (below < 0)
+	if (is_own(entry))
 		return 0;
+	int rc = 0, below = import_open_directory(level->directory, entry);
+	if (below < 0) {
+		tell_of_folder(md, level->directory, entry);
+		return 0;
+	}
 	buf_init(&name, 8 * LIMIT_MAILBOX_NAME_BYTES);
 	bool beside = entry[0] == '.' && level->above.n == 0;
 	bool good = beside ? maildir_folder_read(str_from(entry), &name)

@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -75,7 +76,10 @@ int import_mbox(struct importer *im, int file, struct str mailbox, struct err *e
 	/* An empty one is a mailbox, too. */
 	if (rc == 0 && !mi.begun)
 		rc = importer_folder(im, &(struct import_mailbox){ .name = mailbox }, err);
-	if (mbox.skipped)
+	if (mbox.skipped && !mi.begun)
+		importer_tell(im, "no mbox",
+			"no line in it is \"From \", who sent a message, and a date");
+	else if (mbox.skipped)
 		importer_tell(im, "before the first message", "bytes that belong to none");
 	mbox_done(&mbox);
 	buf_done(&mi.message);
@@ -100,6 +104,15 @@ static bool is_mbox(int file)
 					   memcmp(begin, "From ", sizeof(begin)) == 0));
 }
 
+/* What can't be opened, or is a link, may be a mailbox. */
+static void tell_of_closed(struct importer *im, int directory, const char *entry)
+{
+	struct stat st;
+	if (fstatat(directory, entry, &st, 0) < 0 ? errno == EACCES
+						  : S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
+		importer_tell_of_mailbox(im, entry, IMPORT_CLOSED);
+}
+
 static int import_entry(const struct import_level *level, const char *entry, struct err *err)
 {
 	struct importer *im = level->arg;
@@ -116,7 +129,9 @@ static int import_entry(const struct import_level *level, const char *entry, str
 	if (below < 0)
 		file = openat(
 			level->directory, entry, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (!good)
+	if (below < 0 && file < 0)
+		tell_of_closed(im, level->directory, entry);
+	else if (!good)
 		importer_tell_of_mailbox(im, entry, "is no name of a mailbox");
 	else if (below >= 0)
 		rc = import_walk(&next, import_entry, err);

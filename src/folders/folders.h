@@ -26,6 +26,10 @@ bool folders_to_crlf(struct str in, struct buf *out) MUST_CHECK;
 /* Adds the bytes with each CR LF made LF, if folders_to_crlf gives them back; else as they are. */
 bool folders_to_lf(struct str in, struct buf *out) MUST_CHECK;
 
+/* Why what a file begins with is no message: a program keeps it compressed or encrypted. NULL: it
+ * may be one. */
+const char *folders_packed(struct str bytes);
+
 /* ---- Maildir: names of messages ---- */
 
 /* "unique:2,FLAGS": https://cr.yp.to/proto/maildir.html; a to z are Dovecot's keywords. */

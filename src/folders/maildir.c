@@ -53,6 +53,29 @@ bool folders_to_lf(struct str in, struct buf *out)
 	return true;
 }
 
+/* Dovecot's plugins zlib and mail_crypt leave a message's name as it is. No header begins so: RFC
+ * 5322 2.2. */
+const char *folders_packed(struct str bytes)
+{
+#define BY_IMAP "; an import by IMAP brings it"
+	static const struct {
+		size_t at;
+		struct str magic;
+		const char *why;
+	} kinds[] = {
+		{ 0, STR_INIT("\x1f\x8b\x08"), "is compressed (gzip)" BY_IMAP },
+		{ 4, STR_INIT("1AY&SY"), "is compressed (bzip2)" BY_IMAP },
+		{ 0, STR_INIT("\xfd\x37zXZ"), "is compressed (xz)" BY_IMAP },
+		{ 0, STR_INIT("\x28\xb5\x2f\xfd"), "is compressed (zstd)" BY_IMAP },
+		{ 0, STR_INIT("Dovecot-LZ4\x0d\x2a"), "is compressed (lz4)" BY_IMAP },
+		{ 0, STR_INIT("CRYPTED\x03\x07"), "is encrypted (mail_crypt)" BY_IMAP },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (str_starts(str_from_offset(bytes, kinds[i].at), kinds[i].magic))
+			return kinds[i].why;
+	return NULL;
+}
+
 /* ---- names of messages ---- */
 
 static const struct {
