@@ -645,6 +645,24 @@ def test_dovecot_opens_every_folder_of_an_export(kind):
         assert c.command("export", "--format", kind, "--mailbox", far, ALICE, c.dir / "far", check=False).returncode == 1
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_export_that_is_ended_leaves_no_half_tar(tmp_path, number):
+    with Culver() as c:
+        client = culver_imap(c)
+        for _ in range(20):
+            client.append("INBOX", None, None, b"Subject: large\r\n\r\n" + b"x" * 5000000 + b"\r\n")
+        client.logout()
+        target = tmp_path / "mail.tar"
+        process = subprocess.Popen([c.binary, "export", "-c", str(c.conf), "--format", "eml", ALICE, str(target)], stdout=subprocess.DEVNULL)
+        wait_for(lambda: target.exists() and target.stat().st_size > 0)
+        process.send_signal(number)
+        assert process.wait(10) == -number
+        assert not target.exists()
+        c.command("export", "--format", "eml", ALICE, target)
+        with tarfile.open(target) as tar:
+            assert len(tar.getmembers()) == 21
+
+
 def test_what_was_delivered_here_and_exported_does_not_come_again(tmp_path):
     with Culver() as c:
         with smtplib.SMTP("127.0.0.1", c.port("smtp")) as s:

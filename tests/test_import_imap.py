@@ -559,12 +559,15 @@ def test_what_can_not_be_had_is_told(victim, passwords):
 
 def test_refused_at_once_comes_one_by_one(victim, passwords):
     """A server that says NO to some of many: the others come, in the order of their UIDs."""
-    script = [*LOGIN, OPEN, ENTRIES, OPEN,
-              (b"UID FETCH", b"* 2 FETCH (UID 5 BODY[] {1}\r\nx)\r\nTAG NO [EXPUNGEISSUED] some are gone\r\n"),
-              (b"UID FETCH 3", b"TAG NO gone\r\n"), (b"UID FETCH 5", b"* 2 FETCH (UID 5 BODY[] {4}\r\n5555)\r\nTAG OK\r\n")]
-    with FakeServer(script, then="wait") as server:
-        r = pull(victim, f"imap://u@127.0.0.1:{server.port}", "--plain", "--into", "One", "--password-file", passwords("pw"), check=False)
-        assert r.returncode == 1 and "UID 3: the server says: gone" in r.stderr and '"imported":1,' in r.stdout, r.stdout + r.stderr
+    for word in b"NO", b"BAD":  # which some say of a message that they can't read
+        script = [*LOGIN, OPEN, ENTRIES, OPEN,
+                  (b"UID FETCH", b"* 2 FETCH (UID 5 BODY[] {1}\r\nx)\r\nTAG %s [EXPUNGEISSUED] some are gone\r\n" % word),
+                  (b"UID FETCH 3", b"TAG %s gone\r\n" % word),
+                  (b"UID FETCH 5", b"* 2 FETCH (UID 5 BODY[] {7}\r\n5555%-3s)\r\nTAG OK\r\n" % word)]
+        with FakeServer(script, then="wait") as server:
+            r = pull(victim, f"imap://u@127.0.0.1:{server.port}", "--plain", "--into", word.decode(), "--password-file", passwords("pw"),
+                     check=False)
+            assert r.returncode == 1 and "UID 3: the server says: gone" in r.stderr and '"imported":1,' in r.stdout, r.stdout + r.stderr
     script = [*LOGIN, OPEN, ENTRIES, OPEN,
               (b"UID FETCH", b"* 2 FETCH (UID 5 BODY[] {4}\r\nfive)\r\n* 1 FETCH (UID 3 BODY[] {5}\r\nthree)\r\nTAG OK\r\n")]
     with FakeServer(script, then="wait") as server:

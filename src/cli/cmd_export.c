@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -38,6 +39,54 @@ static bool is_stdout(const char *path)
 	return strcmp(path, "-") == 0;
 }
 
+/* ---- half a tar, which looks like one ---- */
+
+static char *volatile half; /* the path of one that is being written */
+static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
+
+static void on_end(int number)
+{
+	if (half)
+		(void)unlink(half);
+	(void)raise(number); /* SA_RESETHAND: as if we had not been asked */
+}
+
+static void watch_ends(void)
+{
+	struct sigaction end = { .sa_handler = on_end, .sa_flags = (int)SA_RESETHAND }, was;
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+		if (sigaction(ends[i], NULL, &was) == 0 && was.sa_handler != SIG_IGN)
+			(void)sigaction(ends[i], &end, NULL);
+}
+
+/* No signal comes between its making and its being known. */
+static int make_half(const char *path, struct err *err)
+{
+	sigset_t set, before;
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+		sigaddset(&set, ends[i]);
+	sigprocmask(SIG_BLOCK, &set, &before);
+	int file = export_new_file(AT_FDCWD, path, err);
+	if (file >= 0) {
+		half = xstrdup(path);
+		watch_ends();
+	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return file;
+}
+
+static void end_half(bool whole)
+{
+	char *path = half;
+	if (path && !whole)
+		(void)unlink(path);
+	half = NULL;
+	free(path);
+}
+
+/* ---- an account ---- */
+
 /* Nothing that is there is written over. */
 static int open_target(const struct export_class *class, const char *path, struct err *err)
 {
@@ -48,7 +97,7 @@ static int open_target(const struct export_class *class, const char *path, struc
 	if (is_stdout(path))
 		return dup(STDOUT_FILENO);
 	if (class->is_file)
-		return export_new_file(AT_FDCWD, path, err);
+		return make_half(path, err);
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
 		return fail_errno(err, "can't make %s", path);
 	int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -73,9 +122,7 @@ static int export_one(const struct options *o, struct remote *remote,
 	class->free(&writer);
 	if (close(target) < 0 && rc == 0)
 		rc = fail_errno(err, "writing failed");
-	/* Half a tar looks like one. */
-	if (rc < 0 && class->is_file && !is_stdout(pair[1]))
-		(void)unlink(pair[1]);
+	end_half(rc == 0);
 	return rc;
 }
 

@@ -170,7 +170,8 @@ static int on_tagged(struct imap_client *c, struct scan *s, enum imap_client_eve
 	(void)scan_sp(s);
 	if (response_text(c, s, &words) < 0)
 		return -1;
-	if (bad && c->state != AT_NAMESPACE && c->state != AT_EXAMINE)
+	/* Some say BAD of a message or mailbox that they can't read. */
+	if (bad && c->state != AT_NAMESPACE && c->state != AT_EXAMINE && c->state != AT_FETCH)
 		return client_fail(
 			c, ERR_UNSUPPORTED, "the server says BAD: %s", client_words(c, words));
 	return ok ? on_ok(c, ret) : on_no(c, words, ret);

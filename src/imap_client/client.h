@@ -13,7 +13,7 @@
  *     IMAP_CLIENT_READY -> imap_client_entries(c); IMAP_CLIENT_ENTRY for each message
  *     IMAP_CLIENT_READY -> imap_client_fetch(c, uids, n); IMAP_CLIENT_BYTES, and behind them
  *                          IMAP_CLIENT_MESSAGE, which says whose they were
- *     IMAP_CLIENT_REFUSED in READY's place: the server said NO; go on with something else
+ *     IMAP_CLIENT_REFUSED in READY's place: the server said NO (or BAD); go on with something else
  *
  * The server is a stranger. What it sends is bounded (limits.h: LIMIT_IMAP_CLIENT_…), what it says
  * is believed only where it was asked for, and what makes no sense ends the session with a sentence
