@@ -108,13 +108,16 @@ struct mbox_meta {
 };
 
 /* Splits an mbox. A separator is a line "From ", something, a date, at the start or behind an empty
- * line; so "From here on" in a text is text. Where a Content-Length says that such a line is in the
- * text (mboxcl2, which Dovecot writes) it is, if behind that many bytes there is a separator or the
- * end; of a file in which one was wrong none is believed any more. */
+ * line; so "From here on" in a text is text. In a file that begins as Thunderbird's do ("From - ",
+ * or "From " alone) "From " alone is one, too. Where a Content-Length says that such a line is in
+ * the text (mboxcl2, which Dovecot writes) it is, if behind that many bytes there is a separator or
+ * the end; of a file in which one was wrong none is believed any more. */
 struct mbox {
 	struct buf text; /* the message that has begun, its "From " line first */
 	size_t line;     /* where the line that has begun starts */
 	bool begun, empty_before;
+	bool first;       /* no line has ended yet */
+	bool bare;        /* it is Thunderbird's: "From " alone separates, too */
 	bool too_big;     /* it has grown far beyond `max`, and is being left out */
 	uint64_t skipped; /* bytes before the first separator */
 	size_t body;      /* where the body begins; 0: it has not begun */

@@ -271,6 +271,12 @@ static void mboxes_are_split(void **state)
 		{ STR_INIT("stray\n\n" FROM "a: b\n"), "[" FROM "a: b\n]" },
 		{ STR_INIT(FROM "\n" FROM "\n\n\n"), "[" FROM "][" FROM "\n\n]" },
 		{ STR_INIT(FROM "no end"), "[" FROM "no end]" },
+		/* "From " alone, of which Thunderbird leaves none in a text */
+		{ STR_INIT("From \r\na: b\r\n\r\nFrom \r\n\r\n" FROM "c: d\n"),
+			"[From \r\na: b\r\n][From \r\n][" FROM "c: d\n]" },
+		{ STR_INIT("From - Tue Nov 14 22:13:20 2023\na: b\n\nFrom \nx\n"),
+			"[From - Tue Nov 14 22:13:20 2023\na: b\n][From \nx\n]" },
+		{ STR_INIT(FROM "a: b\n\nFrom \nx\n"), "[" FROM "a: b\n\nFrom \nx\n]" },
 	};
 	(void)state;
 	struct buf out;
@@ -304,6 +310,8 @@ static void lengths_are_checked(void **state)
 			"][" FROM "e: f\n]" },
 		{ STR_INIT(FROM PATCH "1\n\na\n\n" FROM "c: d\n"),
 			"[" FROM PATCH "1\n\na\n][" FROM "c: d\n]" },
+		{ STR_INIT("From \n" PATCH "3000\n\na\n\n" FROM "c: d\n\nFrom \nx\n"),
+			"[From \n" PATCH "3000\n\na\n][" FROM "c: d\n][From \nx\n]" },
 	};
 	(void)state;
 	struct buf out;
@@ -407,6 +415,46 @@ static void messages_of_an_mbox(void **state)
 	buf_done(&out);
 }
 
+/* What Thunderbird writes before all other fields counts; what a stranger wrote goes. */
+static void messages_of_thunderbird(void **state)
+{
+	static const struct {
+		const char *text, *message, *keywords;
+		uint8_t flags;
+		int64_t time_ms;
+	} cases[] = {
+		{ "From \r\nX-Mozilla-Status: 1007\r\nX-Mozilla-Status2: 00000000\r\n"
+		  "X-Mozilla-Keys: $label1 work      \r\nDate: Tue, 14 Nov 2023 22:13:20 "
+		  "+0000\r\n\r\n",
+			"Date: Tue, 14 Nov 2023 22:13:20 +0000\r\n\r\n", "$Forwarded $label1 work",
+			FLAG_SEEN | FLAG_ANSWERED | FLAG_FLAGGED, 1700000000000 },
+		{ "From - Tue Nov 14 22:13:20 2023\nX-Mozilla-Status: 0008\nDate: Mon, 1 Jan 2001 "
+		  "00:00:00 +0000\n\n",
+			"Date: Mon, 1 Jan 2001 00:00:00 +0000\r\n\r\n", "", FLAG_DELETED,
+			1700000000000 },
+		{ FROM "Received: x\nX-Mozilla-Status: 0008\nX-Mozilla-Keys: k\n\n",
+			"Received: x\r\n\r\n", "", 0, 1700000000000 },
+		{ FROM "X-Mozilla-Status: 00008\nX-Mozilla-Status: 000g\n\n", "\r\n", "", 0,
+			1700000000000 },
+	};
+	(void)state;
+	struct buf keywords, out;
+	buf_init(&keywords, 1000);
+	buf_init(&out, 10000);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct mbox_meta meta;
+		bool internal;
+		assert_true(mbox_message_read(
+			str_from(cases[i].text), &meta, &keywords, &out, &internal));
+		assert_str(buf_str(&out), str_from(cases[i].message));
+		assert_str(meta.keywords, str_from(cases[i].keywords));
+		assert_int_equal(meta.flags, cases[i].flags);
+		assert_true(meta.time_ms == cases[i].time_ms);
+	}
+	buf_done(&keywords);
+	buf_done(&out);
+}
+
 /* ---- tar ---- */
 
 static void headers_of_a_tar(void **state)
@@ -436,4 +484,5 @@ TEST_MAIN(test_case(lines_end_as_they_must), test_case(names_of_messages),
 	test_case(names_of_folders), test_case(lists_of_uids), test_case(lists_of_keywords),
 	test_case(lists_of_subscriptions), test_case(separators), test_case(mboxes_are_split),
 	test_case(lengths_are_checked), test_case(m16_endless_lines),
-	test_case(messages_of_an_mbox), test_case(headers_of_a_tar))
+	test_case(messages_of_an_mbox), test_case(messages_of_thunderbird),
+	test_case(headers_of_a_tar))

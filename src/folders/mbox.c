@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* mbox: RFC 4155 for the separators, mboxrd for what looks like one within a message, and the
- * header fields in which Dovecot, UW and others keep flags and UIDs. */
+ * header fields in which Dovecot, UW, Thunderbird and others keep flags and UIDs. */
 #include "folders/folders.h"
 
 #include "base/limits.h"
@@ -16,7 +16,18 @@ static const struct str from = STR_INIT("From ");
 
 /* ---- fields of the mbox itself ---- */
 
-enum own { OWN_NONE, OWN_STATUS, OWN_KEYWORDS, OWN_UID, OWN_BASE, OWN_LENGTH };
+enum own {
+	OWN_NONE,
+	OWN_STATUS,
+	OWN_KEYWORDS,
+	OWN_UID,
+	OWN_BASE,
+	OWN_LENGTH,
+	/* Thunderbird's; it writes them before all others, and a stranger's are not believed */
+	OWN_MOZILLA_STATUS,
+	OWN_MOZILLA_KEYS,
+	OWN_MOZILLA
+};
 
 static const struct {
 	struct str name;
@@ -24,7 +35,10 @@ static const struct {
 } fields[] = { { STR_INIT("Status"), OWN_STATUS }, { STR_INIT("X-Status"), OWN_STATUS },
 	{ STR_INIT("X-Keywords"), OWN_KEYWORDS }, { STR_INIT("X-UID"), OWN_UID },
 	{ STR_INIT("X-IMAPbase"), OWN_BASE }, { STR_INIT("X-IMAP"), OWN_BASE },
-	{ STR_INIT("Content-Length"), OWN_LENGTH } };
+	{ STR_INIT("Content-Length"), OWN_LENGTH },
+	{ STR_INIT("X-Mozilla-Status"), OWN_MOZILLA_STATUS },
+	{ STR_INIT("X-Mozilla-Status2"), OWN_MOZILLA },
+	{ STR_INIT("X-Mozilla-Keys"), OWN_MOZILLA_KEYS } };
 
 static enum own own_of(struct str line)
 {
@@ -75,12 +89,19 @@ bool mbox_separator(struct str line, int64_t *ret_ms)
 	return false;
 }
 
+/* What Thunderbird wrote for some years, with every such line of a text quoted: "From " alone. */
+static bool is_bare(struct str line)
+{
+	return str_equal(line, from);
+}
+
 void mbox_init(struct mbox *m, size_t max, int (*message)(void *, struct str, bool), void *arg)
 {
 	*m = (struct mbox){ .max = max,
 		.message = message,
 		.arg = arg,
 		.empty_before = true,
+		.first = true,
 		.length = MBOX_NO_LENGTH };
 	buf_init(&m->text, max + SEPARATOR_BYTES + 2);
 }
@@ -108,9 +129,12 @@ static int split_again(struct mbox *m)
 	struct buf text = m->text;
 	size_t max = m->max;
 	uint64_t skipped = m->skipped;
+	bool bare = m->bare;
 	mbox_init(m, max, m->message, m->arg);
 	m->skipped = skipped;
 	m->no_lengths = true;
+	m->first = false;
+	m->bare = bare;
 	int rc = mbox_input(m, buf_str(&text));
 	buf_done(&text);
 	return rc;
@@ -155,7 +179,11 @@ static int end_line(struct mbox *m)
 	int64_t ignored;
 	int rc = 0;
 	bool empty = line.n == 0;
-	bool separator = m->empty_before && mbox_separator(line, &ignored);
+	if (m->first)
+		m->bare = is_bare(line) || str_starts(line, STR("From - "));
+	m->first = false;
+	bool separator = m->empty_before &&
+			 (mbox_separator(line, &ignored) || (m->bare && is_bare(line)));
 	bool within = m->body && m->length != MBOX_NO_LENGTH && m->line < end_of_body(m);
 	if (m->doubtful && !within && !(separator ? ends_at(m, m->line) : ends_at(m, m->text.n)))
 		return split_again(m);
@@ -269,6 +297,18 @@ static bool take_keywords(struct str value, struct mbox_meta *meta, struct buf *
 	return true;
 }
 
+/* Four hexadecimal digits. What it had expunged lies there until the file is compacted: it comes as
+ * \Deleted, since who wrote the field is not known for certain. */
+static bool take_mozilla_status(struct str value, struct mbox_meta *meta, struct buf *keywords)
+{
+	uint8_t bytes[2];
+	if (value.n != 4 || !abnf_hex_bytes(value, bytes, 2))
+		return true;
+	meta->flags |= (bytes[1] & 1 ? FLAG_SEEN : 0) | (bytes[1] & 2 ? FLAG_ANSWERED : 0) |
+		       (bytes[1] & 4 ? FLAG_FLAGGED : 0) | (bytes[1] & 8 ? FLAG_DELETED : 0);
+	return !(bytes[0] & 0x10) || take_keywords(STR("$Forwarded"), meta, keywords);
+}
+
 /* X-IMAPbase: UIDVALIDITY SP last-uid *(SP keyword) */
 static void take_base(struct str value, struct mbox_meta *meta)
 {
@@ -288,8 +328,10 @@ static bool take_field(enum own own, struct str field, struct mbox_meta *meta, s
 	uint64_t uid;
 	if (own == OWN_STATUS)
 		take_status(value, meta);
-	else if (own == OWN_KEYWORDS)
+	else if (own == OWN_KEYWORDS || own == OWN_MOZILLA_KEYS)
 		return take_keywords(value, meta, keywords);
+	else if (own == OWN_MOZILLA_STATUS)
+		return take_mozilla_status(value, meta, keywords);
 	else if (own == OWN_BASE)
 		take_base(value, meta);
 	else if (own == OWN_LENGTH)
@@ -338,22 +380,39 @@ static bool add_body(struct str text, struct buf *out)
 	return true;
 }
 
+/* The Date field's, of a message whose "From " line has none. */
+static bool take_date(struct str field, struct mbox_meta *meta)
+{
+	static const struct str name = STR_INIT("Date:");
+	struct mail_date date;
+	if (!str_starts_nocase(field, name) ||
+		!mail_date_parse(str_trim(str_from_offset(field, name.n)), &date))
+		return false;
+	meta->time_ms = date.ms;
+	return true;
+}
+
 bool mbox_message_read(struct str text, struct mbox_meta *meta, struct buf *keywords,
 	struct buf *out, bool *internal)
 {
-	bool note = false, imap = false;
+	bool note = false, imap = false, mozilla = true;
 	*meta = (struct mbox_meta){ .length = MBOX_NO_LENGTH };
 	buf_clear(keywords);
 	buf_clear(out);
-	(void)mbox_separator(str_chomp(str_sub(text, 0, str_find(text, '\n'))), &meta->time_ms);
+	bool dated = mbox_separator(
+		str_chomp(str_sub(text, 0, str_find(text, '\n'))), &meta->time_ms);
 	text = str_from_offset(text, str_find(text, '\n') + 1);
 	while (text.n) {
 		struct str field = first_field(text);
 		enum own own = own_of(field);
 		if (is_empty_line(field))
 			break;
+		mozilla = mozilla && own >= OWN_MOZILLA_STATUS;
+		dated = dated || take_date(field, meta);
 		imap |= own == OWN_BASE;
 		note |= str_starts_nocase(field, STR("Subject: DON'T DELETE THIS MESSAGE"));
+		if (own >= OWN_MOZILLA_STATUS && !mozilla)
+			own = OWN_MOZILLA;
 		if (own != OWN_NONE ? !take_field(own, field, meta, keywords)
 				    : !folders_to_crlf(field, out))
 			return false;
