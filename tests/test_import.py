@@ -564,6 +564,31 @@ def test_no_folder_is_left_out_in_silence(tmp_path):
         assert f"bob@{DOMAIN}: INBOX: no mbox: no line in it is" in r.stderr, r.stderr
 
 
+def test_one_mailbox_is_chosen(tmp_path):
+    """Of a Maildir, of mboxes and of a server; the one that there is not is an error."""
+    with Culver() as old, Culver() as c:
+        root, boxes, secret = tmp_path / "Maildir", tmp_path / "boxes", tmp_path / "secret"
+        secret.write_text(old.password("alice") + "\n")
+        make_maildir(root, ["1.a:2,S"])
+        (root / "cur" / "1.a:2,S").write_bytes(b"Subject: inbox\n\n")
+        make_maildir(root / ".Work.2026", ["2.b:2,S", "3.c:2,"])
+        (root / ".Linked").symlink_to(root)
+        for path in boxes / "inbox", boxes / "Work" / "2026":
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(b"stray\n\nFrom x Tue Nov 14 22:13:20 2023\nSubject: " + str(path).encode() + b"\n\n"
+                             if path.name == "inbox" else b"From x Tue Nov 14 22:13:20 2023\nSubject: box\n\n")
+        assert run_import(old, "--mailbox", "Work/2026", ALICE, root) == {"imported": 2, "there": 0, "left_out": 0, "mailboxes": 1}
+        assert run_import(old, "--mailbox", "Work/2026", "--into", "Boxes", ALICE, boxes)["imported"] == 1
+        assert sorted(name for name, (*_, m) in contents(culver_imap(old)).items() if m) == ["Boxes/Work/2026", "Work/2026"]
+        assert run_import(old, "--mailbox", "inbox", ALICE, root / ".")["imported"] == 1
+        server = ("--ca", old.certificate, "--password-file", secret, ALICE, f"imaps://{ALICE.replace('@', '%40')}@localhost:{old.port('imaps')}")
+        assert run_import(c, "--mailbox", "Boxes/Work/2026", *server)["imported"] == 1
+        assert [name for name, (*_, m) in contents(culver_imap(c)).items() if m] == ["Boxes/Work/2026"]
+        for source in ((ALICE, root), (ALICE, boxes), server):
+            r = c.command("import", "--mailbox", "Work/None", *source, check=False)
+            assert r.returncode == 3 and f"there is no mailbox Work/None in {source[-1]}" in r.stderr, r.stderr
+
+
 def test_a_directory_without_mail_is_an_error(tmp_path):
     root = tmp_path / "home"
     (root / "mail" / "cur").mkdir(parents=True)  # the Maildir is one below

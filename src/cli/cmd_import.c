@@ -59,7 +59,7 @@ static int read_path(struct importer *im, void *arg, struct err *err)
 		return fail(err, ERR_SYNTAX, "%s is neither a Maildir nor an mbox", p->path);
 	if (import_mboxes(im, p->file, err) < 0)
 		return -1;
-	if (im->mailboxes == 0 && im->left_out == 0)
+	if (im->mailboxes == 0 && im->left_out == 0 && im->o->mailbox == NULL)
 		return fail(err, ERR_NOT_FOUND,
 			"%s is no Maildir (there is no cur in it), and no mbox is in it", p->path);
 	return 0;
@@ -250,6 +250,9 @@ static void import_one(const struct importing *x, struct remote *remote,
 		rc = is_server(source->path) ? import_server(&im, source->address, source->path,
 						       source->password, &err)
 					     : import_path(&im, source->path, &err);
+	if (rc == 0 && x->o->mailbox && im.mailboxes == 0 && im.left_out == 0)
+		rc = fail(&err, ERR_NOT_FOUND, "there is no mailbox %s in %s", x->o->mailbox,
+			source->path);
 	if (rc == 0)
 		rc = importer_end(&im, &err);
 	else
@@ -428,7 +431,8 @@ int cmd_import(const struct options *o)
 	struct totals totals = { 0 };
 	if (o->args_n < 2 || o->args_n % 2)
 		return cli_usage(o,
-			"[-c FILE] [--into NAME] [--password-file FILE] [--password-stdin] "
+			"[-c FILE] [--mailbox NAME] [--into NAME] [--password-file FILE] "
+			"[--password-stdin] "
 			"[--ca FILE] [--plain] [--json] ADDRESS PATH|URL [ADDRESS PATH|URL ...]");
 	AUTO(config_free)
 	struct config *config = config_load(options_config(o), &err);

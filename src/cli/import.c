@@ -227,6 +227,14 @@ static void make_name(const struct importer *im, struct str name, struct buf *ou
 	}
 }
 
+bool importer_wants(const struct importer *im, struct str name)
+{
+	struct str wanted = str_from(im->o->mailbox);
+	bool inbox = str_equal_nocase(name, STR("INBOX"));
+	return im->o->mailbox == NULL || str_equal(name, wanted) ||
+	       (inbox && str_equal_nocase(name, wanted));
+}
+
 int importer_mailbox(struct importer *im, const struct import_mailbox *m, struct err *err)
 {
 	AUTO(buf_done)

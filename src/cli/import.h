@@ -98,6 +98,8 @@ struct importer {
 	int64_t shown_ms;
 };
 
+/* Whether a mailbox of the source is to come: all, or the one that --mailbox names. */
+bool importer_wants(const struct importer *, struct str name);
 int importer_begin(struct importer *, struct str address, struct err *err);
 /* What follows is for this mailbox. 1: it can't be had, which was said; nothing is to follow. */
 int importer_mailbox(struct importer *, const struct import_mailbox *, struct err *err);

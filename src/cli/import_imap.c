@@ -68,7 +68,8 @@ static void on_mailbox(void *arg, const struct frame *frame)
 {
 	struct source *s = arg;
 	const struct frame_fetched_mailbox *f = &frame->fetched_mailbox;
-	if (frame->type != FRAME_FETCHED_MAILBOX || !f->selectable)
+	if (frame->type != FRAME_FETCHED_MAILBOX || !f->selectable ||
+		!importer_wants(s->im, f->path))
 		return;
 	struct listed m = { .number = f->number,
 		.path = arena_str(&s->arena, f->path),

@@ -215,6 +215,8 @@ static int import_folder(struct maildir *md, int directory, struct str name, str
 {
 	struct folder f = { .md = md, .directory = directory };
 	uint8_t key[16] = { 0 };
+	if (!importer_wants(md->im, name))
+		return 0;
 	buf_init(&f.uids, LIST_BYTES);
 	buf_init(&f.courier, LIST_BYTES);
 	buf_init(&f.dovecot, WORDS_BYTES);
@@ -249,7 +251,7 @@ static void tell_of_folder(struct maildir *md, int directory, const char *entry)
 	char cur[NAME_MAX + 8];
 	struct stat st;
 	snprintf(cur, sizeof(cur), "%s/cur", entry);
-	if (fstatat(directory, cur, &st, 0) == 0 || errno == EACCES)
+	if (md->im->o->mailbox == NULL && (fstatat(directory, cur, &st, 0) == 0 || errno == EACCES))
 		importer_tell_of_mailbox(md->im, entry, IMPORT_CLOSED);
 }
 

@@ -68,6 +68,8 @@ int import_mbox(struct importer *im, int file, struct str mailbox, struct err *e
 {
 	struct mbox_import mi = { .im = im, .name = mailbox, .err = err };
 	struct mbox mbox;
+	if (!importer_wants(im, mailbox))
+		return 0;
 	buf_init(&mi.message, LIMIT_BODY_BYTES);
 	buf_init(&mi.keywords, WORDS_BYTES);
 	mbox_init(&mbox, LIMIT_BODY_BYTES, on_message, &mi);
@@ -108,6 +110,8 @@ static bool is_mbox(int file)
 static void tell_of_closed(struct importer *im, int directory, const char *entry)
 {
 	struct stat st;
+	if (im->o->mailbox)
+		return;
 	if (fstatat(directory, entry, &st, 0) < 0 ? errno == EACCES
 						  : S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
 		importer_tell_of_mailbox(im, entry, IMPORT_CLOSED);
