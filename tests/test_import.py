@@ -223,7 +223,10 @@ def test_couriers_maildir(tmp_path):
         make_maildir(root / ".Work", ["400.d:2,P"])
         (root / "courierimapuiddb").write_text("1 1170000000 12\n3 100.a\n7 200.b\n")
         (root / "courierimapkeywords").mkdir()
-        (root / "courierimapkeywords" / ":list").write_text("$label1\nwork\n\n100.a:0 1\n200.b:1\n")
+        (root / "courierimapkeywords" / ":list").write_text("$label1\nwork\n\n100.a:0 1\n200.b:1\n300.c:1\n")
+        # What has changed since: the highest number is the newest, and an empty file takes all away.
+        for name, words in ("200.b", "old"), (".5.200.b", "$label1\nnew"), (".12.200.b", "newest\nwork"), (".9.300.c", ""), (".x.300.c", "bad"):
+            (root / "courierimapkeywords" / name).write_text(words)
         (root / "courierimapsubscribed").write_text("INBOX\nINBOX.Sent\n")
         (root / ".Plain.txt").write_text("no folder")
         assert run_import(c, ALICE, root)["imported"] == 4
@@ -232,7 +235,7 @@ def test_couriers_maildir(tmp_path):
         validity, _, messages = found["INBOX"]
         assert validity == 1170000000
         assert {uid: (flags, date) for uid, (flags, date, _) in messages.items()} == {
-            3: (("$label1", r"\Seen", "work"), 1000000000), 7: ((r"\Answered", r"\Flagged", "work"), 1000000001),
+            3: (("$label1", r"\Seen", "work"), 1000000000), 7: ((r"\Answered", r"\Flagged", "newest", "work"), 1000000001),
             12: ((), 1000000002)}
         assert messages[3][2] == b"Subject: 0\r\n\r\nbody of 0\r\n"
         [work] = found["Work"][2].values()

@@ -36,11 +36,19 @@ struct maildir {
 struct folder {
 	struct maildir *md;
 	int directory;
-	struct buf uids, courier, dovecot;
+	struct buf uids, dovecot;
+	struct arena arena;
+	struct map courier; /* unique name -> struct courier_words */
 	struct uidlist list;
 	struct str letters[DOVECOT_KEYWORDS];
 	struct map done; /* unique names that were seen */
 	bool gone;       /* something was renamed while it was read */
+};
+
+/* Of a message; the newest of what Courier keeps. */
+struct courier_words {
+	uint64_t age; /* 0: of its list; else the higher the newer */
+	struct str words;
 };
 
 struct maildir_file {
@@ -52,13 +60,58 @@ struct maildir_file {
 
 /* ---- keywords ---- */
 
-static int add_word(void *arg, struct str word)
+static void add_word(struct buf *words, struct str word)
 {
-	struct buf *words = arg;
-	if (words->n)
+	if (words->n && word.n)
 		buf_addc(words, ' ');
 	buf_adds(words, word);
-	return 0;
+}
+
+static void keep_courier(struct folder *f, struct str base, uint64_t age)
+{
+	struct courier_words *w = map_get(&f->courier, base);
+	if (w && w->age > age)
+		return;
+	if (w == NULL && ((w = arena_array(&f->arena, 1, sizeof(*w))) == NULL ||
+				 !map_put(&f->courier, base, w)))
+		return;
+	*w = (struct courier_words){ age, arena_str(&f->arena, buf_str(&f->md->words)) };
+}
+
+/* A file of a message that has changed since the list was written. */
+static void read_courier_file(struct folder *f, int directory, const char *name)
+{
+	struct str base;
+	uint64_t number;
+	if (courier_file_name(str_from(name), &base, &number) &&
+		import_read_file(directory, name, &f->dovecot, NULL) == 0 &&
+		courier_file_read(buf_str(&f->dovecot), &f->md->words))
+		keep_courier(f, base, number + 1);
+}
+
+static void read_courier(struct folder *f)
+{
+	struct buf text;
+	struct vec names;
+	struct courier_list list;
+	struct str base;
+	struct err ignored = ERR_INIT;
+	int directory = import_open_directory(f->directory, "courierimapkeywords");
+	if (directory < 0)
+		return;
+	buf_init(&text, LIST_BYTES);
+	vec_init(&names, sizeof(char *), MOST_FILES);
+	if (import_read_file(directory, ":list", &text, NULL) != 0)
+		buf_clear(&text);
+	courier_list_begin(&list, buf_str(&text));
+	while (courier_list_next(&list, &base, &f->md->words))
+		keep_courier(f, base, 0);
+	(void)import_list(directory, &f->arena, &names, &ignored);
+	VEC_EACH (const char *, name, &names)
+		read_courier_file(f, directory, *name);
+	vec_done(&names);
+	buf_done(&text);
+	close(directory);
 }
 
 static void find_words(struct folder *f, const struct maildir_name *name)
@@ -70,7 +123,9 @@ static void find_words(struct folder *f, const struct maildir_name *name)
 			add_word(words, f->letters[i]);
 	if (name->passed)
 		add_word(words, STR("$Forwarded"));
-	(void)courier_keywords_each(buf_str(&f->courier), name->base, add_word, words);
+	const struct courier_words *courier = map_get(&f->courier, name->base);
+	if (courier)
+		add_word(words, courier->words);
 }
 
 /* ---- messages ---- */
@@ -196,19 +251,14 @@ static int import_files(struct folder *f, struct err *err)
 
 static void read_lists(struct folder *f)
 {
-	int courier = import_open_directory(f->directory, "courierimapkeywords");
 	if (import_read_file(f->directory, "dovecot-uidlist", &f->uids, NULL) != 0 &&
 		import_read_file(f->directory, "courierimapuiddb", &f->uids, NULL) != 0)
 		buf_clear(&f->uids);
 	uidlist_read(&f->list, buf_str(&f->uids));
+	read_courier(f);
 	if (import_read_file(f->directory, "dovecot-keywords", &f->dovecot, NULL) != 0)
 		buf_clear(&f->dovecot);
 	dovecot_keywords_read(buf_str(&f->dovecot), f->letters);
-	if (courier < 0)
-		return;
-	if (import_read_file(courier, ":list", &f->courier, NULL) != 0)
-		buf_clear(&f->courier);
-	close(courier);
 }
 
 static int import_folder(struct maildir *md, int directory, struct str name, struct err *err)
@@ -218,10 +268,11 @@ static int import_folder(struct maildir *md, int directory, struct str name, str
 	if (!importer_wants(md->im, name))
 		return 0;
 	buf_init(&f.uids, LIST_BYTES);
-	buf_init(&f.courier, LIST_BYTES);
+	arena_init(&f.arena, 2UL * LIST_BYTES);
 	buf_init(&f.dovecot, WORDS_BYTES);
 	random_os()->fill(random_os(), key, sizeof(key));
 	map_init(&f.done, key, MOST_FILES);
+	map_init(&f.courier, key, MOST_FILES);
 	read_lists(&f);
 	struct import_mailbox m = { .name = name,
 		.uidvalidity = f.list.uidvalidity,
@@ -233,7 +284,8 @@ static int import_folder(struct maildir *md, int directory, struct str name, str
 	uidlist_done(&f.list);
 	map_done(&f.done);
 	buf_done(&f.uids);
-	buf_done(&f.courier);
+	map_done(&f.courier);
+	arena_done(&f.arena);
 	buf_done(&f.dovecot);
 	return rc < 0 ? -1 : 0;
 }

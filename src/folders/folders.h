@@ -17,6 +17,7 @@
 #include "api/schemes.h"
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/limits.h"
 #include "base/vec.h"
 
 /* ---- bytes ---- */
@@ -77,9 +78,18 @@ enum { DOVECOT_KEYWORDS = 26 };
 /* dovecot-keywords: names by letter, borrowed; empty: none. */
 void dovecot_keywords_read(struct str text, struct str names[DOVECOT_KEYWORDS]);
 
-/* courierimapkeywords/:list. The keywords of a message: calls each; stops on what is not 0. */
-int courier_keywords_each(
-	struct str text, struct str base, int (*each)(void *, struct str), void *arg);
+/* courierimapkeywords/:list: one message after the other, its keywords with blanks between. */
+struct courier_list {
+	struct str rest;
+	struct str names[LIMIT_KEYWORDS]; /* borrowed */
+	size_t n;
+};
+void courier_list_begin(struct courier_list *list, struct str text);
+bool courier_list_next(struct courier_list *list, struct str *ret_base, struct buf *words);
+/* What has changed since, beside it: NAME, or ".N.NAME", of which the highest N counts, for the
+ * message of that base; a keyword a line, or none any more. ret_number: 0 without N. */
+bool courier_file_name(struct str file, struct str *ret_base, uint64_t *ret_number);
+bool courier_file_read(struct str text, struct buf *words) MUST_CHECK;
 
 /* Names in a file "subscriptions" of Dovecot (both versions) or "courierimapsubscribed", one after
  * the other, as mailbox names. separator: of the levels, for those that do not say. */

@@ -174,15 +174,38 @@ static void lists_of_keywords(void **state)
 	assert_str(names[25], STR("last"));
 	assert_int_equal(names[2].n, 0);
 	static const char courier[] = "$label1\nwork\n\n100.a:0 1\n200.b:1\n300.c:7 x\n";
-	assert_int_equal(courier_keywords_each(str_from(courier), STR("100.a"), add_word, &out), 0);
-	assert_str(buf_str(&out), STR("[$label1][work]"));
-	buf_clear(&out);
-	courier_keywords_each(str_from(courier), STR("200.b"), add_word, &out);
-	assert_str(buf_str(&out), STR("[work]"));
-	buf_clear(&out);
-	courier_keywords_each(str_from(courier), STR("300.c"), add_word, &out);
-	courier_keywords_each(STR("\n\n300.c:0"), STR("300.c"), add_word, &out);
+	struct courier_list list;
+	struct str base;
+	courier_list_begin(&list, str_from(courier));
+	assert_true(courier_list_next(&list, &base, &out));
+	assert_str(base, STR("100.a"));
+	assert_str(buf_str(&out), STR("$label1 work"));
+	assert_true(courier_list_next(&list, &base, &out));
+	assert_str(base, STR("200.b"));
+	assert_str(buf_str(&out), STR("work"));
+	assert_true(courier_list_next(&list, &base, &out));
 	assert_int_equal(out.n, 0);
+	assert_false(courier_list_next(&list, &base, &out));
+	courier_list_begin(&list, STR("\n\n300.c:0"));
+	while (courier_list_next(&list, &base, &out))
+		assert_int_equal(out.n, 0);
+	static const struct {
+		const char *file, *base;
+		uint64_t number;
+	} files[] = { { "100.a", "100.a", 0 }, { ".0.100.a", "100.a", 1 },
+		{ ".7.100.a", "100.a", 8 }, { ":list", "", 0 }, { ".tmp.x", "", 0 },
+		{ ".7.", "", 0 }, { ".7", "", 0 }, { "", "", 0 } };
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		uint64_t number;
+		bool good = courier_file_name(str_from(files[i].file), &base, &number);
+		assert_int_equal(good, files[i].base[0] != 0);
+		if (good)
+			assert_str(base, str_from(files[i].base));
+		if (good)
+			assert_true(number == files[i].number);
+	}
+	assert_true(courier_file_read(STR("$label1\r\n\nwork"), &out));
+	assert_str(buf_str(&out), STR("$label1 work"));
 	buf_done(&out);
 }
 

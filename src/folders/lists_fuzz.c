@@ -23,13 +23,6 @@ static void uids(struct str text)
 	uidlist_done(&list);
 }
 
-static int count(void *arg, struct str word)
-{
-	(void)word;
-	++*(size_t *)arg;
-	return 0;
-}
-
 static void names(struct str text)
 {
 	struct buf name, back, again;
@@ -55,13 +48,28 @@ static void names(struct str text)
 	buf_done(&again);
 }
 
+static void courier(struct str text)
+{
+	struct courier_list list;
+	struct str base;
+	struct buf words;
+	uint64_t number;
+	size_t times = 0;
+	buf_init(&words, 10000);
+	courier_list_begin(&list, text);
+	while (courier_list_next(&list, &base, &words))
+		FUZZ_CHECK(++times <= text.n && base.n <= text.n);
+	FUZZ_CHECK(courier_file_name(text, &base, &number) ? base.n > 0 : true);
+	FUZZ_CHECK(courier_file_read(text, &words) || text.n > words.max - 2);
+	buf_done(&words);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str text = str_make(data, size), words[DOVECOT_KEYWORDS];
-	size_t n = 0;
 	uids(text);
 	dovecot_keywords_read(text, words);
-	FUZZ_CHECK(courier_keywords_each(text, STR("x"), count, &n) == 0);
+	courier(text);
 	struct maildir_name m = maildir_name_read(text);
 	FUZZ_CHECK(m.base.n <= text.n && m.keywords < 1 << DOVECOT_KEYWORDS);
 	names(text);

@@ -353,34 +353,60 @@ void dovecot_keywords_read(struct str text, struct str names[DOVECOT_KEYWORDS])
 }
 
 /* list = *(keyword LF) LF *(filename ":" 1*(number [SP]) LF)   number: of a keyword, from 0 */
-int courier_keywords_each(
-	struct str text, struct str base, int (*each)(void *, struct str), void *arg)
+void courier_list_begin(struct courier_list *list, struct str text)
 {
-	struct str names[LIMIT_KEYWORDS];
-	size_t n = 0;
+	*list = (struct courier_list){ .n = 0 };
 	while (text.n) {
 		struct str line = str_chomp(str_split(&text, '\n'));
 		if (line.n == 0)
 			break;
-		if (n < ARRAY_LEN(names))
-			names[n++] = line;
+		if (list->n < ARRAY_LEN(list->names))
+			list->names[list->n++] = line;
 	}
-	while (text.n) {
-		struct str numbers = str_chomp(str_split(&text, '\n'));
-		struct str name = str_split(&numbers, ':');
-		if (!str_equal(name, base))
-			continue;
-		while (numbers.n) {
-			struct scan s = scan_from(str_split(&numbers, ' '));
-			uint64_t at;
-			int rc = 0;
-			if (n && scan_number(&s, n - 1, &at) && scan_end(&s))
-				rc = each(arg, names[at]);
-			if (rc)
-				return rc;
-		}
+	list->rest = text;
+}
+
+static bool add_word(struct str word, struct buf *words)
+{
+	return word.n == 0 || ((words->n == 0 || buf_addc(words, ' ')) && buf_adds(words, word));
+}
+
+bool courier_list_next(struct courier_list *list, struct str *ret_base, struct buf *words)
+{
+	if (list->rest.n == 0)
+		return false;
+	struct str numbers = str_chomp(str_split(&list->rest, '\n'));
+	*ret_base = str_split(&numbers, ':');
+	buf_clear(words);
+	while (numbers.n) {
+		struct scan s = scan_from(str_split(&numbers, ' '));
+		uint64_t at;
+		if (list->n && scan_number(&s, list->n - 1, &at) && scan_end(&s))
+			(void)add_word(list->names[at], words);
 	}
-	return 0;
+	return true;
+}
+
+bool courier_file_name(struct str file, struct str *ret_base, uint64_t *ret_number)
+{
+	struct scan s = scan_from(file);
+	*ret_number = 0;
+	*ret_base = file;
+	if (!scan_char(&s, '.'))
+		return file.n > 0 && file.p[0] != ':';
+	bool good = scan_number(&s, UINT64_MAX / 2, ret_number) && scan_char(&s, '.');
+	*ret_base = scan_rest(&s);
+	++*ret_number;
+	return good && ret_base->n > 0;
+}
+
+bool courier_file_read(struct str text, struct buf *words)
+{
+	bool good = true;
+	buf_clear(words);
+	while (good && text.n)
+		good = add_word(str_chomp(str_split(&text, '\n')), words);
+	return good;
 }
 
 /* ---- subscriptions ---- */
