@@ -592,6 +592,16 @@ def test_one_mailbox_is_chosen(tmp_path):
             assert r.returncode == 3 and f"there is no mailbox Work/None in {source[-1]}" in r.stderr, r.stderr
 
 
+@pytest.mark.parametrize("into,name", [("%", "_"), ("../a*", "_/a_"), ("Old/.", "Old/_")])
+def test_into_what_imap_can_name(tmp_path, into, name):
+    with Culver() as c:
+        make_maildir(tmp_path / "Maildir", ["1.a:2,S"])
+        run_import(c, "--into", into, ALICE, tmp_path / "Maildir")
+        found = contents(culver_imap(c))  # each of which can be selected
+        assert [n for n, (*_, messages) in found.items() if messages] == [name]
+        assert c.command("import", "--into", "a//b", ALICE, tmp_path / "Maildir", check=False).returncode == 1
+
+
 def test_a_directory_without_mail_is_an_error(tmp_path):
     root = tmp_path / "home"
     (root / "mail" / "cur").mkdir(parents=True)  # the Maildir is one below

@@ -204,15 +204,9 @@ static void on_mailbox(void *arg, const struct frame *frame)
 		*is = frame->restore_mailbox_is;
 }
 
-/* What IMAP would not let anybody name gets other letters. */
-static void make_name(const struct importer *im, struct str name, struct buf *out)
+/* Levels; what IMAP would not let anybody name gets other letters. */
+static void add_levels(struct str name, struct buf *out)
 {
-	bool inbox = str_equal_nocase(name, STR("INBOX"));
-	buf_clear(out);
-	if (im->o->into)
-		buf_addz(out, im->o->into);
-	if (im->o->into && inbox)
-		return;
 	while (name.n) {
 		struct str level = str_split(&name, '/');
 		if (out->n)
@@ -225,6 +219,15 @@ static void make_name(const struct importer *im, struct str name, struct buf *ou
 			buf_addc(out, bad ? '_' : c);
 		}
 	}
+}
+
+static void make_name(const struct importer *im, struct str name, struct buf *out)
+{
+	bool inbox = str_equal_nocase(name, STR("INBOX"));
+	buf_clear(out);
+	add_levels(str_from(im->o->into), out);
+	if (im->o->into == NULL || !inbox)
+		add_levels(name, out);
 }
 
 bool importer_wants(const struct importer *im, struct str name)
