@@ -634,7 +634,8 @@ def test_export_as_a_tar(tmp_path):
             path = name.replace("&APw-", "\u00fc").replace("&-", "&")
             expected.update({f"{path}/{uid:010}.eml": (date, m) for uid, (_, date, m) in messages.items()})
         assert files == expected
-        assert c.command("export", "--format", "eml", ALICE, tmp_path / "mail.tar", check=False).returncode != 0
+        r = c.command("export", "--format", "eml", ALICE, tmp_path / "mail.tar", check=False)
+        assert r.returncode == 4 and "mail.tar is there already" in r.stderr, r.stderr
         r = subprocess.run([c.binary, "export", "-c", str(c.conf), "--format", "eml", "--mailbox", "Sent", ALICE, "-"],
                            capture_output=True, check=True)
         with tarfile.open(fileobj=io.BytesIO(r.stdout)) as tar:
@@ -699,6 +700,23 @@ def test_an_export_that_is_ended_leaves_no_half_tar(tmp_path, number):
         c.command("export", "--format", "eml", ALICE, target)
         with tarfile.open(target) as tar:
             assert len(tar.getmembers()) == 21
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for a small disk")
+@pytest.mark.parametrize("kind", ["maildir", "mbox", "eml"])
+def test_an_export_onto_a_full_disk_says_whose_and_where(tmp_path, kind):
+    with Culver() as c:
+        client = culver_imap(c)
+        for _ in range(3):
+            client.append("INBOX", None, None, b"Subject: large\r\n\r\n" + b"x" * 500000 + b"\r\n")
+        client.logout()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", tmp_path], check=True)
+        try:
+            r = c.command("export", "--format", kind, ALICE, tmp_path / "out", check=False)
+            assert r.returncode == 1 and f"culver export: {ALICE} into {tmp_path}/out: writing failed: No space left" in r.stderr, r.stderr
+            assert ("what was written until then is there" in r.stderr) == (tmp_path / "out").exists() == (kind != "eml")
+        finally:
+            subprocess.run(["umount", tmp_path], check=True)
 
 
 def test_what_was_delivered_here_and_exported_does_not_come_again(tmp_path):

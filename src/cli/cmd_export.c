@@ -67,10 +67,13 @@ static int make_half(const char *path, struct err *err)
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
 		sigaddset(&set, ends[i]);
 	sigprocmask(SIG_BLOCK, &set, &before);
+	errno = 0;
 	int file = export_new_file(AT_FDCWD, path, err);
 	if (file >= 0) {
 		half = xstrdup(path);
 		watch_ends();
+	} else if (errno == EEXIST) {
+		fail(err, ERR_EXISTS, "%s is there already", path);
 	}
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return file;
@@ -113,17 +116,24 @@ static int export_one(const struct options *o, struct remote *remote,
 	const struct export_class *class, char *const *pair, struct export_totals *totals,
 	struct err *err)
 {
+	struct err why = ERR_INIT;
+	uint64_t before = totals->messages;
 	int target = open_target(class, pair[1], err);
 	if (target < 0)
 		return -1;
-	struct export_writer *writer = class->open(target, err);
-	int rc = writer ? export_account(o, remote, str_from(pair[0]), class, writer, totals, err)
+	struct export_writer *writer = class->open(target, &why);
+	int rc = writer ? export_account(o, remote, str_from(pair[0]), class, writer, totals, &why)
 			: -1;
 	class->free(&writer);
 	if (close(target) < 0 && rc == 0)
-		rc = fail_errno(err, "writing failed");
+		rc = fail_errno(&why, "writing failed");
 	end_half(rc == 0);
-	return rc;
+	if (rc == 0)
+		return 0;
+	bool part = !class->is_file && totals->messages > before;
+	return fail(err, why.kind, "%s into %s: %s%s", pair[0], pair[1],
+		err_log_text(&why)[0] ? err_log_text(&why) : err_sentence(why.kind),
+		part ? "; what was written until then is there" : "");
 }
 
 static void print_totals(const struct options *o, const struct export_totals *t, bool to_stdout)
