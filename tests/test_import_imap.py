@@ -547,12 +547,15 @@ def test_what_can_not_be_had_is_told(victim, passwords):
               (b"EXAMINE", OPEN[1]), (b"UID FETCH", entries + b"* 5 FETCH (UID 6 RFC822.SIZE 99999999999)\r\nTAG OK\r\n"),
               (b"EXAMINE", b"TAG NO not yours\r\n"), (b"EXAMINE", OPEN[1]),
               (b"UID FETCH", b'* 1 FETCH (UID 1 BODY[] {3}\r\nA\r\n)\r\n* 2 FETCH (BODY[] "quoted" FLAGS (\\Seen k1) UID 2)\r\n'
-                             b"* 3 FETCH (UID 3 BODY[] NIL)\r\nTAG OK\r\n"), (b"LOGOUT", b"")]
+                             b"* 3 FETCH (UID 3 BODY[] NIL)\r\nTAG OK\r\n"),
+              # Two did not come. One is there still, and the other has gone meanwhile.
+              (b"EXAMINE", OPEN[1]), (b"UID FETCH", b"* 1 FETCH (UID 3 RFC822.SIZE 9)\r\nTAG OK\r\n"), (b"LOGOUT", b"")]
     with FakeServer(script) as server:
         r = pull(victim, f"imap://u@127.0.0.1:{server.port}", "--plain", "--into", "Told", "--password-file", passwords("pw"), check=False)
         assert r.returncode == 1
         assert '"imported":2,' in r.stdout, r.stdout + r.stderr
         assert "a//b" in r.stderr and "not yours" in r.stderr and "UID 6: larger" in r.stderr
+        assert "UID 3: the server lists it, and does not send it" in r.stderr and "UID 4" not in r.stderr, r.stderr
     there = contents(culver_imap(victim))["Told"]
     assert there[0] == 7 and [(flags, message) for flags, _, message in there[2].values()] == [((), b"A\r\n"), (("\\Seen", "k1"), b"quoted")]
 

@@ -57,6 +57,7 @@ struct source {
 	bool late; /* what was put off comes */
 	/* messages on their way */
 	struct vec gathered; /* struct gathered */
+	struct vec missing;  /* uint32_t: UIDs that were asked for and did not come */
 	struct buf bytes, words;
 	size_t begun; /* where the message that is coming begins */
 	bool overflow;
@@ -266,6 +267,20 @@ static int take_all(struct source *s, struct err *err)
 	return 0;
 }
 
+/* Both ascend. */
+static void note_missing(struct source *s, const uint32_t *uids, size_t n)
+{
+	const struct gathered *g = s->gathered.n ? (void *)vec_at(&s->gathered, 0) : NULL;
+	size_t at = 0;
+	for (size_t i = 0; i < n; i++) {
+		while (at < s->gathered.n && g[at].uid < uids[i])
+			at++;
+		if ((at == s->gathered.n || g[at].uid != uids[i]) &&
+			!vec_push(&s->missing, &uids[i]))
+			s->full = true;
+	}
+}
+
 /* Fetches n of them at once. 1: not all came, since they are larger than was said, or the server
  * refused: one by one it will show which. */
 static int fetch(struct source *s, const struct api_fetched_entry *e, size_t n, struct err *err)
@@ -295,6 +310,8 @@ static int fetch(struct source *s, const struct api_fetched_entry *e, size_t n, 
 		importer_tell(s->im, from, "larger than a message may be (message_bytes)");
 	else
 		rc = take_all(s, err);
+	if (rc == 0 && !s->overflow)
+		note_missing(s, uids, n);
 	return rc < 0 && err->kind != ERR_NONE ? -1 : 0;
 }
 
@@ -384,6 +401,27 @@ static int look_at(struct source *s, struct listed *m, struct err *err)
 	return s->full ? fail(err, ERR_LIMIT, "the server has too many messages") : 0;
 }
 
+/* What did not come has gone meanwhile, unless the mailbox, opened anew, still has it. */
+static int tell_of_missing(struct source *s, const struct listed *m, struct err *err)
+{
+	if (s->missing.n == 0)
+		return 0;
+	int rc = open_mailbox(s, m, err);
+	if (rc || s->opened.uidvalidity != m->uidvalidity)
+		return rc < 0 ? -1 : 0;
+	if (read_entries(s, err) < 0)
+		return -1;
+	VEC_EACH (const uint32_t, uid, &s->missing) {
+		struct api_fetched_entry wanted = { .uid = *uid };
+		char from[32];
+		snprintf(from, sizeof(from), "UID %" PRIu32, *uid);
+		if (s->entries.n && bsearch(&wanted, vec_at(&s->entries, 0), s->entries.n,
+					    s->entries.size, by_uid))
+			importer_tell(s->im, from, "the server lists it, and does not send it");
+	}
+	return 0;
+}
+
 static int take_from(struct source *s, struct listed *m, struct err *err)
 {
 	if (m->wanted.n == 0)
@@ -399,9 +437,10 @@ static int take_from(struct source *s, struct listed *m, struct err *err)
 	if (rc)
 		return rc < 0 ? -1 : 0;
 	m->put_off = s->im->put_off.n;
+	vec_clear(&s->missing);
 	rc = fetch_all(s, &m->wanted, err);
 	m->ends = s->im->put_off.n;
-	return rc;
+	return rc < 0 ? -1 : tell_of_missing(s, m, err);
 }
 
 static int take_at_hand(struct source *s, struct listed *m, struct err *err)
@@ -469,6 +508,7 @@ int import_imap(struct importer *im, const struct remote_server *server, struct 
 	vec_init(&s.entries, sizeof(struct api_fetched_entry), LIMIT_VIEW_ENTRIES);
 	vec_init(&s.view, sizeof(struct api_entry), LIMIT_VIEW_ENTRIES);
 	vec_init(&s.gathered, sizeof(struct gathered), MOST_GATHERED);
+	vec_init(&s.missing, sizeof(uint32_t), LIMIT_VIEW_ENTRIES);
 	buf_init(&s.bytes, im->most_bytes + BATCH_BYTES);
 	buf_init(&s.words, 1 << 20);
 	int rc = remote_fetch_begin(im->remote, server, err);
@@ -489,6 +529,7 @@ int import_imap(struct importer *im, const struct remote_server *server, struct 
 	vec_done(&s.entries);
 	vec_done(&s.view);
 	vec_done(&s.gathered);
+	vec_done(&s.missing);
 	buf_done(&s.bytes);
 	buf_done(&s.words);
 	return rc;
