@@ -169,6 +169,29 @@ def test_round_trip_with_dovecots_server(passwords, scheme):
 
 
 @needs_dovecot
+def test_a_master_user_moves_a_company(passwords):
+    """One password for all mailboxes: Dovecot's master user, named behind the separator."""
+    with DovecotServer() as old, Culver() as c:
+        old.conf.write_text(old.conf.read_text() + f"""
+auth_master_user_separator = *
+passdb {{
+  driver = passwd-file
+  args = {old.dir}/masters
+  master = yes
+  result_success = continue
+}}
+""")
+        (old.dir / "masters").write_text("admin:{PLAIN}master's\n")
+        subprocess.run(["doveadm", "-c", old.conf, "reload"], check=True)
+        client = old.client()
+        client.append("INBOX", None, None, b"Subject: x\r\n\r\nx\r\n")
+        client.logout()
+        url = f"imaps://alice*admin@localhost:{old.imaps}"
+        told = run_import(c, "--ca", old.ca, "--password-file", passwords("master's"), ALICE, url, BOB, url)
+        assert told == {"imported": 2, "there": 0, "left_out": 0, "mailboxes": 2}
+
+
+@needs_dovecot
 def test_certificates_are_looked_at(tmp_path, passwords):
     with DovecotServer() as old, Culver() as c:
         good = passwords("dove-cot")
