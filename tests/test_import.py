@@ -188,6 +188,11 @@ def test_round_trip_with_dovecots_mbox():
         client = culver_imap(c)
         there = contents(client)
         assert without_numbers(there) == without_numbers(expected)
+
+        def subscribed(client):
+            return {line.decode().rpartition(' "/" ')[2].strip('"') for line in client.lsub()[1]}
+
+        assert "Work/2026" in subscribed(client) and "Entw&APw-rfe" not in subscribed(client)
         full = {name for name, (*_, m) in expected.items() if m}
         assert numbered(there, full) == numbered(expected, full)
         assert run_import(c, ALICE, old.home / "mail")["imported"] == 0
@@ -198,12 +203,20 @@ def test_round_trip_with_dovecots_mbox():
             read = contents(new.imap())
             quoted = {name: [(f, d, m.replace(b"\n>From there", b"\n>>From there").replace(b"\nFrom here", b"\n>From here"))
                              for f, d, m in rows] for name, rows in without_numbers(there).items()}
+            assert {"Work/2026", "INBOX"} <= subscribed(new.imap()) and "Entw&APw-rfe" not in subscribed(new.imap())
             # Dovecot does not take the quoting of "From " lines back (mboxrd); we do.
             assert without_numbers(read) in (without_numbers(there), quoted)
         with Culver() as other:
             target = other.dir / "out"
+            client = culver_imap(c)
+            for name in "Work/2026", "Work/2026/below":  # which is in Work/2026.sbd
+                client.create(name)
+                client.subscribe(name)
+                client.append(name, None, None, b"Subject: more\r\n\r\n" + name.encode() + b"\r\n")
             c.command("export", "--format", "mbox", ALICE, target)
             run_import(other, ALICE, target)
+            there, now = contents(client), subscribed(culver_imap(other))
+            assert {"Work/2026", "Work/2026/below"} <= now and "Entw&APw-rfe" not in now
             assert without_numbers(contents(culver_imap(other))) == without_numbers(there)
 
 

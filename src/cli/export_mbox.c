@@ -16,6 +16,7 @@
 struct export_writer {
 	int root, file;
 	struct buf text, keywords, all_keywords;
+	struct buf subscriptions, place; /* place: levels as they are on disk, a tab behind each */
 	uint32_t uidvalidity, uidnext;
 	bool first;
 };
@@ -29,6 +30,9 @@ static struct export_writer *mbox_open(int target, struct err *err)
 	buf_init(&w->text, LIMIT_BODY_BYTES * 2UL);
 	buf_init(&w->keywords, 64 << 10);
 	buf_init(&w->all_keywords, 64 << 10);
+	buf_init(&w->place, 16 * LIMIT_MAILBOX_NAME_BYTES);
+	buf_init(&w->subscriptions, 64 << 20);
+	buf_addz(&w->subscriptions, "V\t2\n\n");
 	return w;
 }
 
@@ -42,6 +46,8 @@ static void mbox_free(struct export_writer **writer)
 	buf_done(&w->text);
 	buf_done(&w->keywords);
 	buf_done(&w->all_keywords);
+	buf_done(&w->place);
+	buf_done(&w->subscriptions);
 	free(w);
 	*writer = NULL;
 }
@@ -68,6 +74,7 @@ static int open_levels(struct export_writer *w, struct str *rest, struct buf *na
 	int directory = dup(w->root);
 	while (directory >= 0 && str_find(*rest, '/') < rest->n) {
 		int below = open_below(directory, str_split(rest, '/'), name, err);
+		buf_addf(&w->place, "%" STR_FMT "\t", STR_ARG(buf_str(name)));
 		close(directory);
 		directory = below;
 	}
@@ -90,6 +97,7 @@ static int mbox_mailbox(struct export_writer *w, const struct api_mailbox *mailb
 			STR_ARG(view->keywords.items[i]));
 	if (has_children && view->messages == 0)
 		return 0;
+	buf_clear(&w->place);
 	int directory = open_levels(w, &rest, &name, err);
 	buf_clear(&name);
 	if (directory >= 0 && !folder_level_write(rest, &name))
@@ -100,6 +108,10 @@ static int mbox_mailbox(struct export_writer *w, const struct api_mailbox *mailb
 		w->file = export_new_file(directory, name.p, err);
 	if (directory >= 0)
 		close(directory);
+	if (w->file >= 0 && mailbox->subscribed &&
+		!buf_addf(&w->subscriptions, "%" STR_FMT "%" STR_FMT "\n",
+			STR_ARG(buf_str(&w->place)), STR_ARG(buf_str(&name))))
+		return fail(err, ERR_LIMIT, "too many subscriptions");
 	if (w->file >= 0 || err->kind != ERR_UNSUPPORTED)
 		return w->file < 0 ? -1 : 0;
 	export_note(err_log_text(err), mailbox->name);
@@ -151,6 +163,12 @@ static int mbox_mailbox_end(struct export_writer *w, struct err *err)
 
 static int mbox_all_end(struct export_writer *w, struct err *err)
 {
+	int file = export_new_file(w->root, ".subscriptions", err);
+	int rc = file < 0 ? -1 : export_write(file, buf_str(&w->subscriptions), err);
+	if (file >= 0 && close(file) < 0 && rc == 0)
+		rc = fail_errno(err, "writing failed");
+	if (rc < 0)
+		return -1;
 	return syncfs(w->root) < 0 ? fail_errno(err, "flushing failed") : 0;
 }
 

@@ -181,6 +181,7 @@ int importer_begin(struct importer *im, struct str address, struct err *err)
 	map_init(&im->seen, key, MOST);
 	map_init(&im->looked_at, key, MOST);
 	map_init(&im->passed, key, MOST);
+	map_init(&im->subscribed, key, LIMIT_MAILBOXES);
 	vec_init(&im->put_off, sizeof(struct import_put_off), MOST);
 	vec_init(&im->batch, sizeof(struct import_message), BATCH_MESSAGES);
 	im->hashes = sha256_pool_new();
@@ -526,6 +527,7 @@ void importer_done(struct importer *im)
 	map_done(&im->seen);
 	map_done(&im->looked_at);
 	map_done(&im->passed);
+	map_done(&im->subscribed);
 	vec_done(&im->put_off);
 	if (im->hashes)
 		sha256_pool_free(&im->hashes);
@@ -667,4 +669,41 @@ bool import_level_name(const struct import_level *level, struct str entry, struc
 int import_open_directory(int directory, const char *name)
 {
 	return openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* ---- subscriptions ---- */
+
+/* In a path of mboxes "Work.sbd" is what is below "Work". */
+static void drop_sbd(struct buf *name)
+{
+	static const struct str sbd = STR_INIT(".sbd/");
+	for (size_t at; (at = str_search(buf_str(name), sbd)) < name->n;) {
+		char *p = name->p + at;
+		memmove(p, p + sbd.n - 1, name->n - at - sbd.n + 1);
+		buf_truncate(name, name->n - sbd.n + 1);
+	}
+}
+
+bool importer_read_subscriptions(
+	struct importer *im, int directory, const char *file, char separator)
+{
+	struct buf text, name;
+	buf_init(&text, LIMIT_IMPORT_NAMES_BYTES);
+	buf_init(&name, 8 * LIMIT_MAILBOX_NAME_BYTES);
+	bool found = import_read_file(directory, file, &text, NULL) == 0;
+	struct subscriptions s = subscriptions_begin(buf_str(&text), separator);
+	while (found && subscriptions_next(&s, &name)) {
+		if (separator == '/')
+			drop_sbd(&name);
+		(void)map_put(&im->subscribed, buf_str(&name), im);
+	}
+	im->has_list |= found;
+	buf_done(&text);
+	buf_done(&name);
+	return found;
+}
+
+bool importer_is_unsubscribed(const struct importer *im, struct str name)
+{
+	return im->has_list && map_get(&im->subscribed, name) == NULL;
 }

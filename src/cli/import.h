@@ -79,7 +79,9 @@ struct importer {
 	struct import_bodies late; /* of these, what is to be read again */
 	/* files, which are read once or twice */
 	bool files, second;
-	struct map looked_at; /* mailboxes' numbers */
+	struct map subscribed; /* names */
+	bool has_list;         /* of them */
+	struct map looked_at;  /* mailboxes' numbers */
 	struct map passed; /* struct placed_body -> how often it came in these, and was not late */
 	/* the mailbox at hand */
 	enum import_turn turn;
@@ -130,6 +132,11 @@ int importer_read(struct importer *, int (*read)(struct importer *, void *arg, s
 	void *arg, struct err *err);
 /* importer_mailbox for who reads files. 1: also when nothing is to follow this time. */
 int importer_folder(struct importer *, const struct import_mailbox *, struct err *err);
+
+/* Reads a list of subscribed mailboxes, if there is one; separator: of their levels. */
+bool importer_read_subscriptions(
+	struct importer *, int directory, const char *file, char separator);
+bool importer_is_unsubscribed(const struct importer *, struct str name);
 
 int import_imap(struct importer *, const struct remote_server *, struct err *err);
 /* The directory or file, already open; may be called again. */

@@ -28,8 +28,6 @@ struct maildir {
 	struct importer *im;
 	struct arena arena;
 	struct buf bytes, message, words;
-	struct map subscribed; /* names; empty: it has no list */
-	bool has_list;
 };
 
 /* A folder at hand. */
@@ -277,7 +275,7 @@ static int import_folder(struct maildir *md, int directory, struct str name, str
 	struct import_mailbox m = { .name = name,
 		.uidvalidity = f.list.uidvalidity,
 		.uidnext = f.list.uidnext,
-		.unsubscribed = md->has_list && !map_get(&md->subscribed, name) };
+		.unsubscribed = importer_is_unsubscribed(md->im, name) };
 	int rc = importer_folder(md->im, &m, err);
 	if (rc == 0)
 		rc = import_files(&f, err);
@@ -340,35 +338,18 @@ static int import_entry(const struct import_level *level, const char *entry, str
 	return rc;
 }
 
-static void read_subscriptions(struct maildir *md, int directory)
-{
-	struct buf name;
-	if (import_read_file(directory, "subscriptions", &md->bytes, NULL) != 0 &&
-		import_read_file(directory, "courierimapsubscribed", &md->bytes, NULL) != 0)
-		return;
-	md->has_list = true;
-	buf_init(&name, 8 * LIMIT_MAILBOX_NAME_BYTES);
-	struct subscriptions s = subscriptions_begin(buf_str(&md->bytes), '.');
-	while (subscriptions_next(&s, &name))
-		(void)map_put(&md->subscribed, buf_str(&name), md);
-	buf_done(&name);
-}
-
 int import_maildir(struct importer *im, int directory, struct err *err)
 {
 	struct maildir md = { .im = im };
-	uint8_t key[16] = { 0 };
-	random_os()->fill(random_os(), key, sizeof(key));
-	map_init(&md.subscribed, key, LIMIT_MAILBOXES);
 	buf_init(&md.bytes, LIMIT_BODY_BYTES + WORDS_BYTES);
 	buf_init(&md.message, LIMIT_BODY_BYTES);
 	buf_init(&md.words, WORDS_BYTES);
-	read_subscriptions(&md, directory);
+	(void)(importer_read_subscriptions(im, directory, "subscriptions", '.') ||
+		importer_read_subscriptions(im, directory, "courierimapsubscribed", '.'));
 	int rc = import_folder(&md, directory, STR("INBOX"), err);
 	if (rc == 0)
 		rc = import_walk(
 			&(struct import_level){ &md, directory, STR_NONE, 0 }, import_entry, err);
-	map_done(&md.subscribed);
 	buf_done(&md.bytes);
 	buf_done(&md.message);
 	buf_done(&md.words);

@@ -33,6 +33,7 @@ static int on_message(void *arg, struct str text, bool too_big)
 		    mbox_message_read(text, &meta, &mi->keywords, &mi->message, &internal);
 	if (!mi->begun) {
 		struct import_mailbox m = { .name = mi->name,
+			.unsubscribed = importer_is_unsubscribed(mi->im, mi->name),
 			.uidvalidity = good ? meta.uidvalidity : 0,
 			.uidnext = good ? meta.uidlast + 1 : 0 };
 		mi->begun = true;
@@ -77,7 +78,10 @@ int import_mbox(struct importer *im, int file, struct str mailbox, struct err *e
 	int rc = read_all(&mbox, file, err);
 	/* An empty one is a mailbox, too. */
 	if (rc == 0 && !mi.begun)
-		rc = importer_folder(im, &(struct import_mailbox){ .name = mailbox }, err);
+		rc = importer_folder(im,
+			&(struct import_mailbox){ .name = mailbox,
+				.unsubscribed = importer_is_unsubscribed(im, mailbox) },
+			err);
 	if (mbox.skipped && !mi.begun)
 		importer_tell(im, "no mbox",
 			"no line in it is \"From \", who sent a message, and a date");
@@ -151,5 +155,6 @@ static int import_entry(const struct import_level *level, const char *entry, str
 
 int import_mboxes(struct importer *im, int directory, struct err *err)
 {
+	(void)importer_read_subscriptions(im, directory, ".subscriptions", '/');
 	return import_walk(&(struct import_level){ im, directory, STR_NONE, 0 }, import_entry, err);
 }
