@@ -9,6 +9,7 @@ import json
 import lzma
 import os
 import pathlib
+import pty
 import re
 import shutil
 import signal
@@ -695,6 +696,21 @@ def test_dovecot_opens_every_folder_of_an_export(kind):
         far = far.replace("&AOk-", "\u00e9")
         c.command("export", "--format", "eml", "--mailbox", far, ALICE, c.dir / "far.tar")
         assert c.command("export", "--format", kind, "--mailbox", far, ALICE, c.dir / "far", check=False).returncode == 1
+
+
+def test_notes_and_progress_have_lines_of_their_own_on_a_terminal(tmp_path):
+    with Culver() as c:
+        client = culver_imap(c)
+        client.create("a.b")
+        client.append("INBOX", None, None, b"Subject: x\r\n\r\nx\r\n")
+        client.append("a.b", None, None, b"Subject: x\r\n\r\nx\r\n")
+        client.logout()
+        ours, its = pty.openpty()
+        subprocess.run([c.binary, "export", "-c", str(c.conf), ALICE, str(tmp_path / "out")], stderr=its, stdout=subprocess.DEVNULL, check=True)
+        text = os.read(ours, 10000).decode()
+        assert "1 messages: INBOX" in text and "\r\x1b[Knote: a.b: " in text, text
+        os.close(ours)
+        os.close(its)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -79,8 +79,16 @@ bool export_name_is_free(int directory, struct buf *name)
 	return false;
 }
 
+/* Of the progress that may stand there. */
+static void clear_line(void)
+{
+	if (isatty(STDERR_FILENO))
+		fputs("\r\033[K", stderr);
+}
+
 void export_note(const char *what, struct str name)
 {
+	clear_line();
 	fprintf(stderr, "note: %" STR_FMT ": %s\n", STR_ARG(name), what);
 }
 
@@ -162,6 +170,7 @@ static int read_message(struct exporter *x, const struct api_entry *entry)
 		return -1;
 	}
 	x->totals->damaged++;
+	clear_line();
 	fprintf(stderr, "damage: %" STR_FMT " UID %u: %s\n", STR_ARG(x->mailbox->name), entry->uid,
 		why.kind ? err_log_text(&why) : "the message has another size");
 	return 1;
