@@ -531,11 +531,12 @@ def test_hostile_mboxes(tmp_path):
         (box / "Work.sbd" / "below").write_bytes(b"From " + b"x" * (2 << 20) + b"\n\n" + start + b"\n\n")
         (box / "index.msf").write_bytes(b"// <!-- <mdb:mork:z v=\"1.4\"/> -->")
         (box / "zero").write_bytes(b"")
+        (box / "blank").write_bytes(b"\r\n\n" + start + b"Subject: behind empty lines\n\n")
         (box / "loop").symlink_to(box)
         os.mkfifo(box / "pipe")
         r = run_import(c, ALICE, box, check=False)
         told = json.loads(r.stdout)
-        assert told["left_out"] == 3 and told["imported"] == 4, (told, r.stderr)
+        assert told["left_out"] == 3 and told["imported"] == 5, (told, r.stderr)
         assert "loop: is a link" in r.stderr and "pipe" not in r.stderr
         found = contents(culver_imap(c))
         assert [m[2] for m in found["INBOX"][2].values()] == [b"Subject: one\r\n\r\nFrom here\r\n", b"Subject: three\r\n\r\nFrom x\r\n"]

@@ -100,14 +100,19 @@ static bool ends_in(struct str name, struct str suffix)
 	return name.n > suffix.n && str_ends_nocase(name, suffix);
 }
 
-/* An mbox begins as one; what else lies about (indexes, lists) does not. */
+/* An mbox begins as one, maybe behind empty lines; what else lies about (indexes, lists) does not.
+ */
 static bool is_mbox(int file)
 {
-	char begin[5];
+	char begin[1024];
 	struct stat st;
-	return fstat(file, &st) == 0 && S_ISREG(st.st_mode) &&
-	       (st.st_size == 0 || (pread(file, begin, sizeof(begin), 0) == sizeof(begin) &&
-					   memcmp(begin, "From ", sizeof(begin)) == 0));
+	if (fstat(file, &st) < 0 || !S_ISREG(st.st_mode))
+		return false;
+	ssize_t n = pread(file, begin, sizeof(begin), 0);
+	struct str rest = str_make(begin, n > 0 ? (size_t)n : 0);
+	while (rest.n && (rest.p[0] == '\r' || rest.p[0] == '\n'))
+		rest = str_from_offset(rest, 1);
+	return st.st_size == 0 || str_starts(rest, STR("From "));
 }
 
 /* What can't be opened, or is a link, may be a mailbox. */

@@ -129,7 +129,7 @@ struct mbox {
 	bool first;       /* no line has ended yet */
 	bool bare;        /* it is Thunderbird's: "From " alone separates, too */
 	bool too_big;     /* it has grown far beyond `max`, and is being left out */
-	uint64_t skipped; /* bytes before the first separator */
+	uint64_t skipped; /* bytes before the first separator, but for empty lines */
 	size_t body;      /* where the body begins; 0: it has not begun */
 	uint64_t length;  /* that it is said to have */
 	size_t doubtful;  /* the first separator within that length; 0: none */

@@ -299,6 +299,7 @@ static void mboxes_are_split(void **state)
 			"[From \r\na: b\r\n][From \r\n][" FROM "c: d\n]" },
 		{ STR_INIT("From - Tue Nov 14 22:13:20 2023\na: b\n\nFrom \nx\n"),
 			"[From - Tue Nov 14 22:13:20 2023\na: b\n][From \nx\n]" },
+		{ STR_INIT("\n\r\nFrom \na: b\n\nFrom \nx\n"), "[From \na: b\n][From \nx\n]" },
 		{ STR_INIT(FROM "a: b\n\nFrom \nx\n"), "[" FROM "a: b\n\nFrom \nx\n]" },
 	};
 	(void)state;

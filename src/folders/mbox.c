@@ -179,9 +179,9 @@ static int end_line(struct mbox *m)
 	int64_t ignored;
 	int rc = 0;
 	bool empty = line.n == 0;
-	if (m->first)
+	if (m->first && !empty)
 		m->bare = is_bare(line) || str_starts(line, STR("From - "));
-	m->first = false;
+	m->first = m->first && empty;
 	bool separator = m->empty_before &&
 			 (mbox_separator(line, &ignored) || (m->bare && is_bare(line)));
 	bool within = m->body && m->length != MBOX_NO_LENGTH && m->line < end_of_body(m);
@@ -192,7 +192,7 @@ static int end_line(struct mbox *m)
 	if (separator && !within) {
 		rc = begin_message(m);
 	} else if (!m->begun) {
-		m->skipped += m->text.n;
+		m->skipped += empty ? 0 : m->text.n;
 		buf_clear(&m->text);
 	} else if (m->too_big) {
 		buf_truncate(&m->text, m->line); /* none of it is needed */
