@@ -278,53 +278,29 @@ enum search_answer search_signature(
 
 /* ---- from the digest ---- */
 
-/* The fields of an envelope as they are compared: decoded and folded when a key first asks for one,
- * since many keys may (I5). */
-struct folded_fields {
-	const struct digest_envelope *envelope;
-	bool made[DIGEST_FIELDS];
-	struct buf text[DIGEST_FIELDS];
-};
-
-static void folded_done(struct folded_fields *fields)
-{
-	for (size_t f = 0; f < DIGEST_FIELDS; f++)
-		if (fields->made[f])
-			buf_done(&fields->text[f]);
-}
-
-static struct str folded_field(struct folded_fields *fields, size_t f)
-{
-	struct str value = fields->envelope->value[f];
-	struct buf text;
-	if (fields->made[f])
-		return buf_str(&fields->text[f]);
-	fields->made[f] = true;
-	buf_init(&text, value.n * 3 + 16);
-	buf_init(&fields->text[f], text.max * MAIL_SEARCH_GROWTH);
-	mail_encoded_decode(value, &text);
-	mail_search_text(buf_str(&text), &fields->text[f]);
-	buf_done(&text);
-	return buf_str(&fields->text[f]);
-}
-
-static bool field_has(struct folded_fields *fields, size_t f, struct str folded_needle)
+bool search_value_has(struct str value, struct str folded_needle)
 {
 	if (folded_needle.n == 0)
 		return true;
-	struct str folded = folded_field(fields, f);
-	return str_search(folded, folded_needle) < folded.n;
+	struct buf text, folded;
+	buf_init(&text, value.n * 3 + 16);
+	buf_init(&folded, text.max * MAIL_SEARCH_GROWTH);
+	mail_encoded_decode(value, &text);
+	mail_search_text(buf_str(&text), &folded);
+	bool has = str_search(buf_str(&folded), folded_needle) < folded.n;
+	buf_done(&text);
+	buf_done(&folded);
+	return has;
 }
 
-static enum truth field_truth(const struct search_key *key, struct folded_fields *fields)
+static enum truth field_truth(const struct search_key *key, const struct digest_envelope *e)
 {
-	const struct digest_envelope *e = fields->envelope;
 	size_t f = digest_field(key->field);
 	if (f == DIGEST_FIELDS)
 		return TRUTH_OPEN;
 	if (e->value[f].p == NULL)
 		return TRUTH_NO;
-	if (field_has(fields, f, key->text))
+	if (search_value_has(e->value[f], key->text))
 		return TRUTH_YES;
 	/* It may be in what the digest left out. */
 	return ((e->duplicates | e->truncated) >> f) & 1 ? TRUTH_OPEN : TRUTH_NO;
@@ -354,7 +330,6 @@ static bool was_sent(const struct search_key *key, const struct digest_envelope 
 
 void search_ask_digest(const struct search *search, const struct digest *d, uint8_t *leaves)
 {
-	struct folded_fields fields = { .envelope = &d->envelope };
 	for (size_t i = 0; i < search->n; i++) {
 		const struct search_key *key = &search->keys[i];
 		if (leaves[i] != TRUTH_OPEN)
@@ -362,9 +337,8 @@ void search_ask_digest(const struct search *search, const struct digest *d, uint
 		if (key->op >= SEARCH_SENT_BEFORE && key->op <= SEARCH_SENT_SINCE)
 			leaves[i] = (uint8_t)truth(was_sent(key, &d->envelope));
 		else if (key->op == SEARCH_HEADER)
-			leaves[i] = (uint8_t)field_truth(key, &fields);
+			leaves[i] = (uint8_t)field_truth(key, &d->envelope);
 	}
-	folded_done(&fields);
 }
 
 enum search_answer search_digest(const struct search *search, const struct view *v,

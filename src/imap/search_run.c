@@ -240,19 +240,13 @@ static void read_step(struct imap *s)
 		batch_end(s, w);
 }
 
-/* Of bytes that are decoded, and that each key then looks through: eight of these count as much as
- * a key that is asked, and decoding them as much as sixteen. */
-static uint64_t work_on(const struct search_run *w, size_t n)
-{
-	return (uint64_t)(w->search.work + 16) * n / 8;
-}
-
+/* Each key may have so many bytes decoded: eight of them count as much as a key. */
 static void open_one(struct imap *s, struct search_run *w, size_t i)
 {
 	const struct message *m = &w->batch.messages[i];
 
 	if (m->has_digest) {
-		w->worked += work_on(w, m->digest.bytes.n);
+		w->worked += (uint64_t)w->search.work * m->digest.bytes.n / 8;
 		with_digest(s, w, i);
 	} else {
 		w->open[i].stage = STAGE_PARSE;

@@ -4,8 +4,6 @@
 #include "imap/dialogue.h"
 #include "mail/mime.h"
 
-#include <time.h>
-
 #define PATTERN_BYTES 1000
 #define PATTERN_WORDS (PATTERN_BYTES / 64 + 1)
 #define SHORT_WORDS   1 /* of a pattern of a few bytes */
@@ -271,39 +269,6 @@ static void test_search_digests(void **state)
 	end(&f, &command);
 }
 
-/* A field that many keys ask for is decoded once: else each message takes more than a second. */
-static void test_search_one_field(void **state)
-{
-	enum { MESSAGES = 8, TO_BYTES = 47000 };
-	struct buf command, message;
-	struct str heard;
-	struct fake f;
-	unsigned yields;
-	clock_t from;
-
-	(void)state;
-	begin(&f, &command);
-	buf_init(&message, 2 * TO_BYTES);
-	buf_addz(&message, "To: ");
-	while (message.n < TO_BYTES) {
-		add_times(&message, 200, "\xc3\xa4");
-		buf_addz(&message, " <somebody@a.example>,\r\n ");
-	}
-	buf_addz(&message, "<x@b.example>\r\n\r\n");
-	for (int i = 0; i < MESSAGES; i++)
-		deliver(&f, buf_str(&message), true);
-	open_inbox(&f, 0);
-	buf_addz(&command, "a SEARCH RETURN (COUNT)");
-	add_times(&command, KEYS, " TO word");
-	from = clock();
-	heard = hear(&f, &command, &yields);
-	assert_true(clock() - from < 6 * CLOCKS_PER_SEC); /* 0.1 s where nothing else runs */
-	assert_int_equal(yields, MESSAGES - 1);
-	assert_int_equal(count(heard, "COUNT 0\r\n"), 1);
-	buf_done(&message);
-	end(&f, &command);
-}
-
 /* ---- FETCH ---- */
 
 #define PARTS 3000
@@ -451,5 +416,4 @@ static void test_thread(void **state)
 
 TEST_MAIN(test_case(test_thread), test_case(test_fetch), test_case(test_fetch_ahead),
 	test_case(test_fetch_last), test_case(test_list), test_case(test_list_deep),
-	test_case(test_search), test_case(test_search_digests), test_case(test_search_one_field),
-	test_case(test_search_more))
+	test_case(test_search), test_case(test_search_digests), test_case(test_search_more))
