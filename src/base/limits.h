@@ -170,6 +170,7 @@
 	500000                        /* of all sets of a search, "$" in each place of its own     \
 				       */
 #define LIMIT_IMAP_FETCH_WORK 2000000 /* bytes of digests that parts are looked for in; I6 */
+#define LIMIT_IMAP_TURN_MS    5       /* commands that were sent ahead, one after the other; I24 */
 
 #define LIMIT_IMPORT_NAMES_BYTES (256 << 20) /* names of one directory that is imported */
 

@@ -192,9 +192,18 @@ void imap_run(struct imap *s)
 		s->session.next = NEXT_CLOSE;
 }
 
+/* What was sent ahead is done at once as far as it asks nobody; but not for ever, while others
+ * wait. One command's own turns are its own (LIMIT_IMAP_SEARCH_WORK and others). */
+static bool has_had_its_turn(const struct imap *s, int64_t begun_ms)
+{
+	return takes_input(s) && !s->cmd.running && s->state != NOT_AUTHENTICATED &&
+	       imap_now(s) - begun_ms >= LIMIT_IMAP_TURN_MS;
+}
+
 static size_t input(struct session *session, struct str bytes)
 {
 	struct imap *s = imap_of(session);
+	int64_t begun_ms = imap_now(s);
 	size_t taken = 0;
 
 	while (taken < bytes.n && takes_input(s)) {
@@ -206,6 +215,8 @@ static size_t input(struct session *session, struct str bytes)
 		imap_wire_event(s, e);
 		taken += used;
 		imap_run(s);
+		if (taken < bytes.n && has_had_its_turn(s, begun_ms))
+			imap_yield(s, imap_at_rest);
 	}
 	s->bytes_in += taken;
 	if (taken > 0)

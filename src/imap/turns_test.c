@@ -414,6 +414,65 @@ static void test_thread(void **state)
 		assert_in_range(yields[1][i], yields[0][i] + 1, yields[0][i] + 10);
 }
 
-TEST_MAIN(test_case(test_thread), test_case(test_fetch), test_case(test_fetch_ahead),
-	test_case(test_fetch_last), test_case(test_list), test_case(test_list_deep),
-	test_case(test_search), test_case(test_search_digests), test_case(test_search_more))
+/* ---- many commands ---- */
+
+/* A clock that stands still but for one jump, behind the reading that begins a turn. */
+struct jumping_clock {
+	struct clock_seam seam;
+	struct clock_seam *real;
+	int64_t jump_ms;
+	int readings;
+};
+
+static int64_t jumping_wall(struct clock_seam *seam)
+{
+	struct jumping_clock *c = (struct jumping_clock *)(void *)seam;
+
+	return c->real->wall_ms(c->real);
+}
+
+static int64_t jumping_monotonic(struct clock_seam *seam)
+{
+	struct jumping_clock *c = (struct jumping_clock *)(void *)seam;
+
+	return c->real->monotonic_ms(c->real) + (c->readings++ > 0 ? c->jump_ms : 0);
+}
+
+/* I24: what is sent ahead and asks nobody is done until it has taken its time, then others have
+ * their turn. All is answered, in order. */
+static void test_commands_sent_ahead(void **state)
+{
+	enum { COMMANDS = 50 };
+
+	(void)state;
+	for (int64_t over = -1; over <= 1; over++) {
+		struct jumping_clock clock = { .seam = { .wall_ms = jumping_wall,
+						       .monotonic_ms = jumping_monotonic },
+			.jump_ms = LIMIT_IMAP_TURN_MS + over };
+		struct fake f;
+		struct buf command;
+		struct str heard;
+		unsigned yields;
+
+		begin(&f, &command);
+		open_inbox(&f, 10);
+		hear(&f, (buf_addz(&command, "l SEARCH SEEN"), &command), &yields);
+		clock.real = f.seams.clock;
+		f.seams.clock = &clock.seam;
+		for (int i = 0; i < COMMANDS; i++)
+			buf_addf(&command, "n%d SEARCH SEEN\r\n", i);
+		buf_addz(&command, "a NOOP");
+		heard = hear(&f, &command, &yields);
+		assert_int_equal(yields, over >= 0);
+		assert_int_equal(count(heard, " OK SEARCH completed\r\n"), COMMANDS);
+		assert_true(str_search(heard, STR("n48 OK")) < str_search(heard, STR("n49 OK")));
+		assert_int_equal(count(heard, "a OK NOOP completed"), 1);
+		f.seams.clock = clock.real;
+		end(&f, &command);
+	}
+}
+
+TEST_MAIN(test_case(test_commands_sent_ahead), test_case(test_thread), test_case(test_fetch),
+	test_case(test_fetch_ahead), test_case(test_fetch_last), test_case(test_list),
+	test_case(test_list_deep), test_case(test_search), test_case(test_search_digests),
+	test_case(test_search_more))
