@@ -278,29 +278,46 @@ enum search_answer search_signature(
 
 /* ---- from the digest ---- */
 
-bool search_value_has(struct str value, struct str folded_needle)
+/* What keys look at in a digest, each made once however many ask for it. */
+struct looked_up {
+	const struct digest_envelope *envelope;
+	struct buf folded[DIGEST_FIELDS]; /* the values, decoded and as they are compared */
+	unsigned made;                    /* a bit for each that is there */
+	enum truth sent; /* whether there is a usable Date; TRUTH_OPEN: not known */
+	int64_t sent_day;
+};
+
+static struct str folded(struct looked_up *l, size_t field)
 {
-	if (folded_needle.n == 0)
-		return true;
-	struct buf text, folded;
+	struct str value = l->envelope->value[field];
+	struct buf *to = &l->folded[field], text;
+	if (l->made >> field & 1)
+		return buf_str(to);
+	l->made |= 1u << field;
 	buf_init(&text, value.n * 3 + 16);
-	buf_init(&folded, text.max * MAIL_SEARCH_GROWTH);
+	buf_init(to, text.max * MAIL_SEARCH_GROWTH);
 	mail_encoded_decode(value, &text);
-	mail_search_text(buf_str(&text), &folded);
-	bool has = str_search(buf_str(&folded), folded_needle) < folded.n;
+	mail_search_text(buf_str(&text), to);
 	buf_done(&text);
-	buf_done(&folded);
-	return has;
+	return buf_str(to);
 }
 
-static enum truth field_truth(const struct search_key *key, const struct digest_envelope *e)
+static void looked_up_done(struct looked_up *l)
 {
+	for (size_t f = 0; f < DIGEST_FIELDS; f++)
+		if (l->made >> f & 1)
+			buf_done(&l->folded[f]);
+}
+
+static enum truth field_truth(const struct search_key *key, struct looked_up *l)
+{
+	const struct digest_envelope *e = l->envelope;
 	size_t f = digest_field(key->field);
 	if (f == DIGEST_FIELDS)
 		return TRUTH_OPEN;
 	if (e->value[f].p == NULL)
 		return TRUTH_NO;
-	if (search_value_has(e->value[f], key->text))
+	if (key->text.n == 0 || str_search(folded(l, f), key->text) < folded(l, f).n)
 		return TRUTH_YES;
 	/* It may be in what the digest left out. */
 	return ((e->duplicates | e->truncated) >> f) & 1 ? TRUTH_OPEN : TRUTH_NO;
@@ -308,20 +325,22 @@ static enum truth field_truth(const struct search_key *key, const struct digest_
 
 /* "disregarding time and timezone" (RFC 9051 6.4.4). False: there is no usable Date, so the message
  * is of no day: the RFC speaks of the field alone (SORT has the day it arrived: RFC 5256 2.2). */
-static bool sent_day(const struct digest_envelope *e, int64_t *ret_day)
+static bool sent_day(struct looked_up *l, int64_t *ret_day)
 {
 	struct mail_date date;
-	struct str value = e->value[DIGEST_DATE];
-	if (value.p == NULL || !mail_date_parse(value, &date))
-		return false;
-	*ret_day = mail_date_local_day(&date);
-	return true;
+	struct str value = l->envelope->value[DIGEST_DATE];
+	if (l->sent == TRUTH_OPEN) {
+		l->sent = truth(value.p != NULL && mail_date_parse(value, &date));
+		l->sent_day = l->sent == TRUTH_YES ? mail_date_local_day(&date) : 0;
+	}
+	*ret_day = l->sent_day;
+	return l->sent == TRUTH_YES;
 }
 
-static bool was_sent(const struct search_key *key, const struct digest_envelope *e)
+static bool was_sent(const struct search_key *key, struct looked_up *l)
 {
 	int64_t day;
-	if (!sent_day(e, &day))
+	if (!sent_day(l, &day))
 		return false;
 	if (key->op == SEARCH_SENT_BEFORE)
 		return day < key->day;
@@ -330,15 +349,17 @@ static bool was_sent(const struct search_key *key, const struct digest_envelope 
 
 void search_ask_digest(const struct search *search, const struct digest *d, uint8_t *leaves)
 {
+	struct looked_up l = { .envelope = &d->envelope };
 	for (size_t i = 0; i < search->n; i++) {
 		const struct search_key *key = &search->keys[i];
 		if (leaves[i] != TRUTH_OPEN)
 			continue;
 		if (key->op >= SEARCH_SENT_BEFORE && key->op <= SEARCH_SENT_SINCE)
-			leaves[i] = (uint8_t)truth(was_sent(key, &d->envelope));
+			leaves[i] = (uint8_t)truth(was_sent(key, &l));
 		else if (key->op == SEARCH_HEADER)
-			leaves[i] = (uint8_t)field_truth(key, &d->envelope);
+			leaves[i] = (uint8_t)field_truth(key, &l);
 	}
+	looked_up_done(&l);
 }
 
 enum search_answer search_digest(const struct search *search, const struct view *v,

@@ -17,7 +17,5 @@ void search_ask_entry(
 void search_ask_signature(const struct search *search, uint8_t held, uint8_t *leaves);
 /* Answers open leaves from the digest. */
 void search_ask_digest(const struct search *search, const struct digest *d, uint8_t *leaves);
-/* Whether a field's value, unfolded, decoded and folded, holds the needle. */
-bool search_value_has(struct str value, struct str folded_needle);
 
 #endif
