@@ -81,11 +81,12 @@ int search_begin(
 	size_t room = LIMIT_IMAP_SEARCH_RANGES;
 	search->scratch = xcalloc(search->n, 2);
 	search->n_needles = 0;
-	search->work = 0;
+	search->work = search->texts = 0;
 	for (size_t i = 0; i < search->n; i++) {
 		struct search_key *key = &search->keys[i];
 		bool ok = true;
 		search->work++;
+		search->texts += key->op >= SEARCH_HEADER;
 		add_needle(search, key);
 		if (key->op == SEARCH_KEYWORD)
 			key->bit = view_keyword_bit(v, key->text);

@@ -110,6 +110,7 @@ struct search {
 	struct search_needle needles[SEARCH_NEEDLES];
 	size_t n_needles; /* by search_begin */
 	uint32_t work;    /* what one message costs: keys, and looks into sets; by search_begin */
+	uint32_t texts;   /* keys that look for text; by search_begin */
 	int64_t now_ms;   /* since 1970, for OLDER and YOUNGER; the caller's to set */
 	uint8_t *scratch; /* room for the answers of one message; by search_begin */
 };

@@ -142,6 +142,20 @@ static void parsed(struct imap *s, struct search_run *w, size_t i)
 		o->stage = STAGE_NO;
 }
 
+/* What keys cost that so many bytes are held against: eight of them count as much as a key. */
+static uint64_t work_of(const struct search_run *w, size_t bytes)
+{
+	return (uint64_t)bytes * (w->search.texts > 0 ? w->search.texts : 1) / 8;
+}
+
+/* Most that is read at once: what all keys look through in a turn. */
+static uint32_t most_of(const struct search_run *w)
+{
+	uint64_t most = LIMIT_IMAP_SEARCH_WORK / (1 + work_of(w, 8));
+
+	return most * 8 < READS_BYTES ? (uint32_t)most * 8 : READS_BYTES;
+}
+
 /* What is to be read next of it; false: nothing. */
 static bool wants(struct imap *s, struct search_run *w, size_t i, uint64_t *at, uint32_t *n)
 {
@@ -160,7 +174,7 @@ static bool wants(struct imap *s, struct search_run *w, size_t i, uint64_t *at, 
 	if (o->stage != STAGE_BYTES)
 		return false;
 	if (search_bytes_want(o->bytes, at, n)) {
-		*n = *n > READS_BYTES ? READS_BYTES : *n;
+		*n = *n > most_of(w) ? most_of(w) : *n;
 		return true;
 	}
 	looked_at(s, w, i);
@@ -172,6 +186,7 @@ static void feed(struct search_run *w, size_t i, const struct piece *p)
 	struct open_message *o = &w->open[i];
 
 	o->asked = false;
+	w->worked += work_of(w, p->data.n);
 	if (p->error != ERR_NONE) { /* expunged, or damaged: it does not match */
 		if (p->error == ERR_CORRUPT)
 			w->damaged = true;
@@ -216,12 +231,24 @@ static size_t index_of(const struct batch *b, uint32_t uid)
 	return i;
 }
 
+static void read_step(struct imap *s);
+
+static void read_on(struct imap *s)
+{
+	s->cmd.search->worked = 0;
+	read_step(s);
+}
+
 static void read_step(struct imap *s)
 {
 	struct search_run *w = s->cmd.search;
 	struct piece *p;
 
 	while ((p = reads_first(&s->reads)) != NULL) {
+		if (w->worked > LIMIT_IMAP_SEARCH_WORK) { /* others' turn; more may come */
+			imap_yield(s, read_on);
+			return;
+		}
 		feed(w, index_of(&w->batch, p->uid), p);
 		reads_pop(&s->reads);
 	}
@@ -240,13 +267,12 @@ static void read_step(struct imap *s)
 		batch_end(s, w);
 }
 
-/* Each key may have so many bytes decoded: eight of them count as much as a key. */
 static void open_one(struct imap *s, struct search_run *w, size_t i)
 {
 	const struct message *m = &w->batch.messages[i];
 
 	if (m->has_digest) {
-		w->worked += (uint64_t)w->search.work * m->digest.bytes.n / 8;
+		w->worked += work_of(w, m->digest.bytes.n);
 		with_digest(s, w, i);
 	} else {
 		w->open[i].stage = STAGE_PARSE;

@@ -269,6 +269,44 @@ static void test_search_digests(void **state)
 	end(&f, &command);
 }
 
+/* What many keys look for in long texts: they are read in small pieces, between which others have
+ * their turn. A few keys take it in one. */
+static void test_search_bytes(void **state)
+{
+	enum { BODIES = 4, BODY_BYTES = 50000, WORK = BODIES * BODY_BYTES / 8 * KEYS };
+	struct buf command, message;
+	struct fake f;
+
+	(void)state;
+	begin(&f, &command);
+	buf_init(&message, 2 * BODY_BYTES);
+	for (int i = 0; i < BODIES; i++) {
+		buf_clear(&message);
+		buf_addz(&message, "Subject: x\r\n\r\n");
+		add_times(&message, BODY_BYTES / 10, "some text ");
+		buf_addf(&message, "%s\r\n", i % 2 ? "word" : "other");
+		deliver(&f, buf_str(&message), true);
+	}
+	open_inbox(&f, 0);
+	for (int few = 0; few <= 1; few++) {
+		unsigned yields;
+		struct str heard;
+
+		buf_addz(&command, "a SEARCH RETURN (ALL)");
+		add_times(&command, few ? 1 : KEYS, " BODY word");
+		heard = hear(&f, &command, &yields);
+		if (few)
+			assert_int_equal(yields, 0);
+		else
+			assert_in_range(yields, WORK / LIMIT_IMAP_SEARCH_WORK / 3,
+				WORK / LIMIT_IMAP_SEARCH_WORK);
+		assert_int_equal(count(heard, "ALL 2,4\r\n"), 1);
+		assert_int_equal(count(heard, "a OK SEARCH completed"), 1);
+	}
+	buf_done(&message);
+	end(&f, &command);
+}
+
 /* ---- FETCH ---- */
 
 #define PARTS 3000
@@ -474,5 +512,5 @@ static void test_commands_sent_ahead(void **state)
 
 TEST_MAIN(test_case(test_commands_sent_ahead), test_case(test_thread), test_case(test_fetch),
 	test_case(test_fetch_ahead), test_case(test_fetch_last), test_case(test_list),
-	test_case(test_list_deep), test_case(test_search), test_case(test_search_digests),
-	test_case(test_search_more))
+	test_case(test_list_deep), test_case(test_search), test_case(test_search_bytes),
+	test_case(test_search_digests), test_case(test_search_more))
