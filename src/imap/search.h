@@ -166,6 +166,9 @@ bool search_bytes_want(struct search_bytes *b, uint64_t *ret_offset, uint32_t *r
  * when the message ends there. */
 void search_bytes_feed(struct search_bytes *b, struct str bytes);
 bool search_bytes_answer(const struct search_bytes *b);
+/* How many bytes of text the keys were held against since this was last asked: by feed, and by
+ * want, where a field of the header ends. */
+uint64_t search_bytes_looked(struct search_bytes *b);
 /* Has all of the text read, whatever the answer, and makes the message's signature of it: to be
  * said before the first search_bytes_want; to be taken, once, after the last one. */
 void search_bytes_sign(struct search_bytes *b);

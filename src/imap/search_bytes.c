@@ -35,7 +35,8 @@ struct search_bytes {
 	uint64_t prefix;
 	uint8_t *leaves; /* enum truth */
 	bool finished;
-	size_t longest;                /* needle of BODY and TEXT */
+	uint64_t looked; /* bytes that the keys were held against, since it was asked */
+	size_t longest;  /* needle of BODY and TEXT */
 	struct signature_maker *maker; /* NULL: nobody wants a signature */
 	struct buf signature;
 	/* the range being read */
@@ -140,6 +141,13 @@ bool search_bytes_answer(const struct search_bytes *b)
 	return search_truth(b->search, b->leaves) == TRUTH_YES;
 }
 
+uint64_t search_bytes_looked(struct search_bytes *b)
+{
+	uint64_t looked = b->looked;
+	b->looked = 0;
+	return looked;
+}
+
 void search_bytes_sign(struct search_bytes *b)
 {
 	b->maker = xmalloc(sizeof(*b->maker));
@@ -207,6 +215,7 @@ static void end_field(struct search_bytes *b)
 	mail_search_text(buf_str(&line), &folded);
 	sign(b, buf_str(&folded));
 	end_of_text(b);
+	b->looked += folded.n;
 	for (size_t i = 0; i < b->search->n; i++) {
 		if (b->leaves[i] == TRUTH_OPEN &&
 			find_field(b, &b->search->keys[i], f.name,
@@ -263,6 +272,7 @@ static void look(struct search_bytes *b)
 		if (str_search(buf_str(&b->window), key->text) < b->window.n)
 			b->leaves[i] = TRUTH_YES;
 	}
+	b->looked += b->window.n;
 	size_t keep = b->longest ? b->longest - 1 : 0;
 	if (b->window.n > keep)
 		buf_consume(&b->window, b->window.n - keep);

@@ -143,9 +143,9 @@ static void parsed(struct imap *s, struct search_run *w, size_t i)
 }
 
 /* What keys cost that so many bytes are held against: eight of them count as much as a key. */
-static uint64_t work_of(const struct search_run *w, size_t bytes)
+static uint64_t work_of(const struct search_run *w, uint64_t bytes)
 {
-	return (uint64_t)bytes * (w->search.texts > 0 ? w->search.texts : 1) / 8;
+	return bytes * (w->search.texts > 0 ? w->search.texts : 1) / 8;
 }
 
 /* Most that is read at once: what all keys look through in a turn. */
@@ -173,7 +173,10 @@ static bool wants(struct imap *s, struct search_run *w, size_t i, uint64_t *at, 
 	}
 	if (o->stage != STAGE_BYTES)
 		return false;
-	if (search_bytes_want(o->bytes, at, n)) {
+	bool more = search_bytes_want(o->bytes, at, n);
+
+	w->worked += work_of(w, search_bytes_looked(o->bytes));
+	if (more) {
 		*n = *n > most_of(w) ? most_of(w) : *n;
 		return true;
 	}
@@ -186,7 +189,6 @@ static void feed(struct search_run *w, size_t i, const struct piece *p)
 	struct open_message *o = &w->open[i];
 
 	o->asked = false;
-	w->worked += work_of(w, p->data.n);
 	if (p->error != ERR_NONE) { /* expunged, or damaged: it does not match */
 		if (p->error == ERR_CORRUPT)
 			w->damaged = true;
@@ -196,10 +198,12 @@ static void feed(struct search_run *w, size_t i, const struct piece *p)
 	} else if (o->stage == STAGE_PARSE) {
 		mail_parser_input(o->parser, buf_str(&p->data));
 		o->at += p->data.n;
+		w->worked += p->data.n / 8;
 		if (p->data.n == 0)
 			o->stage = STAGE_NO;
 	} else {
 		search_bytes_feed(o->bytes, buf_str(&p->data));
+		w->worked += work_of(w, search_bytes_looked(o->bytes));
 	}
 }
 
@@ -239,16 +243,23 @@ static void read_on(struct imap *s)
 	read_step(s);
 }
 
+/* Others have their turn; what was asked for may come meanwhile. */
+static bool is_their_turn(struct imap *s)
+{
+	if (s->cmd.search->worked <= LIMIT_IMAP_SEARCH_WORK)
+		return false;
+	imap_yield(s, read_on);
+	return true;
+}
+
 static void read_step(struct imap *s)
 {
 	struct search_run *w = s->cmd.search;
 	struct piece *p;
 
 	while ((p = reads_first(&s->reads)) != NULL) {
-		if (w->worked > LIMIT_IMAP_SEARCH_WORK) { /* others' turn; more may come */
-			imap_yield(s, read_on);
+		if (is_their_turn(s))
 			return;
-		}
 		feed(w, index_of(&w->batch, p->uid), p);
 		reads_pop(&s->reads);
 	}
@@ -256,7 +267,11 @@ static void read_step(struct imap *s)
 		uint64_t at;
 		uint32_t n;
 
-		if (!w->open[i].asked && wants(s, w, i, &at, &n)) {
+		if (w->open[i].asked || w->open[i].stage >= STAGE_NO)
+			continue;
+		if (is_their_turn(s))
+			return;
+		if (wants(s, w, i, &at, &n)) {
 			w->open[i].asked = true;
 			reads_ask(&s->reads, w->batch.messages[i].uid, at, n);
 		}
