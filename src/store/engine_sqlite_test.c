@@ -641,6 +641,37 @@ static void strange_keywords_of_old(void **state)
 	ledger_done(&l);
 }
 
+/* An EXPUNGE goes by how many carry \Deleted, and looks no further than the last of them. */
+static void expunge_goes_by_the_count(void **state)
+{
+	static const struct api_range first = { 1, 1 }, third = { 3, 3 };
+	struct ledger l;
+	(void)state;
+	ledger_init(&l);
+	uint64_t a = make_account(&l, "alice@example.test");
+	uint64_t inbox = mailbox(&l, a, "INBOX").id;
+	for (int i = 0; i < 3; i++)
+		land(&l, a, 0, 10, false, NULL);
+	for (int i = 0; i < 2; i++)
+		assert_run(&l, ERR_NONE, .kind = OP_FLAGS, .by.account = a,
+			.flags = { .mailbox = inbox,
+				.uids = { i ? &third : &first, 1 },
+				.mode = FLAGS_ADD,
+				.flags = FLAG_DELETED,
+				.unchanged_since = UINT64_MAX });
+	for (int count = 0; count <= 1; count++) {
+		alter(&l, count ? "UPDATE mailboxes SET deleted=1"
+				: "UPDATE mailboxes SET deleted=0");
+		ledger_open(&l);
+		assert_run(&l, ERR_NONE, .kind = OP_EXPUNGE, .by.account = a,
+			.expunge = { .mailbox = inbox, .uids = ALL_UIDS, .deleted_only = true });
+		assert_int_equal(mailbox(&l, a, "INBOX").messages, 3 - count);
+	}
+	assert_int_equal(entry_of(&l, inbox, 1).uid, 0);
+	assert_int_equal(entry_of(&l, inbox, 3).uid, 3);
+	ledger_done(&l);
+}
+
 /* A damaged ledger may say any number. */
 static void uidl_of_any_number(void **state)
 {
@@ -668,8 +699,8 @@ static void memory_is_not_counted(void **state)
 }
 
 TEST_MAIN(ENGINE_SUITE, ENGINE_SQLITE_FLAGS, test_case(memory_is_not_counted),
-	test_case(strange_keywords_of_old), test_case(uidl_of_any_number),
-	test_case(i21_modseqs_run_out), test_case(rows_of_one_group),
+	test_case(strange_keywords_of_old), test_case(expunge_goes_by_the_count),
+	test_case(uidl_of_any_number), test_case(i21_modseqs_run_out), test_case(rows_of_one_group),
 	test_case(flags_are_told_one_by_one), test_case(log_of_huge_transactions),
 	test_case(log_is_started_over), test_case(q3_log_is_cut_where_room_is_short),
 	test_case(long_log_is_cut), test_case(g8_newer_store_is_refused),
