@@ -82,7 +82,8 @@ struct session_host {
 	const char *hostname; /* our name, for greetings and Received */
 	uint32_t instance;    /* this front's number */
 	struct answers
-		*answers; /* what all its IMAP sessions keep (imap/answers.h); NULL: nothing */
+		*answers;    /* what all its IMAP sessions keep (imap/answers.h); NULL: nothing */
+	uint64_t sort_bytes; /* what SORT and THREAD of all its sessions have put in memory */
 };
 
 /* What an administrator set for fronts (config/config.h fills it; tests fill it by hand). */

@@ -25,7 +25,18 @@ struct sort_work {
 	struct search_write write;
 	/* THREAD */
 	struct threader *threader;
+	size_t counted; /* of the host's sort_bytes */
 };
+
+/* What is in memory now. False: with that of others it is more than there may be. */
+static bool count(struct imap *s, struct sort_work *w, size_t bytes)
+{
+	uint64_t *all = &s->session.host->sort_bytes;
+
+	*all = *all - w->counted + bytes;
+	w->counted = bytes;
+	return *all <= LIMIT_IMAP_SORTS_BYTES;
+}
 
 static void drop(struct imap *s)
 {
@@ -37,6 +48,7 @@ static void drop(struct imap *s)
 	sorter_free(&w->sorter);
 	search_result_done(&w->result);
 	threader_free(&w->threader);
+	count(s, w, 0);
 }
 
 static struct sort_work *begin(struct imap *s)
@@ -131,6 +143,8 @@ static void sorted(struct imap *s, struct sort_work *w)
 			refuse(s, ERR_LIMIT);
 			return;
 		}
+	sorter_free(&w->sorter); /* the client may take its time to read the result */
+	count(s, w, 0);
 	s->cmd.busy = false;
 	s->step = sort_write_step;
 }
@@ -151,7 +165,8 @@ static bool add_to_sort(struct imap *s, uint32_t sequence, const struct message_
 {
 	struct sort_work *w = s->cmd.work;
 
-	return sorter_add(w->sorter, sequence, view_entry(s->sel.view, sequence), m);
+	return sorter_add(w->sorter, sequence, view_entry(s->sel.view, sequence), m) &&
+	       count(s, w, sorter_bytes(w->sorter));
 }
 
 static void sort_gather(struct imap *s)
@@ -175,7 +190,8 @@ static bool add_by_rank(struct imap *s, struct sort_work *w, uint32_t sequence)
 			!facts_rank(s->sel.facts, w->criteria.v[i].key, &w->ranks_at[i], e->uid,
 				&ranks[i]))
 			return false;
-	if (!sorter_add_ranked(w->sorter, sequence, e, ranks))
+	if (!sorter_add_ranked(w->sorter, sequence, e, ranks) ||
+		!count(s, w, sorter_bytes(w->sorter)))
 		w->gather.error = ERR_LIMIT;
 	return true;
 }
@@ -281,7 +297,7 @@ static bool add_to_threads(struct imap *s, uint32_t sequence, const struct messa
 {
 	struct sort_work *w = s->cmd.work;
 
-	return threader_add(w->threader, sequence, m);
+	return threader_add(w->threader, sequence, m) && count(s, w, threader_bytes(w->threader));
 }
 
 static void thread_found(struct imap *s)

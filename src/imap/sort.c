@@ -122,6 +122,11 @@ void sorter_free(struct sorter **t)
 	*t = NULL;
 }
 
+size_t sorter_bytes(const struct sorter *t)
+{
+	return t->used + t->texts.used;
+}
+
 /* Adds what an address shows: RFC 5957 3 for `display`, else its addr-mailbox (RFC 5256 3). The
  * start of a group has its name there (RFC 9051 7.5.2). */
 static void add_address(struct sorter *t, const struct mail_address *a, bool display)

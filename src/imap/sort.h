@@ -54,6 +54,8 @@ struct sorter;
 /* max: bytes of memory for keys. */
 struct sorter *sorter_new(const struct sort_criteria *criteria, size_t max);
 void sorter_free(struct sorter **t);
+/* What it has in memory. */
+size_t sorter_bytes(const struct sorter *t);
 /* m: may be NULL when the criteria need no digest. False: beyond the memory. */
 bool sorter_add(struct sorter *t, uint32_t sequence, const struct api_entry *e,
 	const struct message_facts *m) MUST_CHECK;

@@ -90,6 +90,11 @@ void threader_free(struct threader **t)
 	*t = NULL;
 }
 
+size_t threader_bytes(const struct threader *t)
+{
+	return t->used + t->texts.used;
+}
+
 /* Valid until another node is made. */
 static struct node *node(const struct threader *t, uint32_t i)
 {

@@ -29,6 +29,8 @@ struct threader;
 /* key: random, for hash maps; max: bytes of memory. */
 struct threader *threader_new(enum thread_algorithm algorithm, const uint8_t key[16], size_t max);
 void threader_free(struct threader **t);
+/* What it has in memory. */
+size_t threader_bytes(const struct threader *t);
 /* False: beyond the memory. */
 bool threader_add(struct threader *t, uint32_t sequence, const struct message_facts *m) MUST_CHECK;
 /* Goes on for so many nodes and comparisons; true: all is done. */
