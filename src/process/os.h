@@ -40,6 +40,9 @@ int takeover_check_main(int argc, char **argv);
 
 /* The start is over: memory that it alone needed is given back (start_memory.c). */
 void os_started(void);
+/* Memory that was needed for a while, and is free now, goes back to the system: where that much
+ * more is free than when it was last asked. To be called every few seconds. */
+void os_trim(void);
 
 /* `culver role NAME INSTANCE UID GID JAIL`: a child's main(). Returns its exit status. */
 int role_main(int argc, char **argv);

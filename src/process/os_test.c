@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "process/os.h"
 
 static void test_make_directory(void **state)
@@ -103,6 +104,42 @@ static void test_log_of_a_turn(void **state)
 	close(fds[1]);
 }
 
+static size_t resident_bytes(void)
+{
+	unsigned long pages = 0, resident = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%lu %lu", &pages, &resident), 2);
+	fclose(f);
+	return resident * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* What lies between things that stay is given back, too. */
+static void test_trim(void **state)
+{
+	enum { BLOCKS = 60000, BYTES = 1000, STAYS = 1000 };
+	static void *blocks[BLOCKS];
+	(void)state;
+	os_trim();
+	size_t before = resident_bytes();
+	for (int i = 0; i < BLOCKS; i++)
+		blocks[i] = memset(xmalloc(BYTES), 1, BYTES);
+	size_t full = resident_bytes();
+	for (int i = 0; i < BLOCKS; i++)
+		if (i % STAYS != STAYS - 1)
+			free(blocks[i]);
+	os_trim();
+	size_t left = resident_bytes();
+#ifndef CULVER_SANITIZED /* another allocator */
+	assert_true(full > before + 50000000);
+	assert_true(left < before + 10000000);
+#else
+	assert_true(full > before && left > 0);
+#endif
+	for (int i = STAYS - 1; i < BLOCKS; i += STAYS)
+		free(blocks[i]);
+}
+
 /* Nobody becomes root by a number that is none, and nobody stays root by the number that says so.
  */
 static void test_role_arguments(void **state)
@@ -119,4 +156,4 @@ static void test_role_arguments(void **state)
 }
 
 TEST_MAIN(test_case(test_make_directory), test_case(test_log_never_blocks),
-	test_case(test_log_of_a_turn), test_case(test_role_arguments))
+	test_case(test_log_of_a_turn), test_case(test_role_arguments), test_case(test_trim))

@@ -62,6 +62,8 @@ struct role_context {
 	int (*close_sandbox)(struct role_context *, struct err *);
 	/* What connects outwards; NULL where there is no network. */
 	struct dialer *(*open_dialer)(struct role_context *);
+	/* Now and then, when the supervisor looks whether the role is alive; or NULL. */
+	void (*pulse)(struct role_context *);
 	/* The role has ended: status 0, or why. Returns; the loop stops soon. */
 	void (*finish)(struct role_context *, int status);
 	void *owner;             /* of the functions above */

@@ -102,6 +102,8 @@ static bool on_frame(void *arg, uint32_t request, const struct frame *frame, int
 	case FRAME_START:
 		return on_start(h, request);
 	case FRAME_PING:
+		if (h->context->pulse)
+			h->context->pulse(h->context);
 		return channel_send(h->control, request, &done);
 	case FRAME_DRAIN:
 		h->role->class->drain(h->role, frame->drain.within_ms, frame->drain.spread_ms);

@@ -110,6 +110,12 @@ static int close_sandbox(struct role_context *context, struct err *err)
 	return 0;
 }
 
+static void pulse(struct role_context *context)
+{
+	(void)context;
+	os_trim();
+}
+
 /* Everything lazy, before the sandbox closes: providers, converters, locale. */
 static void load_everything(const struct role_row *row)
 {
@@ -171,6 +177,7 @@ static void set_seams(struct child_process *p)
 	c->confine = confine;
 	c->close_sandbox = close_sandbox;
 	c->open_dialer = open_dialer;
+	c->pulse = pulse;
 	c->finish = finish;
 	c->owner = p;
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
+ * Memory that is needed no more goes back to the system.
+ *
  * What the start alone needed. Resolving symbols and loading providers and converters maps most of
  * the libraries' pages, and each fault maps sixteen at once; who then waits for work would hold
  * them for ever. Their mappings are given up: what is needed again is one soft fault away.
@@ -38,4 +40,19 @@ void os_started(void)
 	mallopt(M_MXFAST, 0);
 	dl_iterate_phdr(give_back, NULL);
 	malloc_trim(0);
+}
+
+/* glibc gives back by itself what is free at the heap's end. What lies between things that stay it
+ * keeps for ever, once it has come to take large blocks from the heap as well: a front that sorted
+ * large mailboxes for a while kept hundreds of MiB. */
+void os_trim(void)
+{
+	enum { MORE_BYTES = 16 * 1024 * 1024 };
+	static size_t least; /* free bytes there were when it was last looked at: those stay free */
+	size_t now = mallinfo2().fordblks;
+	if (now > least + MORE_BYTES)
+		malloc_trim(0);
+	else if (now > least)
+		return; /* so that many small pieces count as well */
+	least = now;
 }
