@@ -154,8 +154,9 @@
 	(64 * 1024 * 1024) /* of a front: ENVELOPEs and the like said before */
 #define LIMIT_IMAP_SORT_BYTES (64 * 1024 * 1024) /* keys of one SORT or THREAD; I22 */
 #define LIMIT_IMAP_SORTS_BYTES                                                                     \
-	(256 * 1024 * 1024)       /* of all sessions of a front that sort or thread; I22 */
-#define LIMIT_IMAP_URL_BYTES 8192 /* of CATENATE: a name of 1,024 bytes, all encoded, and more */
+	(256 * 1024 * 1024) /* of all sessions of a front that sort or thread; I22 */
+#define LIMIT_IMAP_SORT_SHARE_BYTES (1024 * 1024) /* of that, for each session in any case */
+#define LIMIT_IMAP_URL_BYTES        8192 /* of CATENATE: a name of 1,024 bytes, all encoded, and more */
 #define LIMIT_IMAP_CATENATE_PARTS                                                                  \
 	1000                             /* TEXTs and URLs of one APPEND; each URL costs questions \
 					  */

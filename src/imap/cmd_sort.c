@@ -28,14 +28,16 @@ struct sort_work {
 	size_t counted; /* of the host's sort_bytes */
 };
 
-/* What is in memory now. False: with that of others it is more than there may be. */
+/* What is in memory now. False: with that of others it is more than there may be. Everybody has a
+ * share that he may take whatever others do: who leaves large threads unread keeps nobody from
+ * sorting a mailbox of usual size. */
 static bool count(struct imap *s, struct sort_work *w, size_t bytes)
 {
 	uint64_t *all = &s->session.host->sort_bytes;
 
 	*all = *all - w->counted + bytes;
 	w->counted = bytes;
-	return *all <= LIMIT_IMAP_SORTS_BYTES;
+	return *all <= LIMIT_IMAP_SORTS_BYTES || bytes <= LIMIT_IMAP_SORT_SHARE_BYTES;
 }
 
 static void drop(struct imap *s)

@@ -219,27 +219,50 @@ static bool sorts_beside(struct fake *f, const char *command, uint64_t others)
 	return false;
 }
 
-/* I22: what all sessions of a front have in memory to put in order is bounded. */
+/* With names and subjects of a thousand bytes. */
+static void deliver_wordy(struct fake *f, int messages)
+{
+	char word[1000], text[2500];
+
+	memset(word, 'w', sizeof word);
+	for (int n = 0; n < messages; n++) {
+		snprintf(text, sizeof text,
+			"Message-ID: <%.*s@%d>\r\nSubject: %d %.*s\r\n\r\nx\r\n", (int)sizeof word,
+			word, n, n, (int)sizeof word, word);
+		fake_deliver(f, "INBOX", str_from(text));
+	}
+}
+
+/* I22: what all sessions of a front have in memory to put in order is bounded, but for a share that
+ * each may have. */
 static void test_all_of_a_front(void **state)
 {
-	static const char *const commands[] = { "t SORT (SUBJECT FROM) UTF-8 ALL\r\n",
-		"t SORT (SUBJECT FROM) UTF-8 ALL\r\n", /* by rank */
-		"t SORT (ARRIVAL) UTF-8 ALL\r\n", "t THREAD REFERENCES UTF-8 ALL\r\n",
-		"t THREAD ORDEREDSUBJECT UTF-8 ALL\r\n" };
+	static const char *const commands[] = { "SORT (SUBJECT FROM)", "THREAD REFERENCES",
+		"THREAD ORDEREDSUBJECT" };
+	enum { MESSAGES = 1500 };
 	struct fake f;
 
 	(void)state;
 	fake_init(&f);
 	fake_connect(&f, "imaps", true);
-	dialogue_with(&f, LOGIN FIVE INBOX("5"));
+	deliver_wordy(&f, MESSAGES);
+	dialogue_with(&f, LOGIN INBOX("1500"));
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-		uint64_t room = 1;
+		uint64_t too_little = LIMIT_IMAP_SORT_SHARE_BYTES, enough = 8 * 1024 * 1024;
+		char all[64], few[64];
 
-		assert_true(sorts_beside(&f, commands[i], 0));
-		while (!sorts_beside(&f, commands[i], LIMIT_IMAP_SORTS_BYTES - room))
-			room++;
-		assert_in_range(room, 5 * 24, 10000);
-		assert_true(sorts_beside(&f, commands[i], LIMIT_IMAP_SORTS_BYTES - room - 1));
+		snprintf(all, sizeof all, "t %s UTF-8 ALL\r\n", commands[i]);
+		snprintf(few, sizeof few, "t %s UTF-8 1:300\r\n", commands[i]);
+		assert_true(sorts_beside(&f, few, LIMIT_IMAP_SORTS_BYTES));
+		assert_false(sorts_beside(&f, all, LIMIT_IMAP_SORTS_BYTES - too_little));
+		assert_true(sorts_beside(&f, all, LIMIT_IMAP_SORTS_BYTES - enough));
+		while (enough - too_little > 1) { /* the last byte counts */
+			uint64_t room = (enough + too_little) / 2;
+			bool sorted = sorts_beside(&f, all, LIMIT_IMAP_SORTS_BYTES - room);
+
+			*(sorted ? &enough : &too_little) = room;
+		}
+		assert_in_range(enough, MESSAGES * 1000, MESSAGES * 3000);
 	}
 	fake_done(&f);
 }
