@@ -81,6 +81,8 @@ static int note_log_pages(void *arg, sqlite3 *db, const char *name, int pages)
 	struct digests *d = arg;
 	(void)db;
 	(void)name;
+	if (pages < d->log_pages)
+		d->restart_at = LOG_PAGES; /* it was begun anew */
 	d->log_pages = pages;
 	return SQLITE_OK;
 }
@@ -104,7 +106,10 @@ static bool open_all(struct digests *d)
 		prepare(d->db, "DELETE FROM signatures WHERE key>=? AND key<?",
 			&d->drop_signatures))
 		d->checkpointer = open_db(d->seams, NULL, SQLITE_OPEN_READWRITE);
-	if (d->checkpointer) {
+	/* SQLite moves nothing by a connection that has read nothing yet, and says that it is done.
+	 */
+	if (d->checkpointer && sqlite3_exec(d->checkpointer, "PRAGMA schema_version", NULL, NULL,
+				       NULL) == SQLITE_OK) {
 		sqlite3_wal_hook(d->db, note_log_pages, d);
 		d->restart_at = LOG_PAGES;
 		return true;
@@ -226,7 +231,8 @@ static void restart_log(struct digests *d)
 	int rc = sqlite3_wal_checkpoint_v2(d->db, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
 	d->log.unflushed = true;
 	sqlite3_busy_timeout(d->db, BUSY_MS);
-	d->restart_at = rc == SQLITE_OK ? LOG_PAGES : d->log_pages + LOG_PAGES / 4;
+	if (rc != SQLITE_OK)
+		d->restart_at = d->log_pages + LOG_PAGES / 4;
 }
 
 void digests_end(struct digests *d)

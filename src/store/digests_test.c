@@ -8,6 +8,7 @@
 #include "store/store_test.h"
 
 #include <limits.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -74,4 +75,46 @@ static void the_log_stays_short(void **state)
 	fixture_done(&f);
 }
 
-TEST_MAIN(test_case(the_log_stays_short))
+static int log_pages(const struct fixture *f)
+{
+	sqlite3 *db;
+	int pages = 0;
+	char path[PATH_MAX];
+	snprintf(path, sizeof(path), "%s/digests.db", f->seams.files->root(f->seams.files));
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	sqlite3_exec(db, "PRAGMA schema_version", NULL, NULL, NULL);
+	sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_PASSIVE, &pages, NULL);
+	sqlite3_close(db);
+	return pages;
+}
+
+/* The maintainer moves all that there is, and the next commit begins the log anew; also one that a
+ * reader had made long. */
+static void the_maintainer_moves_the_log(void **state)
+{
+	struct fixture f;
+	uint64_t n = 0;
+	(void)state;
+	fixture_init(&f);
+	struct digests *d = digests_open(&f.seams, false, &f.err);
+	struct digest_reader *r = digest_reader_new(d);
+	put_one(d, ++n);
+	digest_reader_snapshot(r, true);
+	assert_true(is_there(r, 1));
+	while (log_bytes(&f) < 2 * MOST_LOG)
+		put_one(d, ++n);
+	digest_reader_snapshot(r, false);
+	digests_checkpoint(d);
+	put_one(d, ++n);
+	assert_true(log_pages(&f) < 100);
+	for (int i = 0; i < MESSAGES / 2; i++)
+		put_one(d, ++n);
+	assert_true(log_pages(&f) < MOST_LOG / 4096);
+	for (uint64_t i = 1; i <= n; i += 7)
+		assert_true(is_there(r, i));
+	digest_reader_free(&r);
+	digests_close(&d);
+	fixture_done(&f);
+}
+
+TEST_MAIN(test_case(the_log_stays_short), test_case(the_maintainer_moves_the_log))
