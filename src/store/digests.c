@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The derived tables of digests and of search signatures. Its transactions are not flushed
- * (only the log before it is moved to its place: what a crash takes is the newest part, never the
- * shape of the file). */
+/* The derived tables of digests and of search signatures. Its transactions are not flushed (only
+ * the log before it is moved to its place, and the header of one that is begun anew: what a crash
+ * takes is the newest part, never the shape of the file). */
 #include "store/digests.h"
 
 #include <sqlite3.h>

@@ -17,6 +17,7 @@ struct log_file {
 	uint8_t *gathered; /* NULL: there was no memory for it, all is written at once */
 	size_t n;
 	sqlite3_int64 at;
+	bool begun; /* the log's header was written, and not flushed */
 };
 
 static struct log_file *log_of(sqlite3_file *file)
@@ -40,6 +41,7 @@ static int log_write(sqlite3_file *file, const void *p, int amount, sqlite3_int6
 {
 	struct log_file *f = log_of(file);
 	size_t n = (size_t)amount;
+	f->begun |= at == 0;
 	if (f->n && (at != f->at + (sqlite3_int64)f->n || n > GATHERED_BYTES - f->n)) {
 		int rc = hand_on(f);
 		if (rc != SQLITE_OK)
@@ -60,9 +62,11 @@ static int log_sync(sqlite3_file *file, int flags)
 	int rc = hand_on(f);
 	if (rc != SQLITE_OK)
 		return rc;
-	if (f->of->unflushed || planted("row_flush_left_out"))
+	if ((f->of->unflushed && !f->begun) || planted("row_flush_left_out"))
 		return SQLITE_OK;
-	return real(f)->pMethods->xSync(real(f), flags);
+	rc = real(f)->pMethods->xSync(real(f), flags);
+	f->begun &= rc != SQLITE_OK;
+	return rc;
 }
 
 static int log_close(sqlite3_file *file)

@@ -7,9 +7,13 @@
  *
  * Only for a connection that flushes each commit (synchronous=FULL), be it that the flush is left
  * out (unflushed): nobody but the connection itself reads a log behind its last flush, since SQLite
- * lets others see a commit after it. A write
- * that fails is told by the call that handed it on, with the write's own code, and its bytes are
- * forgotten: the commit has failed, and SQLite writes the next one over it.
+ * lets others see a commit after it. A write that fails is told by the call that handed it on, with
+ * the write's own code, and its bytes are forgotten: the commit has failed, and SQLite writes the
+ * next one over it.
+ *
+ * A log that is begun anew is flushed behind its header, before any frame, also if flushes are left
+ * out: were the old header on disk with some of the new frames, the first of the old ones would
+ * count again, and hide what was moved to the database since.
  */
 #ifndef CULVER_STORE_LOG_VFS_H
 #define CULVER_STORE_LOG_VFS_H
