@@ -121,7 +121,7 @@ static void the_maintainer_moves_the_log(void **state)
 
 /* ---- power cuts ---- */
 
-enum { OLD = 40, NEW = 20, CUTS = 150 };
+enum { OLD = 40, NEW = 20, CUTS = 150, BEFORE = 330, AFTER = 345 };
 
 static const char *vfs_now;
 
@@ -178,37 +178,63 @@ static bool is_sound(void)
 	return sound;
 }
 
-/* All that was moved to its place stays, and what came behind it is there up to some commit:
- * whatever of the log reached the disk, and in whatever order. */
+/* Whether what is there are all up to some commit, at least so many. */
+static bool is_there_up_to(struct disk *k, uint64_t least, uint64_t most)
+{
+	struct digest_reader *r = digest_reader_new(k->d);
+	uint64_t n = 0;
+	while (n < most && is_there(r, n + 1))
+		n++;
+	bool right = n >= least;
+	for (uint64_t i = n + 1; i <= most; i++)
+		right &= !is_there(r, i);
+	digest_reader_free(&r);
+	return right;
+}
+
+/* The power is cut at one of so many calls behind the first commits, or after all of them. What was
+ * moved to its place stays, whatever of the log reached the disk, and in whatever order. */
+static void cut_behind(uint64_t seed, uint64_t first, uint64_t least, uint64_t calls)
+{
+	struct disk k = { .sim = files_sim_new(seed) };
+	random_fake_init(&k.random, seed);
+	clock_fake_init(&k.clock, 1700000000000);
+	power_on(&k);
+	put_some(&k, 1, first);
+	if (least == first)
+		digests_checkpoint(k.d);
+	k.sim->plan.crash_at = k.sim->calls + 1 + files_sim_below(k.sim, calls);
+	uint64_t n = first + files_sim_below(k.sim, NEW);
+	put_some(&k, first + 1, n - first);
+	if (files_sim_below(k.sim, 2))
+		digests_checkpoint(k.d);
+	put_some(&k, n + 1, NEW);
+	power_off(&k);
+	power_on(&k);
+	assert_true(is_sound());
+	assert_true(is_there_up_to(&k, least, n + NEW));
+	digests_close(&k.d);
+	files_sim_vfs_free(vfs_now);
+	files_sim_free(&k.sim);
+}
+
 static void a_power_cut_takes_the_newest_alone(void **state)
 {
 	(void)state;
-	for (uint64_t seed = 1; seed <= CUTS; seed++) {
-		struct disk k = { .sim = files_sim_new(seed) };
-		random_fake_init(&k.random, seed);
-		clock_fake_init(&k.clock, 1700000000000);
-		power_on(&k);
-		put_some(&k, 1, OLD);
-		digests_checkpoint(k.d);
-		put_some(&k, OLD + 1, files_sim_below(k.sim, NEW));
-		power_off(&k);
-		power_on(&k);
-		assert_true(is_sound());
-		struct digest_reader *r = digest_reader_new(k.d);
-		for (uint64_t i = 1; i <= OLD; i++)
-			assert_true(is_there(r, i));
-		bool there = true;
-		for (uint64_t i = OLD + 1; i <= OLD + NEW; i++) {
-			bool next = is_there(r, i);
-			assert_true(there || !next);
-			there = next;
-		}
-		digest_reader_free(&r);
-		digests_close(&k.d);
-		files_sim_vfs_free(vfs_now);
-		files_sim_free(&k.sim);
+	for (uint64_t seed = 1; seed <= CUTS; seed++)
+		cut_behind(seed, OLD, OLD, 1 + seed * 10);
+}
+
+/* Here the writer itself moves it, at some commit between BEFORE and AFTER. */
+static void also_when_the_writer_moves_the_log(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= CUTS / 10; seed++) {
+		cut_behind(seed, BEFORE, 0, 12000);
+		cut_behind(seed, AFTER, BEFORE, 400);
 	}
 }
 
 TEST_MAIN(test_case(the_log_stays_short), test_case(the_maintainer_moves_the_log),
-	test_case(a_power_cut_takes_the_newest_alone))
+	test_case(a_power_cut_takes_the_newest_alone),
+	test_case(also_when_the_writer_moves_the_log))

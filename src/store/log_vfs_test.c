@@ -188,6 +188,13 @@ static void flushes_may_be_left_out(void **state)
 	place.vfs.unflushed = false;
 	assert_int_equal(run(place.db, "PRAGMA wal_checkpoint(PASSIVE)"), SQLITE_OK);
 	assert_int_equal(under.flushes, 1);
+	/* The log is begun anew: its header is flushed. */
+	place.vfs.unflushed = true;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(
+			run(place.db, "INSERT INTO t(v) VALUES(randomblob(9000))"), SQLITE_OK);
+		assert_int_equal(under.flushes, 2);
+	}
 	assert_sound(place.reader);
 }
 
