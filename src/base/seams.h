@@ -44,7 +44,7 @@ struct files_seam {
 	int (*sync_directory)(struct files_seam *, const char *directory);
 	int (*truncate)(struct files_seam *, int file, off_t length);
 	/* Makes a file n bytes longer than its end, which read as zeros and have blocks where the
-	 * file system can do that. -errno: it is as it was. */
+	 * file system can do that. -errno: it may be longer by fewer (ext4, when it gets full). */
 	int (*lengthen)(struct files_seam *, int file, off_t end, off_t n);
 	int64_t (*size)(struct files_seam *, int file);
 	int (*rename)(struct files_seam *, const char *from, const char *to);

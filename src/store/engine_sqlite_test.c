@@ -510,6 +510,67 @@ static void rows_of_one_group(void **state)
 	ledger_done(&l);
 }
 
+/* What has to be on disk before the rows: asked for when nobody sees them yet. */
+struct before {
+	struct ledger *l;
+	uint64_t account;
+	uint32_t each, calls, fails_at;
+};
+
+static int before_commit(void *arg, struct err *err)
+{
+	struct before *b = arg;
+	assert_int_equal(mailbox(b->l, b->account, "Trash").messages, b->each * b->calls);
+	return ++b->calls == b->fails_at ? fail(err, ERR_TEMP, "the bodies are not there") : 0;
+}
+
+/* Each commit of a call waits for it, and where it fails neither that one is made nor those behind
+ * it. */
+static void what_comes_before_commits(void **state)
+{
+	enum { EACH = 10, TIMES = 4 };
+	struct store_bounds bounds = store_bounds_normal;
+	bounds.group_rows = EACH;
+	(void)state;
+	for (uint32_t fails_at = 1; fails_at <= TIMES; fails_at++) {
+		struct ledger l;
+		ledger_init(&l);
+		l.bounds = &bounds;
+		ledger_reopen(&l);
+		uint64_t a = make_account(&l, "alice@example.test");
+		uint64_t inbox = mailbox(&l, a, "INBOX").id, trash = mailbox(&l, a, "Trash").id;
+		for (int i = 0; i < EACH; i++)
+			land(&l, a, 0, 10, false, NULL);
+		struct before b = { &l, a, EACH, 0, fails_at };
+		struct api_range all = { 1, EACH };
+		struct txn *txns[TIMES];
+		for (int i = 0; i < TIMES; i++) {
+			txns[i] = txn_new();
+			struct op *op = txn_add(txns[i], OP_COPY);
+			op->by.account = a;
+			op->copy = (struct op_copy){
+				.mailbox = inbox, .target = trash, .uids = { &all, 1 }
+			};
+		}
+		l.engine->before_commit = before_commit;
+		l.engine->before_commit_arg = &b;
+		assert_int_equal(ENGINE_UNDER_TEST.run(l.engine, txns, TIMES, &l.err), 0);
+		l.engine->before_commit = NULL;
+		assert_int_equal(b.calls, fails_at);
+		for (uint32_t i = 0; i < TIMES; i++) {
+			bool made = i + 1 < fails_at;
+			assert_int_equal(txns[i]->err.kind, made ? ERR_NONE : ERR_TEMP);
+			assert_int_equal(txns[i]->changes.n, made ? EACH : 0);
+			txn_free(&txns[i]);
+		}
+		assert_int_equal(mailbox(&l, a, "Trash").messages, EACH * (fails_at - 1));
+		copies(&l, a, EACH, 1, true); /* and it goes on */
+		assert_int_equal(mailbox(&l, a, "Trash").messages, EACH * fails_at);
+		no_findings(&l);
+		ledger_done(&l);
+	}
+}
+
 /* Of LIMIT_FLAGS_TOLD entries each is told, of more what was done to all. What had the flags
  * already does not count, and another change of the transaction stays. */
 static void flags_are_told_one_by_one(void **state)
@@ -701,10 +762,11 @@ static void memory_is_not_counted(void **state)
 TEST_MAIN(ENGINE_SUITE, ENGINE_SQLITE_FLAGS, test_case(memory_is_not_counted),
 	test_case(strange_keywords_of_old), test_case(expunge_goes_by_the_count),
 	test_case(uidl_of_any_number), test_case(i21_modseqs_run_out), test_case(rows_of_one_group),
-	test_case(flags_are_told_one_by_one), test_case(log_of_huge_transactions),
-	test_case(log_is_started_over), test_case(q3_log_is_cut_where_room_is_short),
-	test_case(long_log_is_cut), test_case(g8_newer_store_is_refused),
-	test_case(schema_2_becomes_3), test_case(schema_10_becomes_11),
-	test_case(schema_needs_room), test_case(g6_check_finds_damage),
-	test_case(rebuild_makes_mailboxes_up_to_a_number), test_case(recount_mends),
-	test_case(mend_counts_dead_bytes), test_case(read_only_refuses), test_case(log_is_reused))
+	test_case(what_comes_before_commits), test_case(flags_are_told_one_by_one),
+	test_case(log_of_huge_transactions), test_case(log_is_started_over),
+	test_case(q3_log_is_cut_where_room_is_short), test_case(long_log_is_cut),
+	test_case(g8_newer_store_is_refused), test_case(schema_2_becomes_3),
+	test_case(schema_10_becomes_11), test_case(schema_needs_room),
+	test_case(g6_check_finds_damage), test_case(rebuild_makes_mailboxes_up_to_a_number),
+	test_case(recount_mends), test_case(mend_counts_dead_bytes), test_case(read_only_refuses),
+	test_case(log_is_reused))

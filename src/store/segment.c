@@ -121,13 +121,16 @@ size_t segment_pad_batch(struct segments *s)
 
 /* Makes the file longer than this batch needs, so that the flushes of those behind it need not
  * write where its blocks are and how long it is. Where that can't be done, or room is short, each
- * does. */
+ * does; and what it got longer by is given back. */
 static void lengthen(struct segments *s, uint64_t end)
 {
 	uint64_t n = end + s->options.ahead_bytes - s->extended;
-	if (end > s->extended && s->room >= n &&
-		s->files->lengthen(s->files, s->file, (off_t)s->extended, (off_t)n) == 0)
+	if (end <= s->extended || s->room < n)
+		return;
+	if (s->files->lengthen(s->files, s->file, (off_t)s->extended, (off_t)n) == 0)
 		s->extended += n;
+	else
+		(void)s->files->truncate(s->files, s->file, (off_t)s->extended);
 }
 
 void segment_batch_is_in(struct segments *s, uint64_t end)
