@@ -457,6 +457,8 @@ static void repair_work(struct store *store, struct job *job)
 		(void)mend_counters(&m, &job->err);
 	if (job->err.kind != ERR_NONE)
 		note(&m, "it could not go on: %.300s", err_log_text(&job->err));
+	if (segments_must_end(store->segments))
+		store_end(store, &job->err);
 	spooler_free(&m.spooler);
 	segment_reader_free(&m.segments);
 	store->engine->class->reader_close(&m.reader);

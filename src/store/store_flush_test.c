@@ -222,6 +222,31 @@ static void g3_failed_flush_of_both(void **state)
 	world_done(&w);
 }
 
+/* The repair's own: it puts what can be read of a message into the segment. */
+static void g3_failed_flush_of_a_repair(void **state)
+{
+	struct world w;
+	(void)state;
+	failing_world(&w);
+	struct files_seam *files = w.f.seams.files;
+	uint64_t alice = account_of(&w.mx, "alice@example.test");
+	assert_frame(try_delivery(&w.mx, alice), FRAME_DELIVERED);
+	int file = files->open(files, "blobs/00000001", O_RDWR, 0);
+	assert_int_equal(files->pwrite(files, file, "?", 1, SEGMENT_HEADER_BYTES), 1);
+	files->close(files, file);
+	peer_done(&w.mx);
+	peer_done(&w.user);
+	disk.body_fails = true;
+	uint32_t request = ++w.admin.last_request;
+	tell(&w.admin, request, (struct frame){ .type = FRAME_STORE_REPAIR });
+	executor_fake_run(&w.f.executor);
+	assert_null(reply_at(&w.admin, request, 0));
+	assert_int_equal(w.f.ended, 1);
+	assert_true(distrust_is_marked(files));
+	peer_done(&w.admin);
+	fixture_done(&w.f);
+}
+
 /* Watchers hear nothing of what was not flushed. */
 static void unflushed_is_not_published(void **state)
 {
@@ -387,7 +412,7 @@ TEST_MAIN(test_case(g3_what_cannot_be_looked_for_is_not_missing),
 	test_case(g3_failed_flush_of_rows_ends_the_store),
 	test_case(g3_failed_flush_of_bodies_ends_the_store),
 	test_case(g3_failed_flush_of_what_is_carried), test_case(g3_failed_flush_of_both),
-	test_case(unflushed_is_not_published), test_case(g10_full_disk_is_temporary),
-	test_case(store_that_cannot_be_copied_is_read_only),
+	test_case(g3_failed_flush_of_a_repair), test_case(unflushed_is_not_published),
+	test_case(g10_full_disk_is_temporary), test_case(store_that_cannot_be_copied_is_read_only),
 	test_case(a_ledger_that_does_not_verify_is_not_copied_again),
 	test_case(g12_switch_survives_a_crash))
