@@ -29,7 +29,7 @@ struct digests {
 	struct log_vfs log;
 	sqlite3 *db, *checkpointer;
 	sqlite3_stmt *begin, *commit, *put, *drop, *put_signature, *drop_signatures;
-	bool begun;
+	bool tried, begun; /* a transaction, since the last end */
 	int log_pages, restart_at;
 };
 /* Keys are mostly asked for in rising order: the statement goes on from row to row. Its row is
@@ -157,12 +157,16 @@ static bool run(sqlite3_stmt *st)
 	return rc == SQLITE_DONE;
 }
 
-/* Whether there is a transaction: the first change begins it. */
+/* Whether there is a transaction: the first change begins it, or waits in vain for the lock, for
+ * all up to the end. */
 static bool begun(struct digests *d)
 {
-	if (d && !d->begun)
+	if (d == NULL)
+		return false;
+	if (!d->tried)
 		d->begun = run(d->begin);
-	return d && d->begun;
+	d->tried = true;
+	return d->begun;
 }
 
 static uint32_t checksum(uint64_t body, const void *p, size_t n)
@@ -237,9 +241,12 @@ static void restart_log(struct digests *d)
 
 void digests_end(struct digests *d)
 {
-	if (d == NULL || !d->begun)
+	if (d == NULL)
 		return;
-	d->begun = false;
+	bool any = d->begun;
+	d->tried = d->begun = false;
+	if (!any)
+		return;
 	if (!run(d->commit))
 		sqlite3_exec(d->db, "ROLLBACK", NULL, NULL, NULL);
 	else if (d->log_pages >= d->restart_at)

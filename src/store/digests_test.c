@@ -235,6 +235,32 @@ static void also_when_the_writer_moves_the_log(void **state)
 	}
 }
 
+/* Where the database is locked a group waits for it once, and is left out; the next is not. */
+static void a_lock_is_waited_for_once(void **state)
+{
+	struct disk k = { .sim = files_sim_new(1) };
+	sqlite3 *other;
+	(void)state;
+	random_fake_init(&k.random, 1);
+	clock_fake_init(&k.clock, 1700000000000);
+	power_on(&k);
+	assert_int_equal(sqlite3_open_v2("sim/digests.db", &other, SQLITE_OPEN_READWRITE, vfs_now),
+		SQLITE_OK);
+	sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+	digests_put(k.d, 1, STR("a"));
+	sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL);
+	sqlite3_close(other);
+	put_one(k.d, 2);
+	put_one(k.d, 3);
+	struct digest_reader *r = digest_reader_new(k.d);
+	assert_false(is_there(r, 2));
+	assert_true(is_there(r, 3));
+	digest_reader_free(&r);
+	digests_close(&k.d);
+	files_sim_vfs_free(vfs_now);
+	files_sim_free(&k.sim);
+}
+
 TEST_MAIN(test_case(the_log_stays_short), test_case(the_maintainer_moves_the_log),
 	test_case(a_power_cut_takes_the_newest_alone),
-	test_case(also_when_the_writer_moves_the_log))
+	test_case(also_when_the_writer_moves_the_log), test_case(a_lock_is_waited_for_once))
