@@ -30,6 +30,7 @@ struct digests {
 	sqlite3 *db, *checkpointer;
 	sqlite3_stmt *begin, *commit, *put, *drop, *put_signature, *drop_signatures;
 	bool tried, begun; /* a transaction, since the last end */
+	bool erase;        /* the log holds what is to go */
 	int log_pages, restart_at;
 };
 /* Keys are mostly asked for in rising order: the statement goes on from row to row. Its row is
@@ -226,31 +227,45 @@ void signatures_put(struct digests *d, uint64_t body, uint32_t prefix_at, struct
 	(void)run(st);
 }
 
-/* The maintainer moves pages while others are written, so under load it never finds the log at its
- * end. What is left is moved here; where a reader is in the way, later. */
-static void restart_log(struct digests *d)
+/* By the writer itself, and with that flush of the log that commits do without. */
+static bool move_log(struct digests *d, int mode)
 {
 	sqlite3_busy_timeout(d->db, 0);
 	d->log.unflushed = false;
-	int rc = sqlite3_wal_checkpoint_v2(d->db, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
+	int rc = sqlite3_wal_checkpoint_v2(d->db, NULL, mode, NULL, NULL);
 	d->log.unflushed = true;
 	sqlite3_busy_timeout(d->db, BUSY_MS);
 	if (rc != SQLITE_OK)
+		return false;
+	d->log_pages = 0;
+	d->restart_at = LOG_PAGES;
+	return true;
+}
+
+/* The maintainer moves pages while others are written, so under load it never finds the log at its
+ * end. What is left is moved here; where a reader is in the way, later. */
+static void keep_log_short(struct digests *d)
+{
+	if (d->erase)
+		d->erase = !move_log(d, SQLITE_CHECKPOINT_TRUNCATE);
+	else if (d->log_pages >= d->restart_at && !move_log(d, SQLITE_CHECKPOINT_RESTART))
 		d->restart_at = d->log_pages + LOG_PAGES / 4;
+}
+
+void digests_erase(struct digests *d)
+{
+	if (d)
+		d->erase = true;
 }
 
 void digests_end(struct digests *d)
 {
 	if (d == NULL)
 		return;
-	bool any = d->begun;
-	d->tried = d->begun = false;
-	if (!any)
-		return;
-	if (!run(d->commit))
+	if (d->begun && !run(d->commit))
 		sqlite3_exec(d->db, "ROLLBACK", NULL, NULL, NULL);
-	else if (d->log_pages >= d->restart_at)
-		restart_log(d);
+	d->tried = d->begun = false;
+	keep_log_short(d);
 }
 
 void digests_checkpoint(struct digests *d)

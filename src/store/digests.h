@@ -29,6 +29,9 @@ void signatures_put(struct digests *d, uint64_t body, uint32_t prefix_at, struct
 /* Those of a body: another parser may have found other text in it. */
 void signatures_drop(struct digests *d, uint64_t body);
 void digests_drop(struct digests *d, uint64_t body); /* signatures, too */
+/* At the end no file has any more what was dropped so far; where a reader is in the way, at a later
+ * one. */
+void digests_erase(struct digests *d);
 void digests_end(struct digests *d);
 /* The maintainer's. */
 void digests_checkpoint(struct digests *d);

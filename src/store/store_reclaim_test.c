@@ -182,6 +182,35 @@ static void shared_body_lives(void **state)
 	world_done(&t.w);
 }
 
+/* What the digest said is in no file, the log of digests among them; a reader that is in the way
+ * puts that off. */
+static void digests_of_the_erased_go(void **state)
+{
+	(void)state;
+	for (int beside = 0; beside <= 1; beside++) {
+		struct tidy t;
+		tidy_init(&t, 2);
+		assert_frame(ask(&t.w.user, (struct frame){ .type = FRAME_DIGEST_PUT,
+						    .digest_put = { t.session, t.inbox, 1,
+							    STR("what-it-said") } }),
+			FRAME_DONE);
+		assert_true(found_in(&t.w, ".", "what-it-said"));
+		struct digest_reader *reader = digest_reader_new(t.w.f.store->digests);
+		struct buf digest;
+		buf_init(&digest, LIMIT_DIGEST_BYTES);
+		digest_reader_snapshot(reader, beside);
+		assert_false(digest_read(reader, 1, &digest));
+		expunge(&t.w, t.session, t.inbox, 1, 1);
+		reclaim_now(&t.w, true);
+		assert_int_equal(found_in(&t.w, ".", "what-it-said"), beside);
+		digest_reader_free(&reader);
+		deliver_one(&t.w.mx, t.alice, STR("another"));
+		assert_false(found_in(&t.w, ".", "what-it-said"));
+		buf_done(&digest);
+		world_done(&t.w);
+	}
+}
+
 /* A digest that was made again while its message was erased does not come back. */
 static void late_digest_is_refused(void **state)
 {
@@ -502,7 +531,8 @@ static void q3_mail_leaves_the_reserve(void **state)
 
 TEST_MAIN(test_case(erased_in_time), test_case(erasing_begins_in_time),
 	test_case(mostly_dead_goes_soon), test_case(reclaimed_when_asked),
-	test_case(shared_body_lives), test_case(late_digest_is_refused), test_case(orphans_go),
-	test_case(pinned_segments_stay), test_case(damaged_record_stays), test_case(rate_is_kept),
-	test_case(rate_is_exact), test_case(old_places_are_refused), test_case(long_lists_are_cut),
+	test_case(shared_body_lives), test_case(digests_of_the_erased_go),
+	test_case(late_digest_is_refused), test_case(orphans_go), test_case(pinned_segments_stay),
+	test_case(damaged_record_stays), test_case(rate_is_kept), test_case(rate_is_exact),
+	test_case(old_places_are_refused), test_case(long_lists_are_cut),
 	test_case(q3_a_full_disk_is_freed_by_deleting), test_case(q3_mail_leaves_the_reserve))

@@ -146,11 +146,17 @@ static void put_digests(struct store *store, const struct job *job)
 	}
 }
 
-/* Digests of bodies that are gone go too: they hold what the messages said. */
+/* Digests of bodies that are gone go too: they hold what the messages said. And where the bytes of
+ * bodies have gone theirs do. */
 static void drop_digests(struct store *store, const struct job *job)
 {
 	VEC_EACH (uint64_t, body, &job->txn->dropped)
 		digests_drop(store->digests, *body);
+	if (job->upkeep == NULL || job->err.kind != ERR_NONE)
+		return;
+	VEC_EACH (struct op, op, &job->txn->ops)
+		if (op->kind == OP_SEGMENT && op->segment.gone)
+			digests_erase(store->digests);
 }
 
 /* A transaction is begun by the first of them. */
