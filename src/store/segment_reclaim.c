@@ -56,6 +56,7 @@ int segments_copy(struct segments *s, struct segment_reader *r, const struct blo
 	if (!disk_has_room(
 		    s->files, s->n + from->length, disk_last_reserve(s->options.reserve_bytes)))
 		return fail_log(err, ERR_LIMIT, "no room on the disk to move a message");
+	s->room = 0; /* none of the reserve for what the file would be longer */
 	struct record_header h = r->header;
 	if (segment_prepare(s, err) < 0) {
 		segments_forget(s);
