@@ -83,6 +83,17 @@ bool txn_keep_strings(struct txn *txn, struct api_str_list *list)
 	return true;
 }
 
+int ranges_add(struct vec *ranges, uint32_t uid, struct err *err)
+{
+	struct api_range *last = ranges->n ? vec_at(ranges, ranges->n - 1) : NULL;
+	if (last && last->high + 1 == uid) {
+		last->high = uid;
+		return 0;
+	}
+	struct api_range range = { uid, uid };
+	return vec_push(ranges, &range) ? 0 : fail(err, ERR_LIMIT, "too much was expunged");
+}
+
 static uint64_t mix(enum flags_mode mode, uint64_t old, uint64_t given)
 {
 	if (mode == FLAGS_REPLACE)

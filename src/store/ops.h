@@ -326,6 +326,9 @@ struct txn {
 	struct err err;     /* ERR_NONE: all of it is on disk */
 };
 
+/* Appends a UID to rising ranges (struct api_range). -1: ERR_LIMIT, the vec is full. */
+int ranges_add(struct vec *ranges, uint32_t uid, struct err *err) MUST_CHECK;
+
 struct txn *txn_new(void);
 void txn_free(struct txn **txn);
 /* A zeroed operation at the end of the list; NULL beyond LIMIT_LANDINGS + 2 operations. */

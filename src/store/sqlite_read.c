@@ -407,19 +407,6 @@ int sqlite_numbers(struct reader *r, uint64_t mailbox, size_t looked, struct mai
 	return rc;
 }
 
-/* ---- what was expunged ---- */
-
-static int add_uid(struct vec *ranges, uint32_t uid, struct err *err)
-{
-	struct api_range *last = ranges->n ? vec_at(ranges, ranges->n - 1) : NULL;
-	if (last && last->high + 1 == uid) {
-		last->high = uid;
-		return 0;
-	}
-	struct api_range range = { uid, uid };
-	return vec_push(ranges, &range) ? 0 : fail(err, ERR_LIMIT, "too much was expunged");
-}
-
 /* Without an index on modseq (which would make every expunge dearer): all of the mailbox's are
  * read, in slices. */
 int sqlite_expunged(struct reader *r, uint64_t mailbox, uint32_t *after, size_t rows,
@@ -433,7 +420,7 @@ int sqlite_expunged(struct reader *r, uint64_t mailbox, uint32_t *after, size_t 
 	while ((row = sql_row(c, st, err)) > 0) {
 		*after = sql_u32(st, 0);
 		n++;
-		if (sql_u64(st, 1) > since && add_uid(ret, *after, err) < 0) {
+		if (sql_u64(st, 1) > since && ranges_add(ret, *after, err) < 0) {
 			sql_end(st);
 			return -1;
 		}

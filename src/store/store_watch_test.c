@@ -107,6 +107,47 @@ static void what_vanished_is_remembered(void **state)
 	world_done(&w);
 }
 
+/* Asked of a mailbox that is watched it takes no reader, as far back as the log reaches. */
+static void what_vanished_a_moment_ago(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w);
+	uint64_t alice = account_of(&w.mx, "alice@example.test");
+	uint64_t bob = account_of(&w.mx, "bob@example.test");
+	for (int i = 0; i < 6; i++)
+		deliver_one(&w.mx, alice, STR("one"));
+	uint32_t session = open_session(&w.user, alice), his = open_session(&w.user, bob);
+	uint64_t inbox = mailbox_of(&w.user, session, "INBOX");
+	struct frame expunge = { .type = FRAME_EXPUNGE, .expunge = { session, inbox, false } };
+	ask_about(&w.user, 3, 3, expunge);
+	uint64_t modseq = ask(&w.user,
+		(struct frame){ .type = FRAME_VIEW_OPEN, .view_open = { session, inbox, true } })
+				  ->view_is.modseq;
+	ask_about(&w.user, 6, 6, expunge);
+	ask_about(&w.user, 1, 2, expunge);
+	struct frame vanished = { .type = FRAME_VIEW_VANISHED,
+		.view_vanished = { session, inbox, modseq } };
+	forget_replies(&w.user);
+	tell(&w.user, 900, vanished);
+	const struct frame *is = reply_at(&w.user, 900, 0);
+	assert_non_null(is); /* nobody but the loop has run */
+	assert_true(is->vanished.last);
+	assert_int_equal(is->vanished.uids.n, 2);
+	assert_int_equal(is->vanished.uids.items[0].low, 1);
+	assert_int_equal(is->vanished.uids.items[0].high, 2);
+	assert_int_equal(is->vanished.uids.items[1].low, 6);
+	vanished.view_vanished.since = modseq - 1; /* before the log: all that the ledger has */
+	tell(&w.user, 901, vanished);
+	assert_null(reply_at(&w.user, 901, 0));
+	executor_fake_run(&w.f.executor);
+	assert_int_equal(reply_at(&w.user, 901, 0)->vanished.uids.n, 2); /* 1 to 3, and 6 */
+	vanished.view_vanished.session = his;
+	vanished.view_vanished.since = modseq;
+	assert_failed(ask(&w.user, vanished), ERR_NOT_FOUND);
+	world_done(&w);
+}
+
 /* The log reaches back so far and no farther. */
 static void change_log_is_bounded(void **state)
 {
@@ -447,6 +488,7 @@ static void peers_go_at_any_time(void **state)
 
 TEST_MAIN(test_case(others_views_are_in_nobodys_way), test_case(deleted_before_it_is_read),
 	test_case(watchers_hear_once_and_ask), test_case(what_vanished_is_remembered),
-	test_case(change_log_is_bounded), test_case(view_in_slices_is_one_snapshot),
-	test_case(changes_answer_in_series), test_case(ranges_are_limited),
-	test_case(slow_peer_is_waited_for), test_case(peers_go_at_any_time))
+	test_case(what_vanished_a_moment_ago), test_case(change_log_is_bounded),
+	test_case(view_in_slices_is_one_snapshot), test_case(changes_answer_in_series),
+	test_case(ranges_are_limited), test_case(slow_peer_is_waited_for),
+	test_case(peers_go_at_any_time))
