@@ -92,6 +92,8 @@ int sqlite_carried(struct engine *engine, each_carry each, void *arg, struct err
 	}
 	if (st)
 		sql_end(st);
+	/* Some MiB of pages that nobody asks for again. */
+	sqlite3_db_release_memory(e->conn.db);
 	return rc;
 }
 
