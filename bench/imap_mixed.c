@@ -71,6 +71,8 @@ static void answered(struct user *u)
 			return;
 		}
 		literal = imap_literal(line, len);
+		if (!within && strncmp(line, "* BYE [", 7) == 0)
+			die("the server said %.*s", (int)len, line);
 		if (!within && line[0] == '*')
 			count_messages(u, line);
 		within = literal > 0;

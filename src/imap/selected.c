@@ -196,6 +196,14 @@ static enum err_kind news_fail(struct imap *s, const struct frame *frame)
 	return kind;
 }
 
+/* What the store said of the mailbox does not go together: a mistake of ours. */
+static void broken_bye(struct imap *s)
+{
+	log_event(&s->session.log, LOG_ERROR, "imap-view-broken",
+		"mailbox=%" PRIu64 " modseq=%" PRIu64, s->sel.mailbox, s->sel.modseq);
+	imap_bye(s, "[SERVERBUG] The mailbox's view is broken");
+}
+
 /* ---- the entries, when they are needed ---- */
 
 /* The promise stands, for the next try. */
@@ -226,7 +234,7 @@ static void load_end(struct imap *s)
 	s->sel.loaded = view_promise(s->sel.view, p->exists, p->uidnext, p->modseq, &p->vanished);
 	vec_done(&s->sel.promise.vanished);
 	if (!s->sel.loaded) {
-		imap_bye(s, "[SERVERBUG] The mailbox's view is broken");
+		broken_bye(s);
 		return;
 	}
 	imap_look_later(s, LIMIT_IMAP_VIEW_MS);
@@ -452,7 +460,7 @@ static void take_changes(struct imap *s, const struct frame *frame)
 		look_at_changes(s, c);
 	else if (!view_apply(s->sel.view, c->entries.items, c->entries.n, c->expunged.items,
 			 c->expunged.n, own_change(s))) {
-		imap_bye(s, "[SERVERBUG] The mailbox's view is broken");
+		broken_bye(s);
 		return;
 	}
 	if (c->last)

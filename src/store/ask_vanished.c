@@ -6,8 +6,8 @@
  * view that says which of these UIDs its client still counts.
  *
  * That walk takes longer the older a mailbox is. Most who ask have seen the mailbox a moment ago,
- * and its log, where somebody watches it, has what they need. The view that they ask with is not
- * ahead of what is published, and so of the log, either.
+ * and its log, where somebody watches it, has what they need; but not when one of them was told
+ * what is not published yet (bases.c).
  */
 #include "store/store_private.h"
 
@@ -44,7 +44,8 @@ static bool take_from_log(struct job *job, const struct mailbox_log *log)
 {
 	uint64_t since = job->ask.view_vanished.since;
 	struct vec entries, expunged;
-	if (log == NULL || log->gone || log->account != job->by.account || !log_reaches(log, since))
+	if (log == NULL || log->gone || log->account != job->by.account ||
+		!log_reaches(log, since) || log->latest < log->said)
 		return false;
 	vec_init(&entries, sizeof(struct api_entry), LIMIT_CHANGE_LOG);
 	vec_init(&expunged, sizeof(uint32_t), LIMIT_CHANGE_LOG);

@@ -74,6 +74,36 @@ static void uidnext_is_not_ahead(void **state)
 	world_done(&s.w);
 }
 
+/* Who has seen what is not published yet is told all that went up to there. */
+static void vanished_is_not_behind_what_was_said(void **state)
+{
+	struct scene s;
+	(void)state;
+	init(&s);
+	struct frame open = view_open(&s, s.inbox), other = open;
+	open.view_open.watch = open.view_open.bare = true;
+	other.view_open.session = open_session(&s.w.user, s.alice);
+	other.view_open.watch = true;
+	for (int i = 0; i < 3; i++)
+		deliver_one(&s.w.mx, s.alice, STR("x"));
+	struct frame vanished = { .type = FRAME_VIEW_VANISHED,
+		.view_vanished = { s.session, s.inbox, ask(&s.w.user, open)->view_is.modseq } };
+	ask_about(&s.w.user, 1, 1,
+		(struct frame){ .type = FRAME_EXPUNGE, .expunge = { s.session, s.inbox } });
+	bases_drop(s.w.f.store);
+	struct job *expunged = committed(
+		&s, 2, (struct frame){ .type = FRAME_EXPUNGE, .expunge = { s.session, s.inbox } });
+	assert_int_equal(ask(&s.w.user, other)->view_is.messages, 1);
+	const struct frame *is = ask(&s.w.user, vanished);
+	assert_int_equal(is->vanished.uids.n, 1);
+	assert_int_equal(is->vanished.uids.items[0].low, 1);
+	assert_int_equal(is->vanished.uids.items[0].high, 2);
+	goes_on(&s, expunged);
+	is = ask(&s.w.user, vanished);
+	assert_int_equal(is->vanished.uids.items[0].high, 2);
+	world_done(&s.w);
+}
+
 /* Whoever was told numbers gets no older entries to them: also where an older view is kept. */
 static void nothing_opens_behind_what_was_said(void **state)
 {
@@ -313,6 +343,7 @@ static void whatever_is_done(void **state)
 	world_done(&s.w);
 }
 
-TEST_MAIN(test_case(uidnext_is_not_ahead), test_case(nothing_opens_behind_what_was_said),
-	test_case(published_after_it_was_read), test_case(an_import_changes_uidvalidity),
-	test_case(nothing_is_kept_over_a_repair), test_case(whatever_is_done))
+TEST_MAIN(test_case(uidnext_is_not_ahead), test_case(vanished_is_not_behind_what_was_said),
+	test_case(nothing_opens_behind_what_was_said), test_case(published_after_it_was_read),
+	test_case(an_import_changes_uidvalidity), test_case(nothing_is_kept_over_a_repair),
+	test_case(whatever_is_done))
