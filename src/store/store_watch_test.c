@@ -72,18 +72,25 @@ static void watchers_hear_once_and_ask(void **state)
 	world_done(&w);
 }
 
+/* Alice's, with six messages; her session, and one of Bob's, whose it is not. */
+static uint64_t inbox_of_six(struct world *w, uint32_t *ret_session, uint32_t *ret_his)
+{
+	world_init(w);
+	uint64_t alice = account_of(&w->mx, "alice@example.test");
+	for (int i = 0; i < 6; i++)
+		deliver_one(&w->mx, alice, STR("one"));
+	*ret_session = open_session(&w->user, alice);
+	*ret_his = open_session(&w->user, account_of(&w->mx, "bob@example.test"));
+	return mailbox_of(&w->user, *ret_session, "INBOX");
+}
+
 /* UIDs 2 to 4 and 6 of six go, at two modseqs. */
 static void what_vanished_is_remembered(void **state)
 {
 	struct world w;
+	uint32_t session, his;
 	(void)state;
-	world_init(&w);
-	uint64_t alice = account_of(&w.mx, "alice@example.test");
-	uint64_t bob = account_of(&w.mx, "bob@example.test");
-	for (int i = 0; i < 6; i++)
-		deliver_one(&w.mx, alice, STR("one"));
-	uint32_t session = open_session(&w.user, alice), his = open_session(&w.user, bob);
-	uint64_t inbox = mailbox_of(&w.user, session, "INBOX");
+	uint64_t inbox = inbox_of_six(&w, &session, &his);
 	struct frame expunge = { .type = FRAME_EXPUNGE, .expunge = { session, inbox, false } };
 	uint64_t first = ask_about(&w.user, 2, 4, expunge)->changed.modseq;
 	ask_about(&w.user, 6, 6, expunge);
@@ -111,14 +118,9 @@ static void what_vanished_is_remembered(void **state)
 static void what_vanished_a_moment_ago(void **state)
 {
 	struct world w;
+	uint32_t session, his;
 	(void)state;
-	world_init(&w);
-	uint64_t alice = account_of(&w.mx, "alice@example.test");
-	uint64_t bob = account_of(&w.mx, "bob@example.test");
-	for (int i = 0; i < 6; i++)
-		deliver_one(&w.mx, alice, STR("one"));
-	uint32_t session = open_session(&w.user, alice), his = open_session(&w.user, bob);
-	uint64_t inbox = mailbox_of(&w.user, session, "INBOX");
+	uint64_t inbox = inbox_of_six(&w, &session, &his);
 	struct frame expunge = { .type = FRAME_EXPUNGE, .expunge = { session, inbox, false } };
 	ask_about(&w.user, 3, 3, expunge);
 	uint64_t modseq = ask(&w.user,
