@@ -4,6 +4,7 @@
 #include "imap/notify.h"
 
 #include "auth/sasl.h"
+#include "imap/selected.h"
 #include "imap/token.h"
 
 /* ---- CAPABILITY ---- */
@@ -350,6 +351,7 @@ void imap_compress(struct imap *s)
 		return;
 	}
 	s->compressed = true;
+	selected_say_told(s);
 	reply_ok(s, NULL, "DEFLATE active");
 	imap_write(s, buf_str(&s->reply));
 	s->session.next = NEXT_COMPRESS;

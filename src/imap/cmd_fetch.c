@@ -159,6 +159,8 @@ void fetch_write_value(
 		break;
 	case FETCH_MODSEQ:
 		buf_addf(out, "(%" PRIu64 ")", e->modseq);
+		if (e->modseq > s->sel.heard)
+			s->sel.heard = e->modseq;
 		break;
 	case FETCH_SAVEDATE:
 		write_date(out, entry_saved_ms(e));

@@ -98,6 +98,7 @@ struct selected {
 	uint32_t uidvalidity, uidnext;
 	uint64_t modseq;   /* the view is as the mailbox was then */
 	uint64_t told;     /* the client has been told all up to then, expunges too */
+	uint64_t heard;    /* the highest MODSEQ of a FETCH since the last tagged reply */
 	struct view *view; /* NULL: nothing is selected */
 	bool loaded;       /* the view has its entries; else there is a promise */
 	bool loading;      /* they are on their way */

@@ -63,8 +63,9 @@ static void test_store_gone(void **state)
 			   "S: * 2 FETCH (FLAGS (\\Flagged))\n"
 			   "S: e OK ~\n"
 			   "C: f STORE 2 (UNCHANGEDSINCE 1) +FLAGS (\\Seen)\n"
-			   "S: * OK [HIGHESTMODSEQ ~\n"
-			   "S: * 2 FETCH ~\n"
+			   "S: * OK [HIGHESTMODSEQ 12] Highest\n"
+			   "S: * 2 FETCH (UID 2 FLAGS (\\Flagged) MODSEQ (16))\n"
+			   "S: * OK [HIGHESTMODSEQ 12] ~\n" /* the EXPUNGE waits */
 			   "S: f OK [MODIFIED 2] ~\n"
 			   "C: g UID STORE 1 +FLAGS (\\Flagged)\n" /* RFC 9051 6.4.9 */
 			   "S: * 1 EXPUNGE\n"
@@ -83,6 +84,31 @@ static void test_store_goes_behind_a_change(void **state)
 					"C: b NOOP\n"
 					"S: * 1 FETCH (FLAGS (\\Flagged))\n"
 					"S: b OK ~\n");
+}
+
+/* A .SILENT one whose news could not be had may be undone by the time they come: then the client
+ * hears what became of it, though the view sees no flag that differs. */
+static void test_store_goes_behind_a_silent_change(void **state)
+{
+	(void)state;
+	dialogue(LOGIN MAIL1 MAIL2 INBOX(
+		"2") "C: a FETCH 1:2 FLAGS\n"
+		     "S: * 1 FETCH (FLAGS ())\n"
+		     "S: * 2 FETCH (FLAGS ())\n"
+		     "S: a OK ~\n" LOGIN2 "C2: a SELECT INBOX\n" OPENS_UNSEEN("2:",
+			     "2") "S2: a OK ~\n"
+				  "C2: b STORE 2 +FLAGS.SILENT (\\Flagged)\n"
+				  "S2: b OK ~\n"
+				  "X: nonews\n"
+				  "C: a STORE 1 +FLAGS.SILENT (\\Deleted)\n"
+				  "S: a OK ~\n"
+				  "X: news\n"
+				  "C2: b STORE 1 FLAGS.SILENT ()\n"
+				  "S2: b OK ~\n"
+				  "C: b NOOP\n"
+				  "S: * 1 FETCH (FLAGS ())\n"
+				  "S: * 2 FETCH (FLAGS (\\Flagged))\n"
+				  "S: b OK ~\n");
 }
 
 /* Behind an EXPUNGE: who hears OK without an EXPUNGE takes it that nothing went (RFC 9051 6.4.3).
@@ -653,6 +679,7 @@ TEST_MAIN(test_case(test_keep_alive), test_case(test_a_promise),
 	test_case(test_a_promise_without_uidnext), test_case(test_rest), test_case(test_no_rest),
 	test_case(test_rest_after_a_sort), test_case(test_new_keywords),
 	test_case(test_broken_view), test_case(test_store_goes_behind_a_change),
+	test_case(test_store_goes_behind_a_silent_change),
 	test_case(test_store_goes_behind_an_expunge), test_case(test_fetch_behind_a_change),
 	test_case(test_idle_behind_a_change), test_case(test_store_goes_in_a_view),
 	test_case(test_store_is_known), test_case(test_idle_after_a_store),

@@ -182,6 +182,21 @@ static void go_on(struct imap *s)
 	s->step = after;
 }
 
+/* What the client of a .SILENT STORE takes for granted may be another's by the time the news come;
+ * they won't know any more what it was. So it is told. */
+static void doubt_own(struct imap *s)
+{
+	struct vec sequence;
+
+	if (!s->sel.has_own)
+		return;
+	vec_init(&sequence, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
+	if (view_resolve(s->sel.view, &s->sel.own.uids, true, NULL, &sequence))
+		view_mark_changed(s->sel.view,
+			&(struct seqset){ .ranges = (void *)sequence.p, .n = sequence.n });
+	vec_done(&sequence);
+}
+
 /* What a store that does not say what is new makes of the session; gives the kind of the failure.
  */
 static enum err_kind news_fail(struct imap *s, const struct frame *frame)
@@ -192,6 +207,7 @@ static enum err_kind news_fail(struct imap *s, const struct frame *frame)
 	s->sel.stale = true;
 	s->sel.gone = s->sel.gone || kind == ERR_NOT_FOUND;
 	s->sel.behind = !s->sel.gone;
+	doubt_own(s);
 	s->lost = s->lost || kind == ERR_EXPIRED;
 	return kind;
 }
@@ -485,8 +501,6 @@ void selected_refresh(struct imap *s, imap_step *after)
 		take_changes);
 }
 
-/* What is held back, be it expunges or what NOTIFY does not ask for, is not in the modseq that the
- * client takes for the highest: it may have heard of a higher one. RFC 7162 3.2, 6 */
 bool selected_tell(struct imap *s, bool expunge)
 {
 	/* RFC 7162 3.2.4: whoever enabled CONDSTORE gets UID and MODSEQ. */
@@ -498,6 +512,7 @@ bool selected_tell(struct imap *s, bool expunge)
 		.only = own_alone && s->sel.has_stored ? &s->sel.own.uids : NULL,
 		.modseq = s->condstore,
 		.vanished = s->qresync,
+		.heard = &s->sel.heard,
 		.recent = !s->rev2 };
 
 	if (s->sel.gone) {
@@ -508,11 +523,15 @@ bool selected_tell(struct imap *s, bool expunge)
 		return false;
 	if (!view_has_news(s->sel.view, true, true))
 		s->sel.told = s->sel.modseq;
-	else if (tell.only != NULL ? s->condstore
-				   : s->qresync && !mute && view_has_gone(s->sel.view))
+	return true;
+}
+
+void selected_say_told(struct imap *s)
+{
+	if (s->sel.view != NULL && s->sel.heard > s->sel.told)
 		imap_writef(s, "* OK [HIGHESTMODSEQ %" PRIu64 "] Some changes are to be told\r\n",
 			s->sel.told);
-	return true;
+	s->sel.heard = 0;
 }
 
 void selected_write_flags(struct imap *s, bool permanent)

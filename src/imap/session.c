@@ -80,7 +80,9 @@ static void send_reply(struct imap *s)
 	if (s->cmd.highest != NULL && s->sel.view != NULL) {
 		buf_addf(reply_open_ok(s), "HIGHESTMODSEQ %" PRIu64, s->sel.told);
 		reply_close(s, s->cmd.highest);
+		s->sel.heard = 0;
 	}
+	selected_say_told(s);
 	imap_write(s, buf_str(&s->reply));
 	imap_command_over(s);
 }

@@ -86,9 +86,10 @@ struct view_tell {
 	bool no_flags;             /* FETCH is left for later: RFC 5465 3.1 */
 	bool no_news;              /* so is all else */
 	const struct seqset *only; /* FETCH of other UIDs is left for later; NULL: of none */
-	bool vanished; /* VANISHED and UIDs in the place of EXPUNGE: RFC 7162 3.2.10.2 */
-	bool recent;   /* RECENT is said with EXISTS, and when it is another: RFC 3501 7.3.2; not
-			  while it is 0 */
+	bool vanished;   /* VANISHED and UIDs in the place of EXPUNGE: RFC 7162 3.2.10.2 */
+	uint64_t *heard; /* rises to the highest MODSEQ that is said; NULL: nobody asks */
+	bool recent;     /* RECENT is said with EXISTS, and when it is another: RFC 3501 7.3.2; not
+			    while it is 0 */
 };
 /* Adds untagged responses in this order: EXPUNGE (highest number first) or VANISHED, EXISTS,
  * RECENT, FETCH of changed flags. True: everything that may be said was said. False: out has no

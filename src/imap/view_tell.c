@@ -143,6 +143,8 @@ static void add_fetch(struct view *v, size_t i, const struct view_tell *tell, st
 		buf_add(out, "MODSEQ (", 8);
 		buf_add_number(out, e->modseq);
 		buf_addc(out, ')');
+		if (tell->heard != NULL && e->modseq > *tell->heard)
+			*tell->heard = e->modseq;
 	}
 	buf_add(out, ")\r\n", 3);
 }

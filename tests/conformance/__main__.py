@@ -36,6 +36,8 @@ def arguments():
     p.add_argument("--kill", default="", metavar="ROLE,…", help="of a Culver, now and then")
     p.add_argument("--supervisor", type=int, help="its process id, with --address and --kill")
     p.add_argument("--every", type=float, default=2, metavar="SECONDS", help="between two kills, on average")
+    p.add_argument("--hang", type=float, default=0, metavar="SECONDS", help="for at most as long a role answers nothing, "
+                   "and then it is killed")
     p.add_argument("--trace", metavar="FILE", help="where the whole trace goes when something is found")
     return p.parse_args()
 
@@ -69,7 +71,7 @@ def main():
     seed = args.seed or str(int.from_bytes(os.urandom(4)))
     address, accounts, password, roles, stop = server(args)
     which = list(filter(None, args.kill.split(",")))
-    killer = Killer(roles, which, seed, args.every) if which else None
+    killer = Killer(roles, which, seed, args.every, args.hang) if which else None
     profile = profiles.PROFILES[args.profile or ("dovecot" if args.dovecot else "culver")]
     print(f"seed {seed}, {args.clients} clients, {args.minutes} minutes", flush=True)
     driver = Driver(address, accounts, password, seed, args.clients, args.pace, profile, mix(args.mix),

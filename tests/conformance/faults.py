@@ -9,29 +9,53 @@ import time
 
 
 class Killer:
-    """Kills roles of a Culver, by process id, below its supervisor's."""
+    """Kills roles of a Culver, by process id, below its supervisor's. One that answers nothing for a while before it
+    dies (hang: seconds, at most) leaves many sessions with a question that fails, not just one."""
 
-    def __init__(self, roles, which, seed, every):
+    def __init__(self, roles, which, seed, every, hang=0):
         """roles() gives role → pid."""
-        self.roles, self.which, self.every = roles, which, every
+        self.roles, self.which, self.every, self.hang = roles, which, every, hang
         self.rng = random.Random(f"{seed}/kill")
         self.due = time.monotonic() + every
         self.killed = {role: 0 for role in which}
+        self.stopped = None  # (role, pid)
+        self.dead = {}       # role → the last that was killed
 
     def act(self, now, world):
         if now < self.due:
             return
         world.trouble_until = now + 2
-        self.due = now + self.every * self.rng.uniform(0.3, 1.7)
+        if self.stopped:
+            self.kill(*self.stopped)
+            self.stopped = None
+            self.due = now + self.every * self.rng.uniform(0.3, 1.7)
+            return
         role = self.rng.choice(self.which)
         pid = self.roles().get(role)
+        if pid and self.hang:
+            os.kill(pid, signal.SIGSTOP)
+            self.stopped = role, pid
+            self.due = now + self.rng.uniform(0, self.hang)
+            return
         if pid:
-            os.kill(pid, signal.SIGKILL)
-            self.killed[role] += 1
+            self.kill(role, pid)
+        self.due = now + self.every * self.rng.uniform(0.3, 1.7)
+
+    def kill(self, role, pid):
+        os.kill(pid, signal.SIGKILL)
+        self.killed[role] += 1
+        self.dead[role] = pid
+
+    def all_back(self):
+        roles = self.roles()
+        return all(roles.get(role) not in (None, self.dead.get(role)) for role in self.which)
 
     def wait_back(self, world):
+        if self.stopped:
+            self.kill(*self.stopped)
+            self.stopped = None
         end = time.monotonic() + 20
-        while not set(self.which) <= set(self.roles()) and time.monotonic() < end:
+        while not self.all_back() and time.monotonic() < end:
             time.sleep(0.05)
         time.sleep(1)
         world.trouble_until = 0

@@ -112,7 +112,7 @@ class Fetch(OfMessages):
     def fetched(self, n, entry, items):
         """What is asked for must be among what comes."""
         self.came.setdefault(entry, set()).update(items)
-        if self.since and entry.modseq is not None and set(items) >= {"UID", "FLAGS", "MODSEQ"}:
+        if self.since and entry.modseq is not None and not entry.owed and set(items) >= {"UID", "FLAGS", "MODSEQ"}:
             insist(entry.modseq > self.since, "UID %s has MODSEQ %d, not above %d", entry.uid, entry.modseq, self.since)
 
     def wanted(self):
@@ -249,7 +249,7 @@ class Store(OfMessages):
             if self.silent and e not in self.told:
                 e.flags = self.applied(self.before[e])
         # A store that goes behind the change lets nothing be told now; what is believed must be true at rest.
-        untold = self.world.uncertain and e not in self.told
+        untold = e.owed = self.world.uncertain and e not in self.told
         if not self.silent and e in view.entries and e.flags is not None and not untold:
             view.mailbox.check_flags(e.uid, e.flags, view.synced, self.writes[e])
 

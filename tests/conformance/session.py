@@ -15,6 +15,7 @@ class Entry:
     def __init__(self, floor):
         self.uid, self.floor = None, floor
         self.flags = self.modseq = None
+        self.owed = False  # the FETCH that a STORE is to bring, which a store that was killed kept back
 
 
 class View:
@@ -274,6 +275,7 @@ class Session:
         self.mentioned.add(e)
         if command is not None:
             command.fetched(n, e, items)
+        e.owed = False
 
     def take_state(self, e, items):
         """Flags and MODSEQ."""
@@ -282,6 +284,10 @@ class Session:
         if "MODSEQ" in items:
             modseq = int(items["MODSEQ"][0])
             insist(e.modseq is None or modseq >= e.modseq, "MODSEQ falls from %s to %d", e.modseq, modseq)
+            # RFC 7162 6: who had come again with that modseq would not have heard of this
+            insist(e.modseq is None or not e.modseq < modseq <= view.highest or not self.surely("CONDSTORE"),
+                   "message %d changed at %d, and the client was to believe that it knew all up to %d",
+                   view.entries.index(e) + 1, modseq, view.highest)
             e.modseq = modseq
             view.heard = max(view.heard, modseq)
         elif self.surely("CONDSTORE") and "FLAGS" in items:  # RFC 7162 3.2, 3.2.4
