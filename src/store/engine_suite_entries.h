@@ -381,12 +381,84 @@ static void expunge_takes_the_deleted(void **state)
 	ledger_done(&l);
 }
 
+struct flagging {
+	uint32_t uid; /* 0: it ends */
+	bool off;
+};
+
+/* STOREs of \Deleted and an EXPUNGE, in one transaction; what is expunged. */
+static uint32_t flag_and_expunge(struct ledger *l, uint64_t account, uint64_t box,
+	const struct flagging *f, struct api_range_list uids)
+{
+	struct api_range one[4];
+	struct txn *txn = txn_new();
+	for (size_t i = 0; f && f[i].uid; i++) {
+		struct op *op = txn_add(txn, OP_FLAGS);
+		one[i] = (struct api_range){ f[i].uid, f[i].uid };
+		op->by.account = account;
+		op->flags = (struct op_flags){ .mailbox = box,
+			.uids = { &one[i], 1 },
+			.mode = f[i].off ? FLAGS_REMOVE : FLAGS_ADD,
+			.flags = FLAG_DELETED,
+			.unchanged_since = UINT64_MAX };
+	}
+	struct op *op = txn_add(txn, OP_EXPUNGE);
+	op->by.account = account;
+	op->expunge = (struct op_expunge){ .mailbox = box, .uids = uids, .deleted_only = true };
+	assert_int_equal(run(l, txn), ERR_NONE);
+	uint32_t n = op->result.done_count;
+	txn_free(&txn);
+	return n;
+}
+
+/* What carries \Deleted is found all over a mailbox, within the UIDs that were asked for alone, as
+ * the transaction has it, whether that is written or not. */
+static void expunge_finds_the_deleted(void **state)
+{
+	enum { N = 1000 };
+	struct ledger l;
+	const struct api_range none[] = { { 1, 299 }, { 301, 512 }, { 514, UINT32_MAX } },
+			       all[] = { { 300, 513 } }, second[] = { { 301, 512 }, { 513, 600 } };
+	(void)state;
+	ledger_init(&l);
+	uint64_t alice = make_account(&l, "alice@example.test");
+	uint64_t inbox = mailbox(&l, alice, "INBOX").id;
+	for (int i = 0; i < N; i++)
+		land(&l, alice, 0, 10, false, NULL);
+	for (int written = 0; written <= 1; written++) {
+		if (written)
+			ledger_reopen(&l);
+		uint32_t n = flag_and_expunge(&l, alice, inbox,
+			(const struct flagging[]){ { 300, false }, { 513, false }, { 0 } },
+			(struct api_range_list){ none, ARRAY_LEN(none) });
+		assert_int_equal(n, 0);
+		if (written)
+			ledger_reopen(&l);
+		n = flag_and_expunge(&l, alice, inbox,
+			(const struct flagging[]){ { 300, true }, { 513, true }, { 0 } }, ALL_UIDS);
+		assert_int_equal(n, 0);
+	}
+	const struct flagging both[] = { { 300, false }, { 513, false }, { 0 } };
+	assert_int_equal(flag_and_expunge(&l, alice, inbox, both,
+				 (struct api_range_list){ second, ARRAY_LEN(second) }),
+		1);
+	assert_int_equal(entry_of(&l, inbox, 300).flags, FLAG_DELETED);
+	assert_int_equal(entry_of(&l, inbox, 513).uid, 0);
+	assert_int_equal(
+		flag_and_expunge(&l, alice, inbox, NULL, (struct api_range_list){ all, 1 }), 1);
+	const struct flagging ends[] = { { 1, false }, { 256, false }, { N, false }, { 0 } };
+	assert_int_equal(flag_and_expunge(&l, alice, inbox, ends, ALL_UIDS), 3);
+	assert_int_equal(mailbox(&l, alice, "INBOX").messages, N - 5);
+	no_findings(&l);
+	ledger_done(&l);
+}
+
 #define ENGINE_SUITE_ENTRIES                                                                       \
 	test_case(uids_rise_and_are_never_given_again), test_case(one_fails_alone),                \
 		test_case(quotas_hold), test_case(flags_change),                                   \
 		test_case(unchanged_since_keeps_back), test_case(kept_back_makes_no_keyword),      \
 		test_case(strange_keywords_are_none), test_case(keywords_are_limited),             \
 		test_case(copy_keeps_what_it_must), test_case(move_leaves_nothing),                \
-		test_case(expunge_takes_the_deleted)
+		test_case(expunge_takes_the_deleted), test_case(expunge_finds_the_deleted)
 
 #endif

@@ -126,6 +126,18 @@ static bool head_is_good(struct str bytes, struct shape *ret)
 	return ret->n > 0 && bytes.n == length_of(ret);
 }
 
+int flag_block_flags(struct str bytes, uint8_t *ret)
+{
+	struct shape s;
+	uint8_t flags = 0;
+	if (!head_is_good(bytes, &s))
+		return -1;
+	for (size_t i = 0; i < s.n; i++)
+		flags |= (uint8_t)bytes.p[HEAD_BYTES + i];
+	*ret = flags;
+	return 0;
+}
+
 int flag_block_decode(struct str bytes, struct flag_block *ret)
 {
 	struct shape s, real;

@@ -58,6 +58,9 @@ static inline struct flag_record *flag_block_at(struct flag_block *b, uint32_t u
 int flag_block_decode(struct str bytes, struct flag_block *ret);
 /* Bytes written; 0: the block is empty. */
 size_t flag_block_encode(const struct flag_block *b, uint8_t room[FLAG_BLOCK_BYTES]);
+/* The flags that UIDs of it have, all together, without reading more of it: -1: it is none, as far
+ * as its head tells. */
+int flag_block_flags(struct str bytes, uint8_t *ret);
 /* How many UIDs it has. */
 uint32_t flag_block_count(const struct flag_block *b);
 

@@ -73,6 +73,21 @@ static size_t two(uint8_t room[FLAG_BLOCK_BYTES])
 	return flag_block_encode(&b, room);
 }
 
+static void flags_of_all(void **state)
+{
+	struct flag_block b = { 0 };
+	uint8_t room[FLAG_BLOCK_BYTES], flags = 0xff;
+	(void)state;
+	assert_int_equal(flag_block_flags(str_make(room, two(room)), &flags), 0);
+	assert_int_equal(flags, 1 | 2);
+	*flag_block_at(&b, 7) = (struct flag_record){ 5, { UINT64_MAX, UINT64_MAX }, 0 };
+	size_t n = flag_block_encode(&b, room);
+	assert_int_equal(flag_block_flags(str_make(room, n), &flags), 0);
+	assert_int_equal(flags, 0);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(flag_block_flags(str_make(room, i), &flags), -1);
+}
+
 static void refuses_what_is_malformed(void **state)
 {
 	static const struct {
@@ -106,4 +121,4 @@ static void refuses_what_is_malformed(void **state)
 }
 
 TEST_MAIN(test_case(comes_back_as_it_was), test_case(an_empty_one_has_no_bytes),
-	test_case(refuses_what_is_malformed))
+	test_case(flags_of_all), test_case(refuses_what_is_malformed))

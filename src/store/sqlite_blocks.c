@@ -140,6 +140,13 @@ static struct held_block *make_room(struct sqlite_reader *c, struct err *err)
 
 /* ---- finding ---- */
 
+static int unreadable(uint64_t id, struct err *err)
+{
+	return fail_log(err, ERR_CORRUPT,
+		"ledger: flags of mailbox %" PRIu64 ", uid %u and up, can't be read", id >> 24,
+		held_block_uid(id));
+}
+
 /* The first that there is of those: 1; 0: there is none, and *ret is for it; -1. */
 static int load(struct sqlite_reader *c, uint64_t first, uint64_t last, struct held_block **ret,
 	struct err *err)
@@ -159,9 +166,7 @@ static int load(struct sqlite_reader *c, uint64_t first, uint64_t last, struct h
 	else if (flag_block_decode(sql_str(st, 1), room->block) == 0)
 		hold(room, id);
 	else
-		row = fail_log(err, ERR_CORRUPT,
-			"ledger: flags of mailbox %" PRIu64 ", uid %u and up, can't be read",
-			id >> 24, held_block_uid(id));
+		row = unreadable(id, err);
 	sql_end(st);
 	return row;
 }
@@ -209,6 +214,70 @@ int blocks_next(
 	if (found > 0)
 		w->next = use(c, *ret)->id + 1;
 	return found;
+}
+
+/* ---- finding by flags ---- */
+
+static uint8_t flags_of(const struct flag_block *b)
+{
+	uint8_t flags = 0;
+	for (size_t i = 0; i < FLAG_BLOCK_UIDS; i++)
+		flags |= b->records[i].modseq ? b->records[i].flags : 0;
+	return flags;
+}
+
+/* The first of those that are held. */
+static struct held_block *held_with(
+	struct sqlite_reader *c, const struct block_walk *w, uint8_t flags)
+{
+	struct held_block *first = NULL;
+	for (size_t i = 0; i < BLOCKS_HELD; i++) {
+		struct held_block *h = &c->blocks[i];
+		if (h->held && h->id >= w->next && h->id <= w->last &&
+			(first == NULL || h->id < first->id) && flags_of(h->block) & flags)
+			first = h;
+	}
+	return first;
+}
+
+/* The first of the rows, of which one that is held may be out of date. 1, 0 none, -1. */
+static int row_with(struct sqlite_reader *c, const struct block_walk *w, uint8_t flags,
+	uint64_t *ret, struct err *err)
+{
+	sqlite3_stmt *st = sql_bound(c, SQL_BLOCKS, "ii", (int64_t)w->next, (int64_t)w->last);
+	uint8_t has;
+	int row;
+	while ((row = sql_row(c, st, err)) > 0) {
+		uint64_t id = sql_u64(st, 0);
+		if (flag_block_flags(sql_str(st, 1), &has) < 0) {
+			row = unreadable(id, err);
+			break;
+		}
+		if (has & flags) {
+			*ret = id;
+			break;
+		}
+	}
+	sql_end(st);
+	return row;
+}
+
+int blocks_next_with(struct sqlite_reader *c, struct block_walk *w, uint8_t flags,
+	struct held_block **ret, struct err *err)
+{
+	struct held_block *h = held_with(c, w, flags);
+	struct block_walk before = { w->next, h ? h->id - 1 : w->last };
+	uint64_t id;
+	int found = before.next <= before.last ? row_with(c, &before, flags, &id, err) : 0;
+	if (found > 0)
+		h = blocks_get(c, id >> 24, held_block_uid(id), err);
+	if (found < 0 || (found > 0 && h == NULL))
+		return -1;
+	if (h == NULL)
+		return 0;
+	*ret = use(c, h);
+	w->next = h->id + 1;
+	return 1;
 }
 
 /* ---- an entry's ---- */

@@ -98,6 +98,7 @@ enum sql {
 	SQL_ENTRY_DELETE,
 	SQL_ENTRY_PLACE,
 	SQL_BLOCK_FIRST,
+	SQL_BLOCKS,
 	SQL_BLOCK_PUT,
 	SQL_BLOCK_DELETE,
 	SQL_TOMBSTONE,
@@ -449,6 +450,10 @@ struct block_walk block_walk(uint64_t mailbox, uint32_t low, uint32_t high);
 /* 1: the next one, which stands until the next call; 0: there is none; -1. */
 int blocks_next(
 	struct sqlite_reader *, struct block_walk *w, struct held_block **ret, struct err *err);
+/* The same, of those on which an entry may have one of these flags. The rest is not decoded and not
+ * held, so to look for what few have costs little, and no other block gives way. */
+int blocks_next_with(struct sqlite_reader *, struct block_walk *w, uint8_t flags,
+	struct held_block **ret, struct err *err);
 /* The record of a UID of the block, which is about to be changed. */
 struct flag_record *blocks_change(struct held_block *h, uint32_t uid);
 /* The first UID that is a held block's. */

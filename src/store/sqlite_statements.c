@@ -195,6 +195,7 @@ const char *const sql_text[SQL_STATEMENTS] = {
 			    "(SELECT account FROM mailboxes m WHERE m.id=e.mailbox)=?",
 	[SQL_BLOCK_FIRST] =
 		"SELECT id,data FROM flags WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1",
+	[SQL_BLOCKS] = "SELECT id,data FROM flags WHERE id BETWEEN ? AND ? ORDER BY id",
 	[SQL_BLOCK_PUT] = "REPLACE INTO flags(id,data) VALUES(?,?)",
 	[SQL_BLOCK_DELETE] = "DELETE FROM flags WHERE id=?",
 	[SQL_ANNOTATIONS] = "SELECT name,value FROM annotations WHERE account=? AND mailbox=? "
