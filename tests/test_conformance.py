@@ -47,7 +47,7 @@ def test_i27_sixteen_sessions_on_one_mailbox(culver):
 
 def test_no_contradiction_while_roles_are_killed(culver):
     """What was in flight may have happened or not."""
-    killer = Killer(culver.roles, ["store", "front-user"], SEED, 1)
+    killer = Killer(culver.roles, ["store", "front-user"], SEED, 1, hang=0.2)
     run(culver, 5, 10, killer=killer)
     print(f"killed {killer.killed}")
     assert sum(killer.killed.values()) > 0
@@ -98,6 +98,23 @@ def test_a_store_without_its_news():
     Unflag(uncertain=False).hears("* 1 FETCH (FLAGS ())", DONE)
     with pytest.raises(Contradiction):
         Unflag(uncertain=False).hears(DONE)
+
+
+def test_no_change_below_what_a_client_takes_for_known():
+    """RFC 7162 6: the highest MODSEQ that was heard before a tagged response, unless HIGHESTMODSEQ says another."""
+    for said, may in ((None, False), (9, False), (7, True)):
+        command = Unflag(uncertain=True)
+        session, view = command.s, command.s.view
+        session.enabled.add("CONDSTORE")
+        view.grow(2)
+        view.entries[0].modseq = 5
+        command.hears("* 2 FETCH (UID 8 MODSEQ (9))", *([f"* OK [HIGHESTMODSEQ {said}] so far"] if said else []), DONE)
+        assert view.highest == (said or 9)
+        if may:
+            command.hears("* 1 FETCH (UID 7 MODSEQ (8))")
+        else:
+            with pytest.raises(Contradiction, match="changed at 8"):
+                command.hears("* 1 FETCH (UID 7 MODSEQ (8))")
 
 
 def test_many_renames_at_once():

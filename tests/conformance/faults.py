@@ -7,6 +7,8 @@ import re
 import signal
 import time
 
+from .world import INF
+
 
 class Killer:
     """Kills roles of a Culver, by process id, below its supervisor's. One that answers nothing for a while before it
@@ -58,7 +60,7 @@ class Killer:
         while not self.all_back() and time.monotonic() < end:
             time.sleep(0.05)
         time.sleep(1)
-        world.trouble_until = 0
+        world.trouble_until = INF  # until what was answered meanwhile is read: rest()
         self.due = time.monotonic() + self.every
 
 

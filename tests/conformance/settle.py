@@ -201,6 +201,7 @@ def rest(driver):
     driver.resting = True
     driver.until(lambda: all(not l.session.inflight or l.session.idling for l in driver.links) and
                  time.monotonic() > driver.last_cut + 0.5, "an answer", 100)
+    world.trouble_until = 0
     for l in driver.links:
         if l.session.logged_in and not l.session.idling:
             driver.ask_until_ok(l, Noop)
