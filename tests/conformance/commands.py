@@ -71,6 +71,8 @@ class Command:
             view = self.s.view
             if name in TEMPORARY and (self.world.uncertain or "serverbug" in self.s.profile):
                 self.lost()
+            elif name == "" and "no-codes" in self.s.profile:
+                self.lost()
             elif self.selected and view and view.mailbox.deleted:
                 self.lost()  # its mailbox may be gone
             else:

@@ -285,7 +285,8 @@ class Session:
             modseq = int(items["MODSEQ"][0])
             insist(e.modseq is None or modseq >= e.modseq, "MODSEQ falls from %s to %d", e.modseq, modseq)
             # RFC 7162 6: who had come again with that modseq would not have heard of this
-            insist(e.modseq is None or not e.modseq < modseq <= view.highest or not self.surely("CONDSTORE"),
+            insist(e.modseq is None or not e.modseq < modseq <= view.highest or not self.surely("CONDSTORE") or
+                   "modseq-in-parts" in self.profile,
                    "message %d changed at %d, and the client was to believe that it knew all up to %d",
                    view.entries.index(e) + 1, modseq, view.highest)
             e.modseq = modseq
