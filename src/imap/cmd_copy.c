@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* COPY (RFC 9051 6.4.7) and MOVE (6.4.8), with COPYUID (RFC 9051 7.1). All or nothing, in the
- * store. MOVE says COPYUID before the EXPUNGEs, in an untagged OK. */
+ * store. What another session expunged is not there by UID (RFC 9051 6.4.9); by number it was named
+ * for sure, and nothing is copied (RFC 2180 4.4.1). MOVE says COPYUID before the EXPUNGEs, in an
+ * untagged OK. */
 #include "imap/imap_private.h"
 #include "imap/notify.h"
 
@@ -12,6 +14,7 @@ struct copy_work {
 	struct str name;
 	uint64_t target;
 	uint32_t uidvalidity;
+	uint32_t expected; /* messages that must all be there; 0: by UID */
 	bool move;
 };
 
@@ -128,7 +131,7 @@ static void target_found(struct imap *s, const struct frame *answer)
 {
 	struct copy_work *w = s->cmd.work;
 	struct frame copy = { .type = FRAME_COPY,
-		.copy = { s->session.store_session, s->sel.mailbox, 0, w->move } };
+		.copy = { s->session.store_session, s->sel.mailbox, 0, w->move, w->expected } };
 
 	if (answer->type == FRAME_FAILED && answer->failed.kind == ERR_NOT_FOUND) {
 		s->request = 0;
@@ -160,7 +163,9 @@ static void begin(struct imap *s, bool move)
 		!imap_args_end(s) || (move && imap_refuse_read_only(s)))
 		return;
 	view_uids(s->sel.view, &w->sequence, &w->uids);
-	if (w->uids.n == 0) {
+	VEC_EACH (const struct api_range, r, &w->sequence)
+		w->expected += s->cmd.uid ? 0 : r->high - r->low + 1;
+	if (w->uids.n == 0 && w->expected == 0) {
 		say_copied(s, w);
 		imap_finish(s);
 		return;

@@ -735,13 +735,16 @@ static void fake_copy(struct fake *f, struct fake_question *q, const struct fram
 	struct fake_box *from = fake_box_by_id(f, c->mailbox), *to = fake_box_by_id(f, c->target);
 	struct api_pair pairs[1000];
 	struct frame copied = { .type = FRAME_COPIED, .copied = { .last = true } };
-	size_t n = from == NULL ? 0 : from->entries.n;
+	size_t n = from == NULL ? 0 : from->entries.n, there = 0;
 
 	if (f->races && to != NULL && to != &f->boxes[0]) {
 		to->m.exists = false;
 		to = NULL;
 	}
-	if (from == NULL || to == NULL || f->races) {
+	for (size_t i = 0; i < n; i++)
+		there += !fake_entry(from, i)->gone &&
+			 fake_in(&q->uids, fake_entry(from, i)->e.uid);
+	if (from == NULL || to == NULL || f->races || there < c->expected) {
 		fake_fail(f, q->from, q->request, ERR_NOT_FOUND);
 		return;
 	}

@@ -37,6 +37,59 @@ static void test_fetch_gone(void **state)
 			   "S: d OK ~\n");
 }
 
+/* COPY and MOVE by number of what another session expunged copy nothing, whether the session knows
+ * it already or not: RFC 2180 4.4.1. By UID it is not there. */
+static void test_copy_gone(void **state)
+{
+	(void)state;
+	dialogue(LOGIN MAIL1 MAIL2 MAIL1 INBOX("3") LOGIN2 "C2: a SELECT INBOX\n" OPENS_UNSEEN(
+		"2:", "3") "S2: a OK ~\n"
+			   "C2: b STORE 1 +FLAGS.SILENT (\\Deleted)\n"
+			   "S2: b OK ~\n"
+			   "C2: c EXPUNGE\n"
+			   "S2: * 1 EXPUNGE\n"
+			   "S2: c OK ~\n"
+			   "C: a COPY 1:2 Sent\n"
+			   "S: * 1 EXPUNGE\n"
+			   "S: a NO [EXPUNGEISSUED] ~\n"
+			   "C2: d STORE 1 +FLAGS.SILENT (\\Deleted)\n"
+			   "S2: d OK ~\n"
+			   "C2: e EXPUNGE\n"
+			   "S2: * 1 EXPUNGE\n"
+			   "S2: e OK ~\n"
+			   "C: b FETCH 1 BODY.PEEK[]\n" /* it knows now, and may not say */
+			   "S: b NO [EXPUNGEISSUED] ~\n"
+			   "C: c COPY 1 nowhere\n"
+			   "S: * 1 EXPUNGE\n"
+			   "S: c NO [TRYCREATE] ~\n"
+			   "C2: f STORE 1 +FLAGS.SILENT (\\Deleted)\n"
+			   "S2: f OK ~\n"
+			   "C2: g EXPUNGE\n"
+			   "S2: * 1 EXPUNGE\n"
+			   "S2: g OK ~\n"
+			   "C: d FETCH 1 BODY.PEEK[]\n"
+			   "S: d NO [EXPUNGEISSUED] ~\n"
+			   "C: e MOVE 1 Sent\n"
+			   "S: * 1 EXPUNGE\n"
+			   "S: e NO [EXPUNGEISSUED] ~\n"
+			   "C: f STATUS Sent (MESSAGES)\n"
+			   "S: * STATUS Sent (MESSAGES 0)\n"
+			   "S: f OK ~\n" MAIL1 MAIL2 "C: g NOOP\n"
+			   "S: * 2 EXISTS\n"
+			   "S: g OK ~\n"
+			   "C2: h NOOP\n"
+			   "S2: * 2 EXISTS\n"
+			   "S2: h OK ~\n"
+			   "C2: h STORE 1 +FLAGS.SILENT (\\Deleted)\n"
+			   "S2: h OK ~\n"
+			   "C2: i EXPUNGE\n"
+			   "S2: * 1 EXPUNGE\n"
+			   "S2: i OK ~\n"
+			   "C: h UID COPY 4:5 Sent\n" /* RFC 9051 6.4.9 */
+			   "S: * 1 EXPUNGE\n"
+			   "S: h OK [COPYUID 1002 5 1] ~\n");
+}
+
 /* Flags of what another session expunged: RFC 2180 4.2. First the session does not know it, then it
  * does and may not say so. */
 static void test_store_gone(void **state)
@@ -683,6 +736,6 @@ TEST_MAIN(test_case(test_keep_alive), test_case(test_a_promise),
 	test_case(test_store_goes_behind_an_expunge), test_case(test_fetch_behind_a_change),
 	test_case(test_idle_behind_a_change), test_case(test_store_goes_in_a_view),
 	test_case(test_store_is_known), test_case(test_idle_after_a_store),
-	test_case(test_idle_retries), test_case(test_fetch_gone), test_case(test_store_gone),
-	test_case(test_idle), test_case(test_two_sessions), test_case(test_store_lost),
-	test_case(test_select_while_the_store_is_lost))
+	test_case(test_idle_retries), test_case(test_fetch_gone), test_case(test_copy_gone),
+	test_case(test_store_gone), test_case(test_idle), test_case(test_two_sessions),
+	test_case(test_store_lost), test_case(test_select_while_the_store_is_lost))

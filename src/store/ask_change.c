@@ -234,9 +234,11 @@ ASK(ask_copy)
 	struct job *job = change_new(peer, session, &class, request, frame, OP_COPY, &uids);
 	if (job == NULL)
 		return;
-	txn_op(job->txn, 0)->copy = (struct op_copy){
-		.mailbox = ask->mailbox, .target = ask->target, .uids = uids, .move = ask->move
-	};
+	txn_op(job->txn, 0)->copy = (struct op_copy){ .mailbox = ask->mailbox,
+		.target = ask->target,
+		.uids = uids,
+		.move = ask->move,
+		.expected = ask->expected };
 	job->cost = cost_of(job, &uids);
 	job_write(job);
 }

@@ -320,6 +320,33 @@ static void copy_keeps_what_it_must(void **state)
 	ledger_done(&l);
 }
 
+/* Who expects more messages than are there has none copied or moved. */
+static void copy_of_what_must_be_there(void **state)
+{
+	struct ledger l;
+	struct api_range first = { 1, 1 }, both = { 1, 3 };
+	(void)state;
+	ledger_init(&l);
+	uint64_t alice = make_account(&l, "alice@example.test");
+	uint64_t inbox = mailbox(&l, alice, "INBOX").id, sent = mailbox(&l, alice, "Sent").id;
+	for (int i = 0; i < 3; i++)
+		land(&l, alice, 0, 10, false, NULL);
+	assert_run(&l, ERR_NONE, .kind = OP_EXPUNGE, .by.account = alice,
+		.expunge = { .mailbox = inbox, .uids = { &first, 1 } });
+	for (int move = 0; move < 2; move++)
+		assert_run(&l, ERR_NOT_FOUND, .kind = OP_COPY, .by.account = alice,
+			.copy = { inbox, sent, { &both, 1 }, move, .expected = 3 });
+	assert_int_equal(mailbox(&l, alice, "INBOX").messages, 2);
+	assert_int_equal(mailbox(&l, alice, "Sent").messages, 0);
+	assert_int_equal(mailbox(&l, alice, "Sent").uidnext, 1);
+	assert_int_equal(account_row(&l, alice).used_messages, 2);
+	assert_run(&l, ERR_NONE, .kind = OP_COPY, .by.account = alice,
+		.copy = { inbox, sent, { &both, 1 }, false, .expected = 2 });
+	assert_int_equal(mailbox(&l, alice, "Sent").messages, 2);
+	no_findings(&l);
+	ledger_done(&l);
+}
+
 static void move_leaves_nothing(void **state)
 {
 	struct ledger l;
@@ -458,7 +485,8 @@ static void expunge_finds_the_deleted(void **state)
 		test_case(quotas_hold), test_case(flags_change),                                   \
 		test_case(unchanged_since_keeps_back), test_case(kept_back_makes_no_keyword),      \
 		test_case(strange_keywords_are_none), test_case(keywords_are_limited),             \
-		test_case(copy_keeps_what_it_must), test_case(move_leaves_nothing),                \
-		test_case(expunge_takes_the_deleted), test_case(expunge_finds_the_deleted)
+		test_case(copy_keeps_what_it_must), test_case(copy_of_what_must_be_there),         \
+		test_case(move_leaves_nothing), test_case(expunge_takes_the_deleted),              \
+		test_case(expunge_finds_the_deleted)
 
 #endif

@@ -140,6 +140,7 @@ struct op_copy {
 	uint64_t mailbox, target;
 	struct api_range_list uids;
 	bool move;
+	uint32_t expected; /* ERR_NOT_FOUND when fewer are there; 0: as many as are there */
 };
 
 struct op_expunge {

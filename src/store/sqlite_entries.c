@@ -531,7 +531,11 @@ int sqlite_op_copy(struct sqlite_engine *e, struct op *op, struct err *err)
 	struct mailbox_state *to = from ? state_owned(e, op->copy.target, a->id, err) : NULL;
 	if (to == NULL)
 		return -1;
-	return sqlite_entries_copy(e, a, from, to, op->copy.uids, op->copy.move, &op->result, err);
+	if (sqlite_entries_copy(e, a, from, to, op->copy.uids, op->copy.move, &op->result, err) < 0)
+		return -1;
+	if (op->result.pairs.n < op->copy.expected)
+		return fail(err, ERR_NOT_FOUND, "some of the messages are there no more");
+	return 0;
 }
 
 /* ---- expunge ---- */

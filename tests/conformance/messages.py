@@ -410,7 +410,8 @@ class Copy(OfMessages):
         asked = {e.uid for e in self.entries}
         insist(set(source) <= asked, "COPYUID names what was not asked for: %s", sorted(set(source) - asked))
         for e in self.entries:
-            insist(e.uid in source or self.maybe_gone(e), "COPYUID lacks UID %d", e.uid)
+            # what is gone is not there by UID (RFC 9051 6.4.9); by number it is all or none (RFC 2180 4.4)
+            insist(e.uid in source or (self.by_uid and self.maybe_gone(e)), "COPYUID lacks UID %d", e.uid)
         to = self.world.mailbox(self.s.account, int(uidvalidity))
         self.world.learn(self.s.account, self.to, to.uidvalidity, self.started)
         for old, new in zip(source, target):
@@ -430,7 +431,7 @@ class Copy(OfMessages):
         if code.upper().startswith("COPYUID"):
             self.take(code)
         insist(self.code is None or self.may(self.to, True), "%s to %s, which does not exist", self.verb, self.to)
-        if self.code is None and not all(self.maybe_gone(e) for e in self.entries):
+        if self.code is None and not (self.by_uid and all(self.maybe_gone(e) for e in self.entries)):
             insist("copyuid-may-lack" in self.s.profile, "%s without COPYUID", self.verb)
             for mailbox in self.world.named(self.s.account, self.to):
                 mailbox.unexplained = True
