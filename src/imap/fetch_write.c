@@ -227,7 +227,8 @@ static void put_extension(struct writer *w, const struct digest_part *part)
 	put_nstring(w, part->location);
 }
 
-/* body-fld-enc; "7BIT" when there is none (RFC 2045 6.1) */
+/* body-fld-enc; "7BIT" when there is none (RFC 2045 6.1). What a message must not have (RFC 2046
+ * 5.2.1) and message/global may (RFC 6532 3.5) is told as it is: who fetches the part undoes it. */
 static void put_encoding(struct writer *w, const struct digest_part *part)
 {
 	static const char *const names[] = { [MAIL_7BIT] = "\"7BIT\"",
@@ -235,8 +236,9 @@ static void put_encoding(struct writer *w, const struct digest_part *part)
 		[MAIL_BINARY] = "\"BINARY\"",
 		[MAIL_QUOTED_PRINTABLE] = "\"QUOTED-PRINTABLE\"",
 		[MAIL_BASE64] = "\"BASE64\"" };
-	if ((size_t)part->encoding < ARRAY_LEN(names))
-		put(w, names[part->encoding]);
+	size_t encoding = digest_said_encoding(part);
+	if (encoding < ARRAY_LEN(names))
+		put(w, names[encoding]);
 	else
 		put_string(w, part->encoding_text);
 }

@@ -135,6 +135,17 @@ static void writes_structures(void **state)
 			"(\"text\" \"plain\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 0 0)" },
 		{ STR_INIT("Content-Transfer-Encoding: x-odd\r\nContent-Type: a/b\r\n\r\nx"), false,
 			"(\"a\" \"b\" NIL NIL NIL \"x-odd\" 1)" },
+		/* M7: its contents are read as they are, its encoding is told */
+		{ STR_INIT("Content-Type: message/rfc822\r\nContent-Transfer-Encoding: "
+			   "base64\r\n\r\nQTogYg0KDQpj"),
+			false,
+			"(\"message\" \"rfc822\" NIL NIL NIL \"BASE64\" 12 (NIL NIL NIL NIL NIL "
+			"NIL "
+			"NIL NIL NIL NIL) (\"text\" \"plain\" (\"CHARSET\" \"US-ASCII\") NIL NIL "
+			"\"7BIT\" 0 0) 0)" },
+		{ STR_INIT("Content-Type: message/global\r\nContent-Transfer-Encoding: "
+			   "quoted-printable\r\n\r\nA=3A b"),
+			false, "(\"message\" \"global\" NIL NIL NIL \"QUOTED-PRINTABLE\" 6)" },
 		{ { nested, sizeof(nested) - 1 }, false,
 			"((\"text\" \"plain\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 3 0)"
 			"(\"application\" \"octet-stream\" (\"name\" \"a\\\"b\") \"<id@x>\" NIL "

@@ -29,8 +29,9 @@ static bool find_in_part(
 	if (!digest_find(d, s->part, s->n_part, &part))
 		return false;
 	if (s->text == SECTION_ALL) {
+		bool multipart = part.kind == DIGEST_MULTIPART;
 		*ret = (struct section_place){ prefix + part.body_at, part.body_size,
-			.encoding = part.kind == DIGEST_LEAF ? part.encoding : MAIL_7BIT };
+			.encoding = multipart ? MAIL_7BIT : digest_said_encoding(&part) };
 		return true;
 	}
 	if (s->text == SECTION_MIME) {

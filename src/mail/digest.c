@@ -295,6 +295,13 @@ struct digest_part digest_root(const struct digest *d)
 	return part;
 }
 
+enum mail_encoding digest_said_encoding(const struct digest_part *part)
+{
+	if (part->kind == DIGEST_LEAF || part->encoding_text.n == 0)
+		return part->encoding;
+	return mail_encoding_from(part->encoding_text);
+}
+
 bool digest_first_child(
 	const struct digest *d, const struct digest_part *part, struct digest_part *ret)
 {

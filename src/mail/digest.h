@@ -99,9 +99,9 @@ struct digest_part {
 	uint64_t lines;       /* LFs within body_size */
 	struct str type;      /* as written: "text", "TEXT" */
 	struct str subtype;
-	struct str params; /* for digest_param_next */
-	enum mail_encoding encoding;
-	struct str encoding_text; /* as written; p == NULL: absent */
+	struct str params;           /* for digest_param_next */
+	enum mail_encoding encoding; /* what it was read by */
+	struct str encoding_text;    /* as written; p == NULL: absent */
 	struct str id, description, md5;
 	struct str disposition; /* "attachment" */
 	struct str disposition_params;
@@ -130,6 +130,9 @@ struct digest {
 bool digest_open(struct digest *ret, struct str bytes, uint64_t body_size);
 
 struct digest_part digest_root(const struct digest *d);
+/* What its header says of its encoding. Of a multipart or a message that may be another than it was
+ * read by (mime.h). */
+enum mail_encoding digest_said_encoding(const struct digest_part *part);
 /* False: there is none. ret may be the part itself. */
 bool digest_first_child(
 	const struct digest *d, const struct digest_part *part, struct digest_part *ret);

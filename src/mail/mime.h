@@ -23,7 +23,7 @@
  *   - a multipart whose boundary is absent, empty or above LIMIT_BOUNDARY_BYTES, or that holds no
  *     delimiter, is a leaf and reads as text/plain;
  *   - message/rfc822 and message/global hold one message, whose parts are read too. A transfer
- *     encoding of a multipart or a message is ignored (RFC 2045 6.4; flagged);
+ *     encoding of a multipart or a message is ignored (RFC 2045 6.4; flagged), and told as it is;
  *   - composites deeper than LIMIT_MIME_DEPTH read as application/octet-stream leaves; parts beyond
  *     LIMIT_MIME_PARTS, or beyond what fits into LIMIT_DIGEST_BYTES, are not listed.
  * All that departs from the RFCs raises a flag in the digest.

@@ -328,6 +328,7 @@ static void keeps_a_parts_fields(void **state)
 	assert_str(part.md5, STR("abc="));
 	assert_str(part.encoding_text, STR("BASE64"));
 	assert_int_equal(part.encoding, MAIL_BASE64);
+	assert_int_equal(digest_said_encoding(&part), MAIL_BASE64);
 	assert_str(part.disposition, STR("attachment"));
 	assert_true(part.flags & DIGEST_PART_ATTACHMENT);
 	params = part.params;
