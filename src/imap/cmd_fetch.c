@@ -191,14 +191,6 @@ void fetch_write_value(
 	}
 }
 
-void fetch_write_simple(
-	struct imap *s, const struct fetch_work *f, const struct message *m, size_t item)
-{
-	fetch_item_print(&f->attrs.items[item], imap_out(s));
-	buf_addc(imap_out(s), ' ');
-	fetch_write_value(s, f, m, item);
-}
-
 void fetch_message_done(struct imap *s, struct fetch_work *f, const struct message *m)
 {
 	const struct api_entry *e = view_entry(s->sel.view, m->sequence);
@@ -222,7 +214,9 @@ static void write_plain(struct imap *s, struct fetch_work *f, uint32_t sequence)
 	for (size_t i = 0; i < f->attrs.n; i++) {
 		if (i > 0)
 			buf_addc(imap_out(s), ' ');
-		fetch_write_simple(s, f, &m, i);
+		fetch_item_print(&f->attrs.items[i], imap_out(s));
+		buf_addc(imap_out(s), ' ');
+		fetch_write_value(s, f, &m, i);
 	}
 	fetch_message_done(s, f, &m);
 }

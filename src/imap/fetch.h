@@ -76,7 +76,7 @@ struct fetch_work {
 	struct cursor here, ahead;
 	uint64_t worked; /* since others had their turn, of LIMIT_IMAP_FETCH_WORK */
 	size_t without;  /* so many first items of the next message need no bytes */
-	bool spaced;     /* the space before the present item is written */
+	bool said;       /* of the present message something is written */
 	struct mail_parser *parser;
 	struct sending sending;
 	struct vec seen; /* struct api_range: UIDs that become \Seen */
@@ -99,10 +99,8 @@ enum progress { GO_ON, MUST_WAIT, GIVE_UP };
 /* The next piece of work at f->here. MUST_WAIT: a piece will wake `step`. GIVE_UP: the command or
  * the connection has ended. */
 enum progress fetch_message_step(struct imap *s, struct fetch_work *f, imap_step *step);
-/* Writes an item that needs no bytes; the value alone, behind its name. */
+/* Writes the value, which stands behind its name, of an item that needs no bytes. */
 void fetch_write_value(
-	struct imap *s, const struct fetch_work *f, const struct message *m, size_t item);
-void fetch_write_simple(
 	struct imap *s, const struct fetch_work *f, const struct message *m, size_t item);
 /* The message's response is complete. */
 void fetch_message_done(struct imap *s, struct fetch_work *f, const struct message *m);

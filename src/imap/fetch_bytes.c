@@ -189,11 +189,28 @@ static enum progress skip_message(struct imap *s, struct fetch_work *f, enum err
 	return GO_ON;
 }
 
-/* "BINARY.SIZE" section-binary SP number, all others nstring or nil.       RFC 9051 9 */
-static void write_nothing(struct imap *s, const struct fetch_item *i)
+static void write_name(struct imap *s, struct fetch_work *f, const struct fetch_item *i)
 {
+	if (f->said)
+		buf_addc(imap_out(s), ' ');
+	f->said = true;
 	fetch_item_print(i, imap_out(s));
+}
+
+/* There is no such section: nstring or nil; of "BINARY.SIZE" section-binary SP number the size of
+ * that.       RFC 9051 9 */
+static void write_nothing(struct imap *s, struct fetch_work *f, const struct fetch_item *i)
+{
+	write_name(s, f, i);
 	buf_addz(imap_out(s), i->kind == FETCH_BINARY_SIZE ? " 0" : " NIL");
+}
+
+/* Its content cannot be had, and NO will say so. A size has no word for that, and must not be
+ * another than it is (RFC 3516 4.3): it is left out. */
+static void write_refused(struct imap *s, struct fetch_work *f, const struct fetch_item *i)
+{
+	if (i->kind != FETCH_BINARY_SIZE)
+		write_nothing(s, f, i);
 }
 
 /* Between items: the item is NIL, as is what follows. Within a literal there is no honest way on,
@@ -209,7 +226,7 @@ static enum progress piece_fails(struct imap *s, struct fetch_work *f, enum err_
 		return GIVE_UP;
 	}
 	note(f, why);
-	write_nothing(s, &f->attrs.items[f->here.item - 1]);
+	write_refused(s, f, &f->attrs.items[f->here.item - 1]);
 	x->open = false;
 	cursor_next(f, &f->here);
 	restart(s, f, f->here);
@@ -294,12 +311,17 @@ static void transform_end(struct imap *s, struct sending *x)
 
 /* ---- one item ---- */
 
-static void write_literal_head(struct imap *s, const struct fetch_item *i, uint64_t n, bool nul)
+static void write_literal_head(
+	struct imap *s, struct fetch_work *f, const struct fetch_item *i, uint64_t n, bool nul)
 {
-	struct buf *out = imap_out(s);
+	write_name(s, f, i);
+	buf_addf(imap_out(s), " %s{%" PRIu64 "}\r\n", nul ? "~" : "", n);
+}
 
-	fetch_item_print(i, out);
-	buf_addf(out, " %s{%" PRIu64 "}\r\n", nul ? "~" : "", n);
+static void write_size(struct imap *s, struct fetch_work *f, const struct fetch_item *i, uint64_t n)
+{
+	write_name(s, f, i);
+	buf_addf(imap_out(s), " %" PRIu64, n);
 }
 
 static void begin_transform(struct sending *x, const struct fetch_item *i)
@@ -317,17 +339,19 @@ static bool begin_item(struct imap *s, struct fetch_work *f)
 	const struct fetch_item *i = &f->attrs.items[f->here.item - 1];
 	const struct message *m = &f->batch.messages[f->here.message];
 	struct sending *x = &f->sending;
-	struct buf *out = imap_out(s);
 
 	x->extent = extent_at(f, &f->here);
-	if (!x->extent.found || x->extent.unknown) {
-		f->unknown_cte = f->unknown_cte || x->extent.unknown;
-		write_nothing(s, i);
+	if (!x->extent.found) {
+		write_nothing(s, f, i);
+		return false;
+	}
+	if (x->extent.unknown) {
+		f->unknown_cte = true;
+		write_refused(s, f, i);
 		return false;
 	}
 	if (i->kind == FETCH_BINARY_SIZE && x->extent.how == HOW_SLICE) {
-		fetch_item_print(i, out);
-		buf_addf(out, " %" PRIu64, x->extent.place.size);
+		write_size(s, f, i, x->extent.place.size);
 		return false;
 	}
 	x->open = true;
@@ -335,7 +359,7 @@ static bool begin_item(struct imap *s, struct fetch_work *f)
 	buf_clear(&x->hold);
 	if (x->extent.how == HOW_SLICE) {
 		x->got = 0;
-		write_literal_head(s, i, x->extent.length,
+		write_literal_head(s, f, i, x->extent.length,
 			i->kind == FETCH_BINARY && (m->digest.flags & DIGEST_NUL) != 0);
 		return true;
 	}
@@ -384,11 +408,10 @@ static bool item_measured(struct imap *s, struct fetch_work *f)
 	uint64_t n = to > x->from ? to - x->from : 0;
 
 	if (i->kind == FETCH_BINARY_SIZE) {
-		fetch_item_print(i, imap_out(s));
-		buf_addf(imap_out(s), " %" PRIu64, x->total);
+		write_size(s, f, i, x->total);
 		return true;
 	}
-	write_literal_head(s, i, n, i->kind == FETCH_BINARY && x->nul);
+	write_literal_head(s, f, i, n, i->kind == FETCH_BINARY && x->nul);
 	if (!x->hold.full) {
 		buf_adds(imap_out(s), buf_str(&x->hold));
 		return true;
@@ -401,11 +424,14 @@ static bool item_measured(struct imap *s, struct fetch_work *f)
 
 static enum progress item_step(struct imap *s, struct fetch_work *f, imap_step *step)
 {
+	const struct fetch_item *i = &f->attrs.items[f->here.item - 1];
 	struct sending *x = &f->sending;
 	enum progress p;
 
-	if (!needs_bytes(f->attrs.items[f->here.item - 1].kind)) {
-		fetch_write_simple(s, f, &f->batch.messages[f->here.message], f->here.item - 1);
+	if (!needs_bytes(i->kind)) {
+		write_name(s, f, i);
+		buf_addc(imap_out(s), ' ');
+		fetch_write_value(s, f, &f->batch.messages[f->here.message], f->here.item - 1);
 		return GO_ON;
 	}
 	if (!x->open && !begin_item(s, f))
@@ -461,8 +487,17 @@ static enum progress open_message(struct imap *s, struct fetch_work *f, imap_ste
 	}
 	f->without = 0;
 	fetch_open(s, m->sequence);
+	f->said = false;
 	f->here.item = 1;
 	return GO_ON;
+}
+
+/* msg-att is never empty: a UID may always be told.   RFC 9051 9 */
+static void close_message(struct imap *s, struct fetch_work *f, const struct message *m)
+{
+	if (!f->said)
+		buf_addf(imap_out(s), "UID %" PRIu32, m->uid);
+	fetch_message_done(s, f, m);
 }
 
 enum progress fetch_message_step(struct imap *s, struct fetch_work *f, imap_step *step)
@@ -472,16 +507,12 @@ enum progress fetch_message_step(struct imap *s, struct fetch_work *f, imap_step
 
 	if (item == 0)
 		return open_message(s, f, step);
-	if (!f->sending.open && item > 1 && !f->spaced)
-		buf_addc(imap_out(s), ' ');
-	f->spaced = true;
 	p = item_step(s, f, step);
 	if (p != GO_ON)
 		return p;
-	f->spaced = false;
 	if (f->here.item == item && f->here.message == message)
 		cursor_next(f, &f->here);
 	if (f->here.message != message)
-		fetch_message_done(s, f, &f->batch.messages[message]);
+		close_message(s, f, &f->batch.messages[message]);
 	return GO_ON;
 }
