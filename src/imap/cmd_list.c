@@ -9,6 +9,7 @@
 #include "imap/mailboxes.h"
 #include "imap/match.h"
 #include "imap/token.h"
+#include "imap/utf7.h"
 
 #include <stdlib.h>
 
@@ -45,11 +46,22 @@ struct looked {
 	uint8_t facts;  /* enum fact */
 };
 
+/* What the patterns are joined to. */
+struct reference {
+	struct str wire, name; /* as the client wrote it; what that names */
+	bool is_name;          /* it names something */
+};
+
+struct pattern {
+	struct match match;
+	bool wire; /* of names as this client has them, in modified UTF-7 */
+};
+
 struct list_work {
 	struct mailboxes boxes;
 	struct looked *looked; /* as many as boxes */
 	struct vec recents;    /* struct recent_in, of those that have any; for STATUS */
-	struct match patterns[PATTERNS_MAX];
+	struct pattern patterns[PATTERNS_MAX];
 	size_t n_patterns;
 	uint64_t words; /* of all patterns: what a byte of a name costs */
 	unsigned options;
@@ -70,7 +82,7 @@ static void drop(struct imap *s)
 	vec_done(&w->recents);
 	free(w->looked);
 	for (size_t i = 0; i < w->n_patterns; i++)
-		match_done(&w->patterns[i]);
+		match_done(&w->patterns[i].match);
 }
 
 /* ---- what is asked for ---- */
@@ -146,12 +158,28 @@ static bool return_opts(struct scan *a, struct list_work *w)
 	return scan_char(a, ')') && scan_end(a);
 }
 
-static bool one_pattern(struct imap *s, struct list_work *w, struct str reference)
+static bool add_pattern(struct list_work *w, struct str reference, struct str pattern, bool wire)
+{
+	enum { EXPANSION = 3 }; /* of a byte of UTF-8 in modified UTF-7 */
+	struct pattern *p = &w->patterns[w->n_patterns];
+
+	if (!match_init(&p->match, reference, pattern))
+		return false;
+	p->wire = wire;
+	w->percent |= str_find(pattern, '%') < pattern.n;
+	w->words += p->match.words * (wire ? EXPANSION : 1);
+	w->n_patterns++;
+	return true;
+}
+
+/* What is no name for itself, as the "&" of "&*", is held against the names as they are written to
+ * this client. A pattern that no name can be written like matches nothing. */
+static bool one_pattern(struct imap *s, struct list_work *w, const struct reference *ref)
 {
 	struct str wire;
 	struct buf pattern;
 	struct err err = ERR_INIT;
-	bool ok;
+	bool ok = true;
 
 	if (!token_list_mailbox(&s->cmd.args, &s->arena, &wire))
 		return false;
@@ -159,27 +187,22 @@ static bool one_pattern(struct imap *s, struct list_work *w, struct str referenc
 	if (w->too_many)
 		return true; /* refused when the rest makes sense */
 	buf_init(&pattern, LIMIT_MAILBOX_PATTERN_BYTES);
-	/* a pattern that no name can be written like matches nothing */
-	if (mailbox_pattern_read(wire, imap_utf8(s), &pattern, &err) < 0) {
-		buf_done(&pattern);
-		return true;
-	}
-	ok = match_init(&w->patterns[w->n_patterns], reference, buf_str(&pattern));
-	w->percent |= str_find(buf_str(&pattern), '%') < pattern.n;
-	if (ok)
-		w->words += w->patterns[w->n_patterns++].words;
+	if (ref->is_name && mailbox_pattern_read(wire, imap_utf8(s), &pattern, &err) == 0)
+		ok = add_pattern(w, ref->name, buf_str(&pattern), false);
+	else if (!imap_utf8(s))
+		(void)add_pattern(w, ref->wire, wire, true);
 	buf_done(&pattern);
 	return ok;
 }
 
 /* mbox-or-pat = list-mailbox / patterns; patterns = "(" list-mailbox *(SP list-mailbox) ")" */
-static bool patterns(struct imap *s, struct list_work *w, struct str reference)
+static bool patterns(struct imap *s, struct list_work *w, const struct reference *ref)
 {
 	if (!scan_char(&s->cmd.args, '('))
-		return one_pattern(s, w, reference);
+		return one_pattern(s, w, ref);
 	w->extended = true;
 	do {
-		if (!one_pattern(s, w, reference))
+		if (!one_pattern(s, w, ref))
 			return false;
 	} while (scan_sp(&s->cmd.args));
 	return scan_char(&s->cmd.args, ')');
@@ -189,10 +212,19 @@ static bool patterns(struct imap *s, struct list_work *w, struct str reference)
 
 static bool matches(struct list_work *w, struct str name)
 {
-	for (size_t i = 0; i < w->n_patterns; i++)
-		if (match_name(&w->patterns[i], name))
-			return true;
-	return false;
+	struct buf wire;
+	bool found = false;
+
+	buf_init(&wire, utf7_most(name.n));
+	for (size_t i = 0; i < w->n_patterns && !found; i++) {
+		struct pattern *p = &w->patterns[i];
+
+		if (p->wire && wire.n == 0 && !utf7_encode(name, &wire))
+			continue;
+		found = match_name(&p->match, p->wire ? buf_str(&wire) : name);
+	}
+	buf_done(&wire);
+	return found;
 }
 
 static bool is_selected(const struct list_work *w, const struct api_mailbox *m, unsigned facts)
@@ -434,19 +466,17 @@ static void list_root(struct imap *s)
 	imap_finish(s);
 }
 
-static bool reference(struct imap *s, struct str *ret)
+static bool reference(struct imap *s, struct reference *ret)
 {
-	struct str wire;
 	struct buf name;
 	struct err err = ERR_INIT;
 
-	if (!scan_sp(&s->cmd.args) || !token_astring(&s->cmd.args, &s->arena, &wire) ||
+	if (!scan_sp(&s->cmd.args) || !token_astring(&s->cmd.args, &s->arena, &ret->wire) ||
 		!scan_sp(&s->cmd.args))
 		return false;
 	buf_init(&name, LIMIT_MAILBOX_PATTERN_BYTES);
-	*ret = STR("\x01"); /* in no name: nothing matches */
-	if (mailbox_pattern_read(wire, imap_utf8(s), &name, &err) == 0)
-		*ret = arena_str(&s->arena, buf_str(&name));
+	ret->is_name = mailbox_pattern_read(ret->wire, imap_utf8(s), &name, &err) == 0;
+	ret->name = arena_str(&s->arena, buf_str(&name));
 	buf_done(&name);
 	return true;
 }
@@ -470,7 +500,7 @@ void imap_list(struct imap *s)
 {
 	struct list_work *w = begin(s);
 	struct scan at = s->cmd.args;
-	struct str ref;
+	struct reference ref;
 
 	if (scan_sp(&at) && scan_peek(&at) == '(') {
 		w->extended = true;
@@ -488,7 +518,7 @@ void imap_list(struct imap *s)
 		list_root(s);
 		return;
 	}
-	if (!patterns(s, w, ref) || !return_opts(&s->cmd.args, w)) {
+	if (!patterns(s, w, &ref) || !return_opts(&s->cmd.args, w)) {
 		imap_bad_args(s);
 		return;
 	}
@@ -506,11 +536,11 @@ void imap_list(struct imap *s)
 void imap_lsub(struct imap *s)
 {
 	struct list_work *w = begin(s);
-	struct str ref;
+	struct reference ref;
 
 	w->lsub = true;
 	w->options = SELECT_SUBSCRIBED;
-	if (!reference(s, &ref) || !one_pattern(s, w, ref) || !scan_end(&s->cmd.args)) {
+	if (!reference(s, &ref) || !one_pattern(s, w, &ref) || !scan_end(&s->cmd.args)) {
 		imap_bad_args(s);
 		return;
 	}

@@ -91,8 +91,7 @@ bool mailbox_name_write(struct buf *out, struct str name, bool utf8)
 	if (utf8)
 		return token_add_astring(out, name, true);
 	struct buf wire;
-	/* Two UTF-16 units in base64 for four bytes of UTF-8 at worst, and "&" and "-" around. */
-	buf_init(&wire, name.n * 5 + 2);
+	buf_init(&wire, utf7_most(name.n));
 	bool ok = utf7_encode(name, &wire) && token_add_astring(out, buf_str(&wire), false);
 	buf_done(&wire);
 	return ok;

@@ -196,6 +196,42 @@ static void test_names(void **state)
 		       "S: d OK ~\n");
 }
 
+/* A pattern that ends within what modified UTF-7 shifts is held against names as they are written:
+ * RFC 3501 6.3.8, "zero or more characters at this position". */
+static void test_half_names(void **state)
+{
+	(void)state;
+	dialogue(LOGIN "C: a CREATE R&-D/&AOQA9g-\n"
+		       "S: a OK ~\n"
+		       "C: b CREATE &AOQ-b\n"
+		       "S: b OK ~\n"
+		       "C: c LIST \"\" &*\n"
+		       "S: * LIST (\\HasNoChildren) \"/\" &AOQ-b\n"
+		       "S: c OK ~\n"
+		       "C: d LIST \"\" R&%\n"
+		       "S: * LIST (\\HasChildren) \"/\" R&-D\n"
+		       "S: d OK ~\n"
+		       "C: e LIST R& *\n"
+		       "S: * LIST (\\HasChildren) \"/\" R&-D\n"
+		       "S: * LIST (\\HasNoChildren) \"/\" R&-D/&AOQA9g-\n"
+		       "S: e OK ~\n"
+		       "C: f LIST R&-D/ &AOQ%\n"
+		       "S: * LIST (\\HasNoChildren) \"/\" R&-D/&AOQA9g-\n"
+		       "S: f OK ~\n"
+		       "C: g LIST \"\" (&-* &x& inbox)\n"
+		       "S: * LIST (\\HasNoChildren) \"/\" INBOX\n"
+		       "S: g OK ~\n"
+		       "C: h ENABLE UTF8=ACCEPT\n"
+		       "S: * ENABLED UTF8=ACCEPT\n"
+		       "S: h OK ~\n"
+		       "C: i LIST \"\" R&*\n" /* a name for itself now */
+		       "S: * LIST (\\HasChildren) \"/\" R&D\n"
+		       "S: * LIST (\\HasNoChildren) \"/\" \"R&D/\xc3\xa4\xc3\xb6\"\n"
+		       "S: i OK ~\n"
+		       "C: j LIST \"\" &*\n"
+		       "S: j OK ~\n");
+}
+
 /* A name of which only children are subscribed is \\Noselect in LSUB, whatever was enabled:
  * RFC 3501 6.3.9. */
 static void test_lsub_in_rev2(void **state)
@@ -367,4 +403,4 @@ static void test_patterns(void **state)
 TEST_MAIN(test_case(test_select_says_all_at_once), test_case(test_patterns),
 	test_case(test_oldname), test_case(test_lsub_in_rev2),
 	test_case(test_children_of_example_8), test_case(test_select), test_case(test_enable),
-	test_case(test_mailboxes), test_case(test_names))
+	test_case(test_mailboxes), test_case(test_names), test_case(test_half_names))

@@ -15,6 +15,12 @@
 /* Adds the UTF-8 for a modified UTF-7 string. False: not canonical, or out is full; out is as it
  * was. */
 bool utf7_decode(struct str in, struct buf *out) MUST_CHECK;
+/* More than what n bytes of UTF-8 become: two UTF-16 units in base64 for four bytes at worst, and
+ * "&" and "-" around. */
+static inline size_t utf7_most(size_t n)
+{
+	return n * 5 + 2;
+}
 /* Adds the modified UTF-7 for a UTF-8 string. False: not UTF-8, a NUL, or out is full. */
 bool utf7_encode(struct str in, struct buf *out) MUST_CHECK;
 
