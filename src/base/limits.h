@@ -179,7 +179,7 @@
 
 /* ---- mail formats ---- */
 #define LIMIT_FIELD_NAME_BYTES   998    /* a name is part of a line: RFC 5322 2.1.1 */
-#define LIMIT_HEADER_LINE_BYTES  65536  /* looked at of one header line; the rest is skipped; M2 */
+#define LIMIT_HEADER_LINE_BYTES  65536  /* looked at of one header line, by SEARCH at once; M2 */
 #define LIMIT_COMMENT_DEPTH      32     /* nested comments; hostile-input M10 */
 #define LIMIT_ADDRESSES          1000   /* entries of one address field; hostile-input M1 */
 #define LIMIT_ENCODED_WORD_BYTES 4096   /* RFC 2047 2 says 75; longer ones stay undecoded; M9 */

@@ -3,11 +3,12 @@
  *
  * The message is read in ranges that the digest names: its header, then for TEXT the header of each
  * part, and each text part and the header of each message inside. A header goes field by field,
- * unfolded and decoded; a part through transfer decoding, charset and case folding into a window,
- * of which the end is kept as long as the longest needle, so that nothing is missed where two
- * chunks meet. */
+ * unfolded and decoded, a long field in pieces; a part through transfer decoding, charset and case
+ * folding into a window. Of a window, and of a field's pieces, the end is kept as long as the
+ * longest needle, so that nothing is missed where two of them meet. */
 #include "imap/search_private.h"
 
+#include "base/abnf.h"
 #include "base/limits.h"
 #include "mail/charset.h"
 #include "mail/digest.h"
@@ -26,6 +27,9 @@
 #define DECODED_BYTES (SLICE_BYTES + 2048)
 #define UTF8_BYTES    (3 * DECODED_BYTES + 64)
 #define FOLDED_BYTES  (MAIL_SEARCH_GROWTH * UTF8_BYTES)
+/* The same of a piece of a field, with its name. */
+#define LINE_BYTES                                                                                 \
+	(MAIL_SEARCH_GROWTH * (3 * LIMIT_HEADER_LINE_BYTES + 64 + LIMIT_FIELD_NAME_BYTES))
 
 enum reading { READ_START, READ_HEADER, READ_MIME_HEADER, READ_INNER_HEADER, READ_TEXT };
 
@@ -36,7 +40,7 @@ struct search_bytes {
 	uint8_t *leaves; /* enum truth */
 	bool finished;
 	uint64_t looked; /* bytes that the keys were held against, since it was asked */
-	size_t longest;  /* needle of BODY and TEXT */
+	size_t longest;  /* needle of HEADER, BODY and TEXT */
 	struct signature_maker *maker; /* NULL: nobody wants a signature */
 	struct buf signature;
 	/* the range being read */
@@ -48,7 +52,12 @@ struct search_bytes {
 	uint64_t ahead_at;
 	/* a header */
 	struct mail_splitter splitter;
-	struct buf field; /* as it stands, up to LIMIT_HEADER_LINE_BYTES */
+	struct buf field; /* a piece of one, as it stands, up to LIMIT_HEADER_LINE_BYTES */
+	bool begun;       /* a piece of the same field was looked at before: */
+	bool gap;         /* which ended in a blank */
+	struct buf name;  /* the field's */
+	struct buf line;  /* its name, ": " and value as they are compared; or the end of that */
+	size_t head;      /* so much of it is name and ": " */
 	/* a part */
 	struct mail_decoder decoder;
 	struct mail_converter *converter;
@@ -83,7 +92,7 @@ static size_t longest_needle(const struct search *search)
 	size_t longest = 0;
 	for (size_t i = 0; i < search->n; i++) {
 		const struct search_key *key = &search->keys[i];
-		if ((key->op == SEARCH_BODY || key->op == SEARCH_TEXT) && key->text.n > longest)
+		if (key->op >= SEARCH_HEADER && key->text.n > longest)
 			longest = key->text.n;
 	}
 	return longest;
@@ -104,6 +113,8 @@ static struct search_bytes *make(
 	buf_init(&b->ahead, AHEAD_BYTES);
 	b->longest = longest_needle(search);
 	buf_init(&b->window, FOLDED_BYTES + b->longest);
+	buf_init(&b->name, LIMIT_FIELD_NAME_BYTES);
+	buf_init(&b->line, LINE_BYTES + b->longest);
 	return b;
 }
 
@@ -125,6 +136,8 @@ void search_bytes_free(struct search_bytes **b)
 		return;
 	mail_converter_free(&(*b)->converter);
 	buf_done(&(*b)->field);
+	buf_done(&(*b)->name);
+	buf_done(&(*b)->line);
 	buf_done(&(*b)->decoded);
 	buf_done(&(*b)->utf8);
 	buf_done(&(*b)->window);
@@ -174,69 +187,142 @@ static void end_of_text(struct search_bytes *b)
 
 /* ---- headers ---- */
 
-static bool find_field(const struct search_bytes *b, const struct search_key *key, struct str name,
-	struct str folded_value, struct str folded_line)
+static bool find_field(const struct search_bytes *b, const struct search_key *key)
 {
+	struct str line = buf_str(&b->line), value = str_from_offset(line, b->head);
 	switch ((int)key->op) {
 	case SEARCH_HEADER: /* an empty needle: the field is there */
-		if (b->reading != READ_HEADER || !str_equal_nocase(key->field, name))
+		if (b->reading != READ_HEADER || !str_equal_nocase(key->field, buf_str(&b->name)))
 			return false;
-		return key->text.n == 0 || str_search(folded_value, key->text) < folded_value.n;
+		return key->text.n == 0 || str_search(value, key->text) < value.n;
 	case SEARCH_BODY: /* the header of a message inside is part of the body */
-		return b->reading == READ_INNER_HEADER &&
-		       str_search(folded_line, key->text) < folded_line.n;
+		return b->reading == READ_INNER_HEADER && str_search(line, key->text) < line.n;
 	case SEARCH_TEXT: /* "including MIME header fields" (RFC 9051 6.4.4) */
-		return str_search(folded_line, key->text) < folded_line.n;
+		return str_search(line, key->text) < line.n;
 	default:
 		return false;
+	}
+}
+
+static void add_to_line(struct search_bytes *b, struct str utf8)
+{
+	size_t before = b->line.n;
+	mail_search_text(utf8, &b->line);
+	sign(b, str_from_offset(buf_str(&b->line), before));
+}
+
+/* Takes the name off the first piece of a field. */
+static struct str begin_field(struct search_bytes *b, struct str piece)
+{
+	struct mail_field f;
+	b->begun = true;
+	if (!mail_field_next(&piece, &f))
+		return STR_NONE;
+	buf_adds(&b->name, f.name);
+	add_to_line(b, f.name);
+	add_to_line(b, STR(": "));
+	b->head = b->line.n;
+	return f.value;
+}
+
+static void add_value(struct search_bytes *b, struct str value)
+{
+	struct buf flat, text;
+	buf_init(&flat, value.n);
+	buf_init(&text, 3 * value.n + 64);
+	mail_unfold(value, &flat);
+	mail_encoded_decode(buf_str(&flat), &text);
+	add_to_line(b, buf_str(&text));
+	buf_done(&flat);
+	buf_done(&text);
+}
+
+static bool is_blank(char c)
+{
+	return abnf_is_wsp(c) || c == '\r' || c == '\n';
+}
+
+static void look_at_field(struct search_bytes *b, struct str piece)
+{
+	if (!b->begun)
+		piece = begin_field(b, piece);
+	else if (b->gap || (piece.n > 0 && is_blank(piece.p[0])))
+		add_to_line(b, STR(" "));
+	add_value(b, piece);
+	b->looked += b->line.n;
+	for (size_t i = 0; i < b->search->n; i++) {
+		if (b->leaves[i] == TRUTH_OPEN && find_field(b, &b->search->keys[i]))
+			b->leaves[i] = TRUTH_YES;
 	}
 }
 
 /* The field that has been gathered is complete. */
 static void end_field(struct search_bytes *b)
 {
-	struct str rest = buf_str(&b->field);
-	struct mail_field f;
-	if (!mail_field_next(&rest, &f)) {
-		buf_clear(&b->field);
+	if (!b->begun && b->field.n == 0)
 		return;
-	}
-	struct buf value, line, folded;
-	buf_init(&value, f.value.n);
-	buf_init(&line, 3 * f.value.n + f.name.n + 64);
-	buf_init(&folded, MAIL_SEARCH_GROWTH * line.max);
-	mail_unfold(f.value, &value);
-	buf_adds(&line, f.name);
-	buf_addz(&line, ": ");
-	mail_search_text(buf_str(&line), &folded);
-	size_t head = folded.n;
-	buf_clear(&line);
-	mail_encoded_decode(buf_str(&value), &line);
-	mail_search_text(buf_str(&line), &folded);
-	sign(b, buf_str(&folded));
+	look_at_field(b, buf_str(&b->field));
 	end_of_text(b);
-	b->looked += folded.n;
-	for (size_t i = 0; i < b->search->n; i++) {
-		if (b->leaves[i] == TRUTH_OPEN &&
-			find_field(b, &b->search->keys[i], f.name,
-				str_from_offset(buf_str(&folded), head), buf_str(&folded)))
-			b->leaves[i] = TRUTH_YES;
-	}
-	buf_done(&value);
-	buf_done(&line);
-	buf_done(&folded);
 	buf_clear(&b->field);
+	buf_clear(&b->name);
+	buf_release(&b->line);
+	b->head = 0;
+	b->begun = b->gap = false;
 }
 
-/* Of a field longer than the buffer, the beginning is looked at (hostile-input M2). */
+/* Where a piece of a long field may end: behind the comma of an address and its blanks, else behind
+ * blanks, in its second half, with two bytes left to tell what follows; else before its last
+ * character. */
+static size_t field_cut(struct str piece)
+{
+	size_t blank = 0, cut = piece.n;
+	for (size_t i = piece.n - 2; i > piece.n / 2; i--) {
+		size_t end = i;
+		if (is_blank(piece.p[i]) || !is_blank(piece.p[i - 1]))
+			continue;
+		while (end > 0 && is_blank(piece.p[end - 1]))
+			end--;
+		if (end > 0 && piece.p[end - 1] == ',')
+			return i;
+		if (blank == 0)
+			blank = i;
+	}
+	if (blank > 0)
+		return blank;
+	while (cut > 1 && ((unsigned char)piece.p[cut - 1] & 0xc0) == 0x80 && piece.n - cut < 3)
+		cut--;
+	return cut > 1 && (unsigned char)piece.p[cut - 1] >= 0xc0 ? cut - 1 : piece.n;
+}
+
+/* Looks at what there is of a field that goes on, and keeps its end. Blanks between encoded words
+ * are none (RFC 2047 6.2). */
+static void cut_field(struct search_bytes *b)
+{
+	size_t cut = field_cut(buf_str(&b->field)), keep = b->longest ? b->longest - 1 : 0;
+	struct str piece = str_sub(buf_str(&b->field), 0, cut);
+	bool words = str_ends_nocase(str_trim(piece), STR("?=")) &&
+		     str_starts(str_from_offset(buf_str(&b->field), cut), STR("=?"));
+	look_at_field(b, piece);
+	b->gap = is_blank(piece.p[cut - 1]) && !words;
+	buf_consume(&b->field, cut);
+	size_t gone = b->line.n > keep ? b->line.n - keep : 0;
+	buf_consume(&b->line, gone);
+	b->head = b->head > gone ? b->head - gone : 0;
+}
+
 static void take_piece(struct search_bytes *b, enum mail_piece kind, struct str piece)
 {
 	if (kind != MAIL_PIECE_FIELD)
 		return;
-	if (b->splitter.field_start && b->field.n > 0)
+	if (b->splitter.field_start)
 		end_field(b);
-	size_t room = buf_room(&b->field);
-	buf_adds(&b->field, str_sub(piece, 0, room));
+	while (piece.n > 0) {
+		struct str some = str_sub(piece, 0, buf_room(&b->field));
+		if (some.n == 0)
+			cut_field(b);
+		buf_adds(&b->field, some);
+		piece = str_from_offset(piece, some.n);
+	}
 }
 
 static void feed_header(struct search_bytes *b, struct str bytes)

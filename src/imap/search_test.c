@@ -406,39 +406,103 @@ static void small_parts_come_together(void **state)
 	buf_done(&bytes);
 }
 
-/* M2: of a header field so much is looked at: a needle that ends there is found, one a byte later
- * is not. */
-static void looks_at_so_much_of_a_field(void **state)
+/* What a search says of a message, of which each read brings so many bytes at most. */
+static bool answer_of(const char *text, struct str body, uint32_t most)
 {
-	static const char needle[] = "Needle!";
-	(void)state;
-	struct buf body, bytes;
-	buf_init(&body, 1 << 20);
-	buf_init(&bytes, LIMIT_DIGEST_BYTES);
+	struct buf bytes;
+	struct digest d;
 	struct search search;
-	parse(&search, " HEADER X-Long needle!");
-	for (size_t n = LIMIT_HEADER_LINE_BYTES - 1; n <= LIMIT_HEADER_LINE_BYTES + 1; n++) {
+	uint64_t offset;
+	uint32_t length;
+	buf_init(&bytes, LIMIT_DIGEST_BYTES);
+	mail_parse(body, &bytes);
+	assert_true(digest_open(&d, buf_str(&bytes), body.n));
+	parse(&search, text);
+	struct search_bytes *b = search_bytes_new(&search, view, 1, 0, &d, 0);
+	while (search_bytes_want(b, &offset, &length))
+		search_bytes_feed(b, str_sub(body, (size_t)offset, length < most ? length : most));
+	bool yes = search_bytes_answer(b);
+	search_bytes_free(&b);
+	search_end(&search);
+	buf_done(&bytes);
+	return yes;
+}
+
+/* M2: a header field is held in pieces of so many bytes; a needle is found wherever it lies, where
+ * two of them meet as well. */
+static void looks_at_all_of_a_field(void **state)
+{
+	static const char needle[] = "H\xc3\xb6rner!";
+	(void)state;
+	struct buf body;
+	buf_init(&body, 1 << 20);
+	for (size_t n = 0; n <= 2 * (strlen(needle) + 2); n++) {
 		buf_clear(&body);
-		buf_clear(&bytes);
 		buf_addz(&body, "X-Long: ");
-		while (body.n < n - strlen(needle))
+		while (body.n < (1 + n % 2 * 2) * LIMIT_HEADER_LINE_BYTES - n / 2)
 			buf_addc(&body, '.');
 		buf_addz(&body, needle);
 		buf_addz(&body, "...\r\n\r\n");
-		mail_parse(buf_str(&body), &bytes);
-		struct digest d;
-		assert_true(digest_open(&d, buf_str(&bytes), body.n));
-		struct search_bytes *b = search_bytes_new(&search, view, 1, 0, &d, 0);
-		uint64_t offset;
-		uint32_t length;
-		while (search_bytes_want(b, &offset, &length))
-			search_bytes_feed(b, str_sub(buf_str(&body), (size_t)offset, length));
-		assert_int_equal(search_bytes_answer(b), n <= LIMIT_HEADER_LINE_BYTES);
-		search_bytes_free(&b);
+		struct str all = buf_str(&body);
+		assert_true(answer_of(" HEADER X-Long \"H\xc3\x96RNER!\"", all, 65000));
+		assert_true(answer_of(" TEXT \".h\xc3\xb6rner!.\"", all, 4000));
+		assert_false(answer_of(" HEADER X-Long rner!!", all, 65000));
+		assert_false(answer_of(" HEADER X-Long long", all, 65000));
+		assert_false(answer_of(" BODY rner", all, 65000));
 	}
-	search_end(&search);
 	buf_done(&body);
-	buf_done(&bytes);
+}
+
+/* A list of recipients of any length (the digest has 48 KiB of it): every one of them is found. */
+static void finds_every_recipient(void **state)
+{
+	enum { RECIPIENTS = 6000 };
+	(void)state;
+	struct buf body;
+	char text[200];
+	buf_init(&body, 1 << 20);
+	buf_addz(&body, "To: ");
+	for (int i = 0; i < RECIPIENTS; i++)
+		buf_addf(&body, "=?utf-8?q?J=C3=BCrgen?= =?utf-8?q?_N%d?= <r%d@x.test>%s", i, i,
+			i == RECIPIENTS - 1 ? "\r\n" : ",\r\n ");
+	buf_addz(&body, "Cc: other@x.test\r\n\r\ntext\r\n");
+	for (int i = 0; i < RECIPIENTS; i += i < 5900 ? 97 : 1) {
+		snprintf(text, sizeof(text), " TO \"J\xc3\x9cRGEN n%d <r%d@x.test>%s\"", i, i,
+			i == RECIPIENTS - 1 ? "" : ", j");
+		if (!answer_of(text, buf_str(&body), 65000))
+			fail_msg("%s", text);
+	}
+	assert_false(answer_of(" TO r6000@", buf_str(&body), 65000));
+	assert_false(answer_of(" TO other@", buf_str(&body), 65000));
+	assert_true(answer_of(" TEXT \"cc: other@\"", buf_str(&body), 65000));
+	assert_true(answer_of(" NOT TO r6000@", buf_str(&body), 65000));
+	buf_done(&body);
+}
+
+/* Encoded words without an end are one text, wherever pieces of the field meet. */
+static void joins_words_of_a_long_field(void **state)
+{
+	enum { NEAR = 200 };
+	(void)state;
+	struct buf body;
+	char text[100];
+	size_t near[1000], n = 0;
+	buf_init(&body, 1 << 20);
+	buf_addz(&body, "Subject:");
+	for (size_t i = 0; i < 10000; i++) {
+		if ((body.n + NEAR) % LIMIT_HEADER_LINE_BYTES < 2 * NEAR)
+			near[n++] = i;
+		buf_addf(&body, "%s =?utf-8?q?<%zu>?=", i % 3 ? "\r\n" : "", i);
+	}
+	buf_addz(&body, "\r\n\r\n");
+	assert_true(n > 2 * NEAR / 21);
+	for (size_t i = 0; i < n; i++) {
+		snprintf(text, sizeof(text), " SUBJECT \"<%zu><%zu>\"", near[i], near[i] + 1);
+		if (!answer_of(text, buf_str(&body), 65000))
+			fail_msg("%s", text);
+	}
+	assert_false(answer_of(" SUBJECT \"> <\"", buf_str(&body), 65000));
+	buf_done(&body);
 }
 
 /* Each "$" is ranges of its own: all of them together are bounded. */
@@ -524,7 +588,8 @@ int main(void)
 	const struct CMUnitTest tests[] = { test_case(answers_from_entries),
 		test_case(answers_from_digest_and_bytes), test_case(a_short_message_ends),
 		test_case(finds_across_slices), test_case(small_parts_come_together),
-		test_case(asks_so_much_of_signatures), test_case(looks_at_so_much_of_a_field),
+		test_case(asks_so_much_of_signatures), test_case(looks_at_all_of_a_field),
+		test_case(finds_every_recipient), test_case(joins_words_of_a_long_field),
 		test_case(ranges_of_all_sets), test_case(many_keys_look_at_a_field) };
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
