@@ -15,7 +15,7 @@ void imap_ask_change(
 
 	do {
 		size_t n = uids->n - at < UIDS_IN_FRAME ? uids->n - at : UIDS_IN_FRAME;
-		struct frame f = { .type = FRAME_UIDS, .uids = { { all + at, n } } };
+		struct frame f = { .type = FRAME_UIDS, .uids = { { n ? all + at : NULL, n } } };
 
 		if (at == 0)
 			imap_ask(s, ASK_STORE, &f, answer);
