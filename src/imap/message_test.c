@@ -534,7 +534,8 @@ static void test_saved_and_refused(void **state)
 		const char *away, *back;
 	} cases[] = {
 		{ "X: away\nX: replace\n", "X: back\n" },
-		{ "X: nonews\nC: s STORE 1 +FLAGS.SILENT (\\Seen)\nS: s OK ~\n", "X: news\n" },
+		{ "X: nonews\nC: s STORE 1 +FLAGS.SILENT (\\Seen)\nS: s OK ~\n",
+			"X: news\nC: n NOOP\nS: * 1 FETCH (FLAGS (\\Seen))\nS: n OK ~\n" },
 	};
 	static const char *const searches[] = { "SEARCH RETURN (SAVE) 1",
 		"UID SEARCH RETURN (MIN SAVE) 1", "SORT RETURN (COUNT SAVE) (SUBJECT) UTF-8 ALL" };

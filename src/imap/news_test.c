@@ -148,20 +148,20 @@ static void test_store_goes_behind_a_silent_change(void **state)
 		"2") "C: a FETCH 1:2 FLAGS\n"
 		     "S: * 1 FETCH (FLAGS ())\n"
 		     "S: * 2 FETCH (FLAGS ())\n"
-		     "S: a OK ~\n" LOGIN2 "C2: a SELECT INBOX\n" OPENS_UNSEEN("2:",
-			     "2") "S2: a OK ~\n"
-				  "C2: b STORE 2 +FLAGS.SILENT (\\Flagged)\n"
-				  "S2: b OK ~\n"
-				  "X: nonews\n"
-				  "C: a STORE 1 +FLAGS.SILENT (\\Deleted)\n"
-				  "S: a OK ~\n"
-				  "X: news\n"
-				  "C2: b STORE 1 FLAGS.SILENT ()\n"
-				  "S2: b OK ~\n"
-				  "C: b NOOP\n"
-				  "S: * 1 FETCH (FLAGS ())\n"
-				  "S: * 2 FETCH (FLAGS (\\Flagged))\n"
-				  "S: b OK ~\n");
+		     "S: a OK ~\n" LOGIN2 "C2: a SELECT INBOX\n" OPENS_UNSEEN(
+			     "2:", "2") "S2: a OK ~\n"
+					"C2: b STORE 2 +FLAGS.SILENT (\\Flagged)\n"
+					"S2: b OK ~\n"
+					"X: nonews\n"
+					"C: a STORE 1 +FLAGS.SILENT (\\Deleted)\n"
+					"S: a OK ~\n"
+					"X: news\n"
+					"C2: b STORE 1 FLAGS.SILENT ()\n"
+					"S2: b OK ~\n"
+					"C: b NOOP\n"
+					"S: * 1 FETCH (FLAGS ())\n"
+					"S: * 2 FETCH (FLAGS (\\Flagged))\n"
+					"S: b OK ~\n");
 }
 
 /* Behind an EXPUNGE: who hears OK without an EXPUNGE takes it that nothing went (RFC 9051 6.4.3).
