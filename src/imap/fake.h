@@ -98,11 +98,12 @@ struct fake {
 	unsigned digests;      /* that were asked for */
 	bool no_reads;         /* message_read fails for the moment */
 	bool no_news;          /* view_changes fails: the store went behind a change */
-	bool no_views;         /* view_open fails behind view_is: it went in the middle of it */
+	bool no_views;         /* view_open fails in the place of its last frame: the store went */
 	bool bad_views;        /* view_open's entries break the order of their UIDs */
 	bool no_uidnext;       /* view_changed says none */
 	bool one_too_many;     /* digest_read's last answer is for nobody */
 	bool recents;          /* messages that no session was told of are \Recent */
+	bool exact;            /* a change that changes nothing takes no modseq */
 	bool races;            /* a copy's target, or its first message, goes just before it */
 	unsigned refused;
 	unsigned puts;         /* digest_put frames */

@@ -68,10 +68,6 @@ static void fake_view(struct fake *f, struct session *s, uint32_t request, struc
 	is.view_is.keywords.n = fake_keywords(b, names);
 	is.view_is.keywords.items = names;
 	fake_say(f, s, request, &is);
-	if (f->no_views) {
-		fake_fail(f, s, request, ERR_TEMP);
-		return;
-	}
 	for (size_t i = 0; !open->bare && i < b->entries.n; i++) {
 		if (fake_entry(b, i)->gone)
 			continue;
@@ -84,6 +80,10 @@ static void fake_view(struct fake *f, struct session *s, uint32_t request, struc
 					.view_entries = { { some, n }, false } });
 			n = 0;
 		}
+	}
+	if (f->no_views) {
+		fake_fail(f, s, request, ERR_TEMP);
+		return;
 	}
 	fake_say(f, s, request,
 		&(struct frame){
@@ -115,13 +115,15 @@ static void fake_changes(struct fake *f, struct session *s, uint32_t request, st
 	c.view_changed.recent_uid = fake_recent(f, b, changes->recent, changes->take);
 	c.view_changed.keywords.n = fake_keywords(b, names);
 	c.view_changed.keywords.items = names;
-	for (size_t at = 0; at + 800 < n; at += 800) {
+	size_t at = 0, some = f->exact ? 2 : 800;
+
+	for (; at + some < n; at += some) {
 		c.view_changed.entries.items = entries + at;
-		c.view_changed.entries.n = 800;
+		c.view_changed.entries.n = some;
 		fake_say(f, s, request, &c);
 	}
-	c.view_changed.entries.items = entries + n / 800 * 800;
-	c.view_changed.entries.n = n % 800;
+	c.view_changed.entries.items = entries + at;
+	c.view_changed.entries.n = n - at;
 	c.view_changed.expunged.items = gone;
 	c.view_changed.expunged.n = n_gone;
 	c.view_changed.last = true;
@@ -691,12 +693,15 @@ static void fake_set_flags(struct fake *f, struct fake_question *q, const struct
 	struct fake_box *b = fake_box_by_id(f, s->mailbox);
 	struct api_range failed[100];
 	struct frame changed = { .type = FRAME_CHANGED, .changed = { .last = true } };
-	uint64_t low = 0, high = 0, modseq = ++f->modseq;
+	uint64_t low = 0, high = 0, modseq = f->modseq + 1;
+
+	if (!f->exact)
+		f->modseq = modseq;
 
 	for (size_t i = 0; b != NULL && i < s->keywords.n; i++)
 		fake_keyword(b, s->keywords.items[i], &low, &high);
 	for (size_t i = 0; b != NULL && i < b->entries.n; i++) {
-		struct api_entry *e = &fake_entry(b, i)->e;
+		struct api_entry *e = &fake_entry(b, i)->e, old = *e;
 
 		if (!fake_in(&q->uids, e->uid) || fake_entry(b, i)->gone)
 			continue;
@@ -719,11 +724,14 @@ static void fake_set_flags(struct fake *f, struct fake_question *q, const struct
 			e->keywords_low &= ~low;
 			e->keywords_high &= ~high;
 		}
-		e->modseq = modseq;
 		changed.changed.done_count++;
+		if (f->exact && e->flags == old.flags && e->keywords_low == old.keywords_low &&
+			e->keywords_high == old.keywords_high)
+			continue;
+		e->modseq = f->modseq = modseq;
 	}
 	changed.changed.before = s->before ? modseq - 1 : 0;
-	changed.changed.modseq = modseq;
+	changed.changed.modseq = f->modseq;
 	changed.changed.failed.items = failed;
 	fake_say(f, q->from, q->request, &changed);
 	if (b != NULL)

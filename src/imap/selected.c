@@ -327,13 +327,20 @@ void selected_load(struct imap *s, imap_step *then)
 
 /* ---- what has changed ---- */
 
-/* After view_changes could not reach back so far: a whole view was compared. What came of one that
- * ended too early may lack what is older, so the next try begins where this one did. */
+/* What came of a view that ended too early may lack what is older, so the next try begins where
+ * this one did, and until then nothing of it is told. */
+static void comes_in_part(struct imap *s)
+{
+	s->sel.modseq = s->sel.promise.modseq;
+	s->sel.uidnext = s->sel.promise.uidnext;
+	s->sel.stale = true;
+}
+
+/* After view_changes could not reach back so far: a whole view was compared. */
 static void reloaded(struct imap *s, const struct frame *frame)
 {
 	if (frame->type != FRAME_VIEW_ENTRIES) {
-		s->sel.modseq = s->sel.promise.modseq;
-		s->sel.uidnext = s->sel.promise.uidnext;
+		comes_in_part(s);
 		news_fail(s, frame);
 	} else {
 		s->sel.behind = false;
@@ -578,6 +585,7 @@ static void reopen_fails(struct imap *s, const struct frame *frame)
 static void reopened(struct imap *s, const struct frame *frame)
 {
 	if (frame->type != FRAME_VIEW_ENTRIES) {
+		comes_in_part(s);
 		reopen_fails(s, frame);
 		return;
 	}
@@ -600,6 +608,8 @@ static void session_reopened(struct imap *s, const struct frame *frame)
 	s->session.store_session = frame->session_is.session;
 	notify_reopened(s);
 	if (s->sel.view != NULL) {
+		if (s->sel.loaded)
+			promise(s);
 		ask_view(s, !s->sel.loaded, reopened);
 		return;
 	}

@@ -35,7 +35,10 @@ class Killer:
         role = self.rng.choice(self.which)
         pid = self.roles().get(role)
         if pid and self.hang:
-            os.kill(pid, signal.SIGSTOP)
+            try:
+                os.kill(pid, signal.SIGSTOP)
+            except ProcessLookupError:
+                return
             self.stopped = role, pid
             self.due = now + self.rng.uniform(0, self.hang)
             return
@@ -44,7 +47,10 @@ class Killer:
         self.due = now + self.every * self.rng.uniform(0.3, 1.7)
 
     def kill(self, role, pid):
-        os.kill(pid, signal.SIGKILL)
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return  # it went by itself
         self.killed[role] += 1
         self.dead[role] = pid
 

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A session whose store was replaced, and the next one goes in the middle of the view: what a
+ * client with QRESYNC may take for told. RFC 7162 6 */
+#include "imap/dialogue.h"
+#include "imap/imap_private.h"
+
+#define QRESYNC                                                                                    \
+	"C: q ENABLE QRESYNC\n"                                                                    \
+	"S: * ENABLED QRESYNC\n"                                                                   \
+	"S: q OK ~\n"
+#define OPEN(exists, next, highest)                                                                \
+	"S: * FLAGS ~\n"                                                                           \
+	"S: * OK [PERM~\n"                                                                         \
+	"S: * " exists " EXISTS\n"                                                                 \
+	"S: * 0 RECENT\n"                                                                          \
+	"S: * OK [UNSEEN ~\n"                                                                      \
+	"S: * OK [UIDVALIDITY 1001] ~\n"                                                           \
+	"S: * OK [UIDNEXT " next "] ~\n"                                                           \
+	"S: * OK [HIGHESTMODSEQ " highest "] ~\n"                                                  \
+	"S: * OK [MAILBOXID ~\n"
+#define MAIL5   MAIL1 MAIL1 MAIL1 MAIL1 MAIL1 /* modseq 11 to 15 */
+#define SELECT5 "C: s SELECT INBOX\n" OPEN("5", "6", "15") "S: s OK [READ-WRITE] ~\n"
+/* The store was replaced, and the next one goes, too, in the middle of its view: what that said is
+ * not what the client has been told, whatever command comes then. */
+static void test_reopened_in_part(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	for (int loaded = 0; loaded < 2; loaded++) {
+		fake_init(&f);
+		fake_connect(&f, "imaps", true);
+		dialogue_with(&f, LOGIN MAIL5 QRESYNC SELECT5);
+		if (loaded)
+			dialogue_with(&f, "C: a FETCH 1 FLAGS\n"
+					  "S: * 1 FETCH (FLAGS ())\n"
+					  "S: a OK ~\n");
+		dialogue_with(&f, LOGIN2 "C2: a SELECT INBOX\n" OPENS_UNSEEN(
+					  "2:", "5") "S2: a OK ~\n"
+						     "C2: b UID STORE 2 +FLAGS.SILENT \\Deleted\n"
+						     "S2: b OK ~\n"
+						     "C2: c EXPUNGE\n"
+						     "S2: * 2 EXPUNGE\n"
+						     "S2: c OK ~\n"
+						     "X: noviews\n"
+						     "X: replace\n");
+		fake_send(&f, 0, STR("b CAPABILITY\r\n"));
+		buf_clear(&f.clients[0].received);
+		assert_int_equal(imap_of(f.clients[0].session)->sel.told, 15);
+		dialogue_with(&f, "X: views\n"
+				  "C: c NOOP\n"
+				  "S: * VANISHED 2\n"
+				  "S: c OK ~\n");
+		assert_int_equal(imap_of(f.clients[0].session)->sel.told, 17);
+		fake_done(&f);
+	}
+}
+
+/* Nor is what had come of it told: a client that hears of the first message's change takes it that
+ * none of the same modseq is behind. */
+static void test_told_in_part(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	fake_init(&f);
+	fake_connect(&f, "imaps", true);
+	dialogue_with(&f, LOGIN MAIL5 QRESYNC SELECT5
+		"C: a FETCH 1 FLAGS\n"
+		"S: * 1 FETCH (FLAGS ())\n"
+		"S: a OK ~\n" LOGIN2 "C2: a SELECT INBOX\n" OPENS_UNSEEN(
+			"2:", "5") "S2: a OK ~\n"
+				   "C2: b STORE 1,5 +FLAGS.SILENT (\\Flagged)\n"
+				   "S2: b OK ~\n"
+				   "X: noviews\n"
+				   "X: replace\n");
+	fake_send(&f, 0, STR("b CAPABILITY\r\n"));
+	assert_int_equal(
+		str_search(buf_str(&f.clients[0].received), STR("FETCH")), f.clients[0].received.n);
+	buf_clear(&f.clients[0].received);
+	dialogue_with(&f, "X: views\n"
+			  "C: c NOOP\n"
+			  "S: * 1 FETCH (UID 1 FLAGS (\\Flagged) MODSEQ (16))\n"
+			  "S: * 5 FETCH (UID 5 FLAGS (\\Flagged) MODSEQ (16))\n"
+			  "S: c OK ~\n");
+	fake_done(&f);
+}
+
+TEST_MAIN(test_case(test_reopened_in_part), test_case(test_told_in_part))
