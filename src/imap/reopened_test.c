@@ -86,4 +86,29 @@ static void test_told_in_part(void **state)
 	fake_done(&f);
 }
 
-TEST_MAIN(test_case(test_reopened_in_part), test_case(test_told_in_part))
+/* A mailbox that can't be read is asked for again and again, by the one session that was opened. */
+static void test_session_is_opened_once(void **state)
+{
+	struct fake f;
+	uint32_t sessions;
+
+	(void)state;
+	fake_init(&f);
+	fake_connect(&f, "imaps", true);
+	dialogue_with(&f, LOGIN MAIL5 QRESYNC SELECT5 "X: noviews\n"
+						      "X: replace\n"
+						      "C: a FETCH 1 FLAGS\n"
+						      "S: a NO [UNAVAILABLE] ~\n");
+	sessions = f.next_session;
+	dialogue_with(&f, "C: b FETCH 1 FLAGS\n"
+			  "S: b NO [UNAVAILABLE] ~\n"
+			  "X: views\n"
+			  "C: c FETCH 1 FLAGS\n"
+			  "S: * 1 FETCH (FLAGS ())\n"
+			  "S: c OK ~\n");
+	assert_int_equal(f.next_session, sessions);
+	fake_done(&f);
+}
+
+TEST_MAIN(test_case(test_reopened_in_part), test_case(test_told_in_part),
+	test_case(test_session_is_opened_once))

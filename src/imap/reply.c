@@ -102,7 +102,7 @@ void reply_failed(struct imap *s, const struct frame *answer)
 		return;
 	}
 	if (answer->failed.kind == ERR_EXPIRED)
-		s->lost = true; /* the store session is gone; the ticket may still be good */
+		imap_session_is_gone(s);
 	reply_err(s, answer->failed.kind, answer->failed.text);
 }
 

@@ -208,7 +208,8 @@ static enum err_kind news_fail(struct imap *s, const struct frame *frame)
 	s->sel.gone = s->sel.gone || kind == ERR_NOT_FOUND;
 	s->sel.behind = !s->sel.gone;
 	doubt_own(s);
-	s->lost = s->lost || kind == ERR_EXPIRED;
+	if (kind == ERR_EXPIRED)
+		imap_session_is_gone(s);
 	return kind;
 }
 
@@ -598,6 +599,18 @@ static void reopened(struct imap *s, const struct frame *frame)
 	go_on(s);
 }
 
+static void reopen_view(struct imap *s)
+{
+	if (s->sel.view == NULL) {
+		s->lost = false;
+		go_on(s);
+		return;
+	}
+	if (s->sel.loaded)
+		promise(s);
+	ask_view(s, !s->sel.loaded, reopened);
+}
+
 static void session_reopened(struct imap *s, const struct frame *frame)
 {
 	if (frame->type != FRAME_SESSION_IS) {
@@ -607,18 +620,14 @@ static void session_reopened(struct imap *s, const struct frame *frame)
 	s->request = 0;
 	s->session.store_session = frame->session_is.session;
 	notify_reopened(s);
-	if (s->sel.view != NULL) {
-		if (s->sel.loaded)
-			promise(s);
-		ask_view(s, !s->sel.loaded, reopened);
-		return;
-	}
-	s->lost = false;
-	go_on(s);
+	reopen_view(s);
 }
 
 void selected_reopen(struct imap *s, imap_step *after)
 {
 	s->sel.after = after;
-	imap_open_session(s, session_reopened);
+	if (s->session.store_session != 0) /* it is the view that could not be had before */
+		reopen_view(s);
+	else
+		imap_open_session(s, session_reopened);
 }

@@ -370,12 +370,19 @@ static void store_lost(struct session *session)
 {
 	struct imap *s = imap_of(session);
 
-	session->store_session = 0;
-	if (s->state == NOT_AUTHENTICATED)
+	if (s->state == NOT_AUTHENTICATED) {
+		session->store_session = 0;
 		return;
-	s->lost = true;
+	}
+	imap_session_is_gone(s);
 	look(s);
 	imap_run(s);
+}
+
+void imap_session_is_gone(struct imap *s)
+{
+	s->session.store_session = 0;
+	s->lost = true;
 }
 
 void imap_authenticated(struct imap *s)
