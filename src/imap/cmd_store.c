@@ -14,7 +14,7 @@ struct store_work {
 	struct flag_list flags;
 	uint64_t unchanged_since;
 	enum flags_mode mode;
-	bool silent;
+	bool silent, conditional;
 };
 
 static void drop(struct imap *s)
@@ -27,16 +27,17 @@ static void drop(struct imap *s)
 }
 
 /* store-modifier = "(" "UNCHANGEDSINCE" SP mod-sequence-valzer ")"   RFC 7162 7 */
-static bool modifiers(struct imap *s, uint64_t *ret)
+static bool modifiers(struct imap *s, struct store_work *w)
 {
 	struct scan *a = &s->cmd.args;
 
-	*ret = UINT64_MAX;
+	w->unchanged_since = UINT64_MAX;
 	if (scan_peek(a) != '(')
 		return true;
 	if (!scan_char(a, '(') || !scan_word_nocase(a, STR("UNCHANGEDSINCE")) || !scan_sp(a) ||
-		!token_number64(a, ret) || !scan_char(a, ')') || !scan_sp(a))
+		!token_number64(a, &w->unchanged_since) || !scan_char(a, ')') || !scan_sp(a))
 		return false;
+	w->conditional = true;
 	imap_enable_condstore(s);
 	return true;
 }
@@ -97,6 +98,18 @@ static void reply_stored(struct imap *s, const struct store_work *w, uint32_t n)
 		reply_ok(s, NULL, "STORE completed");
 }
 
+/* What the client is to be told of, whether the flags became others or not: with UNCHANGEDSINCE the
+ * MODSEQ, even of a .SILENT one. RFC 7162 3.1.3 */
+static void mark_stored(struct imap *s, const struct store_work *w)
+{
+	struct seqset sequence = seqset_of(&w->sequence), failed = seqset_of(&w->failed);
+
+	if (!w->silent)
+		view_mark_changed(s->sel.view, &sequence);
+	else if (w->conditional)
+		view_mark_modseqs(s->sel.view, &sequence, &failed);
+}
+
 static void stored(struct imap *s, const struct frame *answer)
 {
 	struct store_work *w = s->cmd.work;
@@ -113,9 +126,7 @@ static void stored(struct imap *s, const struct frame *answer)
 		return;
 	note_own(s, w, c);
 	notify_own_modseqs(s, c->modseq > c->before);
-	if (!w->silent)
-		view_mark_changed(s->sel.view,
-			&(struct seqset){ .ranges = (void *)w->sequence.p, .n = w->sequence.n });
+	mark_stored(s, w);
 	if (w->failed.n > 0)
 		reply_modified(s, w);
 	else
@@ -152,8 +163,8 @@ void imap_store(struct imap *s)
 	vec_init(&w->failed, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
 	if (!imap_arg_set(s, s->cmd.uid, &w->sequence))
 		return;
-	if (!scan_sp(&s->cmd.args) || !modifiers(s, &w->unchanged_since) ||
-		!att_flags(&s->cmd.args, w) || !scan_end(&s->cmd.args)) {
+	if (!scan_sp(&s->cmd.args) || !modifiers(s, w) || !att_flags(&s->cmd.args, w) ||
+		!scan_end(&s->cmd.args)) {
 		imap_bad_args(s);
 		return;
 	}

@@ -329,7 +329,16 @@ static void test_condstore(void **state)
 		     "S: d OK ~\n"
 		     "C: e SEARCH MODSEQ 13\n"
 		     "S: * SEARCH 1 (MODSEQ 13)\n"
-		     "S: e OK ~\n");
+		     "S: e OK ~\n"
+		     /* a FETCH with MODSEQ although nothing changes; not of what was kept back */
+		     "C: f STORE 1:2 (UNCHANGEDSINCE 13) +FLAGS.SILENT (\\Flagged)\n"
+		     "S: * 1 FETCH (UID 1 MODSEQ (13))\n"
+		     "S: * 2 FETCH (UID 2 MODSEQ (14))\n"
+		     "S: f OK STORE completed\n"
+		     "C: g STORE 1:2 (UNCHANGEDSINCE 0) +FLAGS.SILENT (\\Flagged)\n"
+		     "S: g OK [MODIFIED 1:2] ~\n"
+		     "C: h STORE 1 +FLAGS.SILENT (\\Flagged)\n"
+		     "S: h OK STORE completed\n");
 }
 
 static void test_expunge(void **state)

@@ -106,6 +106,9 @@ void view_tell_all(struct view *v);
 /* The client is to be told these entries' flags, changed or not (STORE without .SILENT), or just
  * has been (FETCH FLAGS). Sequence numbers. */
 void view_mark_changed(struct view *v, const struct seqset *sequence);
+/* The client is to be told these entries' modseqs, changed or not, but for the UIDs `but` (a
+ * conditional STORE with .SILENT). */
+void view_mark_modseqs(struct view *v, const struct seqset *sequence, const struct seqset *but);
 void view_mark_told(struct view *v, uint32_t sequence);
 
 /* ---- what the client may ask ---- */

@@ -219,6 +219,18 @@ void view_mark_changed(struct view *v, const struct seqset *sequence)
 	}
 }
 
+void view_mark_modseqs(struct view *v, const struct seqset *sequence, const struct seqset *but)
+{
+	for (size_t r = 0; r < sequence->n; r++) {
+		for (size_t i = sequence->ranges[r].low; i <= sequence->ranges[r].high; i++) {
+			if (i > v->told)
+				return;
+			if (but->n == 0 || !seqset_contains(but, v->entries[i - 1].uid))
+				view_mark(v, i - 1, VIEW_MODSEQ);
+		}
+	}
+}
+
 void view_mark_told(struct view *v, uint32_t sequence)
 {
 	if (sequence > 0 && sequence <= v->told)
