@@ -273,11 +273,15 @@ void imap_unselect(struct imap *s)
 		leave(s);
 }
 
+/* Where somebody deleted the mailbox nothing is left to expunge, and CLOSE knows no NO. */
 static void close_expunged(struct imap *s, const struct frame *answer)
 {
-	if (!imap_expect(s, answer, FRAME_CHANGED))
+	if (answer->type == FRAME_FAILED && answer->failed.kind == ERR_NOT_FOUND)
+		s->request = 0;
+	else if (imap_expect(s, answer, FRAME_CHANGED))
+		notify_own_modseqs(s, answer->changed.done_count > 0);
+	else
 		return;
-	notify_own_modseqs(s, answer->changed.done_count > 0);
 	leave(s);
 }
 
