@@ -87,6 +87,14 @@ static void send_reply(struct imap *s)
 	imap_command_over(s);
 }
 
+/* The selected mailbox went, which ends the session. Who then hears nothing of what a command of
+ * his did (APPEND of a message elsewhere, say) does it again. */
+static void reply_last(struct imap *s)
+{
+	if (!s->cmd.quiet && !s->cmd.owes_expunges)
+		imap_write(s, buf_str(&s->reply));
+}
+
 /* RFC 9051 7: news may be told at any time, but for EXPUNGE (7.5.1). A view that is behind would
  * tell a STORE's outcome as it was before; it is told once the store is there again. */
 static void tell_news(struct imap *s)
@@ -94,8 +102,11 @@ static void tell_news(struct imap *s)
 	const struct verb *v = s->cmd.verb;
 	bool hold = (v != NULL && (v->flags & NO_EXPUNGE) != 0 && !s->cmd.uid) ||
 		    notify_holds_expunges(s);
+	bool tells = s->sel.view != NULL && !s->sel.behind;
 
-	if (s->sel.view != NULL && !s->sel.behind && !selected_tell(s, !hold)) {
+	if (tells && s->sel.gone)
+		reply_last(s);
+	if (tells && !selected_tell(s, !hold)) {
 		s->step = tell_news;
 		return;
 	}
