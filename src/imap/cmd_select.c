@@ -197,6 +197,7 @@ static bool close_selected(struct imap *s)
 {
 	if (s->sel.view == NULL)
 		return false;
+	selected_say_told(s);
 	selected_leave(s);
 	return true;
 }
@@ -262,6 +263,7 @@ void imap_examine(struct imap *s)
 
 static void leave(struct imap *s)
 {
+	selected_say_told(s);
 	selected_leave(s);
 	reply_ok(s, NULL, "%.*s completed", (int)s->cmd.verb->name.n, s->cmd.verb->name.p);
 	imap_finish_now(s);

@@ -239,6 +239,62 @@ static void test_news_away(void **state)
 				   "S: e OK ~\n");
 }
 
+/* Whoever leaves the mailbox after NOTIFY told a change, and not the expunge before it, takes the
+ * tagged reply for it that all up to there was told. RFC 7162 6 */
+static void test_leaves_while_held_back(void **state)
+{
+	static const char *const leaves[] = { "C: d UNSELECT\n"
+					      "S: * OK [HIGHESTMODSEQ 16] ~\n"
+					      "S: d OK ~\n",
+		"C: d CLOSE\n"
+		"S: * OK [HIGHESTMODSEQ 16] ~\n"
+		"S: d OK ~\n",
+		"C: d SELECT Sent\n"
+		"S: * OK [HIGHESTMODSEQ 16] ~\n"
+		"S: * OK [CLOSED] ~\n"
+		"S: * FLAGS ~\n"
+		"S: * OK [PERM~\n"
+		"S: * 0 EXISTS\n"
+		"S: * 0 RECENT\n"
+		"S: * OK [UIDVALIDITY 1002] ~\n"
+		"S: * OK [UIDNEXT 1] ~\n"
+		"S: * OK [HIGHESTMODSEQ ~] ~\n"
+		"S: * OK [MAILBOXID ~\n"
+		"S: d OK ~\n",
+		"C: d SELECT \"&\"\n"
+		"S: * OK [HIGHESTMODSEQ 16] ~\n"
+		"S: * OK [CLOSED] ~\n"
+		"S: d NO ~\n" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(leaves); i++) {
+		struct fake f;
+
+		fake_init(&f);
+		fake_connect(&f, "imaps", true);
+		dialogue_with(&f, LOGIN MAIL5 QRESYNC SELECT5
+			"C: n NOTIFY SET (selected-delayed (MessageNew MessageExpunge "
+			"FlagChange))\n"
+			"S: n OK ~\n" LOGIN2 "C2: a SELECT INBOX\n" OPENS_UNSEEN(
+				"2:", "5") "S2: a OK ~\n"
+					   "C2: b STORE 2 +FLAGS.SILENT (\\Deleted)\n"
+					   "S2: b OK ~\n"
+					   "S: * 2 FETCH (UID 2 FLAGS (\\Deleted) MODSEQ "
+					   "(16))\n"
+					   "C: c NOOP\n"
+					   "S: c OK ~\n"
+					   "C2: c EXPUNGE\n"
+					   "S2: * 2 EXPUNGE\n"
+					   "S2: c OK ~\n"
+					   "C2: d STORE 4 +FLAGS.SILENT (\\Flagged)\n"
+					   "S2: d OK ~\n"
+					   "S: * 5 FETCH (UID 5 FLAGS (\\Flagged) MODSEQ "
+					   "(18))\n");
+		dialogue_with(&f, leaves[i]);
+		fake_done(&f);
+	}
+}
+
 /* Nor does who enables it then hear more than he was told. RFC 7162 3.2 */
 static void test_enable_while_held_back(void **state)
 {
@@ -314,4 +370,5 @@ static void test_match(void **state)
 
 TEST_MAIN(test_case(test_vanished), test_case(test_select), test_case(test_no_memory),
 	test_case(test_fetch), test_case(test_refusals), test_case(test_held_back),
-	test_case(test_news_away), test_case(test_enable_while_held_back), test_case(test_match))
+	test_case(test_news_away), test_case(test_leaves_while_held_back),
+	test_case(test_enable_while_held_back), test_case(test_match))

@@ -28,10 +28,10 @@ void selected_refresh(struct imap *s, imap_step *after);
 void selected_store(struct imap *s, uint64_t before);
 /* Tells what may be told; false: there is no room, call again. */
 bool selected_tell(struct imap *s, bool expunge);
-/* Before each tagged reply: the client takes the highest MODSEQ that it has heard for what it may
- * resynchronise from, unless it hears another. Where changes below that are not told, be it that
- * expunges wait, that NOTIFY does not ask for them or that the store is away, it hears of the
- * highest up to which all was. RFC 7162 3.2, 6 */
+/* Before each tagged reply, and before the mailbox is left: the client takes the highest MODSEQ
+ * that it has heard for what it may resynchronise from, unless it hears another. Where changes
+ * below that are not told, be it that expunges wait, that NOTIFY does not ask for them or that the
+ * store is away, it hears of the highest up to which all was. RFC 7162 3.2, 6 */
 void selected_say_told(struct imap *s);
 /* The store was replaced: opens session and view again, then runs `after` (may be NULL). When that
  * does not work a running command gets NO [UNAVAILABLE]. */
