@@ -294,20 +294,31 @@ static size_t field_cut(struct str piece)
 	return cut > 1 && (unsigned char)piece.p[cut - 1] >= 0xc0 ? cut - 1 : piece.n;
 }
 
+/* In memory of its size: the next piece may come in a later turn, and the session may have as many
+ * messages open as BATCH_MAX. */
+static void keep_end(struct search_bytes *b, size_t keep)
+{
+	size_t gone = b->line.n > keep ? b->line.n - keep : 0;
+	struct buf end;
+	buf_init(&end, b->line.max);
+	buf_adds(&end, str_from_offset(buf_str(&b->line), gone));
+	buf_done(&b->line);
+	b->line = end;
+	b->head = b->head > gone ? b->head - gone : 0;
+}
+
 /* Looks at what there is of a field that goes on, and keeps its end. Blanks between encoded words
  * are none (RFC 2047 6.2). */
 static void cut_field(struct search_bytes *b)
 {
-	size_t cut = field_cut(buf_str(&b->field)), keep = b->longest ? b->longest - 1 : 0;
+	size_t cut = field_cut(buf_str(&b->field));
 	struct str piece = str_sub(buf_str(&b->field), 0, cut);
 	bool words = str_ends_nocase(str_trim(piece), STR("?=")) &&
 		     str_starts(str_from_offset(buf_str(&b->field), cut), STR("=?"));
 	look_at_field(b, piece);
 	b->gap = is_blank(piece.p[cut - 1]) && !words;
 	buf_consume(&b->field, cut);
-	size_t gone = b->line.n > keep ? b->line.n - keep : 0;
-	buf_consume(&b->line, gone);
-	b->head = b->head > gone ? b->head - gone : 0;
+	keep_end(b, b->longest ? b->longest - 1 : 0);
 }
 
 static void take_piece(struct search_bytes *b, enum mail_piece kind, struct str piece)
