@@ -13,7 +13,8 @@
 
 #include <stdlib.h>
 
-#define PATTERNS_MAX 32 /* patterns of one LIST; RFC 5258 3 */
+#define PATTERNS_MAX   32 /* patterns of one LIST; RFC 5258 3 */
+#define UTF7_EXPANSION 3  /* of a byte of UTF-8 in modified UTF-7, at most but for a name's ends */
 
 /* Selection and return options. */
 enum list_option {
@@ -160,14 +161,13 @@ static bool return_opts(struct scan *a, struct list_work *w)
 
 static bool add_pattern(struct list_work *w, struct str reference, struct str pattern, bool wire)
 {
-	enum { EXPANSION = 3 }; /* of a byte of UTF-8 in modified UTF-7 */
 	struct pattern *p = &w->patterns[w->n_patterns];
 
 	if (!match_init(&p->match, reference, pattern))
 		return false;
 	p->wire = wire;
 	w->percent |= str_find(pattern, '%') < pattern.n;
-	w->words += p->match.words * (wire ? EXPANSION : 1);
+	w->words += p->match.words * (wire ? UTF7_EXPANSION : 1);
 	w->n_patterns++;
 	return true;
 }
@@ -269,9 +269,10 @@ static void look_at(struct list_work *w, size_t i)
 
 static void list_step(struct imap *s);
 
-_Static_assert((LIMIT_MAILBOX_NAME_BYTES + 1) *
-			       (PATTERNS_MAX * (LIMIT_MAILBOX_PATTERN_BYTES / 64 + 2) + 1) <=
-		       LIMIT_IMAP_LIST_WORK,
+_Static_assert(
+	(LIMIT_MAILBOX_NAME_BYTES +
+		1) * (PATTERNS_MAX * UTF7_EXPANSION * (LIMIT_MAILBOX_PATTERN_BYTES / 64 + 2) + 1) <=
+		LIMIT_IMAP_LIST_WORK,
 	"any name fits into a turn, so that each goes on");
 
 static void look_step(struct imap *s)
