@@ -327,6 +327,8 @@ class Session:
         view = self.view
         view.synced = max(view.synced, started)
         mailbox, unknown = view.mailbox, sum(e.uid is None for e in view.entries)
+        if mailbox.deleted:
+            return  # the command is answered, and BYE comes behind it
         here = set(view.uids())
         for uid in here:
             gone = mailbox.message(uid).gone
