@@ -438,7 +438,7 @@ class Copy(OfMessages):
         if self.moves:
             insist(not view.read_only or "move-examined" in self.s.profile, "MOVE after EXAMINE")
             self.expunging.over(view.mailbox)
-            for e in view.entries if not self.world.troubled() else ():
+            for e in view.entries if not (self.world.troubled() or view.mailbox.deleted) else ():
                 gone = e.uid and view.mailbox.message(e.uid).gone
                 insist(e not in self.entries or not gone, "UID %s was moved, and EXPUNGE was not said", e.uid)
 
