@@ -174,10 +174,17 @@ def begin_anew(world, account, truths):
 
 # ---- the sessions against it ----
 
+def its_mailbox_is_gone(session, truths):
+    """And it may not know yet."""
+    if not session.logged_in or session.closing or session.idling or session.view is None:
+        return False
+    return all(t.uidvalidity != session.view.mailbox.uidvalidity for t in truths[session.account].values())
+
+
 def differs(session, truths):
     """Why a session's view is not the truth, or None."""
     view = session.view
-    if view is None:
+    if view is None or session.closing:
         return None
     t = next((t for t in truths.values() if t.uidvalidity == view.mailbox.uidvalidity), None)
     if t is None:
@@ -206,6 +213,8 @@ def rest(driver):
         if l.session.logged_in and not l.session.idling:
             driver.ask_until_ok(l, Noop)
     truths = {a: read_truth(world, a, driver.address, driver.password(a)) for a in driver.accounts}
+    # a command in a mailbox that was deleted is answered, and then BYE comes
+    driver.until(lambda: not any(its_mailbox_is_gone(l.session, truths) for l in driver.links), None, driver.idle_seconds)
     idle = [l for l in driver.links if l.session.idling]
 
     def idle_know():
