@@ -1,26 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* QRESYNC (RFC 7162 3.2): the examples of the RFC as dialogues, in the numbers of the made-up
  * store (modseq 11 is its first change), and what it forbids. */
-#include "imap/dialogue.h"
+#include "imap/qresync_scene.h"
 #include "imap/vanished.h"
 
-#define QRESYNC                                                                                    \
-	"C: q ENABLE QRESYNC\n"                                                                    \
-	"S: * ENABLED QRESYNC\n"                                                                   \
-	"S: q OK ~\n"
-#define OPEN(exists, next, highest)                                                                \
-	"S: * FLAGS ~\n"                                                                           \
-	"S: * OK [PERM~\n"                                                                         \
-	"S: * " exists " EXISTS\n"                                                                 \
-	"S: * 0 RECENT\n"                                                                          \
-	"S: * OK [UNSEEN ~\n"                                                                      \
-	"S: * OK [UIDVALIDITY 1001] ~\n"                                                           \
-	"S: * OK [UIDNEXT " next "] ~\n"                                                           \
-	"S: * OK [HIGHESTMODSEQ " highest "] ~\n"                                                  \
-	"S: * OK [MAILBOXID ~\n"
-#define MAIL5 MAIL1 MAIL1 MAIL1 MAIL1 MAIL1 /* modseq 11 to 15 */
 /* UIDs 2 and 4 go at 17 and 18 */
-#define SELECT5 "C: s SELECT INBOX\n" OPEN("5", "6", "15") "S: s OK [READ-WRITE] ~\n"
 #define EXPUNGE24                                                                                  \
 	"C: s1 UID STORE 2,4 +FLAGS.SILENT (\\Deleted)\n"                                          \
 	"S: * 2 FETCH (UID 2 MODSEQ (16))\n"                                                       \

@@ -1,25 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A session whose store was replaced, and the next one goes in the middle of the view: what a
  * client with QRESYNC may take for told. RFC 7162 6 */
-#include "imap/dialogue.h"
 #include "imap/imap_private.h"
+#include "imap/qresync_scene.h"
 
-#define QRESYNC                                                                                    \
-	"C: q ENABLE QRESYNC\n"                                                                    \
-	"S: * ENABLED QRESYNC\n"                                                                   \
-	"S: q OK ~\n"
-#define OPEN(exists, next, highest)                                                                \
-	"S: * FLAGS ~\n"                                                                           \
-	"S: * OK [PERM~\n"                                                                         \
-	"S: * " exists " EXISTS\n"                                                                 \
-	"S: * 0 RECENT\n"                                                                          \
-	"S: * OK [UNSEEN ~\n"                                                                      \
-	"S: * OK [UIDVALIDITY 1001] ~\n"                                                           \
-	"S: * OK [UIDNEXT " next "] ~\n"                                                           \
-	"S: * OK [HIGHESTMODSEQ " highest "] ~\n"                                                  \
-	"S: * OK [MAILBOXID ~\n"
-#define MAIL5   MAIL1 MAIL1 MAIL1 MAIL1 MAIL1 /* modseq 11 to 15 */
-#define SELECT5 "C: s SELECT INBOX\n" OPEN("5", "6", "15") "S: s OK [READ-WRITE] ~\n"
 /* The store was replaced, and the next one goes, too, in the middle of its view: what that said is
  * not what the client has been told, whatever command comes then. */
 static void test_reopened_in_part(void **state)
