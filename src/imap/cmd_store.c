@@ -12,9 +12,9 @@ struct store_work {
 	struct vec sequence, uids; /* struct api_range */
 	struct vec failed;         /* UIDs that UNCHANGEDSINCE kept back */
 	struct flag_list flags;
-	uint64_t unchanged_since;
+	uint64_t unchanged_since; /* UINT64_MAX, which no client can say: not given */
 	enum flags_mode mode;
-	bool silent, conditional;
+	bool silent;
 };
 
 static void drop(struct imap *s)
@@ -27,17 +27,16 @@ static void drop(struct imap *s)
 }
 
 /* store-modifier = "(" "UNCHANGEDSINCE" SP mod-sequence-valzer ")"   RFC 7162 7 */
-static bool modifiers(struct imap *s, struct store_work *w)
+static bool modifiers(struct imap *s, uint64_t *ret)
 {
 	struct scan *a = &s->cmd.args;
 
-	w->unchanged_since = UINT64_MAX;
+	*ret = UINT64_MAX;
 	if (scan_peek(a) != '(')
 		return true;
 	if (!scan_char(a, '(') || !scan_word_nocase(a, STR("UNCHANGEDSINCE")) || !scan_sp(a) ||
-		!token_number64(a, &w->unchanged_since) || !scan_char(a, ')') || !scan_sp(a))
+		!token_number64(a, ret) || !scan_char(a, ')') || !scan_sp(a))
 		return false;
-	w->conditional = true;
 	imap_enable_condstore(s);
 	return true;
 }
@@ -106,7 +105,7 @@ static void mark_stored(struct imap *s, const struct store_work *w)
 
 	if (!w->silent)
 		view_mark_changed(s->sel.view, &sequence);
-	else if (w->conditional)
+	else if (w->unchanged_since != UINT64_MAX)
 		view_mark_modseqs(s->sel.view, &sequence, &failed);
 }
 
@@ -163,8 +162,8 @@ void imap_store(struct imap *s)
 	vec_init(&w->failed, sizeof(struct api_range), LIMIT_VIEW_ENTRIES);
 	if (!imap_arg_set(s, s->cmd.uid, &w->sequence))
 		return;
-	if (!scan_sp(&s->cmd.args) || !modifiers(s, w) || !att_flags(&s->cmd.args, w) ||
-		!scan_end(&s->cmd.args)) {
+	if (!scan_sp(&s->cmd.args) || !modifiers(s, &w->unchanged_since) ||
+		!att_flags(&s->cmd.args, w) || !scan_end(&s->cmd.args)) {
 		imap_bad_args(s);
 		return;
 	}

@@ -239,9 +239,9 @@ void imap_count_bad(struct imap *s);
 bool imap_args_end(struct imap *s);
 /* BAD for arguments that are not what the verb takes. */
 void imap_bad_args(struct imap *s);
-/* State after login, and what login changes. */
 /* The session at the store is no more, and is to be opened anew; the ticket may still be good. */
 void imap_session_is_gone(struct imap *s);
+/* State after login, and what login changes. */
 void imap_authenticated(struct imap *s);
 
 /* ---- the groups of verbs, in the order of the table ---- */

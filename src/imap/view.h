@@ -98,8 +98,6 @@ struct view_tell {
 bool view_tell(struct view *v, const struct view_tell *tell, struct buf *out);
 /* Whether view_tell would say anything. */
 bool view_has_news(const struct view *v, bool expunge, bool flags);
-/* Whether there is an EXPUNGE to be said. */
-bool view_has_gone(const struct view *v);
 /* The client has been told of everything by other means (SELECT; FETCH of nothing pending). Gone
  * entries leave. */
 void view_tell_all(struct view *v);

@@ -193,11 +193,6 @@ bool view_has_news(const struct view *v, bool expunge, bool flags)
 	return (expunge && v->gone > 0) || v->told < v->n || (flags && v->changed > 0);
 }
 
-bool view_has_gone(const struct view *v)
-{
-	return v->gone > 0;
-}
-
 void view_tell_all(struct view *v)
 {
 	view_squeeze(v, VIEW_GONE);

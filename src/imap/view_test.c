@@ -531,7 +531,7 @@ static void a_promise_is_kept(void **state)
 		assert_int_equal(view_exists(v), 5);
 		assert_int_equal(view_sequence(v, 50), 5);
 		assert_true(view_is_gone(v, 2) && view_is_gone(v, 5) && !view_is_gone(v, 4));
-		assert_true(view_has_gone(v));
+		assert_true(view_has_news(v, true, false));
 		expect_tell(v, (struct view_tell){ .uid = true },
 			"* 6 EXISTS\r\n* 3 FETCH (UID 30 FLAGS (\\Seen))\r\n");
 		uint32_t later = 40;

@@ -447,9 +447,6 @@ class Copy(OfMessages):
             pass
         elif code == "TRYCREATE":
             insist(self.may(self.to, False), "NO [TRYCREATE], and %s exists", self.to)
-        elif code == "" and "no-codes" in self.s.profile and any(
-                x.deleted for x in self.world.named(self.s.account, self.to)):
-            self.lost()
         elif not (code == "NONEXISTENT" and self.may(self.to, False)):
             super().no(code)
         if self.expunging:
